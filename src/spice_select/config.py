@@ -1,0 +1,217 @@
+"""One declaration for every setting: it feeds `spice_select.select(...)`, the command line, and `config.yaml`.
+
+Settings are grouped by the stage that reads them. The groups show in `spice select --help` and in the YAML file; in Python
+and on the command line every setting is called by its own name alone, which is unique across the groups.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from spice_select.errors import InputError, nearest
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class DataSettings(_Group):
+    """How rows are read and shown to the model."""
+
+    format: str | None = Field(
+        None,
+        description="Row format (e.g. `messages`, `sharegpt`, `alpaca`); detected and shown if not given.",
+    )
+    max_length: int = Field(
+        1024, ge=2, description="Longest example in tokens; what goes beyond is cut off and counted."
+    )
+    split: str | None = Field(
+        None, description="Split of a hub data set or a `datasets` folder with several."
+    )
+    subset: str | None = Field(None, description="Configuration name of a hub data set.")
+    revision: str | None = Field(None, description="Revision of a hub data set.")
+
+
+class ProxySettings(_Group):
+    """The small model whose gradients are compared."""
+
+    model: str | None = Field(
+        None,
+        description="Hugging Face causal LM, a hub id or a local directory, best of the target's own family. "
+        "Default: the embedded SmolLM2-135M-Instruct.",
+    )
+    model_revision: str | None = Field(None, description="Revision of a hub model.")
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="Precision of the model; `auto` takes bfloat16 only where the hardware is fast at it.",
+    )
+    allow_network: bool = Field(
+        False, description="May reach the Hugging Face hub for the model or the data."
+    )
+    allow_pickle: bool = Field(False, description="May load pickled weights (they can run code when loaded).")
+    trust_remote_code: bool = Field(False, description="May run Python code that comes with the model.")
+
+
+class GradientSettings(_Group):
+    """Which gradients are taken, and how they are compressed."""
+
+    loss: Literal["mean", "sum"] = Field(
+        "mean", description="Response loss of a sample: `mean` or `sum` over its supervised tokens."
+    )
+    lora_rank: int = Field(16, ge=1, description="Rank of the LoRA whose gradients are taken.")
+    lora_alpha: float = Field(32.0, gt=0, description="LoRA's alpha; the update is scaled by alpha / rank.")
+    lora_targets: tuple[str, ...] = Field(
+        (),
+        description="Names of the linear layers LoRA adapts (e.g. `q_proj v_proj`); all but the output head if empty.",
+    )
+    sketch: Literal["sparse-jl", "rademacher", "identity"] = Field(
+        "sparse-jl",
+        description="Random linear compression of the gradients; `identity` keeps them whole (tiny models).",
+    )
+    sketch_dim: int = Field(4096, ge=1, description="Numbers kept of each gradient.")
+    batch_tokens: int = Field(4096, ge=1, description="Tokens in one batch, padding included.")
+
+
+class SelectionSettings(_Group):
+    """What is chosen, and by which rule."""
+
+    budget: str = Field(
+        "10%", description="How much to choose: a share (`10%%`, `0.1`) or a number of rows (`500`)."
+    )
+    alpha: float = Field(1.0, gt=0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ).")
+    conflict_weight: float = Field(
+        0.1, ge=0, description="Weight λ of the penalty on gradient conflict; 0 turns it off."
+    )
+    normalise: Literal["none", "unit"] = Field(
+        "none",
+        description="`unit` scales every gradient to length one, so that short answers gain nothing by their size.",
+    )
+    stop_ratio: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Early stop ω: end when the gain falls to this share of the first (SPICE+; paper: 0.5).",
+    )
+    schedule: Literal["global", "pools"] = Field(
+        "global",
+        description="One greedy over everything, or one in each pool of a seeded permutation (the paper's way).",
+    )
+    pool_size: int = Field(120, ge=1, description="Rows in a pool, with `--schedule pools`.")
+    seed: int = Field(
+        0, ge=0, description="Seed of the LoRA, the sketch, the pools and the random picks compared with."
+    )
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+class SelectSettings(BaseModel):
+    """All settings of a selection run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    selection: SelectionSettings = SelectionSettings()
+    proxy: ProxySettings = ProxySettings()
+    data: DataSettings = DataSettings()
+    gradients: GradientSettings = GradientSettings()
+
+    @classmethod
+    def from_flat(cls, settings: dict[str, Any]) -> Self:
+        """Settings from flat names, e.g. ``{"budget": 0.1, "sketch_dim": 512}``.
+
+        Raises:
+            InputError: unknown names (with the nearest known one) and bad values, all at once.
+        """
+        homes = _homes()
+        unknown = [
+            f"unknown setting {name!r}.{nearest(name, homes)}" for name in settings if name not in homes
+        ]
+        nested: dict[str, dict[str, Any]] = {}
+        for name in settings.keys() & homes.keys():
+            nested.setdefault(homes[name], {})[name] = settings[name]
+        return cls._validated(nested, unknown)
+
+    @classmethod
+    def from_nested(cls, groups: dict[str, Any]) -> Self:
+        """Settings from the grouped form that `config.yaml` holds. Raises InputError as `from_flat` does."""
+        faults, homes = [], _homes()
+        clean: dict[str, dict[str, Any]] = {}
+        for group, values in groups.items():
+            if group not in cls.model_fields:
+                faults.append(f"unknown group {group!r}.{nearest(group, cls.model_fields)}")
+            elif not isinstance(values, dict):
+                faults.append(f"{group}: expected settings, found {values!r}")
+            else:
+                known = cls.model_fields[group].default.__class__.model_fields
+                faults += [
+                    f"{group}: unknown setting {n!r}.{nearest(n, homes)}" for n in values if n not in known
+                ]
+                clean[group] = {n: v for n, v in values.items() if n in known}
+        return cls._validated(clean, faults)
+
+    @classmethod
+    def _validated(cls, nested: dict[str, dict[str, Any]], faults: list[str]) -> Self:
+        try:
+            settings = cls(**nested)  # type: ignore[arg-type]
+        except ValidationError as error:
+            faults += [_sentence(fault) for fault in error.errors()]
+        if faults:
+            raise InputError("settings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))
+        return settings
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting by its own name, JSON-ready."""
+        return {name: value for group in self.nested().values() for name, value in group.items()}
+
+    def nested(self) -> dict[str, dict[str, Any]]:
+        """The settings by group, JSON-ready."""
+        return self.model_dump(mode="json")
+
+
+def _homes() -> dict[str, str]:
+    """Setting name → the group it lives in."""
+    groups = SelectSettings.model_fields.items()
+    return {name: group for group, field in groups for name in field.default.__class__.model_fields}
+
+
+def _sentence(fault: Any) -> str:
+    name = str(fault["loc"][-1]) if fault["loc"] else "settings"
+    if len(fault["loc"]) > 1:
+        name = str(fault["loc"][1])
+    return f"{name} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def write_config(path: Path, corpus: str, settings: SelectSettings) -> None:
+    """Write the file that `spice select --config FILE` replays."""
+    body = yaml.safe_dump({"corpus": corpus, **settings.nested()}, sort_keys=False, allow_unicode=True)
+    path.write_text(
+        "# Replay with: spice select --config THIS_FILE --out ANOTHER_FOLDER\n" + body, encoding="utf-8"
+    )
+
+
+def read_config(path: Path) -> tuple[str | None, SelectSettings]:
+    """Read a config file: the corpus it names, if any, and the settings.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or holds unknown names or bad values.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the config file cannot be read ({error}). Check the path.") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from error
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping of settings, found {type(content).__name__}.")
+    corpus = content.pop("corpus", None)
+    try:
+        return corpus, SelectSettings.from_nested(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error

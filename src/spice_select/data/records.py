@@ -1,0 +1,90 @@
+"""The records that travel along the way of the data: row → conversation → example, or a drop with its reason."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the corpus, exactly as it came.
+
+    Attributes:
+        number: position in the corpus, counted from 0; the identity of the row in every file of a run.
+        raw: the row's fields, untouched.
+        where: file and line (or row) for messages to people, e.g. ``train.jsonl:17``.
+    """
+
+    number: int
+    raw: dict[str, Any]
+    where: str
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of the row's canonical JSON: the same content gives the same hash in any file or order."""
+        canonical = json.dumps(self.raw, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A row read through its format: a list of turns in the shape that chat templates take.
+
+    Attributes:
+        row: where it came from.
+        messages: ``{"role": "system" | "user" | "assistant" | "tool", "content": str, ...}`` in order.
+        source: the group the row belongs to (its `source` or `dataset` column), or ``""``.
+    """
+
+    row: Row
+    messages: tuple[dict[str, Any], ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A conversation as the model sees it.
+
+    Attributes:
+        row: number of the row it came from.
+        input_ids: int32 ``[tokens]``.
+        supervised: bool ``[tokens]``; true where the token itself is trained on, i.e. appears as a target.
+            ``supervised[0]`` is always false: nothing precedes the first token.
+        source: the group of the row.
+        content_hash: the row's hash.
+        truncated: how many tokens were cut off at the end.
+    """
+
+    row: int
+    input_ids: NDArray[np.int32]
+    supervised: NDArray[np.bool_]
+    source: str
+    content_hash: str
+    truncated: int = 0
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.input_ids)
+
+    @property
+    def num_supervised(self) -> int:
+        return int(self.supervised.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A row that was left out, and why.
+
+    Attributes:
+        row: number of the row.
+        reason: a short name, the same for all rows with the same fault, e.g. ``no-supervised-token``.
+        detail: what exactly was wrong with this row.
+    """
+
+    row: int
+    reason: str
+    detail: str

@@ -1,0 +1,26 @@
+"""The two kinds of fault: what the person can mend (exit code 2), and what is ours (exit code 1)."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class SpiceError(Exception):
+    """A fault on our side, or the machine's. The command line exits with 1."""
+
+
+class InputError(SpiceError, ValueError):
+    """Something the caller gave cannot be used. The command line prints the message and exits with 2.
+
+    The message names the value, the cause and the remedy, in that order. It is also a `ValueError`, which is what
+    a Python caller expects of a bad argument.
+    """
+
+
+class NumericalWarning(UserWarning):
+    """A number had to be repaired; the message says which, and by how much."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'x'?` for the known name closest to `name`, or an empty string: append it to a message."""
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {match[0]!r}?" if match else ""

@@ -1,0 +1,170 @@
+"""A run folder: what was asked, what came out, and enough beside it to resume, to replay and to check.
+
+The folder's identity (settings, corpus, model, versions) is written first, the manifest last. A folder with a manifest is
+finished; one without is resumed. A folder with another identity is refused, and says what differs.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spice_select.errors import InputError
+from spice_select.store import atomic, explained, sha256
+
+IDENTITY = "identity.json"
+MANIFEST = "manifest.json"
+_LOCK = "run.lock"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """An open run folder, held by this process alone.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def finished(self) -> bool:
+        """Whether every output is there and unaltered since the manifest was written."""
+        manifest = self.manifest()
+        return manifest is not None and all(
+            (self.path / name).is_file() and sha256(self.path / name) == digest
+            for name, digest in manifest.get("outputs", {}).items()
+        )
+
+    def manifest(self) -> dict[str, Any] | None:
+        """The manifest, or None while the run is unfinished."""
+        return _read_json(self.path / MANIFEST)
+
+    def write_text(self, name: str, text: str) -> None:
+        with atomic(self.path / name) as aside:
+            aside.write_text(text, encoding="utf-8")
+
+    def write_json(self, name: str, content: Any) -> None:
+        self.write_text(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def write_lines(self, name: str, records: Iterator[dict[str, Any]]) -> None:
+        """Write JSON lines, one record each."""
+        with (
+            atomic(self.path / name) as aside,
+            aside.open("w", encoding="utf-8", errors="surrogatepass") as handle,
+        ):
+            for record in records:
+                handle.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+
+    def finish(self, facts: Mapping[str, Any], outputs: list[str]) -> None:
+        """Write the manifest, the last file of a run, with the SHA-256 of every output."""
+        sums = {name: sha256(self.path / name) for name in outputs}
+        self.write_json(MANIFEST, {**facts, "outputs": sums})
+
+
+@contextlib.contextmanager
+def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False) -> Iterator[RunFolder]:
+    """Open a run folder: a new one, or one of the same identity to resume.
+
+    Args:
+        path: the folder; made if absent.
+        identity: flat, JSON-ready facts that determine the result.
+        overwrite: throw away what another identity left there.
+
+    Raises:
+        InputError: the folder belongs to another run (the differences are listed), is something other than a run
+            folder, is in use by another process, or cannot be written.
+    """
+    _refuse_foreign(path)
+    with explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / _LOCK).open("w")
+    with lock:
+        _acquire(lock, path)
+        found = _read_json(path / IDENTITY)
+        wanted = json.loads(json.dumps(identity))
+        if found is not None and found != wanted:
+            if not overwrite:
+                raise InputError(_differences(path, found, wanted))
+            _clear(path)
+            found = None
+        folder = RunFolder(path)
+        if found is None:
+            folder.write_json(IDENTITY, wanted)
+        yield folder
+
+
+def load_run(path: Path) -> RunFolder:
+    """A finished run folder, to read. Raises InputError when there is none, or it is unfinished."""
+    if not (path / IDENTITY).is_file():
+        raise InputError(
+            f"{path} is not a run folder (no {IDENTITY} in it). Give the folder that --out named."
+        )
+    folder = RunFolder(path)
+    if folder.manifest() is None:
+        raise InputError(f"{path} is unfinished. Run the same `spice select` command again to resume it.")
+    return folder
+
+
+def _refuse_foreign(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file, not a folder. Choose another --out.")
+    if path.is_dir() and not (path / IDENTITY).is_file():
+        strangers = [
+            entry.name for entry in path.iterdir() if entry.name != _LOCK and not entry.name.endswith(".part")
+        ]
+        if strangers:
+            raise InputError(
+                f"{path} holds files that are not of a run (e.g. {sorted(strangers)[0]!r}); nothing was written. "
+                "Choose an empty or new folder with --out."
+            )
+
+
+def _acquire(lock: Any, path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            f"{path} is in use by another process. Wait for it to end, or choose another --out."
+        ) from None
+    except OSError:
+        return  # a network file system without locks: parts are atomic, two writers only do the work twice
+
+
+def _differences(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    lines = [
+        f"  - {name}: there {found.get(name)!r}, now {wanted.get(name)!r}"
+        for name in sorted(found.keys() | wanted.keys())
+        if found.get(name) != wanted.get(name)
+    ]
+    return (
+        f"{path} was made by a run that differs from this one; nothing was written:\n"
+        + "\n".join(lines)
+        + "\nChoose another folder with --out, or pass --overwrite to throw that run away."
+    )
+
+
+def _clear(path: Path) -> None:
+    for entry in path.iterdir():
+        if entry.name == _LOCK:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            os.unlink(entry)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{path} is damaged ({error}). Pass another --out, or delete this folder to start anew."
+        ) from error

@@ -1,0 +1,7 @@
+"""Features on disk: parts that are whole or absent, read back as one matrix."""
+
+from spice_select.store.atomic import atomic as atomic
+from spice_select.store.atomic import explained as explained
+from spice_select.store.atomic import sha256 as sha256
+from spice_select.store.parts import FeatureBlock as FeatureBlock
+from spice_select.store.parts import PartStore as PartStore

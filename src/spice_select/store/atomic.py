@@ -1,0 +1,69 @@
+"""Files that are whole or absent: written aside, flushed to the disk, then renamed."""
+
+import contextlib
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from spice_select.errors import InputError
+
+_REMEDIES = {
+    errno.ENOSPC: "The disk is full. Free some space, then run the same command again: finished parts are kept.",
+    errno.EDQUOT: "The disk quota is used up. Free some space, then run the same command again: finished parts are kept.",
+    errno.EACCES: "Permission denied. Choose another folder with --out, or make this one writable.",
+    errno.EPERM: "Permission denied. Choose another folder with --out, or make this one writable.",
+    errno.EROFS: "The file system is read-only. Choose another folder with --out.",
+    errno.ENOTDIR: "A part of the path is a file, not a folder. Choose another folder with --out.",
+    errno.EEXIST: "A file is in the way. Choose another folder with --out.",
+    errno.EFBIG: "The file grew beyond what the system allows. Raise the limit (`ulimit -f`) or choose another disk.",
+}
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn a refusal of the file system into an InputError with its remedy; other faults pass unchanged."""
+    try:
+        yield
+    except OSError as error:
+        # pyarrow raises plain OSError subclasses with the errno kept; a fault without a known cause is ours
+        if error.errno not in _REMEDIES:
+            raise
+        raise InputError(
+            f"{path} cannot be written ({os.strerror(error.errno)}). {_REMEDIES[error.errno]}"
+        ) from error
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; on success it becomes `path` in one step, on failure nothing is left.
+
+    The name written to holds the process id, so that two writers never share a half-written file; the last rename wins.
+
+    Raises:
+        InputError: disk full, read-only, or no permission.
+    """
+    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with explained(path):
+            yield aside
+            _flush_to_disk(aside)
+            os.replace(aside, path)
+            _flush_to_disk(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
