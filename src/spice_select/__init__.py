@@ -1,0 +1,51 @@
+"""Pick the part of an instruction corpus worth training on, by the gradients its samples produce.
+
+`select` does it all, from a file to a run folder; `greedy` is the selector alone, for anyone who has vectors. Importing
+this package imports neither torch nor transformers; `select` does, when called.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from spice_select.errors import InputError as InputError
+from spice_select.errors import SpiceError as SpiceError
+from spice_select.selection import Conflict as Conflict
+from spice_select.selection import DiagonalLogDet as DiagonalLogDet
+from spice_select.selection import FacilityLocation as FacilityLocation
+from spice_select.selection import GainRatio as GainRatio
+from spice_select.selection import LogDet as LogDet
+from spice_select.selection import Quota as Quota
+from spice_select.selection import Selection as Selection
+from spice_select.selection import SquaredInnerProduct as SquaredInnerProduct
+from spice_select.selection import TargetVariance as TargetVariance
+from spice_select.selection import greedy as greedy
+from spice_select.selection import naive as naive
+from spice_select.selection import pools as pools
+
+if TYPE_CHECKING:
+    from spice_select.config import SelectSettings as SelectSettings
+    from spice_select.diagnosis import certificate as certificate
+    from spice_select.pipeline import Run as Run
+    from spice_select.pipeline import load as load
+    from spice_select.pipeline import select as select
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "SelectSettings": "spice_select.config",
+    "certificate": "spice_select.diagnosis",
+    "Run": "spice_select.pipeline",
+    "load": "spice_select.pipeline",
+    "select": "spice_select.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'spice_select' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

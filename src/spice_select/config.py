@@ -27,9 +27,7 @@ class DataSettings(_Group):
     max_length: int = Field(
         1024, ge=2, description="Longest example in tokens; what goes beyond is cut off and counted."
     )
-    split: str | None = Field(
-        None, description="Split of a hub data set or a `datasets` folder with several."
-    )
+    split: str | None = Field(None, description="Split of a hub data set or a `datasets` folder with several.")
     subset: str | None = Field(None, description="Configuration name of a hub data set.")
     revision: str | None = Field(None, description="Revision of a hub data set.")
 
@@ -48,9 +46,7 @@ class ProxySettings(_Group):
         "auto",
         description="Precision of the model; `auto` takes bfloat16 only where the hardware is fast at it.",
     )
-    allow_network: bool = Field(
-        False, description="May reach the Hugging Face hub for the model or the data."
-    )
+    allow_network: bool = Field(False, description="May reach the Hugging Face hub for the model or the data.")
     allow_pickle: bool = Field(False, description="May load pickled weights (they can run code when loaded).")
     trust_remote_code: bool = Field(False, description="May run Python code that comes with the model.")
 
@@ -78,9 +74,7 @@ class GradientSettings(_Group):
 class SelectionSettings(_Group):
     """What is chosen, and by which rule."""
 
-    budget: str = Field(
-        "10%", description="How much to choose: a share (`10%%`, `0.1`) or a number of rows (`500`)."
-    )
+    budget: str = Field("10%", description="How much to choose: a share (`10%%`, `0.1`) or a number of rows (`500`).")
     alpha: float = Field(1.0, gt=0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ).")
     conflict_weight: float = Field(
         0.1, ge=0, description="Weight λ of the penalty on gradient conflict; 0 turns it off."
@@ -128,9 +122,7 @@ class SelectSettings(BaseModel):
             InputError: unknown names (with the nearest known one) and bad values, all at once.
         """
         homes = _homes()
-        unknown = [
-            f"unknown setting {name!r}.{nearest(name, homes)}" for name in settings if name not in homes
-        ]
+        unknown = [f"unknown setting {name!r}.{nearest(name, homes)}" for name in settings if name not in homes]
         nested: dict[str, dict[str, Any]] = {}
         for name in settings.keys() & homes.keys():
             nested.setdefault(homes[name], {})[name] = settings[name]
@@ -148,9 +140,7 @@ class SelectSettings(BaseModel):
                 faults.append(f"{group}: expected settings, found {values!r}")
             else:
                 known = cls.model_fields[group].default.__class__.model_fields
-                faults += [
-                    f"{group}: unknown setting {n!r}.{nearest(n, homes)}" for n in values if n not in known
-                ]
+                faults += [f"{group}: unknown setting {n!r}.{nearest(n, homes)}" for n in values if n not in known]
                 clean[group] = {n: v for n, v in values.items() if n in known}
         return cls._validated(clean, faults)
 
@@ -189,9 +179,7 @@ def _sentence(fault: Any) -> str:
 def write_config(path: Path, corpus: str, settings: SelectSettings) -> None:
     """Write the file that `spice select --config FILE` replays."""
     body = yaml.safe_dump({"corpus": corpus, **settings.nested()}, sort_keys=False, allow_unicode=True)
-    path.write_text(
-        "# Replay with: spice select --config THIS_FILE --out ANOTHER_FOLDER\n" + body, encoding="utf-8"
-    )
+    path.write_text("# Replay with: spice select --config THIS_FILE --out ANOTHER_FOLDER\n" + body, encoding="utf-8")
 
 
 def read_config(path: Path) -> tuple[str | None, SelectSettings]:

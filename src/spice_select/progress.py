@@ -11,9 +11,7 @@ Advance = Callable[[int], None]
 class Progress(Protocol):
     """A display of work in progress."""
 
-    def task(
-        self, name: str, total: int, unit: str, *, done: int = 0
-    ) -> contextlib.AbstractContextManager[Advance]:
+    def task(self, name: str, total: int, unit: str, *, done: int = 0) -> contextlib.AbstractContextManager[Advance]:
         """Begin a task of `total` units, `done` of them already there (resumed, so not counted in the speed)."""
         ...
 

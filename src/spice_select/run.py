@@ -102,9 +102,7 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
 def load_run(path: Path) -> RunFolder:
     """A finished run folder, to read. Raises InputError when there is none, or it is unfinished."""
     if not (path / IDENTITY).is_file():
-        raise InputError(
-            f"{path} is not a run folder (no {IDENTITY} in it). Give the folder that --out named."
-        )
+        raise InputError(f"{path} is not a run folder (no {IDENTITY} in it). Give the folder that --out named.")
     folder = RunFolder(path)
     if folder.manifest() is None:
         raise InputError(f"{path} is unfinished. Run the same `spice select` command again to resume it.")
@@ -115,9 +113,7 @@ def _refuse_foreign(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file, not a folder. Choose another --out.")
     if path.is_dir() and not (path / IDENTITY).is_file():
-        strangers = [
-            entry.name for entry in path.iterdir() if entry.name != _LOCK and not entry.name.endswith(".part")
-        ]
+        strangers = [entry.name for entry in path.iterdir() if entry.name != _LOCK and not entry.name.endswith(".part")]
         if strangers:
             raise InputError(
                 f"{path} holds files that are not of a run (e.g. {sorted(strangers)[0]!r}); nothing was written. "
@@ -129,9 +125,7 @@ def _acquire(lock: Any, path: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise InputError(
-            f"{path} is in use by another process. Wait for it to end, or choose another --out."
-        ) from None
+        raise InputError(f"{path} is in use by another process. Wait for it to end, or choose another --out.") from None
     except OSError:
         return  # a network file system without locks: parts are atomic, two writers only do the work twice
 
@@ -150,7 +144,8 @@ def _differences(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
 
 
 def _clear(path: Path) -> None:
-    for entry in path.iterdir():
+    # the identity goes last: if this is cut short, the folder is still known for a run
+    for entry in sorted(path.iterdir(), key=lambda entry: entry.name == IDENTITY):
         if entry.name == _LOCK:
             continue
         if entry.is_dir() and not entry.is_symlink():

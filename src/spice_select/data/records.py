@@ -38,11 +38,13 @@ class Conversation:
         row: where it came from.
         messages: ``{"role": "system" | "user" | "assistant" | "tool", "content": str, ...}`` in order.
         source: the group the row belongs to (its `source` or `dataset` column), or ``""``.
+        tools: the JSON schemas of the tools the assistant may call, for templates that show them.
     """
 
     row: Row
     messages: tuple[dict[str, Any], ...]
     source: str
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,7 @@ def explained(path: Path) -> Iterator[None]:
         # pyarrow raises plain OSError subclasses with the errno kept; a fault without a known cause is ours
         if error.errno not in _REMEDIES:
             raise
-        raise InputError(
-            f"{path} cannot be written ({os.strerror(error.errno)}). {_REMEDIES[error.errno]}"
-        ) from error
+        raise InputError(f"{path} cannot be written ({os.strerror(error.errno)}). {_REMEDIES[error.errno]}") from error
 
 
 @contextlib.contextmanager

@@ -75,9 +75,7 @@ class PartStore:
         self._sum(part).unlink(missing_ok=True)
         with atomic(self.path(part)) as aside:
             # random floats do not compress; a fixed row group and no statistics make the bytes a function of the data
-            pq.write_table(
-                _to_table(block), aside, compression="none", use_dictionary=False, write_statistics=False
-            )
+            pq.write_table(_to_table(block), aside, compression="none", use_dictionary=False, write_statistics=False)
             digest = sha256(aside)
         with atomic(self._sum(part)) as aside:
             aside.write_text(f"{digest}  {self.path(part).name}\n")

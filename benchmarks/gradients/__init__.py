@@ -1,0 +1,1 @@
+"""How fast the gradient engine is, and how far its sketches can be trusted."""

@@ -1,0 +1,87 @@
+"""The command `spice`: one thin file a verb. Exit codes: 0 done, 2 bad input, 1 a fault on our side, 130 interrupted."""
+
+import sys
+from collections.abc import Sequence
+
+from spice_select.errors import InputError
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; always ends with SystemExit."""
+    sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _run(argv: list[str]) -> int:
+    from rich.console import Console
+
+    errors = Console(stderr=True)
+    try:
+        _dispatch(argv)
+    except InputError as error:
+        errors.print("[bold red]error:[/] ", end="")
+        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        errors.print("interrupted: run the same command again to go on from the last finished part", style="yellow")
+        return 130
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        errors.print_exception()
+        errors.print(
+            f"[bold red]fault:[/] {type(error).__name__}: this is ours, not yours. Finished parts are kept; please report "
+            "the lines above.",
+        )
+        return 1
+    return 0
+
+
+def _dispatch(argv: list[str]) -> None:
+    import tyro
+
+    from spice_select.cli.check import check_features
+    from spice_select.cli.preview import preview
+    from spice_select.cli.select import select_with_defaults
+    from spice_select.cli.show import show
+
+    defaults, argv = _take_config(argv)
+    verbs = {
+        "select": select_with_defaults(defaults),
+        "preview": preview,
+        "show": show,
+        "check-features": check_features,
+    }
+    if argv[:2] == ["check", "features"]:  # `spice check features RUN` reads better than a hyphen
+        argv = ["check-features", *argv[2:]]
+    if argv in (["--version"], ["-V"]):
+        from importlib.metadata import version
+
+        print(f"spice-select {version('spice-select')}")
+        return
+    tyro.extras.subcommand_cli_from_dict(verbs, prog="spice", description=_DESCRIPTION, args=argv or ["--help"])
+
+
+def _take_config(argv: list[str]) -> tuple[str | None, list[str]]:
+    """Take `--config FILE` out of the arguments: its settings become the defaults that the others override."""
+    rest, config = [], None
+    arguments = iter(argv)
+    for argument in arguments:
+        if argument == "--config":
+            config = next(arguments, None)
+            if config is None:
+                raise InputError("--config needs a file: `spice select --config runs/x/config.yaml`.")
+        elif argument.startswith("--config="):
+            config = argument.removeprefix("--config=")
+        else:
+            rest.append(argument)
+    return config, rest
+
+
+_DESCRIPTION = """Pick the part of an instruction corpus worth training on, by the gradients its samples produce.
+
+  spice select train.jsonl --budget 10%                 choose a tenth with the embedded proxy
+  spice select train.jsonl --model ./Qwen2.5-0.5B       choose by a proxy of your target's family
+  spice select --config runs/x/config.yaml --out y      replay a run
+  spice preview train.jsonl                             see what the proxy is trained on
+  spice show runs/x                                     print a finished run again
+"""

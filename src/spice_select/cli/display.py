@@ -1,0 +1,77 @@
+"""What the terminal shows while work goes on: bars with an ETA, on a terminal only."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from spice_select.progress import Advance
+
+
+class _Eta(ProgressColumn):
+    """Time left, from the mean speed since the start: steadier than a sliding window where batches differ in length."""
+
+    def render(self, task: Task) -> Text:
+        elapsed, total = task.finished_time or task.elapsed or 0.0, task.total or 0
+        if task.finished:
+            return Text(f"in {_clock(elapsed)}", style="progress.elapsed")
+        fresh = task.completed - task.fields["done"]
+        if fresh <= 0 or elapsed <= 0:
+            return Text("ETA …", style="progress.remaining")
+        return Text(f"ETA {_clock((total - task.completed) * elapsed / fresh)}", style="progress.remaining")
+
+
+class TerminalProgress:
+    """Progress bars on a terminal; one line at the start and every half minute where the output is a file."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextlib.contextmanager
+    def task(self, name: str, total: int, unit: str, *, done: int = 0) -> Iterator[Advance]:
+        if not self._console.is_terminal:
+            with self._lines(name, total, unit, done) as advance:
+                yield advance
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}"),
+            _Eta(),
+        )
+        with Bars(*columns, console=self._console) as bars:
+            task = bars.add_task(name, total=total, completed=done, unit=unit, done=done)
+            yield lambda amount: bars.advance(task, amount)
+
+    @contextlib.contextmanager
+    def _lines(self, name: str, total: int, unit: str, done: int) -> Iterator[Advance]:
+        start = last = time.monotonic()
+        completed = done
+        self.note(f"{name}: {total - done} {unit}")
+
+        def advance(amount: int) -> None:
+            nonlocal completed, last
+            completed += amount
+            now = time.monotonic()
+            if now - last >= 30 and completed < total:
+                last = now
+                left = (total - completed) * (now - start) / max(completed - done, 1)
+                self.note(f"{name}: {completed} of {total} {unit}, ETA {_clock(left)}")
+
+        yield advance
+        self.note(f"{name}: done in {_clock(time.monotonic() - start)}")
+
+    def note(self, sentence: str) -> None:
+        self._console.print(sentence, style="dim", highlight=False, markup=False)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

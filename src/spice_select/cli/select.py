@@ -1,0 +1,64 @@
+"""`spice select`: from a corpus to a chosen part of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from spice_select.config import (
+    DataSettings,
+    GradientSettings,
+    ProxySettings,
+    SelectionSettings,
+    SelectSettings,
+    read_config,
+)
+from spice_select.errors import InputError
+
+Flat = tyro.conf.OmitArgPrefixes
+
+
+def select_with_defaults(config: str | None) -> Callable[..., None]:
+    """The verb, with the settings of a config file as its defaults."""
+    corpus_default, settings = (None, SelectSettings()) if config is None else read_config(Path(config))
+
+    def select(
+        corpus: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="CORPUS")] = corpus_default,
+        *,
+        out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
+        overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+        selection: Flat[SelectionSettings] = settings.selection,
+        proxy: Flat[ProxySettings] = settings.proxy,
+        data: Flat[DataSettings] = settings.data,
+        gradients: Flat[GradientSettings] = settings.gradients,
+    ) -> None:
+        """Choose the rows worth training on.
+
+        Reads a corpus of instructions, takes the gradient of every sample's response loss on a small proxy model, and
+        picks greedily the rows whose gradients hold the most information, log det(I + αΣ g gᵀ), less a penalty for
+        gradients that conflict with those already picked. Leaves a run folder: selected.jsonl (the rows as they came,
+        with rank, gain, epsilon, conflict), dropped.jsonl (with reasons), selection.parquet, summary.json,
+        manifest.json, config.yaml and the gradients. The same command resumes an interrupted run.
+
+        Examples: `spice select train.jsonl`, `spice select train.parquet --budget 500 --schedule pools`,
+        `spice select --config runs/x/config.yaml --budget 5% --out runs/y`.
+
+        Args:
+            corpus: JSONL (.gz), JSON, Parquet or CSV file, a folder of them or of `datasets`, or a hub id.
+            out: Run folder. Default: runs/<corpus>-<hash of what was asked>.
+            overwrite: Throw away what a different run left in the folder.
+        """
+        from spice_select.cli.display import TerminalProgress
+        from spice_select.cli.tables import print_summary
+        from spice_select.pipeline import run_select
+
+        if corpus is None:
+            raise InputError("no corpus was given. Name a file: `spice select train.jsonl --budget 10%`.")
+        console = Console()
+        whole = SelectSettings(selection=selection, proxy=proxy, data=data, gradients=gradients)
+        run = run_select(corpus, whole, out=out, overwrite=overwrite, progress=TerminalProgress(console))
+        print_summary(console, run)
+
+    return select

@@ -1,0 +1,96 @@
+"""How much to choose: a share of the usable rows, or a number of them."""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Integral, Real
+
+from spice_select.errors import InputError
+
+_FORMS = "Give a share (10%, 0.1) or a number of rows (500)."
+_NUMBER = re.compile(r"[+-]?\d[\d_]*(\.\d*)?|[+-]?\.\d+")
+_TOKENS = re.compile(r"[\d.,_]+\s*[kKmMgGbB]?[\s-]*tok(en)?s?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """A share of the rows, or a number of rows: exactly one of the two is set.
+
+    Attributes:
+        share: between 0 (excluded) and 1, exact.
+        count: at least 1.
+    """
+
+    share: Fraction | None = None
+    count: int | None = None
+
+    @staticmethod
+    def parse(value: "str | int | float | Budget") -> "Budget":
+        """Read a budget as people write it.
+
+        ``"10%"``, ``"0.1"`` and ``0.1`` are the tenth; ``"500"`` and ``500`` are 500 rows. What has a decimal point or
+        a percent sign is a share, so ``1`` is one row and ``1.0`` or ``"100%"`` are all of them.
+
+        Raises:
+            InputError: zero, negative, above 100 %, or not a budget at all.
+        """
+        if isinstance(value, Budget):
+            return value
+        if isinstance(value, bool) or not isinstance(value, str | Real):
+            raise InputError(f"budget {value!r}: of type {type(value).__name__}. {_FORMS}")
+        if isinstance(value, Integral):
+            return _rows(int(value), value)
+        return _parse_text(str(value).strip() if isinstance(value, str) else _digits(float(value)), value)
+
+    def rows(self, usable: int) -> int:
+        """How many of `usable` rows to choose: a share is rounded to the nearest row, and is at least one.
+
+        Raises:
+            InputError: more rows than there are.
+        """
+        if self.count is not None:
+            if self.count > usable:
+                raise InputError(
+                    f"budget {self.count}: more rows than the {usable} usable ones. Give at most {usable}, or a share."
+                )
+            return self.count
+        if self.share is None or usable < 1:
+            raise InputError(f"budget {self}: there are {usable} usable rows to choose from.")
+        return max(1, int(self.share * usable + Fraction(1, 2)))
+
+    def __str__(self) -> str:
+        return f"{self.count}" if self.share is None else f"{float(self.share * 100):.15g}%"
+
+
+def _digits(value: float) -> str:
+    """A float as people would write it: no exponent, and always with a point, since floats are shares."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return str(value)
+    text = f"{value:.17f}".rstrip("0") if "e" in repr(value) else repr(value)
+    return text if "." in text else f"{text}."
+
+
+def _parse_text(text: str, given: object) -> Budget:
+    number = text.removesuffix("%").rstrip()
+    if not _NUMBER.fullmatch(number):
+        if _TOKENS.fullmatch(text):
+            raise InputError(f"budget {given!r}: budgets in tokens are not supported yet. {_FORMS}")
+        raise InputError(f"budget {given!r}: not a budget. {_FORMS}")
+    if text.endswith("%"):
+        return _share(Fraction(number) / 100, given)
+    return _share(Fraction(number), given) if "." in number else _rows(int(number), given)
+
+
+def _share(share: Fraction, given: object) -> Budget:
+    if share <= 0:
+        raise InputError(f"budget {given!r}: nothing would be chosen. {_FORMS}")
+    if share > 1:
+        hint = f" For {int(share)} rows, write {int(share)}." if share == int(share) and "%" not in str(given) else ""
+        raise InputError(f"budget {given!r}: more than the whole corpus (100%).{hint} {_FORMS}")
+    return Budget(share=share)
+
+
+def _rows(count: int, given: object) -> Budget:
+    if count <= 0:
+        raise InputError(f"budget {given!r}: nothing would be chosen. {_FORMS}")
+    return Budget(count=count)

@@ -1,0 +1,83 @@
+"""Which format a corpus is in, judged by all of its rows."""
+
+from collections.abc import Sequence
+
+from spice_select.data.formats.alpaca import Alpaca
+from spice_select.data.formats.base import Format
+from spice_select.data.formats.messages import MESSAGES, SHAREGPT
+from spice_select.data.formats.pairs import (
+    INSTRUCTION_RESPONSE,
+    PROMPT_COMPLETION,
+    PROMPT_RESPONSE,
+    QUESTION_ANSWER,
+)
+from spice_select.data.formats.preference import Chosen
+from spice_select.data.records import Row
+from spice_select.errors import InputError, nearest
+
+FORMATS: tuple[Format, ...] = (
+    MESSAGES,
+    SHAREGPT,
+    Chosen(),
+    Alpaca(),
+    PROMPT_COMPLETION,
+    PROMPT_RESPONSE,
+    QUESTION_ANSWER,
+    INSTRUCTION_RESPONSE,
+)
+"""In the order in which they are tried: a row with the fields of several is read as the first of them."""
+
+
+def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
+    """The one format of all rows.
+
+    Rows that match no format at all do not count here; reading them later gives each its reason for being dropped.
+
+    Args:
+        rows: the whole corpus.
+        override: the name of a format to use whatever the rows look like.
+
+    Raises:
+        InputError: unknown name; rows of several formats in one corpus; no row of any known format; preference
+            pairs, unless ``override="chosen"`` asks for their chosen answers.
+    """
+    if override is not None:
+        return _by_name(override)
+    first: dict[str, tuple[Format, Row]] = {}
+    for row in rows:
+        found = _match(row)
+        if found is not None:
+            first.setdefault(found.name, (found, row))
+    if not first:
+        raise InputError(_unknown(rows))
+    if len(first) > 1:
+        places = "; ".join(f"{name} first at {row.where}" for name, (_, row) in first.items())
+        raise InputError(
+            f"the rows are in {len(first)} different formats: {places}. "
+            f"Split the file, or name one format to use: {', '.join(first)}."
+        )
+    found, row = next(iter(first.values()))
+    if isinstance(found, Chosen):
+        raise InputError(
+            f"{row.where}: the rows are preference pairs (chosen/rejected), which are not supported yet. "
+            "To select among the chosen answers, name the format 'chosen'."
+        )
+    return found
+
+
+def _by_name(name: str) -> Format:
+    known = {known.name: known for known in FORMATS}
+    if name not in known:
+        raise InputError(f"format {name!r}: unknown. Known are {', '.join(known)}.{nearest(name, known)}")
+    return known[name]
+
+
+def _match(row: Row) -> Format | None:
+    return next((candidate for candidate in FORMATS if candidate.matches(row.raw)), None)
+
+
+def _unknown(rows: Sequence[Row]) -> str:
+    lines = "\n".join(f"  {known.describe()}" for known in FORMATS)
+    fields = ", ".join(rows[0].raw) if rows else "none"
+    where = rows[0].where if rows else "the corpus"
+    return f"{where}: the fields ({fields}) fit no known format. Rename them to one of these:\n{lines}"

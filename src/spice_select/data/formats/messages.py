@@ -1,0 +1,76 @@
+"""Lists of turns: ``messages`` (OpenAI, TRL) and ``conversations`` (ShareGPT)."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from spice_select.data.formats.base import RowError, optional_text, present
+from spice_select.data.formats.turns import conversation, message
+from spice_select.data.records import Conversation, Drop, Row
+
+_COLUMNS = ("messages", "conversations", "conversation")
+
+
+class TurnList:
+    """A column with a list of turns, each an object with a role and a content.
+
+    The column may be called ``messages``, ``conversations`` or ``conversation``; what sets the two formats apart is
+    how a turn names its fields. A column of JSON text (as in CSV) is read as what it holds. A ``system`` column
+    becomes the first turn where the list has no system turn; ``tools`` are passed on.
+    """
+
+    def __init__(self, name: str, role_key: str, content_key: str, usual_column: str) -> None:
+        self.name = name
+        self._role_key = role_key
+        self._content_key = content_key
+        self._usual_column = usual_column
+
+    def describe(self) -> str:
+        return f"{self.name}: a list of turns in {self._usual_column!r}, each with {self._role_key}/{self._content_key}"
+
+    def matches(self, raw: Mapping[str, Any]) -> bool:
+        turns = _turns(raw)
+        if not turns:
+            # an empty list belongs to whichever of the two is usual for the column
+            return turns is not None and present(raw, self._usual_column)
+        return isinstance(turns[0], Mapping) and self._role_key in turns[0]
+
+    def read(self, row: Row) -> Conversation | Drop:
+        try:
+            return conversation(row, self._messages(row.raw))
+        except RowError as fault:
+            return fault.drop(row.number)
+
+    def _messages(self, raw: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+        turns = _turns(raw)
+        if turns is None:
+            raise RowError("missing-field", f"there is no list of turns in {self._usual_column!r}")
+        messages = [
+            message(turn, number, role_key=self._role_key, content_key=self._content_key)
+            for number, turn in enumerate(turns, start=1)
+        ]
+        system = optional_text(raw, "system")
+        if system and not (messages and messages[0]["role"] == "system"):
+            messages.insert(0, {"role": "system", "content": system})
+        return messages
+
+
+def _turns(raw: Mapping[str, Any]) -> list[Any] | None:
+    for column in _COLUMNS:
+        value = raw.get(column)
+        if isinstance(value, str) and value.lstrip().startswith("["):
+            value = _list(value)
+        if isinstance(value, list):
+            return value
+    return None
+
+
+def _list(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return None
+
+
+MESSAGES = TurnList("messages", "role", "content", "messages")
+SHAREGPT = TurnList("sharegpt", "from", "value", "conversations")

@@ -1,0 +1,219 @@
+"""Which characters of a rendered conversation the assistant wrote: its answers, each with its end-of-turn token.
+
+A template is asked, not parsed. It renders a conversation in which every text is replaced by a sentinel; where the
+sentinels land shows the literal *frame* around the texts, and incremental prefix rendering (the first i turns with
+the generation prompt, then with one turn more) shows where in the frame each answer begins and ends. Frames depend on
+little but the roles, so a corpus needs few of them. For each row the frame is filled with the row's texts and has to
+equal what the template renders for the row: a template that looks into the texts is found out, and then the row
+itself is rendered prefix by prefix, or dropped with a reason. No row is masked on a guess.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spice_select.data.formats.base import RowError
+from spice_select.data.frames import Frame, Place, Skeleton, Span, places, restored, sentinel, skeleton
+from spice_select.data.records import Conversation
+from spice_select.data.template import ChatTemplate, Messages
+
+_MAX_FRAMES = 4096
+_EXCHANGE: Skeleton = (("user", sentinel(0), None), ("assistant", sentinel(1), None))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Located:
+    """A rendered conversation and the characters in it that are trained on, in order."""
+
+    messages: tuple[dict[str, Any], ...]
+    text: str
+    spans: tuple[Span, ...]
+
+
+class SpanFinder:
+    """Finds the supervised characters of conversations under one chat template.
+
+    Attributes:
+        end_of_turn: what closes an answer, "" if the template writes nothing there.
+    """
+
+    def __init__(self, template: ChatTemplate, special_tokens: Sequence[str]) -> None:
+        self._template = template
+        self._special = _any_of(special_tokens)
+        self._frames: dict[Skeleton, Frame | RowError] = {}
+        self._learn_the_exchange()
+
+    def _learn_the_exchange(self) -> None:
+        """What one question and answer tell: the answer's header, what follows it, and its end of turn."""
+        exchange = restored(_EXCHANGE)
+        text = self._template.render(exchange)
+        question, answer = places(text, _EXCHANGE)
+        bare = self._template.render(exchange[:1])
+        prompt = self._template.render(exchange[:1], generation_prompt=True)
+        self._honours_generation_prompt = bare != prompt
+        self._header = text[question.end : answer.begin].removeprefix(_after(prompt, question.core)).rstrip(" ")
+        self._tail = text[answer.end :]
+        self.end_of_turn = self._closing_of(self._tail)
+
+    def locate(self, conversations: Sequence[Conversation]) -> list[Located | RowError]:
+        """Text and supervised spans of each conversation, or why it cannot be masked."""
+        prepared = [self._template.prepare(conversation.messages) for conversation in conversations]
+        simple = [i for i, c in enumerate(conversations) if not c.tools and _only_texts(prepared[i])]
+        rendered = dict(zip(simple, self._template.render_many([prepared[i] for i in simple]), strict=True))
+        return [self._locate(prepared[i], c.tools, rendered.get(i)) for i, c in enumerate(conversations)]
+
+    def _locate(
+        self, messages: tuple[dict[str, Any], ...], tools: Messages, text: str | RowError | None
+    ) -> Located | RowError:
+        if isinstance(text, RowError):
+            return text
+        try:
+            if text is not None:
+                turns, cores = skeleton(messages)
+                filled, spans = self._frame(turns).fill(cores)
+                if filled == text:
+                    return Located(messages=messages, text=text, spans=spans)
+            return self._by_prefixes(messages, tools)
+        except RowError as fault:
+            return fault
+
+    # ---- by the frame
+
+    def _frame(self, turns: Skeleton) -> Frame:
+        frame = self._frames.get(turns)
+        if frame is None:
+            try:
+                frame = self._build(turns)
+            except RowError as fault:
+                frame = fault
+            if len(self._frames) >= _MAX_FRAMES:
+                self._frames.clear()
+            self._frames[turns] = frame
+        if isinstance(frame, RowError):
+            raise frame
+        return frame
+
+    def _build(self, turns: Skeleton) -> Frame:
+        messages = restored(turns)
+        text = self._template.render(messages)
+        found = places(text, turns)
+        ends = [0, *(place.end for place in found)]
+        begins = [*(place.begin for place in found), len(text)]
+        pieces = tuple(text[end:begin] for end, begin in zip(ends, begins, strict=True))
+        assistant = [turn for turn, message in enumerate(messages) if message["role"] == "assistant"]
+        marks = tuple(self._mark(messages, turn, found, pieces) for turn in assistant)
+        return Frame(pieces=pieces, cores=tuple(place.core for place in found), marks=marks)
+
+    def _mark(
+        self, messages: list[dict[str, Any]], turn: int, found: tuple[Place, ...], pieces: tuple[str, ...]
+    ) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Begin and end of one answer, as places in the pieces."""
+        own = [gap for gap, place in enumerate(found) if place.turn == turn]
+        before, after = own[0], own[-1] + 1
+        previous = found[before - 1].core if before else None
+        begin = self._begin(messages[:turn], previous, pieces[before])
+        return (before, begin), (after, self._end(messages[: turn + 1], found[own[-1]].core, pieces[after]))
+
+    def _begin(self, earlier: list[dict[str, Any]], previous: int | None, header: str) -> int:
+        """Where in the header, the literal text before an answer, the prompt ends and the answer begins."""
+        if not earlier:
+            return len(header)
+        prompt = self._template.render(earlier, generation_prompt=True)
+        tail = _after(prompt, previous)
+        if not self._honours_generation_prompt and header.removeprefix(tail).strip():
+            # the template never shows the header alone: none of it is the answer, save white space of the answer's
+            known = tail + self._header
+            return len(known) if header.startswith(known) else len(header.rstrip(" "))
+        return _common_prefix(tail, header)
+
+    def _end(self, through: list[dict[str, Any]], core: int, after: str) -> int:
+        """How much of `after`, the literal text after an answer, is its end of turn."""
+        if after.startswith(self.end_of_turn):
+            return len(self.end_of_turn)
+        closing = self._closing_of(_after(self._template.render(through), core))
+        return len(closing) if after.startswith(closing) else 0
+
+    def _closing_of(self, tail: str) -> str:
+        """The end of turn at the head of what follows the last answer: up to the first special token."""
+        match = self._special.search(tail) if self._special else None
+        return tail[: match.end()] if match else tail.rstrip()
+
+    # ---- by the row's own prefixes: tool calls, and templates that look into the texts
+
+    def _by_prefixes(self, messages: tuple[dict[str, Any], ...], tools: Messages) -> Located:
+        text = self._template.render(messages, tools)
+        spans = []
+        for turn, message in enumerate(messages):
+            if message["role"] == "assistant":
+                begin, end = self._span(messages, turn, tools, text)
+                self._refuse_unshown(message, turn, text[begin:end].removesuffix(self.end_of_turn))
+                spans.append((begin, end))
+            elif message["role"] == "tool":
+                until, through = (self._template.render(messages[:n], tools) for n in (turn, turn + 1))
+                self._refuse_unshown(message, turn, "" if until == through else through)
+        return Located(messages=messages, text=text, spans=tuple(spans))
+
+    def _refuse_unshown(self, message: dict[str, Any], turn: int, shown: str) -> None:
+        """Many templates leave tool calls and results out without a word; nothing may be trained on what is left."""
+        calls = [call.get("function", call).get("name", "") for call in message.get("tool_calls", ())]
+        if not shown.strip() or any(name not in shown for name in calls):
+            what = f"turn {turn + 1} ({message['role']}{', a tool call' if calls else ''})"
+            raise RowError("template-omits-turn", f"the chat template does not show {what}")
+
+    def _span(self, messages: tuple[dict[str, Any], ...], turn: int, tools: Messages, text: str) -> Span:
+        begin = self._begin_by_prefix(messages[:turn], tools, text)
+        through = self._template.render(messages[: turn + 1], tools)
+        if text.startswith(through.rstrip()):
+            if through.endswith(self._tail):
+                return begin, len(through) - len(self._tail) + len(self.end_of_turn)
+            return begin, len(through.rstrip())
+        # the turn changes once others follow; a special token that no text holds still shows where it ends
+        end = text.find(self.end_of_turn, begin)
+        special = self._special and self._special.search(self.end_of_turn)
+        if special and end >= 0 and not _mentions(messages, special[0]):
+            return begin, end + len(self.end_of_turn)
+        raise _rewritten(turn)
+
+    def _begin_by_prefix(self, earlier: tuple[dict[str, Any], ...], tools: Messages, text: str) -> int:
+        if not earlier:
+            raise RowError("template-unclear", "nothing comes before the first answer that would show where it begins")
+        prompt = self._template.render(earlier, tools, generation_prompt=True)
+        if not self._honours_generation_prompt:
+            prompt += self._header
+        if not text.startswith(prompt):
+            raise _rewritten(len(earlier))
+        return len(prompt)
+
+
+def _any_of(tokens: Sequence[str]) -> re.Pattern[str] | None:
+    longest_first = sorted(filter(None, tokens), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+
+def _common_prefix(one: str, other: str) -> int:
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _only_texts(messages: Messages) -> bool:
+    return all(not (message.keys() - {"role", "content", "reasoning_content"}) for message in messages)
+
+
+def _after(text: str, core: int | None) -> str:
+    """What follows the last appearance of a core's sentinel; the whole text if it is not there."""
+    return text if core is None else text.rpartition(sentinel(core))[2]
+
+
+def _mentions(value: Any, token: str) -> bool:
+    if isinstance(value, str):
+        return token in value
+    if isinstance(value, dict):
+        return any(_mentions(item, token) for item in value.values())
+    return isinstance(value, list | tuple) and any(_mentions(item, token) for item in value)
+
+
+def _rewritten(turn: int) -> RowError:
+    return RowError(
+        "template-rewrites-turns",
+        f"the chat template shows turn {turn + 1}, or what comes before it, differently once more turns follow",
+    )

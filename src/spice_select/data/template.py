@@ -1,0 +1,129 @@
+"""The chat template of a tokenizer: what text a conversation becomes.
+
+With `spans` (which part of that text the assistant wrote) and `encode` (the tokens of both) this is the only home of
+chat template and response mask.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+
+from spice_select.data.formats.base import RowError
+from spice_select.errors import InputError
+
+Messages = Sequence[dict[str, Any]]
+
+FALLBACK_NAME = "### Instruction / ### Response"
+FALLBACK_TEMPLATE = """\
+{%- for message in messages -%}
+{%- if message['role'] == 'system' -%}{{ message['content'] + '\\n\\n' }}
+{%- elif message['role'] == 'user' -%}{{ '### Instruction:\\n' + message['content'] + '\\n\\n' }}
+{%- elif message['role'] == 'tool' -%}{{ '### Tool:\\n' + message['content'] + '\\n\\n' }}
+{%- else -%}{{ '### Response:\\n' + message['content'] + (eos_token or '') + '\\n\\n' }}
+{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ '### Response:\\n' }}{%- endif -%}"""
+"""For tokenizers without a template: plain headings, and the end-of-sequence token as the end of each answer."""
+
+_GENERATION_MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
+_REFUSALS = (jinja2.exceptions.TemplateError, TypeError, ValueError, KeyError, AttributeError, IndexError)
+_FIXED_DATE = "26 Jul 2024"
+
+
+class ChatTemplate:
+    """Renders conversations with a tokenizer's chat template, or with `FALLBACK_TEMPLATE` where it has none.
+
+    Attributes:
+        text: the template (JSON of all of them where the tokenizer has several).
+        hash: SHA-256 (hex) of `text`.
+        fallback: the name of the fallback where it is used, else None.
+        marked: whether the template marks the assistant's parts with ``{% generation %}``.
+        takes_system: whether it shows system turns; where it does not, they go in front of the first user turn.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        own = tokenizer.chat_template
+        self.fallback = None if own else FALLBACK_NAME
+        self._override = None if own else _fallback_for(tokenizer)
+        self.text: str = self._override or (own if isinstance(own, str) else json.dumps(own, sort_keys=True))
+        self.hash = hashlib.sha256(self.text.encode("utf-8")).hexdigest()
+        self.marked = _GENERATION_MARKS.search(self.text) is not None
+        # templates that show today's date would make two runs of the same corpus differ
+        self._fixed = {"date_string": _FIXED_DATE} if "date_string" in self.text else {}
+        self.takes_system = self._shows_system_turns()
+
+    def render(self, messages: Messages, tools: Messages = (), *, generation_prompt: bool = False) -> str:
+        """The text of one conversation; a `RowError` ``template-refuses`` with the template's own words."""
+        try:
+            return self._apply(list(messages), tools, generation_prompt)
+        except _REFUSALS as error:
+            raise RowError("template-refuses", f"the chat template refuses the conversation: {error}") from error
+
+    def render_many(self, conversations: Sequence[Messages]) -> list[str | RowError]:
+        """Many conversations without tools at once; those the template refuses come back as their fault."""
+        try:
+            return list(self._apply([list(messages) for messages in conversations], (), False))
+        except _REFUSALS:
+            return [self._render_or_fault(messages) for messages in conversations]
+
+    def prepare(self, messages: Messages) -> tuple[dict[str, Any], ...]:
+        """The messages as this template can take them: system turns moved where it shows none."""
+        if self.takes_system or all(turn["role"] != "system" for turn in messages):
+            return tuple(messages)
+        system = "\n\n".join(turn["content"] for turn in messages if turn["role"] == "system" and turn["content"])
+        rest = [turn for turn in messages if turn["role"] != "system"]
+        first = next((i for i, turn in enumerate(rest) if turn["role"] == "user"), None)
+        if system and first is not None:
+            rest[first] = {**rest[first], "content": f"{system}\n\n{rest[first]['content']}"}
+        return tuple(rest)
+
+    def marked_tokens(self, conversations: Sequence[Messages]) -> tuple[list[list[int]], list[list[int]]]:
+        """Token ids and the 0/1 mask of the template's own ``{% generation %}`` marks. Only if `marked`."""
+        encoded = self._tokenizer.apply_chat_template(
+            [list(messages) for messages in conversations],
+            chat_template=self._override,
+            return_dict=True,
+            return_assistant_tokens_mask=True,
+            tokenizer_kwargs={"verbose": False},
+            **self._fixed,
+        )
+        return encoded["input_ids"], encoded["assistant_masks"]
+
+    def _apply(self, conversation: Any, tools: Messages, generation_prompt: bool) -> Any:
+        return self._tokenizer.apply_chat_template(
+            conversation,
+            tools=list(tools) or None,
+            chat_template=self._override,
+            add_generation_prompt=generation_prompt,
+            tokenize=False,
+            **self._fixed,
+        )
+
+    def _render_or_fault(self, messages: Messages) -> str | RowError:
+        try:
+            return self.render(messages)
+        except RowError as fault:
+            return fault
+
+    def _shows_system_turns(self) -> bool:
+        exchange = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "answer"}]
+        try:
+            self.render(exchange)
+        except RowError as fault:
+            raise InputError(
+                f"the tokenizer's chat template cannot show a question and its answer: {fault.detail}. "
+                "Give a model whose tokenizer has a template for conversations."
+            ) from fault
+        rendered = self._render_or_fault([{"role": "system", "content": "sYsTeMpRoBe"}, *exchange])
+        return isinstance(rendered, str) and "sYsTeMpRoBe" in rendered
+
+
+def _fallback_for(tokenizer: Any) -> str:
+    """The fallback template, begun with the BOS token if the tokenizer itself begins texts with it."""
+    begins_with_bos = tokenizer.bos_token_id is not None and tokenizer("a").input_ids[0] == tokenizer.bos_token_id
+    return ("{{- bos_token -}}" if begins_with_bos else "") + FALLBACK_TEMPLATE

@@ -1,0 +1,18 @@
+"""What can be said of a selection: how far from the best, what interaction cost, and whether the theory holds here."""
+
+from spice_select.diagnosis.certificate import Certificate as Certificate
+from spice_select.diagnosis.certificate import certificate as certificate
+from spice_select.diagnosis.checks import CheckResult as CheckResult
+from spice_select.diagnosis.checks import run_checks as run_checks
+from spice_select.diagnosis.conflict import ConflictStatistics as ConflictStatistics
+from spice_select.diagnosis.conflict import PairCosines as PairCosines
+from spice_select.diagnosis.conflict import conflict_statistics as conflict_statistics
+from spice_select.diagnosis.conflict import pair_cosines as pair_cosines
+from spice_select.diagnosis.curvature import Curvature as Curvature
+from spice_select.diagnosis.curvature import curvature as curvature
+from spice_select.diagnosis.epsilon import Decomposition as Decomposition
+from spice_select.diagnosis.epsilon import decompose as decompose
+from spice_select.diagnosis.profile import Profile as Profile
+from spice_select.diagnosis.profile import profile as profile
+from spice_select.diagnosis.versus_random import RandomComparison as RandomComparison
+from spice_select.diagnosis.versus_random import versus_random as versus_random

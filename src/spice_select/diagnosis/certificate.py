@@ -1,0 +1,188 @@
+"""How far from the best possible a selection can be: a proven upper bound on the information of any k rows."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from spice_select.diagnosis.bounds import (
+    credited_bound,
+    credits_of,
+    largest,
+    spectral_bound,
+    tangent_bound,
+    union_bound,
+)
+from spice_select.diagnosis.factor import Factor, Forms, factor_of, factor_of_pool, gamma, quadratic_forms
+from spice_select.diagnosis.matrix import as_indices, compact, read
+from spice_select.diagnosis.ports import Subset, alpha_of
+from spice_select.diagnosis.relaxation import improve, tangent
+from spice_select.errors import InputError
+from spice_select.selection.features import squared_norms
+from spice_select.selection.objectives.logdet import LogDet
+
+STEPS = 20
+FLOPS = 1.5e12  # for improving the weights: some 15 s on two cores; the passes that prove the bounds come on top
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """`information` F(S) and `bound` ≥ F(S*), both log det(I+αF) in nats, for any `k` of `n` rows.
+
+    `ratio` is a proven lower bound on F(S)/F(S*), in [0, 1]. `bounds` has every bound computed, `best` the name of
+    the smallest. `seconds` is the time this took; `steps` the improving steps that the budget of flops allowed.
+    """
+
+    information: float
+    bound: float
+    ratio: float
+    bounds: Mapping[str, float]
+    best: str
+    k: int
+    n: int
+    steps: int
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """One line for a report; the percentage is rounded down, so that it stays proven."""
+        percent = math.floor(self.ratio * 1000) / 10
+        return (
+            f"provably ≥ {percent:.1f} % of the best possible information for this budget "
+            f"({self.k:,} of {self.n:,} rows; bound {self.best})"
+        )
+
+    @property
+    def scope(self) -> str:
+        """What the sentence does and does not cover."""
+        return (
+            f"It bounds the information log det(I + αF) that any {self.k:,} of these rows could reach, with no quota, "
+            "pool or penalty in the way. A selection made under such constraints, or with λ > 0, gave up information "
+            "on purpose and is measured against the same bound. It says nothing about how well a model tuned on the "
+            "rows will do."
+        )
+
+
+def certificate(
+    features: object,
+    selection: Subset,
+    objective: LogDet,
+    *,
+    steps: int = STEPS,
+    max_flops: float = FLOPS,
+) -> Certificate:
+    """Certify `selection` against the best possible set of the same size.
+
+    Args:
+        features: [n, d] float16/32/64, numpy (memory-mapped too) or torch.
+        selection: the picks in order; only `indices` is read. Prefixes of the order serve as T in B1 and B1c.
+        objective: log det, for its α.
+        steps: improving steps of B3/B4 at most (0: only B1, B1c, B2).
+        max_flops: floating-point operations the improving steps may take; fewer steps are made if it binds.
+
+    Raises:
+        InputError: features or indices that cannot be used, or an objective other than log det.
+
+    Cost: seven passes of at most 2nd² float64 flops, the QR of two prefixes (2kd² each), and `max_flops`; memory
+    beyond the features: two row tiles, a few d × d matrices, and a float32 copy of the rows the steps are taken over.
+    Source: B1-B3 from submodularity and concavity (docs/diagnosis.md has the derivations); B4 after Nikolov 2015.
+    """
+    started = time.perf_counter()
+    original = read(features).array
+    picked, alpha = as_indices(selection.indices, len(original)), alpha_of(objective)
+    if steps < 0:
+        raise InputError(f"steps is {steps}; 0 or more is needed")
+    matrix = compact(original)
+    norms = squared_norms(matrix)
+    final = factor_of(matrix, picked, alpha)
+    forms = quadratic_forms(matrix, final.matrix, alpha, norms)
+    bounds = _submodular(matrix, picked, alpha, norms, final, forms)
+    bounds["B2"] = tangent_bound(forms.high, final.matrix, len(picked))
+    allowed, count = _affordable(matrix.shape, len(picked), steps, max_flops)
+    if allowed:
+        bounds |= _relaxed(matrix, picked, alpha, norms, forms, allowed, count)
+    slack = _compaction_slack(original, norms, alpha, len(picked))
+    bounds = {name: bounds[name] + slack for name in sorted(bounds)}
+    best = min(bounds, key=lambda name: bounds[name])
+    proven = max(0.0, final.lower() - slack)
+    return Certificate(
+        information=max(0.0, final.log_determinant),
+        bound=bounds[best],
+        ratio=min(1.0, proven / bounds[best]) if bounds[best] > 0 else 1.0,
+        bounds=MappingProxyType(bounds),
+        best=best,
+        k=len(picked),
+        n=len(original),
+        steps=allowed,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _submodular(
+    matrix: np.ndarray, picked: np.ndarray, alpha: float, norms: np.ndarray, final: Factor, forms: Forms
+) -> dict[str, float]:
+    """The least B1 and B1c over the prefixes of length 0, k/2 and k."""
+    k, half = len(picked), len(picked) // 2
+    pool = factor_of_pool(matrix, alpha)
+    credits = credits_of(pool, quadratic_forms(matrix, pool.matrix, alpha, norms[picked], picked))
+    empty = largest(np.log1p(alpha * norms * (1 + gamma(matrix.shape[1] + 8))), k) * (1 + 1e-12)
+    plain, credited = [empty], [empty]
+    for length in (half, k) if half else (k,):
+        rows = picked[:length]
+        factor = final if length == k else factor_of(matrix, rows, alpha)
+        here = forms if length == k else quadratic_forms(matrix, factor.matrix, alpha, norms)
+        inside = np.zeros(len(matrix), dtype=bool)
+        inside[rows] = True
+        # I+αF_T ⪯ (1+η)(BᵀB)⁻¹ =: M, so F(T∪X) ≤ log det M + Σ_X log(1+α‖Bg‖²): both terms are bounds from above.
+        gains = np.log1p(here.high)
+        plain.append(union_bound(factor.upper(), gains, inside, k))
+        credited.append(credited_bound(factor.upper(), gains, rows, credits[:length], k))
+    return {"B1": min(plain), "B1c": min(credited)}
+
+
+def _relaxed(
+    matrix: np.ndarray, picked: np.ndarray, alpha: float, norms: np.ndarray, forms: Forms, steps: int, count: int
+) -> dict[str, float]:
+    """B3, and B4 where k < d, at the weights that `steps` steps over the `count` most promising rows lead to."""
+    (n, d), k = matrix.shape, len(picked)
+    chosen = np.zeros(n)
+    chosen[picked] = 1.0
+    shares = forms.high / max(float(forms.high.sum()), 1e-300) * k
+    rows = _promising(shares + k * chosen, count)
+    some = matrix[rows].astype(np.float32 if matrix.dtype != np.float64 else np.float64)
+    found = improve(some, (0.5 * chosen + 0.5 * shares)[rows], alpha, k, steps)
+    high = quadratic_forms(matrix, found.inverse_root, alpha, norms).high
+    if k >= d:
+        return {"B3": spectral_bound(high, found.basis, found.shrink, k, d)}
+    bounds = {"B4": spectral_bound(high, found.basis, found.shrink, k, k)}
+    basis, shrink = tangent(some, found.weights, alpha, d)
+    high = quadratic_forms(matrix, np.sqrt(shrink)[:, None] * basis.T, alpha, norms).high
+    return bounds | {"B3": spectral_bound(high, basis, shrink, k, d)}
+
+
+def _promising(worth: np.ndarray, count: int) -> np.ndarray:
+    if count >= len(worth):
+        return np.arange(len(worth))
+    return np.sort(np.argpartition(worth, len(worth) - count)[len(worth) - count :])
+
+
+def _affordable(shape: tuple[int, ...], k: int, steps: int, max_flops: float) -> tuple[int, int]:
+    """(steps, rows to take them over): as many rows as all steps can afford, but no fewer than 4·max(k, d)."""
+    n, d = shape
+    fewest, spectral = min(n, 4 * max(k, d)), 20.0 * d**3  # float64 eigendecompositions count twice
+    allowed = min(steps, int(max_flops / (4.0 * fewest * d * d + spectral)))
+    if not allowed:
+        return 0, fewest
+    affordable = int((max_flops / allowed - spectral) / (4.0 * d * d))
+    return allowed, min(n, max(fewest, affordable))
+
+
+def _compaction_slack(original: np.ndarray, norms: np.ndarray, alpha: float, k: int) -> float:
+    """What the QR that shortened the rows can have changed in log det: 2k times its relative error, both ways."""
+    n, d = original.shape
+    if n >= d:
+        return 0.0
+    return 2 * k * gamma(n * d) * math.sqrt(alpha * largest(norms, k))

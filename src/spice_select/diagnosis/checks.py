@@ -1,0 +1,250 @@
+"""A sceptic's questions, asked of a run's own gradients and answered with a number and a sentence each."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from spice_select.diagnosis.certificate import certificate
+from spice_select.diagnosis.curvature import curvature
+from spice_select.diagnosis.epsilon import Decomposition, decompose
+from spice_select.diagnosis.matrix import as_indices, read
+from spice_select.diagnosis.ports import Run
+from spice_select.diagnosis.versus_random import versus_random
+from spice_select.errors import InputError
+from spice_select.selection.greedy import greedy
+from spice_select.selection.objectives.logdet import LogDet
+
+CHAINS = 200
+SMALL, FEW, SUBSETS = 12, 4, 20  # greedy against every way to take 4 of 12 rows, 20 times: 9900 sets
+TOLERANCE = 1e-9  # relative to the quantities compared: a thousand times the rounding of a value from its definition
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """`passed` is None where there was nothing to judge; `value` is the number that the sentence speaks of."""
+
+    name: str
+    passed: bool | None
+    value: float
+    sentence: str
+
+
+def run_checks(
+    features: Any, selection: Run, objective: LogDet, *, chains: int = CHAINS, draws: int = 20, seed: int = 0
+) -> list[CheckResult]:
+    """Try to refute, on these gradients and this selection, what the method takes for granted.
+
+    Args:
+        features: [n, d] float, numpy or torch.
+        selection: the run's picks with the gains, bases, conflicts and pools that the selector recorded.
+        objective: the log det it was made with.
+        chains: attempts to refute submodularity.
+        draws: random subsets to compare with, 2 or more.
+        seed: of the chains, the small pools and the draws.
+
+    Raises:
+        InputError: features, indices or objective that cannot be used, or chains < 1.
+
+    Cost: that of `certificate`, `decompose`, `curvature` and `versus_random`, and (2·chains + 10 000) small values
+    from the definition.
+    """
+    if chains < 1:
+        raise InputError(f"chains is {chains}; 1 or more is needed")
+    matrix = read(features).array
+    as_indices(selection.indices, len(matrix))
+    parts = decompose(matrix, selection, objective)
+    return [
+        _submodular(matrix, objective, chains, seed),
+        _sum_of_gains(matrix, selection, objective),
+        _recorded(selection, parts),
+        _exhaustive(matrix, objective, seed),
+        _inner_products(parts),
+        _published_bound(parts),
+        _follows(parts),
+        _against_gain(parts),
+        _curved(matrix, objective),
+        _certified(matrix, selection, objective),
+        _random(matrix, selection, objective, draws, seed),
+    ]
+
+
+def _submodular(matrix: np.ndarray, objective: LogDet, chains: int, seed: int) -> CheckResult:
+    """Random A ⊂ B and x ∉ B: Δ_x(A) ≥ Δ_x(B) ≥ 0, each gain the difference of two values from the definition."""
+    worst, refuted = np.inf, 0
+    for a, b, x in _chains(len(matrix), chains, seed):
+        gains = [objective.value(matrix, [*s, x]) - objective.value(matrix, s) for s in (a, b)]
+        slack = TOLERANCE * (1 + objective.value(matrix, [*b, x]))
+        margin = min(gains[0] - gains[1], gains[1])
+        worst, refuted = min(worst, margin), refuted + int(margin < -slack)
+    return CheckResult(
+        name="submodular and monotone",
+        passed=refuted == 0 if np.isfinite(worst) else None,
+        value=float(refuted),
+        sentence=f"{refuted} of {chains} random chains A ⊂ B of this run's gradients gave a row a gain that grew with "
+        f"the set or fell below zero (least margin {worst:.3g}).",
+    )
+
+
+def _chains(n: int, chains: int, seed: int) -> Iterator[tuple[list[int], list[int], int]]:
+    """Nested random sets of at most 64 rows and a row outside them; none if there are fewer than two rows."""
+    rng = np.random.default_rng(seed)
+    for _ in range(chains if n >= 2 else 0):
+        rows = rng.choice(n, int(rng.integers(2, min(n, 65) + 1)), replace=False).tolist()
+        inner = int(rng.integers(0, len(rows) - 1))
+        yield rows[:inner], rows[:-1], rows[-1]
+
+
+def _sum_of_gains(matrix: np.ndarray, selection: Run, objective: LogDet) -> CheckResult:
+    """Σ of the recorded Δ against log det from the definition, pool by pool."""
+    gap = 0.0
+    for pool in np.unique(selection.pools):
+        inside = selection.pools == pool
+        value = objective.value(matrix, selection.indices[inside])
+        gap = max(gap, abs(float(selection.gains[inside].sum()) - value) / max(value, 1e-300))
+    return CheckResult(
+        name="gains add up",
+        passed=gap <= 1e-8,
+        value=gap,
+        sentence=f"The sum of the recorded gains differs from log det(I + αF) by {gap:.2g} relative at most.",
+    )
+
+
+def _recorded(selection: Run, parts: Decomposition) -> CheckResult:
+    """What the selector recorded against the same quantities computed afresh, and ε ≤ 0."""
+    pairs = (
+        (selection.gains, parts.gains),
+        (selection.bases, parts.bases),
+        (selection.conflicts, parts.conflicts),
+    )
+    gap = max(float(np.max(np.abs(a - b) / (1 + np.abs(b)))) for a, b in pairs)
+    rising = float(parts.epsilons.max())
+    return CheckResult(
+        name="recorded numbers",
+        passed=gap <= 1e-6 and rising <= 1e-9,
+        value=gap,
+        sentence=f"Recorded gains, bases and conflicts agree with a fresh computation to {gap:.2g}; the largest ε is "
+        f"{rising:.2g}, and none may be above zero.",
+    )
+
+
+def _exhaustive(matrix: np.ndarray, objective: LogDet, seed: int) -> CheckResult:
+    """Greedy (λ = 0) against every subset, on small random pools, and its guarantee from their own curvature."""
+    rng, size = np.random.default_rng(seed), min(SMALL, len(matrix))
+    few, ratios, kept = min(FEW, size), [], True
+    for _ in range(SUBSETS):
+        rows = matrix[np.sort(rng.choice(len(matrix), size, replace=False))]
+        best = max(objective.value(rows, list(s)) for s in combinations(range(size), few))
+        if best <= 0:
+            continue
+        reached = objective.value(rows, greedy(rows, few, objective=objective).indices)
+        ratios.append(reached / best)
+        kept &= ratios[-1] >= curvature(rows, objective).guarantee - 1e-9
+    if not ratios:
+        return CheckResult(
+            name="greedy against all subsets",
+            passed=None,
+            value=float("nan"),
+            sentence="Every small pool drawn had zero gradients only: there was nothing to compare.",
+        )
+    return CheckResult(
+        name="greedy against all subsets",
+        passed=kept,
+        value=min(ratios),
+        sentence=f"On {len(ratios)} random pools of {size} rows, greedy's {few} picks reached at worst {100 * min(ratios):.2f} "
+        f"% of the best subset's information, {100 * np.mean(ratios):.2f} % on average.",
+    )
+
+
+def _inner_products(parts: Decomposition) -> CheckResult:
+    """log(1 + α²Σ/((1+ρ)(1+αn))) ≤ |ε| ≤ log(1 + α²Σ/(1+αn)), and the weaker upper sides, for every pick."""
+    later = ~parts.firsts & (parts.epsilons < 0)
+    tight = float(np.median(-parts.epsilons[later] / parts.upper[later])) if later.any() else float("nan")
+    return CheckResult(
+        name="inner products explain ε",
+        passed=parts.violations == 0,
+        value=float(parts.violations),
+        sentence=f"|ε| left the two-sided inner-product bound at {parts.violations} of {len(parts.gains)} picks; in "
+        f"the median it is {tight:.2g} of the upper side, and Σ(gᵀg)² is {np.median(parts.inner):.3g}.",
+    )
+
+
+def _published_bound(parts: Decomposition) -> CheckResult:
+    """How often Theorem 4 as printed speaks of these picks at all, and how often it is violated."""
+    applies, later = parts.published_applies, int((~parts.firsts).sum())
+    return CheckResult(
+        name="the published bound",
+        passed=parts.published_violations == 0 if applies else None,
+        value=float(parts.published_violations),
+        sentence=f"The assumption of the paper's Theorem 4 (1 − ρ − αG²ρ > 0) held at {applies} of {later} picks; its "
+        f"bound was violated at {parts.published_violations} of these.",
+    )
+
+
+def _follows(parts: Decomposition) -> CheckResult:
+    """Does |ε| follow the conflict, as the paper reports?"""
+    rho = parts.conflict_with_epsilon
+    return CheckResult(
+        name="ε follows the conflict",
+        passed=None if np.isnan(rho) else rho > 0,
+        value=rho,
+        sentence=_spearman("|ε|", rho, "+0.901", parts),
+    )
+
+
+def _against_gain(parts: Decomposition) -> CheckResult:
+    """Do conflicting picks gain less, as the paper reports?"""
+    rho = parts.conflict_with_gain
+    return CheckResult(
+        name="conflict lowers the gain",
+        passed=None if np.isnan(rho) else rho < 0,
+        value=rho,
+        sentence=_spearman("Δ", rho, "−0.792", parts),
+    )
+
+
+def _spearman(what: str, rho: float, published: str, parts: Decomposition) -> str:
+    if np.isnan(rho):
+        return f"Too few picks, or no conflict among them: no rank correlation of conflict with {what}."
+    share = float((parts.conflicts[~parts.firsts] > 0).mean())
+    return (
+        f"Spearman's correlation of conflict with {what} is {rho:+.3f} over this run's picks, {100 * share:.0f} % of "
+        f"which conflict (the paper reports {published} step by step)."
+    )
+
+
+def _curved(matrix: np.ndarray, objective: LogDet) -> CheckResult:
+    """Total curvature over all rows, and what it guarantees of greedy."""
+    found = curvature(matrix, objective)
+    return CheckResult(
+        name="curvature",
+        passed=None,
+        value=found.value,
+        sentence=f"Total curvature over all rows is {found.value:.4f}: greedy with λ = 0 is guaranteed "
+        f"{100 * found.guarantee:.1f} % of the optimum before anything is known of the run.",
+    )
+
+
+def _certified(matrix: np.ndarray, selection: Run, objective: LogDet) -> CheckResult:
+    """The certificate: is the selection above greedy's worst case, 1 − 1/e?"""
+    found = certificate(matrix, selection, objective)
+    return CheckResult(
+        name="certificate",
+        passed=found.ratio >= 1 - np.exp(-1),
+        value=found.ratio,
+        sentence=f"The selection has {found.sentence}; 63.2 % is what greedy promises in the worst case.",
+    )
+
+
+def _random(matrix: np.ndarray, selection: Run, objective: LogDet, draws: int, seed: int) -> CheckResult:
+    """Does the selection carry more information than every random draw of its size?"""
+    found = versus_random(matrix, selection, objective, draws=draws, seed=seed)
+    return CheckResult(
+        name="more than random",
+        passed=found.information >= found.max if len(selection.indices) < len(matrix) else None,
+        value=found.z,
+        sentence=f"Its information is {found.information:.2f}; {draws} random draws of its size reached {found.mean:.2f} "
+        f"± {found.std:.2f}, {found.max:.2f} at most: {found.z:+.1f} standard deviations apart.",
+    )

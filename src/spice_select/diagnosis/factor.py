@@ -1,0 +1,117 @@
+"""B with BᵀB = (I+αF)⁻¹, how far from it rounding may have led, and gᵀBᵀBg for every row with its error.
+
+Two ways to use a factor. Tangent bounds hold for *any* invertible B, so its own error does not matter to them. Bounds
+that speak of the set itself need I+αF sandwiched: (1−η)(BᵀB)⁻¹ ⪯ I+αF ⪯ (1+η)(BᵀB)⁻¹, with η proven, not guessed.
+All in float64; u = 2⁻⁵³, γ_m = mu/(1−mu) as in Higham, *Accuracy and Stability of Numerical Algorithms*, §3.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spice_select.diagnosis.matrix import TILE, tiles
+
+UNIT = 2.0**-53
+
+
+def gamma(m: int) -> float:
+    """Higham's γ_m: the relative error that m roundings can add up to."""
+    return m * UNIT / (1 - m * UNIT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factor:
+    """B float64 [d, d], lower triangular, and η ≥ 0 (infinite where nothing can be proven)."""
+
+    matrix: np.ndarray
+    distortion: float
+
+    @property
+    def log_determinant(self) -> float:
+        """−2 Σ log|B_ii|: log det (BᵀB)⁻¹, within d·log(1±η) of log det(I+αF)."""
+        return float(-2 * np.log(np.abs(np.diag(self.matrix))).sum())
+
+    def upper(self) -> float:
+        """A proven upper bound on log det(I+αF)."""
+        return self.log_determinant + len(self.matrix) * float(np.log1p(self.distortion))
+
+    def lower(self) -> float:
+        """A proven lower bound on log det(I+αF); 0 where η ≥ 1, since log det is never negative."""
+        if self.distortion >= 1:
+            return 0.0
+        return max(0.0, self.log_determinant + len(self.matrix) * float(np.log1p(-self.distortion)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forms:
+    """α‖Bg‖² of each row, bracketed: `low` ≤ truth for this very B ≤ `high`, float64 [n] each."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+
+def factor_of(matrix: np.ndarray, rows: np.ndarray, alpha: float) -> Factor:
+    """The factor of I + αΣ_{i∈rows} g_i g_iᵀ, by Householder QR of [I; √α G_rows] taken tile by tile.
+
+    QR never squares the condition: η grows with √(1+ρ), so α‖g‖² of 1e12 is no trouble. Cost 2(k + d·tiles)d².
+    """
+    d = matrix.shape[1]
+    triangle, steps, mass = np.eye(d), 0, float(d)
+    for _, tile in tiles(matrix, rows):
+        stacked = np.vstack([triangle, np.sqrt(alpha) * tile])
+        mass += alpha * float(np.einsum("ij,ij->", tile, tile))
+        steps += len(stacked) * d + 2
+        triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
+    backward = gamma(steps) * np.sqrt(mass)  # ‖error‖_F of the stacked matrix, whose least singular value is ≥ 1
+    return _inverted(triangle, floor=1 - backward, ceiling=1 + backward)
+
+
+def factor_of_pool(matrix: np.ndarray, alpha: float) -> Factor:
+    """The factor of I + αΣ over all rows, by Cholesky: one product, n d² flops, η growing with ρ itself."""
+    n, d = matrix.shape
+    information, mass = np.eye(d), 0.0
+    for _, tile in tiles(matrix):
+        mass += alpha * float(np.einsum("ij,ij->", tile, tile))
+        information += alpha * (tile.T @ tile)
+    backward = gamma(n + 3) * (np.sqrt(d) + mass) + 2 * gamma(d + 1) * (d + mass)
+    if backward >= 0.5:
+        return Factor(matrix=np.eye(d), distortion=float("inf"))
+    triangle = np.linalg.cholesky(information).T
+    # |A − RᵀR| ≤ backward in norm and A ⪰ I, so (1−backward)A ⪯ RᵀR ⪯ (1+backward)A.
+    return _inverted(triangle, floor=np.sqrt(1 - backward), ceiling=np.sqrt(1 + backward))
+
+
+def _inverted(triangle: np.ndarray, *, floor: float, ceiling: float) -> Factor:
+    """B = R⁻ᵀ, given floor²·A ⪯ RᵀR ⪯ ceiling²·A."""
+    inverse = np.linalg.inv(triangle)  # upper triangular: elimination finds nothing to pivot
+    residual = inverse.T @ triangle.T
+    residual[np.diag_indices_from(residual)] -= 1
+    wrong = float(np.linalg.norm(residual)) + gamma(len(triangle) + 1) * float(
+        np.linalg.norm(inverse) * np.linalg.norm(triangle)
+    )
+    if floor <= 0 or wrong >= 1:
+        return Factor(matrix=inverse.T, distortion=float("inf"))
+    above = ((1 + wrong) / floor) ** 2 - 1
+    below = 1 - ((1 - wrong) / ceiling) ** 2
+    return Factor(matrix=inverse.T, distortion=max(above, below, 4 * gamma(len(triangle))))
+
+
+def quadratic_forms(
+    matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray, rows: np.ndarray | None = None
+) -> Forms:
+    """α‖Bg‖² for the rows of the matrix (or for `rows`), with the rounding of the product bracketed.
+
+    `norms`: ‖g‖² of the same rows. Component j of Bg is off by at most γ_d|b_j||g|, hence the vector by
+    γ_d‖B‖_F‖g‖. Cost 2nd² flops in float64, in tiles of rows; memory two tiles.
+    """
+    m = len(norms)
+    squares = np.empty(m)
+    for start, tile in tiles(matrix, rows, TILE):
+        image = tile @ inverse_root.T
+        squares[start : start + len(tile)] = np.einsum("ij,ij->i", image, image)
+    d = matrix.shape[1]
+    loose, relative = gamma(d + 2) * float(np.linalg.norm(inverse_root)), 4 * gamma(d + 4)
+    roots, radius = np.sqrt(squares), loose * np.sqrt(norms)
+    high = (roots + radius) ** 2 * (1 + relative)
+    low = np.maximum(roots - radius, 0) ** 2 * (1 - relative)
+    return Forms(low=alpha * low, high=alpha * high)

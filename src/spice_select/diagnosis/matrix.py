@@ -1,0 +1,69 @@
+"""Feature matrices read in row tiles: any float dtype, memory-mapped or not, always computed on in float64."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spice_select.errors import InputError
+from spice_select.selection.features import as_matrix, squared_norms
+
+TILE = 4096  # rows: 32 MB of float64 at d = 1024, enough to keep the matrix products near the machine's limit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Features that have been checked: `array` float32 or float64 [n, d], `squares` ‖g‖² float64 [n]."""
+
+    array: np.ndarray
+    squares: np.ndarray
+
+
+def read(features: Any) -> Matrix:
+    """Check features as the selector does: numpy (memory-mapped too) or torch, [n, d], every row finite.
+
+    Raises InputError naming the shape, the dtype or the rows. Cost: one pass.
+    """
+    array = as_matrix(features)
+    return Matrix(array=array, squares=squared_norms(array))
+
+
+def as_indices(indices: Any, rows: int) -> np.ndarray:
+    """`indices` as int64 [k], each a different row in [0, rows). Raises InputError naming the first fault."""
+    picked = np.asarray(indices)
+    if picked.ndim != 1 or not len(picked) or picked.dtype.kind not in "iu":
+        raise InputError(
+            f"the selection's indices have shape {picked.shape} and dtype {picked.dtype}; "
+            "a non-empty list of row numbers is needed"
+        )
+    picked = picked.astype(np.int64)
+    outside = (picked < 0) | (picked >= rows)
+    if outside.any():
+        raise InputError(
+            f"the selection names row {int(picked[outside][0])}, but the features have rows 0 to {rows - 1}; "
+            "were the two made from the same data?"
+        )
+    values, counts = np.unique(picked, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(f"the selection names row {int(values[counts > 1][0])} twice; a subset has each row once")
+    return picked
+
+
+def tiles(matrix: np.ndarray, rows: np.ndarray | None = None, size: int = TILE) -> Iterator[tuple[int, np.ndarray]]:
+    """(position, float64 rows) for consecutive tiles of the matrix, or of `matrix[rows]`."""
+    for start in range(0, len(matrix) if rows is None else len(rows), size):
+        part = matrix[start : start + size] if rows is None else matrix[rows[start : start + size]]
+        yield start, part.astype(np.float64)
+
+
+def compact(matrix: np.ndarray) -> np.ndarray:
+    """The matrix itself if n ≥ d, else float64 [n, n] rows with the same inner products (Gᵀ = QR, rows of Rᵀ).
+
+    Everything here is a function of the Gram matrix GGᵀ alone, so few rows of many dimensions need no d × d work.
+    Cost: 2 d n² when n < d.
+    """
+    n, d = matrix.shape
+    if n >= d:
+        return matrix
+    return np.asarray(np.linalg.qr(matrix.T.astype(np.float64), mode="r")).T

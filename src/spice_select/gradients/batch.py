@@ -1,0 +1,98 @@
+"""A batch of examples as tensors: padded on the right, with the positions that predict a supervised token."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spice_select.data.records import Example
+from spice_select.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaddedBatch:
+    """Examples side by side.
+
+    Padding is on the right and no attention mask is needed: under causal attention no position sees what stands to
+    its right, and no loss is taken there, so padding receives a gradient of exactly zero. Tokens after a row's last
+    but one supervised position predict nothing that is trained on and are cut off.
+
+    Attributes:
+        input_ids: int64 ``[b, tokens]``.
+        rows: int64 ``[n]``: row of each predicting position, ascending.
+        columns: int64 ``[n]``: its column; the target of column t is token t+1.
+        targets: int64 ``[n]``: the token to predict.
+        counts: int64 ``[b]``: supervised tokens of each row.
+    """
+
+    input_ids: Tensor
+    rows: Tensor
+    columns: Tensor
+    targets: Tensor
+    counts: Tensor
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], device: torch.device) -> "PaddedBatch":
+        """Pad the examples to the longest.
+
+        Raises:
+            InputError: no example, or one without a supervised token, or supervised at its first token.
+        """
+        if not examples:
+            raise InputError("a batch of no examples: give at least one")
+        positions = [_predicting(example) for example in examples]
+        width = max(int(p[-1]) + 1 for p in positions)
+        ids = np.empty((len(examples), width), dtype=np.int64)
+        for row, (example, where) in enumerate(zip(examples, positions, strict=True)):
+            length = int(where[-1]) + 1
+            ids[row, :length] = example.input_ids[:length]
+            ids[row, length:] = example.input_ids[0]  # any token will do: nothing sees it
+        counts = np.array([len(p) for p in positions], dtype=np.int64)
+        targets = np.concatenate([e.input_ids[p + 1] for e, p in zip(examples, positions, strict=True)])
+        arrays = {
+            "input_ids": ids,
+            "rows": np.repeat(np.arange(len(examples)), counts),
+            "columns": np.concatenate(positions),
+            "targets": targets.astype(np.int64),
+            "counts": counts,
+        }
+        return cls(**{name: torch.from_numpy(a).to(device) for name, a in arrays.items()})
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+        return len(self.counts)
+
+    def by_row(self, values: Tensor) -> Tensor | None:
+        """A layer's tensor as ``[b, tokens, ·]``, whichever way the model laid its tokens out.
+
+        Args:
+            values: ``[b, tokens, ·]``, ``[b·tokens, ·]``, or ``[1, n, ·]`` at the predicting positions alone (as the
+                output head sees them), which comes back padded with zeros.
+
+        Returns:
+            None where the layout is none of these, so that tokens cannot be told apart by row.
+        """
+        b, width = self.input_ids.shape
+        if values.ndim == 3 and values.shape[:2] == (b, width):
+            return values
+        if values.ndim == 2 and values.shape[0] == b * width:
+            return values.view(b, width, -1)
+        if values.ndim == 3 and values.shape[:2] == (1, len(self.rows)):
+            padded = values.new_zeros(b, int(self.counts.max()), values.shape[2])
+            first = torch.cumsum(self.counts, 0) - self.counts
+            slots = torch.arange(len(self.rows), device=values.device) - first[self.rows]
+            padded[self.rows, slots] = values[0]
+            return padded
+        return None
+
+
+def _predicting(example: Example) -> np.ndarray:
+    """Positions whose next token is supervised."""
+    where = np.flatnonzero(example.supervised)
+    if len(where) == 0 or where[0] == 0:
+        fault = "no supervised token" if len(where) == 0 else "a supervised first token, which nothing predicts"
+        raise InputError(f"row {example.row} has {fault}: leave it out of the batch")
+    return where - 1

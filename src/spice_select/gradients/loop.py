@@ -1,0 +1,88 @@
+"""The oracle: one example at a time, plain autograd, nothing clever. Every other engine is tested against it."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spice_select.data.records import Example
+from spice_select.gradients.base import Attached, BatchGradients, Leaf, Parameters
+from spice_select.gradients.lora import LoraGradients
+from spice_select.gradients.loss import ResponseLoss, TokenMean
+from spice_select.sketch import Projection, Sketch, SparseJL
+
+
+@dataclass(frozen=True, slots=True)
+class LoopEngine:
+    """Sketched gradients by a forward and a backward pass for each example, with all logits.
+
+    Attributes:
+        parameters: whose gradients.
+        sketch: how they are shortened.
+        loss: how token losses become a row's loss.
+    """
+
+    parameters: Parameters = field(default_factory=LoraGradients)
+    sketch: Sketch = field(default_factory=lambda: SparseJL(4096))
+    loss: ResponseLoss = field(default_factory=TokenMean)
+
+    def features(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
+        """Sketched gradients, one example after the other; see `BatchGradients`."""
+        with self.parameters.attached(model) as attached, only_leaves_trainable(attached):
+            projection = self.sketch.bind([leaf.block for leaf in attached.leaves])
+            rows = [self._one(attached, projection, example) for example in examples]
+        features, losses, norms = zip(*rows, strict=True)
+        return BatchGradients(features=np.stack(features), losses=np.array(losses), norms=np.array(norms))
+
+    def _one(self, attached: Attached, projection: Projection, example: Example) -> tuple[np.ndarray, float, float]:
+        loss = self._loss(attached.model, example)
+        parameters = [leaf.parameter for leaf in attached.leaves]
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        feature = torch.zeros(1, projection.dim, device=loss.device)
+        square = 0.0
+        for leaf, gradient in zip(attached.leaves, gradients, strict=True):
+            matrix = _matrix(leaf, gradient)
+            projection.add(feature, leaf.block, matrix[None])
+            square += float(matrix.double().square().sum())
+        return feature[0].cpu().numpy(), loss.item(), square**0.5
+
+    def _loss(self, model: nn.Module, example: Example) -> Tensor:
+        device = next(model.parameters()).device
+        ids = torch.from_numpy(example.input_ids.astype(np.int64)).to(device)
+        supervised = torch.from_numpy(example.supervised).to(device)
+        logits = model(input_ids=ids[None], use_cache=False).logits[0]
+        per_token = functional.cross_entropy(logits[:-1].float(), ids[1:], reduction="none")[supervised[1:]]
+        weight = self.loss.token_weights(supervised.sum()[None])[0]
+        return per_token.sum() * weight
+
+
+def _matrix(leaf: Leaf, gradient: Tensor | None) -> Tensor:
+    if gradient is None:  # the example does not reach this parameter: an expert it was not routed to
+        warnings.warn(f"{leaf.block.name} is unused: its gradient counts as zero")
+        return torch.zeros(leaf.block.shape, device=leaf.parameter.device)
+    matrix = gradient.float().T if leaf.transposed else gradient.float()
+    return matrix.reshape(leaf.block.shape)
+
+
+@contextmanager
+def only_leaves_trainable(attached: Attached) -> Iterator[None]:
+    """Evaluation mode, gradients for the leaves and nothing else; everything put back on leaving."""
+    model = attached.model
+    leaves = {id(leaf.parameter) for leaf in attached.leaves}
+    before = [(p, p.requires_grad) for p in model.parameters()]
+    training = model.training
+    model.eval()
+    for parameter, _ in before:
+        parameter.requires_grad_(id(parameter) in leaves)
+    try:
+        with torch.enable_grad():
+            yield
+    finally:
+        for parameter, flag in before:
+            parameter.requires_grad_(flag)
+        model.train(training)

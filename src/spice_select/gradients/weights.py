@@ -1,0 +1,150 @@
+"""Gradients of the weights themselves: of all linear layers, of the last few blocks, or of the output head alone."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spice_select.errors import InputError
+from spice_select.gradients.base import Attached, Capture, Coverage, Dense, Factored, Leaf
+from spice_select.models.layers import (
+    LinearLayer,
+    linear_layers,
+    output_head,
+    uncaptured_parameters,
+    weight_of,
+)
+from spice_select.sketch import Block
+
+
+class _WeightCapture:
+    """dW = DᵀX as factors, and db = Σ_t D where there is a bias."""
+
+    def __init__(self, layer: LinearLayer, *, bias: bool = True) -> None:
+        self.module = layer.module
+        self._weight = Block(f"{layer.name}.weight", (layer.d_out, layer.d_in))
+        has_bias = bias and getattr(layer.module, "bias", None) is not None
+        self._bias = Block(f"{layer.name}.bias", (layer.d_out, 1)) if has_bias else None
+        self.blocks: tuple[Block, ...] = (self._weight,) if self._bias is None else (self._weight, self._bias)
+
+    def keep(self, inputs: Tensor) -> Tensor:
+        return inputs
+
+    def gradients(self, kept: Tensor, output_gradients: Tensor) -> Iterator[Dense | Factored]:
+        yield Factored(self._weight, output_gradients, kept)
+        if self._bias is not None:
+            yield Dense(self._bias, output_gradients.float().sum(1).unsqueeze(2))
+
+
+@dataclass(frozen=True, slots=True)
+class FullWeights:
+    """Weights (and biases) of the linear layers, the output head left out.
+
+    Meant for the two-sided sketch; any other forms each layer's gradient, a few samples at a time.
+
+    Attributes:
+        targets: names of the layers, whole or last parts; None for all.
+        last_blocks: only those in the last so many transformer blocks; the backward pass stops below them. None: all.
+    """
+
+    targets: tuple[str, ...] | None = None
+    last_blocks: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``weights`` or, say, ``weights-last-4``."""
+        return "weights" + (f"-last-{self.last_blocks}" if self.last_blocks is not None else "")
+
+    def captures(self, model: nn.Module) -> Sequence[Capture]:
+        """One capture for each layer; see `linear_layers` for the errors."""
+        return [_WeightCapture(layer) for layer in self._layers(model)]
+
+    @contextmanager
+    def attached(self, model: nn.Module) -> Iterator[Attached]:
+        """The weights themselves as autograd leaves."""
+        yield Attached(model, tuple(_leaves(self._layers(model))))
+
+    def coverage(self, model: nn.Module) -> Coverage:
+        """The blocks, and the weight matrices outside any linear layer."""
+        blocks = tuple(block for capture in self.captures(model) for block in capture.blocks)
+        return Coverage(blocks, tuple(uncaptured_parameters(model)))
+
+    def _layers(self, model: nn.Module) -> list[LinearLayer]:
+        layers = linear_layers(model, self.targets)
+        return layers if self.last_blocks is None else in_last_blocks(layers, self.last_blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class LastLayer:
+    """The output head's weight alone: Σ_t w_t (p_t − e_{y_t}) h_tᵀ, which needs a forward pass only.
+
+    Where the head is tied to the input embeddings, this is the share of the gradient that comes through the head.
+    """
+
+    @property
+    def name(self) -> str:
+        """``last-layer``."""
+        return "last-layer"
+
+    def captures(self, model: nn.Module) -> Sequence[Capture]:
+        """The head. Nothing below it requires a gradient, so autograd stops there."""
+        return [_WeightCapture(output_head(model), bias=False)]
+
+    @contextmanager
+    def attached(self, model: nn.Module) -> Iterator[Attached]:
+        """The head with a weight of its own, so that a tied embedding does not add its share."""
+        head = output_head(model)
+        tied = weight_of(head)
+        own = nn.Parameter(tied.detach().clone())
+        head.module.weight = own
+        try:
+            yield Attached(model, (Leaf(Block(f"{head.name}.weight", (head.d_out, head.d_in)), own, head.transposed),))
+        finally:
+            head.module.weight = tied
+
+    def coverage(self, model: nn.Module) -> Coverage:
+        """The head's weight; all else is left out by intent."""
+        return Coverage(self.captures(model)[0].blocks, ())
+
+
+def in_last_blocks(layers: Sequence[LinearLayer], count: int) -> list[LinearLayer]:
+    """The layers in the last `count` transformer blocks, told by the first number in a layer's name.
+
+    Raises:
+        InputError: `count` is below 1 or above the number of blocks.
+    """
+    numbered = [(int(match.group(1)), layer) for layer in layers if (match := re.search(r"\.(\d+)\.", layer.name))]
+    blocks = sorted({number for number, _ in numbered})
+    if not 1 <= count <= len(blocks):
+        raise InputError(f"last {count} blocks: the model has {len(blocks)}; give a number from 1 to that")
+    return [layer for number, layer in numbered if number in blocks[-count:]]
+
+
+def _leaves(layers: Sequence[LinearLayer]) -> Iterator[Leaf]:
+    for layer in layers:
+        yield Leaf(Block(f"{layer.name}.weight", (layer.d_out, layer.d_in)), weight_of(layer), layer.transposed)
+        bias = getattr(layer.module, "bias", None)
+        if bias is not None:
+            yield Leaf(Block(f"{layer.name}.bias", (layer.d_out, 1)), bias)
+
+
+def factor_squares(left: Tensor, right: Tensor) -> Tensor:
+    """Squared Frobenius norm of ``left[i]ᵀ @ right[i]``, float64 ``[b]``, by the cheaper of two ways.
+
+    The ghost norm Σ_{t,t'} (l_t·l_t')(r_t·r_t') costs tokens²·(rows + columns); forming the product costs
+    tokens·rows·columns (Goodfellow 2015, arXiv 1510.01799; Li et al. 2022, arXiv 2110.05679).
+    """
+    tokens, rows, columns = left.shape[1], left.shape[2], right.shape[2]
+    if tokens * (rows + columns) < rows * columns:
+        gram_left = torch.bmm(left.float(), left.float().transpose(1, 2))
+        gram_right = torch.bmm(right.float(), right.float().transpose(1, 2))
+        return (gram_left * gram_right).sum((1, 2), dtype=torch.float64)
+    return torch.stack(
+        [
+            (row.float().T @ column.float()).square().sum(dtype=torch.float64)
+            for row, column in zip(left, right, strict=True)
+        ]
+    )

@@ -1,0 +1,42 @@
+"""What a model is, before its weights are loaded: enough to say whether a run folder belongs to it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spice_select.models.load import _explained, _locate, _weights_hash
+from spice_select.models.quiet import quiet_transformers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelIdentity:
+    """A model's name and content.
+
+    Attributes:
+        name: what to call it in summaries and manifests.
+        weights_hash: SHA-256 (hex) over the weight files; "" for a model from the hub, which `revision` identifies.
+        revision: commit of the hub repository; "" for local models.
+    """
+
+    name: str
+    weights_hash: str
+    revision: str
+
+
+def identify_model(
+    name: str | Path | None = None,
+    *,
+    allow_network: bool = False,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+) -> ModelIdentity:
+    """Identify a model without loading it: about a second for each gigabyte of weights. Errors as for `load_model`."""
+    source = _locate(name, allow_network, revision)
+    commit: Any = ""
+    if source.directory is None:
+        from transformers import AutoConfig
+
+        with quiet_transformers(), _explained(source, allow_network, False, trust_remote_code):
+            options = source.options(allow_network, trust_remote_code, revision)
+            commit = getattr(AutoConfig.from_pretrained(source.place, **options), "_commit_hash", None) or ""
+    return ModelIdentity(name=source.name, weights_hash=_weights_hash(source), revision=str(commit))

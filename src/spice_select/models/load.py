@@ -1,0 +1,200 @@
+"""Proxies and targets by name: the embedded default, a local directory, a GGUF file, or a hub id."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from spice_select.errors import InputError
+from spice_select.models.embedded import NAME, embedded_model
+from spice_select.models.precision import choose_device, choose_precision
+from spice_select.models.quiet import network, quiet_transformers
+
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model ready for gradients: evaluation mode, no parameter requires a gradient, no generation cache.
+
+    Attributes:
+        model: the causal language model.
+        tokenizer: its tokenizer.
+        name: what to call it in summaries and manifests.
+        weights_hash: SHA-256 (hex) over the weight files; "" for a model from the hub, which `revision` identifies.
+        revision: commit of the hub repository; "" for local models.
+        precision: one sentence: the dtype and why.
+    """
+
+    model: nn.Module
+    tokenizer: Any
+    name: str
+    weights_hash: str
+    revision: str
+    precision: str
+
+
+def load_model(
+    name: str | Path | None = None,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    allow_network: bool = False,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+) -> Loaded:
+    """Load a causal language model and its tokenizer.
+
+    Args:
+        name: a local directory, a GGUF file, or a hub id; None for the embedded default.
+        dtype: ``auto`` (see `choose_precision`), ``float32``, ``bfloat16`` or ``float16``.
+        device: ``auto``, ``cpu``, ``cuda``, …
+        allow_network: whether a hub id may be downloaded. Otherwise only what is already in the local cache serves.
+        allow_pickle: whether weights may come from pickle files, which can run any code while they load.
+        trust_remote_code: whether code that comes with the model may run.
+        revision: commit, tag or branch of a hub id.
+
+    Raises:
+        InputError: there is no such model, or what it needs is not allowed; the message names the flag.
+    """
+    place, chosen = choose_device(device), choose_precision(dtype, choose_device(device))
+    source = _locate(name, allow_network, revision)
+    if source.directory is not None and source.gguf is None:
+        _check_weights(source.directory, allow_pickle)
+    from transformers import AutoModelForCausalLM
+
+    with quiet_transformers(), _explained(source, allow_network, allow_pickle, trust_remote_code):
+        options = source.options(allow_network, trust_remote_code, revision)
+        if source.gguf is None:
+            options["use_safetensors"] = None if allow_pickle else True
+        model = AutoModelForCausalLM.from_pretrained(source.place, dtype=chosen.dtype, **options)
+    model.config.use_cache = False
+    return Loaded(
+        model=model.to(place).eval().requires_grad_(False),
+        tokenizer=load_tokenizer(
+            name, allow_network=allow_network, trust_remote_code=trust_remote_code, revision=revision
+        ),
+        name=source.name,
+        weights_hash=_weights_hash(source),
+        revision="" if source.directory is not None else str(getattr(model.config, "_commit_hash", None) or ""),
+        precision=chosen.reason,
+    )
+
+
+def load_tokenizer(
+    name: str | Path | None = None,
+    *,
+    allow_network: bool = False,
+    trust_remote_code: bool = False,
+    revision: str | None = None,
+) -> Any:
+    """The tokenizer alone, without the weights; arguments and errors as for `load_model`."""
+    from transformers import AutoTokenizer
+
+    source = _locate(name, allow_network, revision)
+    with quiet_transformers(), _explained(source, allow_network, False, trust_remote_code):
+        return AutoTokenizer.from_pretrained(source.place, **source.options(allow_network, trust_remote_code, revision))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a model is: a directory, a GGUF file in one, or a hub id."""
+
+    name: str
+    place: str
+    directory: Path | None
+    gguf: str | None = None
+
+    def options(self, allow_network: bool, trust_remote_code: bool, revision: str | None) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "local_files_only": self.directory is not None or not allow_network,
+            "trust_remote_code": trust_remote_code,
+        }
+        if self.gguf is not None:
+            options["gguf_file"] = self.gguf
+        if self.directory is None and revision is not None:
+            options["revision"] = revision
+        return options
+
+
+def _locate(name: str | Path | None, allow_network: bool, revision: str | None) -> _Source:
+    if name is None:
+        directory = embedded_model()
+        return _Source(NAME, str(directory), directory)
+    path = Path(name).expanduser()
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise InputError(f"model {name}: a file, but no GGUF; give the directory that holds config.json")
+        return _Source(str(name), str(path.parent), path.parent, path.name)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise InputError(
+                f"model directory {name}: it has no config.json, so it is no Hugging Face model; give the directory "
+                "that `save_pretrained` wrote, a .gguf file, or a hub id"
+            )
+        return _Source(str(name), str(path), path)
+    text = str(name)
+    if path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1:
+        raise InputError(f"model {text}: no such directory; give one that exists, or a hub id such as owner/name")
+    return _Source(text + (f"@{revision}" if revision else ""), text, None)
+
+
+def _check_weights(directory: Path, allow_pickle: bool) -> None:
+    if any(directory.glob("*.safetensors")):
+        return
+    pickled = sorted(path.name for pattern in _PICKLED for path in directory.glob(pattern))
+    pickled = [name for name in pickled if name != "training_args.bin"]
+    if not pickled:
+        raise InputError(f"model directory {directory}: it holds no weights (*.safetensors); save the model again")
+    if not allow_pickle:
+        raise InputError(
+            f"model directory {directory}: its weights are pickled only ({pickled[0]}), and a pickle can run any code "
+            "while it loads; convert them to safetensors, or trust the file with --allow-pickle"
+        )
+
+
+@contextmanager
+def _explained(source: _Source, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> Iterator[None]:
+    """Turn what transformers raises for a bad model into one sentence with its remedy."""
+    try:
+        with network(allow_network and source.directory is None):
+            yield
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(_explanation(source, str(error), allow_network, allow_pickle, trust_remote_code)) from error
+
+
+def _explanation(source: _Source, cause: str, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> str:
+    first = " ".join(cause.split())[:300]
+    if "trust_remote_code" in cause and not trust_remote_code:
+        return f"model {source.name}: it brings code of its own; read that code, then allow it with --trust-remote-code"
+    if source.directory is None and "safetensors" in cause and not allow_pickle:
+        return f"model {source.name}: it has no safetensors weights; pickled ones need --allow-pickle ({first})"
+    if source.directory is None and not allow_network:
+        return (
+            f"model {source.name}: not in the local Hugging Face cache, and the network is not used unless asked for: "
+            "allow the download with --allow-network, or give a local directory"
+        )
+    if source.directory is None:
+        return (
+            f"model {source.name}: the hub has no such model, or it cannot be reached ({first}); check the id and "
+            "--revision, log in if it is gated, or give a local directory"
+        )
+    return f"model {source.name}: it cannot be loaded as a causal language model ({first})"
+
+
+def _weights_hash(source: _Source) -> str:
+    """SHA-256 over the weight files in the order of their names; about a second for each gigabyte."""
+    if source.directory is None:
+        return ""
+    files = [source.directory / source.gguf] if source.gguf else sorted(source.directory.glob("*.safetensors"))
+    files = files or sorted(path for pattern in _PICKLED for path in source.directory.glob(pattern))
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as stream:
+            digest.update(path.name.encode() + b"\0" + hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

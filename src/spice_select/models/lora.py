@@ -1,0 +1,82 @@
+"""Where LoRA goes and how it begins: placement, rank and scale, and adapters made with PEFT."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spice_select.errors import InputError
+from spice_select.models.layers import LinearLayer, linear_layers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoraSpec:
+    """Low-rank adapters ``y = W x + (alpha/rank) · B A x`` (Hu et al. 2021, arXiv 2106.09685).
+
+    Attributes:
+        rank: rows of A and columns of B.
+        alpha: numerator of the scale.
+        targets: names of the adapted layers, whole or last parts; None for every linear layer but the output head.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    targets: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise InputError(f"LoRA rank {self.rank}: it must be at least 1; 8 to 64 are usual")
+
+    @property
+    def scale(self) -> float:
+        """``alpha / rank``."""
+        return self.alpha / self.rank
+
+    def layers(self, model: nn.Module) -> list[LinearLayer]:
+        """The layers of this model that are adapted; see `linear_layers` for the errors."""
+        return linear_layers(model, self.targets)
+
+
+def attach_lora(model: nn.Module, spec: LoraSpec, initial_a: Mapping[str, Tensor]) -> nn.Module:
+    """Put PEFT adapters into a model, B = 0 and A as given, and freeze everything else.
+
+    The model is changed in place, as PEFT does; ``.unload()`` of the returned PEFT model takes the adapters out.
+
+    Args:
+        model: a causal language model without adapters.
+        spec: placement, rank and scale.
+        initial_a: for each adapted layer's name, A ``[rank, d_in]``.
+
+    Returns:
+        The ``peft.PeftModel``.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    layers = spec.layers(model)
+    config = LoraConfig(
+        r=spec.rank,
+        lora_alpha=spec.alpha,
+        lora_dropout=0.0,
+        bias="none",
+        task_type="CAUSAL_LM",
+        target_modules=[layer.name for layer in layers],
+        fan_in_fan_out=any(layer.transposed for layer in layers),
+    )
+    adapted: nn.Module = get_peft_model(model, config)
+    with torch.no_grad():
+        for name, module in lora_modules(adapted).items():
+            weight = module.lora_A["default"].weight  # type: ignore[index, union-attr]
+            weight.copy_(initial_a[name].to(weight))
+    return adapted
+
+
+def lora_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """PEFT's LoRA layers by the name that the layer has in the model without adapters; empty where there are none."""
+    from peft.tuners.lora import LoraLayer
+
+    return {
+        name.removeprefix("base_model.model."): module
+        for name, module in model.named_modules()
+        if isinstance(module, LoraLayer)
+    }

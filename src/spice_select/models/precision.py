@@ -1,0 +1,76 @@
+"""Which floating-point type a model computes in, chosen for the device it is on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from spice_select.errors import InputError, nearest
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""The types that can be asked for by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """A choice and its reason.
+
+    Attributes:
+        dtype: what weights and activations are held in; contractions and sketches are float32 always.
+        reason: one sentence for the person.
+    """
+
+    dtype: torch.dtype
+    reason: str
+
+
+def choose_precision(dtype: str, device: torch.device) -> Precision:
+    """Resolve ``auto`` for a device; any other name is taken as asked.
+
+    bfloat16 halves the memory and is several times faster where the hardware multiplies it (GPUs since Ampere, CPUs
+    with AVX512-BF16 or AMX). Elsewhere on CPUs it is emulated, hundreds of times slower than float32.
+
+    Raises:
+        InputError: unknown name.
+    """
+    if dtype != "auto":
+        if dtype not in DTYPES:
+            known = ["auto", *DTYPES]
+            raise InputError(f"dtype {dtype!r}: known are {', '.join(known)}.{nearest(dtype, known)}")
+        return Precision(DTYPES[dtype], f"{dtype}, as asked")
+    if device.type == "cuda":
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Precision(torch.bfloat16, "bfloat16: this GPU multiplies it natively")
+        return Precision(torch.float32, "float32: this GPU has no bfloat16 units")
+    if device.type == "cpu" and cpu_multiplies_bfloat16():
+        return Precision(torch.bfloat16, "bfloat16: this CPU has AVX512-BF16 or AMX")
+    return Precision(torch.float32, f"float32: bfloat16 is not known to be fast on this {device.type.upper()}")
+
+
+def choose_device(device: str) -> torch.device:
+    """``auto`` is the first CUDA GPU, else Apple's MPS, else the CPU; other names are torch's own.
+
+    Raises:
+        InputError: torch does not know the device, or it is not there.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(f"device {device!r}: torch knows no such device; try auto, cpu or cuda") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {device!r}: torch finds no CUDA GPU here; use --device cpu or auto")
+    return chosen
+
+
+def cpu_multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor's flags name AVX512-BF16 or AMX-BF16; False where they cannot be read."""
+    try:
+        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    flags = next((line.split(":", 1)[1].split() for line in text.splitlines() if line.startswith("flags")), [])
+    return "avx512_bf16" in flags or "amx_bf16" in flags

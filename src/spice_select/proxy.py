@@ -1,0 +1,92 @@
+"""The proxy of a run: known by its identity and tokenizer at once, its weights loaded only when gradients are due."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from spice_select.config import GradientSettings, ProxySettings, SelectSettings
+from spice_select.gradients import HookEngine, LoraGradients, ResponseLoss, TokenMean, TokenSum
+from spice_select.gradients.stage import Gradients
+from spice_select.models.identify import ModelIdentity, identify_model
+from spice_select.models.load import load_model, load_tokenizer
+from spice_select.models.lora import LoraSpec
+from spice_select.models.precision import choose_device, choose_precision
+from spice_select.progress import Progress
+from spice_select.sketch import Identity, Rademacher, Sketch, SparseJL
+
+_LOSSES: dict[str, Callable[[], ResponseLoss]] = {"mean": TokenMean, "sum": TokenSum}
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy model that is found, not yet loaded.
+
+    Attributes:
+        identity: its name and content.
+        tokenizer: its tokenizer.
+        device: where it will run, e.g. ``cpu``.
+        dtype: the precision it will run in.
+        reason: why this precision.
+    """
+
+    identity: ModelIdentity
+    tokenizer: Any
+    device: str
+    dtype: str
+    reason: str
+
+    def open_engine(self, settings: SelectSettings, progress: Progress) -> Gradients:
+        """Load the weights and bind the gradient engine to them."""
+        with progress.task(f"Loading {self.identity.name}", 1, "model") as advance:
+            loaded = load_model(
+                settings.proxy.model,
+                dtype=settings.proxy.dtype,
+                device=settings.proxy.device,
+                allow_pickle=settings.proxy.allow_pickle,
+                **_access(settings.proxy),
+            )
+            advance(1)
+        parameters = LoraGradients(lora_spec(settings.gradients), seed=settings.selection.seed)
+        uncaptured = parameters.coverage(loaded.model).uncaptured
+        if uncaptured:
+            progress.note(
+                f"Not captured, so not in the gradients: {len(uncaptured)} weights that are no linear layers, "
+                f"e.g. {uncaptured[0]}."
+            )
+        sketch = make_sketch(settings.gradients, settings.selection.seed)
+        engine = HookEngine(parameters, sketch, _LOSSES[settings.gradients.loss]())
+        return partial(engine.features, loaded.model)
+
+
+def find_proxy(settings: SelectSettings) -> Proxy:
+    """Identify the proxy and load its tokenizer. Raises InputError where there is no such model or it is not allowed."""
+    place = choose_device(settings.proxy.device)
+    precision = choose_precision(settings.proxy.dtype, place)
+    return Proxy(
+        identity=identify_model(settings.proxy.model, **_access(settings.proxy)),
+        tokenizer=load_tokenizer(settings.proxy.model, **_access(settings.proxy)),
+        device=place.type,
+        dtype=str(precision.dtype).removeprefix("torch."),
+        reason=precision.reason,
+    )
+
+
+def _access(settings: ProxySettings) -> dict[str, Any]:
+    return {
+        "allow_network": settings.allow_network,
+        "trust_remote_code": settings.trust_remote_code,
+        "revision": settings.model_revision,
+    }
+
+
+def lora_spec(settings: GradientSettings) -> LoraSpec:
+    """Placement, rank and scale of the LoRA whose gradients are taken."""
+    return LoraSpec(rank=settings.lora_rank, alpha=settings.lora_alpha, targets=tuple(settings.lora_targets) or None)
+
+
+def make_sketch(settings: GradientSettings, seed: int) -> Sketch:
+    """The sketch by its name in the settings."""
+    if settings.sketch == "identity":
+        return Identity()
+    return {"sparse-jl": SparseJL, "rademacher": Rademacher}[settings.sketch](settings.sketch_dim, seed=seed)

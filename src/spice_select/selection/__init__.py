@@ -1,0 +1,23 @@
+"""Greedy selection of rows: objectives, penalties, stopping rules, constraints and the exact fast paths."""
+
+from spice_select.selection.constraints import Quota as Quota
+from spice_select.selection.features import Features as Features
+from spice_select.selection.greedy import greedy as greedy
+from spice_select.selection.greedy import naive as naive
+from spice_select.selection.objectives import DiagonalLogDet as DiagonalLogDet
+from spice_select.selection.objectives import FacilityLocation as FacilityLocation
+from spice_select.selection.objectives import LogDet as LogDet
+from spice_select.selection.objectives import Objective as Objective
+from spice_select.selection.objectives import ObjectiveState as ObjectiveState
+from spice_select.selection.objectives import TargetVariance as TargetVariance
+from spice_select.selection.penalties import Conflict as Conflict
+from spice_select.selection.penalties import Penalty as Penalty
+from spice_select.selection.penalties import PenaltyState as PenaltyState
+from spice_select.selection.penalties import SquaredInnerProduct as SquaredInnerProduct
+from spice_select.selection.result import Selection as Selection
+from spice_select.selection.result import Stats as Stats
+from spice_select.selection.result import Stop as Stop
+from spice_select.selection.schedule import pools as pools
+from spice_select.selection.stopping import GainRatio as GainRatio
+from spice_select.selection.stopping import Progress as Progress
+from spice_select.selection.stopping import StoppingRule as StoppingRule

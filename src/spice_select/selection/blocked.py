@@ -1,0 +1,116 @@
+"""Blocked lazy greedy for log det: exact picks, most of the work in tiled float32 matrix products.
+
+Each round brings the highest stale bounds up to date until the top rows are all fresh, evaluates these in float64, and
+picks among them by conditioning their small Gram matrix (Chen et al., NeurIPS 2018) for as long as the best of them
+beats the bound of every row outside. docs/selection.md has the algorithm and the proofs.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.selection.block import Block
+from spice_select.selection.bounds import Bounds
+from spice_select.selection.eager import run_eager
+from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.penalties.conflict import Conflict
+from spice_select.selection.problem import Ledger, Problem
+from spice_select.selection.result import Selection, Stats
+from spice_select.selection.root import InverseRoot
+
+SMALLEST_BLOCK, USUAL_BLOCK, LARGEST_BLOCK = 16, 512, 2048
+
+
+def run_blocked(problem: Problem) -> Selection:
+    """Greedy on log det with or without the conflict penalty; the picks of `run_naive`."""
+    if not isinstance(problem.objective, LogDet):
+        raise TypeError(f"the blocked path computes log det only, not {type(problem.objective).__name__}")
+    return BlockedRun(problem, problem.objective.alpha).selection()
+
+
+class BlockedRun:
+    """One run: the ledger, the float64 root, the float32 bounds, and how many rows to look at in a round."""
+
+    def __init__(self, problem: Problem, alpha: float) -> None:
+        self.problem, self.alpha = problem, alpha
+        conflict = problem.penalty if problem.weight > 0 else None
+        self.eta = conflict.eta if isinstance(conflict, Conflict) else None
+        self.ledger = Ledger(problem)
+        self.root = InverseRoot(problem.features.d, alpha)
+        self.bounds = Bounds(problem.features, eta=self.eta)
+        self.total = np.zeros(problem.features.d)  # sum of the picked gradients
+        self.size = min(128, problem.features.n)  # rows in a block
+        self.window = self.size  # rows to refresh at once
+        self.evaluations = 0
+
+    def selection(self) -> Selection:
+        """Run to the end."""
+        for i in range(0, len(self.problem.initial), 128):
+            Block(self, np.array(self.problem.initial[i : i + 128]), -np.inf).take_all()
+        while not self.ledger.finished():
+            rows, out = self._contenders()
+            picked = Block(self, rows, out).pick()
+            if self.ledger.stop is None and not self._adapt(len(rows), picked):
+                return self._hand_over()
+        bounds = self.bounds
+        stats = Stats(
+            path="blocked", evaluations=self.evaluations, refreshed=bounds.refreshed, flops=bounds.flops
+        )
+        return self.ledger.selection(stats)
+
+    def _contenders(self) -> tuple[NDArray[np.int64], float]:
+        """The rows with the highest fresh bounds, highest first, and a bound on the score of every other row."""
+        keys = self._keys(slice(None))
+        keys[~self.ledger.allowed] = -np.inf
+        refreshed, window = 0, self.window
+        while True:
+            rows, out = largest(keys, self.size)
+            stale = self.bounds.epoch[rows] < self.bounds.now
+            fresh = int(np.argmax(stale)) if stale.any() else len(rows)
+            if fresh == len(rows) or 2 * fresh > self.size:
+                self.window = max(self.size, refreshed - window // 4) if refreshed else self.window
+                return rows[:fresh], out if fresh == len(rows) else float(keys[rows[fresh]])
+            rows, _ = largest(keys, window) if window > self.size else (rows, out)
+            self.bounds.refresh(rows)
+            keys[rows] = self._keys(rows)
+            refreshed += int(window)
+            window = max(self.size, refreshed // 4)
+
+    def _keys(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+        """Upper bounds on the present scores."""
+        scores = np.log1p(self.alpha * self.bounds.r[rows])
+        if self.eta is not None:
+            scores -= self.problem.weight * self.bounds.conflicts(rows)
+        if self.problem.per_cost:
+            scores /= self.problem.divisors(np.arange(self.problem.features.n)[rows])
+        return scores
+
+    def _adapt(self, contenders: int, picked: int) -> bool:
+        """Fit the next block to this one; False when more rows tie than a block can hold."""
+        n = self.problem.features.n
+        if picked == 0:
+            if self.size >= min(n, LARGEST_BLOCK):
+                return False
+            self.size = min(n, 2 * self.size)
+        elif 4 * picked > contenders:
+            self.size = min(n, USUAL_BLOCK, 2 * self.size)
+        elif 16 * picked < contenders:
+            self.size = max(SMALLEST_BLOCK, self.size // 2)
+        return True
+
+    def _hand_over(self) -> Selection:
+        """Evaluate every row at every pick from here on."""
+        rest = run_eager(replace(self.problem, initial=tuple(self.ledger.rows)))
+        return replace(rest, stats=replace(rest.stats, path="blocked+eager"))
+
+
+def largest(keys: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], float]:
+    """The rows of the `count` largest keys above −∞, highest first, and the next key (−∞ if there is none)."""
+    if count < len(keys):
+        order = np.argpartition(keys, len(keys) - count - 1)
+        top, out = order[len(keys) - count :], float(keys[order[len(keys) - count - 1]])
+    else:
+        top, out = np.arange(len(keys)), -np.inf
+    top = top[keys[top] > -np.inf]
+    return top[np.argsort(-keys[top], kind="stable")], out

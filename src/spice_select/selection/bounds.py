@@ -1,0 +1,162 @@
+"""Stale float32 bounds on every row's gain and conflict, and their refresh by tiled matrix products."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.selection.features import Features
+
+UNIT = 2.0**-24  # unit roundoff of float32
+TILE_ROWS = 1024
+DENSE = 1.3  # rows whose span is at most this many times their number are used in place, without a copy
+WASTE = 0.25  # how much of a tile's work may fall on picks that some of its rows have seen already
+TILE_DEPTH = 256  # inner products are summed in stretches of this length, which is what the error bound pays for
+
+
+def gamma(terms: int) -> float:
+    """γ_m = mu/(1 − mu), the relative error bound of m float32 roundings (Higham, Accuracy and Stability, Lemma 3.1)."""
+    return terms * UNIT / (1.0 - terms * UNIT)
+
+
+class Bounds:
+    """For each row: an upper bound on r = ‖xL‖², and a lower bound on its conflict, both as of some earlier epoch.
+
+    An epoch is a moment at which a block of picks was finished. A row's bound on r falls by what the blocks since its
+    epoch take from it; the proof that float32 does not make it too small is in docs/selection.md.
+    """
+
+    def __init__(self, features: Features, *, eta: float | None) -> None:
+        n, d = features.n, features.d
+        peak = np.sqrt(features.squares.max(initial=0.0))
+        self._scale = float(2.0 ** np.round(np.log2(peak))) if peak > 0 else 1.0
+        self._matrix, self._matrix_scale = _single(features, self._scale)
+        self._squares, self._lengths = features.squares, np.sqrt(features.squares)
+        self._shortest = float(self._lengths[self._lengths > 0].min(initial=np.inf))
+        self._gamma = gamma(min(d, TILE_DEPTH) + -(-d // TILE_DEPTH) + 3)
+        self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
+        self.epoch = np.zeros(n, dtype=np.int32)
+        self._starts = [0]  # picks' rows of U before each epoch
+        self._updates = np.zeros((256, d), dtype=np.float32)
+        self._mass = [0.0]  # cumulative Σ‖u‖²
+        self._eta = eta
+        self._cosine = np.zeros(n) if eta is not None else None
+        self._means = np.zeros((64 if eta is not None else 1, d))  # unit mean gradient at each epoch
+        self._moved = np.full(1, 2.0)  # at most how far each epoch's unit mean lies from the present one
+        self._mean_length = 0.0
+        self.refreshed, self.flops = 0, 0.0
+
+    @property
+    def now(self) -> int:
+        """The present epoch."""
+        return len(self._starts) - 1
+
+    def advance(self, U: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
+        """A block of picks took UᵀU from the inverse, and the picks' mean gradient is now `mean`: a new epoch."""
+        start, end = self._starts[-1], self._starts[-1] + len(U)
+        while end > len(self._updates):
+            self._updates = np.concatenate([self._updates, np.zeros_like(self._updates)])
+        self._updates[start:end] = U * (1.0 / self._matrix_scale)
+        self._starts.append(end)
+        self._mass.append(self._mass[-1] + float((U * U).sum()))
+        self._mean_length = float(np.sqrt(mean @ mean))
+        if self._eta is not None:
+            self._advance_mean(mean)
+
+    def _advance_mean(self, mean: NDArray[np.float64]) -> None:
+        if self.now >= len(self._means):
+            self._means = np.concatenate([self._means, np.zeros_like(self._means)])
+        present = mean / self._mean_length if self._mean_length > 0 else np.zeros_like(mean)
+        self._means[self.now] = present
+        self._unit_mean = present.astype(np.float32)
+        past = self._means[: self.now + 1]
+        cosines = past @ present
+        self._moved = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * cosines)) + 1e-7 + self._gamma
+        self._moved[~past.any(axis=1)] = 2.0
+
+    def conflicts(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64] | float:
+        """A lower bound on the present conflict: the cosine moved by at most the distance of the unit means."""
+        if self._cosine is None or self._eta is None or self._mean_length == 0 or self.now == 0:
+            return 0.0
+        size = self._lengths[rows] * self._mean_length
+        return np.maximum(0.0, -self._cosine[rows] - self._moved[self.epoch[rows]]) * (size / (size + self._eta))
+
+    def drift(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+        """The most any row's conflict can have changed while the mean gradient went from `before` to `after`."""
+        a, b = np.sqrt(before @ before), np.sqrt(after @ after)
+        if a == 0 or b == 0 or self._eta is None:
+            return 2.0
+        gap = after / b - before / a
+        return float(np.sqrt(gap @ gap)) + min(1.0, self._eta / (self._shortest * min(a, b))) + 1e-12
+
+    def settle(self, rows: NDArray[np.int64], r: NDArray[np.float64], cosine: NDArray[np.float64] | None) -> None:
+        """Enter what float64 found for `rows` at the present epoch."""
+        self.r[rows] = r
+        self.epoch[rows] = self.now
+        if self._cosine is not None and cosine is not None:
+            self._cosine[rows] = cosine
+
+    def refresh(self, rows: NDArray[np.int64]) -> None:
+        """Bring the stale ones of `rows` up to the present epoch: 2·(pending picks)·d flops each, in float32."""
+        stale = rows[self.epoch[rows] < self.now]
+        stale = stale[np.lexsort((stale, self.epoch[stale]))]
+        pending = self._starts[-1] - np.asarray(self._starts)[self.epoch[stale]]
+        for a, b in tiles(pending):
+            self._refresh_tile(stale[a:b], pending[a:b])
+        self.refreshed += len(stale)
+
+    def _refresh_tile(self, rows: NDArray[np.int64], pending: NDArray[np.int64]) -> None:
+        """Refresh rows in the order of their epochs, the longest pending first."""
+        X, at = self._gather(rows)
+        end, most = self._starts[-1], int(pending[0])
+        W = self._products(X, self._updates[end - most : end])
+        self.flops += 2.0 * W.size * X.shape[1]
+        W = W if at is None else W[at]
+        edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(rows)]
+        for a, b in zip(edges[1:-1], edges[2:], strict=True):
+            W[a:b, : most - int(pending[a])] = 0.0  # what these rows' bounds have seen already
+        mass = self._mass[-1] - np.asarray(self._mass)[self.epoch[rows]]
+        self._lower(rows, np.einsum("ij,ij->i", W, W).astype(np.float64), mass, most)
+        if self._cosine is not None:
+            dots = (X @ self._unit_mean).astype(np.float64) * (self._scale / self._matrix_scale)
+            dots = dots if at is None else dots[at]
+            self._cosine[rows] = dots / np.where(self._lengths[rows] > 0, self._lengths[rows], 1.0)
+        self.epoch[rows] = self.now
+
+    def _gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
+        """The rows as float32: a slice with their positions in it where they lie close together, else a copy."""
+        low, high = int(rows.min()), int(rows.max()) + 1
+        if high - low <= DENSE * len(rows):
+            return self._matrix[low:high], rows - low
+        return np.take(self._matrix, rows, axis=0, mode="clip"), None
+
+    def _products(self, X: NDArray[np.float32], U: NDArray[np.float32]) -> NDArray[np.float32]:
+        W = X[:, :TILE_DEPTH] @ U[:, :TILE_DEPTH].T
+        for j in range(TILE_DEPTH, X.shape[1], TILE_DEPTH):
+            W += X[:, j : j + TILE_DEPTH] @ U[:, j : j + TILE_DEPTH].T
+        return W
+
+    def _lower(self, rows: NDArray[np.int64], taken: NDArray[np.float64], mass: NDArray[np.float64], terms: int) -> None:
+        """r ← r − Σw̃² + slack with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
+        slack = 2 * self._gamma * self._lengths[rows] / self._scale * np.sqrt(taken * mass) + gamma(terms + 2) * taken
+        self.r[rows] = np.minimum(self.r[rows], self.r[rows] - (taken - slack) * self._scale**2)
+
+
+def tiles(pending: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Cut rows sorted by falling `pending` into tiles of at most `TILE_ROWS` rows that share most of their picks."""
+    edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(pending)]
+    cut: list[tuple[int, int]] = []
+    start, useful = 0, 0
+    for a, b in zip(edges[:-1], edges[1:], strict=True):
+        grown = useful + (b - a) * int(pending[a])
+        if a > start and (b - start) * int(pending[start]) > (1 + WASTE) * grown and a - start >= 32:
+            cut.append((start, a))
+            start, grown = a, (b - a) * int(pending[a])
+        useful = grown
+    cut.append((start, len(pending)))
+    return [(i, min(i + TILE_ROWS, b)) for a, b in cut for i in range(a, b, TILE_ROWS)]
+
+
+def _single(features: Features, scale: float) -> tuple[NDArray[np.float32], float]:
+    """Float32 features and the scale still to divide by: a float32 matrix is used in place, unscaled."""
+    if features.array.dtype == np.float32:
+        return features.array, scale
+    return (features.array / scale).astype(np.float32), 1.0

@@ -1,0 +1,109 @@
+"""The feature matrix as the selector sees it: any float array in, float32 for bounds and float64 for decisions."""
+
+from collections import defaultdict
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.errors import InputError
+
+CHUNK_ENTRIES = 1 << 18  # entries converted to float64 at a time: 2 MB, so that a chunk stays in the cache
+NEIGHBOUR = 1e-12  # rows whose squared norms differ by more than this, relatively, cannot be identical
+
+
+class Features:
+    """A validated matrix [n, d] of features, one row for each sample.
+
+    float32 and float64 arrays are used as they are, memory-mapped ones included; float16 and integers are converted to
+    float32 or float64. Torch tensors are taken through numpy.
+
+    Raises:
+        InputError: not a real matrix, no rows or columns, or NaN or infinite entries (the rows are named).
+    """
+
+    def __init__(self, features: Any) -> None:
+        self.array = as_matrix(features)
+        self.n, self.d = self.array.shape
+        self.squares = squared_norms(self.array)
+
+    def rows(self, rows: NDArray[np.int64] | list[int]) -> NDArray[np.float64]:
+        """The given rows as float64 [m, d]."""
+        return self.array[rows].astype(np.float64, copy=False)
+
+    @cached_property
+    def dense(self) -> NDArray[np.float64]:
+        """The whole matrix as float64; a copy unless it is float64 in memory already."""
+        return np.asarray(self.array, dtype=np.float64)
+
+    @cached_property
+    def single(self) -> NDArray[np.float32]:
+        """The whole matrix as float32; a copy unless it is float32 already."""
+        return np.asarray(self.array, dtype=np.float32)
+
+    @cached_property
+    def twins(self) -> dict[int, NDArray[np.int64]]:
+        """For each row that occurs more than once: all rows identical to it, ascending.
+
+        Identical rows must tie exactly whatever rounding does, so the picks settle on the lowest of them. Only rows
+        with neighbouring norms are compared: O(n log n + copies·d).
+        """
+        order = np.argsort(self.squares, kind="stable")
+        ordered = self.squares[order]
+        near = np.diff(ordered) <= NEIGHBOUR * ordered[1:]
+        suspects = order[np.flatnonzero(np.append(near, False) | np.append(False, near))]
+        copies: dict[bytes, list[int]] = defaultdict(list)
+        for row in np.sort(suspects).tolist():
+            copies[(self.array[row] + 0.0).tobytes()].append(row)  # adding 0 makes −0 equal to 0
+        groups = [np.array(rows) for rows in copies.values() if len(rows) > 1]
+        return {int(row): group for group in groups for row in group}
+
+
+def as_matrix(features: Any) -> NDArray[Any]:
+    """Any array-like of real numbers as a 2-d float32 or float64 array."""
+    if type(features).__module__.split(".")[0] == "torch":
+        features = from_torch(features)
+    array = np.asanyarray(features)
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    elif array.dtype.kind in "iub":
+        array = array.astype(np.float64)
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise InputError(
+            f"features of shape {array.shape} and dtype {array.dtype}: expected a matrix of real numbers, one row for "
+            "each sample. Give float16, float32 or float64 of shape [n, d]."
+        )
+    if 0 in array.shape:
+        raise InputError(f"features of shape {array.shape}: there is nothing to choose from. Give at least one row.")
+    if array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    return array
+
+
+def from_torch(tensor: Any) -> NDArray[Any]:
+    """A tensor's values on the host; bfloat16, which numpy lacks, becomes float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+
+
+def squared_norms(array: NDArray[Any]) -> NDArray[np.float64]:
+    """‖g_i‖² of every row in float64, one cached chunk at a time; refuses rows that are not finite.
+
+    Raises:
+        InputError: a row holds NaN or infinity, or is so long that its square overflows float64.
+    """
+    n, d = array.shape
+    squares = np.empty(n)
+    step = max(1, CHUNK_ENTRIES // d)
+    for start in range(0, n, step):
+        chunk = np.asarray(array[start : start + step], dtype=np.float64)
+        squares[start : start + step] = np.einsum("ij,ij->i", chunk, chunk)
+    bad = np.flatnonzero(~np.isfinite(squares))
+    if len(bad):
+        named = ", ".join(str(i) for i in bad[:10]) + (", …" if len(bad) > 10 else "")
+        raise InputError(
+            f"{len(bad)} of {n} feature rows are not finite: rows {named}. A NaN or infinite gradient usually comes "
+            "from an overflow in half precision or an empty response; drop these rows or recompute them in float32."
+        )
+    return squares

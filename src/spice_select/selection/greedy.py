@@ -1,0 +1,201 @@
+"""The front door: `greedy` validates a request, chooses the fastest exact path for it, and runs it."""
+
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.errors import InputError
+from spice_select.selection.blocked import run_blocked
+from spice_select.selection.constraints import Quota, build_constraints, row_numbers
+from spice_select.selection.eager import run_eager
+from spice_select.selection.features import Features
+from spice_select.selection.lazy import run_lazy
+from spice_select.selection.naive import run_naive
+from spice_select.selection.objectives.base import Objective
+from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.penalties.base import Penalty
+from spice_select.selection.penalties.conflict import Conflict
+from spice_select.selection.problem import Problem
+from spice_select.selection.result import Selection
+from spice_select.selection.stopping import StoppingRule
+
+Path = Callable[[Problem], Selection]
+
+
+def greedy(
+    features: Any,
+    k: int | None = None,
+    *,
+    objective: Objective | None = None,
+    penalty: Penalty | None = None,
+    stop: StoppingRule | Sequence[StoppingRule] = (),
+    groups: Sequence[Hashable] | NDArray[Any] | None = None,
+    quotas: Mapping[Any, Quota | tuple[int, int | None]] | None = None,
+    forced: Sequence[int] = (),
+    excluded: Sequence[int] = (),
+    initial: Selection | Sequence[int] | NDArray[np.int64] = (),
+    costs: Sequence[float] | NDArray[Any] | None = None,
+    max_cost: float | None = None,
+) -> Selection:
+    """Pick k rows one after another, each the best by marginal gain minus penalty. Exact: the order `naive` picks.
+
+    Args:
+        features: [n, d], float16, float32 or float64; numpy (memory-mapped included) or torch.
+        k: how many rows, 1 … n, `initial` and `forced` included. May be None under a cost budget.
+        objective: what to maximise; `LogDet(alpha=1.0)` by default.
+        penalty: what to subtract; None for none.
+        stop: rules that may end the run early, `GainRatio(0.5)` for instance.
+        groups, quotas: a label for each row, and for some labels a `Quota` or a pair (minimum, maximum or None).
+        forced: rows that must be in: picked first, the best first.
+        excluded: rows that must be out.
+        initial: an earlier selection to go on from: its rows come first, in their order, so that going on equals one
+            longer run.
+        costs, max_cost: a price for each row (its tokens) and the most to spend. Two runs are made, by gain and by gain
+            per cost, and the one with more value is returned: at least (1 − 1/e)/2 of the best for a monotone
+            submodular objective without penalty (Leskovec et al., KDD 2007).
+
+    Returns:
+        A `Selection`. Scores within 1e-12 (relative to gain + penalty) tie; the lowest row number wins.
+
+    Raises:
+        InputError: with the value, the cause and the remedy.
+    """
+    return _select(
+        _path,
+        features,
+        k,
+        objective=objective,
+        penalty=penalty,
+        stop=stop,
+        groups=groups,
+        quotas=quotas,
+        forced=forced,
+        excluded=excluded,
+        initial=initial,
+        costs=costs,
+        max_cost=max_cost,
+    )
+
+
+def naive(features: Any, k: int | None = None, **options: Any) -> Selection:
+    """The oracle: `greedy`'s signature and picks, every gain from the definition in float64 at every pick. Slow."""
+    return _select(lambda problem: run_naive, features, k, **options)
+
+
+def _path(problem: Problem) -> Path:
+    """The fastest exact path for a request."""
+    if isinstance(problem.objective, LogDet) and (problem.weight == 0 or isinstance(problem.penalty, Conflict)):
+        return run_blocked
+    return run_lazy if problem.objective.submodular else run_eager
+
+
+def _select(
+    path: Callable[[Problem], Path],
+    features: Any,
+    k: int | None,
+    *,
+    objective: Objective | None = None,
+    penalty: Penalty | None = None,
+    stop: StoppingRule | Sequence[StoppingRule] = (),
+    groups: Any = None,
+    quotas: Any = None,
+    forced: Sequence[int] = (),
+    excluded: Sequence[int] = (),
+    initial: Any = (),
+    costs: Any = None,
+    max_cost: float | None = None,
+) -> Selection:
+    started = time.perf_counter()
+    _check_parts(objective, penalty)
+    matrix = features if isinstance(features, Features) else Features(features)
+    budget = _budget(k, matrix.n, max_cost)
+    problem = Problem(
+        features=matrix,
+        k=budget,
+        objective=objective or LogDet(),
+        penalty=penalty,
+        stop=tuple(stop) if isinstance(stop, Sequence) else (stop,),
+        constraints=build_constraints(
+            matrix.n, budget if max_cost is None else 0, groups=groups, quotas=quotas, excluded=excluded, costs=costs,
+            max_cost=max_cost,
+        ),
+        initial=(),
+    )
+    problem = replace(problem, initial=_first_rows(path, problem, initial, forced))
+    selection = _best_of_two(path, problem) if max_cost is not None else path(problem)(problem)
+    return replace(selection, stats=replace(selection.stats, seconds=time.perf_counter() - started))
+
+
+def _check_parts(objective: Any, penalty: Any) -> None:
+    if objective is not None and not isinstance(objective, Objective):
+        raise InputError(f"objective={objective!r}: not an Objective. Give LogDet(alpha=1.0), or subclass Objective.")
+    if penalty is not None and not isinstance(penalty, Penalty):
+        raise InputError(f"penalty={penalty!r}: not a Penalty. Give Conflict(weight=0.1), or subclass Penalty.")
+
+
+def _budget(k: Any, n: int, max_cost: float | None) -> int:
+    if k is None:
+        if max_cost is None:
+            raise InputError("neither k nor max_cost is given: say how many rows to pick, or how much they may cost.")
+        return n
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n:
+        raise InputError(f"k={k!r}: the number of rows to pick must be a whole number from 1 to {n}, the rows there are.")
+    return int(k)
+
+
+def _first_rows(path: Callable[[Problem], Path], problem: Problem, initial: Any, forced: Any) -> tuple[int, ...]:
+    """The rows taken before anything is compared: `initial` in its order, then `forced`, the best first."""
+    n, excluded = problem.features.n, set(problem.constraints.excluded.tolist())
+    start = row_numbers(initial.indices if isinstance(initial, Selection) else initial, n, "initial").tolist()
+    required = [row for row in row_numbers(forced, n, "forced").tolist() if row not in set(start)]
+    clash = [row for row in [*start, *required] if row in excluded]
+    if clash:
+        raise InputError(f"row {clash[0]} is excluded and also forced or initial. Take it out of one of the lists.")
+    _check_fit(problem, [*start, *required])
+    if not required:
+        return tuple(start)
+    kept = np.array([*start, *required])
+    part = Features(problem.features.rows(kept))
+    unbound = build_constraints(len(kept), len(kept), groups=None, quotas=None, excluded=(), costs=None, max_cost=None)
+    small = replace(
+        problem, features=part, k=len(kept), stop=(), constraints=unbound, initial=tuple(range(len(start)))
+    )
+    return tuple(int(kept[i]) for i in path(small)(small).indices)
+
+
+def _check_fit(problem: Problem, rows: list[int]) -> None:
+    """Refuse initial and forced rows that alone break the budget or a quota."""
+    constraints = problem.constraints
+    if len(rows) > problem.k:
+        raise InputError(f"{len(rows)} rows are forced or initial, above k={problem.k}. Raise k or force fewer rows.")
+    counts = np.bincount(constraints.groups[rows], minlength=len(constraints.names)) if rows else []
+    for name, quota, count in zip(constraints.names, constraints.quotas, counts, strict=False):
+        if quota.maximum is not None and count > quota.maximum:
+            raise InputError(
+                f"{count} forced or initial rows belong to group {name!r}, whose quota allows {quota.maximum}. "
+                "Raise the quota or force fewer rows."
+            )
+    if rows:
+        missing = sum(max(0, q.minimum - int(c)) for q, c in zip(constraints.quotas, counts, strict=True))
+        if missing > problem.k - len(rows):
+            raise InputError(
+                f"after {len(rows)} forced or initial rows {problem.k - len(rows)} of k={problem.k} are left, but the "
+                f"quotas' minima still need {missing}. Raise k or lower a minimum."
+            )
+        if constraints.costs is not None and constraints.costs[rows].sum() > constraints.max_cost * (1 + 1e-12):
+            raise InputError(
+                f"the forced and initial rows cost {constraints.costs[rows].sum():g}, above "
+                f"max_cost={constraints.max_cost:g}. Raise it or force fewer rows."
+            )
+
+
+def _best_of_two(path: Callable[[Problem], Path], problem: Problem) -> Selection:
+    """Greedy by gain and greedy by gain per cost under a cost budget; the one worth more."""
+    runs = [path(p)(p) for p in (problem, replace(problem, per_cost=True))]
+    worth = [float(run.gains.sum()) for run in runs]
+    best = runs[int(worth[1] > worth[0])]
+    return replace(best, stats=runs[0].stats + runs[1].stats)

@@ -1,0 +1,8 @@
+"""Set functions to maximise."""
+
+from spice_select.selection.objectives.base import Objective as Objective
+from spice_select.selection.objectives.base import ObjectiveState as ObjectiveState
+from spice_select.selection.objectives.diagonal import DiagonalLogDet as DiagonalLogDet
+from spice_select.selection.objectives.facility_location import FacilityLocation as FacilityLocation
+from spice_select.selection.objectives.logdet import LogDet as LogDet
+from spice_select.selection.objectives.target_variance import TargetVariance as TargetVariance

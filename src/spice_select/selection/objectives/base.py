@@ -1,0 +1,71 @@
+"""The objective port: a set function known through its value and its marginal gains.
+
+Implementations: `LogDet`, `DiagonalLogDet`, `TargetVariance`, `FacilityLocation`. A new one subclasses `Objective`
+and passes `spice_select.testing.selection.check_objective`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.errors import InputError
+
+Matrix = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+class ObjectiveState(Protocol):
+    """The marginal gains of one growing set over one feature matrix."""
+
+    def gains(self, rows: Rows) -> NDArray[np.float64]:
+        """Δ of each row of `rows`, given the set so far."""
+        ...
+
+    def add(self, row: int) -> None:
+        """Put a row into the set."""
+        ...
+
+
+class Objective(ABC):
+    """A set function F over the rows of a feature matrix, with F(∅) = 0.
+
+    Attributes:
+        monotone: adding a row never lowers F.
+        submodular: a row's gain never grows as the set grows. Only then may greedy be lazy, and only then does the
+            (1 − 1/e) guarantee hold. A wrong claim gives wrong picks; `check_objective` tries to refute it.
+    """
+
+    monotone: ClassVar[bool]
+    submodular: ClassVar[bool]
+
+    @abstractmethod
+    def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
+        """F of the rows `indices` of `features` [n, d], from the definition."""
+
+    def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
+        """Δ of each candidate given the set `indices`, from the definition: the oracle of the fast paths.
+
+        Slow on purpose. Here the difference of two values; an objective overrides it where that difference
+        would cancel.
+        """
+        chosen = [int(i) for i in indices]
+        before = self.value(features, chosen)
+        return np.array([self.value(features, [*chosen, int(x)]) - before for x in candidates])
+
+    @abstractmethod
+    def state(self, features: Matrix) -> ObjectiveState:
+        """A state at the empty set over `features`, float64 [n, d]."""
+
+
+def require_positive(name: str, value: float, meaning: str) -> None:
+    """Refuse a parameter that is not a finite number above 0."""
+    if not (np.isfinite(value) and value > 0):
+        raise InputError(f"{name}={value!r}: {meaning} must be a finite number above 0. 1.0 is the usual choice.")
+
+
+def take(features: Any, indices: Sequence[int] | Rows) -> Matrix:
+    """The rows `indices` of any array as float64 [k, d]."""
+    return np.asarray(np.asarray(features)[np.asarray(indices, dtype=np.int64)], dtype=np.float64)

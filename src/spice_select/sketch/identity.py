@@ -1,0 +1,41 @@
+"""No sketch at all: the gradient itself, blocks side by side. The oracle, and the choice for tiny models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from spice_select.sketch.base import Block, Projection
+
+
+class IdentityProjection(Projection):
+    """Each block has its own stretch of the feature vector, in the order the blocks were given."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self.offsets: dict[Block, int] = {}
+        end = 0
+        for block in blocks:
+            self.offsets[block] = end
+            end += block.size
+        super().__init__(end)
+
+    def add(self, features: Tensor, block: Block, gradients: Tensor) -> None:
+        """Copy the flattened block to its stretch; see `Projection.add`."""
+        start = self.offsets[block]
+        features[:, start : start + block.size] += gradients.reshape(len(gradients), block.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Keeps every coordinate: exact, and as long as the parameters are many (4 bytes × parameters for each row)."""
+
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """``identity``."""
+        return "identity"
+
+    def bind(self, blocks: Sequence[Block]) -> Projection:
+        """Lay the blocks out side by side."""
+        return IdentityProjection(blocks)

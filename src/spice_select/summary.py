@@ -1,0 +1,161 @@
+"""What a run did, in numbers: computed once, kept as `summary.json`, printed by the command line."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from spice_select.data.records import Drop, Example
+from spice_select.diagnosis.certificate import Certificate
+from spice_select.diagnosis.versus_random import RandomComparison
+from spice_select.selection import Selection
+from spice_select.store import FeatureBlock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """One source before and after.
+
+    Attributes:
+        source: name of the group, `""` where the corpus names none.
+        rows, tokens: usable rows, and their supervised tokens.
+        chosen_rows, chosen_tokens: the same among the chosen.
+    """
+
+    source: str
+    rows: int
+    tokens: int
+    chosen_rows: int
+    chosen_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A run in numbers.
+
+    Attributes:
+        rows: rows in the corpus.
+        usable: rows left after drops.
+        chosen: rows chosen.
+        dropped: reason → count.
+        truncated: examples cut to the maximum length.
+        tokens, supervised: tokens of the usable rows, and those trained on.
+        chosen_tokens, chosen_supervised: the same among the chosen.
+        median_response, chosen_median_response: supervised tokens of the median row.
+        mix: sources, largest first.
+        information: log det(I + αΣ g gᵀ) of the chosen rows.
+        random_mean, random_std, random_max, random_draws: the same for random picks of as many rows.
+        certified: information as a share of a proven upper bound on the best possible.
+        conflicting: share of picks whose gradient opposes the mean of those before.
+        first_gain, last_gain: marginal gain of the first and the last pick.
+        stopped: why the selection ended, in a sentence.
+        notes: what the reader should know before trusting the result.
+        seconds: stage → seconds spent in this process.
+    """
+
+    rows: int
+    usable: int
+    chosen: int
+    dropped: Mapping[str, int]
+    truncated: int
+    tokens: int
+    supervised: int
+    chosen_tokens: int
+    chosen_supervised: int
+    median_response: float
+    chosen_median_response: float
+    mix: Sequence[Mix]
+    information: float
+    random_mean: float
+    random_std: float
+    random_max: float
+    random_draws: int
+    certified: float
+    conflicting: float
+    first_gain: float
+    last_gain: float
+    stopped: str
+    notes: Sequence[str] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Summary":
+        return cls(**{**content, "mix": [Mix(**mix) for mix in content["mix"]]})
+
+
+def summarise(
+    *,
+    rows: int,
+    examples: Sequence[Example],
+    drops: Sequence[Drop],
+    features: FeatureBlock,
+    selection: Selection,
+    versus: RandomComparison,
+    certificate: Certificate,
+    notes: Sequence[str],
+    seconds: Mapping[str, float],
+) -> Summary:
+    """Gather the numbers of a run; `features` holds the usable rows only."""
+    chosen = selection.indices
+    return Summary(
+        rows=rows,
+        usable=len(features.rows),
+        chosen=len(chosen),
+        dropped=dict(Counter(drop.reason for drop in drops).most_common()),
+        truncated=sum(example.truncated > 0 for example in examples),
+        tokens=int(features.tokens.sum()),
+        supervised=int(features.supervised.sum()),
+        chosen_tokens=int(features.tokens[chosen].sum()),
+        chosen_supervised=int(features.supervised[chosen].sum()),
+        median_response=float(np.median(features.supervised)),
+        chosen_median_response=float(np.median(features.supervised[chosen])),
+        mix=_mix({example.row: example.source for example in examples}, features, chosen),
+        information=certificate.information,
+        random_mean=versus.mean,
+        random_std=versus.std,
+        random_max=float(versus.draws.max()),
+        random_draws=len(versus.draws),
+        certified=certificate.ratio,
+        conflicting=float(np.mean(selection.conflicts > 0)),
+        first_gain=float(selection.gains[0]),
+        last_gain=float(selection.gains[-1]),
+        stopped=selection.stop.sentence,
+        notes=[*notes, *_length_note(features, chosen)],
+        seconds=dict(seconds),
+    )
+
+
+def _mix(sources: Mapping[int, str], features: FeatureBlock, chosen: Any) -> list[Mix]:
+    names = [sources[int(row)] for row in features.rows]
+    picked = np.zeros(len(names), bool)
+    picked[chosen] = True
+    mix = []
+    for source, count in Counter(names).most_common():
+        inside = np.array([name == source for name in names])
+        mix.append(
+            Mix(
+                source=source,
+                rows=count,
+                tokens=int(features.supervised[inside].sum()),
+                chosen_rows=int((inside & picked).sum()),
+                chosen_tokens=int(features.supervised[inside & picked].sum()),
+            )
+        )
+    return mix
+
+
+def _length_note(features: FeatureBlock, chosen: Any) -> list[str]:
+    everywhere, here = np.median(features.supervised), np.median(features.supervised[chosen])
+    if everywhere / 2 <= here <= everywhere * 2:
+        return []
+    word = "shorter" if here < everywhere else "longer"
+    return [
+        f"The chosen responses are much {word} than the corpus' (median {here:.0f} against {everywhere:.0f} supervised "
+        "tokens): log det favours large gradients, and their size depends on length. Compare with `--normalise unit`, "
+        "which leaves length out, before training on this."
+    ]

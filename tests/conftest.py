@@ -1,0 +1,72 @@
+"""A tiny proxy on disk and a small corpus, built in code: no network, no download, a few seconds."""
+
+import json
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def tiny_proxy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a two-layer Llama of width 32 and a byte-level tokenizer with a ChatML template."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from spice_select.testing.tokenizers import tiny_tokenizer
+
+    folder = tmp_path_factory.mktemp("tiny-proxy")
+    config = LlamaConfig(
+        vocab_size=384,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=1,
+        eos_token_id=4,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = LlamaForCausalLM(config)
+    model.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def make_sums(count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Rows in the `messages` format, with a source, of varied length."""
+    draw = random.Random(seed)
+    rows = []
+    for number in range(count):
+        a, b = draw.randrange(100), draw.randrange(100)
+        answer = f"{a} + {b} = {a + b}" if number % 3 else f"Adding {a} and {b} step by step gives {a + b}. " * (1 + a % 3)
+        messages = [{"role": "user", "content": f"What is {a} + {b}?"}, {"role": "assistant", "content": answer}]
+        rows.append({"id": f"r{number}", "source": "math" if number % 2 else "talk", "messages": messages})
+    return rows
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Callable[..., Path]:
+    """Write rows (or ready lines) as JSON lines and return the path."""
+
+    def write(rows: list[Any] | None = None, name: str = "train.jsonl") -> Path:
+        path = tmp_path / name
+        lines = [row if isinstance(row, str) else json.dumps(row) for row in (make_sums(40) if rows is None else rows)]
+        path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def sums() -> Callable[..., list[dict[str, Any]]]:
+    """Makes rows of additions: `sums(count, seed=0)`."""
+    return make_sums

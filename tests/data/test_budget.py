@@ -1,0 +1,75 @@
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spice_select.data.budget import Budget
+from spice_select.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("given_as", "usable", "rows"),
+    [
+        ("10%", 300, 30),
+        ("0.1", 300, 30),
+        (0.1, 300, 30),
+        ("500", 1000, 500),
+        (500, 500, 500),
+        (np.int64(7), 10, 7),
+        (np.float64(0.5), 10, 5),
+        ("1", 10, 1),
+        (1, 10, 1),
+        ("1.0", 10, 10),
+        (1.0, 10, 10),
+        ("100%", 10, 10),
+        ("0.5 %", 1000, 5),
+        (".25", 8, 2),
+        ("12.5%", 100, 13),
+        ("10%", 3, 1),
+        (1e-9, 10, 1),
+        (" 2_000 ", 5000, 2000),
+    ],
+)
+def test_budgets_as_people_write_them(given_as, usable, rows):
+    assert Budget.parse(given_as).rows(usable) == rows
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [0, "0", "0%", 0.0, "0.0", -1, "-5", "-10%", -0.1, "200%", 1.5, "2.0", 500.0, "ten", "", "%", "1,000", "10 %%",
+     "nan", float("nan"), float("inf"), "1e-1x", True, None, [1]],
+)  # fmt: skip
+def test_what_is_no_budget_is_refused_by_name(bad):
+    with pytest.raises(InputError, match="budget"):
+        Budget.parse(bad)
+
+
+def test_more_rows_than_there_are_is_refused_with_both_numbers():
+    with pytest.raises(InputError, match=r"500.*300"):
+        Budget.parse("500").rows(300)
+
+
+def test_a_whole_number_with_a_point_is_told_how_to_ask_for_rows():
+    with pytest.raises(InputError, match="write 500"):
+        Budget.parse(500.0)
+
+
+def test_token_budgets_are_named_as_not_supported():
+    with pytest.raises(InputError, match="tokens are not supported"):
+        Budget.parse("2M-tokens")
+
+
+@given(st.integers(1, 10**6), st.integers(1, 1000))
+def test_a_share_gives_the_nearest_number_of_rows_and_never_none_or_too_many(usable, permille):
+    rows = Budget.parse(f"{permille / 10}%").rows(usable)
+    assert 1 <= rows <= usable
+    assert rows == 1 or abs(rows - Fraction(permille * usable, 1000)) <= Fraction(1, 2)
+
+
+@given(st.one_of(st.integers(1, 10**9), st.floats(1e-6, 1.0)))
+def test_what_is_printed_reads_back_as_the_same_kind_of_budget(value):
+    budget = Budget.parse(value)
+    again = Budget.parse(str(budget)) if "e" not in str(budget) else budget
+    assert (again.count, again.share is None) == (budget.count, budget.share is None)

@@ -1,0 +1,455 @@
+"""The laws of the response mask, over kinds of templates and drawn conversations."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spice_select.data.encode import Encoder, encode_rows, mask_of
+from spice_select.data.formats import detect_format
+from spice_select.data.records import Drop, Example, Row
+from spice_select.data.spans import Located
+from spice_select.errors import InputError
+from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
+from tests.data.oracle import conversation, expected_answers, supervised_text
+from tests.data.templates import (
+    CHATML_KIND,
+    DEFAULT_SYSTEM,
+    GEMMA,
+    KINDS,
+    LLAMA2,
+    LLAMA3,
+    MARKED,
+    MARKED_SHORT,
+    NO_PROMPT,
+    QWEN3,
+    ZEPHYR,
+    Kind,
+)
+
+
+def tokenizer_of(kind: Kind):
+    return tiny_tokenizer(kind.text, eos=kind.eos, special=kind.special)
+
+
+ENCODERS = {kind.name: Encoder(tokenizer_of(kind)) for kind in KINDS}
+TOKENIZERS = {kind.name: tokenizer_of(kind) for kind in KINDS}
+
+TEXT = st.text(alphabet="ab re the\n\t.,:'0123456789éß早😀-#*", min_size=1, max_size=30).filter(lambda s: s.strip())
+KIND = st.sampled_from(KINDS)
+
+
+@st.composite
+def turns(draw, *, max_exchanges=4):
+    messages = []
+    if draw(st.booleans()):
+        messages.append({"role": "system", "content": draw(TEXT)})
+    for _ in range(draw(st.integers(1, max_exchanges))):
+        messages.append({"role": "user", "content": draw(TEXT)})
+        messages.append({"role": "assistant", "content": draw(TEXT)})
+    return messages
+
+
+def encode(kind: Kind, messages) -> Example | Drop:
+    return ENCODERS[kind.name].encode(conversation(messages))
+
+
+@given(kind=KIND, messages=turns())
+@settings(max_examples=400, deadline=None)
+def test_supervised_tokens_spell_the_answers_and_their_end_of_turn_and_nothing_else(kind, messages):
+    example = encode(kind, messages)
+    assert isinstance(example, Example), example
+    got = supervised_text(TOKENIZERS[kind.name], example)
+    # a line break at the head of an answer may merge with the one that ends the header; such a token is the prompt's
+    expected = expected_answers(kind, messages)
+    assert [answer.lstrip() for answer in got] == [answer.lstrip() for answer in expected]
+
+
+@given(kind=KIND, messages=turns())
+@settings(max_examples=200, deadline=None)
+def test_tokens_are_those_of_the_rendered_conversation_without_a_second_bos(kind, messages):
+    example = encode(kind, messages)
+    tokenizer = TOKENIZERS[kind.name]
+    if kind.system or messages[0]["role"] != "system":
+        ids = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True)["input_ids"]
+        np.testing.assert_array_equal(example.input_ids, ids)
+    assert (example.input_ids[0] == tokenizer.bos_token_id) == kind.starts_with_bos
+    assert example.input_ids[1] != tokenizer.bos_token_id
+    assert not example.supervised[0]
+
+
+@given(kind=KIND, messages=turns())
+@settings(max_examples=300, deadline=None)
+def test_frames_and_prefixes_find_the_same_spans(kind, messages):
+    finder = ENCODERS[kind.name]._spans
+    (located,) = finder.locate([conversation(messages)])
+    try:
+        slow = finder._by_prefixes(finder._template.prepare(messages), ())
+    except Exception as error:
+        # what the slow way cannot tell apart it must refuse, never mask differently
+        assert getattr(error, "reason", None) == "template-rewrites-turns"  # noqa: PT017
+        return
+    if kind.name == "qwen3-thinking":
+        assert slow.text == located.text
+        assert [end for _, end in slow.spans] == [end for _, end in located.spans]
+    assert slow == located
+
+
+@given(messages=turns(), length=st.integers(2, 200))
+@settings(max_examples=200, deadline=None)
+def test_truncation_keeps_the_head_and_counts_the_rest(messages, length):
+    tokenizer = TOKENIZERS["chatml"]
+    whole = ENCODERS["chatml"].encode(conversation(messages))
+    cut = Encoder(tokenizer, max_length=length).encode(conversation(messages))
+    if isinstance(cut, Drop):
+        assert cut.reason == "nothing-left-after-truncation"
+        assert not whole.supervised[:length].any()
+        return
+    assert cut.num_tokens == min(length, whole.num_tokens)
+    assert cut.truncated == whole.num_tokens - cut.num_tokens
+    np.testing.assert_array_equal(cut.input_ids, whole.input_ids[:length])
+    np.testing.assert_array_equal(cut.supervised, whole.supervised[:length])
+
+
+@given(st.lists(turns(max_exchanges=2), min_size=2, max_size=8), KIND)
+@settings(max_examples=60, deadline=None)
+def test_encoding_many_at_once_equals_encoding_one_by_one(conversations, kind):
+    encoder = ENCODERS[kind.name]
+    together = encoder.encode_many([conversation(messages) for messages in conversations])
+    for messages, example in zip(conversations, together, strict=True):
+        alone = encoder.encode(conversation(messages))
+        np.testing.assert_array_equal(alone.input_ids, example.input_ids)
+        np.testing.assert_array_equal(alone.supervised, example.supervised)
+
+
+def ask(question="What is 2 + 2?", answer="It is 4."):
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+# ---- thinking
+
+
+def test_a_thinking_block_of_the_last_answer_is_supervised_and_those_of_earlier_ones_are_not_shown():
+    messages = ask("one?", "<think>\nfirst thought\n</think>\n\nfirst") + ask(
+        "two?", "<think>\nsecond thought\n</think>\n\nsecond"
+    )
+    example = encode(QWEN3, messages)
+    assert supervised_text(TOKENIZERS[QWEN3.name], example) == [
+        "first<|im_end|>",
+        "<think>\nsecond thought\n</think>\n\nsecond<|im_end|>",
+    ]
+
+
+def test_reasoning_in_a_field_of_its_own_is_supervised():
+    messages = ask("one?", "first")
+    messages[1]["reasoning_content"] = "a thought"
+    example = encode(QWEN3, messages)
+    spelled = supervised_text(TOKENIZERS[QWEN3.name], example)
+    assert spelled == ["<think>\na thought\n</think>\n\nfirst<|im_end|>"]
+
+
+@given(thought=TEXT, answer=TEXT)
+@settings(max_examples=100, deadline=None)
+def test_thinking_blocks_of_any_text_are_masked_whole_or_refused(thought, answer):
+    content = f"<think>{thought}</think>{answer}"
+    example = encode(QWEN3, ask("q?", content))
+    if isinstance(example, Drop):
+        assert example.reason.startswith("template-")
+        return
+    (spelled,) = supervised_text(TOKENIZERS[QWEN3.name], example)
+    assert spelled.startswith("<think>\n")
+    assert spelled.endswith(answer.lstrip("\n") + "<|im_end|>")
+    assert thought.strip() in spelled
+
+
+def test_thinking_blocks_are_plain_text_to_other_templates():
+    example = encode(LLAMA3, ask("q?", "<think>hm</think> so"))
+    assert supervised_text(TOKENIZERS[LLAMA3.name], example) == ["<think>hm</think> so<|eot_id|>"]
+
+
+# ---- templates that refuse or change turns
+
+
+def test_a_system_turn_the_template_refuses_goes_in_front_of_the_first_question():
+    example = encode(GEMMA, [{"role": "system", "content": "Be brief."}, *ask("q?", "a")])
+    text = TOKENIZERS[GEMMA.name].decode(example.input_ids.tolist())
+    assert text == "<s><start_of_turn>user\nBe brief.\n\nq?<end_of_turn>\n<start_of_turn>model\na<end_of_turn>\n"
+    assert any("system" in note for note in ENCODERS[GEMMA.name].notes)
+
+
+def test_a_template_that_leaves_system_turns_out_without_a_word_gets_them_in_the_question():
+    silent = "{% for m in messages %}{% if m.role != 'system' %}" + CHATML.replace(
+        "{% for message in messages %}", "{% set message = m %}"
+    ).replace("{% endfor %}", "{% endif %}{% endfor %}")
+    tokenizer = tiny_tokenizer(silent)
+    example = Encoder(tokenizer).encode(conversation([{"role": "system", "content": "Be brief."}, *ask("q?", "a")]))
+    assert "user\nBe brief.\n\nq?" in tokenizer.decode(example.input_ids.tolist())
+
+
+@pytest.mark.parametrize("kind", [LLAMA2, GEMMA])
+def test_turns_the_template_refuses_drop_the_row_with_its_words(kind):
+    messages = [{"role": "assistant", "content": "hello"}, *ask()]
+    drop = encode(kind, messages)
+    assert isinstance(drop, Drop)
+    assert drop.reason == "template-refuses"
+    assert "alternate" in drop.detail
+
+
+def test_a_turn_the_template_does_not_show_drops_the_row():
+    messages = [*ask(), {"role": "tool", "content": "42"}, *ask()[1:]]
+    drop = encode(ZEPHYR, messages)
+    assert isinstance(drop, Drop)
+    assert drop.reason == "template-omits-turn"
+
+
+def test_a_template_that_changes_earlier_answers_beyond_recognition_drops_the_row():
+    shouting = CHATML.replace(
+        "message['content']",
+        "(message['content'] | upper if message['role'] == 'assistant' and not loop.last else message['content'])",
+    ).replace("<|im_end|>", "##")
+    encoder = Encoder(tiny_tokenizer(shouting))
+    drop = encoder.encode(conversation(ask("one?", "first") + ask("two?", "second")))
+    assert isinstance(drop, Drop)
+    assert drop.reason == "template-omits-turn"
+
+
+def test_a_template_that_looks_into_the_texts_is_followed_by_prefixes():
+    peeking = CHATML.replace(
+        "message['content']",
+        "(message['content'] | replace('cat', 'giraffe') if 'cat' in message['content'] else message['content'])",
+    )
+    tokenizer = tiny_tokenizer(peeking)
+    example = Encoder(tokenizer).encode(conversation(ask("a cat?", "a cat indeed") + ask("and?", "the end")))
+    assert supervised_text(tokenizer, example) == ["a giraffe indeed<|im_end|>", "the end<|im_end|>"]
+
+
+def test_a_template_that_cannot_show_an_exchange_is_an_input_error():
+    with pytest.raises(InputError, match="cannot show a question"):
+        Encoder(tiny_tokenizer("{{ raise_exception('never') }}"))
+
+
+# ---- tools
+
+TOOLS = ({"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}},)
+TOOL_TEMPLATE = (
+    "{% if tools %}{{ '<|im_start|>system\n' + (tools | tojson) + '<|im_end|>\n' }}{% endif %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content }}"
+    "{% for call in message.tool_calls or [] %}{{ '<tool_call>' + (call.function | tojson) + '</tool_call>' }}"
+    "{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def test_tool_calls_are_supervised_and_tool_results_are_not():
+    tokenizer = tiny_tokenizer(TOOL_TEMPLATE)
+    call = {"type": "function", "function": {"name": "add", "arguments": {"a": 1, "b": 2}}}
+    messages = [
+        {"role": "user", "content": "1 + 2?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "3"},
+        {"role": "assistant", "content": "It is 3."},
+    ]
+    example = Encoder(tokenizer).encode(conversation(messages, tools=TOOLS))
+    assert supervised_text(tokenizer, example) == [
+        '<tool_call>{"name": "add", "arguments": {"a": 1, "b": 2}}</tool_call><|im_end|>',
+        "It is 3.<|im_end|>",
+    ]
+    assert '"parameters"' in tokenizer.decode(example.input_ids.tolist())
+
+
+def test_a_tool_call_the_template_does_not_show_is_never_masked_as_an_empty_answer():
+    messages = [*ask()[:1], {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "add"}}]}]
+    result = encode(DEFAULT_SYSTEM, messages)
+    assert isinstance(result, Drop)
+    assert result.reason == "template-omits-turn"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "what"),
+    [("message.role != 'tool'", r"turn 3 \(tool\)"), ("not message.tool_calls", r"turn 2 \(assistant, a tool call\)")],
+)
+def test_a_template_that_leaves_out_tool_turns_drops_the_row(hidden, what):
+    template = TOOL_TEMPLATE.replace(
+        "{{ '<|im_start|>' + message.role", "{% if " + hidden + " %}{{ '<|im_start|>' + message.role", 1
+    )
+    template = template.replace("{{ '<|im_end|>\n' }}{% endfor %}", "{{ '<|im_end|>\n' }}{% endif %}{% endfor %}", 1)
+    messages = [
+        {"role": "user", "content": "1 + 2?"},
+        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "add", "arguments": {}}}]},
+        {"role": "tool", "content": "3"},
+        {"role": "assistant", "content": "It is 3."},
+    ]
+    drop = Encoder(tiny_tokenizer(template)).encode(conversation(messages))
+    assert isinstance(drop, Drop), drop
+    assert drop.reason == "template-omits-turn"
+    assert re.search(what, drop.detail)
+
+
+# ---- generation marks
+
+
+def test_marks_that_cover_answer_and_end_of_turn_are_used():
+    narrow = MARKED.text.replace(
+        "{% generation %}{{ message['content']", "{{ message['content'][:2] }}{% generation %}{{ message['content'][2:]"
+    )
+    tokenizer = tiny_tokenizer(narrow)
+    example = Encoder(tokenizer).encode(conversation(ask("q?", "qzqzqzqz")))
+    assert supervised_text(tokenizer, example) == ["qzqzqz<|im_end|>"]
+
+
+def test_marks_without_the_end_of_turn_are_not_trusted():
+    example = encode(MARKED_SHORT, ask("q?", "an answer"))
+    assert supervised_text(TOKENIZERS[MARKED_SHORT.name], example) == ["an answer<|im_end|>"]
+
+
+def test_marks_that_reach_into_the_prompt_are_not_trusted():
+    wide = MARKED.text.replace(
+        "{{ '<|im_start|>assistant\n' }}{% generation %}", "{% generation %}{{ '<|im_start|>assistant\n' }}"
+    )
+    tokenizer = tiny_tokenizer(wide)
+    example = Encoder(tokenizer).encode(conversation(ask("q?", "an answer")))
+    assert supervised_text(tokenizer, example) == ["an answer<|im_end|>"]
+
+
+# ---- headers, BOS, fallback
+
+
+def test_a_header_that_is_never_shown_alone_is_not_supervised():
+    example = encode(NO_PROMPT, ask("q?", "an answer"))
+    assert supervised_text(TOKENIZERS[NO_PROMPT.name], example) == ["an answer<|im_end|>"]
+
+
+def test_a_tokenizer_that_adds_bos_to_a_template_that_writes_it_gives_one():
+    tokenizer = tiny_tokenizer(LLAMA3.text, eos=LLAMA3.eos, special=LLAMA3.special, add_bos=True)
+    example = Encoder(tokenizer).encode(conversation(ask()))
+    assert (example.input_ids == tokenizer.bos_token_id).sum() == 1
+    np.testing.assert_array_equal(example.input_ids, encode(LLAMA3, ask()).input_ids)
+
+
+def test_a_tokenizer_that_adds_bos_against_the_callers_wish_gives_one():
+    tokenizer = tiny_tokenizer(LLAMA3.text, eos=LLAMA3.eos, special=LLAMA3.special, add_bos=True)
+
+    class Stubborn(type(tokenizer)):
+        def __call__(self, *args, **kwargs):
+            return super().__call__(*args, **{**kwargs, "add_special_tokens": True})
+
+    tokenizer.__class__ = Stubborn
+    example = Encoder(tokenizer).encode(conversation(ask()))
+    np.testing.assert_array_equal(example.input_ids, encode(LLAMA3, ask()).input_ids)
+    np.testing.assert_array_equal(example.supervised, encode(LLAMA3, ask()).supervised)
+
+
+@pytest.mark.parametrize("add_bos", [True, False])
+def test_a_tokenizer_without_a_template_gets_the_stated_fallback_with_eos_supervised(add_bos):
+    tokenizer = tiny_tokenizer(None, eos="</s>", add_bos=add_bos)
+    encoder = Encoder(tokenizer)
+    assert encoder.fallback == "### Instruction / ### Response"
+    assert any(encoder.fallback in note for note in encoder.notes)
+    example = encoder.encode(
+        conversation([{"role": "system", "content": "Be brief."}, *ask("q?", "a"), *ask("r?", "b")])
+    )
+    assert supervised_text(tokenizer, example) == ["a</s>", "b</s>"]
+    text = tokenizer.decode(example.input_ids.tolist())
+    assert text == ("<s>" if add_bos else "") + (
+        "Be brief.\n\n### Instruction:\nq?\n\n### Response:\na</s>\n\n### Instruction:\nr?\n\n### Response:\nb</s>\n\n"
+    )
+
+
+def test_the_template_hash_is_that_of_its_text():
+    import hashlib
+
+    assert ENCODERS["chatml"].template_hash == hashlib.sha256(CHATML.encode()).hexdigest()
+    assert ENCODERS["chatml"].fallback is None
+    assert Encoder(tiny_tokenizer(None)).template_hash != ENCODERS["chatml"].template_hash
+
+
+def test_a_template_without_any_end_of_turn_says_so():
+    template = (
+        "{% for m in messages %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+    )
+    tokenizer = tiny_tokenizer(template)
+    encoder = Encoder(tokenizer)
+    assert any("no end-of-turn" in note for note in encoder.notes)
+    spelled = supervised_text(tokenizer, encoder.encode(conversation(ask("q?", "the answer"))))
+    # the space belongs to the word piece that carries it
+    assert [s.strip() for s in spelled] == ["the answer"]
+
+
+def test_a_space_that_ends_the_header_is_supervised_only_inside_a_word_piece():
+    colon = CHATML.replace("+ '\n' + message['content']", "+ ': ' + message['content']").replace(
+        "<|im_start|>assistant\n", "<|im_start|>assistant: "
+    )
+    tokenizer = tiny_tokenizer(colon)
+    answers = ["the", "7"]
+    spelled = [supervised_text(tokenizer, Encoder(tokenizer).encode(conversation(ask("q?", a)))) for a in answers]
+    assert tokenizer.tokenize(" the") == ["Ġthe"]
+    assert tokenizer.tokenize(" 7") == ["Ġ", "7"]
+    assert spelled == [[" the<|im_end|>"], ["7<|im_end|>"]]
+
+
+def test_tokens_of_trimmed_spaces_before_an_answer_are_not_supervised():
+    # byte-level tokenizers that trim offsets give a lone space an empty range, at the first character of the answer
+    located = Located(messages=(), text="a: b.", spans=((3, 5),))
+    assert mask_of(located, [(0, 1), (1, 2), (3, 3), (3, 4), (4, 5)]).tolist() == [False, False, False, True, True]
+    assert mask_of(located, []).tolist() == []
+
+
+def test_a_template_without_bos_gets_none_though_the_tokenizer_would_add_one():
+    example = Encoder(tiny_tokenizer(CHATML, add_bos=True)).encode(conversation(ask()))
+    np.testing.assert_array_equal(example.input_ids, encode(CHATML_KIND, ask()).input_ids)
+
+
+def test_a_date_in_the_template_is_always_the_same():
+    dated = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}\n" + CHATML
+    tokenizer = tiny_tokenizer(dated)
+    text = tokenizer.decode(Encoder(tokenizer).encode(conversation(ask())).input_ids.tolist())
+    assert text.startswith("26 Jul 2024\n")
+
+
+@pytest.mark.parametrize("length", [1, 0, -3])
+def test_a_max_length_without_room_for_a_target_is_refused(length):
+    with pytest.raises(InputError, match=f"max_length={length}"):
+        Encoder(TOKENIZERS["chatml"], max_length=length)
+
+
+# ---- whole corpora
+
+
+def rows_of(*raws):
+    return [Row(number, raw, f"file.jsonl:{number + 1}") for number, raw in enumerate(raws)]
+
+
+def test_every_row_becomes_an_example_or_a_drop_in_order():
+    rows = rows_of(
+        {"question": "one?", "answer": "1", "source": "a"},
+        {"question": "two?", "answer": " "},
+        {"question": "three?"},
+        {"question": "four?", "answer": "4", "dataset": "b"},
+    )
+    steps = []
+    encoded = encode_rows(
+        rows, detect_format(rows), ENCODERS["chatml"], lambda done, total: steps.append((done, total))
+    )
+    assert [example.row for example in encoded.examples] == [0, 3]
+    assert [example.source for example in encoded.examples] == ["a", "b"]
+    assert [example.content_hash for example in encoded.examples] == [rows[0].content_hash, rows[3].content_hash]
+    assert [(drop.row, drop.reason) for drop in encoded.drops] == [(1, "empty-turn"), (2, "missing-field")]
+    assert encoded.reasons == {"empty-turn": 1, "missing-field": 1}
+    assert steps[-1] == (4, 4)
+
+
+def test_a_corpus_without_one_usable_row_is_an_input_error_that_counts_the_reasons():
+    rows = rows_of({"question": "one?", "answer": ""}, {"question": " ", "answer": "2"})
+    with pytest.raises(InputError, match=r"none of the 2 rows.*empty-turn 2.*file.jsonl:1.*turn 2"):
+        encode_rows(rows, detect_format(rows), ENCODERS["chatml"])
+
+
+def test_truncated_examples_are_counted():
+    rows = rows_of({"question": "one?", "answer": "1"}, {"question": "two?", "answer": "2 " * 100})
+    encoded = encode_rows(rows, detect_format(rows), Encoder(TOKENIZERS["chatml"], max_length=40))
+    assert encoded.truncated == 1
+    assert encoded.num_tokens == sum(example.num_tokens for example in encoded.examples)
+    assert encoded.examples[1].num_tokens == 40

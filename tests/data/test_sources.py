@@ -1,0 +1,245 @@
+import bz2
+import gzip
+import json
+import lzma
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spice_select.data.sources import read_rows
+from spice_select.errors import InputError
+
+RAWS = [
+    {"question": "One?", "answer": "1", "meta": {"a": [1, 2.5, None]}},
+    {"question": "Zwei?\u2028", "answer": "早上 😀", "meta": None},
+    {"question": 'with, "quotes"\nand lines', "answer": "3", "meta": {"a": []}},
+]
+LINES = "".join(json.dumps(raw, ensure_ascii=False) + "\n" for raw in RAWS)
+
+
+def raws(path, **options):
+    return [row.raw for row in read_rows(path, **options)]
+
+
+def write(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+# ---- what can be read
+
+
+def test_json_lines_come_back_as_they_are_with_number_and_place(tmp_path):
+    rows = read_rows(write(tmp_path / "train.jsonl", "\n" + LINES))
+    assert [row.raw for row in rows] == RAWS
+    assert [row.number for row in rows] == [0, 1, 2]
+    assert [row.where for row in rows] == ["train.jsonl:2", "train.jsonl:3", "train.jsonl:4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [("a.jsonl.gz", gzip.compress), ("a.jsonl.xz", lzma.compress), ("a.jsonl.bz2", bz2.compress)],
+)
+def test_packed_files_are_unpacked(tmp_path, name, pack):
+    assert raws(write(tmp_path / name, pack(LINES.encode()))) == RAWS
+
+
+def test_packing_is_seen_by_content_not_by_name(tmp_path):
+    assert raws(write(tmp_path / "a.jsonl", gzip.compress(LINES.encode()))) == RAWS
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.json.gz", "no-extension", "a.txt"])
+@pytest.mark.parametrize("text", [LINES, json.dumps(RAWS), json.dumps(RAWS, indent=2), "\ufeff" + LINES])
+def test_json_is_read_as_lines_or_array_whatever_its_name(tmp_path, name, text):
+    assert raws(write(tmp_path / name, text)) == RAWS
+
+
+def test_carriage_returns_at_line_ends_do_not_matter(tmp_path):
+    assert raws(write(tmp_path / "a.jsonl", LINES.replace("\n", "\r\n"))) == RAWS
+
+
+def test_csv_and_tsv_give_strings_and_the_line_of_each_row(tmp_path):
+    text = 'question,answer\nOne?,1\n\n"two, ""quoted""\nlines",2\nthree,\n'
+    rows = read_rows(write(tmp_path / "a.csv", text))
+    assert [row.raw for row in rows] == [
+        {"question": "One?", "answer": "1"},
+        {"question": 'two, "quoted"\nlines', "answer": "2"},
+        {"question": "three", "answer": ""},
+    ]
+    assert [row.where for row in rows] == ["a.csv:2", "a.csv:4", "a.csv:6"]
+    assert raws(write(tmp_path / "a.tsv", "question\tanswer\nOne?\t1\n")) == [{"question": "One?", "answer": "1"}]
+
+
+def test_csv_cells_may_be_longer_than_the_standard_limit(tmp_path):
+    assert raws(write(tmp_path / "a.csv", "text\n" + "x" * 200_000 + "\n")) == [{"text": "x" * 200_000}]
+
+
+def test_parquet_and_both_layouts_of_arrow(tmp_path):
+    table = pa.Table.from_pylist(RAWS)
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=2)
+    with pa.OSFile(str(tmp_path / "file.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    with pa.OSFile(str(tmp_path / "stream.arrow"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    (tmp_path / "unnamed").write_bytes((tmp_path / "a.parquet").read_bytes())
+    for name in ("a.parquet", "file.arrow", "stream.arrow", "unnamed"):
+        assert raws(tmp_path / name) == RAWS
+    assert [row.where for row in read_rows(tmp_path / "stream.arrow")][2] == "stream.arrow row 2"
+
+
+def test_a_folder_of_files_is_read_in_the_order_of_names(tmp_path):
+    write(tmp_path / "b.jsonl", LINES)
+    write(tmp_path / "a.json", json.dumps([{"question": "first", "answer": "0"}]))
+    write(tmp_path / "README.md", "not data")
+    write(tmp_path / ".hidden.jsonl", "broken")
+    rows = read_rows(tmp_path)
+    assert [row.raw for row in rows] == [{"question": "first", "answer": "0"}, *RAWS]
+    assert [row.number for row in rows] == [0, 1, 2, 3]
+    assert len(read_rows(tmp_path, split="b")) == 3
+
+
+def test_a_saved_dataset_and_the_split_of_a_saved_dictionary(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    one = datasets.Dataset.from_list(RAWS)
+    one.save_to_disk(str(tmp_path / "one"))
+    datasets.DatasetDict({"train": one.select([0, 1]), "test": one.select([2])}).save_to_disk(str(tmp_path / "two"))
+    assert raws(tmp_path / "one") == RAWS
+    assert raws(tmp_path / "two") == RAWS[:2]
+    assert raws(tmp_path / "two", split="test") == RAWS[2:]
+    with pytest.raises(InputError, match=r"split='tets'.*train, test.*Did you mean 'test'"):
+        read_rows(tmp_path / "two", split="tets")
+
+
+def test_a_hub_id_is_loaded_only_with_the_network_allowed(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def load_dataset(path, **options):
+        asked.append((path, options))
+        return datasets.DatasetDict({"train": datasets.Dataset.from_list(RAWS)})
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(InputError, match="--allow-network"):
+        read_rows("someone/some-set")
+    assert asked == []
+    rows = read_rows("someone/some-set", subset="main", revision="abc", allow_network=True)
+    assert [row.raw for row in rows] == RAWS
+    assert asked == [("someone/some-set", {"name": "main", "revision": "abc"})]
+
+
+def test_a_hub_id_that_cannot_be_reached_is_an_input_error(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.chdir(tmp_path)
+
+    def load_dataset(path, **options):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(InputError, match=r"someone/some-set.*no route"):
+        read_rows("someone/some-set", allow_network=True)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.text(), JSON, max_size=4), min_size=1, max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_any_json_objects_survive_reading(tmp_path_factory, objects):
+    path = tmp_path_factory.mktemp("any") / "a.jsonl"
+    path.write_text("".join(json.dumps(value) + "\n" for value in objects), encoding="utf-8")
+    assert raws(path) == objects
+
+
+# ---- what people get wrong: file, place, cause and remedy
+
+FAULTS = [
+    ("empty.jsonl", b"", r"empty.jsonl: the file is empty"),
+    ("blank.jsonl", b"\n \n", r"blank.jsonl: the file is empty"),
+    ("broken.jsonl", b'{"a": 1}\n\n{"a": }\n', r"broken.jsonl:3: broken JSON: .* column 7.*Mend"),
+    ("cut.jsonl", b'{"a": 1}\n{"a": "unfin', r"cut.jsonl:2: broken JSON"),
+    ("list.jsonl", b'{"a": 1}\n[1, 2]\n', r"list.jsonl:2: the line is a list, not a JSON object"),
+    ("lists.jsonl", b"[1]\n[2]\n", r"lists.jsonl:1: the line is a list"),
+    ("string.jsonl", b'"text"\n', r"string.jsonl:1: the line is a string"),
+    ("number.jsonl", b'{"a": 1}\n7\n', r"number.jsonl:2: the line is a number"),
+    ("broken.json", b'[\n{"a": 1},\n{"a" 2}\n]', r"broken.json:3: broken JSON"),
+    ("element.json", b'[{"a": 1}, 5]', r"element.json: element 2 of the array is a number"),
+    ("object.json", b'{\n"version": 1, "data": [{"a": 1}]\n}', r"the file is an object.*'data' holds a list"),
+    ("nothing.json", b"[]", r"nothing.json: holds no rows"),
+    ("deep.jsonl", b'{"a":' * 100_000, r"deep.jsonl:1: JSON nested too deeply"),
+    ("latin.jsonl", '{"a": "x"}\n{"a": "é"}\n'.encode("latin-1"), r"n.jsonl:2: not UTF-8: byte 0xe9 at position 18"),
+    ("utf16.jsonl", '{"a": 1}'.encode("utf-16"), r"utf16.jsonl: the text is UTF-16.*iconv"),
+    ("image.jsonl", b"\x89PNG\r\n\x1a\n\0\0\0", r"image.jsonl: a binary file"),
+    ("weights.bin", b"\0\1\2\3", r"weights.bin: a binary file that is neither Parquet nor Arrow"),
+    ("prose.txt", b"Once upon a time", r"prose.txt: cannot tell what kind of file.*'.txt'.*\.jsonl"),
+    ("prose.jsnl", b"Once upon a time", r"prose.jsnl: .*Did you mean '.jsonl'"),
+    ("cut.jsonl.gz", gzip.compress(LINES.encode() * 50)[:-20], r"the packed file is damaged or cut short"),
+    ("cut.jsonl.xz", lzma.compress(LINES.encode() * 50)[:-20], r"cut.jsonl.xz: the packed file is damaged"),
+    ("cut.jsonl.bz2", bz2.compress(LINES.encode() * 50)[:-20], r"cut.jsonl.bz2: the packed file is damaged"),
+    ("a.jsonl.zst", b"(\xb5/\xfd....", r"a.jsonl.zst: packed as zstd"),
+    ("book.xlsx", b"PK\x03\x04....", r"book.xlsx: packed as zip \(or an Excel"),
+    ("cut.parquet", b"PAR1....", r"cut.parquet: not a readable Parquet file"),
+    ("cut.arrow", b"ARROW1..", r"cut.arrow: not a readable Arrow file"),
+    ("wide.csv", b"a,b\n1,2\n1,2,3\n", r"wide.csv:3: 3 cells, but the first line names 2"),
+    ("quote.csv", b'a,b\n1,"2\n', r"quote.csv:2: broken CSV"),
+    ("twice.csv", b"a,a\n1,2\n", r"twice.csv:1: the column 'a' is there twice"),
+    ("header.csv", b"a,b\n", r"header.csv: holds no rows"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "message"), FAULTS, ids=[fault[0] for fault in FAULTS])
+def test_a_faulty_file_is_an_input_error_that_says_where_and_why(tmp_path, name, content, message):
+    path = write(tmp_path / name, content)
+    with pytest.raises(InputError, match=f"(?s){message}"):
+        read_rows(path)
+    assert path.read_bytes() == content
+
+
+def test_a_missing_file_names_its_nearest_neighbour(tmp_path):
+    write(tmp_path / "train.jsonl", LINES)
+    with pytest.raises(InputError, match=r"trian.jsonl: no such file.*Did you mean 'train.jsonl'") as caught:
+        read_rows(tmp_path / "trian.jsonl")
+    assert "network" not in str(caught.value)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file or folder"):
+        read_rows(tmp_path / "no" / "train.jsonl")
+
+
+def test_a_folder_with_nothing_readable_lists_what_could_be_read(tmp_path):
+    write(tmp_path / "README.md", "not data")
+    with pytest.raises(InputError, match=r"holds no file that can be read.*\.parquet"):
+        read_rows(tmp_path)
+
+
+def test_a_damaged_saved_dataset_is_an_input_error(tmp_path):
+    write(tmp_path / "state.json", "{")
+    write(tmp_path / "dataset_info.json", "{}")
+    with pytest.raises(InputError, match="not a readable data set"):
+        read_rows(tmp_path)
+
+
+def test_a_file_without_permission_is_an_input_error(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.jsonl", LINES)
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "read_bytes", refuse)
+    with pytest.raises(InputError, match="no permission"):
+        read_rows(path)
+
+
+@pytest.mark.parametrize("option", ["split", "subset", "revision"])
+def test_options_of_hub_sets_are_refused_for_a_file(tmp_path, option):
+    path = write(tmp_path / "a.jsonl", LINES)
+    with pytest.raises(InputError, match=f"{option}='x'"):
+        read_rows(path, **{option: "x"})

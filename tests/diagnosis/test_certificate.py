@@ -1,0 +1,147 @@
+"""Each bound is above the best subset there is, found by trying them all."""
+
+import math
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spice_select.diagnosis.certificate import certificate
+from spice_select.errors import InputError
+from spice_select.selection import DiagonalLogDet, LogDet
+
+from .examples import information, naive, optimum, pooled
+
+ALPHAS = (1e-4, 1e-2, 1.0, 1e3, 1e8)
+
+
+@st.composite
+def pools(draw):
+    """Up to nine rows: Gaussian, integer (many ties), with duplicates, zero rows and rows of very unequal norm."""
+    n, d = draw(st.integers(2, 9)), draw(st.integers(1, 12))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rows = rng.standard_normal((n, d)) if draw(st.booleans()) else rng.integers(-1, 2, (n, d)).astype(float)
+    if draw(st.booleans()):
+        rows *= rng.lognormal(0, 2, n)[:, None]
+    if draw(st.booleans()):
+        rows[-1] = rows[0] * draw(st.sampled_from([0.0, 1.0, -1.0]))
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    return rows.astype(dtype), draw(st.integers(1, n)), draw(st.sampled_from(ALPHAS))
+
+
+@settings(max_examples=300, deadline=None)
+@given(pools(), st.integers(0, 12), st.booleans())
+def test_no_bound_is_below_the_best_subset(pool, steps, greedy):
+    rows, k, alpha = pool
+    best = optimum(rows, k, alpha)
+    picks = naive(rows, k, alpha) if greedy else SimpleNamespace(indices=np.arange(k))
+    found = certificate(rows, picks, LogDet(alpha), steps=steps)
+    assert set(found.bounds) >= {"B1", "B1c", "B2"}
+    for name, bound in found.bounds.items():
+        assert bound >= best * (1 - 1e-12) - 1e-12, name
+    reached = information(rows, picks.indices, alpha)
+    assert found.information == pytest.approx(reached, rel=1e-9, abs=1e-9)
+    assert found.ratio <= (reached / best if best > 0 else 1) + 1e-12
+
+
+@pytest.mark.parametrize("d", [3, 40])
+def test_all_five_bounds_are_finite_and_the_certificate_is_the_least(d):
+    rows = np.random.default_rng(1).standard_normal((60, d))
+    found = certificate(rows, naive(rows, 10), LogDet())
+    assert set(found.bounds) == {"B1", "B1c", "B2", "B3"} | ({"B4"} if d > 10 else set())
+    assert all(math.isfinite(b) for b in found.bounds.values())
+    assert found.bound == min(found.bounds.values()) == found.bounds[found.best]
+    assert found.seconds > 0
+
+
+def test_the_credited_bound_never_exceeds_the_plain_one():
+    for seed in range(20):
+        rows = np.random.default_rng(seed).standard_normal((40, 6))
+        bounds = certificate(rows, naive(rows, 12), LogDet(), steps=0).bounds
+        assert bounds["B1c"] <= bounds["B1"] * (1 + 1e-9)
+
+
+def test_fewer_rows_than_dimensions_tighten_the_bound_by_their_rank():
+    rng = np.random.default_rng(3)
+    rows = rng.standard_normal((300, 64)) * np.linspace(2, 0.2, 64)
+    bounds = certificate(rows, naive(rows, 6), LogDet()).bounds
+    assert bounds["B4"] < 0.6 * bounds["B3"]
+
+
+def test_more_dimensions_than_rows_change_nothing_but_rounding():
+    rng = np.random.default_rng(4)
+    rows = rng.standard_normal((30, 12))
+    turn = np.linalg.qr(rng.standard_normal((200, 12)))[0].T
+    picks = naive(rows, 8)
+    narrow, wide = (certificate(r, picks, LogDet()) for r in (rows, rows @ turn))
+    assert wide.information == pytest.approx(narrow.information, rel=1e-9)
+    for name in ("B1", "B1c", "B2", "B4"):
+        assert wide.bounds[name] == pytest.approx(narrow.bounds[name], rel=1e-6)
+
+
+def test_taking_every_row_is_certified_as_the_best():
+    rows = np.random.default_rng(5).standard_normal((50, 8))
+    found = certificate(rows, SimpleNamespace(indices=np.arange(50)), LogDet())
+    assert found.ratio > 0.999999
+
+
+def test_a_pooled_selection_is_measured_against_the_optimum_over_all_rows():
+    rows = np.random.default_rng(6).standard_normal((10, 4))
+    picks = pooled(rows, 2, [range(5), range(5, 10)])
+    assert certificate(rows, picks, LogDet()).bound >= optimum(rows, 4)
+
+
+def test_extreme_scales_keep_a_true_and_useful_bound():
+    rows = np.random.default_rng(7).standard_normal((40, 6)) * np.logspace(-8, 5, 40)[:, None]
+    picks = naive(rows, 12, 1e3)
+    found = certificate(rows, picks, LogDet(1e3))
+    assert 0.5 < found.ratio <= 1
+
+
+def test_zero_rows_only_reach_the_best_there_is():
+    found = certificate(np.zeros((5, 3)), SimpleNamespace(indices=[0, 1]), LogDet())
+    assert found.information == 0
+    assert found.bound < 1e-9
+
+
+def test_the_percentage_is_rounded_down():
+    rows = np.random.default_rng(8).standard_normal((60, 5))
+    found = certificate(rows, naive(rows, 10), LogDet())
+    stated = float(found.sentence.split("≥ ")[1].split(" %")[0])
+    assert stated / 100 <= found.ratio < stated / 100 + 0.001
+    assert "tuned" in found.scope
+
+
+def test_half_precision_and_memory_maps_are_read_as_they_are(tmp_path):
+    rows = np.random.default_rng(9).standard_normal((50, 6)).astype(np.float16)
+    np.save(tmp_path / "f.npy", rows)
+    picks = naive(rows, 9)
+    mapped = certificate(np.load(tmp_path / "f.npy", mmap_mode="r"), picks, LogDet())
+    assert mapped.bounds == certificate(rows, picks, LogDet()).bounds
+
+
+def test_no_flops_leave_the_bounds_that_need_no_search():
+    rows = np.random.default_rng(10).standard_normal((50, 6))
+    found = certificate(rows, naive(rows, 9), LogDet(), max_flops=0)
+    assert set(found.bounds) == {"B1", "B1c", "B2"}
+    assert found.steps == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "indices", "objective", "steps", "words"),
+    [
+        (np.ones(4), [0], LogDet(), 1, "shape (4,)"),
+        (np.array([[1.0], [np.nan]]), [0], LogDet(), 1, "rows 1"),
+        (np.ones((4, 2)), [], LogDet(), 1, "non-empty"),
+        (np.ones((4, 2)), [4], LogDet(), 1, "row 4"),
+        (np.ones((4, 2)), [1, 1], LogDet(), 1, "row 1 twice"),
+        (np.ones((4, 2)), [0], DiagonalLogDet(), 1, "log det(I + αF) only"),
+        (np.ones((4, 2)), [0], LogDet(), -1, "steps is -1"),
+    ],
+)
+def test_what_cannot_be_used_is_named(rows, indices, objective, steps, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        certificate(rows, SimpleNamespace(indices=indices), objective, steps=steps)

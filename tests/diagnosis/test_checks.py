@@ -1,0 +1,103 @@
+"""The sceptic's list passes on sound runs, fails on doctored ones, and random is compared fairly."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from spice_select.diagnosis import run_checks, versus_random
+from spice_select.errors import InputError
+from spice_select.selection import Conflict, LogDet, greedy, pools
+
+from .examples import information
+
+ROWS = np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32)
+
+
+def results(features, selection, objective=None, **options):
+    return {c.name: c for c in run_checks(features, selection, objective or LogDet(), **options)}
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        greedy(ROWS, 20),
+        greedy(ROWS, 20, penalty=Conflict(weight=0.5)),
+        pools(ROWS, 20, pool_size=50, penalty=Conflict(weight=0.1)),
+    ],
+    ids=["global", "penalty", "pools"],
+)
+def test_nothing_is_refuted_on_a_sound_run(selection):
+    found = results(ROWS, selection)
+    claims = set(found) - {"ε follows the conflict", "conflict lowers the gain"}  # findings, not laws
+    assert not [name for name in claims if found[name].passed is False]
+    assert found["submodular and monotone"].passed
+    assert found["gains add up"].value < 1e-8
+    assert found["certificate"].value > 0.632
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "fails"),
+    [
+        ("gains", 1e-3, "gains add up"),
+        ("bases", 1e-3, "recorded numbers"),
+        ("conflicts", 1e-3, "recorded numbers"),
+    ],
+)
+def test_a_wrong_record_is_noticed(field, change, fails):
+    sound = greedy(ROWS, 20)
+    wrong = replace(sound, **{field: getattr(sound, field) + change})
+    assert results(ROWS, wrong)[fails].passed is False
+
+
+def test_a_function_that_is_not_submodular_is_refuted():
+    class Squared(LogDet):
+        def value(self, features, indices):
+            return super().value(features, indices) ** 2
+
+    found = results(ROWS, greedy(ROWS, 20), Squared())
+    assert found["submodular and monotone"].passed is False
+    assert found["submodular and monotone"].value > 50
+
+
+def test_the_least_informative_rows_lose_to_random():
+    order = np.argsort((ROWS**2).sum(axis=1))[:20]
+    worst = greedy(ROWS[order], 20)
+    found = results(ROWS, replace(worst, indices=order[worst.indices]))
+    assert found["more than random"].passed is False
+    assert found["more than random"].value < -3
+
+
+def test_random_draws_have_the_size_of_the_selection_and_a_seed():
+    picks = greedy(ROWS, 20)
+    found = versus_random(ROWS, picks, LogDet(), draws=30, seed=1)
+    assert found.information == pytest.approx(information(ROWS, picks.indices))
+    assert found.min <= found.mean <= found.max < found.information
+    assert found.z == pytest.approx((found.information - found.draws.mean()) / found.draws.std(ddof=1))
+    again = versus_random(ROWS, picks, LogDet(), draws=30, seed=1)
+    assert (found.draws == again.draws).all()
+    assert (versus_random(ROWS, picks, LogDet(), draws=10, seed=1).draws == found.draws[:10]).all()
+    assert not (versus_random(ROWS, picks, LogDet(), draws=30, seed=2).draws == found.draws).any()
+
+
+def test_a_draw_is_worth_what_the_definition_says():
+    picks = greedy(ROWS, 40)
+    draw = np.random.default_rng((5, 0)).choice(200, 40, replace=False)
+    assert versus_random(ROWS, picks, LogDet(2.0), draws=2, seed=5).draws[0] == pytest.approx(
+        information(ROWS, draw, 2.0)
+    )
+
+
+def test_too_few_draws_or_chains_are_refused():
+    with pytest.raises(InputError, match="draws is 1"):
+        versus_random(ROWS, greedy(ROWS, 5), LogDet(), draws=1)
+    with pytest.raises(InputError, match="chains is 0"):
+        run_checks(ROWS, greedy(ROWS, 5), LogDet(), chains=0)
+
+
+def test_tiny_and_zero_pools_are_judged_without_noise():
+    one = results(np.ones((1, 2)), greedy(np.ones((1, 2)), 1))
+    assert one["submodular and monotone"].passed is None
+    zero = results(np.zeros((4, 2)), greedy(np.zeros((4, 2)), 2))
+    assert zero["greedy against all subsets"].passed is None
+    assert zero["gains add up"].passed

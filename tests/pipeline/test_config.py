@@ -1,0 +1,62 @@
+"""Settings: one declaration, three doors, every fault at once."""
+
+from pathlib import Path
+
+import pytest
+
+from spice_select.config import SelectSettings, read_config, write_config
+from spice_select.errors import InputError
+
+
+def test_a_config_file_gives_back_the_settings(tmp_path: Path) -> None:
+    settings = SelectSettings.from_flat({"budget": 0.05, "sketch_dim": 12, "lora_targets": ("q_proj",)})
+    write_config(tmp_path / "c.yaml", "x.jsonl", settings)
+    assert read_config(tmp_path / "c.yaml") == ("x.jsonl", settings)
+
+
+def test_every_fault_is_reported_at_once_with_the_nearest_name() -> None:
+    with pytest.raises(InputError) as caught:
+        SelectSettings.from_flat({"budgett": 1, "sketch_dim": 0, "loss": "max", "alpha": -1.0})
+    message = str(caught.value)
+    assert "Did you mean 'budget'" in message
+    assert all(name in message for name in ("sketch_dim = 0", "loss = 'max'", "alpha = -1.0"))
+
+
+def test_setting_names_are_unique_across_the_groups() -> None:
+    groups = SelectSettings().nested().values()
+    names = [name for group in groups for name in group]
+    assert len(names) == len(set(names))
+
+
+def test_every_setting_says_what_it_does() -> None:
+    for group in SelectSettings.model_fields.values():
+        for name, field in type(group.default).model_fields.items():
+            assert field.description, name
+            assert len(field.description) > 20, name
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("- a\n", "mapping"),
+        ("selection: {budgets: 1}\n", "budget"),
+        ("selektion: {}\n", "Did you mean 'selection'"),
+        ("selection: 3\n", "expected settings"),
+        ("a: [\n", "not valid YAML"),
+    ],
+)
+def test_a_bad_config_file_is_explained(tmp_path: Path, text: str, word: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=word):
+        read_config(path)
+
+
+def test_a_missing_config_file_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        read_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.1, "0.1"), (500, "500"), ("10%", "10%"), (1.0, "1.0"), (1, "1")])
+def test_budgets_keep_the_difference_between_shares_and_counts(value: object, text: str) -> None:
+    assert SelectSettings.from_flat({"budget": value}).selection.budget == text

@@ -1,0 +1,110 @@
+"""Run folders: resumed by their own, refused to others, never written over."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spice_select.errors import InputError
+from spice_select.run import load_run, open_run
+
+IDENTITY = {"budget": "10%", "corpus_sha256": "aa", "lora_targets": ["q"]}
+
+
+def finish(path: Path) -> None:
+    with open_run(path, IDENTITY) as run:
+        run.write_text("selected.jsonl", "{}\n")
+        run.finish({"seed": 0}, ["selected.jsonl"])
+
+
+def test_a_run_is_finished_when_its_manifest_is_written(tmp_path: Path) -> None:
+    with open_run(tmp_path / "r", IDENTITY) as run:
+        assert not run.finished
+        run.write_text("selected.jsonl", "{}\n")
+        assert not run.finished
+        run.finish({}, ["selected.jsonl"])
+        assert run.finished
+
+
+def test_the_same_identity_opens_the_folder_again(tmp_path: Path) -> None:
+    finish(tmp_path / "r")
+    with open_run(tmp_path / "r", IDENTITY) as run:
+        assert run.finished
+
+
+def test_an_output_altered_later_makes_the_run_unfinished(tmp_path: Path) -> None:
+    finish(tmp_path / "r")
+    (tmp_path / "r" / "selected.jsonl").write_text("{ }\n")
+    with open_run(tmp_path / "r", IDENTITY) as run:
+        assert not run.finished
+
+
+def test_another_identity_is_refused_and_the_differences_are_named(tmp_path: Path) -> None:
+    finish(tmp_path / "r")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    with (
+        pytest.raises(InputError) as caught,
+        open_run(tmp_path / "r", {**IDENTITY, "budget": "5%", "corpus_sha256": "bb"}),
+    ):
+        pass
+    message = str(caught.value)
+    assert "budget: there '10%', now '5%'" in message
+    assert "corpus_sha256" in message
+    assert "lora_targets" not in message
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+
+
+def test_overwrite_throws_the_other_run_away(tmp_path: Path) -> None:
+    finish(tmp_path / "r")
+    with open_run(tmp_path / "r", {**IDENTITY, "budget": "5%"}, overwrite=True) as run:
+        assert not run.finished
+        assert not (run.path / "selected.jsonl").exists()
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match=r"thesis\.tex"), open_run(tmp_path, IDENTITY, overwrite=True):
+        pass
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r").write_text("")
+    with pytest.raises(InputError, match="is a file"), open_run(tmp_path / "r", IDENTITY):
+        pass
+
+
+def test_a_damaged_identity_is_explained(tmp_path: Path) -> None:
+    finish(tmp_path / "r")
+    (tmp_path / "r" / "identity.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"), open_run(tmp_path / "r", IDENTITY):
+        pass
+
+
+def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
+    script = (
+        "import sys, json; from pathlib import Path; from spice_select.run import open_run\n"
+        "from spice_select.errors import InputError\n"
+        "try:\n with open_run(Path(sys.argv[1]), json.loads(sys.argv[2])): pass\n"
+        "except InputError as error: print(error); sys.exit(2)\n"
+    )
+    arguments = [sys.executable, "-c", script, str(tmp_path / "r"), json.dumps(IDENTITY)]
+    with open_run(tmp_path / "r", IDENTITY):
+        inside = subprocess.run(arguments, capture_output=True, text=True)
+    after = subprocess.run(arguments, capture_output=True, text=True)
+    assert (inside.returncode, after.returncode) == (2, 0)
+    assert "in use by another process" in inside.stdout
+
+
+def test_reading_an_unfinished_run_says_how_to_go_on(tmp_path: Path) -> None:
+    with open_run(tmp_path / "r", IDENTITY):
+        pass
+    with pytest.raises(InputError, match="resume"):
+        load_run(tmp_path / "r")
+
+
+def test_reading_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a run folder"):
+        load_run(tmp_path)

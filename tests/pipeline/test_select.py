@@ -1,0 +1,263 @@
+"""The whole way of the data on a tiny proxy: from a file to a run folder, resumed, replayed, refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spice_select as spice
+from spice_select.config import read_config
+from spice_select.errors import InputError
+from spice_select.gradients import stage
+from spice_select.pipeline import run_select
+from spice_select.store import PartStore
+
+Corpus = Callable[..., Path]
+OUTPUTS = ("selected.jsonl", "dropped.jsonl", "selection.parquet")
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "PART_TOKENS", 300)
+
+
+@pytest.fixture
+def options(tiny_proxy: Path) -> dict[str, Any]:
+    return {"model": str(tiny_proxy), "sketch_dim": 64, "batch_tokens": 256, "budget": "25%"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in OUTPUTS}
+
+
+def test_the_chosen_rows_come_out_exactly_as_they_went_in(corpus: Corpus, options, tmp_path: Path) -> None:
+    path = corpus()
+    run = spice.select(path, out=tmp_path / "r", **options)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    chosen = [json.loads(line) for line in (run.path / "selected.jsonl").read_text().splitlines()]
+    assert len(chosen) == 10
+    for place, row in enumerate(chosen):
+        note = row.pop("spice")
+        assert row == rows[note["row"]]
+        assert note["rank"] == place + 1
+        assert set(note) == {"rank", "gain", "epsilon", "conflict", "row", "sha256"}
+
+
+def test_the_selection_is_naive_greedy_on_the_stored_features(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", conflict_weight=0.5, **options)
+    expected = spice.naive(run.features.features, 10, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.5))
+    assert run.selection.indices.tolist() == expected.indices.tolist()
+    np.testing.assert_allclose(run.selection.gains, expected.gains, rtol=1e-9)
+    assert [row["spice"]["row"] for row in run.dataset] == run.features.rows[expected.indices].tolist()
+
+
+def test_unit_norm_features_have_equal_bases(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", normalise="unit", **options)
+    np.testing.assert_allclose(run.selection.bases, np.log(2.0), rtol=1e-5)
+
+
+def test_pools_take_their_share_of_every_window(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", schedule="pools", pool_size=8, **options)
+    assert np.bincount(run.selection.pools).tolist() == [2, 2, 2, 2, 2]
+
+
+def test_an_early_stop_ends_the_selection_and_says_so(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", stop_ratio=0.99, **options)
+    assert run.selection.stop.reason == "gain_ratio"
+    assert len(run.selection) < 10
+    assert run.summary.stopped == run.selection.stop.sentence
+
+
+@pytest.mark.parametrize("schedule", ["global", "pools"])
+def test_a_run_cut_off_after_any_part_ends_as_one_that_was_not(
+    corpus: Corpus, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: str
+) -> None:
+    path = corpus()
+    options = {**options, "schedule": schedule, "pool_size": 10}
+    expected = contents(spice.select(path, out=tmp_path / "whole", **options).path)
+    write, count = PartStore.write, 0
+
+    def cut(self: PartStore, part: int, block: Any) -> None:
+        nonlocal count
+        if count == limit:
+            raise KeyboardInterrupt
+        write(self, part, block)
+        count += 1
+
+    for limit in (0, 1, 3):
+        count = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(PartStore, "write", cut)
+            with pytest.raises(KeyboardInterrupt):
+                spice.select(path, out=tmp_path / f"cut{limit}", **options)
+        assert contents(spice.select(path, out=tmp_path / f"cut{limit}", **options).path) == expected
+
+
+def test_a_killed_process_loses_nothing_that_was_finished(corpus: Corpus, options, tmp_path: Path) -> None:
+    """SIGKILL in the middle of writing a part, twice; then the run is resumed here."""
+    path = corpus()
+    expected = contents(spice.select(path, out=tmp_path / "whole", **options).path)
+    script = (
+        "import json, os, signal, sys\nimport spice_select as spice\n"
+        "from spice_select.gradients import stage\nimport spice_select.store.parts as parts\n"
+        "stage.PART_TOKENS = 300\nfrom pathlib import Path\nwrite = parts.pq.write_table\n"
+        "def die(table, place, **options):\n"
+        "    write(table, place, **options)\n"
+        "    if 'part-%05d' % int(sys.argv[3]) in str(place): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "parts.pq.write_table = die\n"
+        "spice.select(sys.argv[1], out=sys.argv[2], **json.loads(sys.argv[4]))\n"
+    )
+    for part in (1, 3):
+        killed = subprocess.run(
+            [sys.executable, "-c", script, str(path), str(tmp_path / "r"), str(part), json.dumps(options)],
+            capture_output=True,
+            env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        )
+        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    finished = [PartStore(tmp_path / "r" / "gradients").is_finished(part) for part in range(4)]
+    assert finished == [True, True, True, False]
+    assert contents(spice.select(path, out=tmp_path / "r", **options).path) == expected
+
+
+def test_a_part_altered_on_disk_is_computed_again(corpus: Corpus, options, tmp_path: Path) -> None:
+    path = corpus()
+    run = spice.select(path, out=tmp_path / "r", **options)
+    expected = contents(run.path)
+    part = PartStore(run.path / "gradients").path(1)
+    original = part.read_bytes()
+    part.write_bytes(original[:-7])
+    (run.path / "manifest.json").unlink()
+    assert contents(spice.select(path, out=tmp_path / "r", **options).path) == expected
+    assert part.read_bytes() == original
+
+
+def test_a_finished_run_is_returned_without_loading_a_model(
+    corpus: Corpus, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = corpus()
+    first = spice.select(path, out=tmp_path / "r", **options)
+    monkeypatch.setattr("spice_select.proxy.load_model", lambda *a, **k: pytest.fail("the model was loaded"))
+    assert contents(spice.select(path, out=tmp_path / "r", **options).path) == contents(first.path)
+
+
+def test_the_config_replays_the_run(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", schedule="pools", pool_size=9, seed=3, **options)
+    name, settings = read_config(run.path / "config.yaml")
+    assert name is not None
+    assert contents(run_select(name, settings, out=tmp_path / "again").path) == contents(run.path)
+
+
+@pytest.mark.parametrize("change", [{"budget": "50%"}, {"seed": 1}, {"loss": "sum"}, {"max_length": 60}])
+def test_other_settings_are_refused_in_the_same_folder(corpus: Corpus, options, tmp_path: Path, change) -> None:
+    path = corpus()
+    run = spice.select(path, out=tmp_path / "r", **options)
+    before = contents(run.path)
+    with pytest.raises(InputError, match=next(iter(change))):
+        spice.select(path, out=tmp_path / "r", **{**options, **change})
+    assert contents(run.path) == before
+
+
+def test_another_corpus_is_refused_in_the_same_folder(corpus: Corpus, options, tmp_path: Path) -> None:
+    path = corpus()
+    spice.select(path, out=tmp_path / "r", **options)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(reversed(lines)))
+    with pytest.raises(InputError, match="corpus_sha256"):
+        spice.select(path, out=tmp_path / "r", **options)
+
+
+def test_the_batch_a_row_stood_in_does_not_change_the_choice(corpus: Corpus, options, tmp_path: Path) -> None:
+    path = corpus()
+    one = spice.select(path, out=tmp_path / "a", **{**options, "batch_tokens": 1})
+    many = spice.select(path, out=tmp_path / "b", **{**options, "batch_tokens": 4096})
+    np.testing.assert_allclose(one.features.features, many.features.features, rtol=1e-3, atol=1e-6)
+    assert one.selection.indices.tolist() == many.selection.indices.tolist()
+
+
+def test_the_same_rows_in_another_format_give_the_same_choice(corpus: Corpus, options, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = corpus()
+    pq.write_table(pa.Table.from_pylist([json.loads(line) for line in path.open()]), tmp_path / "train.parquet")
+    one = spice.select(path, out=tmp_path / "a", **options)
+    other = spice.select(tmp_path / "train.parquet", out=tmp_path / "b", **options)
+    assert one.selection.indices.tolist() == other.selection.indices.tolist()
+
+
+def test_dropped_rows_keep_their_reason_and_content(corpus: Corpus, sums, options, tmp_path: Path) -> None:
+    rows = sums(12)
+    rows[3]["messages"][1]["content"] = ""
+    rows[5]["messages"][0]["role"] = "wizard"
+    rows[7]["messages"] = rows[7]["messages"][:1]
+    run = spice.select(corpus(rows), out=tmp_path / "r", **{**options, "budget": 3})
+    dropped = [json.loads(line) for line in (run.path / "dropped.jsonl").read_text().splitlines()]
+    assert [drop["row"] for drop in dropped] == [3, 5, 7]
+    assert [drop["record"] for drop in dropped] == [rows[3], rows[5], rows[7]]
+    assert all(drop["reason"] and drop["detail"] and "train.jsonl" in drop["where"] for drop in dropped)
+    assert sum(run.summary.dropped.values()) == 3
+    assert run.summary.usable == 9
+
+
+def test_a_row_whose_loss_is_not_a_number_is_dropped_with_its_reason(
+    corpus: Corpus, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spice_select.gradients import HookEngine
+
+    features = HookEngine.features
+
+    def poisoned(self: HookEngine, model: Any, examples: Any) -> Any:
+        found = features(self, model, examples)
+        for place, example in enumerate(examples):
+            if example.row == 4:
+                found.losses[place], found.features[place] = np.nan, np.nan
+        return found
+
+    monkeypatch.setattr(HookEngine, "features", poisoned)
+    run = spice.select(corpus(), out=tmp_path / "r", **options)
+    dropped = [json.loads(line) for line in (run.path / "dropped.jsonl").read_text().splitlines()]
+    assert [(drop["row"], drop["reason"]) for drop in dropped] == [(4, "non-finite")]
+    assert 4 not in run.features.rows
+    assert run.summary.usable == 39
+
+
+def test_if_every_row_drops_that_is_an_error(corpus: Corpus, options, tmp_path: Path) -> None:
+    rows = [{"messages": [{"role": "user", "content": "hello"}]}] * 3
+    with pytest.raises(InputError, match="none of the 3 rows can be used"):
+        spice.select(corpus(rows), out=tmp_path / "r", **options)
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("budget", ["0", 0, "0%", "200%", 41, "4000", "-3", "many", "nan", "1e9"])
+def test_a_budget_that_cannot_be_spent_writes_nothing(corpus: Corpus, options, tmp_path: Path, budget) -> None:
+    with pytest.raises(InputError):
+        spice.select(corpus(), out=tmp_path / "r", **{**options, "budget": budget})
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_manifest_tells_what_was_used(corpus: Corpus, options, tmp_path: Path) -> None:
+    from spice_select.store import sha256
+
+    path = corpus()
+    run = spice.select(path, out=tmp_path / "r", **options)
+    manifest = run.manifest
+    assert manifest["corpus"]["sha256"] == sha256(path)
+    assert manifest["identity"]["model_weights_sha256"]
+    assert manifest["identity"]["seed"] == 0
+    assert manifest["outputs"] == {name: sha256(run.path / name) for name in manifest["outputs"]}
+    assert set(OUTPUTS) <= manifest["outputs"].keys()
+    assert {"python", "torch", "transformers"} <= manifest["versions"].keys()
+
+
+def test_choosing_again_from_a_choice_keeps_the_earlier_record(corpus: Corpus, options, tmp_path: Path) -> None:
+    first = spice.select(corpus(), out=tmp_path / "a", **options)
+    second = spice.select(first.path / "selected.jsonl", out=tmp_path / "b", **{**options, "budget": 4})
+    for row in second.dataset:
+        assert row["spice"]["earlier"]["rank"] >= 1
