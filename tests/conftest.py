@@ -47,7 +47,8 @@ def make_sums(count: int, seed: int = 0) -> list[dict[str, Any]]:
     rows = []
     for number in range(count):
         a, b = draw.randrange(100), draw.randrange(100)
-        answer = f"{a} + {b} = {a + b}" if number % 3 else f"Adding {a} and {b} step by step gives {a + b}. " * (1 + a % 3)
+        long = f"Adding {a} and {b} step by step gives {a + b}. " * (1 + a % 3)
+        answer = f"{a} + {b} = {a + b}" if number % 3 else long
         messages = [{"role": "user", "content": f"What is {a} + {b}?"}, {"role": "assistant", "content": answer}]
         rows.append({"id": f"r{number}", "source": "math" if number % 2 else "talk", "messages": messages})
     return rows

@@ -1,7 +1,7 @@
 """One declaration for every setting: it feeds `spice_select.select(...)`, the command line, and `config.yaml`.
 
-Settings are grouped by the stage that reads them. The groups show in `spice select --help` and in the YAML file; in Python
-and on the command line every setting is called by its own name alone, which is unique across the groups.
+Settings are grouped by the stage that reads them. The groups show in `spice select --help` and in the YAML file; in
+Python and on the command line every setting is called by its own name alone, which is unique across the groups.
 """
 
 from pathlib import Path
@@ -74,7 +74,7 @@ class GradientSettings(_Group):
 class SelectionSettings(_Group):
     """What is chosen, and by which rule."""
 
-    budget: str = Field("10%", description="How much to choose: a share (`10%%`, `0.1`) or a number of rows (`500`).")
+    budget: str = Field("10%", description="How much to choose: a share (`10%`, `0.1`) or a number of rows (`500`).")
     alpha: float = Field(1.0, gt=0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ).")
     conflict_weight: float = Field(
         0.1, ge=0, description="Weight λ of the penalty on gradient conflict; 0 turns it off."
@@ -147,7 +147,7 @@ class SelectSettings(BaseModel):
     @classmethod
     def _validated(cls, nested: dict[str, dict[str, Any]], faults: list[str]) -> Self:
         try:
-            settings = cls(**nested)  # type: ignore[arg-type]
+            settings = cls(**nested)
         except ValidationError as error:
             faults += [_sentence(fault) for fault in error.errors()]
         if faults:

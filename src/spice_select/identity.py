@@ -51,7 +51,7 @@ def rows_hash(rows: Sequence[Row]) -> str:
 
 
 def default_folder(corpus: str, identity: Mapping[str, Any]) -> Path:
-    """``runs/<corpus>-<8 hex digits of the identity>``: the same question finds its folder again, another never does."""
+    """``runs/<corpus>-<8 hex digits of the identity>``: the same question finds its folder again."""
     stem = Path(corpus).name.split(".")[0] or "corpus"
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return Path("runs") / f"{re.sub(r'[^A-Za-z0-9_-]', '_', stem)}-{digest[:8]}"

@@ -6,7 +6,6 @@ Every stage has one home; this file is their map and holds no method of its own.
 import contextlib
 import json
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from spice_select import outputs
 from spice_select.config import SelectionSettings, SelectSettings, read_config, write_config
+from spice_select.corpus import read_corpus
 from spice_select.data.budget import Budget
 from spice_select.data.encode import Encoded, Encoder, encode_rows
 from spice_select.data.formats import Format, detect_format
@@ -25,7 +25,6 @@ from spice_select.data.records import Drop, Row
 from spice_select.diagnosis.certificate import certificate
 from spice_select.diagnosis.checks import CheckResult, run_checks
 from spice_select.diagnosis.versus_random import versus_random
-from spice_select.corpus import read_corpus
 from spice_select.errors import InputError
 from spice_select.gradients.stage import compute_features
 from spice_select.identity import default_folder, identity_of, manifest_facts
@@ -116,7 +115,8 @@ def select(
             resumed, that of a finished run is returned as it is.
         overwrite: throw away what a different run left in `out`.
         progress: shown how far the work is; silent by default.
-        **settings: any setting of `spice_select.SelectSettings` by name, e.g. ``budget=0.1, model="Qwen/Qwen2.5-0.5B"``.
+        **settings: any setting of `spice_select.SelectSettings` by name, e.g.
+            ``budget=0.1, model="Qwen/Qwen2.5-0.5B"``.
 
     Returns:
         The finished run: `.dataset`, `.selection`, `.summary`, `.features`.

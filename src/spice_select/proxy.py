@@ -60,11 +60,13 @@ class Proxy:
 
 
 def find_proxy(settings: SelectSettings) -> Proxy:
-    """Identify the proxy and load its tokenizer. Raises InputError where there is no such model or it is not allowed."""
+    """Identify the proxy and load its tokenizer. Raises InputError as `load_model` does."""
     place = choose_device(settings.proxy.device)
     precision = choose_precision(settings.proxy.dtype, place)
     return Proxy(
-        identity=identify_model(settings.proxy.model, **_access(settings.proxy)),
+        identity=identify_model(
+            settings.proxy.model, allow_pickle=settings.proxy.allow_pickle, **_access(settings.proxy)
+        ),
         tokenizer=load_tokenizer(settings.proxy.model, **_access(settings.proxy)),
         device=place.type,
         dtype=str(precision.dtype).removeprefix("torch."),

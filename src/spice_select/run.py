@@ -1,7 +1,7 @@
 """A run folder: what was asked, what came out, and enough beside it to resume, to replay and to check.
 
-The folder's identity (settings, corpus, model, versions) is written first, the manifest last. A folder with a manifest is
-finished; one without is resumed. A folder with another identity is refused, and says what differs.
+The folder's identity (settings, corpus, model, versions) is written first, the manifest last. A folder with a manifest
+is finished; one without is resumed. A folder with another identity is refused, and says what differs.
 """
 
 import contextlib

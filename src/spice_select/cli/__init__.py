@@ -1,7 +1,11 @@
-"""The command `spice`: one thin file a verb. Exit codes: 0 done, 2 bad input, 1 a fault on our side, 130 interrupted."""
+"""The command `spice`: one thin file a verb.
+
+Exit codes: 0 done, 2 bad input, 1 a fault on our side, 130 interrupted.
+"""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from spice_select.errors import InputError
 
@@ -29,8 +33,8 @@ def _run(argv: list[str]) -> int:
     except Exception as error:
         errors.print_exception()
         errors.print(
-            f"[bold red]fault:[/] {type(error).__name__}: this is ours, not yours. Finished parts are kept; please report "
-            "the lines above.",
+            f"[bold red]fault:[/] {type(error).__name__}: this is ours, not yours. Finished parts are kept; "
+            "please report the lines above.",
         )
         return 1
     return 0
@@ -45,7 +49,7 @@ def _dispatch(argv: list[str]) -> None:
     from spice_select.cli.show import show
 
     defaults, argv = _take_config(argv)
-    verbs = {
+    verbs: dict[str, Callable[..., Any]] = {
         "select": select_with_defaults(defaults),
         "preview": preview,
         "show": show,

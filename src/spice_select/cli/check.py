@@ -10,7 +10,7 @@ def check_features(
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     seed: int = 0,
 ) -> None:
-    """Check the theory on a run's own gradients: is the objective submodular, do the gains add up, is greedy near optimal.
+    """Check the theory on a run's own gradients: submodularity, sums of gains, nearness to the optimum, conflicts.
 
     Args:
         run: Run folder.

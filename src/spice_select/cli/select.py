@@ -17,8 +17,6 @@ from spice_select.config import (
 )
 from spice_select.errors import InputError
 
-Flat = tyro.conf.OmitArgPrefixes
-
 
 def select_with_defaults(config: str | None) -> Callable[..., None]:
     """The verb, with the settings of a config file as its defaults."""
@@ -29,10 +27,10 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
         *,
         out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
         overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
-        selection: Flat[SelectionSettings] = settings.selection,
-        proxy: Flat[ProxySettings] = settings.proxy,
-        data: Flat[DataSettings] = settings.data,
-        gradients: Flat[GradientSettings] = settings.gradients,
+        selection: tyro.conf.OmitArgPrefixes[SelectionSettings] = settings.selection,
+        proxy: tyro.conf.OmitArgPrefixes[ProxySettings] = settings.proxy,
+        data: tyro.conf.OmitArgPrefixes[DataSettings] = settings.data,
+        gradients: tyro.conf.OmitArgPrefixes[GradientSettings] = settings.gradients,
     ) -> None:
         """Choose the rows worth training on.
 

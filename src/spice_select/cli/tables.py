@@ -106,15 +106,15 @@ def _print_picks(console: Console, run: Run, rows: int) -> None:
     table = Table(box=box.SIMPLE_HEAD, title="first picks", title_style="bold", title_justify="left", pad_edge=False)
     for name in ("rank", "row", "gain", "ε", "conflict"):
         table.add_column(name, justify="right")
-    table.add_column("what it says", overflow="ellipsis", no_wrap=True)
+    table.add_column("what it says", overflow="ellipsis", no_wrap=True, max_width=max(20, console.width - 48))
     for record in islice(outputs.iterate_selected(run.path), rows):
         note = record.pop("spice")
         table.add_row(
             str(note["rank"]),
             str(note["row"]),
             f"{note['gain']:.3g}",
-            f"{note['epsilon']:.2g}",
-            f"{note['conflict']:.2f}",
+            f"{min(0.0, note['epsilon']) + 0.0:.2g}" if note["rank"] > 1 else "0",
+            f"{note['conflict'] + 0.0:.2f}",
             escape(_gist(record)),
         )
     console.print(table, highlight=False)
@@ -153,8 +153,8 @@ def print_preview(console: Console, preview: Preview) -> None:
             console.print(f"[bold]{escape(where)}[/] [red]dropped: {shown.reason}[/] ({escape(shown.detail)})")
             continue
         console.print(
-            f"[bold]{escape(where)}[/] [dim]{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained on"
-            f"{f', {shown.example.truncated} cut off' if shown.example.truncated else ''}[/]",
+            f"[bold]{escape(where)}[/] [dim]{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained "
+            f"on{f', {shown.example.truncated} cut off' if shown.example.truncated else ''}[/]",
             highlight=False,
         )
         console.print(_coloured(shown.segments, console.color_system is not None), highlight=False)

@@ -78,7 +78,7 @@ class Encoder:
 
     def _encodings(self, texts: list[str]) -> list[Any]:
         batch = self._tokenizer(
-            texts, add_special_tokens=True, return_attention_mask=False, return_token_type_ids=False, verbose=False
+            texts, add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False, verbose=False
         )
         return list(batch.encodings)
 

@@ -153,8 +153,8 @@ def _exhaustive(matrix: np.ndarray, objective: LogDet, seed: int) -> CheckResult
         name="greedy against all subsets",
         passed=kept,
         value=min(ratios),
-        sentence=f"On {len(ratios)} random pools of {size} rows, greedy's {few} picks reached at worst {100 * min(ratios):.2f} "
-        f"% of the best subset's information, {100 * np.mean(ratios):.2f} % on average.",
+        sentence=f"On {len(ratios)} random pools of {size} rows, greedy's {few} picks reached at worst "
+        f"{100 * min(ratios):.2f} % of the best subset's information, {100 * np.mean(ratios):.2f} % on average.",
     )
 
 
@@ -245,6 +245,6 @@ def _random(matrix: np.ndarray, selection: Run, objective: LogDet, draws: int, s
         name="more than random",
         passed=found.information >= found.max if len(selection.indices) < len(matrix) else None,
         value=found.z,
-        sentence=f"Its information is {found.information:.2f}; {draws} random draws of its size reached {found.mean:.2f} "
-        f"± {found.std:.2f}, {found.max:.2f} at most: {found.z:+.1f} standard deviations apart.",
+        sentence=f"Its information is {found.information:.2f}; {draws} random draws of its size reached "
+        f"{found.mean:.2f} ± {found.std:.2f}, {found.max:.2f} at most: {found.z:+.1f} standard deviations apart.",
     )

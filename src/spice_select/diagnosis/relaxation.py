@@ -13,12 +13,13 @@ import numpy as np
 from spice_select.diagnosis.bounds import largest
 from spice_select.diagnosis.matrix import TILE
 
+PATIENCE, ENOUGH = 4, 2e-4  # stop when four steps together lowered the bound by less than this, relatively
 POWER = 2  # w ← w·r²: twice the steps of the classic w ← w·r at the same cost; 3 can oscillate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tangent:
-    """B = diag(√δ)Uᵀ of the best step: `basis` U and `shrink` δ (float64), and the weights that gave it."""
+    """B = diag(√δ)Uᵀ of the best step: `basis` U, `shrink` δ (float64), the weights and the step that gave it."""
 
     basis: np.ndarray
     shrink: np.ndarray
@@ -72,19 +73,23 @@ def tangent(matrix: np.ndarray, weights: np.ndarray, alpha: float, k: int) -> tu
 
 
 def improve(matrix: np.ndarray, start: np.ndarray, alpha: float, k: int, steps: int) -> Tangent:
-    """The best tangent of `steps` multiplicative steps from `start` [m] over the rows of `matrix` [m, d].
+    """The best tangent of at most `steps` multiplicative steps from `start` [m] over the rows of `matrix` [m, d].
 
     Cost: `steps` × (4md² in the matrix's dtype + the eigendecomposition, about 10d³ in float64).
     """
     weights, best, kept = cap(start, k), np.inf, None
-    for _ in range(steps):
+    history: list[float] = []
+    for step in range(1, steps + 1):
         basis, shrink = tangent(matrix, weights, alpha, k)
         root = (np.sqrt(shrink)[:, None] * basis.T).astype(matrix.dtype)
         forms = alpha * _squares(matrix, root)
         small = np.sort(shrink)[:k]
         bound = largest(forms, k) + float((small - 1 - np.log(small)).sum())
         if kept is None or bound < best:
-            best, kept = bound, Tangent(basis=basis, shrink=shrink, weights=weights, steps=steps)
+            best, kept = bound, Tangent(basis=basis, shrink=shrink, weights=weights, steps=step)
+        history.append(best)
+        if step > PATIENCE and history[-1 - PATIENCE] - best < ENOUGH * best:
+            break
         weights = cap(weights * (forms / max(float(forms.max()), 1e-300)) ** POWER, k)
     if kept is None:
         raise ValueError(f"steps={steps}: at least one is needed")

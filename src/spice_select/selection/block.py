@@ -128,7 +128,9 @@ class Block:
         """Hand the picks to the root and the bounds; the block's rows are then known at the new epoch."""
         run = self._run
         if self._picked:
-            _, U = run.root.absorb(self._Y[self._picked])
+            U = run.root.absorb(self._Y[self._picked])
+            if run.root.worn(run.bounds.longest):
+                run.root.rebuild(run.problem.features.rows(run.ledger.rows))
             run.total = run.total + self._X[self._picked].sum(axis=0)
             run.bounds.advance(U, run.total / len(run.ledger.rows))
         run.bounds.settle(self._rows, self._r + 1e-12 * self._start, self._cosines())

@@ -50,8 +50,9 @@ class BlockedRun:
             Block(self, np.array(self.problem.initial[i : i + 128]), -np.inf).take_all()
         while not self.ledger.finished():
             rows, out = self._contenders()
+            known = bool((self.bounds.exact[rows] == self.bounds.now).all())
             picked = Block(self, rows, out).pick()
-            if self.ledger.stop is None and not self._adapt(len(rows), picked):
+            if self.ledger.stop is None and not self._adapt(len(rows), picked, known):
                 return self._hand_over()
         bounds = self.bounds
         stats = Stats(
@@ -86,10 +87,15 @@ class BlockedRun:
             scores /= self.problem.divisors(np.arange(self.problem.features.n)[rows])
         return scores
 
-    def _adapt(self, contenders: int, picked: int) -> bool:
-        """Fit the next block to this one; False when more rows tie than a block can hold."""
+    def _adapt(self, contenders: int, picked: int, known: bool) -> bool:
+        """Fit the next block to this one; False when more rows tie than a block can hold.
+
+        A block without a pick is progress unless its rows were `known` exactly before: it tightened their bounds.
+        """
         n = self.problem.features.n
         if picked == 0:
+            if not known:
+                return True
             if self.size >= min(n, LARGEST_BLOCK):
                 return False
             self.size = min(n, 2 * self.size)

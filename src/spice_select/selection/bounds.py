@@ -8,6 +8,7 @@ from spice_select.selection.features import Features
 UNIT = 2.0**-24  # unit roundoff of float32
 TILE_ROWS = 1024
 DENSE = 1.3  # rows whose span is at most this many times their number are used in place, without a copy
+FREE_FLOPS = 2e6  # about what a tile's overhead costs
 WASTE = 0.25  # how much of a tile's work may fall on picks that some of its rows have seen already
 TILE_DEPTH = 256  # inner products are summed in stretches of this length, which is what the error bound pays for
 
@@ -30,10 +31,12 @@ class Bounds:
         self._scale = float(2.0 ** np.round(np.log2(peak))) if peak > 0 else 1.0
         self._matrix, self._matrix_scale = _single(features, self._scale)
         self._squares, self._lengths = features.squares, np.sqrt(features.squares)
+        self.longest = float(self._lengths.max(initial=0.0))
         self._shortest = float(self._lengths[self._lengths > 0].min(initial=np.inf))
         self._gamma = gamma(min(d, TILE_DEPTH) + -(-d // TILE_DEPTH) + 3)
         self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
         self.epoch = np.zeros(n, dtype=np.int32)
+        self.exact = np.full(n, -1, dtype=np.int32)  # the epoch at which float64 last found the row's r
         self._starts = [0]  # picks' rows of U before each epoch
         self._updates = np.zeros((256, d), dtype=np.float32)
         self._mass = [0.0]  # cumulative Σ‖u‖²
@@ -90,7 +93,7 @@ class Bounds:
     def settle(self, rows: NDArray[np.int64], r: NDArray[np.float64], cosine: NDArray[np.float64] | None) -> None:
         """Enter what float64 found for `rows` at the present epoch."""
         self.r[rows] = r
-        self.epoch[rows] = self.now
+        self.epoch[rows] = self.exact[rows] = self.now
         if self._cosine is not None and cosine is not None:
             self._cosine[rows] = cosine
 
@@ -99,7 +102,7 @@ class Bounds:
         stale = rows[self.epoch[rows] < self.now]
         stale = stale[np.lexsort((stale, self.epoch[stale]))]
         pending = self._starts[-1] - np.asarray(self._starts)[self.epoch[stale]]
-        for a, b in tiles(pending):
+        for a, b in tiles(pending, FREE_FLOPS / self._matrix.shape[1]):
             self._refresh_tile(stale[a:b], pending[a:b])
         self.refreshed += len(stale)
 
@@ -140,14 +143,19 @@ class Bounds:
         self.r[rows] = np.minimum(self.r[rows], self.r[rows] - (taken - slack) * self._scale**2)
 
 
-def tiles(pending: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Cut rows sorted by falling `pending` into tiles of at most `TILE_ROWS` rows that share most of their picks."""
+def tiles(pending: NDArray[np.int64], free: float) -> list[tuple[int, int]]:
+    """Cut rows sorted by falling `pending` into tiles of at most `TILE_ROWS` rows that share most of their picks.
+
+    `free` products of a row with a pick may be wasted in each tile: they cost no more than opening another.
+    """
+    if len(pending) == 0:
+        return []
     edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(pending)]
     cut: list[tuple[int, int]] = []
     start, useful = 0, 0
     for a, b in zip(edges[:-1], edges[1:], strict=True):
         grown = useful + (b - a) * int(pending[a])
-        if a > start and (b - start) * int(pending[start]) > (1 + WASTE) * grown and a - start >= 32:
+        if a > start and (b - start) * int(pending[start]) > (1 + WASTE) * grown + free:
             cut.append((start, a))
             start, grown = a, (b - a) * int(pending[a])
         useful = grown

@@ -19,7 +19,7 @@ from spice_select.selection.objectives.base import Objective
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.penalties.base import Penalty
 from spice_select.selection.penalties.conflict import Conflict
-from spice_select.selection.problem import Problem
+from spice_select.selection.problem import TIE, Problem
 from spice_select.selection.result import Selection
 from spice_select.selection.stopping import StoppingRule
 
@@ -197,5 +197,5 @@ def _best_of_two(path: Callable[[Problem], Path], problem: Problem) -> Selection
     """Greedy by gain and greedy by gain per cost under a cost budget; the one worth more."""
     runs = [path(p)(p) for p in (problem, replace(problem, per_cost=True))]
     worth = [float(run.gains.sum()) for run in runs]
-    best = runs[int(worth[1] > worth[0])]
+    best = runs[int(worth[1] > worth[0] * (1 + TIE))]
     return replace(best, stats=runs[0].stats + runs[1].stats)

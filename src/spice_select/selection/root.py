@@ -1,75 +1,77 @@
 """An inverse root of I + αF_S in float64: L with LLᵀ = (I + αF_S)⁻¹, so that ‖xL‖² is what a row x still carries."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.selection.objectives.logdet import LogDet
+
 Matrix = NDArray[np.float64]
-SQUARABLE = 1e3  # α·(longest squared length) up to which a block's directions are found from its Gram matrix
-
-
-@dataclass(frozen=True, eq=False)
-class Factor:
-    """I − directionsᵀ diag(z) directions, the symmetric inverse root of I + αVᵀV for a block V [m, d]."""
-
-    directions: Matrix
-    z: NDArray[np.float64]
-
-    def __rmatmul__(self, Y: Matrix) -> Matrix:
-        """Y times the factor: O(|Y|·m)."""
-        return Y - ((Y @ self.directions.T) * self.z) @ self.directions
+SQUARABLE = 1e3  # α·(total squared length) up to which a block's directions are found from its Gram matrix
 
 
 class InverseRoot:
-    """L as a product of one factor for each block of picks; a dense matrix once that is cheaper.
+    """L = I − AᵀB with one row of A and B for each pick; a dense matrix once that is cheaper.
 
-    Gains are squared lengths of whitened rows, never differences, so a row loses eps·‖x‖·‖L‖ in √gain rather than
-    eps·‖x‖² in the gain itself: large α‖g‖² costs half as many digits as updating (I + αF_S)⁻¹ would.
+    A block of picks with whitened rows V multiplies L by (I + αVᵀV)^(−1/2) = I − Dᵀ diag(z) D. Gains are squared lengths of
+    whitened rows, never differences, so a row loses eps·‖x‖·‖L‖ in √gain rather than eps·‖x‖² in the gain itself: large
+    α‖g‖² costs half as many digits as updating (I + αF_S)⁻¹ would.
     """
 
     def __init__(self, d: int, alpha: float) -> None:
         self._d, self._alpha = d, alpha
-        self._factors: list[Factor] = []
         self._rank = 0
+        self._A = np.empty((64, d))
+        self._B = np.empty((64, d))
         self._dense: Matrix | None = None
+        self._anchor = 1.0  # largest entry of L when it was last computed afresh: its rounding errors scale with it
+
+    def worn(self, reach: float) -> bool:
+        """Whether L has shrunk so far below its rounding errors that rows of length `reach` need it computed afresh.
+
+        Happens once α‖g‖² passes about 1e11 and the picks span the whole space.
+        """
+        noise = 16 * np.finfo(np.float64).eps * np.sqrt(self._alpha) * reach * self._anchor
+        return self._dense is not None and noise > 1e-9 and float(np.abs(self._dense).max()) < self._anchor / 10
+
+    def rebuild(self, chosen: Matrix) -> None:
+        """L from a fresh QR factorisation over all picks [t, d]: O((t + d)d²)."""
+        self._dense = np.linalg.inv(LogDet(self._alpha).root(chosen))
+        self._anchor = float(np.abs(self._dense).max())
 
     def whiten(self, X: Matrix) -> Matrix:
         """XL for rows X [p, d]: O(pd·min(t, d)), t the picks so far."""
         if self._dense is not None:
             return X @ self._dense
-        for factor in self._factors:
-            X = factor.__rmatmul__(X)
-        return X
+        return X - (X @ self._A[: self._rank].T) @ self._B[: self._rank]
 
-    def absorb(self, V: Matrix) -> tuple[Factor, Matrix]:
-        """Take in a block of picks given as whitened rows V [m, d].
+    def absorb(self, V: Matrix) -> Matrix:
+        """Take in a block of picks given as whitened rows V [m, d]. O(md·min(t, d) + m²d).
 
-        Returns the block's factor, which carries rows already whitened over it, and U [m, d] with LLᵀ − L'L'ᵀ = UᵀU:
-        ‖xL‖² falls by ‖xUᵀ‖² for any row x.
+        Returns U [m, d] with LLᵀ − L'L'ᵀ = UᵀU: for any row x, ‖xL‖² falls by ‖xUᵀ‖².
         """
-        factor, share = shrinkage(V, self._alpha)
-        pulled = self._pull(factor.directions)
-        if self._dense is None:
-            self._factors.append(factor)
-            self._rank += len(V)
-            if 2 * self._rank >= self._d:
-                self._dense, self._factors = self.whiten(np.eye(self._d)), []
-        else:
-            self._dense -= (pulled.T * factor.z) @ factor.directions
-        return factor, pulled * share[:, None]
-
-    def _pull(self, directions: Matrix) -> Matrix:
-        """(L·directionsᵀ)ᵀ."""
+        directions, z, share = shrinkage(V, self._alpha)
         if self._dense is not None:
-            return directions @ self._dense.T
-        for factor in reversed(self._factors):
-            directions = factor.__rmatmul__(directions)
-        return directions
+            pulled = directions @ self._dense.T
+            self._dense -= (pulled.T * z) @ directions
+        else:
+            t = self._rank
+            pulled = directions - (directions @ self._B[:t].T) @ self._A[:t]
+            self._append(pulled * z[:, None], directions)
+        return pulled * share[:, None]
+
+    def _append(self, A: Matrix, B: Matrix) -> None:
+        t, end = self._rank, self._rank + len(A)
+        while end > len(self._A):
+            self._A = np.concatenate([self._A, np.empty_like(self._A)])
+            self._B = np.concatenate([self._B, np.empty_like(self._B)])
+        self._A[t:end], self._B[t:end], self._rank = A, B, end
+        if 2 * end >= self._d:
+            self._dense = np.eye(self._d) - self._A[:end].T @ self._B[:end]
+            self._A = self._B = np.empty((0, self._d))
 
 
-def shrinkage(V: Matrix, alpha: float) -> tuple[Factor, NDArray[np.float64]]:
-    """The factor of a block V [m, d], and √(α/(1+αλ)) of each direction, λ its squared length; z = (1 − 1/√(1+αλ))/λ.
+def shrinkage(V: Matrix, alpha: float) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
+    """Orthogonal directions D of a block V [m, d], z = (1 − 1/√(1+αλ))/λ and √(α/(1+αλ)), λ their squared lengths.
 
     From VVᵀ where that is safe, else by SVD: squaring would lose the short directions of a block that also has very
     long ones.
@@ -82,4 +84,4 @@ def shrinkage(V: Matrix, alpha: float) -> tuple[Factor, NDArray[np.float64]]:
         _, lengths, right = np.linalg.svd(V, full_matrices=False)
         squares, directions = lengths * lengths, right * lengths[:, None]
     root = np.sqrt(1.0 + alpha * squares)
-    return Factor(directions, alpha / (root * (1.0 + root))), np.sqrt(alpha) / root
+    return directions, alpha / (root * (1.0 + root)), np.sqrt(alpha) / root

@@ -10,8 +10,8 @@ from pathlib import Path
 from spice_select.errors import InputError
 
 _REMEDIES = {
-    errno.ENOSPC: "The disk is full. Free some space, then run the same command again: finished parts are kept.",
-    errno.EDQUOT: "The disk quota is used up. Free some space, then run the same command again: finished parts are kept.",
+    errno.ENOSPC: "The disk is full. Free some space and run the same command again: finished parts are kept.",
+    errno.EDQUOT: "The disk quota is used up. Free some space and run the same command again: finished parts are kept.",
     errno.EACCES: "Permission denied. Choose another folder with --out, or make this one writable.",
     errno.EPERM: "Permission denied. Choose another folder with --out, or make this one writable.",
     errno.EROFS: "The file system is read-only. Choose another folder with --out.",

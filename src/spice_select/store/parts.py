@@ -1,7 +1,7 @@
 """Features on disk, in parts: each part a Parquet file that is whole and checked, or absent.
 
 A part is written aside and renamed; its SHA-256 follows in a file of its own, written last. A part counts as finished
-only while its bytes match that sum, so a killed process, a full disk or a flipped bit costs one part and never the truth.
+only while its bytes match that sum, so a killed process, a full disk or a flipped bit costs one part, never the truth.
 Any Parquet reader opens a part as it is: metadata columns beside a fixed-size list of float32.
 """
 

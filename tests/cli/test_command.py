@@ -1,0 +1,225 @@
+"""The command line: what it prints, and its exit codes. 0 done, 2 bad input without a traceback, 1 our fault."""
+
+import gzip
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spice_select.cli import main
+
+Corpus = Callable[..., Path]
+
+
+@pytest.fixture
+def spice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Run the command; returns exit code, output, errors."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def small(tiny_proxy: Path) -> tuple[str, ...]:
+    return ("--model", str(tiny_proxy), "--sketch-dim", "32")
+
+
+def test_select_prints_what_was_chosen_and_where_it_lies(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    code, out, _ = spice("select", corpus(), "--budget", "25%", "--out", tmp_path / "r", *small)
+    assert code == 0
+    for words in ("40 in, 0 dropped", "10 rows (25.0%", "source mix", "math", "talk", "information", "certified", "≥"):
+        assert words in out
+    assert "selected.jsonl" in out.splitlines()[-1]
+
+
+def test_show_prints_the_same_summary_again(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    _, first, _ = spice("select", corpus(), "--budget", "5", "--out", tmp_path / "r", *small)
+    code, again, _ = spice("show", tmp_path / "r")
+    assert code == 0
+    assert first.endswith(again)
+
+
+def test_config_replays_and_flags_override_it(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    spice("select", corpus(), "--budget", "25%", "--out", tmp_path / "a", *small)
+    config = tmp_path / "a" / "config.yaml"
+    assert spice("select", "--config", config, "--out", tmp_path / "b")[0] == 0
+    assert spice("select", f"--config={config}", "--budget", "3", "--out", tmp_path / "c")[0] == 0
+    chosen = {name: (tmp_path / name / "selected.jsonl").read_bytes() for name in "abc"}
+    assert chosen["a"] == chosen["b"]
+    assert len(chosen["c"].splitlines()) == 3
+
+
+def test_without_out_the_run_lies_under_runs_and_is_found_again(
+    spice, corpus: Corpus, small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert spice("select", corpus(), *small)[0] == 0
+    code, out, _ = spice("select", corpus(), *small)
+    assert code == 0
+    assert "finished already" in out
+    assert [path.name.startswith("train-") for path in (tmp_path / "runs").iterdir()] == [True]
+
+
+def test_preview_marks_what_is_trained_on(spice, corpus: Corpus, small) -> None:
+    rows = [{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello there"}]}]
+    code, out, _ = spice("preview", corpus([*rows, {"messages": []}]), "--model", small[1])
+    assert code == 0
+    assert "⟦Hello there<|im_end|>⟧" in out
+    assert "dropped" in out
+
+
+def test_preview_beyond_the_corpus_is_refused(spice, corpus: Corpus, small) -> None:
+    code, _, err = spice("preview", corpus(), "--model", small[1], "--start", "40")
+    assert code == 2
+    assert "rows 0 to 39" in err
+
+
+def test_check_features_reports_every_check(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    spice("select", corpus(), "--budget", "25%", "--out", tmp_path / "r", *small)
+    code, out, _ = spice("check", "features", tmp_path / "r")
+    assert code == 0
+    assert "submodular" in out
+    assert "holds" in out
+
+
+def test_help_teaches_every_setting(spice) -> None:
+    from spice_select.config import SelectSettings
+
+    code, out, _ = spice("select", "--help")
+    assert code == 0
+    for name in SelectSettings().flat():
+        assert f"--{name.replace('_', '-')}" in out
+
+
+@pytest.mark.parametrize("verb", ["select", "preview", "show", "check-features"])
+def test_every_verb_has_help(spice, verb: str) -> None:
+    code, out, _ = spice(verb, "--help")
+    assert code == 0
+    assert len(out) > 200
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+GOOD = json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})
+ALPACA = json.dumps({"instruction": "a", "input": "", "output": "b"})
+
+BAD_FILES: dict[str, tuple[str, bytes, str]] = {
+    "empty": ("x.jsonl", b"", "empty"),
+    "broken JSON": ("x.jsonl", f"{GOOD}\n{GOOD}\n{{oops\n".encode(), "x.jsonl:3"),
+    "mixed formats": ("x.jsonl", f"{GOOD}\n{ALPACA}\n".encode(), "alpaca"),
+    "binary": ("x.jsonl", bytes(range(256)) * 9, "x.jsonl"),
+    "not UTF-8": ("x.jsonl", f"{GOOD}\n".encode() + '{"messages": "é"}\n'.encode("latin-1"), "UTF-8"),
+    "cut-off gzip": ("x.jsonl.gz", gzip.compress(f"{GOOD}\n".encode() * 999)[:-9], "x.jsonl.gz"),
+    "a list of numbers": ("x.json", b"[1, 2]", "x.json"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_corpus_is_one_clear_error(spice, small, tmp_path: Path, name: str) -> None:
+    file, content, word = BAD_FILES[name]
+    code, _, err = spice("select", write(tmp_path / file, content), "--out", tmp_path / "r", *small)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert word in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "r").exists()
+
+
+def _directory_without_config(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"")
+
+
+def _directory_with_pickled_weights(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [(_directory_without_config, "config.json"), (_directory_with_pickled_weights, "--allow-pickle")],
+)
+def test_a_bad_model_directory_is_one_clear_error(
+    spice, corpus: Corpus, tiny_proxy: Path, tmp_path: Path, make: Any, words: str
+) -> None:
+    (tmp_path / "m").mkdir()
+    make(tmp_path / "m")
+    code, _, err = spice("select", corpus(), "--model", tmp_path / "m", "--out", tmp_path / "r")
+    assert code == 2
+    assert words in err
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("model", ["./no/such/directory", "nobody/no-such-model"])
+def test_an_unknown_model_is_one_clear_error(spice, corpus: Corpus, tmp_path: Path, model: str) -> None:
+    code, _, err = spice("select", corpus(), "--model", model, "--out", tmp_path / "r")
+    assert code == 2
+    assert model in err
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_output_is_one_clear_error(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    code, _, err = spice("select", corpus(), "--out", tmp_path / "locked" / "r", *small)
+    assert code == 2
+    assert "--out" in err
+
+
+def test_an_output_below_a_file_is_one_clear_error(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, _, err = spice("select", corpus(), "--out", tmp_path / "file" / "r", *small)
+    assert code == 2
+    assert "--out" in err
+
+
+@pytest.mark.parametrize("budget", ["0", "200%", "41"])
+def test_a_bad_budget_is_one_clear_error(spice, corpus: Corpus, small, tmp_path: Path, budget: str) -> None:
+    code, _, err = spice("select", corpus(), "--budget", budget, "--out", tmp_path / "r", *small)
+    assert code == 2
+    assert "budget" in err
+
+
+def test_a_missing_corpus_names_the_nearest_file(spice, corpus: Corpus, small) -> None:
+    path = corpus()
+    code, _, err = spice("select", path.with_name("trian.jsonl"), *small)
+    assert code == 2
+    assert "train.jsonl" in err
+
+
+def test_no_corpus_at_all_says_what_to_give(spice) -> None:
+    code, _, err = spice("select")
+    assert code == 2
+    assert "spice select train.jsonl" in err
+
+
+def test_an_unknown_flag_suggests_the_nearest(spice, corpus: Corpus) -> None:
+    code, out, err = spice("select", corpus(), "--budgett", "3")
+    assert code == 2
+    assert "--budget" in out + err
+
+
+def test_a_fault_of_ours_exits_with_1(spice, corpus: Corpus, small, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spice_select.pipeline.certificate", lambda *a, **k: 1 / 0)
+    code, _, err = spice("select", corpus(), *small, "--out", corpus().parent / "r")
+    assert code == 1
+    assert "ZeroDivisionError" in err
+
+
+def test_importing_the_package_imports_no_heavy_library() -> None:
+    import subprocess
+    import sys
+
+    script = "import spice_select, sys; print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
