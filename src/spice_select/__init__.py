@@ -24,8 +24,8 @@ from spice_select.selection import pools as pools
 if TYPE_CHECKING:
     from spice_select.config import SelectSettings as SelectSettings
     from spice_select.diagnosis import certificate as certificate
-    from spice_select.pipeline import Run as Run
-    from spice_select.pipeline import load as load
+    from spice_select.finished import Run as Run
+    from spice_select.finished import load as load
     from spice_select.pipeline import select as select
 
 __version__ = "0.1.0"
@@ -33,8 +33,8 @@ __version__ = "0.1.0"
 _LAZY = {
     "SelectSettings": "spice_select.config",
     "certificate": "spice_select.diagnosis",
-    "Run": "spice_select.pipeline",
-    "load": "spice_select.pipeline",
+    "Run": "spice_select.finished",
+    "load": "spice_select.finished",
     "select": "spice_select.pipeline",
 }
 

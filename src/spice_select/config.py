@@ -89,6 +89,12 @@ class SelectionSettings(_Group):
         lt=1,
         description="Early stop ω: end when the gain falls to this share of the first (SPICE+; paper: 0.5).",
     )
+    per_source_min: float | None = Field(
+        None, ge=0, le=1, description="Least share of the choice that every source gets (by its `source` column)."
+    )
+    per_source_max: float | None = Field(
+        None, gt=0, le=1, description="Most of the choice that any one source may get, as a share."
+    )
     schedule: Literal["global", "pools"] = Field(
         "global",
         description="One greedy over everything, or one in each pool of a seeded permutation (the paper's way).",

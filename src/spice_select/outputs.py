@@ -17,6 +17,10 @@ from spice_select.store import FeatureBlock, atomic
 SELECTED = "selected.jsonl"
 DROPPED = "dropped.jsonl"
 SELECTION = "selection.parquet"
+SUMMARY = "summary.json"
+CONFIG = "config.yaml"
+FEATURES = "gradients"
+ALL = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
 
 
 def write_selected(run: RunFolder, rows: Sequence[Row], features: FeatureBlock, selection: Selection) -> None:

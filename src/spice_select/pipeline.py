@@ -3,100 +3,34 @@
 Every stage has one home; this file is their map and holds no method of its own.
 """
 
-import contextlib
-import json
-import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from spice_select import outputs
-from spice_select.config import SelectionSettings, SelectSettings, read_config, write_config
+from spice_select.choice import choose, normalised, usable
+from spice_select.clock import Clock
+from spice_select.config import SelectSettings, write_config
 from spice_select.corpus import read_corpus
 from spice_select.data.budget import Budget
 from spice_select.data.encode import Encoded, Encoder, encode_rows
 from spice_select.data.formats import Format, detect_format
 from spice_select.data.records import Drop, Row
 from spice_select.diagnosis.certificate import certificate
-from spice_select.diagnosis.checks import CheckResult, run_checks
 from spice_select.diagnosis.versus_random import versus_random
 from spice_select.errors import InputError
+from spice_select.finished import Run
 from spice_select.gradients.stage import compute_features
 from spice_select.identity import default_folder, identity_of, manifest_facts
 from spice_select.progress import Progress, Silent
 from spice_select.proxy import Proxy, find_proxy
-from spice_select.run import RunFolder, load_run, open_run
-from spice_select.selection import Conflict, GainRatio, LogDet, Selection, greedy, pools
-from spice_select.store import FeatureBlock, PartStore, atomic
-from spice_select.summary import Summary, summarise
+from spice_select.run import RunFolder, open_run
+from spice_select.selection import LogDet
+from spice_select.store import PartStore, atomic
+from spice_select.summary import summarise
 
-if TYPE_CHECKING:
-    from datasets import Dataset
-
-FEATURES = "gradients"
-SUMMARY = "summary.json"
-CONFIG = "config.yaml"
 RANDOM_DRAWS = 10
-_OUTPUTS = [outputs.SELECTED, outputs.DROPPED, outputs.SELECTION, SUMMARY, CONFIG]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes:
-        path: its folder.
-    """
-
-    path: Path
-
-    @property
-    def summary(self) -> Summary:
-        """The run in numbers."""
-        return Summary.from_json(json.loads((self.path / SUMMARY).read_text(encoding="utf-8")))
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        """Hashes, versions, seed and times."""
-        return RunFolder(self.path).manifest() or {}
-
-    @property
-    def dataset(self) -> "Dataset":
-        """The chosen rows in the order picked, each with its `spice` object (rank, gain, epsilon, conflict, row)."""
-        from datasets import Dataset
-
-        return Dataset.from_list(list(outputs.iterate_selected(self.path)))
-
-    @property
-    def settings(self) -> SelectSettings:
-        """What was asked."""
-        return read_config(self.path / CONFIG)[1]
-
-    @cached_property
-    def features(self) -> FeatureBlock:
-        """The features of the usable rows: ``[n, d]`` float32 as sketched, and what belongs to each row."""
-        return usable(PartStore(self.path / FEATURES).read(self.manifest["parts"]))[0]
-
-    @property
-    def matrix(self) -> NDArray[np.float32]:
-        """The features as the selector saw them ``[n, d]``: normalised where the settings say so."""
-        return normalised(self.features.features, self.settings.selection.normalise)
-
-    @property
-    def selection(self) -> Selection:
-        """The ordered selection; indices are positions in `features`."""
-        manifest = self.manifest
-        return outputs.read_selection(self.path, self.features, manifest["stop"], manifest["stats"])
-
-
-def load(path: str | Path) -> Run:
-    """Open a finished run folder. Raises InputError when it is none, or unfinished."""
-    return Run(load_run(Path(path)).path)
+"""Random picks of the same size that a selection's information is compared with."""
 
 
 def select(
@@ -136,7 +70,7 @@ def run_select(
     progress: Progress | None = None,
 ) -> Run:
     """`select` with the settings as one object."""
-    progress, clock = progress or Silent(), _Clock()
+    progress, clock = progress or Silent(), Clock()
     budget = Budget.parse(settings.selection.budget)
     with clock("reading"):
         rows = read_corpus(corpus, settings)
@@ -172,12 +106,12 @@ class _Corpus:
 
 
 def _fill(
-    run: RunFolder, corpus: _Corpus, settings: SelectSettings, proxy: Proxy, progress: Progress, clock: "_Clock"
+    run: RunFolder, corpus: _Corpus, settings: SelectSettings, proxy: Proxy, progress: Progress, clock: Clock
 ) -> None:
     """Compute what an open run folder lacks, the manifest last."""
-    store, examples = PartStore(run.path / FEATURES), corpus.encoded.examples
-    with atomic(run.path / CONFIG) as aside:
-        write_config(aside, corpus.name, settings)
+    store, examples = PartStore(run.path / outputs.FEATURES), corpus.encoded.examples
+    with atomic(run.path / outputs.CONFIG) as aside:
+        write_config(aside, _absolute(corpus.name), settings)
     with clock("gradients"):
         parts, block = compute_features(
             examples,
@@ -190,10 +124,11 @@ def _fill(
     drops = [*corpus.encoded.drops, *unusable]
     _refuse_empty(corpus.rows, drops)
     with clock("selection"):
-        k = corpus.budget.rows(len(features.rows))
         matrix = normalised(features.features, settings.selection.normalise)
         objective = LogDet(alpha=settings.selection.alpha)
-        chosen = choose(matrix, k, settings.selection)
+        groups = {example.row: example.source for example in examples}
+        sources = [groups[int(row)] for row in features.rows]
+        chosen = choose(matrix, features, sources, corpus.budget, settings.selection)
     with clock("judging"):
         versus = versus_random(matrix, chosen, objective, draws=RANDOM_DRAWS, seed=settings.selection.seed)
         proof = certificate(matrix, chosen, objective)
@@ -212,47 +147,10 @@ def _fill(
         notes=corpus.notes,
         seconds=clock.seconds,
     )
-    run.write_json(SUMMARY, summary.to_json())
+    run.write_json(outputs.SUMMARY, summary.to_json())
     notes = {"stop": asdict(chosen.stop), "stats": asdict(chosen.stats)}
     facts = manifest_facts(corpus.name, corpus.identity, parts=parts, notes=notes, seconds=clock.seconds)
-    run.finish(facts, _OUTPUTS)
-
-
-def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
-    """The sceptic's questions, asked of a finished run's own gradients: see `spice_select.diagnosis.run_checks`."""
-    run = load(path)
-    objective = LogDet(alpha=run.settings.selection.alpha)
-    return run_checks(run.matrix, run.selection, objective, seed=seed)
-
-
-def choose(matrix: NDArray[np.float32], k: int, settings: SelectionSettings) -> Selection:
-    """Run the selector that the settings describe on a feature matrix ``[n, d]``."""
-    options: dict[str, Any] = {"objective": LogDet(alpha=settings.alpha)}
-    if settings.conflict_weight:
-        options["penalty"] = Conflict(weight=settings.conflict_weight)
-    if settings.stop_ratio is not None:
-        options["stop"] = GainRatio(settings.stop_ratio)
-    if settings.schedule == "pools":
-        return pools(matrix, k, pool_size=settings.pool_size, seed=settings.seed, **options)
-    return greedy(matrix, k, **options)
-
-
-def normalised(matrix: NDArray[np.float32], rule: str) -> NDArray[np.float32]:
-    """The matrix as the selector sees it: as it is, or with rows of length one (zero rows stay zero)."""
-    if rule == "none":
-        return matrix
-    lengths = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
-    return np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0)
-
-
-def usable(block: FeatureBlock) -> tuple[FeatureBlock, list[Drop]]:
-    """Split off the rows whose loss or gradient is not a number."""
-    bad = np.flatnonzero(~block.finite)
-    drops = [
-        Drop(int(block.rows[i]), "non-finite", f"loss {block.losses[i]} or its gradient is not a finite number")
-        for i in bad
-    ]
-    return (block.take(block.finite) if len(bad) else block), drops
+    run.finish(facts, outputs.ALL)
 
 
 def _encode(rows: list[Row], row_format: Format, encoder: Encoder, progress: Progress) -> Encoded:
@@ -276,14 +174,6 @@ def _refuse_empty(rows: list[Row], drops: list[Drop]) -> None:
         )
 
 
-class _Clock:
-    """Seconds spent in each stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+def _absolute(corpus: str) -> str:
+    """A local corpus by its whole path, so that the config replays from any folder; a hub id as it is."""
+    return str(Path(corpus).resolve()) if Path(corpus).exists() else corpus

@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class RunFolder:
     def write_json(self, name: str, content: Any) -> None:
         self.write_text(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
-    def write_lines(self, name: str, records: Iterator[dict[str, Any]]) -> None:
+    def write_lines(self, name: str, records: Iterable[dict[str, Any]]) -> None:
         """Write JSON lines, one record each."""
         with (
             atomic(self.path / name) as aside,
@@ -61,7 +61,7 @@ class RunFolder:
             for record in records:
                 handle.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
 
-    def finish(self, facts: Mapping[str, Any], outputs: list[str]) -> None:
+    def finish(self, facts: Mapping[str, Any], outputs: Iterable[str]) -> None:
         """Write the manifest, the last file of a run, with the SHA-256 of every output."""
         sums = {name: sha256(self.path / name) for name in outputs}
         self.write_json(MANIFEST, {**facts, "outputs": sums})

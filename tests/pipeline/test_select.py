@@ -68,6 +68,17 @@ def test_pools_take_their_share_of_every_window(corpus: Corpus, options, tmp_pat
     assert np.bincount(run.selection.pools).tolist() == [2, 2, 2, 2, 2]
 
 
+def test_every_source_gets_its_share_and_no_more(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", per_source_min=0.4, per_source_max=0.5, **options)
+    assert sorted(mix.chosen_rows for mix in run.summary.mix) == [5, 5]
+
+
+def test_quotas_without_sources_are_refused(corpus: Corpus, sums, options, tmp_path: Path) -> None:
+    rows = [{"messages": row["messages"]} for row in sums(20)]
+    with pytest.raises(InputError, match="source"):
+        spice.select(corpus(rows), out=tmp_path / "r", per_source_max=0.5, **options)
+
+
 def test_an_early_stop_ends_the_selection_and_says_so(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", stop_ratio=0.99, **options)
     assert run.selection.stop.reason == "gain_ratio"

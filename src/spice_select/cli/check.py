@@ -19,6 +19,6 @@ def check_features(
     from rich.console import Console
 
     from spice_select.cli.tables import print_checks
-    from spice_select.pipeline import check_run
+    from spice_select.finished import check_run
 
     print_checks(Console(), check_run(run, seed=seed))

@@ -19,6 +19,6 @@ def show(
     from rich.console import Console
 
     from spice_select.cli.tables import print_summary
-    from spice_select.pipeline import load
+    from spice_select.finished import load
 
     print_summary(Console(), load(run), rows=rows)

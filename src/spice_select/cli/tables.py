@@ -15,7 +15,7 @@ from spice_select import outputs
 from spice_select.data.preview import Segment
 from spice_select.data.records import Drop
 from spice_select.diagnosis.checks import CheckResult
-from spice_select.pipeline import Run
+from spice_select.finished import Run
 from spice_select.preview import Preview
 from spice_select.summary import Summary
 

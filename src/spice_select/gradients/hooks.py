@@ -81,7 +81,7 @@ class HookEngine:
             hooks.enter_context(_supervised_positions(model, batch))
             for capture in plan.captures:
                 hooks.enter_context(_watched(capture, batch, sums))
-            logits = model(input_ids=batch.input_ids, use_cache=False).logits[0]
+            logits = model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)  # an index would copy them
             per_token = token_losses(logits, batch.targets) * self.loss.token_weights(batch.counts)[batch.rows]
             del logits
             if per_token.requires_grad:

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-_CHUNK_ELEMENTS = 1 << 24
-"""Logits that are exponentiated at once (64 MiB in float32), so that no second matrix of logits is needed."""
+_CHUNK_ELEMENTS = 1 << 20
+"""Logits that are exponentiated at once: 4 MiB in float32, which stay in a processor's cache."""
 
 
 class ResponseLoss(Protocol):
@@ -52,26 +52,33 @@ class TokenSum:
 
 
 class _TokenCrossEntropy(torch.autograd.Function):
-    """−log softmax at the target, float32, with a softmax formed only in backward and only a chunk at a time."""
+    """−log softmax at the target, in float32. The backward pass puts the gradient where the logits were.
+
+    So there is one matrix of logits instead of three. Nothing before reads it any more: a linear layer's backward
+    pass needs no output, and where some operation does, autograd notices the change and raises.
+    """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
         step = max(1, _CHUNK_ELEMENTS // logits.shape[1])
         normaliser = torch.cat([chunk.float().logsumexp(1) for chunk in torch.split(logits, step)])
-        ctx.save_for_backward(logits, targets, normaliser)
+        ctx.logits = logits.detach()
+        ctx.save_for_backward(targets, normaliser)
         return normaliser - logits.gather(1, targets[:, None])[:, 0].float()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        logits, targets, normaliser = ctx.saved_tensors
+        targets, normaliser = ctx.saved_tensors
+        logits: Tensor = ctx.logits
         step = max(1, _CHUNK_ELEMENTS // logits.shape[1])
-        result = torch.empty_like(logits)
         for start in range(0, len(logits), step):
             rows = slice(start, start + step)
-            softmax = (logits[rows].float() - normaliser[rows, None]).exp_()
+            softmax = logits[rows].float().sub_(normaliser[rows, None]).exp_()
             softmax.scatter_add_(1, targets[rows, None], softmax.new_full((len(softmax), 1), -1.0))
-            result[rows] = softmax.mul_(grad[rows, None])
-        return result, None
+            softmax.mul_(grad[rows, None])
+            if softmax.dtype != logits.dtype:
+                logits[rows] = softmax
+        return logits, None
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:

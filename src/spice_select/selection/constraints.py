@@ -201,7 +201,7 @@ def _check_costs(n: int, costs: Any, max_cost: float | None) -> tuple[NDArray[np
         raise InputError(f"costs of shape {array.shape} for {n} feature rows. Give one cost for each row.")
     bad = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
     if len(bad):
-        raise InputError(f"row {bad[0]} costs {array[bad[0]]!r}: costs must be finite and above 0. Drop or mend the row.")
+        raise InputError(f"row {bad[0]} costs {float(array[bad[0]])!r}: costs must be finite and above 0. Drop or mend the row.")
     if max_cost is None:
         raise InputError("costs without max_cost: say how much the picked rows may cost together.")
     if not (np.isfinite(max_cost) and max_cost >= array.min()):

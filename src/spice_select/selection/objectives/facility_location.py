@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spice_select.selection.objectives.base import Matrix, Objective, Rows
 
 CHUNK = 1024
+ROUNDING = 1e-13  # cosines that differ by less are equal: a row already stood for must gain exactly nothing
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class FacilityState:
     def gains(self, rows: Rows) -> NDArray[np.float64]:
         """Δ of `rows`, in chunks: O(|rows|·nd)."""
         parts = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
-        return np.concatenate(
-            [np.maximum(self._units[part] @ self._units.T - self._best, 0.0).sum(axis=1) for part in parts]
-            or [np.zeros(0)]
-        )
+        return np.concatenate([self._excess(part).sum(axis=1) for part in parts] or [np.zeros(0)])
+
+    def _excess(self, rows: Rows) -> Matrix:
+        more = self._units[rows] @ self._units.T - self._best
+        return np.where(more > ROUNDING, more, 0.0)
 
     def add(self, row: int) -> None:
         """O(nd)."""

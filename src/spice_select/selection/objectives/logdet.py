@@ -42,12 +42,21 @@ class LogDet(Objective):
     def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """log(1 + α‖R⁻ᵀg_x‖²), RᵀR = I + αF_S, with R from a QR factorisation of the stacked [√α G_S; I].
 
-        The factorisation never forms F, so its condition number is not squared. O((k + d)d² + |candidates|·d²).
+        The factorisation never forms F, so its condition number is not squared. O((k + d)d² + |candidates|·d²); where k is
+        below d/2 the same within the span of the chosen rows, O(dk² + |candidates|·dk).
         """
-        X = take(features, candidates)
-        if len(indices) > 0:
-            X = np.linalg.solve(self.root(take(features, indices)).T, X.T).T
-        return np.log1p(self.alpha * np.einsum("ij,ij->i", X, X))
+        X, chosen = take(features, candidates), take(features, indices)
+        outside = np.zeros(len(X))
+        if 0 < 2 * len(chosen) < chosen.shape[1]:
+            basis = np.linalg.qr(chosen.T)[0]
+            inside = X @ basis
+            left = X - inside @ basis.T
+            left -= (left @ basis) @ basis.T
+            outside = np.einsum("ij,ij->i", left, left)
+            X, chosen = inside, chosen @ basis
+        if len(chosen) > 0:
+            X = np.linalg.solve(self.root(chosen).T, X.T).T
+        return np.log1p(self.alpha * (outside + np.einsum("ij,ij->i", X, X)))
 
     def root(self, chosen: Matrix) -> Matrix:
         """Upper triangular R [d, d] with RᵀR = I + α·chosenᵀchosen.

@@ -59,7 +59,7 @@ def require_nonnegative(values: NDArray[np.float64], rows: Rows, penalty: object
     if values.size and not values.min() >= 0:
         at = int(np.argmax(~(values >= 0)))
         raise InputError(
-            f"{type(penalty).__name__} gave {values[at]!r} for row {int(rows[at])}: a penalty must be 0 or above, "
+            f"{type(penalty).__name__} gave {float(values[at])!r} for row {int(rows[at])}: a penalty must be 0 or above, "
             "otherwise stale gains no longer bound the scores. Clip it at 0, or add a constant."
         )
     return values

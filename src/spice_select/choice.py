@@ -1,0 +1,83 @@
+"""What is chosen from a feature matrix: the selector, as the settings describe it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.config import SelectionSettings
+from spice_select.data.budget import Budget
+from spice_select.data.records import Drop
+from spice_select.errors import InputError
+from spice_select.selection import Conflict, GainRatio, LogDet, Quota, Selection, greedy, pools
+from spice_select.store import FeatureBlock
+
+
+def choose(
+    matrix: NDArray[np.float32],
+    features: FeatureBlock,
+    sources: Sequence[str],
+    budget: Budget,
+    settings: SelectionSettings,
+) -> Selection:
+    """Select rows of a feature matrix.
+
+    Args:
+        matrix: ``[n, d]``, the features as the selector sees them (`normalised`).
+        features: what belongs to each row; its tokens are what a token budget is spent on.
+        sources: the group of each row, for quotas.
+        budget: how much to choose.
+        settings: by which rule.
+
+    Raises:
+        InputError: quotas without sources, quotas or token budgets with pools, quotas that cannot be met.
+    """
+    options: dict[str, Any] = {"objective": LogDet(alpha=settings.alpha)}
+    if settings.conflict_weight:
+        options["penalty"] = Conflict(weight=settings.conflict_weight)
+    if settings.stop_ratio is not None:
+        options["stop"] = GainRatio(settings.stop_ratio)
+    k = budget.rows(len(matrix))
+    if settings.schedule == "pools":
+        return pools(matrix, k, pool_size=settings.pool_size, seed=settings.seed, **options)
+    return greedy(matrix, k, **options, **_quotas(sources, k, settings))
+
+
+def _quotas(sources: Sequence[str], k: int, settings: SelectionSettings) -> dict[str, Any]:
+    """Every source's least and most rows, from the shares in the settings."""
+    low, high = settings.per_source_min, settings.per_source_max
+    if low is None and high is None:
+        return {}
+    names = sorted(set(sources))
+    if names == [""]:
+        raise InputError(
+            "--per-source-min and --per-source-max need a `source` or `dataset` column in the corpus, which has none. "
+            "Add one, or leave them out."
+        )
+    counts = {name: sources.count(name) for name in names}
+    most = k if high is None else max(1, round(high * k))
+    least = 0 if low is None else round(low * k)
+    # a source smaller than its quota gives all it has
+    return {
+        "groups": sources,
+        "quotas": {name: Quota(minimum=min(least, counts[name]), maximum=most) for name in names},
+    }
+
+
+def normalised(matrix: NDArray[np.float32], rule: str) -> NDArray[np.float32]:
+    """The matrix as the selector sees it: as it is, or with rows of length one (zero rows stay zero)."""
+    if rule == "none":
+        return matrix
+    lengths = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
+    return np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0)
+
+
+def usable(block: FeatureBlock) -> tuple[FeatureBlock, list[Drop]]:
+    """Split off the rows whose loss or gradient is not a number."""
+    bad = np.flatnonzero(~block.finite)
+    drops = [
+        Drop(int(block.rows[i]), "non-finite", f"loss {block.losses[i]} or its gradient is not a finite number")
+        for i in bad
+    ]
+    return (block.take(block.finite) if len(bad) else block), drops

@@ -1,0 +1,183 @@
+"""Conformance suites for the parts of a selection: run them on an objective, a penalty or a selector of your own.
+
+Each suite tries to refute what the part claims, on random and on degenerate features, and raises `ConformanceError` with
+the counterexample. They need numpy only.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.selection import Conflict, LogDet, Objective, Penalty, Selection, naive
+
+Matrix = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+class ConformanceError(AssertionError):
+    """A part does not keep a promise it makes; the message holds the counterexample."""
+
+
+def sample_features(kind: str, n: int, d: int, seed: int = 0) -> Matrix:
+    """Synthetic gradients float64 [n, d] with mean squared length 10.
+
+    `iso`: standard normal. `aniso`: clusters with coordinate variances falling as 1/j. `heavy`: the same with lognormal
+    lengths, which is what gradients of language models look most like. `grid`: entries −1, 0 and 1, so that many rows tie.
+    """
+    rng = np.random.default_rng(seed)
+    if kind == "grid":
+        return rng.integers(-1, 2, size=(n, d)).astype(np.float64)
+    if kind == "iso":
+        G = rng.standard_normal((n, d))
+    else:
+        centres = rng.standard_normal((50, d))
+        G = centres[rng.integers(50, size=n)] + rng.standard_normal((n, d))
+        G = G / np.sqrt(np.arange(1, d + 1))
+        if kind == "heavy":
+            G = G * rng.lognormal(0.0, 1.0, size=(n, 1))
+    return G * np.sqrt(10.0 / np.mean((G * G).sum(axis=1)))
+
+
+def degenerate(features: Matrix, seed: int = 0) -> Matrix:
+    """A copy in which some rows are zero and some are repeated."""
+    rng = np.random.default_rng(seed)
+    G, n = features.copy(), len(features)
+    G[rng.integers(n, size=max(1, n // 12))] = 0.0
+    G[rng.integers(n, size=max(1, n // 8))] = G[rng.integers(n, size=max(1, n // 8))]
+    return G
+
+
+def check_objective(objective: Objective, *, features: Any = None, trials: int = 60, seed: int = 0) -> None:
+    """Try to refute an objective: F(∅) = 0, gains are differences of values, order does not matter, and what it declares.
+
+    Args:
+        objective: the part under test.
+        features: [n, d] to test on; by default three small matrices, one with zero and repeated rows.
+        trials: random (set, superset, row) triples for each matrix.
+
+    Raises:
+        ConformanceError: with the counterexample.
+    """
+    for number, G in enumerate(_matrices(features)):
+        rng = np.random.default_rng(seed + number)
+        _require(objective.value(G, []) == 0.0, f"value of the empty set is {objective.value(G, [])!r}, not 0")
+        for _ in range(trials):
+            _check_set_function(objective, G, rng)
+        _check_state(objective, G, rng)
+
+
+def check_penalty(penalty: Penalty, *, features: Any = None, trials: int = 40, seed: int = 0) -> None:
+    """Try to refute a penalty: 0 for the empty set, never negative, and its state agrees with its definition.
+
+    Raises:
+        ConformanceError: with the counterexample.
+    """
+    _require(penalty.weight >= 0, f"weight is {penalty.weight!r}, below 0")
+    for number, G in enumerate(_matrices(features)):
+        rng = np.random.default_rng(seed + number)
+        everyone = np.arange(len(G))
+        start = penalty.values(G, [], everyone)
+        _require(not start.any(), f"penalties of the empty set are not all 0: {start}")
+        for _ in range(trials):
+            chosen = _subset(rng, len(G))
+            values = penalty.values(G, chosen, everyone)
+            _require(bool((values >= 0).all()), f"negative penalty {values.min()!r} with the set {chosen.tolist()}")
+        state, order = penalty.state(G), rng.permutation(len(G))[: len(G) // 2]
+        for t in range(len(order) + 1):
+            _close(state.values(everyone), penalty.values(G, order[:t], everyone), f"state after {order[:t].tolist()}")
+            if t < len(order):
+                state.add(int(order[t]))
+
+
+def check_selector(select: Callable[..., Selection], *, seeds: Sequence[int] = (0, 1)) -> None:
+    """Check a selector with `greedy`'s signature against the oracle: same order, gains that add up, `head` = shorter run.
+
+    Over iso, aniso, heavy and grid features × λ ∈ {0, 0.1, 0.5, 2} × α ∈ {1e−4, 1, 1e4, 1e8}, with zero and repeated
+    rows, k up to n and above d.
+
+    Raises:
+        ConformanceError: with the case and the first pick that differs.
+    """
+    for seed in seeds:
+        for kind in ("iso", "aniso", "heavy", "grid"):
+            G = degenerate(sample_features(kind, 48, 9, seed), seed)
+            for alpha in (1e-4, 1.0, 1e4, 1e8) if kind != "grid" else (1e-4, 1.0):
+                for weight in (0.0, 0.1, 0.5, 2.0):
+                    options = {"objective": LogDet(alpha), "penalty": Conflict(weight)}
+                    _check_case(select, G, len(G), options, f"{kind}, seed {seed}, {options}")
+
+
+def _check_case(select: Callable[..., Selection], G: Matrix, k: int, options: dict[str, Any], case: str) -> None:
+    found, truth = select(G, k, **options), naive(G, k, **options)
+    require_same(found, truth, case)
+    value = options["objective"].value(G, found.indices)
+    _close(np.array([found.gains.sum()]), np.array([value]), f"{case}: the sum of the gains against F")
+    half = select(G, k // 2, **options)
+    require_same(found.head(k // 2), half, f"{case}: head({k // 2})")
+
+
+def require_same(found: Selection, truth: Selection, case: str) -> None:
+    """Require the same rows in the same order, the same gains and the same reason to stop."""
+    _require(len(found) == len(truth), f"{case}: {len(found)} picks instead of {len(truth)}")
+    differ = np.flatnonzero(found.indices != truth.indices)
+    if len(differ):
+        t = int(differ[0])
+        raise ConformanceError(
+            f"{case}: pick {t} is row {found.indices[t]} (score {found.scores[t]!r}) instead of row {truth.indices[t]} "
+            f"(score {truth.scores[t]!r})"
+        )
+    _close(found.gains, truth.gains, f"{case}: gains", rtol=1e-6)
+    _close(found.penalties, truth.penalties, f"{case}: penalties", rtol=1e-6, atol=1e-9)
+    _require(found.stop == truth.stop, f"{case}: {found.stop} instead of {truth.stop}")
+
+
+def _check_set_function(objective: Objective, G: Matrix, rng: np.random.Generator) -> None:
+    larger = _subset(rng, len(G))
+    smaller = larger[: rng.integers(len(larger) + 1)]
+    x = int(rng.choice(np.setdiff1d(np.arange(len(G)), larger)))
+    value = objective.value(G, larger)
+    shuffled = objective.value(G, rng.permutation(larger))
+    scale = max(1.0, abs(value))
+    _require(abs(value - shuffled) <= 1e-9 * scale, f"{value!r} and {shuffled!r} for one set in two orders")
+    gain = float(objective.gains(G, larger, np.array([x]))[0])
+    difference = objective.value(G, [*larger, x]) - value
+    _require(abs(gain - difference) <= 1e-8 * scale, f"gain {gain!r} of row {x} but values differ by {difference!r}")
+    where = f"row {x} and the sets {smaller.tolist()} ⊆ {larger.tolist()}"
+    if objective.monotone:
+        _require(gain >= -1e-9 * scale, f"declared monotone, but the gain is {gain!r}: {where}")
+    if objective.submodular:
+        before = float(objective.gains(G, smaller, np.array([x]))[0])
+        _require(gain <= before + 1e-9 * scale, f"declared submodular, but {before!r} grows to {gain!r}: {where}")
+
+
+def _check_state(objective: Objective, G: Matrix, rng: np.random.Generator) -> None:
+    state, order, everyone = objective.state(G), rng.permutation(len(G)), np.arange(len(G))
+    for t in range(len(order)):
+        rest = np.setdiff1d(everyone, order[:t])
+        _close(state.gains(rest), objective.gains(G, order[:t], rest), f"state after {order[:t].tolist()}")
+        state.add(int(order[t]))
+
+
+def _matrices(features: Any) -> Iterator[Matrix]:
+    if features is not None:
+        yield np.asarray(features, dtype=np.float64)
+        return
+    yield sample_features("iso", 14, 6)
+    yield sample_features("heavy", 16, 3, seed=1)
+    yield degenerate(sample_features("aniso", 15, 5, seed=2))
+
+
+def _subset(rng: np.random.Generator, n: int) -> Rows:
+    return rng.permutation(n)[: rng.integers(n)]
+
+
+def _close(found: Matrix, truth: Matrix, case: str, *, rtol: float = 1e-7, atol: float = 1e-9) -> None:
+    wrong = ~np.isclose(found, truth, rtol=rtol, atol=atol)
+    _require(not wrong.any(), f"{case}: {found[wrong][:3]} instead of {truth[wrong][:3]}")
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise ConformanceError(otherwise)

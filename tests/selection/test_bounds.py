@@ -1,0 +1,129 @@
+"""The bounds that make laziness safe are bounds; the float64 root is a root."""
+
+import sys
+import subprocess
+
+import numpy as np
+import pytest
+
+from spice_select.selection.bounds import Bounds, tiles
+from spice_select.selection.features import Features
+from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.problem import conflicts_along
+from spice_select.selection.root import InverseRoot
+from spice_select.testing.selection import sample_features
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["iso", "heavy"])
+def test_bounds_never_fall_below_the_truth_and_stay_close(alpha, dtype, kind):
+    G = sample_features(kind, 300, 40).astype(dtype)
+    features, root = Features(G), InverseRoot(40, alpha)
+    bounds = Bounds(features, eta=1e-8)
+    picked: list[int] = []
+    for start in range(0, 60, 6):
+        rows = np.arange(start, start + 6)
+        U = root.absorb(root.whiten(features.rows(rows)))
+        picked += rows.tolist()
+        bounds.advance(U, features.rows(picked).mean(axis=0))
+        bounds.refresh(np.arange(start, 300, 2))  # the other half stays stale, at various epochs
+        truth = np.expm1(LogDet(alpha).gains(features.dense, picked, np.arange(300))) / alpha
+        assert (bounds.r >= truth * (1 - 1e-9)).all()
+        fresh = np.flatnonzero(bounds.epoch == bounds.now)
+        assert (bounds.r[fresh] <= truth[fresh] + 1e-3 * features.squares[fresh]).all()
+
+
+def test_conflict_bounds_never_exceed_the_conflict():
+    features = Features(sample_features("heavy", 200, 12).astype(np.float32))
+    bounds, root = Bounds(features, eta=1e-8), InverseRoot(12, 1.0)
+    for start in range(0, 80, 4):
+        rows = np.arange(start, start + 4)
+        mean = features.rows(np.arange(start + 4)).mean(axis=0)
+        bounds.advance(root.absorb(root.whiten(features.rows(rows))), mean)
+        bounds.refresh(np.arange(start % 3, 200, 3))
+        cosines = features.dense @ mean / (np.sqrt(features.squares) * np.linalg.norm(mean) + 1e-8)
+        assert (bounds.conflicts(slice(None)) <= np.maximum(0, -cosines) + 1e-12).all()
+
+
+def test_drift_bounds_how_far_a_conflict_moves():
+    rng = np.random.default_rng(0)
+    features = Features(rng.standard_normal((500, 6)))
+    bounds = Bounds(features, eta=0.05)
+    for _ in range(50):
+        before = rng.standard_normal(6) * rng.choice([1e-3, 1.0])
+        after = before + 0.3 * rng.standard_normal(6)
+
+        def hinge(mean):
+            return np.maximum(0, -features.dense @ mean / (np.sqrt(features.squares) * np.linalg.norm(mean) + 0.05))
+
+        assert np.abs(hinge(after) - hinge(before)).max() <= bounds.drift(before, after)
+
+
+@pytest.mark.parametrize("blocks", [[3, 1, 5], [30, 30, 30], [1] * 25])
+def test_the_root_is_the_root_of_the_inverse(blocks):
+    G = sample_features("heavy", 120, 20)
+    root, start = InverseRoot(20, 2.0), 0
+    inverse = np.eye(20)
+    for size in blocks:
+        block = G[start : start + size]
+        U = root.absorb(root.whiten(block))
+        start += size
+        after = np.linalg.inv(np.eye(20) + 2.0 * G[:start].T @ G[:start])
+        L = root.whiten(np.eye(20))
+        assert L @ L.T == pytest.approx(after, abs=1e-12)
+        assert U.T @ U == pytest.approx(inverse - after, abs=1e-12)
+        inverse = after
+
+
+def test_a_root_rebuilt_is_the_same_root():
+    G = sample_features("iso", 60, 10) * 1e7
+    root = InverseRoot(10, 1.0)
+    for start in range(0, 60, 10):
+        root.absorb(root.whiten(G[start : start + 10]))
+    assert root.worn(np.linalg.norm(G, axis=1).max())
+    root.rebuild(G)
+    assert not root.worn(np.linalg.norm(G, axis=1).max())
+    L = root.whiten(np.eye(10))
+    assert L @ L.T == pytest.approx(np.linalg.inv(np.eye(10) + G.T @ G), rel=1e-6)
+
+
+def test_tiles_cover_every_row_once_and_hold_few_wasted_products():
+    rng = np.random.default_rng(0)
+    pending = -np.sort(-rng.integers(1, 400, size=5000))
+    cut = tiles(pending, free=100.0)
+    assert [a for a, _ in cut] == [0, *[b for _, b in cut[:-1]]]
+    assert cut[-1][1] == 5000
+    assert sum((b - a) * pending[a] for a, b in cut) <= 1.3 * pending.sum() + 100 * len(cut)
+    assert tiles(pending[:0], free=1.0) == []
+
+
+def test_conflicts_along_a_run_are_those_of_the_definition():
+    features = Features(sample_features("heavy", 300, 6))
+    rows = np.random.default_rng(1).permutation(300)
+    found = conflicts_along(features, rows, 1e-8)
+    for t in (1, 2, 127, 128, 129, 299):
+        mean = features.dense[rows[:t]].mean(axis=0)
+        x = features.dense[rows[t]]
+        cosine = x @ mean / (np.linalg.norm(x) * np.linalg.norm(mean) + 1e-8)
+        assert found[t] == pytest.approx(max(0.0, -cosine), abs=1e-12)
+    assert found[0] == 0.0
+
+
+def test_twins_are_the_identical_rows_and_no_others():
+    G = sample_features("iso", 50, 5)
+    G[30] = G[10]
+    G[44] = G[10]
+    G[20] = -G[11]
+    G[5] = 0.0
+    G[6] = -0.0
+    twins = Features(G).twins
+    assert {row: group.tolist() for row, group in twins.items()} == {
+        **dict.fromkeys((10, 30, 44), [10, 30, 44]),
+        **dict.fromkeys((5, 6), [5, 6]),
+    }
+
+
+def test_importing_the_selector_imports_neither_torch_nor_transformers():
+    code = "import sys, spice_select.selection; print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

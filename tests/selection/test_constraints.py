@@ -1,0 +1,214 @@
+"""Quotas, forced and excluded rows, continuing, cost budgets, stops, pools, and what is refused."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from spice_select.errors import InputError
+from spice_select.selection import Conflict, FacilityLocation, GainRatio, LogDet, Quota, TargetVariance, greedy, naive, pools
+from spice_select.testing.selection import require_same, sample_features
+
+G = sample_features("heavy", 80, 8)
+GROUPS = np.arange(80) % 3
+OBJECTIVES = [LogDet(), FacilityLocation(), TargetVariance()]
+
+
+def compare(features, k, **options):
+    found = greedy(features, k, **options)
+    require_same(found, naive(features, k, **options), str(options))
+    return found
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_quotas_are_met(objective, weight):
+    quotas = {0: (9, 10), 1: Quota(maximum=4), 2: Quota(minimum=10)}
+    found = compare(G, 24, groups=GROUPS, quotas=quotas, objective=objective, penalty=Conflict(weight))
+    counts = np.bincount(GROUPS[found.indices])
+    assert counts[0] in (9, 10)
+    assert counts[1] <= 4
+    assert counts[2] >= 10
+
+
+def test_quotas_that_do_not_bind_change_nothing():
+    free = greedy(G, 20)
+    assert greedy(G, 20, groups=GROUPS, quotas={0: (0, 20)}).indices.tolist() == free.indices.tolist()
+
+
+def test_forced_rows_come_first_the_best_first_and_excluded_rows_never():
+    found = compare(G, 12, forced=[5, 7, 6], excluded=greedy(G, 3).indices.tolist(), penalty=Conflict(0.1))
+    assert set(found.indices[:3].tolist()) == {5, 6, 7}
+    assert found.gains[0] == max(greedy(G[[5, 6, 7]], 1).gains)
+    assert not set(found.indices.tolist()) & set(greedy(G, 3).indices.tolist())
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_going_on_equals_one_longer_run(weight):
+    whole = greedy(G, 40, penalty=Conflict(weight))
+    first = greedy(G, 15, penalty=Conflict(weight))
+    require_same(greedy(G, 40, penalty=Conflict(weight), initial=first), whole, "continued")
+
+
+def test_going_on_past_many_blocks_equals_one_longer_run():
+    features = sample_features("aniso", 600, 24)
+    whole = greedy(features, 400)
+    require_same(greedy(features, 400, initial=whole.head(300)), whole, "continued")
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.1, 2.0])
+def test_head_equals_a_shorter_run(weight):
+    whole = greedy(G, 40, penalty=Conflict(weight))
+    for k in (1, 7, 39, 40):
+        require_same(whole.head(k), greedy(G, k, penalty=Conflict(weight)), f"head({k})")
+    with pytest.raises(InputError, match=r"head\(41\)"):
+        whole.head(41)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_a_cost_budget_is_kept_and_agrees_with_the_oracle(weight):
+    costs = np.random.default_rng(0).uniform(1, 30, size=80)
+    found = compare(G, None, costs=costs, max_cost=200.0, penalty=Conflict(weight))
+    assert costs[found.indices].sum() <= 200.0
+    assert found.stop.reason == "cost"
+
+
+def test_under_a_cost_budget_the_better_of_two_greedy_runs_is_kept():
+    # By gain per cost the cheap row wins first, and the dear one no longer fits.
+    features, costs = np.array([[1.0, 0.0], [0.0, 9.0]]), [1.0, 100.0]
+    assert greedy(features, costs=costs, max_cost=100.0).indices.tolist() == [1]
+    # By gain the dear row wins first, and takes the place of three that are nearly as good.
+    features = np.vstack([3.3 * np.eye(4)[0], 3 * np.eye(4)[1:]])
+    assert sorted(greedy(features, costs=[3, 1, 1, 1], max_cost=3.0).indices.tolist()) == [1, 2, 3]
+
+
+def test_the_cost_guarantee_holds_against_exhaustive_search():
+    for seed in range(6):
+        features = sample_features("heavy", 9, 4, seed)
+        costs = np.random.default_rng(seed).uniform(1, 5, size=9)
+        reached = greedy(features, costs=costs, max_cost=8.0).gains.sum()
+        best = max(
+            LogDet().value(features, rows)
+            for size in range(1, 9)
+            for rows in itertools.combinations(range(9), size)
+            if costs[list(rows)].sum() <= 8.0
+        )
+        assert reached >= (1 - 1 / np.e) / 2 * best
+
+
+def test_greedy_keeps_its_guarantee_against_exhaustive_search():
+    for seed in range(5):
+        features = sample_features("aniso", 10, 4, seed)
+        best = max(LogDet().value(features, rows) for rows in itertools.combinations(range(10), 4))
+        assert greedy(features, 4).gains.sum() >= (1 - 1 / np.e) * best
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_gain_ratio_ends_the_run_before_the_pick_that_fails(weight):
+    found = compare(G, 80, penalty=Conflict(weight), stop=GainRatio(0.5))
+    assert found.stop.reason == "gain_ratio"
+    assert (found.gains[1:] > 0.5 * found.gains[0]).all()
+    assert greedy(G, len(found) + 1, penalty=Conflict(weight)).gains[-1] <= 0.5 * found.gains[0]
+
+
+def test_the_decomposition_adds_up():
+    found = greedy(G, 30, penalty=Conflict(0.3))
+    assert found.bases == pytest.approx(np.log1p((G[found.indices] ** 2).sum(axis=1)))
+    assert (found.epsilons <= 1e-12).all()
+    assert found.scores == pytest.approx(found.gains - 0.3 * found.conflicts)
+    assert found.gains.sum() == pytest.approx(LogDet().value(G, found.indices))
+    assert greedy(G, 30).conflicts.any()  # reported even where nothing was penalised
+
+
+def test_pools_restart_in_every_window_and_spread_the_picks():
+    found = pools(G, 20, pool_size=16, seed=3, penalty=Conflict(0.1))
+    assert len(set(found.indices.tolist())) == 20
+    assert np.bincount(found.pools).tolist() == [4, 4, 4, 4, 4]
+    order = np.random.default_rng(3).permutation(80)
+    window = order[16:32]
+    expected = window[naive(G[window], 4, penalty=Conflict(0.1)).indices]
+    assert found.indices[found.pools == 1].tolist() == expected.tolist()
+    assert pools(G, 20, pool_size=16, seed=3, penalty=Conflict(0.1)).indices.tolist() == found.indices.tolist()
+    assert pools(G, 20, pool_size=16, seed=4).indices.tolist() != found.indices.tolist()
+
+
+@pytest.mark.parametrize(("k", "pool_size"), [(1, 1), (80, 80), (80, 7), (13, 200), (79, 33)])
+def test_pools_pick_exactly_k(k, pool_size):
+    assert len(set(pools(G, k, pool_size=pool_size).indices.tolist())) == k
+
+
+def test_one_pool_of_everything_is_a_global_run_in_other_row_numbers():
+    order = np.random.default_rng(0).permutation(80)
+    assert pools(G, 10, pool_size=80).indices.tolist() == order[greedy(G[order], 10).indices].tolist()
+
+
+def test_a_stop_in_a_pool_ends_that_pool():
+    found = pools(G, 40, pool_size=20, stop=GainRatio(0.9))
+    assert set(found.pools.tolist()) == {0, 1, 2, 3}
+    assert found.stop.reason == "gain_ratio"
+
+
+BAD = [
+    ({"k": 0}, "k=0"),
+    ({"k": 81}, "k=81"),
+    ({"k": 2.0}, r"k=2\.0"),
+    ({"k": None}, "neither k nor max_cost"),
+    ({"k": 3, "forced": [80]}, "forced holds row 80"),
+    ({"k": 3, "forced": [1], "excluded": [1]}, "row 1 is excluded and also forced"),
+    ({"k": 3, "initial": [1, 1]}, "initial holds row 1 more than once"),
+    ({"k": 3, "initial": [1.5]}, "flat list of row numbers"),
+    ({"k": 3, "forced": [1, 2, 3, 4]}, "4 rows are forced or initial, above k=3"),
+    ({"k": 3, "quotas": {0: (1, 2)}}, "quotas without groups"),
+    ({"k": 3, "groups": GROUPS[:5]}, "5 labels for 80"),
+    ({"k": 3, "groups": ["code"] * 80, "quotas": {"cod": (1, 2)}}, "'cod', which no row belongs to. Did you mean 'code'"),
+    ({"k": 3, "groups": GROUPS, "quotas": {0: (2, 2), 1: (2, 2)}}, "minima add up to 4, above k=3"),
+    ({"k": 60, "groups": GROUPS, "quotas": {0: (30, 40)}}, "has only 27 rows"),
+    ({"k": 60, "groups": GROUPS, "quotas": {0: (0, 2)}}, "leave only 55 rows"),
+    ({"k": 3, "groups": GROUPS, "quotas": {0: (2, 1)}}, "0 ≤ minimum ≤ maximum"),
+    ({"k": 3, "groups": GROUPS, "quotas": {0: (0, 1)}, "forced": [0, 3]}, "whose quota allows 1"),
+    ({"k": 3, "groups": GROUPS, "quotas": {0: (2, 3)}, "forced": [1, 2]}, "minima still need 2"),
+    ({"k": 3, "max_cost": 3.0}, "without costs"),
+    ({"k": 3, "costs": np.ones(80)}, "without max_cost"),
+    ({"k": 3, "costs": np.ones(3), "max_cost": 3}, r"costs of shape \(3,\)"),
+    ({"k": 3, "costs": np.zeros(80), "max_cost": 3}, r"row 0 costs .*0\.0"),
+    ({"k": 3, "costs": np.full(80, 9.0), "max_cost": 3}, "cheapest row costs 9"),
+    ({"k": 3, "costs": np.ones(80), "max_cost": 1.5, "forced": [1, 2]}, "cost 2, above max_cost=1.5"),
+    ({"k": 3, "objective": "logdet"}, "objective='logdet': not an Objective"),
+    ({"k": 3, "penalty": 0.1}, r"penalty=0\.1: not a Penalty"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD, ids=[message for _, message in BAD])
+def test_bad_requests_are_refused_with_their_cause(options, message):
+    with pytest.raises(InputError, match=message):
+        greedy(G, **options)
+
+
+def test_rows_that_are_not_finite_are_named():
+    features = G.copy()
+    features[[3, 17]] = np.nan
+    features[40, 2] = np.inf
+    with pytest.raises(InputError, match="3 of 80 feature rows are not finite: rows 3, 17, 40"):
+        greedy(features, 5)
+    with pytest.raises(InputError, match="rows 3, 17, 40"):
+        pools(features, 5)
+
+
+@pytest.mark.parametrize("features", [np.ones(3), np.ones((2, 2, 2)), np.array([["a"]]), np.ones((2, 2)) * 1j])
+def test_features_that_are_no_matrix_of_numbers_are_refused(features):
+    with pytest.raises(InputError, match="expected a matrix of real numbers"):
+        greedy(features, 1)
+
+
+def test_empty_features_are_refused():
+    with pytest.raises(InputError, match="nothing to choose from"):
+        greedy(np.ones((0, 4)), 1)
+
+
+def test_pools_refuse_constraints_and_empty_pools():
+    with pytest.raises(InputError, match="forced with pools"):
+        pools(G, 5, forced=[1])
+    with pytest.raises(InputError, match="pool_size=0"):
+        pools(G, 5, pool_size=0)
+    with pytest.raises(InputError, match="k=0"):
+        pools(G, 0)
