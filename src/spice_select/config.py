@@ -68,7 +68,9 @@ class GradientSettings(_Group):
         description="Random linear compression of the gradients; `identity` keeps them whole (tiny models).",
     )
     sketch_dim: int = Field(4096, ge=1, description="Numbers kept of each gradient.")
-    batch_tokens: int = Field(4096, ge=1, description="Tokens in one batch, padding included.")
+    batch_tokens: int | None = Field(
+        None, ge=1, description="Tokens in one batch, padding included. Default: 2048 on a CPU, 16384 on a GPU."
+    )
 
 
 class SelectionSettings(_Group):

@@ -29,6 +29,7 @@ def identity_of(
     asked = {name: value for name, value in settings.flat().items() if name not in _PERMISSIONS}
     return {
         **asked,
+        "batch_tokens": proxy.batch_tokens(settings.gradients),
         "format": row_format,
         "corpus_sha256": rows_hash(rows),
         "corpus_rows": len(rows),

@@ -117,7 +117,7 @@ def _fill(
             examples,
             lambda: proxy.open_engine(settings, progress),
             store,
-            batch_tokens=settings.gradients.batch_tokens,
+            batch_tokens=proxy.batch_tokens(settings.gradients),
             progress=progress,
         )
         features, unusable = usable(block)

@@ -36,6 +36,10 @@ class Proxy:
     dtype: str
     reason: str
 
+    def batch_tokens(self, settings: GradientSettings) -> int:
+        """Tokens in a batch: as asked, else what fills the device (activations take some 1.5 MB a token at 135M)."""
+        return settings.batch_tokens or (2048 if self.device == "cpu" else 16384)
+
     def open_engine(self, settings: SelectSettings, progress: Progress) -> Gradients:
         """Load the weights and bind the gradient engine to them."""
         with progress.task(f"Loading {self.identity.name}", 1, "model") as advance:

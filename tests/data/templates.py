@@ -147,6 +147,13 @@ PHI3 = Kind(
     special=("<|end|>", "<|user|>", "<|assistant|>", "<|system|>"),
 )
 
+# two special tokens in a row end a turn
+TWO_ENDS = Kind(
+    name="two-tokens-end-a-turn",
+    text=CHATML.replace("'<|im_end|>'", "'<|im_end|></s>'"),
+    end_of_turn="<|im_end|></s>",
+)
+
 # the header is never shown alone: add_generation_prompt is not looked at
 NO_PROMPT = Kind(
     name="header-without-generation-prompt",
@@ -195,6 +202,7 @@ KINDS = (
     QWEN3,
     ZEPHYR,
     PHI3,
+    TWO_ENDS,
     NO_PROMPT,
     R1,
     MARKED,

@@ -35,6 +35,14 @@ def tokenizer_of(kind: Kind):
 ENCODERS = {kind.name: Encoder(tokenizer_of(kind)) for kind in KINDS}
 TOKENIZERS = {kind.name: tokenizer_of(kind) for kind in KINDS}
 
+
+def metaspace_of(kind: Kind):
+    tokenizer = tiny_tokenizer(kind.text, eos=kind.eos, special=kind.special, metaspace=True)
+    return tokenizer, Encoder(tokenizer)
+
+
+METASPACE = {kind.name: metaspace_of(kind) for kind in KINDS}
+
 TEXT = st.text(alphabet="ab re the\n\t.,:'0123456789éß早😀-#*", min_size=1, max_size=30).filter(lambda s: s.strip())
 KIND = st.sampled_from(KINDS)
 
@@ -63,6 +71,25 @@ def test_supervised_tokens_spell_the_answers_and_their_end_of_turn_and_nothing_e
     # a line break at the head of an answer may merge with the one that ends the header; such a token is the prompt's
     expected = expected_answers(kind, messages)
     assert [answer.lstrip() for answer in got] == [answer.lstrip() for answer in expected]
+
+
+PLAIN = st.text(alphabet="abre the\n.,?0123456789", min_size=1, max_size=30).filter(lambda s: s.strip())
+
+
+@given(kind=KIND, contents=st.lists(PLAIN, min_size=2, max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_the_same_holds_where_spaces_are_characters_of_the_tokenizer(kind, contents):
+    messages = [
+        {"role": ("user", "assistant")[turn % 2], "content": content}
+        for turn, content in enumerate(contents[: len(contents) // 2 * 2])
+    ]
+    tokenizer, encoder = METASPACE[kind.name]
+    example = encoder.encode(conversation(messages))
+    assert isinstance(example, Example), example
+    got = " ".join(supervised_text(tokenizer, example))
+    # decoding a run drops the space it begins with, and unknown characters are not spelled
+    if "<unk>" not in got:
+        assert got.split() == " ".join(expected_answers(kind, messages)).split()
 
 
 @given(kind=KIND, messages=turns())
@@ -281,6 +308,21 @@ def test_a_tool_result_the_template_does_not_show_drops_the_row():
     assert "turn 3 (tool)" in drop.detail
 
 
+def test_a_header_that_the_prompt_lacks_after_a_tool_result_is_not_supervised():
+    template = TOOL_TEMPLATE.replace(
+        "{% if add_generation_prompt %}", "{% if add_generation_prompt and messages[-1].role != 'tool' %}"
+    )
+    tokenizer = tiny_tokenizer(template)
+    messages = [
+        {"role": "user", "content": "1 + 2?"},
+        {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "add"}}]},
+        {"role": "tool", "content": "3"},
+        {"role": "assistant", "content": "It is 3."},
+    ]
+    example = Encoder(tokenizer).encode(conversation(messages))
+    assert supervised_text(tokenizer, example)[-1] == "It is 3.<|im_end|>"
+
+
 # ---- generation marks
 
 
@@ -401,6 +443,28 @@ def test_a_date_in_the_template_is_always_the_same():
     tokenizer = tiny_tokenizer(dated)
     text = tokenizer.decode(Encoder(tokenizer).encode(conversation(ask())).input_ids.tolist())
     assert text.startswith("26 Jul 2024\n")
+
+
+def test_an_end_of_turn_that_differs_in_earlier_answers_is_left_out_and_said():
+    last = "('<|return|>' if loop.last and message['role'] == 'assistant' else '<|im_end|>')"
+    tokenizer = tiny_tokenizer(CHATML.replace("'<|im_end|>'", last), special=("<|return|>",))
+    encoder = Encoder(tokenizer)
+    assert any("answers that others follow" in note for note in encoder.notes)
+    example = encoder.encode(conversation(ask("q?", "a") + ask("r?", "b")))
+    assert supervised_text(tokenizer, example) == ["a", "b<|return|>"]
+
+
+def test_a_template_for_lists_of_parts_only_is_an_input_error():
+    template = "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %}{% endfor %}"
+    with pytest.raises(InputError, match="does not show a plain question"):
+        Encoder(tiny_tokenizer(template))
+
+
+def test_a_tokenizer_without_offsets_is_an_input_error():
+    tokenizer = tiny_tokenizer()
+    tokenizer.__class__ = type("Slow", (type(tokenizer),), {"is_fast": False})
+    with pytest.raises(InputError, match="Slow: gives no character offsets"):
+        Encoder(tokenizer)
 
 
 @pytest.mark.parametrize("length", [1, 0, -3])

@@ -101,6 +101,19 @@ def test_extreme_scales_keep_a_true_and_useful_bound():
     assert 0.5 < found.ratio <= 1
 
 
+@pytest.mark.parametrize("scale", [1e-20, 1e-9, 1e-4, 1e6, 1e11])
+@pytest.mark.parametrize("k", [4, 20])
+def test_no_scale_of_the_features_makes_the_certificate_useless(scale, k):
+    rows = np.random.default_rng(11).standard_normal((60, 8)) * scale
+    found = certificate(rows, naive(rows, k), LogDet())
+    assert 0.9 < found.ratio <= 1
+
+
+def test_scales_beyond_float64_prove_nothing_and_say_so():
+    rows = np.random.default_rng(12).standard_normal((60, 8)) * 1e15
+    assert certificate(rows, SimpleNamespace(indices=range(20)), LogDet()).ratio == 0
+
+
 def test_zero_rows_only_reach_the_best_there_is():
     found = certificate(np.zeros((5, 3)), SimpleNamespace(indices=[0, 1]), LogDet())
     assert found.information == 0

@@ -47,6 +47,12 @@ def test_orthogonal_rows_have_none_and_a_duplicate_names_itself():
     assert found.guarantee == pytest.approx(1 - np.exp(-1), abs=1e-4)
 
 
+def test_faint_rows_hardly_interact():
+    rows = np.random.default_rng(0).standard_normal((30, 5))
+    assert curvature(rows * 1e-12, LogDet()).value < 1e-9
+    assert curvature(rows * 1e-12, LogDet()).guarantee == pytest.approx(1)
+
+
 def test_zero_rows_have_no_curvature():
     found = curvature(np.zeros((3, 2)), LogDet())
     assert (found.value, found.row, found.guarantee) == (0.0, -1, 1.0)

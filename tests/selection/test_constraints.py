@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.selection import Conflict, FacilityLocation, GainRatio, LogDet, Quota, TargetVariance, greedy, naive, pools
+from spice_select.selection import (
+    Conflict,
+    FacilityLocation,
+    GainRatio,
+    LogDet,
+    Quota,
+    TargetVariance,
+    greedy,
+    naive,
+    pools,
+)
 from spice_select.testing.selection import require_same, sample_features
 
 G = sample_features("heavy", 80, 8)
@@ -160,7 +170,10 @@ BAD = [
     ({"k": 3, "forced": [1, 2, 3, 4]}, "4 rows are forced or initial, above k=3"),
     ({"k": 3, "quotas": {0: (1, 2)}}, "quotas without groups"),
     ({"k": 3, "groups": GROUPS[:5]}, "5 labels for 80"),
-    ({"k": 3, "groups": ["code"] * 80, "quotas": {"cod": (1, 2)}}, "'cod', which no row belongs to. Did you mean 'code'"),
+    (
+        {"k": 3, "groups": ["code"] * 80, "quotas": {"cod": (1, 2)}},
+        "'cod', which no row belongs to. Did you mean 'code'",
+    ),
     ({"k": 3, "groups": GROUPS, "quotas": {0: (2, 2), 1: (2, 2)}}, "minima add up to 4, above k=3"),
     ({"k": 60, "groups": GROUPS, "quotas": {0: (30, 40)}}, "has only 27 rows"),
     ({"k": 60, "groups": GROUPS, "quotas": {0: (0, 2)}}, "leave only 55 rows"),

@@ -144,7 +144,9 @@ def test_gain_ratio_stops_on_the_gain_not_on_the_score():
     assert rule.check(Progress(picked=0, gain=0.0, score=0.0, first_gain=0.0)) is None
 
 
-@pytest.mark.parametrize("make", [lambda: LogDet(0), lambda: DiagonalLogDet(-1.0), lambda: TargetVariance(float("nan"))])
+@pytest.mark.parametrize(
+    "make", [lambda: LogDet(0), lambda: DiagonalLogDet(-1.0), lambda: TargetVariance(float("nan"))]
+)
 def test_alpha_must_be_positive(make):
     with pytest.raises(InputError, match=r"alpha=.*finite number above 0"):
         make()

@@ -44,6 +44,7 @@ def _dispatch(argv: list[str]) -> None:
     import tyro
 
     from spice_select.cli.check import check_features
+    from spice_select.cli.export import export
     from spice_select.cli.preview import preview
     from spice_select.cli.select import select_with_defaults
     from spice_select.cli.show import show
@@ -53,6 +54,7 @@ def _dispatch(argv: list[str]) -> None:
         "select": select_with_defaults(defaults),
         "preview": preview,
         "show": show,
+        "export": export,
         "check-features": check_features,
     }
     if argv[:2] == ["check", "features"]:  # `spice check features RUN` reads better than a hyphen

@@ -35,9 +35,16 @@ class Encoder:
     """
 
     def __init__(self, tokenizer: Any, *, max_length: int | None = None) -> None:
-        """Ask the template how it shows an exchange. Raises `InputError` if it cannot, or if `max_length` < 2."""
+        """Ask the template how it shows an exchange. Raises `InputError` if it cannot, if the tokenizer
+        gives no character offsets, or if `max_length` < 2.
+        """
         if max_length is not None and max_length < 2:
             raise InputError(f"max_length={max_length}: an example needs at least 2 tokens. Give a larger one.")
+        if not tokenizer.is_fast:
+            raise InputError(
+                f"{type(tokenizer).__name__}: gives no character offsets, which the response mask is made from. "
+                "Use a model with a fast tokenizer (a tokenizer.json)."
+            )
         self.max_length = max_length
         self._tokenizer = tokenizer
         self._template = ChatTemplate(tokenizer)
@@ -85,15 +92,11 @@ class Encoder:
     def _with_marks(
         self, found: Sequence[Located], masked: list[tuple[NDArray[np.int32], NDArray[np.bool_]]]
     ) -> list[tuple[NDArray[np.int32], NDArray[np.bool_]]]:
-        """The template's own marks, where they hold up against the spans that were found without them."""
+        """The masks narrowed to the template's own marks, where those can be trusted."""
         ids, marks = self._template.marked_tokens([item.messages for item in found])
         return [
-            (own_ids, mark)
-            if len(mark) == len(own) and _agree(mark, own) and list(own_ids) == these
-            else (own_ids, own)
-            for (own_ids, own), mark, these in zip(
-                masked, (np.array(mark, dtype=np.bool_) for mark in marks), ids, strict=True
-            )
+            (own_ids, narrowed(own, np.array(mark, dtype=np.bool_)) if own_ids.tolist() == mark_ids else own)
+            for (own_ids, own), mark_ids, mark in zip(masked, ids, marks, strict=True)
         ]
 
     def _without_second_bos(
@@ -140,10 +143,14 @@ def mask_of(located: Located, offsets: Sequence[tuple[int, int]]) -> NDArray[np.
     return mask
 
 
-def _agree(marks: NDArray[np.bool_], own: NDArray[np.bool_]) -> bool:
-    """Whether marks mask nothing beyond our own spans, and reach the end of each of them."""
-    last_of_each_span = own & ~np.append(own[1:], False)
-    return bool(marks.any() and not (marks & ~own).any() and marks[last_of_each_span].all())
+def narrowed(own: NDArray[np.bool_], marks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Our mask where a template's ``{% generation %}`` marks agree; all of it if they miss the end of an answer.
+
+    Marks often take in the line end after the end of turn, or a header; at times they leave the end of turn out, or
+    earlier answers. The first does not matter here, and the second is not followed. bool ``[tokens]``, all three.
+    """
+    last_of_each_answer = own & ~np.append(own[1:], False)
+    return own & marks if marks[last_of_each_answer].all() else own
 
 
 def _special_tokens(tokenizer: Any) -> list[str]:
@@ -159,6 +166,8 @@ def _notes(template: ChatTemplate, spans: SpanFinder) -> tuple[str, ...]:
         notes.append("The chat template takes no system turn; it is put in front of the first user turn.")
     if not spans.end_of_turn:
         notes.append("The chat template writes no end-of-turn token, so none is trained on.")
+    elif not spans.closes_earlier_answers():
+        notes.append("The end of turn of answers that others follow cannot be told apart, and is not trained on.")
     return tuple(notes)
 
 

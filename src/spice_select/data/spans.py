@@ -17,9 +17,11 @@ from spice_select.data.formats.base import RowError
 from spice_select.data.frames import Frame, Place, Skeleton, Span, places, restored, sentinel, skeleton
 from spice_select.data.records import Conversation
 from spice_select.data.template import ChatTemplate, Messages
+from spice_select.errors import InputError
 
 _MAX_FRAMES = 4096
 _EXCHANGE: Skeleton = (("user", sentinel(0), None), ("assistant", sentinel(1), None))
+_TWO_EXCHANGES: Skeleton = (*_EXCHANGE, ("user", sentinel(2), None), ("assistant", sentinel(3), None))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,13 +50,28 @@ class SpanFinder:
         """What one question and answer tell: the answer's header, what follows it, and its end of turn."""
         exchange = restored(_EXCHANGE)
         text = self._template.render(exchange)
-        question, answer = places(text, _EXCHANGE)
+        try:
+            question, answer = places(text, _EXCHANGE)
+        except RowError as error:
+            raise InputError(
+                f"the tokenizer's chat template does not show a plain question and answer: {error.detail}. "
+                "Give a model whose template takes texts (templates of vision models often take only lists of parts)."
+            ) from error
         bare = self._template.render(exchange[:1])
         prompt = self._template.render(exchange[:1], generation_prompt=True)
         self._honours_generation_prompt = bare != prompt
+        self._prompt_header = prompt.removeprefix(bare) if prompt.startswith(bare) else ""
         self._header = text[question.end : answer.begin].removeprefix(_after(prompt, question.core)).rstrip(" ")
         self._tail = text[answer.end :]
         self.end_of_turn = self._closing_of(self._tail)
+
+    def closes_earlier_answers(self) -> bool:
+        """Whether the end of turn of an answer that others follow can be told from what comes next."""
+        try:
+            (_, (_, length)), _ = self._frame(_TWO_EXCHANGES).marks
+        except RowError:
+            return False
+        return length > 0
 
     def locate(self, conversations: Sequence[Conversation]) -> list[Located | RowError]:
         """Text and supervised spans of each conversation, or why it cannot be masked."""
@@ -135,7 +152,7 @@ class SpanFinder:
         return len(closing) if after.startswith(closing) else 0
 
     def _closing_of(self, tail: str) -> str:
-        """The end of turn at the head of what follows the last answer: up to the first special token."""
+        """The end of turn at the head of what follows the last answer: up to its first row of special tokens."""
         match = self._special.search(tail) if self._special else None
         return tail[: match.end()] if match else tail.rstrip()
 
@@ -183,12 +200,15 @@ class SpanFinder:
             prompt += self._header
         if not text.startswith(prompt):
             raise _rewritten(len(earlier))
-        return len(prompt)
+        begin = len(prompt)
+        # after a tool's result some templates leave the header out of the prompt, and show it all the same
+        return begin + len(self._prompt_header) if text.startswith(self._prompt_header, begin) else begin
 
 
 def _any_of(tokens: Sequence[str]) -> re.Pattern[str] | None:
+    """A pattern for one of the tokens, or several that follow one another directly."""
     longest_first = sorted(filter(None, tokens), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+    return re.compile(f"(?:{'|'.join(map(re.escape, longest_first))})+") if longest_first else None
 
 
 def _common_prefix(one: str, other: str) -> int:

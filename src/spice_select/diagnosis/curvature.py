@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.matrix import read, tiles
+from spice_select.diagnosis.matrix import compact, read, tiles
 from spice_select.diagnosis.ports import alpha_of
 from spice_select.selection.objectives.logdet import LogDet
 
@@ -28,7 +28,7 @@ def curvature(features: object, objective: LogDet) -> Curvature:
 
     Δ_x(D∖x) = −log(1−h_x) with the leverage h_x = α g_xᵀ(I+αF_D)⁻¹g_x, so one factorisation gives all n of them.
     Zero rows add nothing wherever they stand, and are left out. Raises InputError as `certificate` does.
-    Cost: 3nd² + d³ float64 flops for n ≥ d; n²d + n³ below that, where 1−h_x is the diagonal of (I+αGGᵀ)⁻¹.
+    Cost: 3nd² + d³ float64 flops for n ≥ d; below that the rows are first shortened to n dimensions (2dn²).
     """
     checked, alpha = read(features), alpha_of(objective)
     alone = np.log1p(alpha * checked.squares)
@@ -36,24 +36,20 @@ def curvature(features: object, objective: LogDet) -> Curvature:
     if not len(rows):
         return Curvature(value=0.0, row=-1)
     with np.errstate(divide="ignore"):
-        last = -np.log(np.clip(_complements(checked.array, alpha)[rows], 0.0, 1.0))
+        last = -np.log1p(-np.minimum(_leverages(compact(checked.array), alpha)[rows], 1.0))
     ratios = np.minimum(last, alone[rows]) / alone[rows]
     least = int(np.argmin(ratios))
     return Curvature(value=float(1 - ratios[least]), row=int(rows[least]))
 
 
-def _complements(matrix: np.ndarray, alpha: float) -> np.ndarray:
-    """1 − h of each row, float64 [n]."""
-    n, d = matrix.shape
-    if n < d:
-        rows = matrix.astype(np.float64)
-        return np.diag(np.linalg.inv(np.eye(n) + alpha * rows @ rows.T)).copy()
-    information = np.eye(d)
+def _leverages(matrix: np.ndarray, alpha: float) -> np.ndarray:
+    """Leverage h of each row, float64 [n]."""
+    information = np.eye(matrix.shape[1])
     for _, tile in tiles(matrix):
         information += alpha * (tile.T @ tile)
     root = np.linalg.inv(np.linalg.cholesky(information).T)
-    out = np.empty(n)
+    out = np.empty(len(matrix))
     for start, tile in tiles(matrix):
         image = tile @ root
-        out[start : start + len(tile)] = 1 - alpha * np.einsum("ij,ij->i", image, image)
+        out[start : start + len(tile)] = alpha * np.einsum("ij,ij->i", image, image)
     return out

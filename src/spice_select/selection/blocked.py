@@ -19,7 +19,7 @@ from spice_select.selection.problem import Ledger, Problem
 from spice_select.selection.result import Selection, Stats
 from spice_select.selection.root import InverseRoot
 
-SMALLEST_BLOCK, USUAL_BLOCK, LARGEST_BLOCK = 16, 512, 2048
+FIRST_BLOCK, SMALLEST_BLOCK, USUAL_BLOCK, LARGEST_BLOCK = 128, 16, 512, 2048
 
 
 def run_blocked(problem: Problem) -> Selection:
@@ -40,7 +40,7 @@ class BlockedRun:
         self.root = InverseRoot(problem.features.d, alpha)
         self.bounds = Bounds(problem.features, eta=self.eta)
         self.total = np.zeros(problem.features.d)  # sum of the picked gradients
-        self.size = min(128, problem.features.n)  # rows in a block
+        self.size = min(FIRST_BLOCK, problem.features.n)  # rows in a block
         self.window = self.size  # rows to refresh at once
         self.evaluations = 0
 
@@ -55,9 +55,7 @@ class BlockedRun:
             if self.ledger.stop is None and not self._adapt(len(rows), picked, known):
                 return self._hand_over()
         bounds = self.bounds
-        stats = Stats(
-            path="blocked", evaluations=self.evaluations, refreshed=bounds.refreshed, flops=bounds.flops
-        )
+        stats = Stats(path="blocked", evaluations=self.evaluations, refreshed=bounds.refreshed, flops=bounds.flops)
         return self.ledger.selection(stats)
 
     def _contenders(self) -> tuple[NDArray[np.int64], float]:
@@ -99,9 +97,9 @@ class BlockedRun:
             if self.size >= min(n, LARGEST_BLOCK):
                 return False
             self.size = min(n, 2 * self.size)
-        elif 4 * picked > contenders:
+        elif 8 * picked > contenders:
             self.size = min(n, USUAL_BLOCK, 2 * self.size)
-        elif 16 * picked < contenders:
+        elif 32 * picked < contenders:
             self.size = max(SMALLEST_BLOCK, self.size // 2)
         return True
 

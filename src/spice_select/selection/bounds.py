@@ -1,5 +1,7 @@
 """Stale float32 bounds on every row's gain and conflict, and their refresh by tiled matrix products."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,7 @@ TILE_DEPTH = 256  # inner products are summed in stretches of this length, which
 
 
 def gamma(terms: int) -> float:
-    """γ_m = mu/(1 − mu), the relative error bound of m float32 roundings (Higham, Accuracy and Stability, Lemma 3.1)."""
+    """γ_m = mu/(1 − mu): bounds the relative error of m float32 roundings (Higham, 2002, Lemma 3.1)."""
     return terms * UNIT / (1.0 - terms * UNIT)
 
 
@@ -32,7 +34,7 @@ class Bounds:
         self._matrix, self._matrix_scale = _single(features, self._scale)
         self._squares, self._lengths = features.squares, np.sqrt(features.squares)
         self.longest = float(self._lengths.max(initial=0.0))
-        self._shortest = float(self._lengths[self._lengths > 0].min(initial=np.inf))
+        self._shortest = float(np.where(self._lengths > 0, self._lengths, np.inf).min())
         self._gamma = gamma(min(d, TILE_DEPTH) + -(-d // TILE_DEPTH) + 3)
         self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
         self.epoch = np.zeros(n, dtype=np.int32)
@@ -84,7 +86,7 @@ class Bounds:
 
     def drift(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
         """The most any row's conflict can have changed while the mean gradient went from `before` to `after`."""
-        a, b = np.sqrt(before @ before), np.sqrt(after @ after)
+        a, b = float(np.sqrt(before @ before)), float(np.sqrt(after @ after))
         if a == 0 or b == 0 or self._eta is None:
             return 2.0
         gap = after / b - before / a
@@ -114,7 +116,7 @@ class Bounds:
         self.flops += 2.0 * W.size * X.shape[1]
         W = W if at is None else W[at]
         edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(rows)]
-        for a, b in zip(edges[1:-1], edges[2:], strict=True):
+        for a, b in pairwise(edges[1:]):
             W[a:b, : most - int(pending[a])] = 0.0  # what these rows' bounds have seen already
         mass = self._mass[-1] - np.asarray(self._mass)[self.epoch[rows]]
         self._lower(rows, np.einsum("ij,ij->i", W, W).astype(np.float64), mass, most)
@@ -137,8 +139,10 @@ class Bounds:
             W += X[:, j : j + TILE_DEPTH] @ U[:, j : j + TILE_DEPTH].T
         return W
 
-    def _lower(self, rows: NDArray[np.int64], taken: NDArray[np.float64], mass: NDArray[np.float64], terms: int) -> None:
-        """r ← r − Σw̃² + slack with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
+    def _lower(
+        self, rows: NDArray[np.int64], taken: NDArray[np.float64], mass: NDArray[np.float64], terms: int
+    ) -> None:
+        """R ← r − Σw̃² + slack with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
         slack = 2 * self._gamma * self._lengths[rows] / self._scale * np.sqrt(taken * mass) + gamma(terms + 2) * taken
         self.r[rows] = np.minimum(self.r[rows], self.r[rows] - (taken - slack) * self._scale**2)
 
@@ -153,7 +157,7 @@ def tiles(pending: NDArray[np.int64], free: float) -> list[tuple[int, int]]:
     edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(pending)]
     cut: list[tuple[int, int]] = []
     start, useful = 0, 0
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         grown = useful + (b - a) * int(pending[a])
         if a > start and (b - start) * int(pending[start]) > (1 + WASTE) * grown + free:
             cut.append((start, a))

@@ -183,7 +183,9 @@ def _check_feasible(names: tuple[Hashable, ...], quotas: tuple[Quota, ...], size
     least = sum(q.minimum for q in quotas)
     if least > k:
         raise InputError(f"the quotas' minima add up to {least}, above k={k}. Lower a minimum or raise k.")
-    most = sum(size if q.maximum is None else min(q.maximum, size) for q, size in zip(quotas, sizes.tolist(), strict=True))
+    most = sum(
+        size if q.maximum is None else min(q.maximum, size) for q, size in zip(quotas, sizes.tolist(), strict=True)
+    )
     if most < k:
         raise InputError(
             f"k={k}, but quotas and exclusions leave only {most} rows to pick. Lower k, raise a maximum, or "
@@ -194,14 +196,18 @@ def _check_feasible(names: tuple[Hashable, ...], quotas: tuple[Quota, ...], size
 def _check_costs(n: int, costs: Any, max_cost: float | None) -> tuple[NDArray[np.float64] | None, float]:
     if costs is None:
         if max_cost is not None:
-            raise InputError(f"max_cost={max_cost!r} without costs: give the cost of each row, its tokens for instance.")
+            raise InputError(
+                f"max_cost={max_cost!r} without costs: give the cost of each row, its tokens for instance."
+            )
         return None, float("inf")
     array = np.asarray(costs, dtype=np.float64)
     if array.shape != (n,):
         raise InputError(f"costs of shape {array.shape} for {n} feature rows. Give one cost for each row.")
     bad = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
     if len(bad):
-        raise InputError(f"row {bad[0]} costs {float(array[bad[0]])!r}: costs must be finite and above 0. Drop or mend the row.")
+        raise InputError(
+            f"row {bad[0]} costs {float(array[bad[0]])!r}: costs must be finite and above 0. Drop or mend the row."
+        )
     if max_cost is None:
         raise InputError("costs without max_cost: say how much the picked rows may cost together.")
     if not (np.isfinite(max_cost) and max_cost >= array.min()):

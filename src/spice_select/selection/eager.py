@@ -51,7 +51,7 @@ def run_eager(problem: Problem) -> Selection:
     while not ledger.finished():
         rows = np.flatnonzero(ledger.allowed)
         gains, penalties = states.gains(rows), states.penalties(rows)
-        at = choose(problem, ledger.allowed, rows, gains, penalties)
+        at = choose(problem, rows, gains, penalties)
         if ledger.refuses(float(gains[at]), float(penalties[at])):
             break
         row = lowest_twin(problem, ledger.allowed, int(rows[at]))

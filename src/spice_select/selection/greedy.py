@@ -87,8 +87,8 @@ def naive(features: Any, k: int | None = None, **options: Any) -> Selection:
 
 
 def _path(problem: Problem) -> Path:
-    """The fastest exact path for a request."""
-    if isinstance(problem.objective, LogDet) and (problem.weight == 0 or isinstance(problem.penalty, Conflict)):
+    """The fastest exact path for a request. Subclasses may compute something else, so types are compared exactly."""
+    if type(problem.objective) is LogDet and (problem.weight == 0 or type(problem.penalty) is Conflict):
         return run_blocked
     return run_lazy if problem.objective.submodular else run_eager
 
@@ -120,7 +120,12 @@ def _select(
         penalty=penalty,
         stop=tuple(stop) if isinstance(stop, Sequence) else (stop,),
         constraints=build_constraints(
-            matrix.n, budget if max_cost is None else 0, groups=groups, quotas=quotas, excluded=excluded, costs=costs,
+            matrix.n,
+            budget if max_cost is None else 0,
+            groups=groups,
+            quotas=quotas,
+            excluded=excluded,
+            costs=costs,
             max_cost=max_cost,
         ),
         initial=(),
@@ -143,7 +148,9 @@ def _budget(k: Any, n: int, max_cost: float | None) -> int:
             raise InputError("neither k nor max_cost is given: say how many rows to pick, or how much they may cost.")
         return n
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n:
-        raise InputError(f"k={k!r}: the number of rows to pick must be a whole number from 1 to {n}, the rows there are.")
+        raise InputError(
+            f"k={k!r}: the number of rows to pick must be a whole number from 1 to {n}, the rows there are."
+        )
     return int(k)
 
 
@@ -161,9 +168,7 @@ def _first_rows(path: Callable[[Problem], Path], problem: Problem, initial: Any,
     kept = np.array([*start, *required])
     part = Features(problem.features.rows(kept))
     unbound = build_constraints(len(kept), len(kept), groups=None, quotas=None, excluded=(), costs=None, max_cost=None)
-    small = replace(
-        problem, features=part, k=len(kept), stop=(), constraints=unbound, initial=tuple(range(len(start)))
-    )
+    small = replace(problem, features=part, k=len(kept), stop=(), constraints=unbound, initial=tuple(range(len(start))))
     return tuple(int(kept[i]) for i in path(small)(small).indices)
 
 
@@ -172,8 +177,8 @@ def _check_fit(problem: Problem, rows: list[int]) -> None:
     constraints = problem.constraints
     if len(rows) > problem.k:
         raise InputError(f"{len(rows)} rows are forced or initial, above k={problem.k}. Raise k or force fewer rows.")
-    counts = np.bincount(constraints.groups[rows], minlength=len(constraints.names)) if rows else []
-    for name, quota, count in zip(constraints.names, constraints.quotas, counts, strict=False):
+    counts = np.bincount(constraints.groups[np.array(rows, dtype=np.int64)], minlength=len(constraints.names))
+    for name, quota, count in zip(constraints.names, constraints.quotas, counts.tolist(), strict=True):
         if quota.maximum is not None and count > quota.maximum:
             raise InputError(
                 f"{count} forced or initial rows belong to group {name!r}, whose quota allows {quota.maximum}. "

@@ -26,7 +26,7 @@ def run_lazy(problem: Problem) -> Selection:
         rows = np.array(sorted(fresh))
         gains = np.array([fresh[int(row)] for row in rows])
         penalties = states.penalties(rows)
-        at = choose(problem, ledger.allowed, rows, gains, penalties)
+        at = choose(problem, rows, gains, penalties)
         if ledger.refuses(float(gains[at]), float(penalties[at])):
             break
         row = lowest_twin(problem, ledger.allowed, int(rows[at]))

@@ -23,7 +23,7 @@ def run_naive(problem: Problem) -> Selection:
         if penalty is not None:
             penalties = require_nonnegative(penalty.values(features, ledger.rows, rows), rows, penalty)
         evaluations += len(rows)
-        at = choose(problem, ledger.allowed, rows, gains, penalties)
+        at = choose(problem, rows, gains, penalties)
         if ledger.refuses(float(gains[at]), float(penalties[at])):
             break
         ledger.record(lowest_twin(problem, ledger.allowed, int(rows[at])), float(gains[at]), float(penalties[at]))

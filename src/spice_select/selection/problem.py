@@ -1,4 +1,4 @@
-"""One selection run: what is asked (`Problem`), what has been picked so far (`Ledger`), and the one tie rule (`choose`)."""
+"""One run: what is asked (`Problem`), what has been picked so far (`Ledger`), and the one tie rule (`choose`)."""
 
 import math
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class Ledger:
 
     @property
     def allowed(self) -> NDArray[np.bool_]:
-        """bool [n]: the rows open to the next pick."""
+        """Bool [n]: the rows open to the next pick."""
         return self.open.allowed
 
     def record(self, row: int, gain: float, penalty: float) -> bool:
@@ -132,7 +132,6 @@ class Ledger:
 
 def choose(
     problem: Problem,
-    allowed: NDArray[np.bool_],
     rows: NDArray[np.int64],
     gains: NDArray[np.float64],
     penalties: NDArray[np.float64],

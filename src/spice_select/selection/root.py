@@ -12,9 +12,9 @@ SQUARABLE = 1e3  # α·(total squared length) up to which a block's directions a
 class InverseRoot:
     """L = I − AᵀB with one row of A and B for each pick; a dense matrix once that is cheaper.
 
-    A block of picks with whitened rows V multiplies L by (I + αVᵀV)^(−1/2) = I − Dᵀ diag(z) D. Gains are squared lengths of
-    whitened rows, never differences, so a row loses eps·‖x‖·‖L‖ in √gain rather than eps·‖x‖² in the gain itself: large
-    α‖g‖² costs half as many digits as updating (I + αF_S)⁻¹ would.
+    A block of picks with whitened rows V multiplies L by (I + αVᵀV)^(−1/2) = I − Dᵀ diag(z) D. Gains are squared
+    lengths of whitened rows, never differences, so a row loses eps·‖x‖·‖L‖ in √gain rather than eps·‖x‖² in the gain
+    itself: large α‖g‖² costs half as many digits as updating (I + αF_S)⁻¹ would.
     """
 
     def __init__(self, d: int, alpha: float) -> None:
@@ -35,8 +35,8 @@ class InverseRoot:
 
     def rebuild(self, chosen: Matrix) -> None:
         """L from a fresh QR factorisation over all picks [t, d]: O((t + d)d²)."""
-        self._dense = np.linalg.inv(LogDet(self._alpha).root(chosen))
-        self._anchor = float(np.abs(self._dense).max())
+        dense = np.asarray(np.linalg.inv(LogDet(self._alpha).root(chosen)), dtype=np.float64)
+        self._dense, self._anchor = dense, float(np.abs(dense).max())
 
     def whiten(self, X: Matrix) -> Matrix:
         """XL for rows X [p, d]: O(pd·min(t, d)), t the picks so far."""

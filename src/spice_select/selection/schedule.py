@@ -48,14 +48,16 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
 def window_sizes(n: int, k: int, pool_size: int) -> np.ndarray:
     """The sizes of the consecutive windows that cover n rows."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n:
-        raise InputError(f"k={k!r}: the number of rows to pick must be a whole number from 1 to {n}, the rows there are.")
+        raise InputError(
+            f"k={k!r}: the number of rows to pick must be a whole number from 1 to {n}, the rows there are."
+        )
     if isinstance(pool_size, bool) or not isinstance(pool_size, int | np.integer) or pool_size < 1:
         raise InputError(f"pool_size={pool_size!r}: a pool must be a whole number of rows, 1 or more. The paper: 120.")
     return np.diff(np.append(np.arange(0, n, pool_size), n))
 
 
 def spread(k: int, sizes: np.ndarray) -> np.ndarray:
-    """k picks over pools in proportion to their sizes: pool j's share ends at ⌊k·(rows up to j)/n⌋."""
+    """K picks over pools in proportion to their sizes: pool j's share ends at ⌊k·(rows up to j)/n⌋."""
     ends = np.cumsum(sizes)
     return np.diff(k * ends // ends[-1], prepend=0)
 

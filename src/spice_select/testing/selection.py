@@ -1,7 +1,7 @@
 """Conformance suites for the parts of a selection: run them on an objective, a penalty or a selector of your own.
 
-Each suite tries to refute what the part claims, on random and on degenerate features, and raises `ConformanceError` with
-the counterexample. They need numpy only.
+Each suite tries to refute what the part claims, on random and on degenerate features, and raises `ConformanceError`
+with the counterexample. They need numpy only.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ def sample_features(kind: str, n: int, d: int, seed: int = 0) -> Matrix:
     """Synthetic gradients float64 [n, d] with mean squared length 10.
 
     `iso`: standard normal. `aniso`: clusters with coordinate variances falling as 1/j. `heavy`: the same with lognormal
-    lengths, which is what gradients of language models look most like. `grid`: entries −1, 0 and 1, so that many rows tie.
+    lengths, which is what gradients of language models look most like. `grid`: entries −1, 0, 1, so that many tie.
     """
     rng = np.random.default_rng(seed)
     if kind == "grid":
@@ -50,7 +50,7 @@ def degenerate(features: Matrix, seed: int = 0) -> Matrix:
 
 
 def check_objective(objective: Objective, *, features: Any = None, trials: int = 60, seed: int = 0) -> None:
-    """Try to refute an objective: F(∅) = 0, gains are differences of values, order does not matter, and what it declares.
+    """Try to refute an objective: F(∅) = 0, gains are differences of values, order is nothing, and what it declares.
 
     Args:
         objective: the part under test.
@@ -92,7 +92,7 @@ def check_penalty(penalty: Penalty, *, features: Any = None, trials: int = 40, s
 
 
 def check_selector(select: Callable[..., Selection], *, seeds: Sequence[int] = (0, 1)) -> None:
-    """Check a selector with `greedy`'s signature against the oracle: same order, gains that add up, `head` = shorter run.
+    """Check a selector with `greedy`'s signature against the oracle: same order, gains that add up, `head` as defined.
 
     Over iso, aniso, heavy and grid features × λ ∈ {0, 0.1, 0.5, 2} × α ∈ {1e−4, 1, 1e4, 1e8}, with zero and repeated
     rows, k up to n and above d.

@@ -1,7 +1,8 @@
 """Small tokenizers built in code: no download, no file, a few milliseconds.
 
-They are real byte-level BPE tokenizers (as those of SmolLM2, Qwen and Llama 3), trained on a few sentences, so that
-merges, half characters and special tokens behave as in large ones.
+They are real BPE tokenizers trained on a few sentences, byte-level (as those of SmolLM2, Qwen and Llama 3) or with
+spaces written as "▁" (as those of Llama 2, Mistral and Gemma), so that merges, half characters and special
+tokens behave as in large ones.
 """
 
 from functools import lru_cache
@@ -36,8 +37,9 @@ def tiny_tokenizer(
     add_bos: bool = False,
     special: tuple[str, ...] = (),
     vocab_size: int = 384,
+    metaspace: bool = False,
 ) -> "PreTrainedTokenizerFast":
-    """A byte-level BPE tokenizer with a chat template.
+    """A small BPE tokenizer with a chat template, byte-level unless `metaspace` is asked for.
 
     Args:
         template: its chat template (Jinja), or None for a tokenizer without one.
@@ -47,7 +49,8 @@ def tiny_tokenizer(
         add_bos: put `bos` in front of every text unless the caller asks for no special tokens, as Llama's do; with
             a template that writes it too, that is how a double BOS comes about.
         special: special tokens beside `SPECIAL_TOKENS`.
-        vocab_size: number of tokens, at least 256 + the special ones.
+        vocab_size: number of tokens of a byte-level tokenizer, at least 256 + the special ones.
+        metaspace: spaces as "▁" instead of bytes; characters outside the sentences become ``<unk>``.
 
     Returns:
         The tokenizer. The same arguments give the same one.
@@ -56,7 +59,7 @@ def tiny_tokenizer(
     from transformers import PreTrainedTokenizerFast
 
     names = tuple(dict.fromkeys((*SPECIAL_TOKENS, bos, eos, pad, *special)))
-    backend: Any = Tokenizer.from_str(_trained(names, vocab_size))
+    backend: Any = Tokenizer.from_str(_metaspace(names) if metaspace else _byte_level(names, vocab_size))
     if add_bos:
         backend.post_processor = processors.TemplateProcessing(
             single=f"{bos} $A", special_tokens=[(bos, backend.token_to_id(bos))]
@@ -67,7 +70,7 @@ def tiny_tokenizer(
 
 
 @lru_cache(maxsize=32)
-def _trained(special: tuple[str, ...], vocab_size: int) -> str:
+def _byte_level(special: tuple[str, ...], vocab_size: int) -> str:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -77,6 +80,22 @@ def _trained(special: tuple[str, ...], vocab_size: int) -> str:
         vocab_size=vocab_size,
         special_tokens=[AddedToken(name, special=True, normalized=False) for name in special],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_SENTENCES, trainer)
+    return tokenizer.to_str()
+
+
+@lru_cache(maxsize=32)
+def _metaspace(special: tuple[str, ...]) -> str:
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="first")
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<unk>", *(AddedToken(name, special=True, normalized=False) for name in special)],
         show_progress=False,
     )
     tokenizer.train_from_iterator(_SENTENCES, trainer)

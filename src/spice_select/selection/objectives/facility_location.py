@@ -64,7 +64,7 @@ class FacilityState:
 
 
 def unit_rows(features: Matrix) -> Matrix:
-    """Rows scaled to length 1; zero rows stay zero. Scaled by the largest entry first, so nothing over- or underflows."""
+    """Rows scaled to length 1; zero rows stay zero. By the largest entry first, so that nothing over- or underflows."""
     peak = np.abs(features).max(axis=1, keepdims=True, initial=0.0)
     scaled = features / np.where(peak > 0, peak, 1.0)
     length = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]

@@ -28,7 +28,7 @@ class LogDet(Objective):
         require_positive("alpha", self.alpha, "the scale of the information in log det(I + αF)")
 
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
-        """log det(I + αF_S) through the smaller of the k×k and the d×d determinant. O(kd·min(k, d))."""
+        """Log det(I + αF_S) through the smaller of the k×k and the d×d determinant. O(kd·min(k, d))."""
         G = take(features, indices)
         k, d = G.shape
         if k == 0:
@@ -42,20 +42,20 @@ class LogDet(Objective):
     def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """log(1 + α‖R⁻ᵀg_x‖²), RᵀR = I + αF_S, with R from a QR factorisation of the stacked [√α G_S; I].
 
-        The factorisation never forms F, so its condition number is not squared. O((k + d)d² + |candidates|·d²); where k is
-        below d/2 the same within the span of the chosen rows, O(dk² + |candidates|·dk).
+        The factorisation never forms F, so its condition number is not squared. O((k + d)d² + |candidates|·d²). Below
+        k = d/2 the same within the span of the chosen rows: O(dk² + |candidates|·dk).
         """
         X, chosen = take(features, candidates), take(features, indices)
         outside = np.zeros(len(X))
         if 0 < 2 * len(chosen) < chosen.shape[1]:
-            basis = np.linalg.qr(chosen.T)[0]
+            basis = np.asarray(np.linalg.qr(chosen.T).Q, dtype=np.float64)
             inside = X @ basis
             left = X - inside @ basis.T
             left -= (left @ basis) @ basis.T
             outside = np.einsum("ij,ij->i", left, left)
             X, chosen = inside, chosen @ basis
         if len(chosen) > 0:
-            X = np.linalg.solve(self.root(chosen).T, X.T).T
+            X = np.asarray(np.linalg.solve(self.root(chosen).T, X.T).T, dtype=np.float64)
         return np.log1p(self.alpha * (outside + np.einsum("ij,ij->i", X, X)))
 
     def root(self, chosen: Matrix) -> Matrix:
@@ -68,7 +68,7 @@ class LogDet(Objective):
         order = np.argsort(-np.einsum("ij,ij->i", scaled, scaled), kind="stable")
         big = int((np.abs(scaled[order]).max(axis=1, initial=0) > 1).sum())
         stacked = np.vstack([scaled[order[:big]], np.eye(chosen.shape[1]), scaled[order[big:]]])
-        return np.linalg.qr(stacked, mode="r")
+        return np.asarray(np.linalg.qr(stacked, mode="r"), dtype=np.float64)
 
     def state(self, features: Matrix) -> "LogDetState":
         """Whitened features: O(nd) memory and O(nd) per row added."""

@@ -44,6 +44,8 @@ class TargetVariance(Objective):
 
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
         """The drop in Σ_y g_yᵀ(I + αF_S)⁻¹g_y, from the definition. O((k + m)d²)."""
+        if len(indices) == 0:
+            return 0.0
         root, T = LogDet(self.alpha).root(take(features, indices)), self._target_root(features)
         left = np.linalg.solve(root.T, T.T)
         return float((T * T).sum() - (left * left).sum())
@@ -80,6 +82,9 @@ class TargetVarianceState:
     def __init__(self, features: Matrix, T: Matrix, alpha: float) -> None:
         self._G, self._T, self._alpha = features, T, alpha
         self._rows: list[int] = []
+        self._P: Matrix
+        self._leverage: NDArray[np.float64]
+        self._reach: NDArray[np.float64]
         self._rebuild()
 
     def gains(self, rows: Rows) -> NDArray[np.float64]:

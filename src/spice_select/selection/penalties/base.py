@@ -38,7 +38,7 @@ class Penalty(ABC):
 
     @abstractmethod
     def values(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
-        """The unweighted penalty of each candidate given the set `indices`, from the definition. 0 for the empty set."""
+        """The unweighted penalty of each candidate given the set, from the definition. 0 for the empty set."""
 
     @abstractmethod
     def state(self, features: Matrix) -> PenaltyState:
@@ -59,7 +59,7 @@ def require_nonnegative(values: NDArray[np.float64], rows: Rows, penalty: object
     if values.size and not values.min() >= 0:
         at = int(np.argmax(~(values >= 0)))
         raise InputError(
-            f"{type(penalty).__name__} gave {float(values[at])!r} for row {int(rows[at])}: a penalty must be 0 or above, "
-            "otherwise stale gains no longer bound the scores. Clip it at 0, or add a constant."
+            f"{type(penalty).__name__} gave {float(values[at])!r} for row {int(rows[at])}: a penalty must be 0 or "
+            "above, otherwise stale gains no longer bound the scores. Clip it at 0, or add a constant."
         )
     return values

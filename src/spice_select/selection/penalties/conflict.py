@@ -16,8 +16,8 @@ ETA = 1e-8
 class Conflict(Penalty):
     """max(0, −g_xᵀḡ_S / (‖g_x‖‖ḡ_S‖ + η)), ḡ_S the mean gradient of the set; in [0, 1], and 0 for the first pick.
 
-    Only the negative side counts: rows that pull with the set are not rewarded. Source: SPICE, arXiv 2601.23155, Eq. 14,
-    with η = 1e−8.
+    Only the negative side counts: rows that pull with the set are not rewarded. Source: SPICE, arXiv 2601.23155,
+    Eq. 14, with η = 1e−8.
 
     Raises:
         InputError: `weight` is negative or not finite; `eta` is not above 0.

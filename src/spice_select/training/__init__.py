@@ -1,0 +1,1 @@
+"""What follows a selection: the chosen rows made ready for training."""

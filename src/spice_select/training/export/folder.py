@@ -1,0 +1,109 @@
+"""The folder of an export: whole or absent, and never written over anything that is not one."""
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spice_select.errors import InputError
+from spice_select.store import atomic, explained, sha256
+
+MARK = "export.json"
+"""Written last; names every other file of the export with its SHA-256."""
+
+_LINES = (".jsonl", ".json", ".parquet", ".csv")
+
+
+@contextlib.contextmanager
+def export_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder to write to; on success it becomes `path` in one step, on failure nothing is left.
+
+    An earlier export at `path` is replaced if it is as it was written.
+
+    Raises:
+        InputError: `path` is a file, holds anything that is not of an export, or cannot be written.
+    """
+    place = path.resolve()
+    refuse_foreign(path)
+    aside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    with explained(path):
+        try:
+            aside.mkdir(parents=True)
+            yield aside
+            _put(aside, place)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put(aside: Path, place: Path) -> None:
+    old = place.with_name(f".{place.name}.{os.getpid()}.old")
+    if place.is_dir() and any(place.iterdir()):
+        os.rename(place, old)
+    os.rename(aside, place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def finish(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write the mark with the SHA-256 of every file that is there."""
+    sums = {name: sha256(folder / name) for name in _files(folder)}
+    write_json(folder / MARK, {**facts, "files": sums})
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise an InputError unless `path` is absent, an empty folder, or an export as it was written."""
+    if path.suffix in _LINES and not path.is_dir():
+        raise InputError(f"{path} names a file, but an export is a folder of files. Give a folder with --out.")
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise InputError(f"{path} is a file, not a folder. Choose another --out.")
+    present = _files(path)
+    if not present:
+        return
+    if MARK not in present:
+        raise InputError(
+            f"{path} holds files that are not of an export (e.g. {present[0]!r}); nothing was written. "
+            "Choose an empty or new folder with --out."
+        )
+    strangers = _strangers(path, present)
+    if strangers:
+        raise InputError(
+            f"{path} is an export to which something was added or altered since (e.g. {strangers[0]!r}); nothing was "
+            "written. Choose another folder with --out, or delete this one."
+        )
+
+
+def _strangers(path: Path, present: Iterable[str]) -> list[str]:
+    try:
+        sums = json.loads((path / MARK).read_text(encoding="utf-8"))["files"]
+        return [name for name in present if name != MARK and sums.get(name) != sha256(path / name)]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [MARK]
+
+
+def _files(folder: Path) -> list[str]:
+    """Every file below, by its path from `folder`; links count as files, whatever they point to."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file, indented."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON lines, one record each; lone surrogates pass as they are in the run's own files."""
+    with atomic(path) as aside, aside.open("w", encoding="utf-8", errors="surrogatepass") as handle:
+        for record in records:
+            handle.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")

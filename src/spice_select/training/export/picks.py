@@ -1,0 +1,61 @@
+"""The chosen rows of a finished run: as they came, and as conversations."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from spice_select import outputs
+from spice_select.data.formats import detect_format
+from spice_select.data.formats.base import RowError
+from spice_select.data.records import Conversation, Drop, Row
+from spice_select.errors import InputError
+from spice_select.finished import Run
+from spice_select.store import sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """A chosen row.
+
+    Attributes:
+        row: the row exactly as it came to the selection, without what the selection wrote beside it.
+        reading: the row as a conversation, read through the run's own row format.
+        note: what the selection wrote: its `spice` object (rank, gain, epsilon, conflict, row, sha256).
+    """
+
+    row: Row
+    reading: Conversation | Drop
+    note: dict[str, Any]
+
+    @property
+    def conversation(self) -> Conversation:
+        """The conversation; a `RowError` where the row cannot be read as one."""
+        if isinstance(self.reading, Drop):
+            raise RowError(self.reading.reason, self.reading.detail)
+        return self.reading
+
+
+def read_picks(run: Run) -> list[Pick]:
+    """The chosen rows in the order picked.
+
+    Raises:
+        InputError: the file of chosen rows is missing or was altered after the run, or the run names no row format.
+    """
+    manifest, path = run.manifest, run.path / outputs.SELECTED
+    if not path.is_file() or sha256(path) != manifest.get("outputs", {}).get(outputs.SELECTED):
+        fault = "was altered after the run" if path.is_file() else "is missing"
+        raise InputError(
+            f"{path} {fault}, so what it holds is no longer what was chosen. Run the same `spice select` command "
+            "again: it writes the file anew."
+        )
+    name = manifest.get("identity", {}).get("format")
+    if not isinstance(name, str):
+        raise InputError(f"{run.path}: the manifest names no row format. Make the run again with this version.")
+    row_format = detect_format([], name)
+    picks = []
+    for line, record in enumerate(outputs.iterate_selected(run.path), start=1):
+        note = record.pop("spice")
+        if "earlier" in note:  # the corpus had a `spice` field of its own
+            record["spice"] = note["earlier"]
+        row = Row(number=int(note["row"]), raw=record, where=f"{path}:{line}")
+        picks.append(Pick(row=row, reading=row_format.read(row), note=note))
+    return picks

@@ -1,0 +1,65 @@
+"""Fidelity says how far a sketch can be trusted, and warns when it cannot."""
+
+import numpy as np
+import pytest
+
+from spice_select.errors import InputError
+from spice_select.gradients import HookEngine, LoraGradients
+from spice_select.gradients.fidelity import compare, gram, measure_fidelity
+from spice_select.models.lora import LoraSpec
+from spice_select.sketch import Identity, SparseJL
+from spice_select.testing.models import tiny_model
+
+from .examples import example
+
+PROBE = [example(row, 4 + row % 9, 2) for row in range(24)]
+LORA = LoraGradients(LoraSpec(rank=4))
+
+
+def test_a_gram_matrix_summed_in_stretches_equals_the_product():
+    vectors = np.random.default_rng(0).standard_normal((3, (1 << 16) + 7)).astype(np.float32)
+    np.testing.assert_allclose(gram(vectors), vectors.astype(float) @ vectors.T.astype(float), rtol=1e-9)
+
+
+def test_the_figures_are_those_of_their_definitions():
+    exact = np.array([[1.0, 0.0], [1.0, 1.0], [-2.0, 0.5]], dtype=np.float32)
+    sketched = np.array([[1.0, 0.5], [1.0, 1.0], [2.0, 0.5]], dtype=np.float32)
+    found = compare(exact, sketched, sketch="by hand")
+    cosine = lambda x, y: x @ y / np.linalg.norm(x) / np.linalg.norm(y)  # noqa: E731
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    true = np.array([cosine(exact[i], exact[j]) for i, j in pairs])
+    seen = np.array([cosine(sketched[i], sketched[j]) for i, j in pairs])
+    assert found.cosine_error == pytest.approx(np.sqrt(np.mean((seen - true) ** 2)))
+    assert found.cosine_spread == pytest.approx(np.sqrt(np.mean(true**2)))
+    assert found.sign_flips == pytest.approx(2 / 3)
+    inner = np.array([exact[i] @ exact[j] - sketched[i] @ sketched[j] for i, j in pairs])
+    scale = np.array([exact[i] @ exact[j] for i, j in pairs])
+    assert found.relative_error == pytest.approx(np.sqrt(np.mean(inner**2) / np.mean(scale**2)))
+    rest = [exact.sum(0) - row for row in exact], [sketched.sum(0) - row for row in sketched]
+    flips = [np.sign(exact[i] @ rest[0][i]) != np.sign(sketched[i] @ rest[1][i]) for i in range(3)]
+    assert found.mean_sign_flips == pytest.approx(np.mean(flips))
+
+
+def test_no_sketch_is_perfect():
+    found = measure_fidelity(HookEngine(LORA, Identity()), tiny_model("llama"), PROBE)
+    assert found.sign_flips == 0
+    assert found.cosine_error == pytest.approx(0, abs=1e-6)
+    assert found.warning == ""
+    assert found.rows == len(PROBE)
+
+
+def test_a_longer_sketch_is_nearer_and_a_short_one_is_warned_of_with_its_cure():
+    model = tiny_model("llama")
+    short, long = (measure_fidelity(HookEngine(LORA, SparseJL(dim)), model, PROBE) for dim in (4, 2048))
+    assert long.cosine_error < short.cosine_error / 4
+    assert long.warning == ""
+    assert "too short for the conflict penalty" in short.warning
+    suggested = int(short.warning.rsplit(" ", 1)[1])
+    cured = measure_fidelity(HookEngine(LORA, SparseJL(suggested)), model, PROBE)
+    assert suggested > 4
+    assert cured.warning == ""
+
+
+def test_a_probe_of_one_row_is_refused():
+    with pytest.raises(InputError, match="at least two"):
+        measure_fidelity(HookEngine(LORA, SparseJL(8)), tiny_model("llama"), PROBE[:1])
