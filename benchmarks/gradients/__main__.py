@@ -1,7 +1,7 @@
 """Measure the gradient engine and write the numbers as JSON.
 
-    python -m benchmarks.gradients --corpus corpus.jsonl.gz --out gradients.json
-    python -m benchmarks.gradients --only speed        # generated rows where no corpus is given
+python -m benchmarks.gradients --corpus corpus.jsonl.gz --out gradients.json
+python -m benchmarks.gradients --only speed        # generated rows where no corpus is given
 """
 
 import argparse

@@ -100,7 +100,8 @@ def _line(case: Case, record: dict[str, object]) -> str:
         outcome = f"failed: {record['error']}"
     else:
         same = record.get("same_place_as_eager64", "-")
-        outcome = f"{record['seconds']:.3f} s  {record['extra_mb']:.0f} MB  F={record['information']:.6f}  same {same}"
+        outcome = f"{record['seconds']:.3f} s  CPU {record['cpu_seconds']:.3f} s  {record['extra_mb']:.0f} MB  "
+        outcome += f"F={record['information']:.6f}  same {same}"
     return f"{case.name:32} {record['peer']:10} {outcome}"
 
 

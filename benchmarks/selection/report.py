@@ -38,7 +38,8 @@ def table_of(records: list[Record], machine: dict[str, str]) -> str:
         "data",
         "threads",
         "selector",
-        "seconds",
+        "wall s",
+        "CPU s",
         "× ours",
         "MB",
         "as eager f64",
@@ -48,7 +49,7 @@ def table_of(records: list[Record], machine: dict[str, str]) -> str:
     order = [p.name for p in PEERS]
     for key in sorted(groups, key=lambda g: (g[0], g[5], g[3], g[4])):
         rows = sorted(groups[key], key=lambda r: order.index(r["peer"]))
-        ours = next((r["seconds"] for r in rows if r["peer"] == "ours" and "seconds" in r), None)
+        ours = next((clock(r) for r in rows if r["peer"] == "ours" and "seconds" in r), None)
         lines += [_row(key, row, ours) for row in rows]
     return "\n".join(lines) + "\n"
 
@@ -60,12 +61,24 @@ def _row(key: tuple[Any, ...], record: Record, ours: float | None) -> str:
     if "seconds" not in record:
         limit = f"> {record['timeout']:g}" if "timeout" in record else f"failed: {record['error'][0]}"
         times = f"> {record['timeout'] / ours:.0f}" if ours and "timeout" in record else ""
-        return "| " + " | ".join([*cells, limit, times, "", "", ""]) + " |"
-    times = f"{record['seconds'] / ours:.1f}" if ours else ""
+        return "| " + " | ".join([*cells, limit, "", times, "", "", ""]) + " |"
+    times = f"{clock(record) / ours:.1f}" if ours else ""
     same = f"{record['same_place_as_eager64']:,} of {k:,}" if "same_place_as_eager64" in record else ""
     share = f"{gemm_share(record):.0%}" if gemm_share(record) else ""
-    cells += [f"{record['seconds']:.3g}", times, f"{record['extra_mb']:.0f}", same, share]
+    cells += [
+        f"{record['seconds']:.3g}",
+        f"{record['cpu_seconds']:.3g}",
+        times,
+        f"{record['extra_mb']:.0f}",
+        same,
+        share,
+    ]
     return "| " + " | ".join(cells) + " |"
+
+
+def clock(record: Record) -> float:
+    """Processor seconds where one thread ran, which a shared machine does not stretch; wall seconds otherwise."""
+    return float(record["cpu_seconds"] if record["threads"] == 1 else record["seconds"])
 
 
 def gemm_share(record: Record) -> float | None:
@@ -76,7 +89,7 @@ def gemm_share(record: Record) -> float | None:
         flops = 2.0 * record["n"] * record["d"] * record["k"]
     else:
         return None
-    return flops / record["seconds"] / (record["gemm_gflops"] * 1e9) if flops else None
+    return flops / clock(record) / (record["gemm_gflops"] * 1e9) if flops else None
 
 
 def draw_growth(records: list[Record], path: Path) -> None:
@@ -96,7 +109,7 @@ def draw_growth(records: list[Record], path: Path) -> None:
         for peer, style in styles.items():
             for kind, colour in colours.items():
                 found = {
-                    (r["n"], r["d"], r["k"]): r["seconds"]
+                    (r["n"], r["d"], r["k"]): clock(r)
                     for r in records
                     if (r["peer"], r["kind"], r["threads"], r["weight"]) == (peer, kind, threads, 0) and "seconds" in r
                 }
@@ -106,7 +119,7 @@ def draw_growth(records: list[Record], path: Path) -> None:
         fixed = ", ".join(f"{v} = {sizes[0][i]}" for i, v in enumerate("ndk") if v != name)
         axis.set(xscale="log", yscale="log", xlabel=f"{name}   ({fixed})")
         axis.grid(visible=True, which="both", alpha=0.3)
-    axes[0].set_ylabel("seconds")
+    axes[0].set_ylabel("seconds" if threads > 1 else "processor seconds, one thread")
     if axes[0].lines:
         axes[0].legend(fontsize=8)
     figure.savefig(path, metadata={"Date": None})

@@ -54,8 +54,8 @@ def described(matrix: np.ndarray) -> dict[str, object]:
         }
         parts = decompose(matrix, picks, objective)
         record[f"{share:.0%}"] |= {
-            "conflict_with_gain": parts.conflict_with_gain,
-            "conflict_with_epsilon": parts.conflict_with_epsilon,
+            "conflict_with_gain": _known(parts.conflict_with_gain),
+            "conflict_with_epsilon": _known(parts.conflict_with_epsilon),
             "violations": parts.violations,
             "published_applies": parts.published_applies,
         }
@@ -95,8 +95,12 @@ def table_of(stored: dict[str, dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _signed(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:+.2f}"
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else value
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.2f}"
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ SELECTION = "selection.parquet"
 SUMMARY = "summary.json"
 CONFIG = "config.yaml"
 FEATURES = "gradients"
+FIDELITY = "gradients/fidelity.json"
 ALL = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
 
 

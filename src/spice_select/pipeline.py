@@ -3,6 +3,7 @@
 Every stage has one home; this file is their map and holds no method of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,16 @@ from spice_select.corpus import read_corpus
 from spice_select.data.budget import Budget
 from spice_select.data.encode import Encoded, Encoder, encode_rows
 from spice_select.data.formats import Format, detect_format
-from spice_select.data.records import Drop, Row
+from spice_select.data.records import Drop, Example, Row
 from spice_select.diagnosis.certificate import certificate
 from spice_select.diagnosis.versus_random import versus_random
 from spice_select.errors import InputError
 from spice_select.finished import Run
+from spice_select.gradients.fidelity import Fidelity
 from spice_select.gradients.stage import compute_features
 from spice_select.identity import default_folder, identity_of, manifest_facts
 from spice_select.progress import Progress, Silent
-from spice_select.proxy import Proxy, find_proxy
+from spice_select.proxy import Proxy, ProxyEngine, find_proxy
 from spice_select.run import RunFolder, open_run
 from spice_select.selection import LogDet
 from spice_select.store import PartStore, atomic
@@ -112,15 +114,18 @@ def _fill(
     store, examples = PartStore(run.path / outputs.FEATURES), corpus.encoded.examples
     with atomic(run.path / outputs.CONFIG) as aside:
         write_config(aside, _absolute(corpus.name), settings)
+    engine = ProxyEngine(settings, proxy.identity.name, progress)
     with clock("gradients"):
         parts, block = compute_features(
             examples,
-            lambda: proxy.open_engine(settings, progress),
+            engine.gradients,
             store,
             batch_tokens=proxy.batch_tokens(settings.gradients),
             progress=progress,
         )
         features, unusable = usable(block)
+    with clock("fidelity"):
+        fidelity = _fidelity(run, settings, engine, examples)
     drops = [*corpus.encoded.drops, *unusable]
     _refuse_empty(corpus.rows, drops)
     with clock("selection"):
@@ -144,6 +149,7 @@ def _fill(
         selection=chosen,
         versus=versus,
         certificate=proof,
+        fidelity=fidelity,
         notes=corpus.notes,
         seconds=clock.seconds,
     )
@@ -151,6 +157,19 @@ def _fill(
     notes = {"stop": asdict(chosen.stop), "stats": asdict(chosen.stats)}
     facts = manifest_facts(corpus.name, corpus.identity, parts=parts, notes=notes, seconds=clock.seconds)
     run.finish(facts, outputs.ALL)
+
+
+def _fidelity(
+    run: RunFolder, settings: SelectSettings, engine: ProxyEngine, examples: Sequence[Example]
+) -> Fidelity | None:
+    """What the sketch does to inner products, measured once a run; None where there is no sketch to judge."""
+    if settings.gradients.sketch == "identity" or len(examples) < 2:
+        return None
+    known = run.read_json(outputs.FIDELITY)
+    if known is None:
+        known = asdict(engine.fidelity(examples))
+        run.write_json(outputs.FIDELITY, known)
+    return Fidelity(**known)
 
 
 def _encode(rows: list[Row], row_format: Format, encoder: Encoder, progress: Progress) -> Encoded:

@@ -1,12 +1,17 @@
 """The proxy of a run: known by its identity and tokenizer at once, its weights loaded only when gradients are due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
+from torch import nn
+
 from spice_select.config import GradientSettings, ProxySettings, SelectSettings
+from spice_select.data.records import Example
 from spice_select.gradients import HookEngine, LoraGradients, ResponseLoss, TokenMean, TokenSum
+from spice_select.gradients.fidelity import Fidelity, measure_fidelity
 from spice_select.gradients.stage import Gradients
 from spice_select.models.identify import ModelIdentity, identify_model
 from spice_select.models.load import load_model, load_tokenizer
@@ -40,9 +45,32 @@ class Proxy:
         """Tokens in a batch: as asked, else what fills the device (activations take some 1.5 MB a token at 135M)."""
         return settings.batch_tokens or (2048 if self.device == "cpu" else 16384)
 
-    def open_engine(self, settings: SelectSettings, progress: Progress) -> Gradients:
-        """Load the weights and bind the gradient engine to them."""
-        with progress.task(f"Loading {self.identity.name}", 1, "model") as advance:
+
+class ProxyEngine:
+    """The gradient engine of a run; the weights are loaded when the first gradient is asked for."""
+
+    def __init__(self, settings: SelectSettings, name: str, progress: Progress) -> None:
+        self._settings, self._name, self._progress = settings, name, progress
+
+    def gradients(self) -> Gradients:
+        """The engine, bound to the loaded model."""
+        engine, model = self._opened
+        return partial(engine.features, model)
+
+    def fidelity(self, examples: Sequence[Example]) -> Fidelity:
+        """Exact against sketched inner products on a seeded draw of the corpus: one row in twenty, 8 to 48 of them."""
+        engine, model = self._opened
+        size = min(len(examples), max(8, min(48, len(examples) // 20)))
+        drawn = np.random.default_rng(self._settings.selection.seed).choice(len(examples), size, replace=False)
+        with self._progress.task("Checking the sketch", 1, "probe") as advance:
+            found = measure_fidelity(engine, model, [examples[index] for index in sorted(drawn)])
+            advance(1)
+        return found
+
+    @cached_property
+    def _opened(self) -> tuple[HookEngine, nn.Module]:
+        settings = self._settings
+        with self._progress.task(f"Loading {self._name}", 1, "model") as advance:
             loaded = load_model(
                 settings.proxy.model,
                 dtype=settings.proxy.dtype,
@@ -54,13 +82,12 @@ class Proxy:
         parameters = LoraGradients(lora_spec(settings.gradients), seed=settings.selection.seed)
         uncaptured = parameters.coverage(loaded.model).uncaptured
         if uncaptured:
-            progress.note(
+            self._progress.note(
                 f"Not captured, so not in the gradients: {len(uncaptured)} weights that are no linear layers, "
                 f"e.g. {uncaptured[0]}."
             )
         sketch = make_sketch(settings.gradients, settings.selection.seed)
-        engine = HookEngine(parameters, sketch, _LOSSES[settings.gradients.loss]())
-        return partial(engine.features, loaded.model)
+        return HookEngine(parameters, sketch, _LOSSES[settings.gradients.loss]()), loaded.model
 
 
 def find_proxy(settings: SelectSettings) -> Proxy:

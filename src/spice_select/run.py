@@ -43,7 +43,11 @@ class RunFolder:
 
     def manifest(self) -> dict[str, Any] | None:
         """The manifest, or None while the run is unfinished."""
-        return _read_json(self.path / MANIFEST)
+        return self.read_json(MANIFEST)
+
+    def read_json(self, name: str) -> Any:
+        """A JSON file of the run, or None where there is none yet."""
+        return _read_json(self.path / name)
 
     def write_text(self, name: str, text: str) -> None:
         with atomic(self.path / name) as aside:
@@ -154,7 +158,7 @@ def _clear(path: Path) -> None:
             os.unlink(entry)
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path) -> Any:
     if not path.is_file():
         return None
     try:

@@ -10,6 +10,7 @@ import numpy as np
 from spice_select.data.records import Drop, Example
 from spice_select.diagnosis.certificate import Certificate
 from spice_select.diagnosis.versus_random import RandomComparison
+from spice_select.gradients.fidelity import Fidelity
 from spice_select.selection import Selection
 from spice_select.store import FeatureBlock
 
@@ -50,6 +51,8 @@ class Summary:
         certified: information as a share of a proven upper bound on the best possible.
         conflicting: share of picks whose gradient opposes the mean of those before.
         first_gain, last_gain: marginal gain of the first and the last pick.
+        sketch: name of the sketch; `""` where the gradients were kept whole.
+        sign_flips: share of cosines between rows whose sign the sketch changes, on a probe of the corpus; 0 without.
         stopped: why the selection ended, in a sentence.
         notes: what the reader should know before trusting the result.
         seconds: stage → seconds spent in this process.
@@ -76,6 +79,8 @@ class Summary:
     conflicting: float
     first_gain: float
     last_gain: float
+    sketch: str
+    sign_flips: float
     stopped: str
     notes: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -97,6 +102,7 @@ def summarise(
     selection: Selection,
     versus: RandomComparison,
     certificate: Certificate,
+    fidelity: Fidelity | None,
     notes: Sequence[str],
     seconds: Mapping[str, float],
 ) -> Summary:
@@ -124,8 +130,14 @@ def summarise(
         conflicting=float(np.mean(selection.conflicts > 0)),
         first_gain=float(selection.gains[0]),
         last_gain=float(selection.gains[-1]),
+        sketch=fidelity.sketch if fidelity else "",
+        sign_flips=fidelity.sign_flips if fidelity else 0.0,
         stopped=selection.stop.sentence,
-        notes=[*notes, *_length_note(features, chosen)],
+        notes=[
+            *notes,
+            *([f"{fidelity.warning}."] if fidelity and fidelity.warning else []),
+            *_length_note(features, chosen),
+        ],
         seconds=dict(seconds),
     )
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spice_select.diagnosis import matrix
 from spice_select.diagnosis.certificate import certificate
 from spice_select.errors import InputError
 from spice_select.selection import DiagonalLogDet, LogDet
@@ -134,6 +135,16 @@ def test_half_precision_and_memory_maps_are_read_as_they_are(tmp_path):
     picks = naive(rows, 9)
     mapped = certificate(np.load(tmp_path / "f.npy", mmap_mode="r"), picks, LogDet())
     assert mapped.bounds == certificate(rows, picks, LogDet()).bounds
+
+
+def test_tiles_change_nothing_but_rounding(monkeypatch):
+    rows = np.random.default_rng(13).standard_normal((500, 6)).astype(np.float32)
+    picks = SimpleNamespace(indices=np.arange(0, 500, 3))
+    whole = certificate(rows, picks, LogDet())
+    monkeypatch.setattr(matrix, "TILE_ENTRIES", 1)
+    tiled = certificate(rows, picks, LogDet())
+    assert tiled.information == pytest.approx(whole.information, rel=1e-12)
+    assert dict(tiled.bounds) == pytest.approx(dict(whole.bounds), rel=1e-6)
 
 
 def test_no_flops_leave_the_bounds_that_need_no_search():

@@ -23,6 +23,15 @@ def test_fused_experts_are_named_as_uncaptured_and_warned_of():
         HookEngine(LoraGradients(), SparseJL(16)).features(model, mixed_batch())
 
 
+def test_fused_experts_are_named_under_a_trained_adapter_too():
+    from spice_select.models.lora import attach_lora
+
+    spec, model = LoraSpec(rank=2), tiny_model("mixtral")
+    adapted = attach_lora(model, spec, {layer.name: initial_a(layer, 2, 0) for layer in spec.layers(model)})
+    assert any("experts" in name for name in LoraGradients().coverage(adapted).uncaptured)
+    assert not any("lora" in name for name in LoraGradients().coverage(adapted).uncaptured)
+
+
 @pytest.mark.parametrize("architecture", [a for a in ARCHITECTURES if a != "mixtral"])
 def test_dense_architectures_are_captured_whole(architecture):
     assert LoraGradients().coverage(tiny_model(architecture)).uncaptured == ()

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients, TokenMean, TokenSum
+from spice_select.gradients.weights import factor_squares
 from spice_select.models.lora import LoraSpec, attach_lora
 from spice_select.sketch import Identity, Kronecker, SparseJL
 from spice_select.testing.models import ARCHITECTURES, tiny_model
@@ -72,6 +73,14 @@ def test_norms_are_those_of_the_unsketched_gradient():
     exact = HookEngine(PARAMETERS["lora"], Identity()).features(model, batch)
     sketched = HookEngine(PARAMETERS["lora"], SparseJL(8)).features(model, batch)
     np.testing.assert_allclose(sketched.norms, np.linalg.norm(exact.features, axis=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [2, 40], ids=["ghost", "formed"])
+def test_the_norm_of_a_product_follows_from_its_factors_either_way(tokens):
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(3, tokens, side, generator=generator) for side in (12, 9))
+    expected = (left.transpose(1, 2) @ right).square().sum((1, 2))
+    torch.testing.assert_close(factor_squares(left, right).float(), expected)
 
 
 def test_a_fresh_adapters_gradient_is_the_full_gradient_seen_through_a():

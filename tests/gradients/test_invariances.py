@@ -108,8 +108,9 @@ def test_hooks_are_gone_even_after_a_failure(model):
 
 
 @pytest.mark.parametrize("parameters", [LORA, FullWeights()], ids=["lora", "weights"])
-def test_a_row_that_is_not_finite_is_flagged_and_harms_no_other(parameters):
-    model = tiny_model("qwen2")  # untied: an infinite embedding reaches only the rows that hold its token
+@pytest.mark.parametrize("infectious", [False, True])
+def test_a_row_that_is_not_finite_is_flagged_and_harms_no_other(parameters, infectious):
+    model = tiny_model("qwen2")  # untied: a broken embedding reaches only the rows that hold its token
     poison = 7
     model.model.embed_tokens.weight[poison] = float("nan")
     batch = [e for e in mixed_batch() if poison not in e.input_ids]
@@ -117,11 +118,14 @@ def test_a_row_that_is_not_finite_is_flagged_and_harms_no_other(parameters):
     sick = example(9, 9, 3)
     sick.input_ids[0] = poison
     engine = HookEngine(parameters, SparseJL(32))
+    well = engine.features(model, batch)
+    if infectious:  # a layer that lets the rows of a batch touch, as routing through shared experts may
+        model.model.norm.register_forward_hook(lambda module, args, output: output + 0 * output.mean(0, keepdim=True))
     result = engine.features(model, [batch[0], sick, *batch[1:]])
     assert result.finite.tolist() == [True, False] + [True] * (len(batch) - 1)
-    well = engine.features(model, batch)
-    np.testing.assert_array_equal(result.features[result.finite], well.features)
-    np.testing.assert_array_equal(result.losses[result.finite], well.losses)
+    close(result.features[result.finite], well.features)
+    close(result.losses[result.finite], well.losses)
+    close(result.norms[result.finite], well.norms)
     assert not engine.features(model, [sick]).finite.any()
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from spice_select.selection.bounds import Bounds, tiles
+from spice_select.selection.constraints import build_constraints
 from spice_select.selection.features import Features
 from spice_select.selection.objectives.logdet import LogDet
-from spice_select.selection.problem import conflicts_along
+from spice_select.selection.problem import Ledger, Problem, conflicts_along, lowest_twin
 from spice_select.selection.root import InverseRoot
 from spice_select.testing.selection import sample_features
 
@@ -122,6 +123,18 @@ def test_twins_are_the_identical_rows_and_no_others():
         **{row: [10, 30, 44] for row in (10, 30, 44)},
         **{row: [5, 6] for row in (5, 6)},
     }
+
+
+def test_a_winner_gives_way_to_the_lowest_open_row_identical_to_it_in_features_and_cost():
+    G = np.ones((6, 2))
+    G[1] = 2.0
+    costs = np.array([1.0, 1.0, 1.0, 1.0, 5.0, 5.0])
+    constraints = build_constraints(6, 0, groups=None, quotas=None, excluded=[0], costs=costs, max_cost=9.0)
+    problem = Problem(
+        features=Features(G), k=6, objective=LogDet(), penalty=None, stop=(), constraints=constraints, initial=()
+    )
+    allowed = Ledger(problem).allowed
+    assert [lowest_twin(problem, allowed, row) for row in range(1, 6)] == [1, 2, 2, 4, 4]
 
 
 def test_importing_the_selector_imports_neither_torch_nor_transformers():

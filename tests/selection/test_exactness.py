@@ -148,6 +148,17 @@ def test_identical_rows_are_taken_lowest_first():
     assert found.indices.tolist() == list(range(7))
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e5, 1e12])
+def test_identical_rows_are_taken_lowest_first_at_any_scale(scale):
+    features = sample_features("heavy", 400, 24) * scale
+    features[200:] = features[np.random.default_rng(0).integers(200, size=200)]
+    found = greedy(features, 400, penalty=Conflict(0.1))
+    place = np.argsort(found.indices)
+    for row in range(200):
+        copies = np.flatnonzero((features == features[row]).all(axis=1))
+        assert (np.diff(place[copies]) > 0).all()
+
+
 def test_zero_rows_come_last_and_are_taken_in_order():
     features = np.zeros((6, 3))
     features[4] = [1.0, 2.0, 0.0]

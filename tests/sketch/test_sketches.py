@@ -146,3 +146,19 @@ def test_a_block_shorter_than_the_sketch_keeps_its_norm_exactly():
 def test_a_sketch_of_no_dimension_is_refused(make):
     with pytest.raises(InputError, match="at least 1"):
         make()
+
+
+def test_the_size_of_the_stretches_in_which_a_dense_sketch_is_drawn_changes_nothing(monkeypatch):
+    dense = formed(gradients(3))
+    whole = project(Rademacher(67), dense)
+    monkeypatch.setattr("spice_select.sketch.rademacher._BLOCK_ELEMENTS", 5 * 67)
+    torch.testing.assert_close(project(Rademacher(67), dense), whole, rtol=1e-5, atol=1e-5)
+
+
+def test_the_size_of_the_lots_in_which_gradients_are_formed_changes_nothing(monkeypatch):
+    block, (left, right) = next(iter(gradients(5).items()))
+    whole, lots = torch.zeros(5, 16), torch.zeros(5, 16)
+    SparseJL(16).bind([block]).add_factors(whole, block, left, right)
+    monkeypatch.setattr("spice_select.sketch.base._FORMED_ELEMENTS", 2 * block.size)
+    SparseJL(16).bind([block]).add_factors(lots, block, left, right)
+    torch.testing.assert_close(lots, whole)

@@ -90,6 +90,8 @@ def _print_information(console: Console, summary: Summary) -> None:
     )
     table.add_row("certified", f"≥ {_floor(summary.certified)} of the best possible information for this many rows")
     table.add_row("conflict", f"{summary.conflicting:.1%} of the picks oppose the mean gradient of those before them")
+    if summary.sketch:
+        table.add_row("sketch", f"{summary.sketch}; {summary.sign_flips:.1%} of the cosines between rows change sign")
     table.add_row("gain", f"{summary.first_gain:.4g} at the first pick, {summary.last_gain:.4g} at the last")
     table.add_row("stopped", escape(summary.stopped))
     console.print(table, highlight=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.diagnosis.epsilon import decompose
-from spice_select.diagnosis.matrix import read
+from spice_select.diagnosis.matrix import read, tile_rows
 from spice_select.diagnosis.ports import Picks
 from spice_select.errors import InputError
 from spice_select.selection.objectives.logdet import LogDet
@@ -53,9 +53,9 @@ def pair_cosines(features: object, *, pairs: int = PAIRS, seed: int = 0) -> Pair
     if len(rows) < 2:
         raise InputError(f"{len(rows)} of {len(matrix)} rows are not zero; a cosine needs two")
     left, right = _pairs(len(rows), pairs, seed)
-    cosines = np.concatenate(
-        [_row_cosines(matrix, rows[left[s : s + 4096]], rows[right[s : s + 4096]]) for s in range(0, len(left), 4096)]
-    )
+    size = tile_rows(matrix.shape[1])
+    blocks = (slice(start, start + size) for start in range(0, len(left), size))
+    cosines = np.concatenate([_row_cosines(matrix, rows[left[b]], rows[right[b]]) for b in blocks])
     return PairCosines(
         mean=float(cosines.mean()),
         std=float(cosines.std()),

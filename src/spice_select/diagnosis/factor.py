@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.matrix import TILE, tiles
+from spice_select.diagnosis.matrix import tiles
 
 UNIT = 2.0**-53
 
@@ -57,7 +57,7 @@ def factor_of(matrix: np.ndarray, rows: np.ndarray, alpha: float) -> Factor:
     """
     d = matrix.shape[1]
     triangle, steps, mass = np.eye(d), 0, float(d)
-    for _, tile in tiles(matrix, rows):
+    for _, tile in tiles(matrix, rows, least=d):
         stacked = np.vstack([triangle, np.sqrt(alpha) * tile])
         mass += alpha * float(np.einsum("ij,ij->", tile, tile))
         steps += len(stacked) * d + 2
@@ -106,7 +106,7 @@ def quadratic_forms(
     """
     m = len(norms)
     squares = np.empty(m)
-    for start, tile in tiles(matrix, rows, TILE):
+    for start, tile in tiles(matrix, rows):
         image = tile @ inverse_root.T
         squares[start : start + len(tile)] = np.einsum("ij,ij->i", image, image)
     d = matrix.shape[1]

@@ -9,7 +9,7 @@ import numpy as np
 from spice_select.errors import InputError
 from spice_select.selection.features import as_matrix, squared_norms
 
-TILE = 4096  # rows: 32 MB of float64 at d = 1024, enough to keep the matrix products near the machine's limit
+TILE_ENTRIES = 1 << 22  # 32 MB of float64: 4096 rows at d = 1024, enough to keep products near the machine's limit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,14 @@ def as_indices(indices: Any, rows: int) -> np.ndarray:
     return picked
 
 
-def tiles(matrix: np.ndarray, rows: np.ndarray | None = None, size: int = TILE) -> Iterator[tuple[int, np.ndarray]]:
-    """(position, float64 rows) for consecutive tiles of the matrix, or of `matrix[rows]`."""
+def tile_rows(d: int) -> int:
+    """Rows of d entries that make a tile."""
+    return max(64, TILE_ENTRIES // d)
+
+
+def tiles(matrix: np.ndarray, rows: np.ndarray | None = None, *, least: int = 1) -> Iterator[tuple[int, np.ndarray]]:
+    """(position, float64 rows) for consecutive tiles, of `least` rows or more, of the matrix or of `matrix[rows]`."""
+    size = max(least, tile_rows(matrix.shape[1]))
     for start in range(0, len(matrix) if rows is None else len(rows), size):
         part = matrix[start : start + size] if rows is None else matrix[rows[start : start + size]]
         yield start, part.astype(np.float64)

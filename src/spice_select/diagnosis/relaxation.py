@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.diagnosis.bounds import largest
-from spice_select.diagnosis.matrix import TILE
+from spice_select.diagnosis.matrix import tile_rows
 
 PATIENCE, ENOUGH = 4, 2e-4  # stop when four steps together lowered the bound by less than this, relatively
 POWER = 2  # w ← w·r²: twice the steps of the classic w ← w·r at the same cost; 3 can oscillate
@@ -35,7 +35,7 @@ class Tangent:
 def cap(weights: np.ndarray, k: int) -> np.ndarray:
     """min(1, c·w) with c such that the sum is k; needs at least k positive weights (else those become 1)."""
     order = np.sort(weights)[::-1]
-    rest = order.sum() - np.concatenate([[0.0], np.cumsum(order)[: k - 1]])
+    rest = np.cumsum(order[::-1])[::-1][:k]
     with np.errstate(divide="ignore", invalid="ignore"):
         scales = (k - np.arange(k)) / rest
         fits = np.flatnonzero(scales * order[:k] <= 1)
@@ -64,9 +64,10 @@ def tangent(matrix: np.ndarray, weights: np.ndarray, alpha: float, k: int) -> tu
     """(U, δ) of the relaxation at these weights: cost 2md² in the matrix's dtype and one eigendecomposition."""
     d = matrix.shape[1]
     total = np.zeros((d, d))
-    for start in range(0, len(matrix), TILE):
-        tile = matrix[start : start + TILE]
-        total += tile.T @ (tile * weights[start : start + TILE, None].astype(tile.dtype))
+    size = tile_rows(d)
+    for start in range(0, len(matrix), size):
+        tile = matrix[start : start + size]
+        total += tile.T @ (tile * weights[start : start + size, None].astype(tile.dtype))
     values, vectors = np.linalg.eigh((total + total.T) / 2)
     spectrum = spread(np.maximum(values[::-1], 0.0), k)
     return vectors[:, ::-1], 1 / (1 + alpha * spectrum)
@@ -97,8 +98,8 @@ def improve(matrix: np.ndarray, start: np.ndarray, alpha: float, k: int, steps: 
 
 
 def _squares(matrix: np.ndarray, root: np.ndarray) -> np.ndarray:
-    out = np.empty(len(matrix))
-    for start in range(0, len(matrix), TILE):
-        image = matrix[start : start + TILE] @ root.T
+    out, size = np.empty(len(matrix)), tile_rows(matrix.shape[1])
+    for start in range(0, len(matrix), size):
+        image = matrix[start : start + size] @ root.T
         out[start : start + len(image)] = np.einsum("ij,ij->i", image, image)
     return out

@@ -84,9 +84,7 @@ def compare(exact: NDArray[np.float32], sketched: NDArray[np.float32], *, sketch
     return compare_grams(gram(exact), gram(sketched), sketch=sketch, dim=sketched.shape[1])
 
 
-def compare_grams(
-    true: NDArray[np.float64], estimate: NDArray[np.float64], *, sketch: str, dim: int
-) -> Fidelity:
+def compare_grams(true: NDArray[np.float64], estimate: NDArray[np.float64], *, sketch: str, dim: int) -> Fidelity:
     """The figures for two Gram matrices ``[rows, rows]`` of the same rows, exact and sketched."""
     pairs = np.triu_indices(len(true), 1)
     cosines, estimates = _cosines(true)[pairs], _cosines(estimate)[pairs]

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -55,18 +56,23 @@ class HookEngine:
     def features(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
         """Sketched gradients of one batch; see `BatchGradients`.
 
-        A row whose loss or gradient is not finite comes back as it is, and the others are computed again without it.
+        A row whose loss or gradient is not finite is computed again by itself, so that what is flagged in the end is
+        sick on its own account and has not caught it from a neighbour in the batch.
 
         Raises:
             InputError: an example without a supervised token.
             SpiceError: a layer is used in a way that hides which tokens belong to which row.
         """
         batch = self._run(model, examples)
-        finite = batch.finite
-        if finite.all() or not finite.any():
+        if len(examples) == 1:
             return batch
-        rest = self._run(model, [e for e, good in zip(examples, finite, strict=True) if good])
-        batch.features[finite], batch.losses[finite], batch.norms[finite] = rest.features, rest.losses, rest.norms
+        for row in np.flatnonzero(~batch.finite):
+            alone = self._run(model, [examples[row]])
+            batch.features[row], batch.losses[row], batch.norms[row] = (
+                alone.features[0],
+                alone.losses[0],
+                alone.norms[0],
+            )
         return batch
 
     def dim(self, model: nn.Module) -> int:

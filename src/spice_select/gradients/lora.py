@@ -128,9 +128,7 @@ class LoraGradients:
     def coverage(self, model: nn.Module) -> Coverage:
         """The blocks, and the weight matrices LoRA cannot adapt."""
         blocks = tuple(block for capture in self.captures(model) for block in capture.blocks)
-        base: Any = model.get_base_model() if lora_modules(model) else model  # type: ignore[operator]
-        missing = () if base is not model else tuple(uncaptured_parameters(model))
-        return Coverage(blocks, missing)
+        return Coverage(blocks, tuple(uncaptured_parameters(model)))
 
 
 def _warm_leaves(model: nn.Module) -> Iterator[Leaf]:

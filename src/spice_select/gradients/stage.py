@@ -106,7 +106,7 @@ def _blocks(engine: Gradients, batch: Sequence[Example]) -> list[FeatureBlock]:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """torch has a class of its own for accelerators only; the CPU's allocator raises a plain RuntimeError."""
+    """PyTorch has a class of its own for accelerators only; the CPU's allocator raises a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
@@ -48,9 +49,9 @@ def output_head(model: nn.Module) -> LinearLayer:
         InputError: the model has no linear output head, so it is no causal language model that can be used here.
     """
     find = getattr(model, "get_output_embeddings", None)
-    head = find() if callable(find) else None
+    head: Any = find() if callable(find) else None
     for name, module in model.named_modules():
-        layer = as_linear(name, module) if head is module else None
+        layer = as_linear(name, module) if id(module) == id(head) else None
         if layer is not None:
             return layer
     raise InputError(

@@ -28,7 +28,8 @@ def choose_precision(dtype: str, device: torch.device) -> Precision:
     """Resolve ``auto`` for a device; any other name is taken as asked.
 
     bfloat16 halves the memory and is several times faster where the hardware multiplies it (GPUs since Ampere, CPUs
-    with AVX512-BF16 or AMX). Elsewhere on CPUs it is emulated, hundreds of times slower than float32.
+    with AVX512-BF16 or AMX). Elsewhere on CPUs it is emulated: 37 times slower than float32
+    on an AVX2 processor (matrix product of order 256, one thread).
 
     Raises:
         InputError: unknown name.

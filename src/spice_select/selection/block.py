@@ -133,7 +133,7 @@ class Block:
                 run.root.rebuild(run.problem.features.rows(run.ledger.rows))
             run.total = run.total + self._X[self._picked].sum(axis=0)
             run.bounds.advance(U, run.total / len(run.ledger.rows))
-        run.bounds.settle(self._rows, self._r + 1e-12 * self._start, self._cosines())
+        run.bounds.settle(self._rows, self._r + 1e-12 * self._start, run.root.noise, self._cosines())
         return len(self._picked)
 
     def _cosines(self) -> NDArray[np.float64] | None:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from spice_select.selection.features import Features
 
 UNIT = 2.0**-24  # unit roundoff of float32
+UNDERFLOW = 2.0**-148  # what gradual underflow may add to a product of float32 numbers
+ULP = 4 * float(np.finfo(np.float64).eps)
 TILE_ROWS = 1024
 DENSE = 1.3  # rows whose span is at most this many times their number are used in place, without a copy
 FREE_FLOPS = 2e6  # about what a tile's overhead costs
@@ -36,6 +38,7 @@ class Bounds:
         self.longest = float(self._lengths.max(initial=0.0))
         self._shortest = float(np.where(self._lengths > 0, self._lengths, np.inf).min())
         self._gamma = gamma(min(d, TILE_DEPTH) + -(-d // TILE_DEPTH) + 3)
+        self._tiny = 2 * d * UNDERFLOW
         self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
         self.epoch = np.zeros(n, dtype=np.int32)
         self.exact = np.full(n, -1, dtype=np.int32)  # the epoch at which float64 last found the row's r
@@ -92,9 +95,11 @@ class Bounds:
         gap = after / b - before / a
         return float(np.sqrt(gap @ gap)) + min(1.0, self._eta / (self._shortest * min(a, b))) + 1e-12
 
-    def settle(self, rows: NDArray[np.int64], r: NDArray[np.float64], cosine: NDArray[np.float64] | None) -> None:
-        """Enter what float64 found for `rows` at the present epoch."""
-        self.r[rows] = r
+    def settle(
+        self, rows: NDArray[np.int64], r: NDArray[np.float64], noise: float, cosine: NDArray[np.float64] | None
+    ) -> None:
+        """Enter what float64 found for `rows` at the present epoch, √r being right to `noise` times a row's length."""
+        self.r[rows] = (np.sqrt(r) + noise * self._lengths[rows]) ** 2
         self.epoch[rows] = self.exact[rows] = self.now
         if self._cosine is not None and cosine is not None:
             self._cosine[rows] = cosine
@@ -142,9 +147,11 @@ class Bounds:
     def _lower(
         self, rows: NDArray[np.int64], taken: NDArray[np.float64], mass: NDArray[np.float64], terms: int
     ) -> None:
-        """R ← r − Σw̃² + slack with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
-        slack = 2 * self._gamma * self._lengths[rows] / self._scale * np.sqrt(taken * mass) + gamma(terms + 2) * taken
-        self.r[rows] = np.minimum(self.r[rows], self.r[rows] - (taken - slack) * self._scale**2)
+        """Bound r by r − Σw̃² + slack, with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
+        reach = self._gamma * self._lengths[rows] / self._scale * np.sqrt(mass) + np.sqrt(terms) * self._tiny
+        slack = 2 * reach * np.sqrt(taken) + gamma(terms + 2) * taken + terms * UNDERFLOW
+        lowered = (self.r[rows] - (taken - slack) * self._scale**2) * (1 + ULP)
+        self.r[rows] = np.minimum(self.r[rows], lowered)
 
 
 def tiles(pending: NDArray[np.int64], free: float) -> list[tuple[int, int]]:

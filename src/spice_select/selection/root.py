@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from spice_select.selection.objectives.logdet import LogDet
 
 Matrix = NDArray[np.float64]
+PART = 64
 SQUARABLE = 1e3  # α·(total squared length) up to which a block's directions are found from its Gram matrix
 
 
@@ -25,12 +26,17 @@ class InverseRoot:
         self._dense: Matrix | None = None
         self._anchor = 1.0  # largest entry of L when it was last computed afresh: its rounding errors scale with it
 
+    @property
+    def noise(self) -> float:
+        """Rounding error of ‖xL‖ relative to ‖x‖."""
+        return 16 * float(np.finfo(np.float64).eps) * self._anchor
+
     def worn(self, reach: float) -> bool:
         """Whether L has shrunk so far below its rounding errors that rows of length `reach` need it computed afresh.
 
         Happens once α‖g‖² passes about 1e11 and the picks span the whole space.
         """
-        noise = 16 * np.finfo(np.float64).eps * np.sqrt(self._alpha) * reach * self._anchor
+        noise = np.sqrt(self._alpha) * reach * self.noise
         return self._dense is not None and noise > 1e-9 and float(np.abs(self._dense).max()) < self._anchor / 10
 
     def rebuild(self, chosen: Matrix) -> None:
@@ -47,9 +53,19 @@ class InverseRoot:
     def absorb(self, V: Matrix) -> Matrix:
         """Take in a block of picks given as whitened rows V [m, d]. O(md·min(t, d) + m²d).
 
-        Returns U [m, d] with LLᵀ − L'L'ᵀ = UᵀU: for any row x, ‖xL‖² falls by ‖xUᵀ‖².
+        Returns U [m, d] with LLᵀ − L'L'ᵀ = UᵀU: for any row x, ‖xL‖² falls by ‖xUᵀ‖². Works in parts of `PART` rows: their
+        decompositions cost m·PART² instead of m³, and only the first parts hold the very long rows.
         """
-        directions, z, share = shrinkage(V, self._alpha)
+        updates, rest = [], V
+        while len(rest):
+            directions, z, share = shrinkage(rest[:PART], self._alpha)
+            updates.append(self._multiply(directions, z) * share[:, None])
+            rest = rest[PART:]
+            rest = rest - ((rest @ directions.T) * z) @ directions
+        return np.concatenate(updates)
+
+    def _multiply(self, directions: Matrix, z: NDArray[np.float64]) -> Matrix:
+        """L ← L(I − Dᵀ diag(z) D); returns (LDᵀ)ᵀ."""
         if self._dense is not None:
             pulled = directions @ self._dense.T
             self._dense -= (pulled.T * z) @ directions
@@ -57,7 +73,7 @@ class InverseRoot:
             t = self._rank
             pulled = directions - (directions @ self._B[:t].T) @ self._A[:t]
             self._append(pulled * z[:, None], directions)
-        return pulled * share[:, None]
+        return pulled
 
     def _append(self, A: Matrix, B: Matrix) -> None:
         t, end = self._rank, self._rank + len(A)

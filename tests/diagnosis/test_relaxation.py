@@ -1,0 +1,80 @@
+"""Weights fill the budget, the spectrum's tail is spread over what k rows can span, and steps improve the bound."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spice_select.diagnosis import relaxation
+from spice_select.diagnosis.bounds import largest, spectral_bound
+from spice_select.diagnosis.relaxation import cap, improve, spread
+
+positive = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=30)
+
+
+@settings(max_examples=150, deadline=None)
+@given(positive, st.integers(1, 30))
+def test_capped_weights_fill_the_budget_in_proportion(values, k):
+    weights, k = np.array(values), min(k, len(values))
+    capped = cap(weights, k)
+    assert capped.sum() == pytest.approx(k)
+    assert (capped <= 1).all()
+    below = capped < 1 - 1e-9
+    scales = capped[below] / weights[below]
+    np.testing.assert_allclose(scales, scales[0] if len(scales) else 1, rtol=1e-9)
+
+
+def test_fewer_positive_weights_than_the_budget_all_count_fully():
+    assert cap(np.array([0.0, 2.0, 0.0, 3.0]), 3).tolist() == [0, 1, 0, 1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(positive, st.integers(1, 30))
+def test_the_tail_is_the_mean_that_lies_between_its_neighbours(values, k):
+    spectrum = np.sort(np.array(values))[::-1]
+    out = spread(spectrum, k)
+    if k >= len(spectrum):
+        assert (out == spectrum).all()
+        return
+    mean = out[-1]
+    head = out[out > mean * (1 + 1e-12)]
+    kept = len(head)
+    assert kept < k
+    np.testing.assert_array_equal(head, spectrum[:kept])
+    assert mean * (k - kept) == pytest.approx(spectrum[kept:].sum())
+    assert spectrum[kept] <= mean * (1 + 1e-9)
+
+
+def bound_at(rows, weights, k, steps):
+    found = improve(rows, weights, 1.0, k, steps)
+    forms = ((rows @ found.inverse_root.T) ** 2).sum(axis=1)
+    return spectral_bound(forms, found.basis, found.shrink, k, min(k, rows.shape[1]))
+
+
+@pytest.mark.parametrize("k", [5, 60])
+def test_steps_improve_the_bound_and_never_lose_the_best(k):
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((200, 20)) * np.linspace(2, 0.1, 20) * rng.lognormal(0, 0.7, (200, 1))
+    start = np.full(200, k / 200)
+    bounds = [bound_at(rows, start, k, steps) for steps in (1, 3, 10, 20)]
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[-1] < 0.92 * bounds[0]
+
+
+def test_a_step_that_goes_wrong_does_not_count(monkeypatch):
+    monkeypatch.setattr(relaxation, "POWER", 60)
+    rows = np.random.default_rng(1).standard_normal((100, 8))
+    start = np.full(100, 0.1)
+    assert bound_at(rows, start, 10, 5) == bound_at(rows, start, 10, 1)
+
+
+def test_the_tangent_at_orthonormal_rows_is_exact():
+    # k of d orthonormal rows hold k·log 2, whichever they are: nothing is left to bound.
+    found = improve(np.eye(12), np.full(12, 4 / 12), 1.0, 4, 1)
+    forms = (found.inverse_root**2).sum(axis=0)
+    assert spectral_bound(forms, found.basis, found.shrink, 4, 4) == pytest.approx(4 * np.log(2))
+
+
+def test_largest_takes_all_where_k_is_all():
+    assert largest(np.array([1.0, 2.0, 3.0]), 2) == 5
+    assert largest(np.array([1.0, 2.0, 3.0]), 3) == 6
