@@ -49,20 +49,20 @@ def table_of(records: list[Record], machine: dict[str, str]) -> str:
     order = [p.name for p in PEERS]
     for key in sorted(groups, key=lambda g: (g[0], g[5], g[3], g[4])):
         rows = sorted(groups[key], key=lambda r: order.index(r["peer"]))
-        ours = next((clock(r) for r in rows if r["peer"] == "ours" and "seconds" in r), None)
+        ours = next((r for r in rows if r["peer"] == "ours" and "seconds" in r), None)
         lines += [_row(key, row, ours) for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _row(key: tuple[Any, ...], record: Record, ours: float | None) -> str:
+def _row(key: tuple[Any, ...], record: Record, ours: Record | None) -> str:
     n, d, k, kind, weight, threads = key
     data = f"{kind}, λ={weight:g}" if weight else kind
     cells = [f"({n:,}, {d:,}, {k:,})", data, str(threads), record["title"]]
     if "seconds" not in record:
         limit = f"> {record['timeout']:g}" if "timeout" in record else f"failed: {record['error'][0]}"
-        times = f"> {record['timeout'] / ours:.0f}" if ours and "timeout" in record else ""
+        times = f"> {record['timeout'] / ours['seconds']:.0f}" if ours and "timeout" in record else ""
         return "| " + " | ".join([*cells, limit, "", times, "", "", ""]) + " |"
-    times = f"{clock(record) / ours:.1f}" if ours else ""
+    times = f"{clock(record) / clock(ours):.1f}" if ours else ""
     same = f"{record['same_place_as_eager64']:,} of {k:,}" if "same_place_as_eager64" in record else ""
     share = f"{gemm_share(record):.0%}" if gemm_share(record) else ""
     cells += [

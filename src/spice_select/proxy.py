@@ -11,10 +11,11 @@ from torch import nn
 from spice_select.config import GradientSettings, ProxySettings, SelectSettings
 from spice_select.data.records import Example
 from spice_select.gradients import HookEngine, LoraGradients, ResponseLoss, TokenMean, TokenSum
+from spice_select.gradients.backoff import features_within_memory
 from spice_select.gradients.fidelity import Fidelity, measure_fidelity
 from spice_select.gradients.stage import Gradients
 from spice_select.models.identify import ModelIdentity, identify_model
-from spice_select.models.load import load_model, load_tokenizer
+from spice_select.models.load import Loaded, load_model, load_tokenizer
 from spice_select.models.lora import LoraSpec
 from spice_select.models.precision import choose_device, choose_precision
 from spice_select.progress import Progress
@@ -55,7 +56,7 @@ class ProxyEngine:
     def gradients(self) -> Gradients:
         """The engine, bound to the loaded model."""
         engine, model = self._opened
-        return partial(engine.features, model)
+        return partial(features_within_memory, engine, model)
 
     def fidelity(self, examples: Sequence[Example]) -> Fidelity:
         """Exact against sketched inner products on a seeded draw of the corpus: one row in twenty, 8 to 48 of them."""
@@ -71,23 +72,16 @@ class ProxyEngine:
     def _opened(self) -> tuple[HookEngine, nn.Module]:
         settings = self._settings
         with self._progress.task(f"Loading {self._name}", 1, "model") as advance:
-            loaded = load_model(
-                settings.proxy.model,
-                dtype=settings.proxy.dtype,
-                device=settings.proxy.device,
-                allow_pickle=settings.proxy.allow_pickle,
-                **_access(settings.proxy),
-            )
+            loaded = load_proxy(settings)
             advance(1)
-        parameters = LoraGradients(lora_spec(settings.gradients), seed=settings.selection.seed)
-        uncaptured = parameters.coverage(loaded.model).uncaptured
+        engine = make_engine(settings)
+        uncaptured = engine.parameters.coverage(loaded.model).uncaptured
         if uncaptured:
             self._progress.note(
                 f"Not captured, so not in the gradients: {len(uncaptured)} weights that are no linear layers, "
                 f"e.g. {uncaptured[0]}."
             )
-        sketch = make_sketch(settings.gradients, settings.selection.seed)
-        return HookEngine(parameters, sketch, _LOSSES[settings.gradients.loss]()), loaded.model
+        return engine, loaded.model
 
 
 def find_proxy(settings: SelectSettings) -> Proxy:
@@ -103,6 +97,24 @@ def find_proxy(settings: SelectSettings) -> Proxy:
         dtype=str(precision.dtype).removeprefix("torch."),
         reason=precision.reason,
     )
+
+
+def load_proxy(settings: SelectSettings) -> Loaded:
+    """Load the proxy's weights."""
+    return load_model(
+        settings.proxy.model,
+        dtype=settings.proxy.dtype,
+        device=settings.proxy.device,
+        allow_pickle=settings.proxy.allow_pickle,
+        **_access(settings.proxy),
+    )
+
+
+def make_engine(settings: SelectSettings) -> HookEngine:
+    """The gradient engine that the settings describe."""
+    spec, seed = lora_spec(settings.gradients), settings.selection.seed
+    sketch = make_sketch(settings.gradients, seed)
+    return HookEngine(LoraGradients(spec, seed=seed), sketch, _LOSSES[settings.gradients.loss]())
 
 
 def _access(settings: ProxySettings) -> dict[str, Any]:

@@ -91,6 +91,24 @@ def test_check_features_reports_every_check(spice, corpus: Corpus, small, tmp_pa
     assert "holds" in out
 
 
+def test_check_model_finds_a_sound_proxy_sound(spice, corpus: Corpus, small) -> None:
+    code, out, _ = spice("check", "model", small[1], "--sketch-dim", "32", "--corpus", corpus())
+    assert code == 0
+    assert "fails" not in out
+    assert out.count("holds") == 6
+    assert "40 rows" in out
+
+
+def test_check_model_catches_an_engine_that_is_wrong(spice, small, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spice_select.gradients.lora import _FreshCapture
+
+    keep = _FreshCapture.keep
+    monkeypatch.setattr(_FreshCapture, "keep", lambda self, inputs: keep(self, inputs).roll(1, dims=-2))
+    code, out, _ = spice("check", "model", small[1], "--sketch-dim", "32")
+    assert code == 0
+    assert "fails" in out
+
+
 def test_help_teaches_every_setting(spice) -> None:
     from spice_select.config import SelectSettings
 
@@ -100,7 +118,7 @@ def test_help_teaches_every_setting(spice) -> None:
         assert f"--{name.replace('_', '-')}" in out
 
 
-@pytest.mark.parametrize("verb", ["select", "preview", "show", "check-features"])
+@pytest.mark.parametrize("verb", ["select", "preview", "show", "check-features", "check-model"])
 def test_every_verb_has_help(spice, verb: str) -> None:
     code, out, _ = spice(verb, "--help")
     assert code == 0

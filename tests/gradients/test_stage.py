@@ -5,12 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spice_select.data.records import Example
-from spice_select.errors import InputError
 from spice_select.gradients.base import BatchGradients
 from spice_select.gradients.stage import PART_TOKENS, compute_features, plan_parts
 from spice_select.store import PartStore
@@ -30,7 +28,7 @@ def examples(lengths: Sequence[int]) -> list[Example]:
 
 
 def engine(batch: Sequence[Example]) -> BatchGradients:
-    """A feature that tells the row: no model needed to test the stage."""
+    """Features that tell the row: no model needed to test the stage."""
     rows = np.array([example.row for example in batch], np.float64)
     return BatchGradients(features=np.stack([rows, rows**2], 1).astype(np.float32), losses=rows, norms=rows)
 
@@ -49,37 +47,6 @@ def test_features_come_back_in_row_order(tmp_path: Path) -> None:
     assert block.rows.tolist() == [0, 1, 2, 3]
     assert block.features[:, 1].tolist() == [0, 1, 4, 9]
     assert block.tokens.tolist() == [3, 9, 1, 5]
-
-
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("full"), RuntimeError("DefaultCPUAllocator: no memory")])
-def test_out_of_memory_halves_the_batch_and_loses_no_row(tmp_path: Path, error: Exception) -> None:
-    sizes = []
-
-    def narrow(batch: Sequence[Example]) -> BatchGradients:
-        sizes.append(len(batch))
-        if len(batch) > 2:
-            raise error
-        return engine(batch)
-
-    _, block = compute_features(examples([4] * 7), lambda: narrow, PartStore(tmp_path), batch_tokens=99)
-    assert block.features[:, 0].tolist() == list(range(7))
-    assert max(size for size in sizes if size <= 2) == 2
-
-
-def test_a_row_that_never_fits_is_named(tmp_path: Path) -> None:
-    def full(batch: Sequence[Example]) -> BatchGradients:
-        raise torch.OutOfMemoryError("full")
-
-    with pytest.raises(InputError, match=r"row 0 \(4 tokens\)"):
-        compute_features(examples([4]), lambda: full, PartStore(tmp_path), batch_tokens=99)
-
-
-def test_another_error_of_torch_is_not_taken_for_lack_of_memory(tmp_path: Path) -> None:
-    def broken(batch: Sequence[Example]) -> BatchGradients:
-        raise RuntimeError("shapes do not match")
-
-    with pytest.raises(RuntimeError, match="shapes"):
-        compute_features(examples([4, 4]), lambda: broken, PartStore(tmp_path), batch_tokens=99)
 
 
 def test_a_finished_stage_opens_no_engine(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def _run(argv: list[str]) -> int:
 def _dispatch(argv: list[str]) -> None:
     import tyro
 
-    from spice_select.cli.check import check_features
+    from spice_select.cli.check import check_features, check_model
     from spice_select.cli.export import export
     from spice_select.cli.preview import preview
     from spice_select.cli.select import select_with_defaults
@@ -56,9 +56,10 @@ def _dispatch(argv: list[str]) -> None:
         "show": show,
         "export": export,
         "check-features": check_features,
+        "check-model": check_model,
     }
-    if argv[:2] == ["check", "features"]:  # `spice check features RUN` reads better than a hyphen
-        argv = ["check-features", *argv[2:]]
+    if argv[:1] == ["check"] and argv[1:2] in (["features"], ["model"]):  # two words read better than a hyphen
+        argv = [f"check-{argv[1]}", *argv[2:]]
     if argv in (["--version"], ["-V"]):
         from importlib.metadata import version
 
@@ -90,4 +91,6 @@ _DESCRIPTION = """Pick the part of an instruction corpus worth training on, by t
   spice select --config runs/x/config.yaml --out y      replay a run
   spice preview train.jsonl                             see what the proxy is trained on
   spice show runs/x                                     print a finished run again
+  spice check model ./Qwen2.5-0.5B                      is it fit to be a proxy, and what will it cost?
+  spice check features runs/x                           does the theory hold on a run's own gradients?
 """

@@ -1,9 +1,11 @@
-"""`spice check features`: the sceptic's questions, asked of a run's own gradients."""
+"""`spice check`: the sceptic's questions, asked of a run's own gradients, or of a model before hours are spent."""
 
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from spice_select.config import DataSettings, GradientSettings, ProxySettings, SelectSettings
 
 
 def check_features(
@@ -22,3 +24,27 @@ def check_features(
     from spice_select.finished import check_run
 
     print_checks(Console(), check_run(run, seed=seed))
+
+
+def check_model(
+    model: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")] = None,
+    *,
+    corpus: str | None = None,
+    proxy: tyro.conf.OmitArgPrefixes[ProxySettings] = ProxySettings(),  # noqa: B008
+    data: tyro.conf.OmitArgPrefixes[DataSettings] = DataSettings(),  # noqa: B008
+    gradients: tyro.conf.OmitArgPrefixes[GradientSettings] = GradientSettings(),  # noqa: B008
+) -> None:
+    """Check a model before hours are spent on it: fast engine equals plain autograd, company and order change nothing,
+    template and mask are sound; and what a run will cost.
+
+    Args:
+        model: Hugging Face causal LM, as for `spice select --model`; the embedded proxy without.
+        corpus: File to try the template on and to estimate the time for.
+    """
+    from rich.console import Console
+
+    from spice_select.cli.tables import print_model_report
+    from spice_select.model_checks import check_model as check
+
+    chosen = proxy if model is None else proxy.model_copy(update={"model": model})
+    print_model_report(Console(), check(SelectSettings(proxy=chosen, data=data, gradients=gradients), corpus=corpus))

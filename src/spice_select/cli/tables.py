@@ -16,6 +16,7 @@ from spice_select.data.preview import Segment
 from spice_select.data.records import Drop
 from spice_select.diagnosis.checks import CheckResult
 from spice_select.finished import Run
+from spice_select.model_checks import ModelReport
 from spice_select.preview import Preview
 from spice_select.summary import Summary
 
@@ -142,6 +143,14 @@ def print_checks(console: Console, checks: Sequence[CheckResult]) -> None:
         verdict = {True: "[green]holds[/]", False: "[bold red]fails[/]", None: "[dim]–[/]"}[check.passed]
         table.add_row(escape(check.name), verdict, f"{check.value:.4g}", escape(check.sentence))
     console.print(table, highlight=False)
+
+
+def print_model_report(console: Console, report: ModelReport) -> None:
+    """Print what was found about a model."""
+    console.print(f"[bold]{escape(report.model)}[/]", highlight=False)
+    for note in report.notes:
+        console.print(f"[yellow]note[/] {escape(note)}")
+    print_checks(console, report.checks)
 
 
 def print_preview(console: Console, preview: Preview) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from spice_select.data.records import Example
-from spice_select.errors import SpiceError
+from spice_select.errors import InputError
 from spice_select.gradients.base import BatchGradients, Engine
 
 
@@ -18,7 +18,7 @@ def features_within_memory(engine: Engine, model: nn.Module, examples: Sequence[
     must be repeated bit for bit should set a token budget that fits.
 
     Raises:
-        SpiceError: a single row does not fit.
+        InputError: a single row does not fit.
     """
     try:
         return engine.features(model, examples)
@@ -26,7 +26,7 @@ def features_within_memory(engine: Engine, model: nn.Module, examples: Sequence[
         if not is_out_of_memory(error):
             raise
         if len(examples) == 1:
-            raise SpiceError(
+            raise InputError(
                 f"row {examples[0].row} ({examples[0].num_tokens} tokens) does not fit in memory by itself: cut rows "
                 "shorter with --max-length, use a smaller proxy, or the last layers alone"
             ) from error

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
-from spice_select.errors import InputError
 from spice_select.gradients.base import BatchGradients
 from spice_select.progress import Progress, Silent
 from spice_select.store import FeatureBlock, PartStore
@@ -81,33 +79,10 @@ def _compute(
     blocks = []
     for positions in part:
         batch = [examples[position] for position in positions]
-        blocks += _blocks(engine, batch)
+        blocks.append(_block(engine, batch))
         advance(sum(example.num_tokens for example in batch))
     names = ("rows", "features", "losses", "norms", "tokens", "supervised", "finite")
     return FeatureBlock(**{name: np.concatenate([getattr(block, name) for block in blocks]) for name in names})
-
-
-def _blocks(engine: Gradients, batch: Sequence[Example]) -> list[FeatureBlock]:
-    """The batch's features; halved, and halved again, where the device runs out of memory."""
-    try:
-        return [_block(engine, batch)]
-    except RuntimeError as error:
-        if not _out_of_memory(error):
-            raise
-    if len(batch) == 1:
-        raise InputError(
-            f"row {batch[0].row} ({batch[0].num_tokens} tokens) does not fit into the memory of the device on its own. "
-            "Lower --max-length, or take a smaller proxy, or another --device."
-        )
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    middle = len(batch) // 2
-    return [*_blocks(engine, batch[:middle]), *_blocks(engine, batch[middle:])]
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """PyTorch has a class of its own for accelerators only; the CPU's allocator raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _block(engine: Gradients, batch: Sequence[Example]) -> FeatureBlock:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spice_select.selection.block import Block
 from spice_select.selection.bounds import Bounds
+from spice_select.selection.device import DeviceBounds
 from spice_select.selection.eager import run_eager
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.penalties.conflict import Conflict
@@ -38,7 +39,8 @@ class BlockedRun:
         self.eta = conflict.eta if isinstance(conflict, Conflict) else None
         self.ledger = Ledger(problem)
         self.root = InverseRoot(problem.features.d, alpha)
-        self.bounds = Bounds(problem.features, eta=self.eta)
+        home = Bounds if problem.features.tensor is None else DeviceBounds
+        self.bounds = home(problem.features, eta=self.eta)
         self.total = np.zeros(problem.features.d)  # sum of the picked gradients
         self.size = min(FIRST_BLOCK, problem.features.n)  # rows in a block
         self.window = self.size  # rows to refresh at once

@@ -29,6 +29,8 @@ class Bounds:
     epoch take from it; the proof that float32 does not make it too small is in docs/selection.md.
     """
 
+    tile_rows = TILE_ROWS
+
     def __init__(self, features: Features, *, eta: float | None) -> None:
         n, d = features.n, features.d
         peak = np.sqrt(features.squares.max(initial=0.0))
@@ -109,27 +111,37 @@ class Bounds:
         stale = rows[self.epoch[rows] < self.now]
         stale = stale[np.lexsort((stale, self.epoch[stale]))]
         pending = self._starts[-1] - np.asarray(self._starts)[self.epoch[stale]]
-        for a, b in tiles(pending, FREE_FLOPS / self._matrix.shape[1]):
+        for a, b in tiles(pending, FREE_FLOPS / self._matrix.shape[1], self.tile_rows):
             self._refresh_tile(stale[a:b], pending[a:b])
         self.refreshed += len(stale)
 
     def _refresh_tile(self, rows: NDArray[np.int64], pending: NDArray[np.int64]) -> None:
         """Refresh rows in the order of their epochs, the longest pending first."""
+        taken, dots = self._measure(rows, pending)
+        mass = self._mass[-1] - np.asarray(self._mass)[self.epoch[rows]]
+        self._lower(rows, taken, mass, int(pending[0]))
+        if self._cosine is not None and dots is not None:
+            dots = dots * (self._scale / self._matrix_scale)
+            self._cosine[rows] = dots / np.where(self._lengths[rows] > 0, self._lengths[rows], 1.0)
+        self.epoch[rows] = self.now
+        self.flops += 2.0 * len(rows) * self._matrix.shape[1] * int(pending[0])
+
+    def _measure(
+        self, rows: NDArray[np.int64], pending: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """In float32: Σw̃² of each row over its pending picks, and its product with the unit mean gradient."""
         X, at = self._gather(rows)
         end, most = self._starts[-1], int(pending[0])
         W = self._products(X, self._updates[end - most : end])
-        self.flops += 2.0 * W.size * X.shape[1]
         W = W if at is None else W[at]
         edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(rows)]
         for a, b in pairwise(edges[1:]):
             W[a:b, : most - int(pending[a])] = 0.0  # what these rows' bounds have seen already
-        mass = self._mass[-1] - np.asarray(self._mass)[self.epoch[rows]]
-        self._lower(rows, np.einsum("ij,ij->i", W, W).astype(np.float64), mass, most)
-        if self._cosine is not None:
-            dots = (X @ self._unit_mean).astype(np.float64) * (self._scale / self._matrix_scale)
-            dots = dots if at is None else dots[at]
-            self._cosine[rows] = dots / np.where(self._lengths[rows] > 0, self._lengths[rows], 1.0)
-        self.epoch[rows] = self.now
+        taken = np.einsum("ij,ij->i", W, W).astype(np.float64)
+        if self._cosine is None:
+            return taken, None
+        dots = (X @ self._unit_mean).astype(np.float64)
+        return taken, dots if at is None else dots[at]
 
     def _gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
         """The rows as float32: a slice with their positions in it where they lie close together, else a copy."""
@@ -154,8 +166,8 @@ class Bounds:
         self.r[rows] = np.minimum(self.r[rows], lowered)
 
 
-def tiles(pending: NDArray[np.int64], free: float) -> list[tuple[int, int]]:
-    """Cut rows sorted by falling `pending` into tiles of at most `TILE_ROWS` rows that share most of their picks.
+def tiles(pending: NDArray[np.int64], free: float, most: int = TILE_ROWS) -> list[tuple[int, int]]:
+    """Cut rows sorted by falling `pending` into tiles of at most `most` rows that share most of their picks.
 
     `free` products of a row with a pick may be wasted in each tile: they cost no more than opening another.
     """
@@ -171,7 +183,7 @@ def tiles(pending: NDArray[np.int64], free: float) -> list[tuple[int, int]]:
             start, grown = a, (b - a) * int(pending[a])
         useful = grown
     cut.append((start, len(pending)))
-    return [(i, min(i + TILE_ROWS, b)) for a, b in cut for i in range(a, b, TILE_ROWS)]
+    return [(i, min(i + most, b)) for a, b in cut for i in range(a, b, most)]
 
 
 def _single(features: Features, scale: float) -> tuple[NDArray[np.float32], float]:

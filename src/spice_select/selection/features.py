@@ -17,13 +17,15 @@ class Features:
     """A validated matrix [n, d] of features, one row for each sample.
 
     float32 and float64 arrays are used as they are, memory-mapped ones included; float16 and integers are converted to
-    float32 or float64. Torch tensors are taken through numpy.
+    float32 or float64. Torch tensors are taken through numpy; one that lies on an accelerator is also kept there as
+    `tensor`, and the bounds are then computed on it.
 
     Raises:
         InputError: not a real matrix, no rows or columns, or NaN or infinite entries (the rows are named).
     """
 
     def __init__(self, features: Any) -> None:
+        self.tensor: Any = features.detach() if on_accelerator(features) else None
         self.array = as_matrix(features)
         self.n, self.d = self.array.shape
         self.squares = squared_norms(self.array)
@@ -79,6 +81,11 @@ def as_matrix(features: Any) -> NDArray[Any]:
     if array.dtype.itemsize > 8:
         array = array.astype(np.float64)
     return array
+
+
+def on_accelerator(features: Any) -> bool:
+    """Whether this is a torch tensor that is not on the CPU."""
+    return type(features).__module__.split(".")[0] == "torch" and features.device.type != "cpu"
 
 
 def from_torch(tensor: Any) -> NDArray[Any]:

@@ -53,8 +53,8 @@ class InverseRoot:
     def absorb(self, V: Matrix) -> Matrix:
         """Take in a block of picks given as whitened rows V [m, d]. O(md·min(t, d) + m²d).
 
-        Returns U [m, d] with LLᵀ − L'L'ᵀ = UᵀU: for any row x, ‖xL‖² falls by ‖xUᵀ‖². Works in parts of `PART` rows: their
-        decompositions cost m·PART² instead of m³, and only the first parts hold the very long rows.
+        Returns U [m, d] with LLᵀ − L'L'ᵀ = UᵀU: for any row x, ‖xL‖² falls by ‖xUᵀ‖². Works in parts of `PART` rows:
+        their decompositions cost m·PART² instead of m³, and only the first parts hold the very long rows.
         """
         updates, rest = [], V
         while len(rest):

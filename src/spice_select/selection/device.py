@@ -1,0 +1,69 @@
+"""The float32 bounds computed by torch on an accelerator; everything that decides stays in float64 on the host."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.selection.bounds import TILE_DEPTH, Bounds
+from spice_select.selection.features import Features
+
+
+class DeviceBounds(Bounds):
+    """`Bounds` whose matrix products run where the feature tensor lies. The same proof, hence the same picks.
+
+    It needs true float32 products: reduced precision (TF32) is switched off for their duration.
+    """
+
+    tile_rows = 16384
+
+    def __init__(self, features: Features, *, eta: float | None) -> None:
+        import torch
+
+        super().__init__(features, eta=eta)
+        self._torch = torch
+        # Scaled as the base class scales its own copy, so that both see the same updates.
+        self._tensor = features.tensor.float()
+        if features.array.dtype != np.float32:
+            self._tensor = (features.tensor.double() / self._scale).float()
+        self._resident = torch.zeros((256, features.d), device=self._tensor.device)
+
+    def advance(self, U: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
+        """A new epoch, its updates sent to the device."""
+        start = self._starts[-1]
+        super().advance(U, mean)
+        end = self._starts[-1]
+        while end > len(self._resident):
+            self._resident = self._torch.cat([self._resident, self._torch.zeros_like(self._resident)])
+        self._resident[start:end] = self._send(self._updates[start:end])
+
+    def _send(self, array: NDArray[Any]) -> Any:
+        return self._torch.from_numpy(np.ascontiguousarray(array)).to(self._tensor.device)
+
+    def _measure(
+        self, rows: NDArray[np.int64], pending: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        torch, end, most = self._torch, self._starts[-1], int(pending[0])
+        X, U = self._tensor.index_select(0, self._send(rows)), self._resident[end - most : end]
+        with full_precision(torch):
+            W = X[:, :TILE_DEPTH] @ U[:, :TILE_DEPTH].T
+            for j in range(TILE_DEPTH, X.shape[1], TILE_DEPTH):
+                W += X[:, j : j + TILE_DEPTH] @ U[:, j : j + TILE_DEPTH].T
+            dots = None if self._cosine is None else X @ self._send(self._unit_mean)
+        seen = self._send(most - pending)
+        W.masked_fill_(torch.arange(most, device=W.device)[None, :] < seen[:, None], 0.0)
+        taken = (W * W).sum(dim=1).double().cpu().numpy()
+        return taken, None if dots is None else dots.double().cpu().numpy()
+
+
+@contextmanager
+def full_precision(torch: Any) -> Iterator[None]:
+    """Float32 matrix products in float32, whatever the process has chosen for speed."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
