@@ -38,10 +38,35 @@ def choose(
         options["penalty"] = Conflict(weight=settings.conflict_weight)
     if settings.stop_ratio is not None:
         options["stop"] = GainRatio(settings.stop_ratio)
+    if budget.tokens is not None:
+        return _within_tokens(matrix, features, budget.tokens, settings, options)
     k = budget.rows(len(matrix))
     if settings.schedule == "pools":
         return pools(matrix, k, pool_size=settings.pool_size, seed=settings.seed, **options)
     return greedy(matrix, k, **options, **_quotas(sources, k, settings))
+
+
+def _within_tokens(
+    matrix: NDArray[np.float32],
+    features: FeatureBlock,
+    tokens: int,
+    settings: SelectionSettings,
+    options: dict[str, Any],
+) -> Selection:
+    """Greedy by gain and by gain per token, whichever holds more: see `greedy` for the guarantee."""
+    clash = {
+        "--schedule pools": settings.schedule == "pools",
+        "--per-source-min": settings.per_source_min is not None,
+        "--per-source-max": settings.per_source_max is not None,
+    }
+    for flag, given in clash.items():
+        if given:
+            raise InputError(f"{flag} with a budget in tokens: shares need a number of rows. Give --budget in rows.")
+    if tokens < features.tokens.min():
+        raise InputError(
+            f"budget {tokens}-tokens: the shortest row has {features.tokens.min()} tokens, so none fits. Give more."
+        )
+    return greedy(matrix, **options, costs=features.tokens, max_cost=tokens)
 
 
 def _quotas(sources: Sequence[str], k: int, settings: SelectionSettings) -> dict[str, Any]:

@@ -76,7 +76,9 @@ class GradientSettings(_Group):
 class SelectionSettings(_Group):
     """What is chosen, and by which rule."""
 
-    budget: str = Field("10%", description="How much to choose: a share (`10%`, `0.1`) or a number of rows (`500`).")
+    budget: str = Field(
+        "10%", description="How much to choose: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`)."
+    )
     alpha: float = Field(1.0, gt=0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ).")
     conflict_weight: float = Field(
         0.1, ge=0, description="Weight λ of the penalty on gradient conflict; 0 turns it off."

@@ -83,7 +83,7 @@ def run_select(
     with clock("encoding"):
         encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
         encoded = _encode(rows, row_format, encoder, progress)
-        budget.rows(len(encoded.examples))
+        budget.check(len(encoded.examples), encoded.num_tokens)
     identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
     folder = default_folder(corpus, identity) if out is None else Path(out)
     with open_run(folder, identity, overwrite=overwrite) as run:

@@ -56,9 +56,31 @@ def test_a_whole_number_with_a_point_is_told_how_to_ask_for_rows():
         Budget.parse(500.0)
 
 
-def test_token_budgets_are_named_as_not_supported():
-    with pytest.raises(InputError, match="tokens are not supported"):
-        Budget.parse("2M-tokens")
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("2M-tokens", 2_000_000),
+        ("500k tokens", 500_000),
+        ("1.5m-tok", 1_500_000),
+        ("300tokens", 300),
+        ("1_000 token", 1000),
+    ],
+)
+def test_budgets_in_tokens_are_read_with_their_unit(text, tokens):
+    assert Budget.parse(text) == Budget(tokens=tokens)
+    assert Budget.parse(str(Budget.parse(text))) == Budget(tokens=tokens)
+
+
+@pytest.mark.parametrize("text", ["0 tokens", "0.2-tokens", "-5 tokens", "2X-tokens", "k tokens"])
+def test_budgets_in_tokens_that_buy_nothing_are_refused(text):
+    with pytest.raises(InputError):
+        Budget.parse(text)
+
+
+def test_a_budget_in_tokens_is_checked_against_the_corpus():
+    Budget(tokens=100).check(usable=3, tokens=100)
+    with pytest.raises(InputError, match="100 tokens of the usable rows"):
+        Budget(tokens=101).check(usable=3, tokens=100)
 
 
 @given(st.integers(1, 10**6), st.integers(1, 1000))

@@ -68,6 +68,19 @@ def test_pools_take_their_share_of_every_window(corpus: Corpus, options, tmp_pat
     assert np.bincount(run.selection.pools).tolist() == [2, 2, 2, 2, 2]
 
 
+def test_a_budget_in_tokens_is_not_overspent_and_nothing_more_would_fit(corpus: Corpus, options, tmp_path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", **{**options, "budget": "0.5k-tokens"})
+    assert run.summary.chosen_tokens <= 500
+    left = np.setdiff1d(np.arange(len(run.features.rows)), run.selection.indices)
+    assert run.summary.chosen_tokens + run.features.tokens[left].min() > 500
+
+
+@pytest.mark.parametrize("change", [{"schedule": "pools"}, {"per_source_max": 0.5}, {"budget": "9M-tokens"}])
+def test_budgets_in_tokens_that_make_no_sense_are_refused(corpus: Corpus, options, tmp_path: Path, change) -> None:
+    with pytest.raises(InputError):
+        spice.select(corpus(), out=tmp_path / "r", **{**options, "budget": "500 tokens", **change})
+
+
 def test_every_source_gets_its_share_and_no_more(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", per_source_min=0.4, per_source_max=0.5, **options)
     assert sorted(mix.chosen_rows for mix in run.summary.mix) == [5, 5]

@@ -1,4 +1,4 @@
-"""How much to choose: a share of the usable rows, or a number of them."""
+"""How much to choose: a share of the usable rows, a number of them, or as many as fit into a number of tokens."""
 
 import re
 from dataclasses import dataclass
@@ -7,29 +7,33 @@ from numbers import Integral, Real
 
 from spice_select.errors import InputError
 
-_FORMS = "Give a share (10%, 0.1) or a number of rows (500)."
+_FORMS = "Give a share (10%, 0.1), a number of rows (500) or of tokens (2M-tokens)."
 _NUMBER = re.compile(r"[+-]?\d[\d_]*(\.\d*)?|[+-]?\.\d+")
-_TOKENS = re.compile(r"[\d.,_]+\s*[kKmMgGbB]?[\s-]*tok(en)?s?", re.IGNORECASE)
+_TOKENS = re.compile(r"(\d[\d_]*(?:\.\d+)?)\s*([kKmMgGbB]?)[\s-]*tok(?:en)?s?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
-    """A share of the rows, or a number of rows: exactly one of the two is set.
+    """A share of the rows, a number of rows, or a number of tokens: exactly one of the three is set.
 
     Attributes:
         share: between 0 (excluded) and 1, exact.
-        count: at least 1.
+        count: rows, at least 1.
+        tokens: tokens of the examples as the proxy sees them, prompt included; at least 1.
     """
 
     share: Fraction | None = None
     count: int | None = None
+    tokens: int | None = None
 
     @staticmethod
     def parse(value: "str | int | float | Budget") -> "Budget":
         """Read a budget as people write it.
 
         ``"10%"``, ``"0.1"`` and ``0.1`` are the tenth; ``"500"`` and ``500`` are 500 rows. What has a decimal point or
-        a percent sign is a share, so ``1`` is one row and ``1.0`` or ``"100%"`` are all of them.
+        a percent sign is a share, so ``1`` is one row and ``1.0`` or ``"100%"`` are all of them. ``"2M-tokens"`` and
+        ``"500k tokens"`` are as many rows as fit.
 
         Raises:
             InputError: zero, negative, above 100 %, or not a budget at all.
@@ -42,12 +46,23 @@ class Budget:
             return _rows(int(value), value)
         return _parse_text(str(value).strip() if isinstance(value, str) else _digits(float(value)), value)
 
+    def check(self, usable: int, tokens: int) -> None:
+        """Raise InputError if a corpus of so many usable rows and tokens cannot supply the budget."""
+        if self.tokens is None:
+            self.rows(usable)
+        elif self.tokens > tokens:
+            raise InputError(
+                f"budget {self}: more than the {tokens} tokens of the usable rows. Give fewer, or 100% for all rows."
+            )
+
     def rows(self, usable: int) -> int:
         """How many of `usable` rows to choose: a share is rounded to the nearest row, and is at least one.
 
         Raises:
-            InputError: more rows than there are.
+            InputError: more rows than there are, or a budget in tokens.
         """
+        if self.tokens is not None:
+            raise InputError(f"budget {self}: a number of tokens, where a number of rows is needed. {_FORMS}")
         if self.count is not None:
             if self.count > usable:
                 raise InputError(
@@ -59,6 +74,8 @@ class Budget:
         return max(1, int(self.share * usable + Fraction(1, 2)))
 
     def __str__(self) -> str:
+        if self.tokens is not None:
+            return f"{self.tokens}-tokens"
         return f"{self.count}" if self.share is None else f"{float(self.share * 100):.15g}%"
 
 
@@ -73,8 +90,8 @@ def _digits(value: float) -> str:
 def _parse_text(text: str, given: object) -> Budget:
     number = text.removesuffix("%").rstrip()
     if not _NUMBER.fullmatch(number):
-        if _TOKENS.fullmatch(text):
-            raise InputError(f"budget {given!r}: budgets in tokens are not supported yet. {_FORMS}")
+        if tokens := _TOKENS.fullmatch(text):
+            return _tokens(Fraction(tokens[1]) * _UNITS[tokens[2].lower()], given)
         raise InputError(f"budget {given!r}: not a budget. {_FORMS}")
     if text.endswith("%"):
         return _share(Fraction(number) / 100, given)
@@ -94,3 +111,9 @@ def _rows(count: int, given: object) -> Budget:
     if count <= 0:
         raise InputError(f"budget {given!r}: nothing would be chosen. {_FORMS}")
     return Budget(count=count)
+
+
+def _tokens(count: Fraction, given: object) -> Budget:
+    if count < 1:
+        raise InputError(f"budget {given!r}: nothing would be chosen. {_FORMS}")
+    return Budget(tokens=int(count))

@@ -40,7 +40,7 @@ class BlockedRun:
         self.ledger = Ledger(problem)
         self.root = InverseRoot(problem.features.d, alpha)
         home = Bounds if problem.features.tensor is None else DeviceBounds
-        self.bounds = home(problem.features, eta=self.eta)
+        self.bounds = home(problem.features, eta=self.eta, root=self.root)
         self.total = np.zeros(problem.features.d)  # sum of the picked gradients
         self.size = min(FIRST_BLOCK, problem.features.n)  # rows in a block
         self.window = self.size  # rows to refresh at once

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.selection.features import Features
+from spice_select.selection.root import InverseRoot
 
 UNIT = 2.0**-24  # unit roundoff of float32
 UNDERFLOW = 2.0**-148  # what gradual underflow may add to a product of float32 numbers
@@ -31,8 +32,9 @@ class Bounds:
 
     tile_rows = TILE_ROWS
 
-    def __init__(self, features: Features, *, eta: float | None) -> None:
+    def __init__(self, features: Features, *, eta: float | None, root: InverseRoot | None = None) -> None:
         n, d = features.n, features.d
+        self._root, self._root_epoch, self._root_length = root, -1, 0.0
         peak = np.sqrt(features.squares.max(initial=0.0))
         self._scale = float(2.0 ** np.round(np.log2(peak))) if peak > 0 else 1.0
         self._matrix, self._matrix_scale = _single(features, self._scale)
@@ -111,18 +113,47 @@ class Bounds:
         stale = rows[self.epoch[rows] < self.now]
         stale = stale[np.lexsort((stale, self.epoch[stale]))]
         pending = self._starts[-1] - np.asarray(self._starts)[self.epoch[stale]]
+        if self._root is not None:
+            long = pending > self._matrix.shape[1]
+            self._refresh_directly(np.sort(stale[long]))
+            stale, pending = stale[~long], pending[~long]
         for a, b in tiles(pending, FREE_FLOPS / self._matrix.shape[1], self.tile_rows):
             self._refresh_tile(stale[a:b], pending[a:b])
         self.refreshed += len(stale)
+
+    def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
+        """Refresh rows that more than d picks have passed by from L itself: 2d² flops each."""
+        for i in range(0, len(rows), self.tile_rows):
+            part = rows[i : i + self.tile_rows]
+            X, at = self._gather(part)
+            L = self._single_root()
+            W = self._products(X, L)
+            W = W if at is None else W[at]
+            squares, terms = np.einsum("ij,ij->i", W, W).astype(np.float64), W.shape[1]
+            reach = self._gamma * self._lengths[part] / self._scale * self._root_length + np.sqrt(terms) * self._tiny
+            found = np.sqrt(squares * (1 + gamma(terms + 2)) + terms * UNDERFLOW) + reach
+            self.r[part] = np.minimum(self.r[part], (found * self._scale) ** 2 * (1 + ULP))
+            self._enter_cosines(part, self._mean_products(X, at))
+            self.epoch[part] = self.now
+            self.refreshed += len(part)
+            self.flops += 2.0 * X.size * terms
+
+    def _single_root(self) -> NDArray[np.float32]:
+        """Lᵀ in float32, scaled like the updates; its Frobenius norm goes with it."""
+        if self._root_epoch != self.now:
+            dense = self._root.dense if self._root is not None else None
+            if dense is None:
+                raise RuntimeError("more picks than dimensions have passed, but the root is not dense")
+            self._root32 = np.ascontiguousarray((dense.T * (1.0 / self._matrix_scale)).astype(np.float32))
+            self._root_length, self._root_epoch = float(np.sqrt((dense * dense).sum())), self.now
+        return self._root32
 
     def _refresh_tile(self, rows: NDArray[np.int64], pending: NDArray[np.int64]) -> None:
         """Refresh rows in the order of their epochs, the longest pending first."""
         taken, dots = self._measure(rows, pending)
         mass = self._mass[-1] - np.asarray(self._mass)[self.epoch[rows]]
         self._lower(rows, taken, mass, int(pending[0]))
-        if self._cosine is not None and dots is not None:
-            dots = dots * (self._scale / self._matrix_scale)
-            self._cosine[rows] = dots / np.where(self._lengths[rows] > 0, self._lengths[rows], 1.0)
+        self._enter_cosines(rows, dots)
         self.epoch[rows] = self.now
         self.flops += 2.0 * len(rows) * self._matrix.shape[1] * int(pending[0])
 
@@ -138,10 +169,18 @@ class Bounds:
         for a, b in pairwise(edges[1:]):
             W[a:b, : most - int(pending[a])] = 0.0  # what these rows' bounds have seen already
         taken = np.einsum("ij,ij->i", W, W).astype(np.float64)
+        return taken, self._mean_products(X, at)
+
+    def _mean_products(self, X: NDArray[np.float32], at: NDArray[np.int64] | None) -> NDArray[np.float64] | None:
         if self._cosine is None:
-            return taken, None
+            return None
         dots = (X @ self._unit_mean).astype(np.float64)
-        return taken, dots if at is None else dots[at]
+        return dots if at is None else dots[at]
+
+    def _enter_cosines(self, rows: NDArray[np.int64], dots: NDArray[np.float64] | None) -> None:
+        if self._cosine is not None and dots is not None:
+            dots = dots * (self._scale / self._matrix_scale)
+            self._cosine[rows] = dots / np.where(self._lengths[rows] > 0, self._lengths[rows], 1.0)
 
     def _gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
         """The rows as float32: a slice with their positions in it where they lie close together, else a copy."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spice_select.selection.bounds import TILE_DEPTH, Bounds
 from spice_select.selection.features import Features
+from spice_select.selection.root import InverseRoot
 
 
 class DeviceBounds(Bounds):
@@ -19,9 +20,10 @@ class DeviceBounds(Bounds):
 
     tile_rows = 16384
 
-    def __init__(self, features: Features, *, eta: float | None) -> None:
+    def __init__(self, features: Features, *, eta: float | None, root: InverseRoot | None = None) -> None:
         import torch
 
+        del root  # products with the picks are cheap there
         super().__init__(features, eta=eta)
         self._torch = torch
         # Scaled as the base class scales its own copy, so that both see the same updates.
@@ -54,7 +56,7 @@ class DeviceBounds(Bounds):
             dots = None if self._cosine is None else X @ self._send(self._unit_mean)
         seen = self._send(most - pending)
         W.masked_fill_(torch.arange(most, device=W.device)[None, :] < seen[:, None], 0.0)
-        taken = (W * W).sum(dim=1).double().cpu().numpy()
+        taken = (1.02 * W * W).sum(dim=1).double().cpu().numpy()
         return taken, None if dots is None else dots.double().cpu().numpy()
 
 

@@ -27,6 +27,11 @@ class InverseRoot:
         self._anchor = 1.0  # largest entry of L when it was last computed afresh: its rounding errors scale with it
 
     @property
+    def dense(self) -> Matrix | None:
+        """L [d, d], or None while it is still kept as I − AᵀB."""
+        return self._dense
+
+    @property
     def noise(self) -> float:
         """Rounding error of ‖xL‖ relative to ‖x‖."""
         return 16 * float(np.finfo(np.float64).eps) * self._anchor
