@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spice_select.errors import InputError
-from spice_select.gradients import FullWeights, HookEngine, LoopEngine, LoraGradients
+from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, SparseJL
 from spice_select.testing.models import tiny_model
@@ -84,7 +84,7 @@ def test_the_same_call_twice_gives_the_same_bits(model):
 
 
 @pytest.mark.parametrize("make", [HookEngine, LoopEngine])
-@pytest.mark.parametrize("parameters", [LORA, FullWeights()], ids=["lora", "weights"])
+@pytest.mark.parametrize("parameters", [LORA, FullWeights(), LastLayer()], ids=["lora", "weights", "last-layer"])
 def test_an_engine_leaves_the_model_as_it_was(make, parameters):
     model = tiny_model("llama").train()
     model.model.norm.weight.requires_grad_(True)
@@ -95,6 +95,7 @@ def test_an_engine_leaves_the_model_as_it_was(make, parameters):
     after = dict(model.named_parameters())
     assert before.keys() == after.keys()
     assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert model.lm_head.weight is model.model.embed_tokens.weight
     assert all(p.grad is None for p in model.parameters())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 

@@ -56,7 +56,7 @@ class DeviceBounds(Bounds):
             dots = None if self._cosine is None else X @ self._send(self._unit_mean)
         seen = self._send(most - pending)
         W.masked_fill_(torch.arange(most, device=W.device)[None, :] < seen[:, None], 0.0)
-        taken = (1.02 * W * W).sum(dim=1).double().cpu().numpy()
+        taken = (W * W).sum(dim=1).double().cpu().numpy()
         return taken, None if dots is None else dots.double().cpu().numpy()
 
 

@@ -13,6 +13,7 @@ from spice_select.selection.eager import States
 from spice_select.selection.problem import TIE, Ledger, Problem, choose, lowest_twin
 from spice_select.selection.result import Selection, Stats
 
+LARGEST_BATCH = 32
 SAFETY = 1e-9  # a bound is inflated by this much, relatively: rounding may make a gain seem to grow by a few ulp
 
 
@@ -53,16 +54,28 @@ def _push(problem: Problem, queue: list[tuple[float, int]], row: int, gain: floa
 def _refresh_until_sure(
     problem: Problem, ledger: Ledger, states: States, queue: list[tuple[float, int]]
 ) -> dict[int, float]:
-    """Current gains of every row whose bound reaches the best current score, ties included."""
+    """Current gains of every row whose bound reaches the best current score, ties included.
+
+    Rows are evaluated in batches that double: a few more than one at a time would need, as a matrix product.
+    """
     fresh: dict[int, float] = {}
-    best = -np.inf
-    while queue and -queue[0][0] >= best:
-        row = heapq.heappop(queue)[1]
-        if not ledger.allowed[row] or row in fresh:
-            continue
-        one = np.array([row])
-        gain, weighted = float(states.gains(one)[0]), problem.weight * float(states.penalties(one)[0])
-        fresh[row] = gain
-        divisor = np.asarray(problem.divisors(one)).item()
-        best = max(best, (gain - weighted - TIE * (gain + weighted)) / divisor)
+    best, width = -np.inf, 1
+    while rows := _next_rows(ledger, queue, fresh, best, width):
+        batch = np.array(rows)
+        gains, weighted = states.gains(batch), problem.weight * states.penalties(batch)
+        fresh.update(zip(rows, gains.tolist(), strict=True))
+        sure = (gains - weighted - TIE * (gains + weighted)) / problem.divisors(batch)
+        best, width = max(best, float(sure.max())), min(LARGEST_BATCH, 2 * width)
     return fresh
+
+
+def _next_rows(
+    ledger: Ledger, queue: list[tuple[float, int]], fresh: dict[int, float], best: float, width: int
+) -> list[int]:
+    """Take the next rows off the queue whose bounds reach `best`; none if there are none."""
+    rows: list[int] = []
+    while queue and len(rows) < width and -queue[0][0] >= best:
+        row = heapq.heappop(queue)[1]
+        if ledger.allowed[row] and row not in fresh and row not in rows:
+            rows.append(row)
+    return rows

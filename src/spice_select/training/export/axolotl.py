@@ -84,7 +84,7 @@ lora_dropout: {recipe.lora_dropout}
 lora_target_linear: true
 
 optimizer: adamw_torch
-learning_rate: {recipe.learning_rate}
+learning_rate: {recipe.learning_rate:.1e}
 lr_scheduler: cosine
 warmup_ratio: {recipe.warmup_ratio}
 num_epochs: {recipe.epochs}

@@ -1,6 +1,7 @@
 """The dataset card of an export: what the rows were selected from, how, and by which hashes it can be checked."""
 
 import json
+from pathlib import Path
 
 import yaml
 
@@ -43,10 +44,10 @@ def card(origin: Origin, *, rows: int, as_pairs: bool, data: str) -> str:
 {_front_matter(rows, data)}
 # {rows:,} rows chosen from {identity["corpus_rows"]:,}
 
-Selected from `{origin.corpus}` ({identity["corpus_rows"]:,} rows) by spice-select {origin.version}: greedy maximisation
-of log det(I + αΣ g gᵀ) over the per-sample gradients of the proxy `{identity["model"]}`, less a penalty on gradient
-conflict (SPICE, arXiv 2601.23155). {_left_out(origin.chosen - rows)}The rows are in the order picked. Their licence is
-that of the corpus.
+Selected from `{_public(origin.corpus)}` ({identity["corpus_rows"]:,} rows) by spice-select {origin.version}: greedy
+maximisation of log det(I + αΣ g gᵀ) over the per-sample gradients of the proxy `{_public(identity["model"])}`, less a
+penalty on gradient conflict (SPICE, arXiv 2601.23155). {_left_out(origin.chosen - rows)}The rows are in the order
+picked. Their licence is that of the corpus.
 
 ## Columns
 
@@ -86,6 +87,11 @@ def _front_matter(rows: int, data: str) -> str:
         "task_categories": ["text-generation"],
     }
     return f"---\n{yaml.safe_dump(facts, sort_keys=False)}---\n"
+
+
+def _public(name: str) -> str:
+    """A hub id as it is; of a path on somebody's disk the last part alone, since cards are published."""
+    return Path(name).name if Path(name).is_absolute() else name
 
 
 def _left_out(count: int) -> str:

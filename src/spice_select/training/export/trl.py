@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spice_select.errors import InputError
-from spice_select.store import atomic
+from spice_select.store import atomic, sha256
 from spice_select.training.export.base import Origin, Record
 from spice_select.training.export.card import card
 from spice_select.training.export.folder import write_text
@@ -17,7 +17,7 @@ from spice_select.training.export.texts import drop_empty_column, messages_of, t
 if TYPE_CHECKING:
     from datasets import Features
 
-DATA = "data/train.parquet"
+DATA = "data"
 
 
 class Trl:
@@ -48,9 +48,9 @@ class Trl:
         lines = [_as_pair(record) for record in records] if as_pairs else list(records)
         for column in ("tools", "source"):
             drop_empty_column(lines, column)
-        _write_parquet(folder / DATA, lines)
-        write_text(folder / "README.md", card(origin, rows=len(lines), as_pairs=as_pairs, data=DATA))
-        write_text(folder / SCRIPT, script(origin, self._recipe, as_pairs=as_pairs, data=DATA))
+        data = f"{DATA}/{_write_parquet(folder / DATA, lines).name}"
+        write_text(folder / "README.md", card(origin, rows=len(lines), as_pairs=as_pairs, data=data))
+        write_text(folder / SCRIPT, script(origin, self._recipe, as_pairs=as_pairs, data=data))
         steps = (f"Train: `python {SCRIPT} MODEL` in the folder.", "Load: `datasets.load_dataset(FOLDER)['train']`.")
         return steps if as_pairs else (*steps, _TRAP)
 
@@ -71,7 +71,8 @@ def _as_pair(record: Record) -> Record:
     return {"prompt": prompt, "completion": [answer], **{k: v for k, v in record.items() if k != "messages"}}
 
 
-def _write_parquet(path: Path, records: Sequence[Record]) -> None:
+def _write_parquet(folder: Path, records: Sequence[Record]) -> Path:
+    """Write one Parquet file, named by its content: `datasets` would take other rows of the same name from its cache."""
     import pyarrow.parquet as pq
     from datasets import Dataset
 
@@ -79,9 +80,11 @@ def _write_parquet(path: Path, records: Sequence[Record]) -> None:
     columns = {name: [record.get(name) for record in records] for name in features}
     # `datasets` names its features in the table's metadata; Parquet carries that along
     table = Dataset.from_dict(columns, features=features).data.table
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as aside:
+    folder.mkdir(parents=True, exist_ok=True)
+    unnamed = folder / "train.parquet"
+    with atomic(unnamed) as aside:
         pq.write_table(table.replace_schema_metadata(features.arrow_schema.metadata), aside)
+    return unnamed.rename(folder / f"train-{sha256(unnamed)[:16]}.parquet")
 
 
 def _features(records: Sequence[Record]) -> "Features":
