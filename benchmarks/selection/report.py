@@ -118,6 +118,8 @@ def draw_growth(records: list[Record], path: Path) -> None:
                     axis.plot(*zip(*points, strict=True), style, color=colour, label=f"{peer}, {kind}", markersize=4)
         fixed = ", ".join(f"{v} = {sizes[0][i]}" for i, v in enumerate("ndk") if v != name)
         axis.set(xscale="log", yscale="log", xlabel=f"{name}   ({fixed})")
+        axis.set_xticks([size[place] for size in sizes], [f"{size[place]:,}" for size in sizes])
+        axis.minorticks_off()
         axis.grid(visible=True, which="both", alpha=0.3)
     axes[0].set_ylabel("seconds" if threads > 1 else "processor seconds, one thread")
     if axes[0].lines:

@@ -66,7 +66,7 @@ class HookEngine:
         batch = self._run(model, examples)
         if len(examples) == 1:
             return batch
-        for row in np.flatnonzero(~batch.finite):
+        for row in np.flatnonzero(~batch.finite).tolist():
             alone = self._run(model, [examples[row]])
             batch.features[row], batch.losses[row], batch.norms[row] = (
                 alone.features[0],

@@ -72,7 +72,7 @@ def _as_pair(record: Record) -> Record:
 
 
 def _write_parquet(folder: Path, records: Sequence[Record]) -> Path:
-    """Write one Parquet file, named by its content: `datasets` would take other rows of the same name from its cache."""
+    """Write one Parquet file, named by its content: under one name `datasets` would take old rows from its cache."""
     import pyarrow.parquet as pq
     from datasets import Dataset
 
