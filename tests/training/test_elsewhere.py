@@ -29,8 +29,10 @@ QUESTION_LAST = {"messages": turns("One question", "one answer", "and a last one
 CALLING = (
     "{% if tools %}{{ tools | tojson }}{% endif %}{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] }}"
-    "{% for call in message['tool_calls'] or [] %}{{ call['function']['name'] }}{{ call['function']['arguments'] | tojson }}"
-    "{% endfor %}{{ '<|im_end|>' + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for call in message['tool_calls'] or [] %}"
+    "{{ call['function']['name'] }}{{ call['function']['arguments'] | tojson }}{% endfor %}"
+    "{{ '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 """ChatML that shows tools and the name and arguments of calls."""
 
@@ -100,13 +102,9 @@ def test_llamafactory_takes_every_row_as_it_is(tmp_path: Path, llamafactory: Rea
     assert said[:3] == [[t["content"] for t in row["messages"] if t["role"] != "system"] for row in ROWS]
     assert [turn["role"] for turn in found["aligned"][3]["_prompt"]] == ["user", "function", "observation"]
     assert [json.loads(calls[1])[0]["arguments"] for calls in said[3:]] == [{"city": "Rome"}, {"a": 1, "b": 2}]
-    assert [json.loads(row["_tools"]) if row["_tools"] else None for row in found["aligned"]] == [
-        None,
-        None,
-        None,
-        CALL["tools"],
-        None,
-    ]
+    (tool,) = json.loads(found["aligned"][3]["_tools"])
+    assert tool == {"name": "weather", "parameters": {"type": "object", "properties": {}}}
+    assert [bool(row["_tools"]) for row in found["aligned"]] == [False, False, False, True, False]
     assert len(found["train"]) == len(rows)
 
 

@@ -168,10 +168,28 @@ def test_tool_calls_keep_their_own_arguments_and_gain_no_others(tmp_path: Path) 
 
 def test_tools_are_json_text_where_a_row_has_them(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "r", [CALL, PAIR], "messages")
-    for target, absent in (("llamafactory", ""), ("axolotl", None)):
-        told, silent = lines(export_run(run, target).path / "train.jsonl")
-        assert json.loads(told["tools"]) == CALL["tools"]
-        assert silent["tools"] == absent
+    told, silent = lines(export_run(run, "axolotl").path / "train.jsonl")
+    assert (json.loads(told["tools"]), silent["tools"]) == (CALL["tools"], None)
+    told, silent = lines(export_run(run, "llamafactory").path / "train.jsonl")
+    # bare functions, each with the properties that LLaMA-Factory's formatter asks for
+    expected = [{"name": "weather", "parameters": {"type": "object", "properties": {}}}]
+    assert (json.loads(told["tools"]), silent["tools"]) == (expected, "")
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"description": "nameless"},
+        {"name": "f", "parameters": []},
+        {"name": "f", "parameters": "x"},
+        {"name": "f", "parameters": {"properties": {"n": {"type": "integer", "enum": [1, 2]}}}},
+        {"name": "f", "parameters": {"properties": {"n": "integer"}}},
+    ],
+)
+def test_tools_that_would_stop_llamafactory_are_left_out(tmp_path: Path, tool: dict[str, Any]) -> None:
+    run = finished_run(tmp_path / "r", [{**CALL, "tools": [tool]}, PAIR], "messages")
+    expected = {} if tool.get("parameters") == [] else {"tool-schema": 1}  # an empty list says as much as nothing
+    assert export_run(run, "llamafactory").reasons == expected
 
 
 # ---- folders

@@ -10,9 +10,10 @@ from spice_select.data.formats.base import RowError
 from spice_select.training.export.base import Origin, Record
 from spice_select.training.export.folder import write_json, write_lines, write_text
 from spice_select.training.export.jsonl import DATA
+from spice_select.training.export.llamafactory_tools import plain_tools
 from spice_select.training.export.picks import Pick
 from spice_select.training.export.recipe import Recipe
-from spice_select.training.export.texts import arguments_of, calls_of, drop_empty_column, messages_of, tools_text
+from spice_select.training.export.texts import arguments_of, calls_of, drop_empty_column, messages_of
 
 INFO = "dataset_info.json"
 CONFIG = "train.yaml"
@@ -47,7 +48,7 @@ class LlamaFactory:
         conversation = pick.conversation
         turns = [_turn(message, number) for number, message in enumerate(messages_of(conversation), start=1)]
         _refuse_order(turns)
-        return {"messages": turns, "tools": tools_text(conversation) or ""}
+        return {"messages": turns, "tools": plain_tools(conversation.tools)}
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         lines = list(records)

@@ -1,0 +1,50 @@
+"""`spice export`: from a real selection to a folder, and one clear error where that cannot be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spice_select.cli import main
+from spice_select.training.export import TARGETS
+
+
+@pytest.fixture
+def spice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return run
+
+
+def test_a_selection_exports_to_every_target(
+    spice, corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "r"
+    code, _, err = spice(
+        "select", corpus(), "--budget", "25%", "--out", run, "--model", tiny_proxy, "--sketch-dim", "32"
+    )
+    assert code == 0, err
+    for target in TARGETS:
+        code, out, _ = spice("export", run, "--to", target)
+        assert code == 0
+        assert f"10 rows for {target}" in out
+        assert (tmp_path / f"r-{target}" / "export.json").is_file()
+    assert str(tmp_path) not in (tmp_path / "r-trl" / "README.md").read_text()  # cards are published
+
+
+def test_bad_input_is_one_clear_error(spice, tmp_path: Path) -> None:
+    for arguments, words in (
+        ((tmp_path, "--to", "trl"), "not a run folder"),
+        ((tmp_path, "--to", "jsonl", "--messages"), "--to trl alone"),
+        ((tmp_path, "--to", "axolot"), "axolotl"),
+    ):
+        code, _, err = spice("export", *arguments)
+        assert code == 2
+        assert words in err
+        assert "Traceback" not in err
