@@ -6,7 +6,9 @@ from typing import Any
 
 from spice_select import outputs
 from spice_select.config import SelectSettings, write_config
-from spice_select.data.records import Row
+from spice_select.data.encode import Encoder
+from spice_select.data.formats import detect_format
+from spice_select.data.records import Conversation, Example, Row
 from spice_select.finished import Run
 from spice_select.run import open_run
 
@@ -38,6 +40,16 @@ def turns(*texts: str, system: str | None = None) -> list[dict[str, Any]]:
     """Question, answer, question, ... as messages."""
     said = [{"role": "assistant" if n % 2 else "user", "content": text} for n, text in enumerate(texts)]
     return [{"role": "system", "content": system}, *said] if system is not None else said
+
+
+def encoded(rows: list[dict[str, Any]], row_format: str, tokenizer: Any) -> list[tuple[list[int], list[bool]]]:
+    """Tokens and mask of every row as the selection saw them."""
+    reader, encoder = detect_format([], row_format), Encoder(tokenizer)
+    conversations = [reader.read(Row(number=n, raw=raw, where="")) for n, raw in enumerate(rows)]
+    examples = [encoder.encode(item) for item in conversations if isinstance(item, Conversation)]
+    assert len(examples) == len(rows)
+    assert all(isinstance(example, Example) for example in examples)
+    return [(example.input_ids.tolist(), example.supervised.tolist()) for example in examples]
 
 
 CALL = {

@@ -15,8 +15,7 @@ import pytest
 
 from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training.export import export_run
-from tests.training.runs import CALL, OTHER_CALL, finished_run, turns
-from tests.training.test_trl import encoded
+from tests.training.runs import CALL, OTHER_CALL, encoded, finished_run, turns
 
 Read = Callable[[Path], dict[str, Any]]
 

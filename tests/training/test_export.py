@@ -137,6 +137,15 @@ def test_what_llamafactory_cannot_take_the_others_can(tmp_path: Path, case: str,
     assert [turn["content"] for turn in READERS[target](done.path)[0]] == [t["content"] for t in raw["messages"]]
 
 
+@pytest.mark.parametrize("target", ["trl", "axolotl"])
+def test_broken_unicode_is_left_out_of_what_arrow_reads(tmp_path: Path, target: str) -> None:
+    rows = [UNFIT["half a surrogate pair"][0], PAIR]
+    done = export_run(finished_run(tmp_path / "r", rows, "messages"), target)
+    assert done.reasons == {"broken-unicode": 1}
+    assert READERS[target](done.path) == [PAIR["messages"]]
+    assert lines(done.path / "left_out.jsonl")[0]["record"] == rows[0]
+
+
 def test_a_call_whose_arguments_are_no_json_is_left_out(tmp_path: Path) -> None:
     broken = json.loads(json.dumps(CALL))
     broken["messages"][1]["tool_calls"][0]["function"]["arguments"] = "{oops"

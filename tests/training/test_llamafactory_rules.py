@@ -13,7 +13,7 @@ from spice_select.training.export import LlamaFactory, Pick, export_run
 from spice_select.training.export.llamafactory import dataset_info
 from tests.training.runs import CALL, finished_run, lines, turns
 
-COLUMNS = ["prompt", "query", "response", "history", "messages", "system", "tools", "images", "videos", "audios", "chosen", "rejected", "kto_tag"]
+COLUMNS = ["prompt", "query", "response", "history", "messages", "system", "tools", "chosen", "rejected", "kto_tag"]
 TAG_NAMES = ["role_tag", "content_tag", "user_tag", "assistant_tag", "observation_tag", "function_tag", "system_tag"]
 
 

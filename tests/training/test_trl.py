@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 
-from spice_select.data.encode import Encoder
-from spice_select.data.formats import detect_format
-from spice_select.data.records import Conversation, Row
 from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
 from spice_select.training.export import Trl, export_run
-from tests.training.runs import finished_run, turns
+from tests.training.runs import encoded, finished_run, turns
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl")
 
@@ -49,15 +46,6 @@ def supervised(folder: Path, tiny_proxy: Path, tokenizer: Any, **loss: Any) -> l
     trainer = SFTTrainer(model, args=config, train_dataset=rows, processing_class=tokenizer)
     prepared = trainer.train_dataset
     return [(list(row["input_ids"]), [label != -100 for label in row["labels"]]) for row in prepared]
-
-
-def encoded(rows: list[dict[str, Any]], row_format: str, tokenizer: Any) -> list[tuple[list[int], list[bool]]]:
-    """Tokens and mask of every row as the selection saw them."""
-    reader, encoder = detect_format([], row_format), Encoder(tokenizer)
-    conversations = [reader.read(Row(number=n, raw=raw, where="")) for n, raw in enumerate(rows)]
-    assert all(isinstance(conversation, Conversation) for conversation in conversations)
-    examples = [encoder.encode(conversation) for conversation in conversations]
-    return [(example.input_ids.tolist(), example.supervised.tolist()) for example in examples]
 
 
 def test_messages_are_supervised_as_the_selection_was(tmp_path: Path, tiny_proxy: Path) -> None:

@@ -59,10 +59,10 @@ class Certificate:
     def scope(self) -> str:
         """What the sentence does and does not cover."""
         return (
-            f"It bounds the information log det(I + αF) that any {self.k:,} of these rows could reach, with no quota, price, "
-            "pool or penalty in the way. A selection made under such constraints, or with λ > 0, gave up information "
-            "on purpose and is measured against the same bound. It says nothing about how well a model tuned on the "
-            "rows will do."
+            f"It bounds the information log det(I + αF) that any {self.k:,} of these rows could reach, with no quota, "
+            "price, pool or penalty in the way. A selection made under such constraints, or with λ > 0, gave up "
+            "information on purpose and is measured against the same bound. It says nothing about how well a "
+            "model tuned on the rows will do."
         )
 
 
