@@ -91,6 +91,7 @@ _DESCRIPTION = """Pick the part of an instruction corpus worth training on, by t
   spice select --config runs/x/config.yaml --out y      replay a run
   spice preview train.jsonl                             see what the proxy is trained on
   spice show runs/x                                     print a finished run again
+  spice export runs/x --to trl                          ready to train on: trl, llamafactory, axolotl, jsonl
   spice check model ./Qwen2.5-0.5B                      is it fit to be a proxy, and what will it cost?
   spice check features runs/x                           does the theory hold on a run's own gradients?
 """
