@@ -28,7 +28,7 @@ from spice_select.progress import Progress, Silent
 from spice_select.proxy import Proxy, ProxyEngine, find_proxy
 from spice_select.run import RunFolder, open_run
 from spice_select.selection import LogDet
-from spice_select.store import PartStore, atomic
+from spice_select.store import FeatureBlock, PartStore, atomic
 from spice_select.summary import summarise
 
 RANDOM_DRAWS = 10
@@ -125,7 +125,7 @@ def _fill(
         )
         features, unusable = usable(block)
     with clock("fidelity"):
-        fidelity = _fidelity(run, settings, engine, examples)
+        fidelity = _fidelity(run, settings, engine, examples, features)
     drops = [*corpus.encoded.drops, *unusable]
     _refuse_empty(corpus.rows, drops)
     with clock("selection"):
@@ -160,14 +160,15 @@ def _fill(
 
 
 def _fidelity(
-    run: RunFolder, settings: SelectSettings, engine: ProxyEngine, examples: Sequence[Example]
+    run: RunFolder, settings: SelectSettings, engine: ProxyEngine, examples: Sequence[Example], features: FeatureBlock
 ) -> Fidelity | None:
     """What the sketch does to inner products, measured once a run; None where there is no sketch to judge."""
-    if settings.gradients.sketch == "identity" or len(examples) < 2:
+    if settings.gradients.sketch == "identity" or len(features.rows) < 2:
         return None
     known = run.read_json(outputs.FIDELITY)
     if known is None:
-        known = asdict(engine.fidelity(examples))
+        by_row = {example.row: example for example in examples}
+        known = asdict(engine.fidelity([by_row[int(row)] for row in features.rows], features.features))
         run.write_json(outputs.FIDELITY, known)
     return Fidelity(**known)
 

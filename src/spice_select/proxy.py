@@ -6,13 +6,14 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.config import GradientSettings, ProxySettings, SelectSettings
 from spice_select.data.records import Example
 from spice_select.gradients import HookEngine, LoraGradients, ResponseLoss, TokenMean, TokenSum
 from spice_select.gradients.backoff import features_within_memory
-from spice_select.gradients.fidelity import Fidelity, measure_fidelity
+from spice_select.gradients.fidelity import Fidelity, compare, exact_gradients
 from spice_select.gradients.stage import Gradients
 from spice_select.models.identify import ModelIdentity, identify_model
 from spice_select.models.load import Loaded, load_model, load_tokenizer
@@ -58,15 +59,22 @@ class ProxyEngine:
         engine, model = self._opened
         return partial(features_within_memory, engine, model)
 
-    def fidelity(self, examples: Sequence[Example]) -> Fidelity:
-        """Exact against sketched inner products on a seeded draw of the corpus: one row in twenty, 8 to 48 of them."""
+    def fidelity(self, examples: Sequence[Example], features: NDArray[np.float32]) -> Fidelity:
+        """Exact against sketched inner products on a seeded draw of the corpus: one row in forty, 8 to 32 of them.
+
+        Args:
+            examples: the usable rows.
+            features: their sketched gradients ``[n, d]``.
+        """
         engine, model = self._opened
-        size = min(len(examples), max(8, min(48, len(examples) // 20)))
+        size = min(len(examples), max(8, min(32, len(examples) // 40)))
         drawn = np.random.default_rng(self._settings.selection.seed).choice(len(examples), size, replace=False)
-        with self._progress.task("Checking the sketch", 1, "probe") as advance:
-            found = measure_fidelity(engine, model, [examples[index] for index in sorted(drawn)])
-            advance(1)
-        return found
+        gradients = []
+        with self._progress.task("Checking the sketch", size, "rows") as advance:
+            for index in drawn:
+                gradients.append(exact_gradients(engine, model, [examples[index]]))
+                advance(1)
+        return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
 
     @cached_property
     def _opened(self) -> tuple[HookEngine, nn.Module]:

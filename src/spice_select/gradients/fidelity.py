@@ -65,12 +65,20 @@ def measure_fidelity(
     Raises:
         InputError: fewer than two rows with a finite gradient.
     """
-    exact = HookEngine(engine.parameters, Identity(), engine.loss)
+    gradients = exact_gradients(engine, model, examples, batch_size=batch_size)
     batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
-    gradients = np.concatenate([exact.features(model, batch).features for batch in batches])
     sketched = np.concatenate([engine.features(model, batch).features for batch in batches])
     finite = np.isfinite(gradients).all(axis=1) & np.isfinite(sketched).all(axis=1)
     return compare(gradients[finite], sketched[finite], sketch=engine.sketch.name)
+
+
+def exact_gradients(
+    engine: HookEngine, model: nn.Module, examples: Sequence[Example], *, batch_size: int = 4
+) -> NDArray[np.float32]:
+    """The gradients that an engine sketches, whole: float32 ``[rows, parameters]``; one pass over the rows."""
+    exact = HookEngine(engine.parameters, Identity(), engine.loss)
+    batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
+    return np.concatenate([exact.features(model, batch).features for batch in batches])
 
 
 def compare(exact: NDArray[np.float32], sketched: NDArray[np.float32], *, sketch: str) -> Fidelity:
