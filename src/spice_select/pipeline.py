@@ -78,7 +78,7 @@ def run_select(
         rows = read_corpus(corpus, settings)
         row_format = detect_format(rows, settings.data.format)
         progress.note(f"{corpus}: {len(rows):,} rows, {row_format.describe()}")
-        proxy = find_proxy(settings)
+        proxy = find_proxy(settings, progress)
         progress.note(f"Proxy: {proxy.identity.name} on {proxy.device}, {proxy.reason}")
     with clock("encoding"):
         encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)

@@ -15,6 +15,7 @@ from spice_select.gradients import HookEngine, LoraGradients, ResponseLoss, Toke
 from spice_select.gradients.backoff import features_within_memory
 from spice_select.gradients.fidelity import Fidelity, compare, exact_gradients
 from spice_select.gradients.stage import Gradients
+from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model
 from spice_select.models.load import Loaded, load_model, load_tokenizer
 from spice_select.models.lora import LoraSpec
@@ -92,8 +93,11 @@ class ProxyEngine:
         return engine, loaded.model
 
 
-def find_proxy(settings: SelectSettings) -> Proxy:
+def find_proxy(settings: SelectSettings, progress: Progress | None = None) -> Proxy:
     """Identify the proxy and load its tokenizer. Raises InputError as `load_model` does."""
+    due = conversion_due() if settings.proxy.model is None else None
+    if due is not None and progress is not None:
+        progress.note(f"Converting the embedded proxy into {due} (once, about half a minute) …")
     place = choose_device(settings.proxy.device)
     precision = choose_precision(settings.proxy.dtype, place)
     return Proxy(

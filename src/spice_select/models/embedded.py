@@ -61,12 +61,22 @@ def embedded_model() -> Path:
         InputError: package missing (see `embedded_gguf`), or the cache cannot be written.
     """
     gguf = embedded_gguf()
-    with gguf.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    target = cache_dir() / f"smollm2-135m-instruct-{digest[:16]}-v{_CONVERSION}"
+    target = _place_of(gguf)
     if not target.exists():
         _convert_into(gguf, target)
     return target
+
+
+def conversion_due() -> Path | None:
+    """Where the embedded model will be converted to when next asked for; None if it is there. Errors as above."""
+    target = _place_of(embedded_gguf())
+    return None if target.exists() else target
+
+
+def _place_of(gguf: Path) -> Path:
+    with gguf.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return cache_dir() / f"smollm2-135m-instruct-{digest[:16]}-v{_CONVERSION}"
 
 
 def _convert_into(gguf: Path, target: Path) -> None:
