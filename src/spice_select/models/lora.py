@@ -1,5 +1,6 @@
 """Where LoRA goes and how it begins: placement, rank and scale, and adapters made with PEFT."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -63,7 +64,9 @@ def attach_lora(model: nn.Module, spec: LoraSpec, initial_a: Mapping[str, Tensor
         target_modules=[layer.name for layer in layers],
         fan_in_fan_out=any(layer.transposed for layer in layers),
     )
-    adapted: nn.Module = get_peft_model(model, config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for names it is giving up
+        adapted: nn.Module = get_peft_model(model, config)
     with torch.no_grad():
         for name, module in lora_modules(adapted).items():
             weight = module.lora_A["default"].weight  # type: ignore[index, union-attr]
