@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select.models.load import _check_weights, _explained, _locate, _weights_hash
+from spice_select.models.load import check_weights, explained, hash_weights, locate
 from spice_select.models.quiet import quiet_transformers
 
 
@@ -32,14 +32,14 @@ def identify_model(
     revision: str | None = None,
 ) -> ModelIdentity:
     """Identify a model without loading it: about a second for each gigabyte of weights. Errors as for `load_model`."""
-    source = _locate(name, allow_network, revision)
+    source = locate(name, allow_network, revision)
     if source.directory is not None and source.gguf is None:
-        _check_weights(source.directory, allow_pickle)
+        check_weights(source.directory, allow_pickle)
     commit: Any = ""
     if source.directory is None:
         from transformers import AutoConfig
 
-        with quiet_transformers(), _explained(source, allow_network, allow_pickle, trust_remote_code):
+        with quiet_transformers(), explained(source, allow_network, allow_pickle, trust_remote_code):
             options = source.options(allow_network, trust_remote_code, revision)
             commit = getattr(AutoConfig.from_pretrained(source.place, **options), "_commit_hash", None) or ""
-    return ModelIdentity(name=source.name, weights_hash=_weights_hash(source), revision=str(commit))
+    return ModelIdentity(name=source.name, weights_hash=hash_weights(source), revision=str(commit))

@@ -63,12 +63,12 @@ def load_model(
         InputError: there is no such model, or what it needs is not allowed; the message names the flag.
     """
     place, chosen = choose_device(device), choose_precision(dtype, choose_device(device))
-    source = _locate(name, allow_network, revision)
+    source = locate(name, allow_network, revision)
     if source.directory is not None and source.gguf is None:
-        _check_weights(source.directory, allow_pickle)
+        check_weights(source.directory, allow_pickle)
     from transformers import AutoModelForCausalLM
 
-    with quiet_transformers(), _explained(source, allow_network, allow_pickle, trust_remote_code):
+    with quiet_transformers(), explained(source, allow_network, allow_pickle, trust_remote_code):
         options = source.options(allow_network, trust_remote_code, revision)
         if source.gguf is None:
             options["use_safetensors"] = None if allow_pickle else True
@@ -80,7 +80,7 @@ def load_model(
             name, allow_network=allow_network, trust_remote_code=trust_remote_code, revision=revision
         ),
         name=source.name,
-        weights_hash=_weights_hash(source),
+        weights_hash=hash_weights(source),
         revision="" if source.directory is not None else str(getattr(model.config, "_commit_hash", None) or ""),
         precision=chosen.reason,
     )
@@ -96,13 +96,13 @@ def load_tokenizer(
     """The tokenizer alone, without the weights; arguments and errors as for `load_model`."""
     from transformers import AutoTokenizer
 
-    source = _locate(name, allow_network, revision)
-    with quiet_transformers(), _explained(source, allow_network, False, trust_remote_code):
+    source = locate(name, allow_network, revision)
+    with quiet_transformers(), explained(source, allow_network, False, trust_remote_code):
         return AutoTokenizer.from_pretrained(source.place, **source.options(allow_network, trust_remote_code, revision))
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class Source:
     """Where a model is: a directory, a GGUF file in one, or a hub id."""
 
     name: str
@@ -122,29 +122,29 @@ class _Source:
         return options
 
 
-def _locate(name: str | Path | None, allow_network: bool, revision: str | None) -> _Source:
+def locate(name: str | Path | None, allow_network: bool, revision: str | None) -> Source:
     if name is None:
         directory = embedded_model()
-        return _Source(NAME, str(directory), directory)
+        return Source(NAME, str(directory), directory)
     path = Path(name).expanduser()
     if path.is_file():
         if path.suffix != ".gguf":
             raise InputError(f"model {name}: a file, but no GGUF; give the directory that holds config.json")
-        return _Source(str(name), str(path.parent), path.parent, path.name)
+        return Source(str(name), str(path.parent), path.parent, path.name)
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise InputError(
                 f"model directory {name}: it has no config.json, so it is no Hugging Face model; give the directory "
                 "that `save_pretrained` wrote, a .gguf file, or a hub id"
             )
-        return _Source(str(name), str(path), path)
+        return Source(str(name), str(path), path)
     text = str(name)
     if path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1:
         raise InputError(f"model {text}: no such directory; give one that exists, or a hub id such as owner/name")
-    return _Source(text + (f"@{revision}" if revision else ""), text, None)
+    return Source(text + (f"@{revision}" if revision else ""), text, None)
 
 
-def _check_weights(directory: Path, allow_pickle: bool) -> None:
+def check_weights(directory: Path, allow_pickle: bool) -> None:
     if any(directory.glob("*.safetensors")):
         return
     pickled = sorted(path.name for pattern in _PICKLED for path in directory.glob(pattern))
@@ -159,7 +159,7 @@ def _check_weights(directory: Path, allow_pickle: bool) -> None:
 
 
 @contextmanager
-def _explained(source: _Source, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> Iterator[None]:
+def explained(source: Source, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> Iterator[None]:
     """Turn what transformers raises for a bad model into one sentence with its remedy."""
     try:
         with network(allow_network and source.directory is None):
@@ -168,7 +168,7 @@ def _explained(source: _Source, allow_network: bool, allow_pickle: bool, trust_r
         raise InputError(_explanation(source, str(error), allow_network, allow_pickle, trust_remote_code)) from error
 
 
-def _explanation(source: _Source, cause: str, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> str:
+def _explanation(source: Source, cause: str, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> str:
     first = " ".join(cause.split())[:300]
     if "trust_remote_code" in cause and not trust_remote_code:
         return f"model {source.name}: it brings code of its own; read that code, then allow it with --trust-remote-code"
@@ -187,7 +187,7 @@ def _explanation(source: _Source, cause: str, allow_network: bool, allow_pickle:
     return f"model {source.name}: it cannot be loaded as a causal language model ({first})"
 
 
-def _weights_hash(source: _Source) -> str:
+def hash_weights(source: Source) -> str:
     """SHA-256 over the weight files in the order of their names; about a second for each gigabyte."""
     if source.directory is None:
         return ""
