@@ -71,3 +71,19 @@ def corpus(tmp_path: Path) -> Callable[..., Path]:
 def sums() -> Callable[..., list[dict[str, Any]]]:
     """Makes rows of additions: `sums(count, seed=0)`."""
     return make_sums
+
+
+@pytest.fixture
+def spice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
+    """Run the command; returns exit code, output, errors."""
+    from spice_select.cli import main
+
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return int(end.value.code or 0), out, err
+
+    return run

@@ -3,23 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from spice_select.cli import main
 from spice_select.training.export import TARGETS
-
-
-@pytest.fixture
-def spice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as end:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
 
 
 def test_a_selection_exports_to_every_target(

@@ -81,8 +81,7 @@ def _compute(
         batch = [examples[position] for position in positions]
         blocks.append(_block(engine, batch))
         advance(sum(example.num_tokens for example in batch))
-    names = ("rows", "features", "losses", "norms", "tokens", "supervised", "finite")
-    return FeatureBlock(**{name: np.concatenate([getattr(block, name) for block in blocks]) for name in names})
+    return FeatureBlock.concatenate(blocks)
 
 
 def _block(engine: Gradients, batch: Sequence[Example]) -> FeatureBlock:

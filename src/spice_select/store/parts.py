@@ -5,6 +5,7 @@ only while its bytes match that sum, so a killed process, a full disk or a flipp
 Any Parquet reader opens a part as it is: metadata columns beside a fixed-size list of float32.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,11 @@ class FeatureBlock:
     tokens: NDArray[np.int64]
     supervised: NDArray[np.int64]
     finite: NDArray[np.bool_]
+
+    @staticmethod
+    def concatenate(blocks: Sequence["FeatureBlock"]) -> "FeatureBlock":
+        """The rows of several blocks, one block after the other. Copies."""
+        return FeatureBlock(**{name: np.concatenate([getattr(block, name) for block in blocks]) for name in _COLUMNS})
 
     def take(self, order: NDArray) -> "FeatureBlock":
         """The rows at these positions (or under this mask), in this order. Copies."""
