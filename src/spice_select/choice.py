@@ -1,6 +1,7 @@
 """What is chosen from a feature matrix: the selector, as the settings describe it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,34 @@ from spice_select.data.records import Drop
 from spice_select.errors import InputError
 from spice_select.selection import Conflict, GainRatio, LogDet, Quota, Selection, greedy, pools
 from spice_select.store import FeatureBlock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Criterion:
+    """The rule by which rows are picked.
+
+    Attributes:
+        objective: the information.
+        penalty: what is subtracted; None where λ = 0.
+        stop: rules that may end a run early.
+    """
+
+    objective: LogDet
+    penalty: Conflict | None
+    stop: tuple[GainRatio, ...]
+
+    def options(self) -> dict[str, Any]:
+        """As arguments of `greedy` and `pools`."""
+        return {"objective": self.objective, "penalty": self.penalty, "stop": self.stop}
+
+
+def criterion(settings: SelectionSettings) -> Criterion:
+    """The rule that the settings describe."""
+    return Criterion(
+        objective=LogDet(alpha=settings.alpha),
+        penalty=Conflict(weight=settings.conflict_weight) if settings.conflict_weight else None,
+        stop=() if settings.stop_ratio is None else (GainRatio(settings.stop_ratio),),
+    )
 
 
 def choose(
@@ -33,11 +62,7 @@ def choose(
     Raises:
         InputError: quotas without sources, quotas or token budgets with pools, quotas that cannot be met.
     """
-    options: dict[str, Any] = {"objective": LogDet(alpha=settings.alpha)}
-    if settings.conflict_weight:
-        options["penalty"] = Conflict(weight=settings.conflict_weight)
-    if settings.stop_ratio is not None:
-        options["stop"] = GainRatio(settings.stop_ratio)
+    options = criterion(settings).options()
     if budget.tokens is not None:
         return _within_tokens(matrix, features, budget.tokens, settings, options)
     k = budget.rows(len(matrix))

@@ -54,6 +54,17 @@ class ProxySettings(_Group):
 class GradientSettings(_Group):
     """Which gradients are taken, and how they are compressed."""
 
+    parameters: Literal["lora", "last-layer", "full"] = Field(
+        "lora",
+        description="Whose gradients: a LoRA on every linear layer, the output head alone (forward pass only), or the "
+        "weights of all linear layers (give `--sketch kronecker` with it).",
+    )
+    last_blocks: int | None = Field(
+        None,
+        ge=1,
+        description="Only the layers in the last so many transformer blocks, with `lora` or `full`: the backward pass "
+        "stops below them. Default: all blocks.",
+    )
     loss: Literal["mean", "sum"] = Field(
         "mean", description="Response loss of a sample: `mean` or `sum` over its supervised tokens."
     )
@@ -63,11 +74,31 @@ class GradientSettings(_Group):
         (),
         description="Names of the linear layers LoRA adapts (e.g. `q_proj v_proj`); all but the output head if empty.",
     )
-    sketch: Literal["sparse-jl", "rademacher", "identity"] = Field(
-        "sparse-jl",
-        description="Random linear compression of the gradients; `identity` keeps them whole (tiny models).",
+    precondition: Literal["none", "adam", "diagonal"] = Field(
+        "none",
+        description="`adam`: the update Adam would make from this sample alone, as LESS has it; `diagonal`: gradients "
+        "over the root of Adam's second moments. Both need `--warmup-rows` or `--adapter`, and `--normalise unit`.",
     )
-    sketch_dim: int = Field(4096, ge=1, description="Numbers kept of each gradient.")
+    warmup_rows: int | None = Field(
+        None, ge=1, description="Rows on which the LoRA is trained (AdamW, 8 a step) before its gradients are taken."
+    )
+    adapter: str | None = Field(
+        None,
+        description="A trained LoRA of the proxy to take the gradients of: a PEFT folder (a Trainer's checkpoint), or "
+        "`gradients/warm.safetensors` of a run.",
+    )
+    sketch: Literal["sparse-jl", "rademacher", "kronecker", "identity"] = Field(
+        "sparse-jl",
+        description="Random linear compression of the gradients: `sparse-jl` reads each number once, `rademacher` "
+        "is the plain dense one (slow), `kronecker` never forms a layer's gradient (for `--parameters full`; noisier), "
+        "`identity` keeps gradients whole (tiny models).",
+    )
+    sketch_dim: int = Field(
+        4096, ge=1, description="Numbers kept of each gradient; cosines are off by about 1/√ of it."
+    )
+    sketch_side: int = Field(
+        32, ge=1, description="With `--sketch kronecker`: numbers kept of each side of a layer's gradient."
+    )
     batch_tokens: int | None = Field(
         None, ge=1, description="Tokens in one batch, padding included. Default: 2048 on a CPU, 16384 on a GPU."
     )
@@ -99,11 +130,12 @@ class SelectionSettings(_Group):
     per_source_max: float | None = Field(
         None, gt=0, le=1, description="Most of the choice that any one source may get, as a share."
     )
-    schedule: Literal["global", "pools"] = Field(
+    schedule: Literal["global", "pools", "interleaved"] = Field(
         "global",
-        description="One greedy over everything, or one in each pool of a seeded permutation (the paper's way).",
+        description="`global`: one greedy over everything; `pools`: one in each pool of a seeded permutation; "
+        "`interleaved`: pools, and the proxy trains on what was picked as it goes (the paper's way).",
     )
-    pool_size: int = Field(120, ge=1, description="Rows in a pool, with `--schedule pools`.")
+    pool_size: int = Field(120, ge=1, description="Rows m in a pool, with `--schedule pools` and `interleaved`.")
     seed: int = Field(
         0, ge=0, description="Seed of the LoRA, the sketch, the pools and the random picks compared with."
     )
@@ -112,6 +144,32 @@ class SelectionSettings(_Group):
     @classmethod
     def _as_text(cls, value: Any) -> Any:
         return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+class InterleavedSettings(_Group):
+    """How the proxy moves while it selects, with `--schedule interleaved`."""
+
+    update_every: int = Field(10, ge=1, description="Pools T between two updates of the proxy.")
+    picker: Literal["spice", "random", "top-norm"] = Field(
+        "spice",
+        description="Who picks inside a pool: the criterion, or a control on the same schedule "
+        "(`--conflict-weight 0` is the third).",
+    )
+    carry_state: bool = Field(
+        False, description="Carry Fisher information and mean gradient from pool to pool instead of starting empty."
+    )
+    epochs: int = Field(
+        1, ge=1, description="Passes over the corpus; the choice is that of the last, the others only move the proxy."
+    )
+    step_rows: int | None = Field(
+        None, ge=1, description="Rows in one optimiser step. Default: all that was picked since the last update."
+    )
+    learning_rate: float = Field(2e-4, gt=0, description="Peak learning rate of AdamW on the proxy's LoRA.")
+    warmup: float = Field(0.03, ge=0, lt=1, description="Share of the steps over which the rate rises.")
+    decay: Literal["linear", "cosine", "none"] = Field("linear", description="How the rate falls afterwards.")
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
+    clip_norm: float = Field(1.0, gt=0, description="Longest gradient of a step; a longer one is scaled down.")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the LoRA in the proxy's training steps.")
 
 
 class SelectSettings(BaseModel):
@@ -123,6 +181,7 @@ class SelectSettings(BaseModel):
     proxy: ProxySettings = ProxySettings()
     data: DataSettings = DataSettings()
     gradients: GradientSettings = GradientSettings()
+    interleaved: InterleavedSettings = InterleavedSettings()
 
     @classmethod
     def from_flat(cls, settings: dict[str, Any]) -> Self:

@@ -1,7 +1,7 @@
 """A finished run, read back from its folder."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,5 +79,7 @@ def load(path: str | Path) -> Run:
 def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
     """The sceptic's questions, asked of a finished run's own gradients: see `spice_select.diagnosis.run_checks`."""
     run = load(path)
-    objective = LogDet(alpha=run.settings.selection.alpha)
-    return run_checks(run.matrix, run.selection, objective, seed=seed)
+    settings, selection = run.settings, run.selection
+    if settings.selection.schedule == "interleaved" and settings.interleaved.carry_state:
+        selection = replace(selection, pools=np.zeros_like(selection.pools))  # one state from first to last
+    return run_checks(run.matrix, selection, LogDet(alpha=settings.selection.alpha), seed=seed)

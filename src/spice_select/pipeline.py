@@ -3,36 +3,29 @@
 Every stage has one home; this file is their map and holds no method of its own.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from spice_select import outputs
-from spice_select.choice import choose, normalised, usable
 from spice_select.clock import Clock
 from spice_select.config import SelectSettings, write_config
 from spice_select.corpus import read_corpus
 from spice_select.data.budget import Budget
 from spice_select.data.encode import Encoded, Encoder, encode_rows
 from spice_select.data.formats import Format, detect_format
-from spice_select.data.records import Drop, Example, Row
-from spice_select.diagnosis.certificate import certificate
-from spice_select.diagnosis.versus_random import versus_random
-from spice_select.errors import InputError
+from spice_select.data.records import Row
+from spice_select.engines import Place
 from spice_select.finished import Run
-from spice_select.gradients.fidelity import Fidelity
-from spice_select.gradients.stage import compute_features
 from spice_select.identity import default_folder, identity_of, manifest_facts
+from spice_select.interleaved.stage import choose_interleaved
+from spice_select.offline import choose_offline
 from spice_select.progress import Progress, Silent
-from spice_select.proxy import Proxy, ProxyEngine, find_proxy
+from spice_select.proxy import Proxy, find_proxy
 from spice_select.run import RunFolder, open_run
-from spice_select.selection import LogDet
-from spice_select.store import FeatureBlock, PartStore, atomic
+from spice_select.store import atomic
 from spice_select.summary import summarise
-
-RANDOM_DRAWS = 10
-"""Random picks of the same size that a selection's information is compared with."""
+from spice_select.worker import compute_share, wait_for_end
 
 
 def select(
@@ -86,6 +79,11 @@ def run_select(
         budget.check(len(encoded.examples), encoded.num_tokens)
     identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
     folder = default_folder(corpus, identity) if out is None else Path(out)
+    place = Place.of_environment()
+    if place.rank > 0:
+        compute_share(folder, identity, encoded.examples, settings, proxy, place)
+        wait_for_end(folder)
+        return Run(folder)
     with open_run(folder, identity, overwrite=overwrite) as run:
         if run.finished:
             progress.note(f"{run.path} is finished already: nothing to do.")
@@ -111,66 +109,29 @@ def _fill(
     run: RunFolder, corpus: _Corpus, settings: SelectSettings, proxy: Proxy, progress: Progress, clock: Clock
 ) -> None:
     """Compute what an open run folder lacks, the manifest last."""
-    store, examples = PartStore(run.path / outputs.FEATURES), corpus.encoded.examples
     with atomic(run.path / outputs.CONFIG) as aside:
         write_config(aside, _absolute(corpus.name), settings)
-    engine = ProxyEngine(settings, proxy.identity.name, progress)
-    with clock("gradients"):
-        parts, block = compute_features(
-            examples,
-            engine.gradients,
-            store,
-            batch_tokens=proxy.batch_tokens(settings.gradients),
-            progress=progress,
-        )
-        features, unusable = usable(block)
-    with clock("fidelity"):
-        fidelity = _fidelity(run, settings, engine, examples, features)
-    drops = [*corpus.encoded.drops, *unusable]
-    _refuse_empty(corpus.rows, drops)
-    with clock("selection"):
-        matrix = normalised(features.features, settings.selection.normalise)
-        objective = LogDet(alpha=settings.selection.alpha)
-        groups = {example.row: example.source for example in examples}
-        sources = [groups[int(row)] for row in features.rows]
-        chosen = choose(matrix, features, sources, corpus.budget, settings.selection)
-    with clock("judging"):
-        versus = versus_random(matrix, chosen, objective, draws=RANDOM_DRAWS, seed=settings.selection.seed)
-        proof = certificate(matrix, chosen, objective)
+    schedule = choose_interleaved if settings.selection.schedule == "interleaved" else choose_offline
+    examples = corpus.encoded.examples
+    chosen = schedule(run, examples, corpus.budget, settings, proxy, progress, clock)
+    drops = [*corpus.encoded.drops, *chosen.unusable]
     with clock("writing"):
-        outputs.write_selected(run, corpus.rows, features, chosen)
+        by_row = {example.row: example for example in examples}
+        outputs.write_selected(run, corpus.rows, chosen.features, chosen.selection)
         outputs.write_dropped(run, corpus.rows, drops)
-        outputs.write_selection(run, {example.row: example for example in examples}, features, chosen)
+        outputs.write_selection(run, by_row, chosen.features, chosen.selection)
     summary = summarise(
         rows=len(corpus.rows),
         examples=examples,
         drops=drops,
-        features=features,
-        selection=chosen,
-        versus=versus,
-        certificate=proof,
-        fidelity=fidelity,
+        chosen=chosen,
         notes=corpus.notes,
         seconds=clock.seconds,
     )
     run.write_json(outputs.SUMMARY, summary.to_json())
-    notes = {"stop": asdict(chosen.stop), "stats": asdict(chosen.stats)}
-    facts = manifest_facts(corpus.name, corpus.identity, parts=parts, notes=notes, seconds=clock.seconds)
-    run.finish(facts, outputs.ALL)
-
-
-def _fidelity(
-    run: RunFolder, settings: SelectSettings, engine: ProxyEngine, examples: Sequence[Example], features: FeatureBlock
-) -> Fidelity | None:
-    """What the sketch does to inner products, measured once a run; None where there is no sketch to judge."""
-    if settings.gradients.sketch == "identity" or len(features.rows) < 2:
-        return None
-    known = run.read_json(outputs.FIDELITY)
-    if known is None:
-        by_row = {example.row: example for example in examples}
-        known = asdict(engine.fidelity([by_row[int(row)] for row in features.rows], features.features))
-        run.write_json(outputs.FIDELITY, known)
-    return Fidelity(**known)
+    notes = {"stop": asdict(chosen.selection.stop), "stats": asdict(chosen.selection.stats)}
+    facts = manifest_facts(corpus.name, corpus.identity, parts=chosen.parts, notes=notes, seconds=clock.seconds)
+    run.finish(facts, (*outputs.ALL, *chosen.outputs))
 
 
 def _encode(rows: list[Row], row_format: Format, encoder: Encoder, progress: Progress) -> Encoded:
@@ -183,15 +144,6 @@ def _encode(rows: list[Row], row_format: Format, encoder: Encoder, progress: Pro
             told = done
 
         return encode_rows(rows, row_format, encoder, tell)
-
-
-def _refuse_empty(rows: list[Row], drops: list[Drop]) -> None:
-    """If the gradients failed on every row that was left there is nothing to choose from."""
-    if len(drops) == len(rows):
-        raise InputError(
-            f"none of the {len(rows)} rows can be used: the model's loss is not a finite number on any of them. "
-            "The weights may be damaged, or the precision too low: try --dtype float32, or another --model."
-        )
 
 
 def _absolute(corpus: str) -> str:

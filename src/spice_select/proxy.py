@@ -1,8 +1,9 @@
 """The proxy of a run: known by its identity and tokenizer at once, its weights loaded only when gradients are due."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,28 @@ from torch import nn
 
 from spice_select.config import GradientSettings, ProxySettings, SelectSettings
 from spice_select.data.records import Example
-from spice_select.gradients import HookEngine, LoraGradients, ResponseLoss, TokenMean, TokenSum
+from spice_select.gradients import HookEngine, build
 from spice_select.gradients.backoff import features_within_memory
-from spice_select.gradients.fidelity import Fidelity, compare, exact_gradients
+from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gradients, exact_gram, gram
+from spice_select.gradients.preconditioner import AdamState
 from spice_select.gradients.stage import Gradients
+from spice_select.gradients.warm import Warm, adapter_hash, is_whole, load_warm, save_warm
+from spice_select.gradients.warmup import Warmup, train_warmup
 from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model
 from spice_select.models.load import Loaded, load_model, load_tokenizer
-from spice_select.models.lora import LoraSpec
 from spice_select.models.precision import choose_device, choose_precision
-from spice_select.progress import Progress
-from spice_select.sketch import Identity, Rademacher, Sketch, SparseJL
+from spice_select.progress import Progress, Silent
 
-_LOSSES: dict[str, Callable[[], ResponseLoss]] = {"mean": TokenMean, "sum": TokenSum}
+WARM = "warm.safetensors"
+"""Where a run keeps its warmed-up adapter, beside its gradients."""
+_EXACT_BYTES = 4 << 30
+"""Whole gradients of the sketch's probe that are held at once."""
+
+
+def batch_tokens(settings: GradientSettings, device: str) -> int:
+    """Tokens in a batch on a kind of device; see `Proxy.batch_tokens`."""
+    return settings.batch_tokens or (2048 if device == "cpu" else 16384)
 
 
 @dataclass(frozen=True)
@@ -46,14 +56,31 @@ class Proxy:
 
     def batch_tokens(self, settings: GradientSettings) -> int:
         """Tokens in a batch: as asked, else what fills the device (activations take some 1.5 MB a token at 135M)."""
-        return settings.batch_tokens or (2048 if self.device == "cpu" else 16384)
+        return batch_tokens(settings, self.device)
 
 
 class ProxyEngine:
-    """The gradient engine of a run; the weights are loaded when the first gradient is asked for."""
+    """The gradient engine of a run; the weights are loaded when the first gradient is asked for.
 
-    def __init__(self, settings: SelectSettings, name: str, progress: Progress) -> None:
+    Args:
+        settings: of the run.
+        name: what the model is called.
+        progress: told what goes on.
+        examples: what a warm-up draws from; needed with `--warmup-rows` only.
+        folder: where a warm adapter is kept, so that a resumed run does not train it again.
+    """
+
+    def __init__(
+        self,
+        settings: SelectSettings,
+        name: str,
+        progress: Progress,
+        *,
+        examples: Sequence[Example] = (),
+        folder: Path | None = None,
+    ) -> None:
         self._settings, self._name, self._progress = settings, name, progress
+        self._examples, self._folder = examples, folder
 
     def gradients(self) -> Gradients:
         """The engine, bound to the loaded model."""
@@ -63,6 +90,8 @@ class ProxyEngine:
     def fidelity(self, examples: Sequence[Example], features: NDArray[np.float32]) -> Fidelity:
         """Exact against sketched inner products on a seeded draw of the corpus: one row in forty, 8 to 32 of them.
 
+        Where their whole gradients would take more than 4 GiB, as many of them as fill one batch are compared.
+
         Args:
             examples: the usable rows.
             features: their sketched gradients ``[n, d]``.
@@ -70,6 +99,8 @@ class ProxyEngine:
         engine, model = self._opened
         size = min(len(examples), max(8, min(32, len(examples) // 40)))
         drawn = np.random.default_rng(self._settings.selection.seed).choice(len(examples), size, replace=False)
+        if 4 * size * engine.parameters.coverage(model).num_parameters > _EXACT_BYTES:
+            return self._fidelity_in_one_batch([int(index) for index in drawn], examples, features)
         gradients = []
         with self._progress.task("Checking the sketch", size, "rows") as advance:
             for index in drawn:
@@ -77,37 +108,105 @@ class ProxyEngine:
                 advance(1)
         return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
 
+    def _fidelity_in_one_batch(
+        self, drawn: Sequence[int], examples: Sequence[Example], features: NDArray[np.float32]
+    ) -> Fidelity:
+        engine, model = self._opened
+        budget, kept = batch_tokens(self._settings.gradients, next(model.parameters()).device.type), list(drawn[:2])
+        for index in drawn[2:]:
+            longest = max(examples[i].num_tokens for i in [*kept, index])
+            if longest * (len(kept) + 1) <= budget:
+                kept.append(index)
+        with self._progress.task("Checking the sketch", len(kept), "rows") as advance:
+            true = exact_gram(engine, model, [examples[index] for index in kept])
+            advance(len(kept))
+        return compare_grams(true, gram(features[kept]), sketch=engine.sketch.name, dim=features.shape[1])
+
     @cached_property
     def _opened(self) -> tuple[HookEngine, nn.Module]:
         settings = self._settings
         with self._progress.task(f"Loading {self._name}", 1, "model") as advance:
             loaded = load_proxy(settings)
             advance(1)
-        engine = make_engine(settings)
-        uncaptured = engine.parameters.coverage(loaded.model).uncaptured
+        warm = warmed(loaded.model, settings, self._examples, self._folder, self._progress)
+        engine = make_engine(settings, warm.state)
+        build.check_affordable(engine, warm.model)
+        uncaptured = engine.parameters.coverage(warm.model).uncaptured
         if uncaptured:
             self._progress.note(
                 f"Not captured, so not in the gradients: {len(uncaptured)} weights that are no linear layers, "
                 f"e.g. {uncaptured[0]}."
             )
-        return engine, loaded.model
+        return engine, warm.model
+
+
+def warmed(
+    model: nn.Module,
+    settings: SelectSettings,
+    examples: Sequence[Example],
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Warm:
+    """The model with the adapter whose gradients are asked for: as it is, trained on a few rows, or read from disk.
+
+    Args:
+        model: without adapters; changed in place where it gets one.
+        settings: of the run.
+        examples: what a warm-up draws from.
+        folder: where a warmed-up adapter is kept and found again; None to keep it nowhere.
+        progress: told of the warm-up.
+
+    Raises:
+        InputError: as `load_warm` and `train_warmup`.
+    """
+    asked, moments = settings.gradients, settings.gradients.precondition != "none"
+    if asked.adapter is not None:
+        pickles = settings.proxy.allow_pickle
+        return load_warm(Path(asked.adapter).expanduser(), model, moments=moments, allow_pickle=pickles)
+    if asked.warmup_rows is None:
+        return Warm(model=model, state=None)
+    kept = folder / WARM if folder is not None else None
+    if kept is not None and is_whole(kept):
+        return load_warm(kept, model, moments=moments)
+    spec, device = build.lora_spec(asked), next(model.parameters()).device.type
+    how = Warmup(rows=asked.warmup_rows, batch_tokens=batch_tokens(asked, device), seed=settings.selection.seed)
+    total = min(how.rows, len(examples))
+    with (progress or Silent()).task("Warming up", total, "rows") as advance:
+        warm = train_warmup(model, examples, spec, how, loss=build.make_loss(asked), advance=advance)
+    if kept is not None and warm.state is not None:
+        save_warm(kept, warm.model, warm.state, spec)
+    return warm
 
 
 def find_proxy(settings: SelectSettings, progress: Progress | None = None) -> Proxy:
-    """Identify the proxy and load its tokenizer. Raises InputError as `load_model` does."""
+    """Identify the proxy and load its tokenizer.
+
+    Raises:
+        InputError: gradient settings that do not go together, or as `load_model` does.
+    """
+    build.check_settings(settings.gradients)
     due = conversion_due() if settings.proxy.model is None else None
     if due is not None and progress is not None:
         progress.note(f"Converting the embedded proxy into {due} (once, about half a minute) …")
     place = choose_device(settings.proxy.device)
     precision = choose_precision(settings.proxy.dtype, place)
+    identity = identify_model(settings.proxy.model, allow_pickle=settings.proxy.allow_pickle, **_access(settings.proxy))
     return Proxy(
-        identity=identify_model(
-            settings.proxy.model, allow_pickle=settings.proxy.allow_pickle, **_access(settings.proxy)
-        ),
+        identity=_with_adapter(identity, settings.gradients.adapter),
         tokenizer=load_tokenizer(settings.proxy.model, **_access(settings.proxy)),
         device=place.type,
         dtype=str(precision.dtype).removeprefix("torch."),
         reason=precision.reason,
+    )
+
+
+def _with_adapter(identity: ModelIdentity, adapter: str | None) -> ModelIdentity:
+    """A model with a trained adapter is another model."""
+    if adapter is None:
+        return identity
+    digest = adapter_hash(Path(adapter).expanduser())
+    return replace(
+        identity, name=f"{identity.name} + {adapter}", weights_hash=f"{identity.weights_hash}+{digest}".lstrip("+")
     )
 
 
@@ -122,11 +221,9 @@ def load_proxy(settings: SelectSettings) -> Loaded:
     )
 
 
-def make_engine(settings: SelectSettings) -> HookEngine:
-    """The gradient engine that the settings describe."""
-    spec, seed = lora_spec(settings.gradients), settings.selection.seed
-    sketch = make_sketch(settings.gradients, seed)
-    return HookEngine(LoraGradients(spec, seed=seed), sketch, _LOSSES[settings.gradients.loss]())
+def make_engine(settings: SelectSettings, state: AdamState | None = None) -> HookEngine:
+    """The gradient engine that the settings describe; see `spice_select.gradients.build.make_engine`."""
+    return build.make_engine(settings.gradients, settings.selection.seed, state)
 
 
 def _access(settings: ProxySettings) -> dict[str, Any]:
@@ -135,15 +232,3 @@ def _access(settings: ProxySettings) -> dict[str, Any]:
         "trust_remote_code": settings.trust_remote_code,
         "revision": settings.model_revision,
     }
-
-
-def lora_spec(settings: GradientSettings) -> LoraSpec:
-    """Placement, rank and scale of the LoRA whose gradients are taken."""
-    return LoraSpec(rank=settings.lora_rank, alpha=settings.lora_alpha, targets=tuple(settings.lora_targets) or None)
-
-
-def make_sketch(settings: GradientSettings, seed: int) -> Sketch:
-    """The sketch by its name in the settings."""
-    if settings.sketch == "identity":
-        return Identity()
-    return {"sparse-jl": SparseJL, "rademacher": Rademacher}[settings.sketch](settings.sketch_dim, seed=seed)

@@ -7,11 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from spice_select.chosen import Chosen
 from spice_select.data.records import Drop, Example
-from spice_select.diagnosis.certificate import Certificate
-from spice_select.diagnosis.versus_random import RandomComparison
-from spice_select.gradients.fidelity import Fidelity
-from spice_select.selection import Selection
 from spice_select.store import FeatureBlock
 
 
@@ -98,35 +95,32 @@ def summarise(
     rows: int,
     examples: Sequence[Example],
     drops: Sequence[Drop],
-    features: FeatureBlock,
-    selection: Selection,
-    versus: RandomComparison,
-    certificate: Certificate,
-    fidelity: Fidelity | None,
+    chosen: Chosen,
     notes: Sequence[str],
     seconds: Mapping[str, float],
 ) -> Summary:
-    """Gather the numbers of a run; `features` holds the usable rows only."""
-    chosen = selection.indices
+    """Gather the numbers of a run."""
+    features, selection, fidelity = chosen.features, chosen.selection, chosen.fidelity
+    versus, picks = chosen.versus, selection.indices
     return Summary(
         rows=rows,
         usable=len(features.rows),
-        chosen=len(chosen),
+        chosen=len(picks),
         dropped=dict(Counter(drop.reason for drop in drops).most_common()),
         truncated=sum(example.truncated > 0 for example in examples),
         tokens=int(features.tokens.sum()),
         supervised=int(features.supervised.sum()),
-        chosen_tokens=int(features.tokens[chosen].sum()),
-        chosen_supervised=int(features.supervised[chosen].sum()),
+        chosen_tokens=int(features.tokens[picks].sum()),
+        chosen_supervised=int(features.supervised[picks].sum()),
         median_response=float(np.median(features.supervised)),
-        chosen_median_response=float(np.median(features.supervised[chosen])),
-        mix=_mix({example.row: example.source for example in examples}, features, chosen),
-        information=certificate.information,
+        chosen_median_response=float(np.median(features.supervised[picks])),
+        mix=_mix({example.row: example.source for example in examples}, features, picks),
+        information=chosen.certificate.information,
         random_mean=versus.mean,
         random_std=versus.std,
         random_max=float(versus.draws.max()),
         random_draws=len(versus.draws),
-        certified=certificate.ratio,
+        certified=chosen.certificate.ratio,
         conflicting=float(np.mean(selection.conflicts > 0)),
         first_gain=float(selection.gains[0]),
         last_gain=float(selection.gains[-1]),
@@ -135,8 +129,9 @@ def summarise(
         stopped=selection.stop.sentence,
         notes=[
             *notes,
+            *chosen.notes,
             *([f"{fidelity.warning}."] if fidelity and fidelity.warning else []),
-            *_length_note(features, chosen),
+            *_length_note(features, picks),
         ],
         seconds=dict(seconds),
     )

@@ -10,6 +10,7 @@ from rich.console import Console
 from spice_select.config import (
     DataSettings,
     GradientSettings,
+    InterleavedSettings,
     ProxySettings,
     SelectionSettings,
     SelectSettings,
@@ -31,6 +32,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
         proxy: tyro.conf.OmitArgPrefixes[ProxySettings] = settings.proxy,
         data: tyro.conf.OmitArgPrefixes[DataSettings] = settings.data,
         gradients: tyro.conf.OmitArgPrefixes[GradientSettings] = settings.gradients,
+        interleaved: tyro.conf.OmitArgPrefixes[InterleavedSettings] = settings.interleaved,
     ) -> None:
         """Choose the rows worth training on.
 
@@ -50,13 +52,17 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
         """
         from spice_select.cli.display import TerminalProgress
         from spice_select.cli.tables import print_summary
+        from spice_select.engines import Place
         from spice_select.pipeline import run_select
 
         if corpus is None:
             raise InputError("no corpus was given. Name a file: `spice select train.jsonl --budget 10%`.")
         console = Console()
-        whole = SelectSettings(selection=selection, proxy=proxy, data=data, gradients=gradients)
+        whole = SelectSettings(
+            selection=selection, proxy=proxy, data=data, gradients=gradients, interleaved=interleaved
+        )
         run = run_select(corpus, whole, out=out, overwrite=overwrite, progress=TerminalProgress(console))
-        print_summary(console, run)
+        if Place.of_environment().rank == 0:
+            print_summary(console, run)
 
     return select

@@ -21,11 +21,12 @@ from spice_select.data.records import Example
 from spice_select.errors import SpiceError
 from spice_select.gradients.base import Attached, BatchGradients, Capture, Dense, Factored, Parameters
 from spice_select.gradients.batch import PaddedBatch
+from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.loop import only_leaves_trainable
 from spice_select.gradients.lora import LoraGradients
 from spice_select.gradients.loss import ResponseLoss, TokenMean, token_losses
+from spice_select.gradients.preconditioner import Preconditioner
 from spice_select.gradients.weights import factor_squares
-from spice_select.models.layers import output_head
 from spice_select.sketch import Block, Projection, Sketch, SparseJL
 from spice_select.sketch.base import formed
 
@@ -40,6 +41,8 @@ class HookEngine:
         parameters: whose gradients.
         sketch: how they are shortened.
         loss: how token losses become a row's loss.
+        preconditioner: what is done to each layer's gradients before the sketch; None for nothing. Norms are those of
+            what is sketched.
     """
 
     def __init__(
@@ -47,10 +50,12 @@ class HookEngine:
         parameters: Parameters | None = None,
         sketch: Sketch | None = None,
         loss: ResponseLoss | None = None,
+        preconditioner: Preconditioner | None = None,
     ) -> None:
         self.parameters: Parameters = parameters if parameters is not None else LoraGradients()
         self.sketch = sketch if sketch is not None else SparseJL(4096)
         self.loss = loss if loss is not None else TokenMean()
+        self.preconditioner = preconditioner
         self._plan: _Plan | None = None
 
     def features(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
@@ -82,9 +87,9 @@ class HookEngine:
     def _run(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
         plan = self._planned(model)
         batch = PaddedBatch.of(examples, next(model.parameters()).device)
-        sums = _Sums(batch, plan.projection)
+        sums = _Sums(batch, plan.projection, self.preconditioner)
         with only_leaves_trainable(Attached(model, ())), ExitStack() as hooks:
-            hooks.enter_context(_supervised_positions(model, batch))
+            hooks.enter_context(supervised_positions(model, batch))
             for capture in plan.captures:
                 hooks.enter_context(_watched(capture, batch, sums))
             logits = model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)  # an index would copy them
@@ -130,16 +135,16 @@ class _Plan:
 class _Sums:
     """Features and squared norms, growing layer by layer."""
 
-    def __init__(self, batch: PaddedBatch, projection: Projection) -> None:
+    def __init__(self, batch: PaddedBatch, projection: Projection, preconditioner: Preconditioner | None) -> None:
         device = batch.input_ids.device
-        self.projection = projection
+        self.projection, self.preconditioner = projection, preconditioner
         self.features = torch.zeros(batch.size, projection.dim, device=device)
         self.squares = torch.zeros(batch.size, dtype=torch.float64, device=device)
 
     def add(self, gradient: Dense | Factored) -> None:
         if isinstance(gradient, Dense):
             self._add_formed(slice(None), gradient.block, gradient.values)
-        elif self.projection.takes_factors:
+        elif self.projection.takes_factors and self.preconditioner is None:
             self.projection.add_factors(self.features, gradient.block, gradient.left, gradient.right)
             self.squares += factor_squares(gradient.left, gradient.right)
         else:
@@ -147,6 +152,8 @@ class _Sums:
                 self._add_formed(rows, gradient.block, values)
 
     def _add_formed(self, rows: slice, block: Block, values: Tensor) -> None:
+        if self.preconditioner is not None:
+            values = self.preconditioner.apply(block, values)
         self.projection.add(self.features[rows], block, values)
         norms = torch.linalg.vector_norm(values.reshape(len(values), -1), dim=1)
         self.squares[rows] += norms.double().square()
@@ -194,20 +201,6 @@ def _by_row(capture: Capture, batch: PaddedBatch, values: Tensor) -> Tensor:
 
 def _name(capture: Capture) -> str:
     return capture.blocks[0].name.rsplit(".", 1)[0]
-
-
-@contextmanager
-def _supervised_positions(model: nn.Module, batch: PaddedBatch) -> Iterator[None]:
-    """Let the output head, and whatever follows it, see the predicting positions alone, as ``[1, n, hidden]``."""
-
-    def gather(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (args[0][batch.rows, batch.columns][None], *args[1:])
-
-    handle = output_head(model).module.register_forward_pre_hook(gather)
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 __all__ = ["HookEngine"]

@@ -1,13 +1,15 @@
 """The gradient stage: examples → features in parts on disk, resumable, each row computed once."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
+from spice_select.engines.base import Executor, LocalExecutor, Work
 from spice_select.gradients.base import BatchGradients
-from spice_select.progress import Progress, Silent
+from spice_select.progress import Advance, Progress, Silent
 from spice_select.store import FeatureBlock, PartStore
 
 Gradients = Callable[[Sequence[Example]], BatchGradients]
@@ -43,6 +45,7 @@ def compute_features(
     *,
     batch_tokens: int,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> tuple[int, FeatureBlock]:
     """Features of all examples, from the store where a part is finished, computed and stored where not.
 
@@ -52,10 +55,25 @@ def compute_features(
         store: where the parts lie.
         batch_tokens: tokens in a batch, padding included.
         progress: told the tokens done.
+        executor: who computes the parts; this process, one after the other, if not given.
 
     Returns:
         The number of parts, and one block of all rows, ordered by row number.
     """
+    parts = compute_parts(examples, open_engine, store, batch_tokens=batch_tokens, progress=progress, executor=executor)
+    return parts, store.read(parts)
+
+
+def compute_parts(
+    examples: Sequence[Example],
+    open_engine: Callable[[], Gradients],
+    store: PartStore,
+    *,
+    batch_tokens: int,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> int:
+    """`compute_features` without reading them back; returns the number of parts."""
     progress = progress or Silent()
     lengths = [example.num_tokens for example in examples]
     parts = plan_parts(lengths, batch_tokens=batch_tokens)
@@ -64,18 +82,25 @@ def compute_features(
     done = sum(size for size, there in zip(sizes, finished, strict=True) if there)
     if done:
         progress.note(f"Resuming: {sum(finished)} of {len(parts)} parts of the gradients are already there.")
-    if not all(finished):
-        engine = open_engine()
-        with progress.task("Gradients", sum(sizes), "tokens", done=done) as advance:
-            for number, part in enumerate(parts):
-                if not finished[number]:
-                    store.write(number, _compute(engine, examples, part, advance))
-    return len(parts), store.read(len(parts))
+    missing = [number for number, there in enumerate(finished) if not there]
+    with contextlib.ExitStack() as stack:
+
+        def open_work() -> Work:
+            engine = open_engine()
+            advance = stack.enter_context(progress.task("Gradients", sum(sizes), "tokens", done=done))
+            advances.append(advance)
+            return lambda number: store.write(number, compute_part(engine, examples, parts[number], advance))
+
+        advances: list[Advance] = []
+        if missing:
+            (executor or LocalExecutor()).run(missing, open_work, seen=lambda number: advances[0](sizes[number]))
+    return len(parts)
 
 
-def _compute(
+def compute_part(
     engine: Gradients, examples: Sequence[Example], part: list[list[int]], advance: Callable[[int], None]
 ) -> FeatureBlock:
+    """The batches of one part, one after the other. `part` holds positions in `examples`."""
     blocks = []
     for positions in part:
         batch = [examples[position] for position in positions]

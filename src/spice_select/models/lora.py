@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spice_select.errors import InputError
-from spice_select.models.layers import LinearLayer, linear_layers
+from spice_select.models.layers import LinearLayer, in_last_blocks, linear_layers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,15 +19,21 @@ class LoraSpec:
         rank: rows of A and columns of B.
         alpha: numerator of the scale.
         targets: names of the adapted layers, whole or last parts; None for every linear layer but the output head.
+        last_blocks: only those in the last so many transformer blocks; None for all.
+        dropout: share of an adapter's inputs dropped while it is trained; gradients for a selection drop none.
     """
 
     rank: int = 16
     alpha: float = 32.0
     targets: tuple[str, ...] | None = None
+    last_blocks: int | None = None
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.rank < 1:
             raise InputError(f"LoRA rank {self.rank}: it must be at least 1; 8 to 64 are usual")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"LoRA dropout {self.dropout}: it must lie in [0, 1); the paper uses 0.05")
 
     @property
     def scale(self) -> float:
@@ -35,8 +41,9 @@ class LoraSpec:
         return self.alpha / self.rank
 
     def layers(self, model: nn.Module) -> list[LinearLayer]:
-        """The layers of this model that are adapted; see `linear_layers` for the errors."""
-        return linear_layers(model, self.targets)
+        """The layers of this model that are adapted; see `linear_layers` and `in_last_blocks` for the errors."""
+        layers = linear_layers(model, self.targets)
+        return layers if self.last_blocks is None else in_last_blocks(layers, self.last_blocks)
 
 
 def attach_lora(model: nn.Module, spec: LoraSpec, initial_a: Mapping[str, Tensor]) -> nn.Module:
@@ -58,7 +65,7 @@ def attach_lora(model: nn.Module, spec: LoraSpec, initial_a: Mapping[str, Tensor
     config = LoraConfig(
         r=spec.rank,
         lora_alpha=spec.alpha,
-        lora_dropout=0.0,
+        lora_dropout=spec.dropout,
         bias="none",
         task_type="CAUSAL_LM",
         target_modules=[layer.name for layer in layers],

@@ -42,7 +42,7 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
             window = order[number * pool_size : (number + 1) * pool_size]
             picked = greedy(matrix.array[window], share, **options)
             runs.append(replace(picked, indices=window[picked.indices], pools=np.full(len(picked), number)))
-    return _joined(runs, k, len(shares))
+    return joined(runs, k, len(shares))
 
 
 def window_sizes(n: int, k: int, pool_size: int) -> np.ndarray:
@@ -62,7 +62,8 @@ def spread(k: int, sizes: np.ndarray) -> np.ndarray:
     return np.diff(k * ends // ends[-1], prepend=0)
 
 
-def _joined(runs: list[Selection], k: int, windows: int) -> Selection:
+def joined(runs: list[Selection], k: int, windows: int) -> Selection:
+    """Pool by pool selections as one; `windows` pools in all, of which some may have been asked for no row."""
     names = ("indices", "gains", "bases", "conflicts", "penalties", "scores", "pools")
     arrays = {name: np.concatenate([getattr(run, name) for run in runs]) for name in names}
     stats = runs[0].stats

@@ -86,15 +86,15 @@ class PartStore:
         with atomic(self._sum(part)) as aside:
             aside.write_text(f"{digest}  {self.path(part).name}\n")
 
-    def read(self, parts: int) -> FeatureBlock:
-        """All parts ``0 … parts - 1`` as one block, ordered by row number.
+    def read(self, parts: int | Sequence[int]) -> FeatureBlock:
+        """Parts ``0 … parts - 1``, or those of these numbers, as one block, ordered by row number.
 
         Memory: the ``[n, d]`` float32 matrix, and one part at a time beside it.
 
         Raises:
             FileNotFoundError: a part is missing; rows never written must not be read as zeros.
         """
-        files = [pq.ParquetFile(self.path(part)) for part in range(parts)]
+        files = [pq.ParquetFile(self.path(part)) for part in (range(parts) if isinstance(parts, int) else parts)]
         total = sum(file.metadata.num_rows for file in files)
         block = _empty(total, files[0].schema_arrow.field("feature").type.list_size if files else 0)
         numbers = [file.read(columns=["row"])["row"].to_numpy() for file in files]

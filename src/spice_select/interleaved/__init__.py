@@ -1,0 +1,1 @@
+"""Selection interleaved with training: the proxy takes an optimiser step on what was picked, and goes on picking."""

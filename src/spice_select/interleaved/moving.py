@@ -1,0 +1,134 @@
+"""The proxy as it moves: loaded when needed, at the state it has after so many updates, checkpointed each time."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from spice_select.data.records import Example
+from spice_select.interleaved.plan import Plan
+from spice_select.interleaved.steps import ProxyTrainer, Step
+from spice_select.store import atomic, explained, sha256
+
+KEPT = 2
+"""Checkpoints kept: the newest, and the one before in case the newest is damaged."""
+
+_STEPS = "steps"
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The proxy's states on disk: `cycle-00003.safetensors` is the state after three updates.
+
+    Adapter, AdamW's moments and the log of all steps are in one file, with its SHA-256 beside it.
+
+    Attributes:
+        folder: where they lie.
+    """
+
+    folder: Path
+
+    def path(self, cycle: int) -> Path:
+        return self.folder / f"cycle-{cycle:05d}.safetensors"
+
+    def save(self, cycle: int, tensors: dict[str, Tensor], steps: Sequence[Step]) -> None:
+        """Write a state and drop those that are no longer needed."""
+        from safetensors.torch import save_file
+
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with atomic(self.path(cycle)) as aside:
+            save_file(tensors, aside, {_STEPS: json.dumps([asdict(step) for step in steps])})
+            digest = sha256(aside)
+        with atomic(self.path(cycle).with_suffix(".sha256")) as aside:
+            aside.write_text(f"{digest}  {self.path(cycle).name}\n")
+        for old in sorted(self.folder.glob("cycle-*.safetensors"))[:-KEPT]:
+            old.with_suffix(".sha256").unlink(missing_ok=True)
+            old.unlink()
+
+    def newest(self, limit: int) -> int | None:
+        """The highest cycle up to `limit` whose file is whole; None where there is none."""
+        for path in sorted(self.folder.glob("cycle-*.safetensors"), reverse=True):
+            cycle, recorded = int(path.stem.removeprefix("cycle-")), path.with_suffix(".sha256")
+            if cycle <= limit and recorded.is_file() and recorded.read_text().split()[:1] == [sha256(path)]:
+                return cycle
+        return None
+
+    def load(self, cycle: int) -> tuple[dict[str, Tensor], list[Step]]:
+        """A state that `newest` named, and the steps that led to it."""
+        from safetensors import safe_open
+
+        with safe_open(self.path(cycle), "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            log = json.loads(file.metadata()[_STEPS])
+        return tensors, [Step(**step) for step in log]
+
+
+@dataclass
+class MovingProxy:
+    """A proxy that is at the state a pool asks for.
+
+    Updates are made when a later state is first asked for, from the picks that were entered, so a resumed run makes
+    exactly those that are missing: from the newest whole checkpoint on.
+
+    Attributes:
+        open_trainer: loads the model with its adapter; called once, and only if something must be computed.
+        plan: how picks are cut into steps.
+        checkpoints: where states are kept.
+        observe: told of each step made.
+    """
+
+    open_trainer: Callable[[], ProxyTrainer]
+    plan: Plan
+    checkpoints: Checkpoints
+    observe: Callable[[Step], None] = lambda step: None
+    picks: dict[int, list[Example]] = field(default_factory=dict)
+    log: list[Step] = field(default_factory=list)
+    _trainer: ProxyTrainer | None = None
+    _cycle: int = 0
+
+    def enter(self, cycle: int, examples: Sequence[Example]) -> None:
+        """Note the picks of a pool: the update that ends `cycle` will be made on them."""
+        self.picks.setdefault(cycle, []).extend(examples)
+
+    def at(self, cycle: int) -> ProxyTrainer:
+        """The proxy after `cycle` updates. Cost: the updates that are missing."""
+        trainer = self._trainer or self._opened(cycle)
+        while self._cycle < cycle:
+            self._update(trainer)
+        return trainer
+
+    def state(self, cycle: int) -> tuple[dict[str, Tensor], list[Step]]:
+        """Tensors and log after `cycle` updates, from the disk if they are there."""
+        if self._trainer is None and self.checkpoints.newest(cycle) == cycle:
+            return self.checkpoints.load(cycle)
+        return self.at(cycle).state(), self.log
+
+    def _opened(self, cycle: int) -> ProxyTrainer:
+        trainer = self.open_trainer()
+        known = self.checkpoints.newest(cycle)
+        if known is not None:
+            tensors, self.log = self.checkpoints.load(known)
+            trainer.restore(tensors, len(self.log))
+            self._cycle = known
+        self._trainer = trainer
+        return trainer
+
+    def _update(self, trainer: ProxyTrainer) -> None:
+        examples = self.picks.get(self._cycle, [])
+        for part in self.plan.steps_of(len(examples)):
+            step = trainer.step(examples[part])
+            self.log.append(step)
+            self.observe(step)
+        self._cycle += 1
+        self.checkpoints.save(self._cycle, trainer.state(), self.log)
+
+
+def mean_loss(log: Sequence[Step], part: slice) -> float:
+    """Mean over the supervised tokens of some steps; NaN for none."""
+    steps = list(log)[part]
+    tokens = sum(step.supervised for step in steps)
+    return sum(step.loss * step.supervised for step in steps) / tokens if tokens else math.nan

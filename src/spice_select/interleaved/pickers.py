@@ -1,0 +1,28 @@
+"""From settings to the one who picks."""
+
+from spice_select.choice import criterion
+from spice_select.config import SelectSettings
+from spice_select.errors import InputError
+from spice_select.interleaved.carrying import CarryingPicker
+from spice_select.interleaved.picker import GreedyPicker, Picker, RandomPicker, TopNormPicker
+
+
+def make_picker(settings: SelectSettings) -> Picker:
+    """The picker that the settings describe.
+
+    Raises:
+        InputError: a control that is asked to carry a state it does not look at.
+    """
+    rule, moving = criterion(settings.selection), settings.interleaved
+    if moving.picker != "spice":
+        if moving.carry_state:
+            raise InputError(
+                f"--carry-state with --picker {moving.picker}: this control looks at no state. Leave one of them out."
+            )
+        if moving.picker == "random":
+            return RandomPicker(seed=settings.selection.seed, objective=rule.objective)
+        return TopNormPicker(objective=rule.objective)
+    if moving.carry_state:
+        weight = settings.selection.conflict_weight
+        return CarryingPicker(objective=rule.objective, weight=weight, stop=rule.stop)
+    return GreedyPicker(objective=rule.objective, penalty=rule.penalty, stop=rule.stop)

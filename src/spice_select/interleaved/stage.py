@@ -1,0 +1,202 @@
+"""The paper's procedure: pools in turn, each at the proxy's current state, the proxy trained on what was picked.
+
+Everything that costs time lies on disk when it is done: a pool's gradients in parts, the proxy's state after every
+update. Picks cost next to nothing and are made anew from the gradients, so a run that is killed computes no finished
+part twice and makes no finished update twice, and ends bit-identical.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from spice_select import outputs
+from spice_select.choice import criterion, normalised, usable
+from spice_select.chosen import Chosen, refuse_empty
+from spice_select.clock import Clock
+from spice_select.config import SelectSettings
+from spice_select.data.budget import Budget
+from spice_select.data.records import Drop, Example
+from spice_select.errors import InputError
+from spice_select.gradients.fidelity import Fidelity
+from spice_select.interleaved.adapter import OUTPUTS, save_proxy
+from spice_select.interleaved.carrying import CarryingPicker
+from spice_select.interleaved.gradients import PoolGradients
+from spice_select.interleaved.judge import PoolResult, judge_pool, total
+from spice_select.interleaved.moving import Checkpoints, MovingProxy, mean_loss
+from spice_select.interleaved.opening import PROBE_ROWS, open_trainer, probe_fidelity
+from spice_select.interleaved.picker import Picker
+from spice_select.interleaved.pickers import make_picker
+from spice_select.interleaved.plan import Plan, Pool, plan_pools
+from spice_select.progress import Progress
+from spice_select.proxy import Proxy
+from spice_select.run import RunFolder
+from spice_select.selection import Selection
+from spice_select.selection.schedule import joined
+from spice_select.store import FeatureBlock
+
+PROXY = "proxy"
+
+
+def choose_interleaved(
+    run: RunFolder,
+    examples: Sequence[Example],
+    budget: Budget,
+    settings: SelectSettings,
+    proxy: Proxy,
+    progress: Progress,
+    clock: Clock,
+) -> Chosen:
+    """Select pool by pool while the proxy trains on what was picked. Source: SPICE (arXiv 2601.23155), Algorithm 1.
+
+    Leaves the trained proxy in the run folder as well: ``proxy/adapter`` (PEFT), ``proxy/steps.jsonl``.
+
+    Raises:
+        InputError: a budget in tokens or smaller than the pools, quotas, parameters other than LoRA; a loss that is
+            no longer a number (`DivergedError`), or that never was one.
+    """
+    _refuse(settings, budget)
+    plan = _plan(len(examples), budget, settings)
+    moving = MovingProxy(lambda: open_trainer(settings, proxy, plan), plan, Checkpoints(run.path / PROXY))
+    gradients = PoolGradients(run.path / outputs.FEATURES, examples, plan, settings, proxy, moving, clock)
+    pickers = [make_picker(settings) for _ in range(plan.epochs)]  # what is carried is carried through one epoch
+    met, unusable = list[_Met](), list[Drop]()
+    with gradients.shown(progress):
+        for pool in plan.pools:
+            block, drops = usable(gradients.of(pool))
+            unusable += drops if pool.epoch == plan.epochs - 1 else []
+            if len(block.rows):
+                with clock("selection"):
+                    met.append(_pick(pickers[pool.epoch], pool, block, settings))
+                by_row = {examples[position].row: examples[position] for position in pool.positions}
+                moving.enter(pool.cycle, [by_row[int(row)] for row in met[-1].rows])
+    final = [one for one in met if one.pool.epoch == plan.epochs - 1]
+    features, drops = usable(gradients.read())
+    refuse_empty(features, drops)
+    with clock("fidelity"):
+        fidelity = _fidelity(run, examples, met, settings, moving, progress)
+    with clock("training"):
+        save_proxy(run, moving.at(plan.cycles).model, moving.log)
+    versus, proof = total([one.result for one in final if one.result is not None])
+    return Chosen(
+        parts=gradients.parts,
+        features=features,
+        unusable=unusable,
+        selection=_joined(final, features, plan),
+        versus=versus,
+        certificate=proof,
+        fidelity=fidelity,
+        outputs=OUTPUTS,
+        notes=[_told(plan, moving, settings)],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Met:
+    """A pool that was picked from.
+
+    Attributes:
+        pool: which.
+        block: its usable rows; features only until the next update, for the check of the sketch.
+        picked: positions in `block`.
+        result: how good the picks were; None where nothing was picked.
+    """
+
+    pool: Pool
+    block: FeatureBlock
+    picked: Selection
+    result: PoolResult | None
+
+    @property
+    def rows(self) -> np.ndarray:
+        return self.block.rows[self.picked.indices]
+
+
+def _refuse(settings: SelectSettings, budget: Budget) -> None:
+    """What the procedure cannot honour is said before anything is computed."""
+    quota = "shares hold for a whole choice, not for a pool. Leave it out"
+    clashes = {
+        "a budget in tokens: pools need a number of rows. Give --budget in rows or as a share": budget.tokens,
+        f"--per-source-min: {quota}": settings.selection.per_source_min,
+        f"--per-source-max: {quota}": settings.selection.per_source_max,
+    }
+    faults = [sentence for sentence, given in clashes.items() if given is not None]
+    if settings.gradients.parameters != "lora":
+        faults.append(
+            f"--parameters {settings.gradients.parameters}: what moves is a LoRA, and its gradients are those that "
+            "count. Give --parameters lora"
+        )
+    if faults:
+        raise InputError("; ".join(f"--schedule interleaved with {fault}" for fault in faults) + ".")
+
+
+def _plan(n: int, budget: Budget, settings: SelectSettings) -> Plan:
+    moving = settings.interleaved
+    return plan_pools(
+        n,
+        budget.rows(n),
+        pool_size=settings.selection.pool_size,
+        update_every=moving.update_every,
+        epochs=moving.epochs,
+        seed=settings.selection.seed,
+        step_rows=moving.step_rows,
+    )
+
+
+def _pick(picker: Picker, pool: Pool, block: FeatureBlock, settings: SelectSettings) -> _Met:
+    matrix = normalised(block.features, settings.selection.normalise)
+    seen = picker.whitened(matrix) if isinstance(picker, CarryingPicker) else matrix
+    picked = picker.pick(matrix, block.norms, min(pool.share, len(matrix)), pool.number)
+    objective, seed = criterion(settings.selection).objective, settings.selection.seed
+    result = judge_pool(seen, picked, objective, seed=seed, pool=pool.number) if len(picked) else None
+    return _Met(pool, block, picked, result)
+
+
+def _joined(met: Sequence[_Met], features: FeatureBlock, plan: Plan) -> Selection:
+    """All picks of the last epoch, pool after pool, as positions in the usable rows."""
+    first, share = met[0].pool.number, sum(one.pool.share for one in met)
+    runs = [
+        replace(
+            one.picked,
+            indices=np.searchsorted(features.rows, one.rows),
+            pools=np.full(len(one.picked), one.pool.number - first),
+        )
+        for one in met
+    ]
+    return joined(runs, share, len(plan.pools) // plan.epochs)
+
+
+def _fidelity(
+    run: RunFolder,
+    examples: Sequence[Example],
+    met: Sequence[_Met],
+    settings: SelectSettings,
+    moving: MovingProxy,
+    progress: Progress,
+) -> Fidelity | None:
+    """The check of the sketch on rows of the last cycle, at the state their gradients were taken at."""
+    if settings.gradients.sketch == "identity":
+        return None
+    known = run.read_json(outputs.FIDELITY)
+    if known is None:
+        last = FeatureBlock.concatenate([one.block for one in met if one.pool.cycle == met[-1].pool.cycle])
+        by_row = {example.row: example for example in examples}
+        if len(last.rows) < 2:
+            return None
+        rows = [by_row[int(row)] for row in last.rows]
+        trainer = moving.at(met[-1].pool.cycle)
+        with progress.task("Checking the sketch", min(PROBE_ROWS, len(rows)), "rows") as advance:
+            known = asdict(probe_fidelity(settings, trainer, rows, last.features, advance))
+        run.write_json(outputs.FIDELITY, known)
+    return Fidelity(**known)
+
+
+def _told(plan: Plan, moving: MovingProxy, settings: SelectSettings) -> str:
+    """What became of the proxy."""
+    steps, tenth = len(moving.log), max(1, len(moving.log) // 10)
+    before, after = mean_loss(moving.log, slice(0, tenth)), mean_loss(moving.log, slice(-tenth, None))
+    return (
+        f"The proxy made {steps} optimiser steps on what {settings.interleaved.picker} picked in {len(plan.pools)} "
+        f"pools; its loss on the rows of a step was {before:.3f} in the first {tenth} and {after:.3f} in the last. "
+        "Information and bound are sums over pools, each at the state the proxy had there."
+    )
