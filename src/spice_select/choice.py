@@ -1,6 +1,6 @@
 """What is chosen from a feature matrix: the selector, as the settings describe it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,17 @@ from spice_select.config import SelectionSettings
 from spice_select.data.budget import Budget
 from spice_select.data.records import Drop
 from spice_select.errors import InputError
-from spice_select.selection import Conflict, GainRatio, LogDet, Quota, Selection, greedy, pools
+from spice_select.selection import (
+    Conflict,
+    GainRatio,
+    LogDet,
+    Objective,
+    Quota,
+    Selection,
+    TargetVariance,
+    greedy,
+    pools,
+)
 from spice_select.store import FeatureBlock
 
 
@@ -25,7 +35,7 @@ class Criterion:
         stop: rules that may end a run early.
     """
 
-    objective: LogDet
+    objective: Objective
     penalty: Conflict | None
     stop: tuple[GainRatio, ...]
 
@@ -34,10 +44,18 @@ class Criterion:
         return {"objective": self.objective, "penalty": self.penalty, "stop": self.stop}
 
 
+_OBJECTIVES: dict[str, Callable[..., Objective]] = {"log-det": LogDet, "target-variance": TargetVariance}
+
+
+def information(settings: SelectionSettings) -> LogDet:
+    """What every choice is judged by, whatever it was made by: log det with the settings' α."""
+    return LogDet(alpha=settings.alpha)
+
+
 def criterion(settings: SelectionSettings) -> Criterion:
     """The rule that the settings describe."""
     return Criterion(
-        objective=LogDet(alpha=settings.alpha),
+        objective=_OBJECTIVES[settings.objective](alpha=settings.alpha),
         penalty=Conflict(weight=settings.conflict_weight) if settings.conflict_weight else None,
         stop=() if settings.stop_ratio is None else (GainRatio(settings.stop_ratio),),
     )

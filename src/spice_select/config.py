@@ -110,6 +110,11 @@ class SelectionSettings(_Group):
     budget: str = Field(
         "10%", description="How much to choose: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`)."
     )
+    objective: Literal["log-det", "target-variance"] = Field(
+        "log-det",
+        description="What a choice is worth: `log-det`, the paper's, in which every direction counts alike; "
+        "`target-variance`, what it takes from the uncertainty about all rows, in which common directions count more.",
+    )
     alpha: float = Field(1.0, gt=0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ).")
     conflict_weight: float = Field(
         0.1, ge=0, description="Weight λ of the penalty on gradient conflict; 0 turns it off."

@@ -13,6 +13,7 @@ from spice_select import outputs
 from spice_select.choice import normalised, usable
 from spice_select.config import SelectSettings, read_config
 from spice_select.diagnosis.checks import CheckResult, run_checks
+from spice_select.errors import InputError
 from spice_select.run import RunFolder, load_run
 from spice_select.selection import LogDet, Selection
 from spice_select.store import FeatureBlock, PartStore
@@ -80,6 +81,11 @@ def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
     """The sceptic's questions, asked of a finished run's own gradients: see `spice_select.diagnosis.run_checks`."""
     run = load(path)
     settings, selection = run.settings, run.selection
+    if settings.selection.objective != "log-det":
+        raise InputError(
+            f"{path} was chosen by --objective {settings.selection.objective}: the checks ask whether the theory of "
+            "log det holds, so they need a run with --objective log-det. Its gradients are taken from this one."
+        )
     if settings.selection.schedule == "interleaved" and settings.interleaved.carry_state:
         selection = replace(selection, pools=np.zeros_like(selection.pools))  # one state from first to last
     return run_checks(run.matrix, selection, LogDet(alpha=settings.selection.alpha), seed=seed)

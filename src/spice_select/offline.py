@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from spice_select import outputs
-from spice_select.choice import choose, criterion, normalised, usable
+from spice_select.choice import choose, information, normalised, usable
 from spice_select.chosen import RANDOM_DRAWS, Chosen, refuse_empty
 from spice_select.clock import Clock
 from spice_select.config import SelectSettings
@@ -58,7 +58,7 @@ def choose_offline(
         sources = [groups[int(row)] for row in features.rows]
         chosen = choose(matrix, features, sources, budget, settings.selection)
     with clock("judging"):
-        objective, seed = criterion(settings.selection).objective, settings.selection.seed
+        objective, seed = information(settings.selection), settings.selection.seed
         versus = versus_random(matrix, chosen, objective, draws=RANDOM_DRAWS, seed=seed)
         proof = certificate(matrix, chosen, objective)
     return Chosen(

@@ -233,6 +233,7 @@ def test_the_sceptics_arithmetic_holds_on_its_runs(corpus: Corpus, options, tmp_
         ({"parameters": "last-layer"}, "--parameters last-layer"),
         ({"budget": 3}, "3 rows over 5 pools"),
         ({"carry_state": True, "picker": "random"}, "--carry-state"),
+        ({"carry_state": True, "objective": "target-variance"}, "--carry-state"),
         ({"lora_targets": ("nowhere",)}, "nowhere"),
     ],
 )

@@ -15,6 +15,7 @@ import pytest
 import spice_select as spice
 from spice_select.config import read_config
 from spice_select.errors import InputError
+from spice_select.finished import check_run
 from spice_select.gradients import stage
 from spice_select.pipeline import run_select
 from spice_select.store import PartStore
@@ -56,6 +57,19 @@ def test_the_selection_is_naive_greedy_on_the_stored_features(corpus: Corpus, op
     assert run.selection.indices.tolist() == expected.indices.tolist()
     np.testing.assert_allclose(run.selection.gains, expected.gains, rtol=1e-9)
     assert [row["spice"]["row"] for row in run.dataset] == run.features.rows[expected.indices].tolist()
+
+
+@pytest.mark.parametrize("schedule", ["global", "pools", "interleaved"])
+def test_the_objective_is_the_one_asked_for(corpus: Corpus, options, tmp_path: Path, schedule: str) -> None:
+    options |= {"objective": "target-variance", "pool_size": 40, "schedule": schedule}
+    run = spice.select(corpus(), out=tmp_path / "r", **options)
+    order = np.arange(40) if schedule == "global" else np.random.default_rng(0).permutation(40)
+    rule = {"objective": spice.TargetVariance(), "penalty": spice.Conflict(weight=0.1)}
+    expected = spice.naive(run.matrix[order], 10, **rule)
+    assert run.selection.indices.tolist() == order[expected.indices].tolist()
+    assert run.summary.information == pytest.approx(spice.LogDet().value(run.matrix, run.selection.indices.tolist()))
+    with pytest.raises(InputError, match="--objective log-det"):
+        check_run(run.path)
 
 
 def test_unit_norm_features_have_equal_bases(corpus: Corpus, options, tmp_path: Path) -> None:

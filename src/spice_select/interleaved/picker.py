@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection import LogDet, Penalty, Selection, StoppingRule, greedy
+from spice_select.selection import LogDet, Objective, Penalty, Selection, StoppingRule, greedy
 
 
 class Picker(Protocol):
@@ -42,7 +42,7 @@ class GreedyPicker:
         stop: rules that may end a pool early (SPICE+).
     """
 
-    objective: LogDet = field(default_factory=LogDet)
+    objective: Objective = field(default_factory=LogDet)
     penalty: Penalty | None = None
     stop: Sequence[StoppingRule] = ()
 
@@ -61,7 +61,7 @@ class RandomPicker:
     """
 
     seed: int = 0
-    objective: LogDet = field(default_factory=LogDet)
+    objective: Objective = field(default_factory=LogDet)
 
     def pick(self, matrix: NDArray[np.float32], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
         """See `Picker`."""
@@ -77,14 +77,14 @@ class TopNormPicker:
         objective: only to say what the picks were worth.
     """
 
-    objective: LogDet = field(default_factory=LogDet)
+    objective: Objective = field(default_factory=LogDet)
 
     def pick(self, matrix: NDArray[np.float32], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
         """See `Picker`. Equal norms are taken in the order of the pool."""
         return _in_order(matrix, np.argsort(-norms, kind="stable")[:k], self.objective)
 
 
-def _in_order(matrix: NDArray[np.float32], order: NDArray[np.int64], objective: LogDet) -> Selection:
+def _in_order(matrix: NDArray[np.float32], order: NDArray[np.int64], objective: Objective) -> Selection:
     """A given order as a `Selection`: greedy told to take these rows first and no others."""
     picked = greedy(matrix, len(order), objective=objective, initial=order)
     return replace(picked, penalties=np.zeros(len(order)), scores=picked.gains)

@@ -5,6 +5,7 @@ from spice_select.config import SelectSettings
 from spice_select.errors import InputError
 from spice_select.interleaved.carrying import CarryingPicker
 from spice_select.interleaved.picker import GreedyPicker, Picker, RandomPicker, TopNormPicker
+from spice_select.selection import LogDet
 
 
 def make_picker(settings: SelectSettings) -> Picker:
@@ -23,6 +24,11 @@ def make_picker(settings: SelectSettings) -> Picker:
             return RandomPicker(seed=settings.selection.seed, objective=rule.objective)
         return TopNormPicker(objective=rule.objective)
     if moving.carry_state:
+        if not isinstance(rule.objective, LogDet):
+            raise InputError(
+                f"--carry-state with --objective {settings.selection.objective}: only log det can be carried from "
+                "pool to pool exactly. Leave one of them out."
+            )
         weight = settings.selection.conflict_weight
         return CarryingPicker(objective=rule.objective, weight=weight, stop=rule.stop)
     return GreedyPicker(objective=rule.objective, penalty=rule.penalty, stop=rule.stop)

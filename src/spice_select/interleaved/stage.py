@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from spice_select import outputs
-from spice_select.choice import criterion, normalised, usable
+from spice_select.choice import information, normalised, usable
 from spice_select.chosen import Chosen, refuse_empty
 from spice_select.clock import Clock
 from spice_select.config import SelectSettings
@@ -147,7 +147,7 @@ def _pick(picker: Picker, pool: Pool, block: FeatureBlock, settings: SelectSetti
     matrix = normalised(block.features, settings.selection.normalise)
     seen = picker.whitened(matrix) if isinstance(picker, CarryingPicker) else matrix
     picked = picker.pick(matrix, block.norms, min(pool.share, len(matrix)), pool.number)
-    objective, seed = criterion(settings.selection).objective, settings.selection.seed
+    objective, seed = information(settings.selection), settings.selection.seed
     result = judge_pool(seen, picked, objective, seed=seed, pool=pool.number) if len(picked) else None
     return _Met(pool, block, picked, result)
 
