@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -73,6 +73,7 @@ def certificate(
     *,
     steps: int = STEPS,
     max_flops: float = FLOPS,
+    progress: Callable[[str], None] | None = None,
 ) -> Certificate:
     """Certify `selection` against the best possible set of the same size.
 
@@ -82,12 +83,14 @@ def certificate(
         objective: log det, for its α.
         steps: improving steps of B3/B4 at most (0: only B1, B1c, B2).
         max_flops: floating-point operations the improving steps may take; fewer steps are made if it binds.
+        progress: called with a few words before each stage.
 
     Raises:
         InputError: features or indices that cannot be used, or an objective other than log det.
 
-    Cost: seven passes of at most 2nd² float64 flops, the QR of two prefixes (2kd² each), and `max_flops`; memory
-    beyond the features: two row tiles, a few d × d matrices, and a float32 copy of the rows the steps are taken over.
+    Cost: five or six passes of at most 2nd² float64 flops (three where no step is affordable, and those nd² each), the
+    QR of two prefixes (2kd² each), and `max_flops`; memory beyond the features: two row tiles, a few d × d matrices,
+    and a float32 copy of the rows the steps are taken over, unless these are all rows and float32 already.
     Source: B1-B3 from submodularity and concavity (docs/diagnosis.md has the derivations); B4 after Nikolov 2015.
     """
     started = time.perf_counter()
@@ -95,14 +98,18 @@ def certificate(
     picked, alpha = as_indices(selection.indices, len(original)), alpha_of(objective)
     if steps < 0:
         raise InputError(f"steps is {steps}; 0 or more is needed")
+    tell = progress or _silent
     matrix = compact(original)
     norms = squared_norms(matrix)
+    tell("certificate: the information of the picks")
     final = factor_of(matrix, picked, alpha)
     forms = quadratic_forms(matrix, final.matrix, alpha, norms)
+    tell("certificate: bounds by submodularity")
     bounds = _submodular(matrix, picked, alpha, norms, final, forms)
     bounds["B2"] = tangent_bound(forms.high, final.matrix, len(picked))
     allowed, count = _affordable(matrix.shape, len(picked), steps, max_flops)
     if allowed:
+        tell(f"certificate: {allowed} steps towards a tighter bound, over {count:,} rows")
         bounds |= _relaxed(matrix, picked, alpha, norms, forms, allowed, count)
     slack = _compaction_slack(original, norms, alpha, len(picked))
     bounds = {name: bounds[name] + slack for name in sorted(bounds)}
@@ -119,6 +126,10 @@ def certificate(
         steps=allowed,
         seconds=time.perf_counter() - started,
     )
+
+
+def _silent(stage: str) -> None:
+    """Nobody wants to know."""
 
 
 def _submodular(
@@ -152,7 +163,8 @@ def _relaxed(
     chosen[picked] = 1.0
     shares = forms.high / max(float(forms.high.sum()), 1e-300) * k
     rows = _promising(shares + k * chosen, count)
-    some = matrix[rows].astype(np.float32 if matrix.dtype != np.float64 else np.float64)
+    some = matrix if len(rows) == n else matrix[rows]
+    some = some.astype(np.float32 if matrix.dtype != np.float64 else np.float64, copy=False)
     found = improve(some, (0.5 * chosen + 0.5 * shares)[rows], alpha, k, steps)
     high = quadratic_forms(matrix, found.inverse_root, alpha, norms).high
     if k >= d:

@@ -8,37 +8,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.selection.pool import EMPTY, Pool
 from spice_select.selection.problem import TIE, lowest_twin
 
 if TYPE_CHECKING:
     from spice_select.selection.blocked import BlockedRun
 
 NOISE = 8 * float(np.finfo(np.float64).eps)  # error of ‖xL‖² within a block, relative to its value at the start
+OVERFLOW = 700.0  # gains above this are not turned back into r
 
 
 class Block:
-    """p rows, whitened by the picks so far, in float64; `out` bounds the score of every open row outside.
+    """The rows of the run's pool, whitened by the picks so far, in float64; `out` bounds the score of all others open.
 
     With K = YYᵀ and each pick s: e = (K_s − C_sᵀC)·√(α/(1+αr_s)) is what the pick takes, r falls by e², and e becomes a
     row of C.
     """
 
-    def __init__(self, run: BlockedRun, rows: NDArray[np.int64], out: float) -> None:
-        self._run, self._rows, self._out = run, rows, out
-        self._X = run.problem.features.rows(rows)
-        self._Y = run.root.whiten(self._X)
-        self._K = self._Y @ self._Y.T
-        self._start = self._K.diagonal().copy()
-        self._r = self._start.copy()
-        self._C = np.empty((min(len(rows), run.problem.k - len(run.ledger.rows)), len(rows)))
+    def __init__(self, run: BlockedRun, pool: Pool, out: float) -> None:
+        self._run, self._pool, self._out = run, pool, out
+        self._rows = pool.rows
+        self._least = np.where((pool.rows != EMPTY) & run.ledger.allowed[pool.rows], 0.0, -np.inf)  # of r; −∞: not open
+        self._r = pool.r + self._least
+        self._C = np.empty((min(pool.size, run.problem.k - len(run.ledger.rows)), pool.size))
         self._picked: list[int] = []
-        self._open = np.ones(len(rows), dtype=bool)
-        self._divisors = run.problem.divisors(rows)
-        run.evaluations += len(rows)
-        if run.eta is not None:
-            self._Q = self._X @ self._X.T
-            self._dots = self._X @ run.total
-            self._lengths = np.sqrt(self._Q.diagonal())
+        self._renewed = False  # whether K is made of products of rows of Y only
+        self._divisors = run.problem.divisors(self._rows)
+        self._plain = run.eta is None and not run.problem.per_cost
+        if pool.X is not None and pool.Q is not None:
+            self._X, self._Q = pool.X, pool.Q
+            self._dots = pool.X @ run.total
+            self._lengths = np.sqrt(pool.Q.diagonal())
             self._total = run.total.copy()
 
     def pick(self) -> int:
@@ -54,32 +54,64 @@ class Block:
             self._take(at, self._lowest_twin(at), gain, penalty)
         return self._fold()
 
-    def take_all(self) -> None:
-        """Pick every row in order, whatever its score."""
-        for at, row in enumerate(self._rows.tolist()):
+    def take_all(self, rows: NDArray[np.int64]) -> None:
+        """Pick these rows of the pool in order, whatever their score."""
+        place = {row: at for at, row in enumerate(self._rows.tolist())}
+        for row in rows.tolist():
+            at = place[row]
             self._take(at, row, math.log1p(self._run.alpha * self._r[at]), self._penalty(at))
         self._fold()
 
     def _winner(self) -> int | None:
         """Position of the next pick; None if the block must end first."""
+        found = self._best_by_gain() if self._plain else self._best_by_score()
+        if found is None:
+            return None
+        best, tied = found
+        wear = NOISE * self._run.alpha * float(self._pool.wear[tied].max())
+        if wear > TIE * (1 + self._run.alpha * self._r[best]):
+            if self._picked:
+                return None  # too little is left of what these rows carried at the start: whiten afresh
+            if not self._renewed:
+                self._renew()
+                return self._winner()
+        return int(tied[0] if len(tied) == 1 else tied[self._rows[tied].argmin()])
+
+    def _best_by_gain(self) -> tuple[int, NDArray[np.int64]] | None:
+        """The position of the largest r and those that tie with it; None if the bound outside is larger."""
+        best, alpha = int(self._r.argmax()), self._run.alpha
+        if self._least[best] < 0:
+            return None
+        gain = math.log1p(alpha * float(self._r[best]))
+        least = gain - TIE * gain
+        if least < self._out:
+            return None
+        tied = (self._r >= math.expm1(gain - 2 * TIE * gain) / alpha).nonzero()[0] if gain < OVERFLOW else [best]
+        tied = np.asarray(tied)
+        if len(tied) > 1:
+            tied = tied[np.log1p(alpha * self._r[tied]) >= least]
+        return best, tied
+
+    def _best_by_score(self) -> tuple[int, NDArray[np.int64]] | None:
         run, alpha = self._run, self._run.alpha
-        gains = np.log1p(alpha * self._r)
-        if run.eta is None:
-            scores = sizes = gains
-        else:
+        gains = np.log1p(alpha * np.maximum(self._r, 0.0))
+        scores = sizes = gains
+        if run.eta is not None:
             weighted = run.problem.weight * self._penalties()
             scores, sizes = gains - weighted, gains + weighted
         if run.problem.per_cost:
             scores, sizes = scores / self._divisors, sizes / self._divisors
-        scores = np.where(self._open, scores, -np.inf)
+        scores = scores + self._least
         best = int(scores.argmax())
         least = float(scores[best] - TIE * sizes[best])
-        if not self._open[best] or least < self._bound_outside():
+        if self._least[best] < 0 or least < self._bound_outside():
             return None
-        tied = (scores >= least).nonzero()[0]
-        if self._picked and NOISE * alpha * self._start[tied].max() > TIE * (1 + alpha * self._r[best]):
-            return None  # too little is left of what these rows carried at the start: whiten afresh
-        return int(tied[0] if len(tied) == 1 else tied[self._rows[tied].argmin()])
+        return best, (scores >= least).nonzero()[0]
+
+    def _renew(self) -> None:
+        self._pool.renew()
+        self._renewed = True
+        np.add(self._pool.r, self._least, out=self._r)
 
     def _bound_outside(self) -> float:
         """No open row outside scores more: its conflict cannot have fallen further than the mean has turned."""
@@ -111,33 +143,40 @@ class Block:
         return twin
 
     def _take(self, at: int, row: int, gain: float, penalty: float) -> None:
-        run, j = self._run, len(self._picked)
-        e = self._K[at] - self._C[:j, at] @ self._C[:j]
-        e *= math.sqrt(run.alpha / (1 + run.alpha * self._r[at]))
-        self._C[j] = e
-        self._r = np.maximum(self._r - e * e, 0.0)
+        run, j, r = self._run, len(self._picked), self._r
+        e = self._C[j]
+        np.matmul(self._C[:j, at], self._C[:j], out=e)
+        np.subtract(self._pool.K[at], e, out=e)
+        e *= math.sqrt(run.alpha / (1 + run.alpha * r[at]))
+        np.subtract(r, e * e, out=r)
         self._picked.append(at)
-        self._open[at] = False
+        self._least[at] = -np.inf
         if run.eta is not None:
             self._dots += self._Q[at]
             self._total += self._X[at]
         if run.ledger.record(row, gain, penalty):
-            self._open &= run.ledger.allowed[self._rows]
+            self._least[~run.ledger.allowed[self._rows]] = -np.inf
+        np.maximum(r, 0.0, out=r)
+        r += self._least
 
     def _fold(self) -> int:
-        """Hand the picks to the root and the bounds; the block's rows are then known at the new epoch."""
-        run = self._run
-        if self._picked:
-            U = run.root.absorb(self._Y[self._picked])
+        """Hand the picks to the root and the bounds; the pool's rows are then known at the new epoch."""
+        run, pool, picked = self._run, self._pool, self._picked
+        slack, rows = 1e-12 * pool.r, pool.rows.copy()
+        if picked:
+            U = run.root.absorb(pool.Y[picked], pool.Y)
+            X = run.problem.features.rows(rows[picked])
+            pool.move_on(picked, self._C[: len(picked)])
+            run.total = run.total + X.sum(axis=0)
+            run.bounds.advance(U, run.total / len(run.ledger.rows))
             if run.root.worn(run.bounds.longest):
                 run.root.rebuild(run.problem.features.rows(run.ledger.rows))
-            run.total = run.total + self._X[self._picked].sum(axis=0)
-            run.bounds.advance(U, run.total / len(run.ledger.rows))
-        run.bounds.settle(self._rows, self._r + 1e-12 * self._start, run.root.noise, self._cosines())
-        return len(self._picked)
+                pool.rows[:] = EMPTY
+        here, r = rows != EMPTY, np.maximum(self._r, 0.0) + slack
+        cosines = None if run.eta is None else self._cosines()[here]
+        run.bounds.settle(rows[here], r[here], run.root.noise, cosines)
+        return len(picked)
 
-    def _cosines(self) -> NDArray[np.float64] | None:
-        if self._run.eta is None:
-            return None
+    def _cosines(self) -> NDArray[np.float64]:
         size = self._lengths * math.sqrt(self._total @ self._total)
         return np.divide(self._dots, size, out=np.zeros_like(size), where=size > 0)

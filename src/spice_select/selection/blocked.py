@@ -16,11 +16,13 @@ from spice_select.selection.device import DeviceBounds
 from spice_select.selection.eager import run_eager
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.penalties.conflict import Conflict
+from spice_select.selection.pool import EMPTY, Pool
 from spice_select.selection.problem import Ledger, Problem
 from spice_select.selection.result import Selection, Stats
 from spice_select.selection.root import InverseRoot
 
-FIRST_BLOCK, SMALLEST_BLOCK, USUAL_BLOCK, LARGEST_BLOCK = 128, 16, 512, 2048
+LOWEST = float(np.finfo(np.float64).min)
+FIRST_BLOCK, SMALLEST_BLOCK, USUAL_BLOCK, LARGEST_BLOCK = 128, 16, 256, 2048
 
 
 def run_blocked(problem: Problem) -> Selection:
@@ -43,40 +45,73 @@ class BlockedRun:
         self.bounds = home(problem.features, eta=self.eta, root=self.root)
         self.total = np.zeros(problem.features.d)  # sum of the picked gradients
         self.size = min(FIRST_BLOCK, problem.features.n)  # rows in a block
-        self.window = self.size  # rows to refresh at once
+        self._out = self._expected = np.inf  # the last bound outside, and where the next one may lie
         self.evaluations = 0
 
     def selection(self) -> Selection:
         """Run to the end."""
         for i in range(0, len(self.problem.initial), 128):
-            Block(self, np.array(self.problem.initial[i : i + 128]), -np.inf).take_all()
+            rows = np.array(self.problem.initial[i : i + 128])
+            Block(self, self._pool_of(rows, None), -np.inf).take_all(rows)
+        pool = None
         while not self.ledger.finished():
-            rows, out = self._contenders()
+            rows, keys = self._contenders()
             known = bool((self.bounds.exact[rows] == self.bounds.now).all())
-            picked = Block(self, rows, out).pick()
+            pool = self._pool_of(rows, pool)
+            keys[pool.rows[pool.rows != EMPTY]] = -np.inf
+            picked = Block(self, pool, float(keys.max())).pick()
             if self.ledger.stop is None and not self._adapt(len(rows), picked, known):
                 return self._hand_over()
         bounds = self.bounds
         stats = Stats(path="blocked", evaluations=self.evaluations, refreshed=bounds.refreshed, flops=bounds.flops)
         return self.ledger.selection(stats)
 
-    def _contenders(self) -> tuple[NDArray[np.int64], float]:
-        """The rows with the highest fresh bounds, highest first, and a bound on the score of every other row."""
+    def _pool_of(self, rows: NDArray[np.int64], earlier: Pool | None) -> Pool:
+        """A pool that holds `rows`: the earlier one, where its size is still right."""
+        features = self.problem.features
+        if earlier is None or earlier.size != max(self.size, len(rows)):
+            pool = Pool(max(self.size, len(rows)), (features.n, features.d), raw=self.eta is not None)
+        else:
+            pool = earlier
+        self.evaluations += pool.bring(rows, features.rows, self.root.whiten)
+        return pool
+
+    def _contenders(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The rows with the highest fresh bounds, highest first, and every row's bound (−∞ if it is not open)."""
         keys = self._keys(slice(None))
         keys[~self.ledger.allowed] = -np.inf
-        refreshed, window = 0, self.window
+        level, refreshed = self._expected, 0
         while True:
             rows, out = largest(keys, self.size)
             stale = self.bounds.epoch[rows] < self.bounds.now
             fresh = int(np.argmax(stale)) if stale.any() else len(rows)
             if fresh == len(rows) or 2 * fresh > self.size:
-                self.window = max(self.size, refreshed - window // 4) if refreshed else self.window
-                return rows[:fresh], out if fresh == len(rows) else float(keys[rows[fresh]])
-            rows, _ = largest(keys, window) if window > self.size else (rows, out)
-            self.bounds.refresh(rows)
-            keys[rows] = self._keys(rows)
-            refreshed += int(window)
-            window = max(self.size, refreshed // 4)
+                self._expect(out if fresh == len(rows) else float(keys[rows[fresh]]))
+                return rows[:fresh], keys
+            lowest = float(keys[rows[-1]])
+            level = largest(keys, max(self.size, refreshed // 4))[1] if refreshed else min(level, lowest)
+            wanted = np.flatnonzero(keys >= max(level, LOWEST))
+            self.bounds.refresh(wanted, self._floor(level))
+            keys[wanted] = self._keys(wanted)
+            refreshed += len(wanted)
+
+    def _expect(self, out: float) -> None:
+        """Where the bound outside will lie next time, if it goes on falling at the same ratio, or step if not above 0.
+
+        Only a guess of how many rows to refresh at once: too high costs another look, too low costs refreshes.
+        """
+        if out > 0 and np.isfinite(self._out) and self._out > 0:
+            self._expected = out * min(1.0, out / self._out)
+        elif np.isfinite(out) and np.isfinite(self._out):
+            self._expected = out - max(0.0, self._out - out)
+        else:
+            self._expected = out
+        self._out = out
+
+    def _floor(self, level: float) -> NDArray[np.float64] | float:
+        """What r must reach, in each row or in all, for a score to reach `level`."""
+        scores = np.maximum(level * self.problem.divisors(np.arange(self.problem.features.n)), 0.0)
+        return np.expm1(np.minimum(scores, 700.0)) * ((1 - 1e-9) / self.alpha)
 
     def _keys(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64]:
         """Upper bounds on the present scores."""

@@ -16,6 +16,8 @@ DENSE = 1.3  # rows whose span is at most this many times their number are used 
 FREE_FLOPS = 2e6  # about what a tile's overhead costs
 WASTE = 0.25  # how much of a tile's work may fall on picks that some of its rows have seen already
 TILE_DEPTH = 256  # inner products are summed in stretches of this length, which is what the error bound pays for
+STAGE_PICKS = 128  # a bound is lowered by about this many picks before it is asked again whether it still matters
+FAR = 1.5  # rows that more than this many times d picks have passed by are refreshed from the root itself
 
 
 def gamma(terms: int) -> float:
@@ -31,6 +33,7 @@ class Bounds:
     """
 
     tile_rows = TILE_ROWS
+    stage_picks = STAGE_PICKS
 
     def __init__(self, features: Features, *, eta: float | None, root: InverseRoot | None = None) -> None:
         n, d = features.n, features.d
@@ -46,11 +49,14 @@ class Bounds:
         self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
         self.epoch = np.zeros(n, dtype=np.int32)
         self.exact = np.full(n, -1, dtype=np.int32)  # the epoch at which float64 last found the row's r
-        self._starts = [0]  # picks' rows of U before each epoch
+        self._starts = np.zeros(1, dtype=np.int64)  # picks' rows of U before each epoch
         self._updates = np.zeros((256, d), dtype=np.float32)
-        self._mass = [0.0]  # cumulative Σ‖u‖²
+        self._mass = np.zeros(1)  # cumulative Σ‖u‖² before each epoch
+        self._room = np.empty((0, d), dtype=np.float32)  # working memory for a tile's rows and their products
+        self._products_room = np.empty((2, 0), dtype=np.float32)
         self._eta = eta
         self._cosine = np.zeros(n) if eta is not None else None
+        self._seen = np.zeros(n if eta is not None else 1, dtype=np.int32)  # the epoch of each row's cosine
         self._means = np.zeros((64 if eta is not None else 1, d))  # unit mean gradient at each epoch
         self._moved = np.full(1, 2.0)  # at most how far each epoch's unit mean lies from the present one
         self._mean_length = 0.0
@@ -63,12 +69,12 @@ class Bounds:
 
     def advance(self, U: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
         """A block of picks took UᵀU from the inverse, and the picks' mean gradient is now `mean`: a new epoch."""
-        start, end = self._starts[-1], self._starts[-1] + len(U)
+        start, end = int(self._starts[-1]), int(self._starts[-1]) + len(U)
         while end > len(self._updates):
             self._updates = np.concatenate([self._updates, np.zeros_like(self._updates)])
         self._updates[start:end] = U * (1.0 / self._matrix_scale)
-        self._starts.append(end)
-        self._mass.append(self._mass[-1] + float((U * U).sum()))
+        self._starts = np.append(self._starts, end)
+        self._mass = np.append(self._mass, self._mass[-1] + float(np.einsum("ij,ij->", U, U)))
         self._mean_length = float(np.sqrt(mean @ mean))
         if self._eta is not None:
             self._advance_mean(mean)
@@ -89,7 +95,7 @@ class Bounds:
         if self._cosine is None or self._eta is None or self._mean_length == 0 or self.now == 0:
             return 0.0
         size = self._lengths[rows] * self._mean_length
-        return np.maximum(0.0, -self._cosine[rows] - self._moved[self.epoch[rows]]) * (size / (size + self._eta))
+        return np.maximum(0.0, -self._cosine[rows] - self._moved[self._seen[rows]]) * (size / (size + self._eta))
 
     def drift(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
         """The most any row's conflict can have changed while the mean gradient went from `before` to `after`."""
@@ -106,20 +112,40 @@ class Bounds:
         self.r[rows] = (np.sqrt(r) + noise * self._lengths[rows]) ** 2
         self.epoch[rows] = self.exact[rows] = self.now
         if self._cosine is not None and cosine is not None:
-            self._cosine[rows] = cosine
+            self._cosine[rows], self._seen[rows] = cosine, self.now
 
-    def refresh(self, rows: NDArray[np.int64]) -> None:
-        """Bring the stale ones of `rows` up to the present epoch: 2·(pending picks)·d flops each, in float32."""
+    def refresh(self, rows: NDArray[np.int64], floor: NDArray[np.float64] | float = -np.inf) -> None:
+        """Bring the stale ones of `rows` up to the present epoch: 2·(pending picks)·d flops each, in float32.
+
+        A row whose bound falls below `floor` (one number, or one for each row of the matrix) on the way is left at the
+        epoch it has reached.
+        """
         stale = rows[self.epoch[rows] < self.now]
-        stale = stale[np.lexsort((stale, self.epoch[stale]))]
-        pending = self._starts[-1] - np.asarray(self._starts)[self.epoch[stale]]
-        if self._root is not None:
-            long = pending > self._matrix.shape[1]
-            self._refresh_directly(np.sort(stale[long]))
-            stale, pending = stale[~long], pending[~long]
+        if self._root is not None and self._starts[-1] > FAR * self._matrix.shape[1]:
+            far = self._starts[-1] - self._starts[self.epoch[stale]] > FAR * self._matrix.shape[1]
+            self._refresh_directly(np.sort(stale[far]))
+            stale = stale[~far]
+        while len(stale):
+            stage = self._stage(int(self.epoch[stale].min()))
+            behind = self.epoch[stale] < stage
+            self._refresh_to(stage, stale[behind])
+            stale = stale[(self.epoch[stale] < self.now)]
+            stale = stale[self.r[stale] >= (floor[stale] if isinstance(floor, np.ndarray) else floor)]
+
+    def _stage(self, oldest: int) -> int:
+        """The epoch to bring rows to that stand at epoch `oldest`; the last stage may be half as long again."""
+        wanted = int(self._starts[oldest]) + self.stage_picks
+        if self._starts[-1] <= wanted + self.stage_picks // 2:
+            return self.now
+        return int(np.searchsorted(self._starts, wanted))
+
+    def _refresh_to(self, stage: int, rows: NDArray[np.int64]) -> None:
+        order = np.sort(self.epoch[rows].astype(np.int64) * len(self.r) + rows)  # by epoch, then by row
+        rows = order % len(self.r)
+        pending = self._starts[stage] - self._starts[order // len(self.r)]
         for a, b in tiles(pending, FREE_FLOPS / self._matrix.shape[1], self.tile_rows):
-            self._refresh_tile(stale[a:b], pending[a:b])
-        self.refreshed += len(stale)
+            self._refresh_tile(rows[a:b], pending[a:b], stage)
+        self.refreshed += len(rows)
 
     def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
         """Refresh rows that more than d picks have passed by from L itself: 2d² flops each."""
@@ -148,21 +174,21 @@ class Bounds:
             self._root_length, self._root_epoch = float(np.sqrt((dense * dense).sum())), self.now
         return self._root32
 
-    def _refresh_tile(self, rows: NDArray[np.int64], pending: NDArray[np.int64]) -> None:
-        """Refresh rows in the order of their epochs, the longest pending first."""
-        taken, dots = self._measure(rows, pending)
-        mass = self._mass[-1] - np.asarray(self._mass)[self.epoch[rows]]
+    def _refresh_tile(self, rows: NDArray[np.int64], pending: NDArray[np.int64], stage: int) -> None:
+        """Bring rows in the order of their epochs, the longest pending first, to the epoch `stage`."""
+        taken, dots = self._measure(rows, pending, int(self._starts[stage]))
+        mass = self._mass[stage] - self._mass[self.epoch[rows]]
         self._lower(rows, taken, mass, int(pending[0]))
         self._enter_cosines(rows, dots)
-        self.epoch[rows] = self.now
+        self.epoch[rows] = stage
         self.flops += 2.0 * len(rows) * self._matrix.shape[1] * int(pending[0])
 
     def _measure(
-        self, rows: NDArray[np.int64], pending: NDArray[np.int64]
+        self, rows: NDArray[np.int64], pending: NDArray[np.int64], end: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        """In float32: Σw̃² of each row over its pending picks, and its product with the unit mean gradient."""
+        """In float32: Σw̃² of each row over its pending picks before `end`, and its product with the unit mean."""
         X, at = self._gather(rows)
-        end, most = self._starts[-1], int(pending[0])
+        most = int(pending[0])
         W = self._products(X, self._updates[end - most : end])
         W = W if at is None else W[at]
         edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(rows)]
@@ -181,18 +207,27 @@ class Bounds:
         if self._cosine is not None and dots is not None:
             dots = dots * (self._scale / self._matrix_scale)
             self._cosine[rows] = dots / np.where(self._lengths[rows] > 0, self._lengths[rows], 1.0)
+            self._seen[rows] = self.now
 
     def _gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
         """The rows as float32: a slice with their positions in it where they lie close together, else a copy."""
         low, high = int(rows.min()), int(rows.max()) + 1
         if high - low <= DENSE * len(rows):
             return self._matrix[low:high], rows - low
-        return np.take(self._matrix, rows, axis=0, mode="clip"), None
+        if len(rows) > len(self._room):
+            self._room = np.empty((len(rows), self._matrix.shape[1]), dtype=np.float32)
+        return np.take(self._matrix, rows, axis=0, mode="clip", out=self._room[: len(rows)]), None
 
     def _products(self, X: NDArray[np.float32], U: NDArray[np.float32]) -> NDArray[np.float32]:
-        W = X[:, :TILE_DEPTH] @ U[:, :TILE_DEPTH].T
+        """XUᵀ, in memory that the next call overwrites."""
+        shape, size = (len(X), len(U)), len(X) * len(U)
+        if size > self._products_room.shape[1]:
+            self._products_room = np.empty((2, size), dtype=np.float32)
+        W, part = (room[:size].reshape(shape) for room in self._products_room)
+        np.matmul(X[:, :TILE_DEPTH], U[:, :TILE_DEPTH].T, out=W)
         for j in range(TILE_DEPTH, X.shape[1], TILE_DEPTH):
-            W += X[:, j : j + TILE_DEPTH] @ U[:, j : j + TILE_DEPTH].T
+            np.matmul(X[:, j : j + TILE_DEPTH], U[:, j : j + TILE_DEPTH].T, out=part)
+            W += part
         return W
 
     def _lower(

@@ -19,6 +19,7 @@ class DeviceBounds(Bounds):
     """
 
     tile_rows = 16384
+    stage_picks = 512
 
     def __init__(self, features: Features, *, eta: float | None, root: InverseRoot | None = None) -> None:
         import torch
@@ -34,9 +35,9 @@ class DeviceBounds(Bounds):
 
     def advance(self, U: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
         """A new epoch, its updates sent to the device."""
-        start = self._starts[-1]
+        start = int(self._starts[-1])
         super().advance(U, mean)
-        end = self._starts[-1]
+        end = int(self._starts[-1])
         while end > len(self._resident):
             self._resident = self._torch.cat([self._resident, self._torch.zeros_like(self._resident)])
         self._resident[start:end] = self._send(self._updates[start:end])
@@ -45,9 +46,9 @@ class DeviceBounds(Bounds):
         return self._torch.from_numpy(np.ascontiguousarray(array)).to(self._tensor.device)
 
     def _measure(
-        self, rows: NDArray[np.int64], pending: NDArray[np.int64]
+        self, rows: NDArray[np.int64], pending: NDArray[np.int64], end: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        torch, end, most = self._torch, self._starts[-1], int(pending[0])
+        torch, most = self._torch, int(pending[0])
         X, U = self._tensor.index_select(0, self._send(rows)), self._resident[end - most : end]
         with full_precision(torch):
             W = X[:, :TILE_DEPTH] @ U[:, :TILE_DEPTH].T

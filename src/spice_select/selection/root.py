@@ -7,11 +7,12 @@ from spice_select.selection.objectives.logdet import LogDet
 
 Matrix = NDArray[np.float64]
 PART = 64
+CHUNK = 256  # rows of L updated at once, so that the change stays in the cache
 SQUARABLE = 1e3  # α·(total squared length) up to which a block's directions are found from its Gram matrix
 
 
 class InverseRoot:
-    """L = I − AᵀB with one row of A and B for each pick; a dense matrix once that is cheaper.
+    """L = B₀ − PᵀD with one row of P and D for each recent pick; B₀ is I until a dense matrix is cheaper.
 
     A block of picks with whitened rows V multiplies L by (I + αVᵀV)^(−1/2) = I − Dᵀ diag(z) D. Gains are squared
     lengths of whitened rows, never differences, so a row loses eps·‖x‖·‖L‖ in √gain rather than eps·‖x‖² in the gain
@@ -21,15 +22,17 @@ class InverseRoot:
     def __init__(self, d: int, alpha: float) -> None:
         self._d, self._alpha = d, alpha
         self._rank = 0
-        self._A = np.empty((64, d))
-        self._B = np.empty((64, d))
-        self._dense: Matrix | None = None
+        self._P = np.empty((64, d))
+        self._D = np.empty((64, d))
+        self._base: Matrix | None = None
         self._anchor = 1.0  # largest entry of L when it was last computed afresh: its rounding errors scale with it
 
     @property
     def dense(self) -> Matrix | None:
-        """L [d, d], or None while it is still kept as I − AᵀB."""
-        return self._dense
+        """L [d, d], or None while it is still kept as I − PᵀD."""
+        if self._base is not None:
+            self._fold()
+        return self._base
 
     @property
     def noise(self) -> float:
@@ -42,24 +45,27 @@ class InverseRoot:
         Happens once α‖g‖² passes about 1e11 and the picks span the whole space.
         """
         noise = np.sqrt(self._alpha) * reach * self.noise
-        return self._dense is not None and noise > 1e-9 and float(np.abs(self._dense).max()) < self._anchor / 10
+        if self._base is None or noise <= 1e-9 or self.dense is None:
+            return False
+        return float(np.abs(self._base).max()) < self._anchor / 10
 
     def rebuild(self, chosen: Matrix) -> None:
         """L from a fresh QR factorisation over all picks [t, d]: O((t + d)d²)."""
         dense = np.asarray(np.linalg.inv(LogDet(self._alpha).root(chosen)), dtype=np.float64)
-        self._dense, self._anchor = dense, float(np.abs(dense).max())
+        self._base, self._rank, self._anchor = dense, 0, float(np.abs(dense).max())
 
     def whiten(self, X: Matrix) -> Matrix:
         """XL for rows X [p, d]: O(pd·min(t, d)), t the picks so far."""
-        if self._dense is not None:
-            return X @ self._dense
-        return X - (X @ self._A[: self._rank].T) @ self._B[: self._rank]
+        t = self._rank
+        Y = X if self._base is None else X @ self._base
+        return Y - (X @ self._P[:t].T) @ self._D[:t] if t else Y.copy()
 
-    def absorb(self, V: Matrix) -> Matrix:
-        """Take in a block of picks given as whitened rows V [m, d]. O(md·min(t, d) + m²d).
+    def absorb(self, V: Matrix, others: Matrix | None = None) -> Matrix:
+        """Take in a block of picks given as whitened rows V [m, d]. O(md·min(t, d) + m²d), and O(pmd) for the others.
 
-        Returns U [m, d] with LLᵀ − L'L'ᵀ = UᵀU: for any row x, ‖xL‖² falls by ‖xUᵀ‖². Works in parts of `PART` rows:
-        their decompositions cost m·PART² instead of m³, and only the first parts hold the very long rows.
+        Returns U [m, d] with LLᵀ − L'L'ᵀ = UᵀU: for any row x, ‖xL‖² falls by ‖xUᵀ‖². `others` [p, d], rows whitened
+        by L, are whitened by L' in place. Works in parts of `PART` rows: their decompositions cost m·PART² instead of
+        m³, and only the first parts hold the very long rows.
         """
         updates, rest = [], V
         while len(rest):
@@ -67,28 +73,38 @@ class InverseRoot:
             updates.append(self._multiply(directions, z) * share[:, None])
             rest = rest[PART:]
             rest = rest - ((rest @ directions.T) * z) @ directions
+            if others is not None:
+                others -= ((others @ directions.T) * z) @ directions
         return np.concatenate(updates)
 
     def _multiply(self, directions: Matrix, z: NDArray[np.float64]) -> Matrix:
         """L ← L(I − Dᵀ diag(z) D); returns (LDᵀ)ᵀ."""
-        if self._dense is not None:
-            pulled = directions @ self._dense.T
-            self._dense -= (pulled.T * z) @ directions
-        else:
-            t = self._rank
-            pulled = directions - (directions @ self._B[:t].T) @ self._A[:t]
-            self._append(pulled * z[:, None], directions)
+        t = self._rank
+        pulled = directions if self._base is None else directions @ self._base.T
+        pulled = pulled - (directions @ self._D[:t].T) @ self._P[:t] if t else pulled
+        self._append(pulled * z[:, None], directions)
         return pulled
 
-    def _append(self, A: Matrix, B: Matrix) -> None:
-        t, end = self._rank, self._rank + len(A)
-        while end > len(self._A):
-            self._A = np.concatenate([self._A, np.empty_like(self._A)])
-            self._B = np.concatenate([self._B, np.empty_like(self._B)])
-        self._A[t:end], self._B[t:end], self._rank = A, B, end
-        if 2 * end >= self._d:
-            self._dense = np.eye(self._d) - self._A[:end].T @ self._B[:end]
-            self._A = self._B = np.empty((0, self._d))
+    def _append(self, P: Matrix, D: Matrix) -> None:
+        t, end = self._rank, self._rank + len(P)
+        while end > len(self._P):
+            self._P = np.concatenate([self._P, np.empty_like(self._P)])
+            self._D = np.concatenate([self._D, np.empty_like(self._D)])
+        self._P[t:end], self._D[t:end], self._rank = P, D, end
+        if self._base is None and 2 * end >= self._d:
+            self._base = np.eye(self._d)
+            self._fold()
+            self._P, self._D = np.empty((2 * PART, self._d)), np.empty((2 * PART, self._d))
+        elif self._base is not None and end >= PART:
+            self._fold()
+
+    def _fold(self) -> None:
+        """B₀ ← B₀ − PᵀD."""
+        if self._base is not None and self._rank:
+            P, D = self._P[: self._rank], self._D[: self._rank]
+            for i in range(0, self._d, CHUNK):
+                self._base[i : i + CHUNK] -= P[:, i : i + CHUNK].T @ D
+            self._rank = 0
 
 
 def shrinkage(V: Matrix, alpha: float) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:

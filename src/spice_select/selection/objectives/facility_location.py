@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spice_select.selection.objectives.base import Matrix, Objective, Rows
 
 CHUNK = 1024
+KEPT_BYTES = 1 << 28  # similarities held in memory
 ROUNDING = 1e-13  # cosines that differ by less are equal: a row already stood for must gain exactly nothing
 
 
@@ -17,7 +18,8 @@ ROUNDING = 1e-13  # cosines that differ by less are equal: a row already stood f
 class FacilityLocation(Objective):
     """F(S) = Σ_i max(0, max_{j∈S} cos(g_i, g_j)) over all rows i: monotone and submodular.
 
-    A zero row is similar to nothing. Gains cost O(nd) each; no n×n matrix is kept.
+    A zero row is similar to nothing. A gain costs O(nd), or O(n) where the row's
+    similarities are still in memory (`KEPT_BYTES`); no n×n matrix is kept beyond that.
     """
 
     monotone: ClassVar[bool] = True
@@ -43,24 +45,53 @@ class FacilityLocation(Objective):
 
 
 class FacilityState:
-    """Each row's similarity to its nearest chosen row."""
+    """Each row's similarity to its nearest chosen row; the similarities last asked for stay in memory."""
 
     def __init__(self, features: Matrix) -> None:
         self._units = unit_rows(features)
-        self._best = np.zeros(len(features))
+        n = len(features)
+        self._best = np.zeros(n)
+        self._kept = np.empty((min(n, max(1, KEPT_BYTES // (8 * n))), n))
+        self._place = np.full(n, -1, dtype=np.int64)  # of each row in `_kept`; −1: nowhere
+        self._holder = np.full(len(self._kept), -1, dtype=np.int64)
+        self._next = 0
 
     def gains(self, rows: Rows) -> NDArray[np.float64]:
-        """Δ of `rows`, in chunks: O(|rows|·nd)."""
+        """Δ of `rows`, in chunks: O(n) each where similarities are kept, else O(nd)."""
         parts = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
         return np.concatenate([self._excess(part).sum(axis=1) for part in parts] or [np.zeros(0)])
 
     def _excess(self, rows: Rows) -> Matrix:
-        more = self._units[rows] @ self._units.T - self._best
-        return np.where(more > ROUNDING, more, 0.0)
+        more = self._similarities(rows)
+        more -= self._best
+        more[more <= ROUNDING] = 0.0
+        return more
+
+    def _similarities(self, rows: Rows) -> Matrix:
+        """Cosines of `rows` with every row, [|rows|, n]."""
+        found = np.empty((len(rows), len(self._units)))
+        here = self._place[rows] >= 0
+        found[here] = self._kept[self._place[rows[here]]]
+        if not here.all():
+            fresh = self._units[rows[~here]] @ self._units.T
+            found[~here] = fresh
+            self._keep(rows[~here], fresh)
+        return found
+
+    def _keep(self, rows: Rows, similarities: Matrix) -> None:
+        """Put them in the places used longest ago; a batch that would drive out most of the others is not kept."""
+        size = len(self._kept)
+        if size < len(self._units) and 4 * len(rows) > size:
+            return
+        at = (self._next + np.arange(len(rows))) % size
+        left = self._holder[at]
+        self._place[left[left >= 0]] = -1
+        self._kept[at], self._holder[at], self._place[rows] = similarities, rows, at
+        self._next = (self._next + len(rows)) % size
 
     def add(self, row: int) -> None:
-        """O(nd)."""
-        self._best = np.maximum(self._best, self._units @ self._units[row])
+        """O(n), or O(nd)."""
+        self._best = np.maximum(self._best, self._similarities(np.array([row]))[0])
 
 
 def unit_rows(features: Matrix) -> Matrix:
