@@ -16,7 +16,8 @@ from spice_select.data.records import Conversation, Drop, Example, Row
 from spice_select.diagnosis.checks import CheckResult
 from spice_select.gradients import HookEngine, LoopEngine
 from spice_select.gradients.base import BatchGradients
-from spice_select.proxy import find_proxy, load_proxy, make_engine
+from spice_select.gradients.build import check_affordable
+from spice_select.proxy import find_proxy, load_proxy, make_engine, warmed
 
 PROBE = 6
 """Rows that are computed by the loop too; short ones, so that the check stays quick."""
@@ -62,19 +63,21 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
     examples, dropped = _examples(encoder, settings, corpus)
     loaded = load_proxy(settings)
-    engine = make_engine(settings)
+    warm = warmed(loaded.model, settings, examples)
+    engine, model = make_engine(settings, warm.state), warm.model
+    check_affordable(engine, model)
     probe = sorted(examples, key=lambda example: example.num_tokens)[:PROBE]
     tolerance = TOLERANCE[proxy.dtype]
-    oracle = LoopEngine(engine.parameters, engine.sketch, engine.loss).features(loaded.model, probe)
-    together = engine.features(loaded.model, probe)
+    oracle = LoopEngine(engine.parameters, engine.sketch, engine.loss, engine.preconditioner).features(model, probe)
+    together = engine.features(model, probe)
     checks = [
         _template(encoder, examples, dropped),
         _equal("engine equals loop", "one row at a time by plain autograd", oracle, together, tolerance),
-        _company(engine, loaded.model, probe, together, tolerance),
-        _order(engine, loaded.model, probe, together, tolerance),
-        _coverage(engine, loaded.model),
+        _company(engine, model, probe, together, tolerance),
+        _order(engine, model, probe, together, tolerance),
+        _coverage(engine, model),
         _finite(oracle),
-        _cost(engine, loaded.model, examples, proxy.batch_tokens(settings.gradients)),
+        _cost(engine, model, examples, proxy.batch_tokens(settings.gradients)),
     ]
     return ModelReport(proxy.identity.name, checks, encoder.notes)
 

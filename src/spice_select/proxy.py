@@ -12,6 +12,7 @@ from torch import nn
 
 from spice_select.config import GradientSettings, ProxySettings, SelectSettings
 from spice_select.data.records import Example
+from spice_select.errors import InputError
 from spice_select.gradients import HookEngine, build
 from spice_select.gradients.backoff import features_within_memory
 from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gradients, exact_gram, gram
@@ -185,6 +186,7 @@ def find_proxy(settings: SelectSettings, progress: Progress | None = None) -> Pr
         InputError: gradient settings that do not go together, or as `load_model` does.
     """
     build.check_settings(settings.gradients)
+    _check_schedule(settings)
     due = conversion_due() if settings.proxy.model is None else None
     if due is not None and progress is not None:
         progress.note(f"Converting the embedded proxy into {due} (once, about half a minute) …")
@@ -198,6 +200,23 @@ def find_proxy(settings: SelectSettings, progress: Progress | None = None) -> Pr
         dtype=str(precision.dtype).removeprefix("torch."),
         reason=precision.reason,
     )
+
+
+def _check_schedule(settings: SelectSettings) -> None:
+    """An interleaved run trains the LoRA itself, and takes the gradients of that LoRA as they are."""
+    asked = settings.gradients
+    clash = {
+        f"--parameters {asked.parameters}": asked.parameters != "lora",
+        "--warmup-rows": asked.warmup_rows is not None,
+        "--adapter": asked.adapter is not None,
+        f"--precondition {asked.precondition}": asked.precondition != "none",
+    }
+    given = [flag for flag, there in clash.items() if there]
+    if settings.selection.schedule == "interleaved" and given:
+        raise InputError(
+            f"--schedule interleaved with {', '.join(given)}: the run trains the LoRA itself. Leave that "
+            "out, or give --schedule global or pools."
+        )
 
 
 def _with_adapter(identity: ModelIdentity, adapter: str | None) -> ModelIdentity:

@@ -9,17 +9,18 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spice_select.errors import InputError
-from spice_select.store import atomic, explained, sha256
+from spice_select.store import atomic, explained, sha256, sweep
 
 IDENTITY = "identity.json"
 MANIFEST = "manifest.json"
-_LOCK = "run.lock"
+LOCK = "run.lock"
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,10 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
     _refuse_foreign(path)
     with explained(path):
         path.mkdir(parents=True, exist_ok=True)
-        lock = (path / _LOCK).open("w")
+        lock = (path / LOCK).open("w")
     with lock:
         _acquire(lock, path)
+        sweep(path)
         found = _read_json(path / IDENTITY)
         wanted = json.loads(json.dumps(identity))
         if found is not None and found != wanted:
@@ -117,7 +119,7 @@ def _refuse_foreign(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file, not a folder. Choose another --out.")
     if path.is_dir() and not (path / IDENTITY).is_file():
-        strangers = [entry.name for entry in path.iterdir() if entry.name != _LOCK and not entry.name.endswith(".part")]
+        strangers = [entry.name for entry in path.iterdir() if entry.name != LOCK and not entry.name.endswith(".part")]
         if strangers:
             raise InputError(
                 f"{path} holds files that are not of a run (e.g. {sorted(strangers)[0]!r}); nothing was written. "
@@ -126,12 +128,19 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _acquire(lock: Any, path: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(f"{path} is in use by another process. Wait for it to end, or choose another --out.") from None
-    except OSError:
-        return  # a network file system without locks: parts are atomic, two writers only do the work twice
+    for tries_left in (2, 1, 0):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if tries_left:
+                time.sleep(0.1)  # a helper that looks whether the run is held holds it for an instant itself
+                continue
+            raise InputError(
+                f"{path} is in use by another process. Wait for it to end, or choose another --out."
+            ) from None
+        except OSError:
+            return  # a network file system without locks: parts are atomic, two writers only do the work twice
 
 
 def _differences(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
@@ -150,7 +159,7 @@ def _differences(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
 def _clear(path: Path) -> None:
     # the identity goes last: if this is cut short, the folder is still known for a run
     for entry in sorted(path.iterdir(), key=lambda entry: entry.name == IDENTITY):
-        if entry.name == _LOCK:
+        if entry.name == LOCK:
             continue
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)

@@ -9,20 +9,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Spinner
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from spice_select.pace import Pace
 from spice_select.progress import Advance
 
 
 class _Eta(ProgressColumn):
-    """Time left, from the mean speed since the start: steadier than a sliding window where batches differ in length."""
+    """Time left at the speed of late, see `Pace`; in the end, the time it took."""
 
     def render(self, task: Task) -> Text:
-        elapsed, total = task.finished_time or task.elapsed or 0.0, task.total or 0
         if task.finished:
-            return Text(f"in {_clock(elapsed)}", style="progress.elapsed")
-        fresh = task.completed - task.fields["done"]
-        if fresh <= 0 or elapsed <= 0:
-            return Text("ETA …", style="progress.remaining")
-        return Text(f"ETA {_clock((total - task.completed) * elapsed / fresh)}", style="progress.remaining")
+            return Text(f"in {_clock(task.finished_time or 0.0)}", style="progress.elapsed")
+        left = task.fields["pace"].left((task.total or 0) - task.completed)
+        return Text("ETA …" if left is None else f"ETA {_clock(left)}", style="progress.remaining")
 
 
 class TerminalProgress:
@@ -46,23 +44,32 @@ class TerminalProgress:
             _Eta(),
         )
         with Bars(*columns, console=self._console) as bars:
-            task = bars.add_task(name, total=total, completed=done, unit=unit, done=done)
-            yield lambda amount: bars.advance(task, amount)
+            pace = Pace()
+            pace.start()
+            task = bars.add_task(name, total=total, completed=done, unit=unit, pace=pace)
+
+            def advance(amount: int) -> None:
+                pace.advance(amount)
+                bars.advance(task, amount)
+
+            yield advance
 
     @contextlib.contextmanager
     def _lines(self, name: str, total: int, unit: str, done: int) -> Iterator[Advance]:
         start = last = time.monotonic()
-        completed = done
+        completed, pace = done, Pace()
+        pace.start()
         self.note(f"{name}: {total - done} {unit}")
 
         def advance(amount: int) -> None:
             nonlocal completed, last
             completed += amount
+            pace.advance(amount)
             now = time.monotonic()
             if now - last >= 30 and completed < total:
                 last = now
-                left = (total - completed) * (now - start) / max(completed - done, 1)
-                self.note(f"{name}: {completed} of {total} {unit}, ETA {_clock(left)}")
+                left = pace.left(total - completed)
+                self.note(f"{name}: {completed} of {total} {unit}, ETA {'…' if left is None else _clock(left)}")
 
         yield advance
         self.note(f"{name}: done in {_clock(time.monotonic() - start)}")

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients.hooks import HookEngine
-from spice_select.sketch import Identity
+from spice_select.sketch import Block, Identity, Projection
 
 _COLUMNS = 1 << 16
 """Coordinates that are held in float64 at once while a Gram matrix is summed."""
+_GRAM_ELEMENTS = 1 << 26
+"""Gradient numbers of all rows that are formed at once while a Gram matrix is summed layer by layer: 256 MiB."""
 NOISE_LIMIT = 0.5
 """Largest ratio of cosine error to the spread of the exact cosines that passes without a warning."""
 
@@ -76,9 +79,46 @@ def exact_gradients(
     engine: HookEngine, model: nn.Module, examples: Sequence[Example], *, batch_size: int = 4
 ) -> NDArray[np.float32]:
     """The gradients that an engine sketches, whole: float32 ``[rows, parameters]``; one pass over the rows."""
-    exact = HookEngine(engine.parameters, Identity(), engine.loss)
+    exact = HookEngine(engine.parameters, Identity(), engine.loss, engine.preconditioner)
     batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
     return np.concatenate([exact.features(model, batch).features for batch in batches])
+
+
+def exact_gram(engine: HookEngine, model: nn.Module, examples: Sequence[Example]) -> NDArray[np.float64]:
+    """Inner products of the rows' whole gradients, float64 ``[n, n]``, from one batch of them all.
+
+    No gradient is kept: each layer adds its share and is forgotten. So it serves where ``rows · parameters`` numbers
+    would not fit in memory; the rows' activations must, as for any batch. One pass, plus ``n · tokens · parameters``.
+    """
+    summing = HookEngine(engine.parameters, _Gram(len(examples)), engine.loss, engine.preconditioner)
+    return summing.features(model, examples).features.astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gram:
+    """Takes the place of a sketch: a row's "features" are its inner products with all rows of the batch."""
+
+    rows: int
+    seed: int = 0
+    name: str = "gram"
+
+    def bind(self, blocks: Sequence[Block]) -> Projection:
+        return _GramProjection(self.rows)
+
+
+class _GramProjection(Projection):
+    takes_factors = True
+
+    def add(self, features: Tensor, block: Block, gradients: Tensor) -> None:
+        flat = gradients.reshape(len(gradients), block.size)
+        features += flat @ flat.T
+
+    def add_factors(self, features: Tensor, block: Block, left: Tensor, right: Tensor) -> None:
+        step = max(1, _GRAM_ELEMENTS // (len(left) * block.shape[1]))
+        for start in range(0, block.shape[0], step):
+            stretch = left[:, :, start : start + step].float()
+            values = torch.bmm(stretch.transpose(1, 2), right.float()).flatten(1)
+            features += values @ values.T
 
 
 def compare(exact: NDArray[np.float32], sketched: NDArray[np.float32], *, sketch: str) -> Fidelity:

@@ -14,6 +14,7 @@ from spice_select.data.records import Example
 from spice_select.gradients.base import Attached, BatchGradients, Leaf, Parameters
 from spice_select.gradients.lora import LoraGradients
 from spice_select.gradients.loss import ResponseLoss, TokenMean
+from spice_select.gradients.preconditioner import Preconditioner
 from spice_select.sketch import Projection, Sketch, SparseJL
 
 
@@ -25,11 +26,13 @@ class LoopEngine:
         parameters: whose gradients.
         sketch: how they are shortened.
         loss: how token losses become a row's loss.
+        preconditioner: what is done to each block's gradient before the sketch; None for nothing.
     """
 
     parameters: Parameters = field(default_factory=LoraGradients)
     sketch: Sketch = field(default_factory=lambda: SparseJL(4096))
     loss: ResponseLoss = field(default_factory=TokenMean)
+    preconditioner: Preconditioner | None = None
 
     def features(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
         """Sketched gradients, one example after the other; see `BatchGradients`."""
@@ -47,6 +50,8 @@ class LoopEngine:
         square = 0.0
         for leaf, gradient in zip(attached.leaves, gradients, strict=True):
             matrix = _matrix(leaf, gradient)
+            if self.preconditioner is not None:
+                matrix = self.preconditioner.apply(leaf.block, matrix[None])[0]
             projection.add(feature, leaf.block, matrix[None])
             square += float(matrix.double().square().sum())
         return feature[0].cpu().numpy(), loss.item(), square**0.5

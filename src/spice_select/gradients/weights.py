@@ -1,6 +1,5 @@
 """Gradients of the weights themselves: of all linear layers, of the last few blocks, or of the output head alone."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spice_select.errors import InputError
 from spice_select.gradients.base import Attached, Capture, Coverage, Dense, Factored, Leaf
 from spice_select.models.layers import (
     LinearLayer,
+    in_last_blocks,
     linear_layers,
     output_head,
     uncaptured_parameters,
@@ -108,19 +107,6 @@ class LastLayer:
     def coverage(self, model: nn.Module) -> Coverage:
         """The head's weight; all else is left out by intent."""
         return Coverage(self.captures(model)[0].blocks, ())
-
-
-def in_last_blocks(layers: Sequence[LinearLayer], count: int) -> list[LinearLayer]:
-    """The layers in the last `count` transformer blocks, told by the first number in a layer's name.
-
-    Raises:
-        InputError: `count` is below 1 or above the number of blocks.
-    """
-    numbered = [(int(match.group(1)), layer) for layer in layers if (match := re.search(r"\.(\d+)\.", layer.name))]
-    blocks = sorted({number for number, _ in numbered})
-    if not 1 <= count <= len(blocks):
-        raise InputError(f"last {count} blocks: the model has {len(blocks)}; give a number from 1 to that")
-    return [layer for number, layer in numbered if number in blocks[-count:]]
 
 
 def _leaves(layers: Sequence[LinearLayer]) -> Iterator[Leaf]:

@@ -4,7 +4,6 @@ The package carries a GGUF file (Q4_1, Apache-2.0). Loading it takes tens of sec
 so it is converted once into the user's cache, dequantised to float32, the tokenizer mended.
 """
 
-import hashlib
 import importlib.util
 import logging
 import os
@@ -13,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from spice_select.errors import InputError, SpiceError
+from spice_select.models.digests import file_digest
 
 NAME = "SmolLM2-135M-Instruct (embedded)"
 """What the embedded proxy is called in summaries and manifests."""
@@ -74,9 +74,7 @@ def conversion_due() -> Path | None:
 
 
 def _place_of(gguf: Path) -> Path:
-    with gguf.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return cache_dir() / f"smollm2-135m-instruct-{digest[:16]}-v{_CONVERSION}"
+    return cache_dir() / f"smollm2-135m-instruct-{file_digest(gguf).hex()[:16]}-v{_CONVERSION}"
 
 
 def _convert_into(gguf: Path, target: Path) -> None:

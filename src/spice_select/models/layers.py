@@ -1,5 +1,6 @@
 """Which layers of a model carry gradients: its linear layers, found by name, and what could not be found."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,6 +87,19 @@ def linear_layers(model: nn.Module, targets: Sequence[str] | None = None) -> lis
                 f"{', '.join(known)}.{nearest(target, known)}"
             )
     return [layer for layer in found if any(_selects(target, layer.name) for target in targets)]
+
+
+def in_last_blocks(layers: Sequence[LinearLayer], count: int) -> list[LinearLayer]:
+    """The layers in the last `count` transformer blocks, told by the first number in a layer's name.
+
+    Raises:
+        InputError: `count` is below 1 or above the number of blocks.
+    """
+    numbered = [(int(match.group(1)), layer) for layer in layers if (match := re.search(r"\.(\d+)\.", layer.name))]
+    blocks = sorted({number for number, _ in numbered})
+    if not 1 <= count <= len(blocks):
+        raise InputError(f"last {count} blocks: the model has {len(blocks)}; give a number from 1 to that")
+    return [layer for number, layer in numbered if number in blocks[-count:]]
 
 
 def uncaptured_parameters(model: nn.Module) -> list[str]:

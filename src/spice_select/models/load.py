@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from spice_select.errors import InputError
+from spice_select.models.digests import file_digest
 from spice_select.models.embedded import NAME, embedded_model
 from spice_select.models.precision import choose_device, choose_precision
 from spice_select.models.quiet import network, quiet_transformers
@@ -195,6 +196,5 @@ def hash_weights(source: Source) -> str:
     files = files or sorted(path for pattern in _PICKLED for path in source.directory.glob(pattern))
     digest = hashlib.sha256()
     for path in files:
-        with path.open("rb") as stream:
-            digest.update(path.name.encode() + b"\0" + hashlib.file_digest(stream, "sha256").digest())
+        digest.update(path.name.encode() + b"\0" + file_digest(path))
     return digest.hexdigest()

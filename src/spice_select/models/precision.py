@@ -1,5 +1,6 @@
 """Which floating-point type a model computes in, chosen for the device it is on."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,14 +50,17 @@ def choose_precision(dtype: str, device: torch.device) -> Precision:
 
 
 def choose_device(device: str) -> torch.device:
-    """``auto`` is the first CUDA GPU, else Apple's MPS, else the CPU; other names are torch's own.
+    """``auto`` is the first CUDA GPU (under torchrun: that of LOCAL_RANK), else MPS, else the CPU; else torch's names.
 
     Raises:
         InputError: torch does not know the device, or it is not there.
     """
     if device == "auto":
         if torch.cuda.is_available():
-            return torch.device("cuda")
+            rank = os.environ.get("LOCAL_RANK", "")
+            return (
+                torch.device("cuda", int(rank) % torch.cuda.device_count()) if rank.isdigit() else torch.device("cuda")
+            )
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         chosen = torch.device(device)

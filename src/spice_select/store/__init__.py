@@ -3,5 +3,6 @@
 from spice_select.store.atomic import atomic as atomic
 from spice_select.store.atomic import explained as explained
 from spice_select.store.atomic import sha256 as sha256
+from spice_select.store.atomic import sweep as sweep
 from spice_select.store.parts import FeatureBlock as FeatureBlock
 from spice_select.store.parts import PartStore as PartStore

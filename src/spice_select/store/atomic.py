@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ _REMEDIES = {
     errno.EEXIST: "A file is in the way. Choose another folder with --out.",
     errno.EFBIG: "The file grew beyond what the system allows. Raise the limit (`ulimit -f`) or choose another disk.",
 }
+
+_ASIDE = ".part"
+_HOST = "".join(letter if letter.isalnum() else "_" for letter in platform.node()) or "host"
 
 
 @contextlib.contextmanager
@@ -37,12 +41,13 @@ def explained(path: Path) -> Iterator[None]:
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a path to write to; on success it becomes `path` in one step, on failure nothing is left.
 
-    The name written to holds the process id, so that two writers never share a half-written file; the last rename wins.
+    The name written to holds machine and process, so that two writers never share a half-written file; the last rename
+    wins. What a killed process leaves aside is swept away by `sweep`.
 
     Raises:
         InputError: disk full, read-only, or no permission.
     """
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    aside = path.with_name(f"{path.name}.{_HOST}-{os.getpid()}{_ASIDE}")
     try:
         with explained(path):
             yield aside
@@ -51,6 +56,27 @@ def atomic(path: Path) -> Iterator[Path]:
             _flush_to_disk(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove half-written files that killed processes of this machine left anywhere under a folder.
+
+    Those of a living process, or of another machine (on a shared file system), are left alone.
+    """
+    for aside in folder.rglob(f"*.{_HOST}-*{_ASIDE}"):
+        number = aside.name.removesuffix(_ASIDE).rpartition("-")[2]
+        if number.isdigit() and int(number) != os.getpid() and not _is_alive(int(number)):
+            aside.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # another user's
+    return True
 
 
 def _flush_to_disk(path: Path) -> None:

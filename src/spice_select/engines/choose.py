@@ -1,0 +1,37 @@
+"""Which executor a run gets."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from spice_select.engines.base import Executor, LocalExecutor
+from spice_select.engines.devices import DeviceExecutor
+from spice_select.engines.places import Place
+from spice_select.engines.shared import SharedExecutor
+from spice_select.store import PartStore
+
+
+def executor_for(
+    folder: Path, store: PartStore, *, device: str, tell: Callable[[str], None] = lambda sentence: None
+) -> Executor:
+    """Several processes under torchrun or accelerate, a process for each GPU with ``--device auto``, else this one.
+
+    Args:
+        folder: the run folder.
+        store: its parts.
+        device: as the settings have it.
+        tell: told in a sentence when a process is gone.
+    """
+    place = Place.of_environment()
+    if place.world > 1:
+        return SharedExecutor(store=store, place=place, tell=tell)
+    devices = visible_gpus() if device == "auto" else []
+    if len(devices) > 1:
+        return DeviceExecutor(folder=folder, store=store, devices=devices, tell=tell)
+    return LocalExecutor()
+
+
+def visible_gpus() -> list[str]:
+    """``cuda:0``, ``cuda:1``, … as far as this process may see them."""
+    import torch
+
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]

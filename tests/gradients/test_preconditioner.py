@@ -1,0 +1,242 @@
+"""Gradients as Adam would see them: against torch's own optimiser, against the loop, and from checkpoints."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from spice_select.errors import InputError
+from spice_select.gradients import HookEngine, LoopEngine, LoraGradients
+from spice_select.gradients.preconditioner import AdamDiagonal, AdamState, AdamUpdate, Moments
+from spice_select.gradients.warm import adapter_weights, is_whole, load_warm, read_optimizer, save_warm
+from spice_select.gradients.warmup import Warmup, train_warmup
+from spice_select.models.lora import LoraSpec
+from spice_select.sketch import Block, Identity, SparseJL
+from spice_select.testing.models import tiny_model
+
+from .examples import example, mixed_batch
+
+SMALL = LoraSpec(rank=4, alpha=12.0)
+ROWS = [example(row, 6 + row % 9, 3) for row in range(20)]
+
+
+def warm(architecture="llama", rows=20, **changes):
+    return train_warmup(tiny_model(architecture), ROWS, SMALL, Warmup(rows=rows, **changes))
+
+
+def test_gamma_is_the_step_that_torchs_adam_would_make():
+    """One parameter trained for five steps; then a copy of the optimiser takes the sample's gradient as its sixth."""
+    generator = torch.Generator().manual_seed(0)
+    parameter = nn.Parameter(torch.zeros(3, 4, dtype=torch.float64))
+    optimiser = torch.optim.AdamW([parameter], lr=0.5, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.0)
+    for _ in range(5):
+        parameter.grad = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+        optimiser.step()
+    known, block = optimiser.state[parameter], Block("x", (3, 4))
+    state = AdamState(
+        moments={"x": Moments(known["exp_avg"].clone(), known["exp_avg_sq"].clone())},
+        steps=5,
+        beta1=0.8,
+        beta2=0.95,
+        eps=1e-3,
+    )
+    gradient = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+    found = AdamUpdate(state).apply(block, gradient[None].float())[0]
+    before = parameter.detach().clone()
+    parameter.grad = gradient
+    optimiser.step()
+    torch.testing.assert_close(found.double(), (before - parameter.detach()) / 0.5, rtol=1e-5, atol=1e-6)
+
+
+def test_the_diagonal_divides_by_the_root_of_the_unbiased_second_moment():
+    """After one step from zero, v̂ is that step's squared gradient."""
+    first = torch.tensor([[3.0, -4.0]])
+    state = AdamState(moments={"x": Moments(0.1 * first, 0.001 * first**2)}, steps=1)
+    found = AdamDiagonal(state).apply(Block("x", (1, 2)), torch.tensor([[[6.0, 6.0]]]))
+    torch.testing.assert_close(found, torch.tensor([[[2.0, 1.5]]]))
+
+
+def test_the_diagonal_is_linear_and_gamma_is_not():
+    state = warm().state
+    block = Block(next(iter(state.moments)), tuple(next(iter(state.moments.values())).first.shape))
+    x, y = torch.randn(2, 1, *block.shape, generator=torch.Generator().manual_seed(0))
+    for rule, linear in ((AdamDiagonal(state), True), (AdamUpdate(state), False)):
+        both = rule.apply(block, x + y)
+        assert torch.allclose(both, rule.apply(block, x) + rule.apply(block, y), rtol=1e-4) == linear
+
+
+@pytest.mark.parametrize("rule", [AdamUpdate, AdamDiagonal])
+@pytest.mark.parametrize("sketch", [Identity(), SparseJL(64)], ids=lambda sketch: sketch.name)
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_the_engine_equals_the_loop_under_a_preconditioner(architecture, sketch, rule):
+    trained = warm(architecture)
+    rule = rule(trained.state)
+    slow = LoopEngine(LoraGradients(), sketch, preconditioner=rule).features(trained.model, mixed_batch())
+    fast = HookEngine(LoraGradients(), sketch, preconditioner=rule).features(trained.model, mixed_batch())
+    # Γ is g/|g| where v is small, so rounding of a gradient near zero weighs more than in the gradient itself
+    scale = np.linalg.norm(slow.features, axis=1, keepdims=True)
+    assert (scale > 0).all()
+    np.testing.assert_array_less(np.abs(fast.features - slow.features) / scale, 1e-3)
+    np.testing.assert_allclose(fast.norms, slow.norms, rtol=1e-3)
+    np.testing.assert_allclose(fast.losses, slow.losses, rtol=1e-5)
+
+
+def test_the_loops_gamma_is_the_formula_on_autograds_gradient():
+    """The formula written out once more, coordinate by coordinate, on the exact gradients."""
+    trained = warm()
+    state, plain = trained.state, LoopEngine(LoraGradients(), Identity()).features(trained.model, mixed_batch())
+    names = [block.name for block in LoraGradients().coverage(trained.model).blocks]
+    m, v = (np.concatenate([getattr(state.moments[n], k).numpy().ravel() for n in names]) for k in ("first", "second"))
+    g, t = plain.features.astype(np.float64), state.steps + 1
+    first = (0.9 * m + 0.1 * g) / (1 - 0.9**t)
+    second = (0.999 * v + 0.001 * g**2) / (1 - 0.999**t)
+    expected = first / (np.sqrt(second) + 1e-8)
+    found = LoopEngine(LoraGradients(), Identity(), preconditioner=AdamUpdate(state)).features(
+        trained.model, mixed_batch()
+    )
+    np.testing.assert_allclose(found.features, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.norms, np.linalg.norm(expected, axis=1), rtol=1e-4)
+
+
+def test_a_fresh_adapter_is_preconditioned_too():
+    trained, plain = warm(), tiny_model("llama")
+    rule, parameters = AdamUpdate(trained.state), LoraGradients(SMALL)
+    slow = LoopEngine(parameters, Identity(), preconditioner=rule).features(plain, mixed_batch())
+    fast = HookEngine(parameters, Identity(), preconditioner=rule).features(plain, mixed_batch())
+    np.testing.assert_allclose(fast.features, slow.features, atol=1e-3 * np.abs(slow.features).max())
+
+
+def test_a_warm_up_is_the_adamw_that_anyone_would_write():
+    """Plain loop: each row's loss by all logits, the mean over eight rows, torch's AdamW."""
+    from torch.nn import functional
+
+    from spice_select.gradients.lora import initial_a
+    from spice_select.models.lora import attach_lora
+
+    trained = warm(batch_tokens=25)
+    model = tiny_model("llama")
+    model = attach_lora(model, SMALL, {layer.name: initial_a(layer, 4, 0) for layer in SMALL.layers(model)}).eval()
+    weights = adapter_weights(model)
+    optimiser = torch.optim.AdamW(list(weights.values()), lr=2e-4, weight_decay=0.0)
+    drawn = np.random.default_rng([0, 1]).permutation(20)
+    for start in (0, 8, 16):
+        rows = [ROWS[i] for i in drawn[start : start + 8]]
+        losses = []
+        for row in rows:
+            ids = torch.from_numpy(row.input_ids.astype(np.int64))
+            token = functional.cross_entropy(model(input_ids=ids[None]).logits[0, :-1], ids[1:], reduction="none")
+            losses.append(token[torch.from_numpy(row.supervised[1:])].mean())
+        torch.stack(losses).mean().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+    assert trained.state.steps == 3
+    for name, weight in adapter_weights(trained.model).items():
+        torch.testing.assert_close(weight, weights[name], rtol=1e-4, atol=2e-6)
+        second = optimiser.state[weights[name]]["exp_avg_sq"]
+        torch.testing.assert_close(trained.state.moments[name].second, second, rtol=1e-3, atol=1e-12)
+
+
+def test_a_warm_up_moves_both_halves_and_repeats_itself():
+    once, again, other = warm(), warm(), warm(seed=1)
+    for name, weight in adapter_weights(once.model).items():
+        assert torch.equal(weight, adapter_weights(again.model)[name])
+        assert not torch.equal(weight, adapter_weights(other.model)[name])
+        assert not weight.requires_grad
+    blocks = LoraGradients().coverage(once.model).blocks
+    features = HookEngine(LoraGradients(), Identity()).features(once.model, mixed_batch()).features
+    ends = np.cumsum([block.size for block in blocks])
+    assert all(part.any() for part in np.split(features, ends[:-1], axis=1))
+
+
+def test_a_warm_adapter_comes_back_from_disk_bit_for_bit(tmp_path):
+    trained, path = warm(), tmp_path / "warm.safetensors"
+    save_warm(path, trained.model, trained.state, SMALL)
+    assert is_whole(path)
+    back = load_warm(path, tiny_model("llama"), moments=True)
+    for one, other in ((trained, back),):
+        engines = [HookEngine(LoraGradients(), SparseJL(64), preconditioner=AdamUpdate(w.state)) for w in (one, other)]
+        found = [engine.features(w.model, mixed_batch()) for engine, w in zip(engines, (one, other), strict=True)]
+        assert np.array_equal(found[0].features, found[1].features)
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content)
+    assert not is_whole(path)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    """What transformers' Trainer leaves of a PEFT model: adapter_model.safetensors and optimizer.pt."""
+    trained = warm()
+    model = trained.model
+    model.save_pretrained(tmp_path / "checkpoint-3")
+    weights = [p for name, p in model.named_parameters() if "lora_" in name]
+    for weight in weights:
+        weight.requires_grad_(True)
+    groups = [{"params": weights, "weight_decay": 0.01}, {"params": [], "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=1e-3, betas=(0.85, 0.99))
+    names = {id(p): name for name, p in adapter_weights(model).items()}
+    for weight in weights:
+        moments = trained.state.moments[names[id(weight)]]
+        first, second = moments.first.clone(), moments.second.clone()
+        optimiser.state[weight] = {"step": torch.tensor(3.0), "exp_avg": first, "exp_avg_sq": second}
+    torch.save(optimiser.state_dict(), tmp_path / "checkpoint-3" / "optimizer.pt")
+    return tmp_path / "checkpoint-3", trained
+
+
+def test_a_trainers_checkpoint_gives_its_adapter_and_moments(checkpoint):
+    path, trained = checkpoint
+    found = load_warm(path, tiny_model("llama"), moments=True, allow_pickle=True)
+    assert (found.state.steps, found.state.beta1, found.state.beta2) == (3, 0.85, 0.99)
+    for name, weight in adapter_weights(found.model).items():
+        assert torch.equal(weight, adapter_weights(trained.model)[name])
+        assert torch.equal(found.state.moments[name].first, trained.state.moments[name].first)
+        assert torch.equal(found.state.moments[name].second, trained.state.moments[name].second)
+
+
+def test_a_pickled_optimizer_is_read_only_when_allowed(checkpoint):
+    path, _ = checkpoint
+    with pytest.raises(InputError, match="--allow-pickle"):
+        load_warm(path, tiny_model("llama"), moments=True)
+    assert load_warm(path, tiny_model("llama"), moments=False).state is None
+
+
+class Evil:
+    def __reduce__(self):
+        return (print, ("run by a pickle",))
+
+
+def test_a_pickle_that_would_run_code_is_refused_even_then(checkpoint, capsys):
+    path, _ = checkpoint
+    torch.save({"state": Evil(), "param_groups": []}, path / "optimizer.pt")
+    with pytest.raises(InputError, match="not the state of an Adam optimizer"):
+        load_warm(path, tiny_model("llama"), moments=True, allow_pickle=True)
+    assert "run by a pickle" not in capsys.readouterr().out
+
+
+def test_an_optimizer_of_another_adapter_is_refused(checkpoint):
+    path, _ = checkpoint
+    other = train_warmup(tiny_model("llama"), ROWS, LoraSpec(rank=3), Warmup(rows=2)).model
+    with pytest.raises(InputError, match="trained something else"):
+        read_optimizer(path / "optimizer.pt", other, allow_pickle=True)
+
+
+def test_an_adapter_of_another_model_is_refused(checkpoint):
+    path, _ = checkpoint
+    with pytest.raises(InputError, match="does not fit"):
+        load_warm(path, tiny_model("gpt2"), moments=False)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere.safetensors"])
+def test_an_adapter_that_is_not_there_is_explained(tmp_path, name):
+    with pytest.raises(InputError, match=r"gradients/warm\.safetensors"):
+        load_warm(tmp_path / name, tiny_model("llama"), moments=False)
+
+
+def test_moments_that_are_missing_or_sick_are_refused():
+    state = warm().state
+    with pytest.raises(InputError, match="another adapter"):
+        AdamUpdate(state).apply(Block("elsewhere", (2, 2)), torch.zeros(1, 2, 2))
+    with pytest.raises(InputError, match="not finite"):
+        AdamState(moments={"x": Moments(torch.full((1, 1), torch.nan), torch.ones(1, 1))}, steps=1)
+    with pytest.raises(InputError, match="no steps"):
+        AdamState(moments={}, steps=0)
