@@ -1,0 +1,302 @@
+"""`train`: the very tokens that selection looked at, the steps that were promised, a model that others can load."""
+
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+import spice_select
+from spice_select.data.encode import Encoder
+from spice_select.errors import InputError
+from spice_select.finished import Run
+from spice_select.models.layers import linear_layers
+from spice_select.testing.tokenizers import tiny_tokenizer
+from spice_select.training import TrainSettings, load_trained, sft
+from spice_select.training.sft_plan import plan_steps, steps_per_epoch
+from spice_select.training.sft_rows import encode_arm, read_arm
+from tests.training.runs import encoded, finished_run, turns
+from tests.training.sft_runs import QUICK, Notes, small_run, weights
+
+pytest.importorskip("trl", reason="TRL is not installed: pip install trl")
+
+CONVERSATIONS = [
+    {"messages": turns("What is 1 + 2?", "It is 3.", "And 2 + 2?", "That is 4: 2 + 2 = 4.", system="Count well.")},
+    {"messages": turns("Good morning. ", " bonjour, 早上好")},
+    {"messages": turns("One question", "one answer " * 30, "and a last one")},
+    {"messages": turns("Hi", "\nHello ")},
+    {"messages": turns("The longest of them all " * 4, "so that padding is needed")},
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, tiny_proxy: Path) -> Run:
+    return small_run(tmp_path_factory.mktemp("sft"), tiny_proxy)
+
+
+def trainer_of(run: Run, model: Path, folder: Path, **settings: Any) -> Any:
+    """The trainer that `train` would start."""
+    from spice_select.models import load_model
+    from spice_select.training.sft_trainer import make_trainer, trainer_config
+
+    asked = TrainSettings.from_flat({**QUICK, "lora_dropout": 0.0, **settings})
+    loaded = load_model(str(model), device="cpu")
+    encoder = Encoder(loaded.tokenizer, max_length=asked.max_length or run.settings.data.max_length)
+    examples = encode_arm(
+        run, read_arm(run, asked.on, seed=0, allow_network=False).rows, encoder, Notes(), "x"
+    ).examples
+    config = trainer_config(asked, steps=3, folder=folder, dtype="float32", device="cpu")
+    return make_trainer(loaded.model, loaded.tokenizer, examples, asked, config), examples
+
+
+@pytest.mark.parametrize("max_length", [None, 40])
+def test_the_tokens_trl_delivers_are_those_of_the_selection(
+    tmp_path: Path, tiny_proxy: Path, max_length: int | None
+) -> None:
+    chosen = finished_run(tmp_path / "r", CONVERSATIONS, "messages")
+    trainer, _ = trainer_of(chosen, tiny_proxy, tmp_path / "o", max_length=max_length)
+    delivered = []
+    for batch in trainer.get_train_dataloader():
+        for ids, labels, present in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
+            there = present.bool()
+            assert (labels[~there] == -100).all()  # nothing is trained on in the padding
+            mask = labels[there] != -100
+            assert torch.equal(labels[there][mask], ids[there][mask])
+            delivered.append((ids[there].tolist(), mask.tolist()))
+    wanted = encoded(CONVERSATIONS, "messages", tiny_tokenizer())
+    wanted = [(ids[:max_length], mask[:max_length]) for ids, mask in wanted]
+    assert sorted(delivered) == sorted(pair for pair in wanted if any(pair[1]))
+
+
+def test_a_step_minimises_the_mean_over_its_supervised_tokens(tmp_path: Path, tiny_proxy: Path) -> None:
+    chosen = finished_run(tmp_path / "r", CONVERSATIONS, "messages")
+    trainer, examples = trainer_of(chosen, tiny_proxy, tmp_path / "o", batch_size=2, accumulation=3, max_steps=1)
+    losses: list[torch.Tensor] = []
+    for example in examples:  # from the definition: one row at a time, no padding
+        ids = torch.from_numpy(example.input_ids.astype(np.int64))
+        with torch.no_grad():
+            logits = trainer.model(input_ids=ids[None]).logits[0]
+        per_token = functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
+        losses.append(per_token[torch.from_numpy(example.supervised)[1:]])
+    trainer.args.max_steps = 1
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(float(torch.cat(losses).mean()), rel=1e-5)
+
+
+def test_training_leaves_an_adapter_a_loss_curve_and_a_manifest(run: Run, tmp_path: Path) -> None:
+    from peft import AutoPeftModelForCausalLM
+
+    done = spice_select.train(run, out=tmp_path / "t", tensorboard=True, **QUICK)
+    assert done.steps == 6 == len(done.losses)  # 10 rows: 5 micro-batches, so 3 steps, twice
+    assert done.losses[-1] < done.losses[0]
+    lines = [json.loads(line) for line in (done.path / "loss.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert [line["loss"] for line in lines] == list(done.losses)
+    assert (done.path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert list((done.path / "tensorboard").glob("events*"))
+    assert not (done.path / "checkpoints").exists()
+    assert done.tokens == 2 * done.manifest["tokens_of_rows"]
+    assert done.seconds > 0
+    assert not list(done.path.rglob("*.bin")) + list(done.path.rglob("*.pt"))  # no pickles
+    model = AutoPeftModelForCausalLM.from_pretrained(done.model)
+    assert any(bool(p.any()) for name, p in model.named_parameters() if "lora_B" in name)
+    assert load_trained(done.path) == done
+
+
+def test_a_lora_sits_on_every_linear_layer_but_the_head(run: Run, tiny_proxy: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    trainer, _ = trainer_of(run, tiny_proxy, tmp_path)
+    adapted = {
+        name.removeprefix("base_model.model.").removesuffix(".lora_A.default")
+        for name, _ in trainer.model.named_modules()
+        if name.endswith(".lora_A.default")
+    }
+    assert adapted == {layer.name for layer in linear_layers(AutoModelForCausalLM.from_pretrained(tiny_proxy))}
+
+
+def test_full_training_leaves_a_model_that_loads_and_changes_every_matrix(
+    run: Run, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    from spice_select.models import load_model
+
+    done = spice_select.train(run, out=tmp_path / "t", full=True, **QUICK)
+    before, after = weights(tiny_proxy), weights(done.model)
+    assert before.keys() == after.keys()
+    assert all(not torch.equal(before[name], after[name]) for name in before if before[name].ndim == 2)
+    assert load_model(str(done.model), device="cpu").tokenizer.chat_template
+
+
+def test_a_finished_training_is_returned_as_it_is(run: Run, tmp_path: Path) -> None:
+    first = spice_select.train(run, out=tmp_path / "t", max_steps=1, **QUICK)
+    stamp = (first.model / "adapter_model.safetensors").stat().st_mtime_ns
+    progress = Notes()
+    assert spice_select.train(run, out=tmp_path / "t", max_steps=1, progress=progress, **QUICK) == first
+    assert (first.model / "adapter_model.safetensors").stat().st_mtime_ns == stamp
+    assert any("finished already" in note for note in progress.said)
+
+
+def test_without_out_the_folder_is_named_by_what_was_asked(run: Run) -> None:
+    done = spice_select.train(run, max_steps=1, on="random", **QUICK)
+    assert done.path.parent == run.path.parent
+    assert done.path.name.startswith("run-random-")
+
+
+# the arms
+
+
+def test_full_is_every_row_that_could_have_been_chosen(run: Run) -> None:
+    arm = read_arm(run, "full", seed=0, allow_network=False)
+    assert [row.number for row in arm.rows] == list(range(40))  # row 40 has no answer
+    assert arm.chosen == 10
+
+
+def test_random_draws_as_many_rows_as_were_chosen_by_its_seed(run: Run) -> None:
+    draws = [[row.number for row in read_arm(run, "random", seed=s, allow_network=False).rows] for s in (0, 0, 1)]
+    assert draws[0] == draws[1] != draws[2]
+    assert len(set(draws[0])) == 10
+    assert 40 not in draws[0]
+
+
+def test_selected_is_what_the_run_chose_in_its_order(run: Run) -> None:
+    rows = read_arm(run, "selected", seed=0, allow_network=False).rows
+    assert [row.number for row in rows] == run.features.rows[run.selection.indices].tolist()
+
+
+def test_arms_can_share_steps_or_epochs(run: Run, tmp_path: Path) -> None:
+    once = {**QUICK, "epochs": 1}
+    by_steps = spice_select.train(run, out=tmp_path / "s", on="full", match="steps", **once)
+    by_epochs = spice_select.train(run, out=tmp_path / "e", on="full", match="epochs", **once)
+    assert by_steps.steps == 3  # as the ten chosen rows in one epoch
+    assert by_epochs.steps == 10  # forty rows, four a step
+    assert by_epochs.tokens == by_epochs.manifest["tokens_of_rows"]
+
+
+@given(rows=st.integers(1, 200), batch=st.integers(1, 9), accumulation=st.integers(1, 9), epochs=st.integers(1, 4))
+def test_steps_are_those_of_a_loop_over_the_rows(rows: int, batch: int, accumulation: int, epochs: int) -> None:
+    settings = TrainSettings(batch_size=batch, accumulation=accumulation, epochs=epochs)
+    micro_batches = len(range(0, rows, batch))
+    assert steps_per_epoch(rows, settings) == len(range(0, micro_batches, accumulation))
+    plan = plan_steps(settings, rows=rows, chosen=rows)
+    assert plan.steps == epochs * steps_per_epoch(rows, settings)
+    assert plan.epochs == epochs
+
+
+def test_a_corpus_that_has_changed_is_refused(tmp_path: Path, tiny_proxy: Path) -> None:
+    run = small_run(tmp_path, tiny_proxy)
+    (tmp_path / "train.jsonl").write_text('{"messages": []}\n')
+    with pytest.raises(InputError, match="no longer those"):
+        spice_select.train(run, on="full", **QUICK)
+
+
+# bad input
+
+
+def test_a_target_without_a_chat_template_is_refused_unless_plain_headings_are_asked_for(
+    run: Run, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    bare = tmp_path / "bare"
+    AutoModelForCausalLM.from_pretrained(tiny_proxy).save_pretrained(bare)
+    tiny_tokenizer(None).save_pretrained(bare)
+    with pytest.raises(InputError, match=r"no chat template.*--plain-template"):
+        spice_select.train(run, model=str(bare), out=tmp_path / "t", **QUICK)
+    progress = Notes()
+    done = spice_select.train(
+        run, model=str(bare), out=tmp_path / "t", plain_template=True, max_steps=1, progress=progress, **QUICK
+    )
+    shown = AutoTokenizer.from_pretrained(done.model).apply_chat_template(turns("a", "b"), tokenize=False)
+    assert shown == "### Instruction:\na\n\n### Response:\nb<|im_end|>\n\n"
+    assert any("not the proxy's" in note for note in progress.said)
+
+
+def test_bad_input_is_named_with_its_remedy(run: Run, tmp_path: Path) -> None:
+    unfinished = tmp_path / "unfinished"
+    unfinished.mkdir()
+    (unfinished / "identity.json").write_text("{}")
+    for arguments, words in (
+        ({"lora_targets": ("q_pro",)}, "Did you mean 'q_proj'"),
+        ({"model": "someone/something"}, "--allow-network"),
+        ({"learning_rte": 1}, "Did you mean 'learning_rate'"),
+        ({"epochs": 0}, "greater than or equal to 1"),
+        ({"dtype": "float16"}, "needs a GPU"),
+    ):
+        with pytest.raises(InputError, match=words):
+            spice_select.train(run, out=tmp_path / "t", **{**QUICK, **arguments})
+    with pytest.raises(InputError, match="unfinished"):
+        spice_select.train(unfinished)
+    with pytest.raises(InputError, match="not the folder of a training"):
+        load_trained(run.path)
+    done = spice_select.train(run, out=tmp_path / "t2", max_steps=1, **QUICK)
+    with pytest.raises(InputError, match="a training, not of a selection"):
+        spice_select.train(done.path)
+
+
+def test_a_missing_library_is_named_with_its_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "trl" else real(name))
+    with pytest.raises(InputError, match=r"pip install 'spice-select\[train\]'"):
+        spice_select.train(run)
+
+
+def test_exports_and_training_start_from_the_same_settings() -> None:
+    from spice_select.training.export.recipe import Recipe
+
+    ours = TrainSettings().model_dump()
+    assert {name: ours[name] for name in asdict(Recipe())} == asdict(Recipe())
+
+
+def test_the_package_is_imported_without_what_training_needs() -> None:
+    code = (
+        "import sys, spice_select.training, spice_select.cli.train; from spice_select.training import TrainSettings;"
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'trl', 'peft')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_rows_the_template_refuses_are_left_out_and_counted(tmp_path: Path, tiny_proxy: Path) -> None:
+    rows = [*CONVERSATIONS, {"messages": turns("only a question, and no answer")}]
+    done = spice_select.train(
+        finished_run(tmp_path / "r", rows, "messages"), model=str(tiny_proxy), out=tmp_path / "t", max_steps=1, **QUICK
+    )
+    left = [json.loads(line) for line in (done.path / "left_out.jsonl").read_text().splitlines()]
+    assert [entry["row"] for entry in left] == [len(CONVERSATIONS)]
+    assert sum(done.manifest["left_out"].values()) == 1
+
+
+def test_the_command_trains(spice: Any, run: Run, tmp_path: Path) -> None:
+    flags = ("--batch-size", "2", "--accumulation", "2", "--max-steps", "2", "--device", "cpu")
+    code, out, err = spice("train", run.path, "--out", tmp_path / "t", *flags)
+    assert code == 0, err
+    assert "2 optimiser steps" in out
+    assert (tmp_path / "t" / "model" / "adapter_model.safetensors").is_file()
+    code, _, err = spice("train", run.path, "--out", tmp_path / "t", *flags, "--seed", "1")
+    assert code == 2
+    assert "seed: there 0, now 1" in err
+
+
+def test_a_target_of_another_family_is_said_to_be_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Any, Any]] = []
+
+    def warned(proxy: Any, target: Any) -> str:
+        asked.append((proxy, target))
+        return "Another family."
+
+    monkeypatch.setattr(sft, "family_warning", warned)
+    heard = Notes()
+    spice_select.train(run, out=tmp_path / "t", max_steps=1, progress=heard, **QUICK)
+    assert "Another family." in heard.said
+    assert asked == [(run.settings.proxy.model, None)] or asked == [(run.settings.proxy.model,) * 2]
