@@ -44,10 +44,13 @@ def _dispatch(argv: list[str]) -> None:
     import tyro
 
     from spice_select.cli.check import check_features, check_model
+    from spice_select.cli.evaluate import evaluate
     from spice_select.cli.export import export
     from spice_select.cli.preview import preview
     from spice_select.cli.select import select_with_defaults
     from spice_select.cli.show import show
+    from spice_select.cli.train import train
+    from spice_select.cli.transfer import transfer
 
     defaults, argv = _take_config(argv)
     verbs: dict[str, Callable[..., Any]] = {
@@ -55,6 +58,9 @@ def _dispatch(argv: list[str]) -> None:
         "preview": preview,
         "show": show,
         "export": export,
+        "train": train,
+        "evaluate": evaluate,
+        "transfer": transfer,
         "check-features": check_features,
         "check-model": check_model,
     }
@@ -91,7 +97,10 @@ _DESCRIPTION = """Pick the part of an instruction corpus worth training on, by t
   spice select --config runs/x/config.yaml --out y      replay a run
   spice preview train.jsonl                             see what the proxy is trained on
   spice show runs/x                                     print a finished run again
+  spice train runs/x --model ./Qwen2.5-7B               fine-tune the target on the chosen rows
   spice export runs/x --to trl                          ready to train on: trl, llamafactory, axolotl, jsonl
+  spice evaluate trained/ --held-out test.jsonl         held-out loss and benchmarks, models side by side
+  spice transfer runs/x --model ./Qwen2.5-7B            would that model have chosen the same rows?
   spice check model ./Qwen2.5-0.5B                      is it fit to be a proxy, and what will it cost?
   spice check features runs/x                           does the theory hold on a run's own gradients?
 """

@@ -33,6 +33,8 @@ def export(
     from rich.markup import escape
 
     from spice_select.errors import InputError
+    from spice_select.finished import load
+    from spice_select.models.family import family_warning
     from spice_select.training.export import Trl, export_run
 
     if messages and to != "trl":
@@ -42,6 +44,9 @@ def export(
     console = Console()
     for reason, count in done.reasons.items():
         console.print(f"[yellow]left out[/] {count} × {reason}: see left_out.jsonl")
+    warning = family_warning(load(run).settings.proxy.model, model) if model else None
+    if warning:
+        console.print(f"[yellow]note[/] {escape(warning)}", highlight=False)
     for step in done.steps:
         console.print(escape(step), highlight=False)
     console.print(f"\n[bold]{escape(str(done.path))}[/]  {done.rows} rows for {done.target}")

@@ -1,0 +1,223 @@
+"""The way of a comparison on one screen: sample → gradients with either model → the same share chosen with each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.agreement.alignment import alignment, cosine_correlation, cosines
+from spice_select.agreement.chance import chance_overlap
+from spice_select.agreement.features import MODEL_SETTINGS, for_model, own_features, reseeded_features, sample_features
+from spice_select.agreement.result import SourceShares, Transfer
+from spice_select.choice import normalised
+from spice_select.config import SelectSettings
+from spice_select.data.budget import Budget
+from spice_select.data.encode import Encoder, encode_rows
+from spice_select.data.formats import detect_format
+from spice_select.data.records import Example, Row
+from spice_select.diagnosis.ranks import spearman
+from spice_select.errors import InputError, nearest
+from spice_select.finished import Run, load
+from spice_select.models.family import family_of, kinship
+from spice_select.progress import Progress, Silent
+from spice_select.proxy import Proxy, find_proxy
+from spice_select.reread import reread_corpus
+from spice_select.selection import Conflict, LogDet, greedy
+from spice_select.store import FeatureBlock
+
+LEAST_ROWS = 4
+"""Fewer rows than this have no structure to compare."""
+
+
+def transfer(
+    run: str | Path | Run,
+    *,
+    model: str | Path | None,
+    sample: int = 200,
+    share: str | float | None = None,
+    seed: int = 0,
+    ceiling: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Transfer:
+    """Measure how far a run's model and another one would choose the same rows.
+
+    On a seeded sample of the rows that the run could choose from, both models' gradients are taken under the run's
+    settings, each model with its own chat template; the run's own are read from its folder. The same share is chosen
+    with each by the run's criterion (global greedy; no quotas, no early stop), and the picks and gradients compared.
+
+    Args:
+        run: a finished run, or its folder.
+        model: the other model: a directory, GGUF file or hub id; None is the embedded one.
+        sample: rows to compare on.
+        share: how much of the sample each chooses, e.g. ``"10%"``. Default: the share that the run chose.
+        seed: of the sample.
+        ceiling: also take the run's model's gradients under another seed: how far a selection agrees with itself.
+        progress: shown how far the work is; silent by default.
+        **settings: how the other model is opened: `model_revision`, `device`, `dtype`, `allow_network`,
+            `allow_pickle`, `trust_remote_code`.
+
+    Returns:
+        The agreement, with its verdict as `sentence`.
+
+    Raises:
+        InputError: the run is unfinished, its corpus was changed, the model cannot be used, the sample is too small.
+    """
+    progress = progress or Silent()
+    run = run if isinstance(run, Run) else load(run)
+    _refuse_unknown(settings)
+    other = for_model(run.settings, model, settings)
+    pair = _encoded_pair(run, other, sample, seed, progress)
+    k = _picks(run, len(pair.theirs), share)
+    ours, notes = own_features(run, pair.ours, progress)
+    theirs = sample_features(other, pair.proxy.identity.name, pair.theirs, progress)
+    both = ours.finite & theirs.finite
+    if not both.all():
+        notes = (*notes, f"{int((~both).sum())} rows have no finite gradient under one of the models; left out.")
+    again = reseeded_features(run.settings, pair.ours, progress).take(both) if ceiling else None
+    ours, theirs = ours.take(both), theirs.take(both)
+    examples = [example for example, good in zip(pair.theirs, both, strict=True) if good]
+    return _compare(run, pair, (ours, theirs), examples, min(k, len(examples)), again, (*pair.notes, *notes))
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The sample under both models: the same rows in the same order."""
+
+    ours: list[Example]
+    theirs: list[Example]
+    proxy: Proxy
+    kinship: str
+    notes: tuple[str, ...]
+
+
+def _encoded_pair(run: Run, other: SelectSettings, sample: int, seed: int, progress: Progress) -> _Pair:
+    if sample < LEAST_ROWS:
+        raise InputError(f"--sample {sample}: too few rows to compare on; give at least {LEAST_ROWS}, best 200.")
+    usable = run.features.rows
+    drawn = np.sort(np.random.default_rng(seed).choice(usable, min(sample, len(usable)), replace=False))
+    corpus = reread_corpus(run, allow_network=other.proxy.allow_network)
+    rows = [corpus[int(number)] for number in drawn]
+    proxy = find_proxy(other, progress)
+    ours = _encode(run, rows, find_proxy(run.settings, progress))
+    theirs = _encode(run, rows, proxy)
+    shared = sorted(ours.keys() & theirs.keys())
+    if len(shared) < LEAST_ROWS:
+        raise InputError(
+            f"only {len(shared)} of {len(rows)} rows can be encoded under both models' templates: too few to compare. "
+            "Look at them with `spice preview CORPUS --model …`, or give a larger --sample."
+        )
+    lost = len(rows) - len(shared)
+    notes = (f"{lost} rows of the sample cannot be encoded under both templates; left out.",) if lost else ()
+    return _Pair(
+        ours=[ours[number] for number in shared],
+        theirs=[theirs[number] for number in shared],
+        proxy=proxy,
+        kinship=_kinship(run.settings, other),
+        notes=notes,
+    )
+
+
+def _encode(run: Run, rows: Sequence[Row], proxy: Proxy) -> dict[int, Example]:
+    encoder = Encoder(proxy.tokenizer, max_length=run.settings.data.max_length)
+    encoded = encode_rows(rows, detect_format([], run.manifest["identity"]["format"]), encoder)
+    return {example.row: example for example in encoded.examples}
+
+
+def _kinship(own: SelectSettings, other: SelectSettings) -> str:
+    left, right = (
+        family_of(
+            settings.proxy.model,
+            allow_network=settings.proxy.allow_network,
+            trust_remote_code=settings.proxy.trust_remote_code,
+            revision=settings.proxy.model_revision,
+        )
+        for settings in (own, other)
+    )
+    return kinship(left, right).sentence
+
+
+def _picks(run: Run, n: int, share: str | float | None) -> int:
+    """How many of n rows to choose."""
+    if share is not None:
+        return Budget.parse(share).rows(n)
+    summary = run.summary
+    k = max(1, round(n * summary.chosen / summary.usable))
+    if k >= n:
+        raise InputError(
+            f"{run.path} chose {summary.chosen} of {summary.usable} rows, so each model would choose the whole sample, "
+            "and any two agree. Give a smaller --share, e.g. 10%."
+        )
+    return k
+
+
+def _choose(block: FeatureBlock, k: int, settings: SelectSettings) -> set[int]:
+    """Positions that the run's criterion picks: one global greedy."""
+    matrix = normalised(block.features, settings.selection.normalise)
+    weight = settings.selection.conflict_weight
+    penalty = Conflict(weight=weight) if weight else None
+    return set(greedy(matrix, k, objective=LogDet(alpha=settings.selection.alpha), penalty=penalty).indices.tolist())
+
+
+def _compare(
+    run: Run,
+    pair: _Pair,
+    blocks: tuple[FeatureBlock, FeatureBlock],
+    examples: Sequence[Example],
+    k: int,
+    again: FeatureBlock | None,
+    notes: tuple[str, ...],
+) -> Transfer:
+    ours, theirs = blocks
+    own, other = _choose(ours, k, run.settings), _choose(theirs, k, run.settings)
+    overlap = len(own & other)
+    left, right = cosines(ours.features), cosines(theirs.features)
+    return Transfer(
+        run=str(run.path),
+        ours=run.manifest["identity"]["model"],
+        theirs=pair.proxy.identity.name,
+        kinship=pair.kinship,
+        rows=len(examples),
+        picks=k,
+        overlap=overlap,
+        chance=chance_overlap(len(examples), k, overlap),
+        ceiling=None if again is None else len(own & _choose(again, k, run.settings)),
+        jaccard=overlap / len(own | other),
+        norms=spearman(ours.norms, theirs.norms),
+        losses=spearman(ours.losses, theirs.losses),
+        base_gains=spearman(_bases(ours, run.settings), _bases(theirs, run.settings)),
+        cosines=cosine_correlation(left, right),
+        alignment=alignment(left, right),
+        sources=_sources(examples, own, other),
+        notes=notes,
+    )
+
+
+def _bases(block: FeatureBlock, settings: SelectSettings) -> NDArray[np.float64]:
+    """log(1 + α‖g‖²) of the features as the selector sees them, float64 ``[n]``; all the same for unit rows."""
+    if settings.selection.normalise == "unit":
+        return np.zeros(len(block.rows))
+    matrix = block.features.astype(np.float64)
+    return np.log1p(settings.selection.alpha * np.einsum("nd,nd->n", matrix, matrix))
+
+
+def _sources(examples: Sequence[Example], own: set[int], other: set[int]) -> tuple[SourceShares, ...]:
+    names = sorted({example.source for example in examples})
+    if names == [""]:
+        return ()
+    members = {name: {i for i, example in enumerate(examples) if example.source == name} for name in names}
+    return tuple(
+        SourceShares(source=name or "(none)", rows=len(found), ours=len(found & own), theirs=len(found & other))
+        for name, found in members.items()
+    )
+
+
+def _refuse_unknown(settings: dict[str, Any]) -> None:
+    for name in settings:
+        if name not in MODEL_SETTINGS:
+            raise InputError(
+                f"unknown setting {name!r}: known are {', '.join(MODEL_SETTINGS)}.{nearest(name, MODEL_SETTINGS)}"
+            )

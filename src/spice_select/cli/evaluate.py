@@ -1,0 +1,48 @@
+"""`spice evaluate`: held-out loss and benchmarks of one model or several."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from spice_select.config import DataSettings
+from spice_select.evaluation.settings import BenchmarkSettings, EvaluateSettings, ModelSettings
+
+
+def evaluate(
+    models: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
+    *,
+    held_out: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
+    without: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RUN")] = (),
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")] = Path("evaluations"),
+    access: tyro.conf.OmitArgPrefixes[ModelSettings] = ModelSettings(),  # noqa: B008
+    data: tyro.conf.OmitArgPrefixes[DataSettings] = DataSettings(),  # noqa: B008
+    benchmarks: tyro.conf.OmitArgPrefixes[BenchmarkSettings] = BenchmarkSettings(),  # noqa: B008
+) -> None:
+    """Judge models by their response loss on held-out rows, by benchmarks, or both; several stand side by side.
+
+    What is finished is kept in the folder of results and not computed again: the same command resumes, and another
+    model can join later.
+
+    Examples: `spice evaluate trained/ --held-out test.jsonl --without runs/x`,
+    `spice evaluate embedded trained/ --tasks gsm8k,ifeval --allow-network`.
+
+    Args:
+        models: Model directories, hub ids, `embedded`, PEFT adapters, or folders of finished trainings. Differences
+            are to the first.
+        held_out: Rows to take the response loss of, in any format that `spice select` reads.
+        without: Run folders: held-out rows that are in their corpora are left out, by content.
+        out: Folder of results.
+    """
+    from rich.console import Console
+
+    from spice_select.cli.display import TerminalProgress
+    from spice_select.cli.evaluate_tables import print_evaluation
+    from spice_select.evaluation.stage import run_evaluate
+
+    console = Console()
+    settings = EvaluateSettings(models=access, data=data, benchmarks=benchmarks)
+    found = run_evaluate(
+        models, settings, held_out=held_out, without=without, out=out, progress=TerminalProgress(console)
+    )
+    print_evaluation(console, found)

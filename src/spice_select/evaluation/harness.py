@@ -1,0 +1,256 @@
+"""lm-eval on a loaded model: tasks found and read before anything runs, one score a document, progress shown.
+
+Imported only when benchmarks are asked for: lm-eval is an extra.
+"""
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from spice_select.errors import InputError
+from spice_select.evaluation.benchmarks import Benchmark, local_task, unknown_task
+from spice_select.evaluation.reporting import reporting_model
+from spice_select.evaluation.scores import TaskScore
+from spice_select.evaluation.settings import BenchmarkSettings
+from spice_select.evaluation.subjects import Opened
+from spice_select.models.quiet import network
+from spice_select.progress import Progress
+
+_SEED = 1234
+"""Seed of the worked examples' draw: lm-eval's own default."""
+_NETWORK_ERRORS = (ConnectionError, FileNotFoundError, OSError, ValueError, ImportError, LookupError)
+
+
+def require_lm_eval() -> None:
+    """Raise InputError naming the extra where lm-eval is not installed."""
+    if importlib.util.find_spec("lm_eval") is None:
+        raise InputError(
+            "--tasks needs lm-eval, which is not installed: pip install 'spice-select[evaluate]'. The held-out loss "
+            "(--held-out) needs nothing more."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A benchmark and the task that stands for it.
+
+    Attributes:
+        benchmark: what was asked.
+        task: the lm-eval task or group.
+        chat: whether prompts go through the chat template.
+    """
+
+    benchmark: Benchmark
+    task: str
+    chat: bool
+
+
+class Harness:
+    """lm-eval under given settings.
+
+    Args:
+        settings: benchmarks, task files, limits, permissions.
+        allow_network: whether benchmark data may be fetched from the hub.
+    """
+
+    def __init__(self, settings: BenchmarkSettings, *, allow_network: bool) -> None:
+        require_lm_eval()
+        self._settings, self._allow_network = settings, allow_network
+        if settings.include_path is not None and not settings.include_path.is_dir():
+            raise InputError(
+                f"--include-path {settings.include_path}: no such folder. Give one with lm-eval task files (*.yaml)."
+            )
+
+    def plan(self, benchmark: Benchmark, *, chat: bool) -> Planned:
+        """Which task stands for a benchmark. Raises InputError for an unknown one."""
+        name = local_task(benchmark, self._own.all_tasks, chat=chat) if self._own is not None else None
+        if name is None:
+            name = benchmark.official(chat)
+            if name not in self._all.all_tasks:
+                raise unknown_task(benchmark.name, self._all.all_tasks)
+        return Planned(benchmark=benchmark, task=name, chat=chat)
+
+    def identity(self, planned: Planned) -> dict[str, Any]:
+        """What decides a task's score, beside the model. The data that local task files read is not hashed."""
+        from importlib.metadata import version
+
+        own = self._own is not None and planned.task in self._own.all_tasks
+        return {
+            "task": planned.task,
+            "task_files_sha256": _files_hash(self._settings.include_path)
+            if own and self._settings.include_path
+            else "",
+            "chat": planned.chat,
+            "limit": self._settings.limit,
+            "num_fewshot": self._shots(planned.benchmark),
+            "task_batch_size": self._settings.task_batch_size,
+            "version_lm_eval": version("lm-eval"),
+        }
+
+    def check(self, planned: Planned) -> None:
+        """Read a task's data and see that it may run, before any model is loaded.
+
+        Raises:
+            InputError: the data is not here and the network is not allowed, a package or NLTK's data is missing, or
+                the task runs a model's code and this was not confirmed.
+        """
+        if planned.benchmark.runs_code:
+            self._refuse_code(planned)
+        if planned.benchmark.name == "ifeval":
+            _check_nltk(self._allow_network)
+        for task in self._load(planned)["tasks"].values():
+            if getattr(task, "UNSAFE_CODE", False):
+                self._refuse_code(planned)
+
+    def run(self, planned: Planned, opened: Opened, progress: Progress) -> TaskScore:
+        """Run one benchmark on a loaded model. Errors as `check`."""
+        import lm_eval
+
+        started = time.monotonic()
+        with self._quiet():
+            loaded = self._load(planned)
+            for task in loaded["tasks"].values():
+                self._set_shots(task, planned.benchmark)
+                task.set_fewshot_seed(seed=_SEED)
+            model = reporting_model(opened, self._settings.task_batch_size, progress, planned.benchmark.name)
+            results = lm_eval.evaluate(
+                lm=model,
+                task_dict=loaded,
+                limit=self._settings.limit,
+                bootstrap_iters=0,
+                apply_chat_template=planned.chat,
+                fewshot_as_multiturn=planned.chat,
+                confirm_run_unsafe_code=self._settings.confirm_run_unsafe_code,
+            )
+        return TaskScore.of(planned.benchmark, planned.task, results, seconds=time.monotonic() - started)
+
+    def _shots(self, benchmark: Benchmark) -> int | None:
+        return self._settings.num_fewshot if self._settings.num_fewshot is not None else benchmark.shots
+
+    def _set_shots(self, task: Any, benchmark: Benchmark) -> None:
+        """As asked, else as is usual; a task that says 0 itself is left alone, as lm-eval's own command does."""
+        own, shots = task.get_config("num_fewshot"), self._shots(benchmark)
+        if own != 0 and (shots is not None or own is None):
+            task.set_config(key="num_fewshot", value=shots or 0)
+
+    def _refuse_code(self, planned: Planned) -> None:
+        if not self._settings.confirm_run_unsafe_code:
+            raise InputError(
+                f"task {planned.benchmark.name!r}: it runs the code that the model writes, on this machine, with your "
+                "rights. Run it in a container or a virtual machine, and allow it with --confirm-run-unsafe-code."
+            )
+
+    def _load(self, planned: Planned) -> Any:
+        own = self._own is not None and planned.task in self._own.all_tasks
+        manager = self._own if own else self._all
+        try:
+            with self._quiet():
+                return manager.load([planned.task])
+        except _NETWORK_ERRORS as error:
+            raise InputError(self._explanation(planned, error)) from error
+
+    def _explanation(self, planned: Planned, error: Exception) -> str:
+        cause = " ".join(str(error).split())[:300]
+        named = f"task {planned.task!r}"
+        if self._own is not None and planned.task in self._own.all_tasks:
+            return f"{named} of --include-path: it cannot be loaded ({cause}). Mend its file, or what the file reads."
+        if isinstance(error, ImportError):
+            return f"{named}: it needs a package that is not installed ({cause}): pip install 'spice-select[evaluate]'"
+        if not self._allow_network:
+            return (
+                f"{named}: its data or metric is not on this machine ({cause}), and the network is not used unless "
+                "asked for. Allow it with --allow-network, or give task files that read local data with "
+                "--include-path."
+            )
+        return f"{named}: its data or metric cannot be had ({cause}). Check the connection, or use --include-path."
+
+    @cached_property
+    def _own(self) -> Any:
+        """The tasks of --include-path alone, which are found at once; None without."""
+        if self._settings.include_path is None:
+            return None
+        from lm_eval.tasks import TaskManager
+
+        with self._quiet():
+            return TaskManager(include_path=str(self._settings.include_path), include_defaults=False)
+
+    @cached_property
+    def _all(self) -> Any:
+        """Every task that lm-eval knows: reading its index takes some ten seconds."""
+        from lm_eval.tasks import TaskManager
+
+        with self._quiet():
+            path = self._settings.include_path
+            return TaskManager(include_path=str(path) if path else None)
+
+    @contextlib.contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """No network unless allowed, no bars and notices beside ours; what a library was set to is put back."""
+        import datasets
+        import lm_eval.api.task as building
+
+        logger, bar = logging.getLogger("lm_eval"), building.tqdm
+        level, offline, shown = logger.level, datasets.config.HF_HUB_OFFLINE, not datasets.are_progress_bars_disabled()
+        logger.setLevel(logging.ERROR)
+        datasets.config.HF_HUB_OFFLINE = offline or not self._allow_network
+        datasets.disable_progress_bars()
+        building.tqdm = functools.partial(bar, disable=True)
+        try:
+            with network(self._allow_network), _code_allowed(self._settings.confirm_run_unsafe_code):
+                yield
+        finally:
+            logger.setLevel(level)
+            datasets.config.HF_HUB_OFFLINE = offline
+            building.tqdm = bar
+            if shown:
+                datasets.enable_progress_bars()
+
+
+def _files_hash(folder: Path) -> str:
+    """SHA-256 over the task files (YAML and Python) of a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in ("*.yaml", "*.py") for path in folder.rglob(pattern)):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _check_nltk(allow_network: bool) -> None:
+    """The checkers of ifeval split sentences with NLTK's punkt_tab, and would try to fetch it."""
+    missing = [name for name in ("nltk", "langdetect", "immutabledict") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"ifeval needs {', '.join(missing)}: pip install 'spice-select[evaluate]'")
+    if allow_network:
+        return
+    import nltk
+
+    try:
+        nltk.data.find("tokenizers/punkt_tab")
+    except LookupError as error:
+        raise InputError(
+            "ifeval needs NLTK's punkt_tab, which is not on this machine, and the network is not used unless asked "
+            "for. Allow it with --allow-network, or set NLTK_DATA to a folder that holds tokenizers/punkt_tab."
+        ) from error
+
+
+@contextlib.contextmanager
+def _code_allowed(confirmed: bool) -> Iterator[None]:
+    """Hugging Face's code_eval wants to be told by the environment as well."""
+    before = os.environ.get("HF_ALLOW_CODE_EVAL")
+    if confirmed:
+        os.environ["HF_ALLOW_CODE_EVAL"] = "1"
+    try:
+        yield
+    finally:
+        if confirmed:
+            os.environ.pop("HF_ALLOW_CODE_EVAL", None)
+            if before is not None:
+                os.environ["HF_ALLOW_CODE_EVAL"] = before

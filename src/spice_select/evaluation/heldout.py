@@ -1,0 +1,211 @@
+"""Held-out rows: read, less those that a run saw, and judged by a model's response loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.config import DataSettings
+from spice_select.data.encode import Encoder, encode_rows
+from spice_select.data.formats import Format, detect_format
+from spice_select.data.records import Example, Row
+from spice_select.data.sources import read_rows
+from spice_select.errors import InputError
+from spice_select.evaluation.statistics import Estimate, row_difference, row_mean, token_difference, token_mean
+from spice_select.finished import load
+from spice_select.identity import rows_hash
+from spice_select.reread import reread_corpus
+
+ALL = "all"
+"""Every source together."""
+
+
+@dataclass(frozen=True)
+class HeldOutRows:
+    """The rows to judge models on.
+
+    Attributes:
+        name: the file, as named.
+        rows: those that are left.
+        format: how they are read.
+        left_out: rows left out because a run saw them.
+    """
+
+    name: str
+    rows: list[Row]
+    format: Format
+    left_out: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the numbers, beside the model."""
+        return {"rows_sha256": rows_hash(self.rows), "rows": len(self.rows), "format": self.format.name}
+
+
+def read_held_out(
+    name: str, settings: DataSettings, *, without: Sequence[Path] = (), allow_network: bool = False
+) -> HeldOutRows:
+    """Read held-out rows and leave out all whose content is in the corpus of a run.
+
+    Args:
+        name: any corpus that `spice select` reads.
+        settings: how it is read.
+        without: run folders; rows of their corpora (chosen or not) are left out, by content hash.
+        allow_network: may read a hub data set.
+
+    Raises:
+        InputError: as `read_rows`; nothing is left; the corpus of a run is gone or was changed since.
+    """
+    rows = read_rows(
+        name, split=settings.split, subset=settings.subset, revision=settings.revision, allow_network=allow_network
+    )
+    seen = {digest for run in without for digest in _seen(run, allow_network)}
+    kept = [row for row in rows if row.content_hash not in seen] if seen else rows
+    if not kept:
+        raise InputError(
+            f"held-out {name}: all of its {len(rows)} rows are in the corpus of {', '.join(map(str, without))}. "
+            "Give rows that the run did not see."
+        )
+    return HeldOutRows(name, kept, detect_format(kept, settings.format), len(rows) - len(kept))
+
+
+def _seen(path: Path, allow_network: bool) -> set[str]:
+    """Content hashes of the rows a run chose from."""
+    return {row.content_hash for row in reread_corpus(load(path), allow_network=allow_network)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowLosses:
+    """One model on the held-out rows.
+
+    Attributes:
+        rows: int64 ``[n]``, row numbers, ascending.
+        sources: the group of each row.
+        sums: float64 ``[n]``, response loss summed over the supervised tokens (nats).
+        tokens: int64 ``[n]``, supervised tokens.
+        truncated: how many rows were cut at the maximum length.
+        dropped: how many rows could not be used, by reason.
+        tokenizer: hash of the tokenizer's vocabulary: losses per token compare only where it is the same.
+    """
+
+    rows: NDArray[np.int64]
+    sources: tuple[str, ...]
+    sums: NDArray[np.float64]
+    tokens: NDArray[np.int64]
+    truncated: int
+    dropped: dict[str, int]
+    tokenizer: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows.tolist(),
+            "sources": list(self.sources),
+            "sums": self.sums.tolist(),
+            "tokens": self.tokens.tolist(),
+            "truncated": self.truncated,
+            "dropped": self.dropped,
+            "tokenizer": self.tokenizer,
+        }
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> "RowLosses":
+        return RowLosses(
+            rows=np.array(content["rows"], np.int64),
+            sources=tuple(content["sources"]),
+            sums=np.array(content["sums"], np.float64),
+            tokens=np.array(content["tokens"], np.int64),
+            truncated=content["truncated"],
+            dropped=content["dropped"],
+            tokenizer=content["tokenizer"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceLoss:
+    """Held-out loss of one model on one source.
+
+    Attributes:
+        source: the group, or ``all``.
+        tokens: supervised tokens.
+        per_token: loss per token: Σ loss / Σ tokens.
+        per_row: mean over the rows of their own loss per token.
+        per_token_difference, per_row_difference: less that of the first model, on the rows both could use; None for
+            the first model itself.
+    """
+
+    source: str
+    tokens: int
+    per_token: Estimate
+    per_row: Estimate
+    per_token_difference: Estimate | None = None
+    per_row_difference: Estimate | None = None
+
+
+def encode_held_out(held_out: HeldOutRows, encoder: Encoder) -> tuple[list[Example], dict[str, int]]:
+    """The rows under a model's own template, masked as a selection masks them; and the drops by reason."""
+    encoded = encode_rows(held_out.rows, held_out.format, encoder)
+    return encoded.examples, encoded.reasons
+
+
+def row_losses(
+    examples: Sequence[Example], sums: NDArray[np.float64], dropped: dict[str, int], tokenizer: str
+) -> RowLosses:
+    """The record of a model's losses; rows whose loss is not a finite number are dropped.
+
+    Raises:
+        InputError: no row has a finite loss.
+    """
+    finite = np.isfinite(sums)
+    if not finite.any():
+        raise InputError(
+            f"the loss is not a finite number on any of the {len(sums)} held-out rows: the weights may be damaged, "
+            "or the precision too low. Try --dtype float32."
+        )
+    if not finite.all():
+        dropped = {**dropped, "non-finite": int((~finite).sum())}
+    kept = [example for example, good in zip(examples, finite, strict=True) if good]
+    return RowLosses(
+        rows=np.array([example.row for example in kept], np.int64),
+        sources=tuple(example.source for example in kept),
+        sums=sums[finite],
+        tokens=np.array([example.num_supervised for example in kept], np.int64),
+        truncated=sum(example.truncated > 0 for example in kept),
+        dropped=dropped,
+        tokenizer=tokenizer,
+    )
+
+
+def by_source(losses: RowLosses, first: RowLosses | None = None) -> tuple[SourceLoss, ...]:
+    """Losses by source, all together first; with the differences to another model where one is given."""
+    names = sorted(set(losses.sources))
+    groups = np.array(losses.sources)
+    found = [_source(ALL, losses, np.ones(len(groups), np.bool_), first)]
+    if names != [""]:
+        found += [_source(name, losses, groups == name, first) for name in names]
+    return tuple(found)
+
+
+def _source(name: str, losses: RowLosses, where: NDArray[np.bool_], first: RowLosses | None) -> SourceLoss:
+    sums, tokens = losses.sums[where], losses.tokens[where].astype(np.float64)
+    loss = SourceLoss(
+        source=name or "(none)",
+        tokens=int(tokens.sum()),
+        per_token=token_mean(sums, tokens),
+        per_row=row_mean(sums / tokens),
+    )
+    if first is None:
+        return loss
+    _, own, other = np.intersect1d(losses.rows[where], first.rows, return_indices=True)
+    sums, tokens = sums[own], tokens[own]
+    first_sums, first_tokens = first.sums[other], first.tokens[other].astype(np.float64)
+    return SourceLoss(
+        source=loss.source,
+        tokens=loss.tokens,
+        per_token=loss.per_token,
+        per_row=loss.per_row,
+        per_token_difference=token_difference(sums, tokens, first_sums, first_tokens),
+        per_row_difference=row_difference(sums / tokens, first_sums / first_tokens),
+    )

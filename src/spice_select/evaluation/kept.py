@@ -1,0 +1,60 @@
+"""Finished results on disk, each under what decides it, so that nothing is computed twice."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spice_select.store import atomic, explained
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A folder of results.
+
+    Attributes:
+        folder: where they lie: ``MODEL-HASH/WHAT-HASH.json``, each written whole or not at all.
+    """
+
+    folder: Path
+
+    def path(self, model: str, what: str, identity: Mapping[str, Any]) -> Path:
+        """The file of one result. `identity` is flat and JSON-ready: equal facts give an equal result."""
+        return self.folder / _slug(model) / f"{_slug(what)}-{_digest(identity)}.json"
+
+    def read(self, model: str, what: str, identity: Mapping[str, Any]) -> Any:
+        """A finished result, or None. A damaged file counts as none: it is computed again and written over."""
+        path = self.path(model, what, identity)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        if not isinstance(content, dict) or content.get("identity") != json.loads(json.dumps(identity)):
+            return None
+        return content.get("result")
+
+    def write(self, model: str, what: str, identity: Mapping[str, Any], result: Any) -> Path:
+        """Keep a result. Raises InputError when the disk refuses."""
+        path = self.path(model, what, identity)
+        write_json(path, {"model": model, "what": what, "identity": identity, "result": result})
+        return path
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON in one step, making its folder. Raises InputError when the disk refuses."""
+    with explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as aside:
+        aside.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _slug(name: str) -> str:
+    """The last part of a name, fit for a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).name or name).lstrip(".")[:60] or "model"
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]

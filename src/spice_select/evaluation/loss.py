@@ -1,0 +1,76 @@
+"""The response loss of rows under a model: forward passes only, the logits at supervised positions alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from spice_select.data.batches import plan_batches
+from spice_select.data.records import Example
+from spice_select.errors import InputError
+from spice_select.gradients.backoff import is_out_of_memory
+from spice_select.gradients.batch import PaddedBatch
+from spice_select.gradients.head import supervised_positions
+from spice_select.gradients.loss import token_losses
+from spice_select.progress import Progress, Silent
+
+
+def response_losses(
+    model: nn.Module, examples: Sequence[Example], *, batch_tokens: int, progress: Progress | None = None
+) -> NDArray[np.float64]:
+    """Each example's cross-entropy, summed over its supervised tokens.
+
+    Batches are bucketed by length; one that does not fit in memory is halved. The model is left in the mode it came.
+
+    Args:
+        model: a causal language model, or a PEFT model around one.
+        examples: rows to judge.
+        batch_tokens: tokens in a batch, padding included.
+        progress: told the tokens done.
+
+    Returns:
+        float64 ``[n]`` in nats, in the order of `examples`. Cost: one forward pass of all tokens.
+
+    Raises:
+        InputError: an example without a supervised token, or one that does not fit in memory by itself.
+    """
+    lengths = [example.num_tokens for example in examples]
+    sums = np.empty(len(examples), np.float64)
+    training = model.training
+    model.eval()
+    try:
+        with (progress or Silent()).task("Held-out loss", sum(lengths), "tokens") as advance:
+            for positions in plan_batches(lengths, token_budget=batch_tokens):
+                sums[positions] = _within_memory(model, [examples[position] for position in positions])
+                advance(sum(lengths[position] for position in positions))
+    finally:
+        model.train(training)
+    return sums
+
+
+def _within_memory(model: nn.Module, examples: Sequence[Example]) -> NDArray[np.float64]:
+    try:
+        return _batch_losses(model, examples)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(examples) == 1:
+            raise InputError(
+                f"row {examples[0].row} ({examples[0].num_tokens} tokens) does not fit in memory by itself: cut rows "
+                "shorter with --max-length"
+            ) from error
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    middle = len(examples) // 2
+    return np.concatenate([_within_memory(model, half) for half in (examples[:middle], examples[middle:])])
+
+
+def _batch_losses(model: nn.Module, examples: Sequence[Example]) -> NDArray[np.float64]:
+    batch = PaddedBatch.of(examples, next(model.parameters()).device)
+    with torch.no_grad(), supervised_positions(model, batch):
+        logits = model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
+        losses = token_losses(logits, batch.targets).double()
+    sums = torch.zeros(batch.size, dtype=torch.float64, device=losses.device)
+    return sums.index_add_(0, batch.rows, losses).cpu().numpy()

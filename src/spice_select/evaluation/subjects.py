@@ -1,0 +1,221 @@
+"""What is evaluated: a base model, an adapter on one, a merged model, or the folder that training left."""
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from spice_select.errors import InputError
+from spice_select.evaluation.settings import ModelSettings
+from spice_select.models.embedded import NAME as EMBEDDED_NAME
+from spice_select.models.identify import identify_model
+from spice_select.models.load import load_model, load_tokenizer
+from spice_select.models.precision import choose_device, choose_precision
+from spice_select.models.quiet import quiet_transformers
+from spice_select.run import IDENTITY, MANIFEST
+from spice_select.store import sha256
+
+EMBEDDED = "embedded"
+"""How the embedded model is asked for by name."""
+_ADAPTER = "adapter_config.json"
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_SELECTION = "selected.jsonl"
+_MOVED_PROXY = "proxy/adapter"
+_TRAINED = "model"
+"""Where a training's folder holds what it trained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model that is found, not yet loaded.
+
+    Attributes:
+        name: as the person called it.
+        base: what `load_model` takes: a directory, a hub id, or None for the embedded model.
+        adapter: directory of the PEFT adapter on it, if any.
+        identity: content hashes, precision, device: JSON-ready facts that decide its numbers.
+        dtype: precision it will run in.
+        device: where it will run.
+    """
+
+    name: str
+    base: str | None
+    adapter: Path | None
+    identity: dict[str, Any]
+    dtype: str
+    device: str
+
+    @property
+    def kind(self) -> str:
+        """``adapter`` or ``model``."""
+        return "adapter" if self.adapter else "model"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A loaded subject.
+
+    Attributes:
+        model: the causal language model; with an adapter, its layers are in place inside it. In evaluation mode.
+        tokenizer: the adapter's own where it has one, else the base's.
+    """
+
+    model: nn.Module
+    tokenizer: Any
+
+
+def find_subject(name: str, settings: ModelSettings) -> Subject:
+    """Find what a name means, and hash it.
+
+    Args:
+        name: a model directory, GGUF file, hub id or ``embedded``; a PEFT adapter's directory; or the folder of a
+            finished training, which holds one of these.
+        settings: precision, device, what is allowed, the base of adapters.
+
+    Raises:
+        InputError: there is no such thing, or it is unfinished, or its base is not known; as `load_model`.
+    """
+    place = _inside(name)
+    adapter = Path(place) if place is not None and (Path(place) / _ADAPTER).is_file() else None
+    base = place if adapter is None else _base_of(adapter, settings.base)
+    device = choose_device(settings.device)
+    dtype = str(choose_precision(settings.dtype, device).dtype).removeprefix("torch.")
+    with _naming_base(adapter, base):
+        known = identify_model(base, allow_pickle=settings.allow_pickle, **_access(settings))
+    identity = {
+        "base_weights_sha256": known.weights_hash,
+        "base_commit": known.revision,
+        "adapter_sha256": _adapter_hash(adapter) if adapter else "",
+        "dtype": dtype,
+        "device": device.type,
+    }
+    if not known.weights_hash:
+        identity["base"] = known.name  # from the hub: its name and commit say what it is
+    return Subject(name=name, base=base, adapter=adapter, identity=identity, dtype=dtype, device=device.type)
+
+
+def open_subject(subject: Subject, settings: ModelSettings) -> Opened:
+    """Load a subject. Raises InputError as `load_model`, or when the adapter does not fit its base."""
+    loaded = load_model(
+        subject.base,
+        dtype=settings.dtype,
+        device=settings.device,
+        allow_pickle=settings.allow_pickle,
+        **_access(settings),
+    )
+    tokenizer = open_tokenizer(subject, settings)
+    if subject.adapter is None:
+        return Opened(loaded.model, tokenizer)
+    return Opened(_adapted(loaded.model, subject.adapter, subject.base), tokenizer)
+
+
+def open_tokenizer(subject: Subject, settings: ModelSettings) -> Any:
+    """The tokenizer alone: the adapter's own where it has one (training may have changed its template)."""
+    if subject.adapter is None or not (subject.adapter / "tokenizer_config.json").is_file():
+        return load_tokenizer(subject.base, **_access(settings))
+    from transformers import AutoTokenizer
+
+    with quiet_transformers():
+        return AutoTokenizer.from_pretrained(str(subject.adapter), local_files_only=True)
+
+
+def _adapted(model: nn.Module, adapter: Path, base: str | None) -> nn.Module:
+    from peft import PeftModel
+
+    try:
+        with quiet_transformers(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for names it is giving up
+            adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
+    except (RuntimeError, ValueError, KeyError) as error:
+        cause = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"adapter {adapter}: it does not fit its base {base or EMBEDDED_NAME} ({cause}). Give the model it was "
+            "trained on with --base."
+        ) from error
+    if adapted.active_peft_config.is_prompt_learning:
+        raise InputError(f"adapter {adapter}: prompt tuning is not supported, only adapters inside the layers (LoRA).")
+    inner: nn.Module = adapted.get_base_model().eval().requires_grad_(False)
+    return inner
+
+
+def _inside(name: str) -> str | None:
+    """The model or adapter that a name stands for; a training folder is entered."""
+    folder = Path(name).expanduser()
+    if name == EMBEDDED and not folder.exists():
+        return None
+    if not folder.is_dir() or _is_model(folder):
+        return name
+    if (folder / _SELECTION).is_file():
+        moved = folder / _MOVED_PROXY
+        also = f" The proxy that it moved while it selected is {moved}." if _is_model(moved) else ""
+        raise InputError(
+            f"{name}: a run of `spice select`, which chose rows and trained no target. Train a model on them, and "
+            f"evaluate the folder that this leaves.{also}"
+        )
+    if (folder / IDENTITY).is_file() and not (folder / MANIFEST).is_file():
+        raise InputError(f"{name}: training is unfinished. Run the same `spice train` command again to resume it.")
+    if _is_model(folder / _TRAINED):
+        return str(folder / _TRAINED)
+    found = [child for child in sorted(folder.iterdir()) if child.is_dir() and _is_model(child)]
+    found = [child for child in found if not child.name.startswith("checkpoint")]
+    if len(found) == 1:
+        return str(found[0])
+    if found:
+        names = ", ".join(child.name for child in found)
+        raise InputError(f"{name}: it holds several models ({names}). Name one of them: {found[0]}.")
+    raise InputError(
+        f"{name}: no model and no adapter in it (neither config.json nor {_ADAPTER}). Give a directory that "
+        "`save_pretrained` wrote, a folder that `spice train` finished, a .gguf file, or a hub id."
+    )
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / _ADAPTER).is_file() or (folder / "config.json").is_file()
+
+
+def _base_of(adapter: Path, given: str | None) -> str | None:
+    """The base model an adapter belongs to: as given, else as its config says."""
+    if given is not None:
+        return None if given == EMBEDDED else given
+    try:
+        named = json.loads((adapter / _ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (ValueError, AttributeError) as error:
+        raise InputError(
+            f"{adapter / _ADAPTER}: not a PEFT configuration ({error}). Save the adapter again."
+        ) from error
+    if not named:
+        raise InputError(f"adapter {adapter}: its {_ADAPTER} names no base model. Give it with --base.")
+    return None if named in (EMBEDDED, EMBEDDED_NAME) else str(named)
+
+
+@contextmanager
+def _naming_base(adapter: Path | None, base: str | None) -> Iterator[None]:
+    """An adapter's base that cannot be had: say whose it is, and the flag that helps."""
+    try:
+        yield
+    except InputError as error:
+        if adapter is None:
+            raise
+        raise InputError(
+            f"adapter {adapter}: its base {base!r} cannot be used: {error}. Say where it is with --base (or "
+            f"--base {EMBEDDED})."
+        ) from error
+
+
+def _adapter_hash(adapter: Path) -> str:
+    weights = adapter / _ADAPTER_WEIGHTS
+    if not weights.is_file():
+        raise InputError(
+            f"adapter {adapter}: it has no {_ADAPTER_WEIGHTS}. Pickled adapters are not read; save it again with "
+            "`save_pretrained`, which writes safetensors."
+        )
+    return sha256(weights) + sha256(adapter / _ADAPTER)
+
+
+def _access(settings: ModelSettings) -> dict[str, Any]:
+    return {"allow_network": settings.allow_network, "trust_remote_code": settings.trust_remote_code}

@@ -1,0 +1,54 @@
+"""Results on disk: each under what decides it, whole or absent."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from spice_select.errors import InputError
+from spice_select.evaluation.kept import Kept
+
+
+def test_a_result_is_found_under_its_own_identity_alone(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    kept.write("a/model", "task", {"weights": "1", "limit": None}, {"score": 0.5})
+    assert kept.read("a/model", "task", {"limit": None, "weights": "1"}) == {"score": 0.5}
+    assert kept.read("a/model", "task", {"weights": "2", "limit": None}) is None
+    assert kept.read("a/model", "other", {"weights": "1", "limit": None}) is None
+
+
+def test_a_file_that_was_renamed_answers_no_other_question(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    written = kept.write("model", "task", {"weights": "1"}, 1)
+    shutil.copy(written, kept.path("model", "task", {"weights": "2"}))
+    assert kept.read("model", "task", {"weights": "2"}) is None
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"identity": {"weights": "1"}', "\x00"])
+def test_a_damaged_file_counts_as_absent(tmp_path: Path, content: str) -> None:
+    kept = Kept(tmp_path)
+    kept.write("model", "task", {"weights": "1"}, 1).write_text(content)
+    assert kept.read("model", "task", {"weights": "1"}) is None
+    kept.write("model", "task", {"weights": "1"}, 2)
+    assert kept.read("model", "task", {"weights": "1"}) == 2
+
+
+def test_two_models_of_one_folder_name_are_told_apart_by_content(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    kept.write("x/model", "task", {"weights": "1"}, 1)
+    kept.write("y/model", "task", {"weights": "2"}, 2)
+    assert kept.read("y/model", "task", {"weights": "2"}) == 2
+    assert kept.read("x/model", "task", {"weights": "1"}) == 1
+
+
+def test_names_with_odd_characters_stay_in_the_folder(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    for name in ("..", "../../etc", "a b:c*", "/"):
+        path = kept.write(name, "x/../y", {}, 1)
+        assert path.resolve().is_relative_to(tmp_path.resolve())
+
+
+def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file"):
+        Kept(tmp_path / "file").write("model", "task", {}, 1)
