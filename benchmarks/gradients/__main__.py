@@ -1,7 +1,10 @@
 """Measure the gradient engine and write the numbers as JSON.
 
-python -m benchmarks.gradients --corpus corpus.jsonl.gz --out gradients.json
-python -m benchmarks.gradients --only speed        # generated rows where no corpus is given
+python -m benchmarks.gradients speed --corpus corpus.jsonl.gz     # against the plain pass and the loop; peak memory
+python -m benchmarks.gradients peers --corpus corpus.jsonl.gz     # against other libraries
+python -m benchmarks.gradients gpu                                # all of it on a GPU, with random weights
+
+Rows are generated where no corpus is given.
 """
 
 import argparse
@@ -16,68 +19,86 @@ import torch
 
 from spice_select.data.records import Example
 from spice_select.models import load_model
+from spice_select.models.load import Loaded
 
+from .gpu import measure_gpu
+from .peers.compare import CLOCKS, compare, over_engine, write_setting
+from .peers.environments import cache_folder
 from .rows import generated_rows, real_rows
 from .speed import measure_peak, measure_speed
-from .sweep import exact_gradients, length_bias, sweep
 
 
 def main() -> None:
     options = _options()
-    loaded = load_model(options.model, dtype=options.dtype, device=options.device)
-    parts: dict[str, Any] = {}
-    report = {"model": loaded.name, "precision": loaded.precision, "machine": _machine(), "parts": parts}
-    only = options.only or ("speed", "peak", "fidelity")
-
-    def rows(count: int) -> list[Example]:
-        if options.corpus:
-            return real_rows(options.corpus, loaded.tokenizer, count, options.max_tokens)
-        return generated_rows(loaded.model.config.vocab_size, count, options.max_tokens)
-
+    if options.threads:
+        torch.set_num_threads(options.threads)
     started = perf_counter()
-    if "speed" in only:
-        parts["speed"] = measure_speed(
-            loaded.model,
-            rows(options.rows),
-            token_budget=options.token_budget,
-            dim=options.dim,
-            repeats=options.repeats,
-        )
-        _show(parts["speed"])
-    if "peak" in only:
-        longest = sorted(rows(options.rows), key=lambda e: -e.num_tokens)[: options.peak_rows]
-        parts["peak"] = measure_peak(options.model, longest, options.dim)
-        _show(parts["peak"])
-    if "fidelity" in only:
-        probe = rows(options.probe)
-        exact, norms = exact_gradients(loaded.model, probe, options.token_budget)
-        parts["length_bias"] = length_bias(probe, norms)
-        _show(parts["length_bias"])
-        parts["fidelity"] = []
-        for record in sweep(loaded.model, exact, options.seeds, options.dense):
-            parts["fidelity"].append(record)
-            _show(record)
-    report["seconds"] = perf_counter() - started
-    Path(options.out).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    report = {"machine": _machine(), **_PARTS[options.part](options)}
+    report["total_seconds"] = perf_counter() - started
+    Path(options.out or f"gradients-{options.part}.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+
+
+def _speed(options: argparse.Namespace) -> dict[str, Any]:
+    loaded = load_model(options.model, dtype=options.dtype, device=options.device)
+    rows = _rows(options, loaded)
+    speed = measure_speed(
+        loaded.model,
+        rows,
+        token_budget=options.token_budget,
+        dim=options.dim,
+        repeats=options.repeats,
+        names=options.subjects,
+    )
+    _show(speed)
+    longest = sorted(rows, key=lambda e: -e.num_tokens)[: options.peak_rows]
+    peak = measure_peak(options.model, longest, options.dim) if options.peak_rows else None
+    _show(peak)
+    return {"model": loaded.name, "precision": loaded.precision, "speed": speed, "peak": peak}
+
+
+def _peers(options: argparse.Namespace) -> dict[str, Any]:
+    loaded = load_model(options.model, dtype="float32", device="cpu")
+    folder = cache_folder() / "gradient-peers"
+    write_setting(folder, loaded.model, _rows(options, loaded), options.token_budget, options.dim)
+    records = compare(folder, options.peers or (), threads=torch.get_num_threads(), repeats=options.repeats)
+    for record in records:
+        _show(record)
+    ratios = {clock: over_engine(records, clock) for clock in CLOCKS}
+    _show(ratios)
+    return {"model": loaded.name, "records": records, "over_engine": ratios}
+
+
+def _gpu(options: argparse.Namespace) -> dict[str, Any]:
+    return measure_gpu(tiny=options.tiny, dim=options.dim, repeats=options.repeats, show=_show)
+
+
+_PARTS = {"speed": _speed, "peers": _peers, "gpu": _gpu}
+
+
+def _rows(options: argparse.Namespace, loaded: Loaded) -> list[Example]:
+    if options.corpus:
+        return real_rows(options.corpus, loaded.tokenizer, options.rows, options.max_tokens)
+    return generated_rows(loaded.model.config.vocab_size, options.rows, options.max_tokens)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=tuple(_PARTS), nargs="?", default="speed")
     parser.add_argument("--model", default=None, help="directory or hub id; the embedded proxy unless given")
     parser.add_argument("--corpus", default=None, help="file of real rows; generated ones unless given")
-    parser.add_argument("--out", default="gradients.json")
-    parser.add_argument("--only", nargs="*", choices=("speed", "peak", "fidelity"))
+    parser.add_argument("--out", default=None, help="JSON file; gradients-PART.json unless given")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="0: what torch takes by itself")
     parser.add_argument("--rows", type=int, default=24, help="rows that are timed")
-    parser.add_argument("--probe", type=int, default=150, help="rows of the fidelity sweep")
-    parser.add_argument("--peak-rows", type=int, default=8)
+    parser.add_argument("--subjects", nargs="*", help="which of the timed things; plain and engine always")
+    parser.add_argument("--peers", nargs="*", help="which libraries; all unless given")
+    parser.add_argument("--peak-rows", type=int, default=8, help="rows of the batch whose memory is taken; 0 for none")
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--token-budget", type=int, default=2048)
     parser.add_argument("--dim", type=int, default=4096)
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--dense", type=int, nargs="*", default=[512], help="dimensions of the dense Rademacher sketch")
+    parser.add_argument("--tiny", action="store_true", help="the GPU part with a toy model, on a processor if need be")
     return parser.parse_args()
 
 

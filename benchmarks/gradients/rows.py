@@ -13,7 +13,7 @@ from spice_select.data.sources import read_rows
 def real_rows(corpus: str, tokenizer: object, count: int, max_tokens: int, seed: int = 0) -> list[Example]:
     """`count` rows drawn at random, cut to `max_tokens`, each with a supervised token left."""
     rows = read_rows(corpus)
-    chosen = np.random.default_rng(seed).permutation(len(rows))[: 2 * count]
+    chosen = np.random.default_rng(seed).permutation(len(rows))[: 8 * count]  # some lose their answer when cut
     drawn = [rows[i] for i in chosen]
     encoded = encode_rows(drawn, detect_format(drawn), Encoder(tokenizer, max_length=max_tokens))
     return list(encoded.examples)[:count]

@@ -2,8 +2,9 @@
 
 import multiprocessing
 import resource
-from collections.abc import Sequence
-from time import perf_counter
+from collections.abc import Callable, Sequence
+from statistics import median
+from time import perf_counter, process_time
 from typing import Any
 
 import torch
@@ -13,33 +14,40 @@ from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
 from spice_select.sketch import SparseJL
 
-from .subjects import TimedSketch, subjects
+from .subjects import Subject, TimedSketch, subjects
+
+PEAK_SUBJECTS = ("plain", "engine", "last-layer", "full-weights")
+CLOCKS: dict[str, Callable[[], float]] = {"wall": perf_counter, "cpu": process_time}
+"""On one thread, processor time is what the wall shows on a quiet machine. On a GPU only the wall means anything."""
 
 
 def measure_speed(
-    model: nn.Module, examples: Sequence[Example], *, token_budget: int, dim: int, repeats: int
+    model: nn.Module,
+    examples: Sequence[Example],
+    *,
+    token_budget: int,
+    dim: int,
+    repeats: int,
+    names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Best of `repeats` passes of each subject, taken in turn so that a change in the machine's load meets all."""
+    """Seconds of each subject, and their ratios.
+
+    Subjects take turns batch by batch, so that other work on the machine meets all of them alike. Seconds are the best
+    of the repeats, ratios the median over repeats.
+    """
     plan = plan_batches([e.num_tokens for e in examples], token_budget=token_budget)
     batches = [[examples[i] for i in batch] for batch in plan]
     sketch = TimedSketch(SparseJL(dim))
     tried = subjects(dim, sketch)
+    if names:
+        tried = {name: subject for name, subject in tried.items() if name in {"plain", "engine", *names}}
     for subject in tried.values():  # operators are drawn, memory is mapped
         subject(model, batches[-1][:1])
-    best = dict.fromkeys(tried, float("inf"))
-    share = 1.0
-    for _ in range(repeats):
-        for name, subject in tried.items():
-            sketch.seconds = 0.0
-            start = perf_counter()
-            for batch in batches:
-                subject(model, batch)
-            if next(model.parameters()).is_cuda:
-                torch.cuda.synchronize()
-            seconds = perf_counter() - start
-            if name == "engine" and seconds < best[name]:
-                share = sketch.seconds / seconds
-            best[name] = min(best[name], seconds)
+    sketch.seconds = 0.0
+    passes = [_one_pass(tried, model, batches) for _ in range(repeats)]
+    over_plain = {
+        clock: {name: median(p[clock][name] / p[clock]["plain"] for p in passes) for name in tried} for clock in CLOCKS
+    }
     return {
         "rows": len(examples),
         "tokens": sum(e.num_tokens for e in examples),
@@ -47,18 +55,35 @@ def measure_speed(
         "padded": sum(len(b) * max(e.num_tokens for e in b) for b in batches),
         "batches": len(batches),
         "threads": torch.get_num_threads(),
-        "seconds": best,
-        "over_plain": {name: seconds / best["plain"] for name, seconds in best.items()},
-        "loop_over_engine": best["loop"] / best["engine"],
-        "sketch_share": share,
+        "seconds": {clock: {name: min(p[clock][name] for p in passes) for name in tried} for clock in CLOCKS},
+        "over_plain": over_plain,
+        "loop_over_engine": {clock: r["loop"] / r["engine"] for clock, r in over_plain.items() if "loop" in r},
+        "sketch_share": sketch.seconds / sum(p["wall"]["engine"] for p in passes),
     }
+
+
+def _one_pass(
+    tried: dict[str, Subject], model: nn.Module, batches: Sequence[Sequence[Example]]
+) -> dict[str, dict[str, float]]:
+    """Seconds by clock and subject, every batch given to each subject in turn."""
+    spent = {clock: dict.fromkeys(tried, 0.0) for clock in CLOCKS}
+    synchronise = torch.cuda.synchronize if next(model.parameters()).is_cuda else lambda: None
+    for batch in batches:
+        for name, subject in tried.items():
+            synchronise()
+            start = {clock: read() for clock, read in CLOCKS.items()}
+            subject(model, batch)
+            synchronise()
+            for clock, read in CLOCKS.items():
+                spent[clock][name] += read() - start[clock]
+    return spent
 
 
 def measure_peak(model_name: str | None, examples: Sequence[Example], dim: int) -> dict[str, Any]:
     """Peak memory above the loaded model, MiB, of one pass over one batch, each subject in a process of its own."""
     context = multiprocessing.get_context("spawn")
     peaks = {}
-    for name in ("plain", "engine", "last-layer", "full-weights"):
+    for name in PEAK_SUBJECTS:
         with context.Pool(1) as pool:
             peaks[name] = pool.apply(_peak, (name, model_name, list(examples), dim))
     return {

@@ -41,7 +41,7 @@ def reuse_gradients(run: RunFolder, progress: Progress) -> None:
 def _neighbours(run: RunFolder) -> list[Path]:
     """Runs with a still proxy beside this one, those that have gradients."""
     folders = sorted(run.path.resolve().parent.glob(f"*/{IDENTITY}"))
-    return [path.parent for path in folders if path.parent != run.path.resolve() and _parts(path.parent)]
+    return [path.parent for path in folders if path.parent != run.path.resolve() and len(_parts(path.parent)) > 1]
 
 
 def _identity(folder: Path) -> Mapping[str, Any]:
@@ -57,9 +57,8 @@ def _facts(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parts(folder: Path) -> list[Path]:
-    return [path for path in sorted((folder / outputs.FEATURES).glob("*")) if path.suffix in (".parquet", ".sha256")] + [
-        path for path in [folder / outputs.FIDELITY] if path.is_file()
-    ]
+    files = sorted((folder / outputs.FEATURES).glob("part-*")) + [folder / outputs.FIDELITY]
+    return [path for path in files if path.suffix in (".parquet", ".sha256", ".json") and path.is_file()]
 
 
 def _link(source: Path, target: Path) -> None:

@@ -211,7 +211,7 @@ def test_an_unknown_flag_suggests_the_nearest(spice, corpus: Corpus) -> None:
 
 
 def test_a_fault_of_ours_exits_with_1(spice, corpus: Corpus, small, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spice_select.pipeline.certificate", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("spice_select.offline.certificate", lambda *a, **k: 1 / 0)
     code, _, err = spice("select", corpus(), *small, "--out", corpus().parent / "r")
     assert code == 1
     assert "ZeroDivisionError" in err

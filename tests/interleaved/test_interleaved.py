@@ -231,6 +231,7 @@ def test_the_sceptics_arithmetic_holds_on_its_runs(corpus: Corpus, options, tmp_
         ({"budget": "1k-tokens"}, "budget in tokens"),
         ({"per_source_max": 0.5}, "--per-source-max"),
         ({"parameters": "last-layer"}, "--parameters last-layer"),
+        ({"warmup_rows": 8, "precondition": "adam", "normalise": "unit"}, "--warmup-rows.*--precondition adam"),
         ({"budget": 3}, "3 rows over 5 pools"),
         ({"carry_state": True, "picker": "random"}, "--carry-state"),
         ({"carry_state": True, "objective": "target-variance"}, "--carry-state"),

@@ -115,15 +115,20 @@ class _Met:
 def _refuse(settings: SelectSettings, budget: Budget) -> None:
     """What the procedure cannot honour is said before anything is computed."""
     quota = "shares hold for a whole choice, not for a pool. Leave it out"
-    clashes = {
+    clashes: dict[str, object] = {
         "a budget in tokens: pools need a number of rows. Give --budget in rows or as a share": budget.tokens,
         f"--per-source-min: {quota}": settings.selection.per_source_min,
         f"--per-source-max: {quota}": settings.selection.per_source_max,
     }
+    own = "the proxy warms up by its own steps. Leave it out"
+    gradients = settings.gradients
+    clashes |= {f"--warmup-rows: {own}": gradients.warmup_rows, f"--adapter: {own}": gradients.adapter}
     faults = [sentence for sentence, given in clashes.items() if given is not None]
-    if settings.gradients.parameters != "lora":
+    if gradients.precondition != "none":
+        faults.append(f"--precondition {gradients.precondition}: its moments are those of a proxy that stands still")
+    if gradients.parameters != "lora":
         faults.append(
-            f"--parameters {settings.gradients.parameters}: what moves is a LoRA, and its gradients are those that "
+            f"--parameters {gradients.parameters}: what moves is a LoRA, and its gradients are those that "
             "count. Give --parameters lora"
         )
     if faults:

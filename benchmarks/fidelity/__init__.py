@@ -1,0 +1,1 @@
+"""How far sketches of gradients can be trusted, against their length."""

@@ -1,0 +1,1 @@
+"""How much the loss's reduction prefers short or long responses."""
