@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--budget", default="10%")
     parser.add_argument("--pool-size", type=int, default=30)
     parser.add_argument("--update-every", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3, help="of the tuning, in steps of 8 rows")
+    parser.add_argument("--learning-rate", type=float, default=3e-4, help="of the tuning")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--arms", nargs="*", help=f"some of: {', '.join(arm.name for arm in ARMS)}")
     parser.add_argument(
@@ -62,7 +64,14 @@ def _tuned(arm: Arm, seed: int, options: argparse.Namespace, progress: TerminalP
     chosen = "static SPICE" if arm.train else arm.name  # these arms need a run to stand beside, whichever
     place = options.work / "select" / f"{_slug(chosen)}-{common['seed']}"
     run = spice.select(options.work / "corpus.jsonl", out=place, progress=progress, **{**common, **arm.select})
-    settings = {"epochs": 3, "batch_size": 4, "accumulation": 2, "learning_rate": 3e-4, **arm.train}
+    settings = {
+        "epochs": options.epochs,
+        "batch_size": 2,  # two rows are padded to the longer of them: little is
+        "accumulation": 4,
+        "learning_rate": options.learning_rate,
+        "warmup_ratio": 0.0,
+        **arm.train,
+    }
     made = spice.train(
         run,
         model=options.model,

@@ -57,7 +57,7 @@ def _facts(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parts(folder: Path) -> list[Path]:
-    files = sorted((folder / outputs.FEATURES).glob("part-*")) + [folder / outputs.FIDELITY]
+    files = [*sorted((folder / outputs.FEATURES).glob("part-*")), folder / outputs.FIDELITY]
     return [path for path in files if path.suffix in (".parquet", ".sha256", ".json") and path.is_file()]
 
 
