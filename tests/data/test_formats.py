@@ -1,10 +1,11 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spice_select.data.formats import FORMATS, detect_format
+from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.records import Conversation, Drop, Row
 from spice_select.errors import InputError
 
@@ -179,6 +180,7 @@ FIELDS = ["messages", "conversations", "instruction", "input", "output", "histor
 
 
 @given(raw=st.dictionaries(st.sampled_from(FIELDS), JSON), known=st.sampled_from(FORMATS))
+@example(raw={"history": 1}, known=Alpaca())
 @settings(max_examples=150, deadline=None)
 def test_no_row_whatever_it_holds_raises(raw, known):
     known.matches(raw)

@@ -119,7 +119,7 @@ def test_a_run_cut_off_after_any_part_ends_as_one_that_was_not(
 ) -> None:
     path = corpus()
     options = {**options, "schedule": schedule, "pool_size": 10}
-    expected = contents(spice.select(path, out=tmp_path / "whole", **options).path)
+    expected = contents(spice.select(path, out=tmp_path / "undisturbed" / "whole", **options).path)
     write, count = PartStore.write, 0
 
     def cut(self: PartStore, part: int, block: Any) -> None:
@@ -134,14 +134,14 @@ def test_a_run_cut_off_after_any_part_ends_as_one_that_was_not(
         with monkeypatch.context() as patch:
             patch.setattr(PartStore, "write", cut)
             with pytest.raises(KeyboardInterrupt):
-                spice.select(path, out=tmp_path / f"cut{limit}", **options)
-        assert contents(spice.select(path, out=tmp_path / f"cut{limit}", **options).path) == expected
+                spice.select(path, out=tmp_path / f"parent{limit}" / "cut", **options)
+        assert contents(spice.select(path, out=tmp_path / f"parent{limit}" / "cut", **options).path) == expected
 
 
 def test_a_killed_process_loses_nothing_that_was_finished(corpus: Corpus, options, tmp_path: Path) -> None:
     """SIGKILL in the middle of writing a part, twice; then the run is resumed here."""
     path = corpus()
-    expected = contents(spice.select(path, out=tmp_path / "whole", **options).path)
+    expected = contents(spice.select(path, out=tmp_path / "undisturbed" / "whole", **options).path)
     script = (
         "import json, os, signal, sys\nimport spice_select as spice\n"
         "from spice_select.gradients import stage\nimport spice_select.store.parts as parts\n"
@@ -154,14 +154,14 @@ def test_a_killed_process_loses_nothing_that_was_finished(corpus: Corpus, option
     )
     for part in (1, 3):
         killed = subprocess.run(
-            [sys.executable, "-c", script, str(path), str(tmp_path / "r"), str(part), json.dumps(options)],
+            [sys.executable, "-c", script, str(path), str(tmp_path / "killed" / "r"), str(part), json.dumps(options)],
             capture_output=True,
             env={**os.environ, "HF_HUB_OFFLINE": "1"},
         )
         assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    finished = [PartStore(tmp_path / "r" / "gradients").is_finished(part) for part in range(4)]
+    finished = [PartStore(tmp_path / "killed" / "r" / "gradients").is_finished(part) for part in range(4)]
     assert finished == [True, True, True, False]
-    assert contents(spice.select(path, out=tmp_path / "r", **options).path) == expected
+    assert contents(spice.select(path, out=tmp_path / "killed" / "r", **options).path) == expected
 
 
 def test_a_part_altered_on_disk_is_computed_again(corpus: Corpus, options, tmp_path: Path) -> None:

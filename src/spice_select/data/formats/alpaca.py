@@ -29,7 +29,10 @@ class Alpaca:
 def _messages(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if system := optional_text(raw, "system"):
         yield {"role": "system", "content": system}
-    for number, pair in enumerate(raw.get("history") or (), start=1):
+    history = raw.get("history") or ()
+    if not isinstance(history, list | tuple):
+        raise RowError("broken-history", f"'history' is of type {type(history).__name__}, not a list of pairs")
+    for number, pair in enumerate(history, start=1):
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise RowError("broken-history", f"entry {number} of 'history' is not a pair of question and answer")
         yield {"role": "user", "content": text_of(pair[0], number)}
