@@ -21,17 +21,19 @@ class Arm:
 
 MOVING = {"schedule": "interleaved"}
 UNIT = {"normalise": "unit"}
+PAPER = {"normalise": "none"}  # gradients as they are
 
 ARMS = (
     Arm("random", {}, {"on": "random"}, seeded=False),
     # Picks that look at no gradient need none of the whole model: the last block's are taken, to be quick.
     Arm("random in pools", {**MOVING, "picker": "random", "last_blocks": 1}),
-    Arm("interleaved SPICE", MOVING),
-    Arm("interleaved, λ = 0", {**MOVING, "conflict_weight": 0.0}),
+    Arm("interleaved SPICE", {**MOVING, **PAPER}),
+    Arm("interleaved, λ = 0", {**MOVING, **PAPER, "conflict_weight": 0.0}),
     Arm("interleaved, unit norms", {**MOVING, **UNIT}),
-    Arm("static SPICE", {}, seeded=False),
+    Arm("static SPICE", PAPER, seeded=False),
     Arm("static, unit norms", UNIT, seeded=False),
     Arm("static, unit norms, λ = 0", {**UNIT, "conflict_weight": 0.0}, seeded=False),
+    Arm("static, unit norms, target variance", {**UNIT, "objective": "target-variance"}, seeded=False),
     Arm("full, as many steps", {}, {"on": "full", "match": "steps"}, seeded=False),
     Arm("full, one epoch", {}, {"on": "full", "epochs": 1}, seeded=False),
 )

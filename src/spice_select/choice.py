@@ -62,7 +62,7 @@ def criterion(settings: SelectionSettings) -> Criterion:
 
 
 def choose(
-    matrix: NDArray[np.float32],
+    matrix: NDArray[np.floating],
     features: FeatureBlock,
     sources: Sequence[str],
     budget: Budget,
@@ -90,7 +90,7 @@ def choose(
 
 
 def _within_tokens(
-    matrix: NDArray[np.float32],
+    matrix: NDArray[np.floating],
     features: FeatureBlock,
     tokens: int,
     settings: SelectionSettings,
@@ -133,12 +133,18 @@ def _quotas(sources: Sequence[str], k: int, settings: SelectionSettings) -> dict
     }
 
 
-def normalised(matrix: NDArray[np.float32], rule: str) -> NDArray[np.float32]:
-    """The matrix as the selector sees it: as it is, or with rows of length one (zero rows stay zero)."""
+def normalised(matrix: NDArray[np.float32], rule: str) -> NDArray[np.floating]:
+    """The matrix as the selector sees it: as it is, or with rows of length one (zero rows stay zero).
+
+    Unit rows are float64: every row's first gain is then log(1 + α) to within the selector's tie, so the lowest row
+    comes first. In float32 rounding would decide, and with it the batch that a row happened to be computed in.
+    """
     if rule == "none":
         return matrix
-    lengths = np.linalg.norm(matrix.astype(np.float64), axis=1, keepdims=True)
-    return np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0)
+    rows = matrix.astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    np.divide(rows, lengths, out=rows, where=lengths > 0)
+    return rows
 
 
 def usable(block: FeatureBlock) -> tuple[FeatureBlock, list[Drop]]:

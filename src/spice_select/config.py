@@ -120,8 +120,9 @@ class SelectionSettings(_Group):
         0.1, ge=0, description="Weight λ of the penalty on gradient conflict; 0 turns it off."
     )
     normalise: Literal["none", "unit"] = Field(
-        "none",
-        description="`unit` scales every gradient to length one, so that short answers gain nothing by their size.",
+        "unit",
+        description="`unit` scales every gradient to length one, so that directions count and short answers gain "
+        "nothing by the size of theirs; `none` takes them as they are, as the paper has it.",
     )
     stop_ratio: float | None = Field(
         None,

@@ -61,8 +61,8 @@ class Run:
         return usable(PartStore(self.path / outputs.FEATURES).read(self.manifest["parts"]))[0]
 
     @property
-    def matrix(self) -> NDArray[np.float32]:
-        """The features as the selector saw them ``[n, d]``: normalised where the settings say so."""
+    def matrix(self) -> NDArray[np.floating]:
+        """The features as the selector saw them ``[n, d]``: of length one, float64, where the settings say so."""
         return normalised(self.features.features, self.settings.selection.normalise)
 
     @property

@@ -125,6 +125,7 @@ def _fill(
         examples=examples,
         drops=drops,
         chosen=chosen,
+        normalise=settings.selection.normalise,
         notes=corpus.notes,
         seconds=clock.seconds,
     )

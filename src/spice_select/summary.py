@@ -96,10 +96,11 @@ def summarise(
     examples: Sequence[Example],
     drops: Sequence[Drop],
     chosen: Chosen,
+    normalise: str,
     notes: Sequence[str],
     seconds: Mapping[str, float],
 ) -> Summary:
-    """Gather the numbers of a run."""
+    """Gather the numbers of a run; `normalise` is the rule that the gradients were scaled by."""
     features, selection, fidelity = chosen.features, chosen.selection, chosen.fidelity
     versus, picks = chosen.versus, selection.indices
     return Summary(
@@ -131,7 +132,7 @@ def summarise(
             *notes,
             *chosen.notes,
             *([f"{fidelity.warning}."] if fidelity and fidelity.warning else []),
-            *_length_note(features, picks),
+            *_length_note(features, picks, normalise),
         ],
         seconds=dict(seconds),
     )
@@ -156,13 +157,18 @@ def _mix(sources: Mapping[int, str], features: FeatureBlock, chosen: Any) -> lis
     return mix
 
 
-def _length_note(features: FeatureBlock, chosen: Any) -> list[str]:
+def _length_note(features: FeatureBlock, chosen: Any, normalise: str) -> list[str]:
     everywhere, here = np.median(features.supervised), np.median(features.supervised[chosen])
     if everywhere / 2 <= here <= everywhere * 2:
         return []
     word = "shorter" if here < everywhere else "longer"
-    return [
+    found = (
         f"The chosen responses are much {word} than the corpus' (median {here:.0f} against {everywhere:.0f} supervised "
-        "tokens): log det favours large gradients, and their size depends on length. Compare with `--normalise unit`, "
-        "which leaves length out, before training on this."
-    ]
+        "tokens)"
+    )
+    if normalise == "none":
+        return [
+            f"{found}: log det favours large gradients, and their size depends on length. Compare with `--normalise "
+            "unit`, which leaves length out, before training on this."
+        ]
+    return [f"{found}. Look at the picks, and at the budget in tokens, before training on this."]

@@ -49,6 +49,7 @@ def options(tiny_proxy: Path) -> dict[str, Any]:
         "update_every": 2,
         "learning_rate": 0.02,
         "lora_rank": 4,
+        "normalise": "none",
     }
 
 

@@ -26,7 +26,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return parts
 
 
-CHOICES = [{"normalise": "unit"}, {"budget": 3}, {"conflict_weight": 0.0}, {"schedule": "pools", "pool_size": 10}]
+CHOICES = [{"normalise": "none"}, {"budget": 3}, {"conflict_weight": 0.0}, {"schedule": "pools", "pool_size": 10}]
 
 
 @pytest.mark.parametrize("change", CHOICES, ids=str)
@@ -70,7 +70,7 @@ def test_a_damaged_part_of_the_neighbour_is_computed_again_and_the_neighbour_lef
     data[200] ^= 1
     part.write_bytes(data)
     computed.clear()
-    second = spice.select(path, out=tmp_path / "runs" / "second", normalise="unit", **options)
+    second = spice.select(path, out=tmp_path / "runs" / "second", normalise="none", **options)
     assert len(computed) == 1
     assert part.read_bytes() == bytes(data)
     assert len(second.features.rows) == 40

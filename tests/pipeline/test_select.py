@@ -53,7 +53,7 @@ def test_the_chosen_rows_come_out_exactly_as_they_went_in(corpus: Corpus, option
 
 def test_the_selection_is_naive_greedy_on_the_stored_features(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", conflict_weight=0.5, **options)
-    expected = spice.naive(run.features.features, 10, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.5))
+    expected = spice.naive(run.matrix, 10, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.5))
     assert run.selection.indices.tolist() == expected.indices.tolist()
     np.testing.assert_allclose(run.selection.gains, expected.gains, rtol=1e-9)
     assert [row["spice"]["row"] for row in run.dataset] == run.features.rows[expected.indices].tolist()

@@ -21,7 +21,9 @@ OPTIONS: dict[str, Any] = {"sketch_dim": 256, "dtype": "float32", "device": "cpu
 @pytest.fixture
 def run(tiny_proxy: Path, corpus: Callable[..., Path], sums: Callable[..., Any], tmp_path: Path) -> Run:
     file = corpus(sums(60, seed=7))
-    return spice_select.select(file, model=str(tiny_proxy), budget=0.2, out=tmp_path / "run", **OPTIONS)
+    return spice_select.select(
+        file, model=str(tiny_proxy), budget=0.2, normalise="none", out=tmp_path / "run", **OPTIONS
+    )
 
 
 def test_a_model_agrees_with_itself_wholly(run: Run, tiny_proxy: Path) -> None:

@@ -12,7 +12,7 @@ from spice_select.agreement.alignment import alignment, cosine_correlation, cosi
 from spice_select.agreement.chance import chance_overlap
 from spice_select.agreement.features import MODEL_SETTINGS, for_model, own_features, reseeded_features, sample_features
 from spice_select.agreement.result import SourceShares, Transfer
-from spice_select.choice import normalised
+from spice_select.choice import criterion, normalised
 from spice_select.config import SelectSettings
 from spice_select.data.budget import Budget
 from spice_select.data.encode import Encoder, encode_rows
@@ -25,7 +25,7 @@ from spice_select.models.family import family_of, kinship
 from spice_select.progress import Progress, Silent
 from spice_select.proxy import Proxy, find_proxy
 from spice_select.reread import reread_corpus
-from spice_select.selection import Conflict, LogDet, greedy
+from spice_select.selection import greedy
 from spice_select.store import FeatureBlock
 
 LEAST_ROWS = 4
@@ -156,10 +156,8 @@ def _picks(run: Run, n: int, share: str | float | None) -> int:
 
 def _choose(block: FeatureBlock, k: int, settings: SelectSettings) -> set[int]:
     """Positions that the run's criterion picks: one global greedy."""
-    matrix = normalised(block.features, settings.selection.normalise)
-    weight = settings.selection.conflict_weight
-    penalty = Conflict(weight=weight) if weight else None
-    return set(greedy(matrix, k, objective=LogDet(alpha=settings.selection.alpha), penalty=penalty).indices.tolist())
+    matrix, rule = normalised(block.features, settings.selection.normalise), criterion(settings.selection)
+    return set(greedy(matrix, k, objective=rule.objective, penalty=rule.penalty).indices.tolist())
 
 
 def _compare(

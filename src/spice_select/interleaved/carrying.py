@@ -45,12 +45,12 @@ class CarryingPicker:
         self._sum: Matrix = np.zeros(0)
         self._count = 0
 
-    def whitened(self, matrix: NDArray[np.float32]) -> Matrix:
+    def whitened(self, matrix: NDArray[np.floating]) -> Matrix:
         """The pool's rows as the state leaves them, float64 ``[m, d]``: their log det is the information added."""
         root = self._opened(matrix.shape[1])
         return root.whiten(matrix.astype(np.float64))
 
-    def pick(self, matrix: NDArray[np.float32], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
+    def pick(self, matrix: NDArray[np.floating], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
         """See `Picker`; the picks enter the state."""
         rows, seen = matrix.astype(np.float64), self.whitened(matrix)
         penalty = CarriedConflict(rows, self._sum, self._count, weight=self._weight, eta=self._eta)

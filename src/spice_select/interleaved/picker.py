@@ -17,7 +17,7 @@ from spice_select.selection import LogDet, Objective, Penalty, Selection, Stoppi
 class Picker(Protocol):
     """Picks rows of one pool."""
 
-    def pick(self, matrix: NDArray[np.float32], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
+    def pick(self, matrix: NDArray[np.floating], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
         """Pick at most k rows of a pool.
 
         Args:
@@ -46,7 +46,7 @@ class GreedyPicker:
     penalty: Penalty | None = None
     stop: Sequence[StoppingRule] = ()
 
-    def pick(self, matrix: NDArray[np.float32], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
+    def pick(self, matrix: NDArray[np.floating], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
         """See `Picker`. Cost: one greedy run, O(m·k·d)."""
         return greedy(matrix, k, objective=self.objective, penalty=self.penalty, stop=self.stop)
 
@@ -63,7 +63,7 @@ class RandomPicker:
     seed: int = 0
     objective: Objective = field(default_factory=LogDet)
 
-    def pick(self, matrix: NDArray[np.float32], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
+    def pick(self, matrix: NDArray[np.floating], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
         """See `Picker`."""
         order = np.random.default_rng((self.seed, pool)).choice(len(matrix), k, replace=False)
         return _in_order(matrix, order, self.objective)
@@ -79,12 +79,12 @@ class TopNormPicker:
 
     objective: Objective = field(default_factory=LogDet)
 
-    def pick(self, matrix: NDArray[np.float32], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
+    def pick(self, matrix: NDArray[np.floating], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
         """See `Picker`. Equal norms are taken in the order of the pool."""
         return _in_order(matrix, np.argsort(-norms, kind="stable")[:k], self.objective)
 
 
-def _in_order(matrix: NDArray[np.float32], order: NDArray[np.int64], objective: Objective) -> Selection:
+def _in_order(matrix: NDArray[np.floating], order: NDArray[np.int64], objective: Objective) -> Selection:
     """A given order as a `Selection`: greedy told to take these rows first and no others."""
     picked = greedy(matrix, len(order), objective=objective, initial=order)
     return replace(picked, penalties=np.zeros(len(order)), scores=picked.gains)

@@ -84,7 +84,7 @@ class OnlineSelector:
         epochs: int = 1,
         seed: int = 0,
         engine: Engine | None = None,
-        normalise: str = "none",
+        normalise: str = "unit",
         batch_tokens: int | None = None,
     ) -> None:
         if not 1 <= picks <= len(examples):
