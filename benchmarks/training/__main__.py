@@ -92,6 +92,11 @@ def _tuned(arm: Arm, seed: int, options: argparse.Namespace, progress: TerminalP
     }
 
 
+def _plain(name: str, value: Any) -> Any:
+    """A setting as the results keep it: files by their names, since folders are this machine's."""
+    return Path(value).name if name in ("corpus", "work", "out") and value is not None else value
+
+
 def _slug(name: str) -> str:
     return name.replace("λ = 0", "no penalty").replace(",", "").replace(" ", "-")
 
@@ -120,10 +125,14 @@ def _report(
     for (_, one), loss in zip(made, losses[1:], strict=True):
         one["losses"] = loss
     results = {
-        "settings": {name: str(value) for name, value in vars(options).items()},
+        "settings": {name: _plain(name, value) for name, value in vars(options).items()},
         "base": losses[0],
         "sources": sorted(source for source in losses[0] if source != "all"),
-        "arms": [{"name": arm.name, "runs": trained[arm.name]} for arm in arms if trained[arm.name]],
+        "arms": [
+            {"name": arm.name, "runs": [{**one, "model": Path(one["model"]).name} for one in trained[arm.name]]}
+            for arm in arms
+            if trained[arm.name]
+        ],
     }
     out = options.out or options.work
     out.mkdir(parents=True, exist_ok=True)
@@ -133,4 +142,5 @@ def _report(
     console.print(table.markdown(results), markup=False, soft_wrap=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
