@@ -1,8 +1,13 @@
-"""The rows of a corpus, read as the settings say."""
+"""The rows of a corpus, read as the settings say, and encoded in sight of the person who waits."""
+
+from collections.abc import Sequence
 
 from spice_select.config import SelectSettings
+from spice_select.data.encode import Encoded, Encoder, encode_rows
+from spice_select.data.formats import Format
 from spice_select.data.records import Row
 from spice_select.data.sources import read_rows
+from spice_select.progress import Progress
 
 
 def read_corpus(corpus: str, settings: SelectSettings) -> list[Row]:
@@ -15,3 +20,18 @@ def read_corpus(corpus: str, settings: SelectSettings) -> list[Row]:
         revision=data.revision,
         allow_network=settings.proxy.allow_network,
     )
+
+
+def encode_corpus(
+    rows: Sequence[Row], row_format: Format, encoder: Encoder, progress: Progress, *, name: str = "Encoding"
+) -> Encoded:
+    """`encode_rows` under a progress bar called `name`."""
+    with progress.task(name, len(rows), "rows") as advance:
+        told = 0
+
+        def tell(done: int, _total: int) -> None:
+            nonlocal told
+            advance(done - told)
+            told = done
+
+        return encode_rows(rows, row_format, encoder, tell)

@@ -39,7 +39,7 @@ def identity_of(
         "chat_template_sha256": template_hash,
         "device": proxy.device,
         "dtype": proxy.dtype,
-        **{f"version_{package}": _version(package) for package in _DECISIVE},
+        **{f"version_{package}": package_version(package) for package in _DECISIVE},
     }
 
 
@@ -74,14 +74,15 @@ def manifest_facts(
         "identity": dict(identity),
         **notes,
         "parts": parts,
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _RECORDED}},
+        "versions": {"python": platform.python_version(), **{name: package_version(name) for name in _RECORDED}},
         "machine": {"platform": platform.platform(), "threads": torch.get_num_threads()},
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds": dict(seconds),
     }
 
 
-def _version(package: str) -> str:
+def package_version(package: str) -> str:
+    """The installed version, or ``absent``."""
     try:
         return version(package)
     except PackageNotFoundError:

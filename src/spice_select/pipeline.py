@@ -10,10 +10,10 @@ from typing import Any
 from spice_select import outputs
 from spice_select.clock import Clock
 from spice_select.config import SelectSettings, write_config
-from spice_select.corpus import read_corpus
+from spice_select.corpus import encode_corpus, read_corpus
 from spice_select.data.budget import Budget
-from spice_select.data.encode import Encoded, Encoder, encode_rows
-from spice_select.data.formats import Format, detect_format
+from spice_select.data.encode import Encoded, Encoder
+from spice_select.data.formats import detect_format
 from spice_select.data.records import Row
 from spice_select.engines import Place
 from spice_select.finished import Run
@@ -75,7 +75,7 @@ def run_select(
         progress.note(f"Proxy: {proxy.identity.name} on {proxy.device}, {proxy.reason}")
     with clock("encoding"):
         encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-        encoded = _encode(rows, row_format, encoder, progress)
+        encoded = encode_corpus(rows, row_format, encoder, progress)
         budget.check(len(encoded.examples), encoded.num_tokens)
     identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
     folder = default_folder(corpus, identity) if out is None else Path(out)
@@ -133,18 +133,6 @@ def _fill(
     notes = {"stop": asdict(chosen.selection.stop), "stats": asdict(chosen.selection.stats)}
     facts = manifest_facts(corpus.name, corpus.identity, parts=chosen.parts, notes=notes, seconds=clock.seconds)
     run.finish(facts, (*outputs.ALL, *chosen.outputs))
-
-
-def _encode(rows: list[Row], row_format: Format, encoder: Encoder, progress: Progress) -> Encoded:
-    with progress.task("Encoding", len(rows), "rows") as advance:
-        told = 0
-
-        def tell(done: int, _total: int) -> None:
-            nonlocal told
-            advance(done - told)
-            told = done
-
-        return encode_rows(rows, row_format, encoder, tell)
 
 
 def _absolute(corpus: str) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.config import GradientSettings, ProxySettings, SelectSettings
+from spice_select.data.batches import default_token_budget
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients import HookEngine, build
@@ -34,7 +35,7 @@ _EXACT_BYTES = 4 << 30
 
 def batch_tokens(settings: GradientSettings, device: str) -> int:
     """Tokens in a batch on a kind of device; see `Proxy.batch_tokens`."""
-    return settings.batch_tokens or (2048 if device == "cpu" else 16384)
+    return settings.batch_tokens or default_token_budget(device)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,11 @@ import numpy as np
 from spice_select.errors import InputError
 
 
+def default_token_budget(device: str) -> int:
+    """Tokens in a batch, padding included, where none are asked for: what fills a device (``cpu``, ``cuda``)."""
+    return 2048 if device == "cpu" else 16384
+
+
 def plan_batches(lengths: Sequence[int], *, token_budget: int) -> list[list[int]]:
     """Put rows into batches so that little is padded and no batch is too large.
 

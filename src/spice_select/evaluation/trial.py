@@ -6,6 +6,7 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from spice_select.data.batches import default_token_budget
 from spice_select.data.encode import Encoder
 from spice_select.errors import InputError
 from spice_select.evaluation.benchmarks import wanted
@@ -72,7 +73,7 @@ class Trial:
 
     @property
     def batch_tokens(self) -> int:
-        return self.settings.models.batch_tokens or (2048 if self.subject.device == "cpu" else 16384)
+        return self.settings.models.batch_tokens or default_token_budget(self.subject.device)
 
     @cached_property
     def loss_identity(self) -> dict[str, Any]:

@@ -74,6 +74,7 @@ class PoolGradients:
             with self._clock("gradients"), folded(trainer.model):
                 for number in missing:
                     store.write(number, compute_part(self._engine, members, parts[number], self._advance))
+                    self._finished[pool.epoch, number] = True
         return store.read(list(parts))
 
     def read(self) -> FeatureBlock:

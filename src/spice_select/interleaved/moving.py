@@ -101,12 +101,6 @@ class MovingProxy:
             self._update(trainer)
         return trainer
 
-    def state(self, cycle: int) -> tuple[dict[str, Tensor], list[Step]]:
-        """Tensors and log after `cycle` updates, from the disk if they are there."""
-        if self._trainer is None and self.checkpoints.newest(cycle) == cycle:
-            return self.checkpoints.load(cycle)
-        return self.at(cycle).state(), self.log
-
     def _opened(self, cycle: int) -> ProxyTrainer:
         trainer = self.open_trainer()
         known = self.checkpoints.newest(cycle)

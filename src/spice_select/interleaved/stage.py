@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spice_select import outputs
 from spice_select.choice import information, normalised, usable
@@ -16,7 +17,7 @@ from spice_select.chosen import Chosen, refuse_empty
 from spice_select.clock import Clock
 from spice_select.config import SelectSettings
 from spice_select.data.budget import Budget
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.interleaved.adapter import OUTPUTS, save_proxy
@@ -60,21 +61,20 @@ def choose_interleaved(
     moving = MovingProxy(lambda: open_trainer(settings, proxy, plan), plan, Checkpoints(run.path / PROXY))
     gradients = PoolGradients(run.path / outputs.FEATURES, examples, plan, settings, proxy, moving, clock)
     pickers = [make_picker(settings) for _ in range(plan.epochs)]  # what is carried is carried through one epoch
-    met, unusable = list[_Met](), list[Drop]()
+    met = list[_Met]()
     with gradients.shown(progress):
         for pool in plan.pools:
-            block, drops = usable(gradients.of(pool))
-            unusable += drops if pool.epoch == plan.epochs - 1 else []
+            block, _ = usable(gradients.of(pool))
             if len(block.rows):
                 with clock("selection"):
                     met.append(_pick(pickers[pool.epoch], pool, block, settings))
                 by_row = {examples[position].row: examples[position] for position in pool.positions}
                 moving.enter(pool.cycle, [by_row[int(row)] for row in met[-1].rows])
     final = [one for one in met if one.pool.epoch == plan.epochs - 1]
-    features, drops = usable(gradients.read())
-    refuse_empty(features, drops)
+    features, unusable = usable(gradients.read())
+    refuse_empty(features, unusable)
     with clock("fidelity"):
-        fidelity = _fidelity(run, examples, met, settings, moving, progress)
+        fidelity = _fidelity(run, examples, met[-1].pool.cycle, gradients, plan, settings, moving, progress)
     with clock("training"):
         save_proxy(run, moving.at(plan.cycles).model, moving.log)
     versus, proof = total([one.result for one in final if one.result is not None])
@@ -97,19 +97,15 @@ class _Met:
 
     Attributes:
         pool: which.
-        block: its usable rows; features only until the next update, for the check of the sketch.
-        picked: positions in `block`.
+        rows: numbers of the rows picked, in order; features are read again where they are needed, not kept.
+        picked: the picks, as positions in the pool's usable rows.
         result: how good the picks were; None where nothing was picked.
     """
 
     pool: Pool
-    block: FeatureBlock
+    rows: NDArray[np.int64]
     picked: Selection
     result: PoolResult | None
-
-    @property
-    def rows(self) -> np.ndarray:
-        return self.block.rows[self.picked.indices]
 
 
 def _refuse(settings: SelectSettings, budget: Budget) -> None:
@@ -154,7 +150,7 @@ def _pick(picker: Picker, pool: Pool, block: FeatureBlock, settings: SelectSetti
     picked = picker.pick(matrix, block.norms, min(pool.share, len(matrix)), pool.number)
     objective, seed = information(settings.selection), settings.selection.seed
     result = judge_pool(seen, picked, objective, seed=seed, pool=pool.number) if len(picked) else None
-    return _Met(pool, block, picked, result)
+    return _Met(pool, block.rows[picked.indices], picked, result)
 
 
 def _joined(met: Sequence[_Met], features: FeatureBlock, plan: Plan) -> Selection:
@@ -174,7 +170,9 @@ def _joined(met: Sequence[_Met], features: FeatureBlock, plan: Plan) -> Selectio
 def _fidelity(
     run: RunFolder,
     examples: Sequence[Example],
-    met: Sequence[_Met],
+    cycle: int,
+    gradients: PoolGradients,
+    plan: Plan,
     settings: SelectSettings,
     moving: MovingProxy,
     progress: Progress,
@@ -184,12 +182,13 @@ def _fidelity(
         return None
     known = run.read_json(outputs.FIDELITY)
     if known is None:
-        last = FeatureBlock.concatenate([one.block for one in met if one.pool.cycle == met[-1].pool.cycle])
+        blocks = [usable(gradients.of(pool))[0] for pool in plan.pools if pool.cycle == cycle]
+        last = FeatureBlock.concatenate(blocks)
         by_row = {example.row: example for example in examples}
         if len(last.rows) < 2:
             return None
         rows = [by_row[int(row)] for row in last.rows]
-        trainer = moving.at(met[-1].pool.cycle)
+        trainer = moving.at(cycle)
         with progress.task("Checking the sketch", min(PROBE_ROWS, len(rows)), "rows") as advance:
             known = asdict(probe_fidelity(settings, trainer, rows, last.features, advance))
         run.write_json(outputs.FIDELITY, known)

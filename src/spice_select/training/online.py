@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.choice import normalised
-from spice_select.data.batches import plan_batches
+from spice_select.data.batches import default_token_budget, plan_batches
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients import BatchGradients, Engine, HookEngine
@@ -187,7 +187,7 @@ class OnlineSelector:
 
     def _gradients(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
         """The pool's gradients in the order of its rows."""
-        budget = self._batch_tokens or (2048 if next(model.parameters()).device.type == "cpu" else 16384)
+        budget = self._batch_tokens or default_token_budget(next(model.parameters()).device.type)
         batches = plan_batches([example.num_tokens for example in examples], token_budget=budget)
         parts = [features_within_memory(self._engine, model, [examples[i] for i in batch]) for batch in batches]
         back = np.argsort(np.concatenate([np.asarray(batch) for batch in batches]), kind="stable")

@@ -6,14 +6,13 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from spice_select.data.encode import Encoded
 from spice_select.data.records import Example
 from spice_select.finished import Run
-from spice_select.identity import rows_hash
+from spice_select.identity import package_version, rows_hash
 from spice_select.training.sft_plan import StepPlan
 from spice_select.training.sft_result import KIND
 from spice_select.training.sft_rows import Arm
@@ -61,7 +60,7 @@ def identity_of(run: Run, arm: Arm, target: Target, material: Material, settings
         "chat_template_sha256": material.template_hash,
         "device": target.device,
         "dtype": target.dtype,
-        **{f"version_{package}": _version(package) for package in _DECISIVE},
+        **{f"version_{package}": package_version(package) for package in _DECISIVE},
     }
 
 
@@ -88,14 +87,7 @@ def manifest_facts(
         "tokens_of_rows": encoded.num_tokens,
         "supervised_tokens_of_rows": encoded.num_supervised,
         "seconds": dict(seconds),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _DECISIVE}},
+        "versions": {"python": platform.python_version(), **{name: package_version(name) for name in _DECISIVE}},
         "machine": {"platform": platform.platform()},
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select import outputs
-from spice_select.config import read_config
-from spice_select.corpus import read_corpus
-from spice_select.data.encode import Encoded, Encoder, encode_rows
+from spice_select.corpus import encode_corpus
+from spice_select.data.encode import Encoded, Encoder
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Row
-from spice_select.errors import InputError
 from spice_select.finished import Run
-from spice_select.identity import rows_hash
 from spice_select.progress import Progress
+from spice_select.reread import reread_corpus
 from spice_select.training.export.picks import read_picks
 
 
@@ -55,32 +53,13 @@ def read_arm(run: Run, on: str, *, seed: int, allow_network: bool) -> Arm:
 def encode_arm(run: Run, rows: Sequence[Row], encoder: Encoder, progress: Progress, name: str) -> Encoded:
     """The rows as the target sees them, read through the run's own row format. Raises InputError if none is left."""
     row_format = detect_format([], run.manifest["identity"]["format"])
-    with progress.task(f"Encoding {name} rows", len(rows), "rows") as advance:
-        told = 0
-
-        def tell(done: int, _total: int) -> None:
-            nonlocal told
-            advance(done - told)
-            told = done
-
-        return encode_rows(rows, row_format, encoder, tell)
+    return encode_corpus(rows, row_format, encoder, progress, name=f"Encoding {name} rows")
 
 
 def _usable(run: Run, allow_network: bool) -> list[Row]:
     """Every row of the corpus that was not dropped before the selection."""
-    corpus, settings = read_config(run.path / outputs.CONFIG)
-    if corpus is None:
-        raise InputError(f"{run.path}: its {outputs.CONFIG} names no corpus, so only --on selected is possible.")
-    if allow_network:
-        settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"allow_network": True})})
-    rows = read_corpus(corpus, settings)
-    if rows_hash(rows) != run.manifest["identity"]["corpus_sha256"]:
-        raise InputError(
-            f"corpus {corpus}: its rows are no longer those that {run.path} selected from. Put the old file back, or "
-            "select again."
-        )
     dropped = set(_dropped(run))
-    return [row for row in rows if row.number not in dropped]
+    return [row for row in reread_corpus(run, allow_network=allow_network) if row.number not in dropped]
 
 
 def _dropped(run: Run) -> Iterator[int]:
