@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spice_select.selection.bounds import Bounds, tiles
+from spice_select.selection.compiled import CompiledBounds, has_kernel
 from spice_select.selection.constraints import build_constraints
 from spice_select.selection.device import DeviceBounds
 from spice_select.selection.features import Features
@@ -15,11 +16,22 @@ from spice_select.selection.problem import Ledger, Problem, conflicts_along, low
 from spice_select.selection.root import InverseRoot
 from spice_select.testing.selection import sample_features
 
+needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not built, or not for this processor")
+HOMES = [
+    (Bounds, 40),
+    (Bounds, 16),
+    (DeviceBounds, 40),
+    (DeviceBounds, 300),
+    pytest.param(CompiledBounds, 40, marks=needs_kernel),
+    pytest.param(CompiledBounds, 16, marks=needs_kernel),
+    pytest.param(CompiledBounds, 300, marks=needs_kernel),
+]
+
 
 @pytest.mark.parametrize("alpha", [1e-3, 1.0, 1e6])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", ["iso", "heavy"])
-@pytest.mark.parametrize(("home", "d"), [(Bounds, 40), (Bounds, 16), (DeviceBounds, 40), (DeviceBounds, 300)])
+@pytest.mark.parametrize(("home", "d"), HOMES)
 def test_bounds_never_fall_below_the_truth_and_stay_close(alpha, dtype, kind, home, d):
     G = sample_features(kind, 300, d).astype(dtype)
     features, root = Features(G), InverseRoot(d, alpha)
@@ -36,7 +48,7 @@ def test_bounds_never_fall_below_the_truth_and_stay_close(alpha, dtype, kind, ho
         bounds.refresh(np.arange(300) if start == 54 else np.arange(start % 5, 300, 2))
         truth = np.expm1(LogDet(alpha).gains(features.dense, picked, np.arange(300))) / alpha
         assert (bounds.r >= truth * (1 - 1e-9)).all()
-        fresh = np.flatnonzero(bounds.epoch == bounds.now)
+        fresh = np.flatnonzero(bounds.reached == bounds.now)
         assert len(fresh) > 100
         assert (bounds.r[fresh] <= truth[fresh] + 1e-3 * features.squares[fresh]).all()
 

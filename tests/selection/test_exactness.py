@@ -18,9 +18,21 @@ from spice_select.selection import (
     greedy,
     naive,
 )
+from spice_select.selection.compiled import has_kernel
 from spice_select.testing.selection import check_selector, degenerate, require_same, sample_features
 
 KINDS = ("iso", "aniso", "heavy")
+
+
+@pytest.fixture(scope="module", params=["compiled", "numpy"], autouse=True)
+def products(request):
+    """Every law holds with the compiled kernel and without it."""
+    if request.param == "compiled" and not has_kernel():
+        pytest.skip("the kernel is not built, or not for this processor")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "numpy":
+            patch.setattr("spice_select.selection.blocked.has_kernel", lambda: False)
+        yield request.param
 
 
 def compare(features, k, **options):

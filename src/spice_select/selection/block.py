@@ -52,7 +52,7 @@ class Block:
             if ledger.refuses(gain, penalty):
                 break
             self._take(at, self._lowest_twin(at), gain, penalty)
-        return self._fold()
+        return self._fold() if ledger.stop is None else len(self._picked)
 
     def take_all(self, rows: NDArray[np.int64]) -> None:
         """Pick these rows of the pool in order, whatever their score."""
@@ -160,7 +160,7 @@ class Block:
         r += self._least
 
     def _fold(self) -> int:
-        """Hand the picks to the root and the bounds; the pool's rows are then known at the new epoch."""
+        """Hand the picks to the root and the bounds; the pool's rows are then known exactly."""
         run, pool, picked = self._run, self._pool, self._picked
         slack, rows = 1e-12 * pool.r, pool.rows.copy()
         if picked:

@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from spice_select.selection.block import Block
 from spice_select.selection.bounds import Bounds
+from spice_select.selection.compiled import CompiledBounds, fits_kernel, has_kernel
 from spice_select.selection.device import DeviceBounds
 from spice_select.selection.eager import run_eager
+from spice_select.selection.features import Features
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.penalties.conflict import Conflict
 from spice_select.selection.pool import EMPTY, Pool
 from spice_select.selection.problem import Ledger, Problem
 from spice_select.selection.result import Selection, Stats
 from spice_select.selection.root import InverseRoot
+from spice_select.selection.threads import single_threaded_blas
 
 LOWEST = float(np.finfo(np.float64).min)
 FIRST_BLOCK, SMALLEST_BLOCK, USUAL_BLOCK, LARGEST_BLOCK = 128, 16, 256, 2048
@@ -29,7 +32,8 @@ def run_blocked(problem: Problem) -> Selection:
     """Greedy on log det with or without the conflict penalty; the picks of `run_naive`."""
     if not isinstance(problem.objective, LogDet):
         raise TypeError(f"the blocked path computes log det only, not {type(problem.objective).__name__}")
-    return BlockedRun(problem, problem.objective.alpha).selection()
+    with single_threaded_blas():
+        return BlockedRun(problem, problem.objective.alpha).selection()
 
 
 class BlockedRun:
@@ -41,8 +45,7 @@ class BlockedRun:
         self.eta = conflict.eta if isinstance(conflict, Conflict) else None
         self.ledger = Ledger(problem)
         self.root = InverseRoot(problem.features.d, alpha)
-        home = Bounds if problem.features.tensor is None else DeviceBounds
-        self.bounds = home(problem.features, eta=self.eta, root=self.root)
+        self.bounds = home_of(problem.features)(problem.features, eta=self.eta, root=self.root)
         self.total = np.zeros(problem.features.d)  # sum of the picked gradients
         self.size = min(FIRST_BLOCK, problem.features.n)  # rows in a block
         self._out = self._expected = np.inf  # the last bound outside, and where the next one may lie
@@ -83,7 +86,7 @@ class BlockedRun:
         level, refreshed = self._expected, 0
         while True:
             rows, out = largest(keys, self.size)
-            stale = self.bounds.epoch[rows] < self.bounds.now
+            stale = self.bounds.reached[rows] < self.bounds.now
             fresh = int(np.argmax(stale)) if stale.any() else len(rows)
             if fresh == len(rows) or 2 * fresh > self.size:
                 self._expect(out if fresh == len(rows) else float(keys[rows[fresh]]))
@@ -144,6 +147,13 @@ class BlockedRun:
         """Evaluate every row at every pick from here on."""
         rest = run_eager(replace(self.problem, initial=tuple(self.ledger.rows)))
         return replace(rest, stats=replace(rest.stats, path="blocked+eager"))
+
+
+def home_of(features: Features) -> type[Bounds]:
+    """Where the float32 products run: the accelerator the features lie on, the compiled kernel, or numpy."""
+    if features.tensor is not None:
+        return DeviceBounds
+    return CompiledBounds if has_kernel() and fits_kernel(features) else Bounds
 
 
 def largest(keys: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], float]:

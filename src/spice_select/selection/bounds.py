@@ -1,6 +1,7 @@
 """Stale float32 bounds on every row's gain and conflict, and their refresh by tiled matrix products."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,74 +19,85 @@ WASTE = 0.25  # how much of a tile's work may fall on picks that some of its row
 TILE_DEPTH = 256  # inner products are summed in stretches of this length, which is what the error bound pays for
 STAGE_PICKS = 128  # a bound is lowered by about this many picks before it is asked again whether it still matters
 FAR = 1.5  # rows that more than this many times d picks have passed by are refreshed from the root itself
+ROOT_PICKS = 64  # getting the root ready for that costs about as much as the products of d rows with so many picks
 
 
-def gamma(terms: int) -> float:
+def gamma(terms: Any) -> Any:
     """γ_m = mu/(1 − mu): bounds the relative error of m float32 roundings (Higham, 2002, Lemma 3.1)."""
     return terms * UNIT / (1.0 - terms * UNIT)
 
 
 class Bounds:
-    """For each row: an upper bound on r = ‖xL‖², and a lower bound on its conflict, both as of some earlier epoch.
+    """For each row: an upper bound on r = ‖xL‖², and a lower bound on its conflict, both as of some earlier pick.
 
-    An epoch is a moment at which a block of picks was finished. A row's bound on r falls by what the blocks since its
-    epoch take from it; the proof that float32 does not make it too small is in docs/selection.md.
+    A row's bound on r falls by what the picks since then take from it; the proof that float32 does not make it too
+    small is in docs/selection.md. `reached` counts the picks that a row's bound has seen.
     """
 
     tile_rows = TILE_ROWS
     stage_picks = STAGE_PICKS
+    grain = 1  # products are taken with this many picks at a time; a refresh that can stop at a multiple does
 
     def __init__(self, features: Features, *, eta: float | None, root: InverseRoot | None = None) -> None:
         n, d = features.n, features.d
-        self._root, self._root_epoch, self._root_length = root, -1, 0.0
+        self._d = d
+        self._root, self._root_at, self._root_length = root, -1, 0.0
         peak = np.sqrt(features.squares.max(initial=0.0))
         self._scale = float(2.0 ** np.round(np.log2(peak))) if peak > 0 else 1.0
-        self._matrix, self._matrix_scale = _single(features, self._scale)
+        self._matrix_scale = self._place(features)
         self._squares, self._lengths = features.squares, np.sqrt(features.squares)
         self.longest = float(self._lengths.max(initial=0.0))
         self._shortest = float(np.where(self._lengths > 0, self._lengths, np.inf).min())
         self._gamma = gamma(min(d, TILE_DEPTH) + -(-d // TILE_DEPTH) + 3)
         self._tiny = 2 * d * UNDERFLOW
         self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
-        self.epoch = np.zeros(n, dtype=np.int32)
-        self.exact = np.full(n, -1, dtype=np.int32)  # the epoch at which float64 last found the row's r
-        self._starts = np.zeros(1, dtype=np.int64)  # picks' rows of U before each epoch
-        self._updates = np.zeros((256, d), dtype=np.float32)
-        self._mass = np.zeros(1)  # cumulative Σ‖u‖² before each epoch
-        self._room = np.empty((0, d), dtype=np.float32)  # working memory for a tile's rows and their products
-        self._products_room = np.empty((2, 0), dtype=np.float32)
+        self.reached = np.zeros(n, dtype=np.int32)
+        self.exact = np.full(n, -1, dtype=np.int32)  # how many picks there were when float64 last found the row's r
+        self._mass = np.zeros(1)  # Σ‖u‖² over the first 0, 1, 2, … picks
         self._eta = eta
         self._cosine = np.zeros(n) if eta is not None else None
-        self._seen = np.zeros(n if eta is not None else 1, dtype=np.int32)  # the epoch of each row's cosine
-        self._means = np.zeros((64 if eta is not None else 1, d))  # unit mean gradient at each epoch
-        self._moved = np.full(1, 2.0)  # at most how far each epoch's unit mean lies from the present one
+        self._means = np.zeros((64 if eta is not None else 1, d))  # the unit mean gradient after each block
+        self._blocks = 0
+        self._seen = np.zeros(n if eta is not None else 1, dtype=np.int32)  # the block of each row's cosine
+        self._moved = np.full(1, 2.0)  # at most how far each block's unit mean lies from the present one
         self._mean_length = 0.0
         self.refreshed, self.flops = 0, 0.0
 
+    def _place(self, features: Features) -> float:
+        """Put features and updates where products are taken; returns what updates must be divided by."""
+        self._matrix, scale = _single(features, self._scale)
+        self._updates = np.zeros((256, features.d), dtype=np.float32)
+        self._room = np.empty((0, features.d), dtype=np.float32)  # working memory for a tile's rows and their products
+        self._products_room = np.empty((2, 0), dtype=np.float32)
+        return scale
+
+    def _keep(self, U: NDArray[np.float64], start: int) -> None:
+        """Store updates [m, d] as numbers `start`, `start` + 1, …"""
+        while start + len(U) > len(self._updates):
+            self._updates = np.concatenate([self._updates, np.zeros_like(self._updates)])
+        self._updates[start : start + len(U)] = U
+
     @property
     def now(self) -> int:
-        """The present epoch."""
-        return len(self._starts) - 1
+        """How many picks there are."""
+        return len(self._mass) - 1
 
     def advance(self, U: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
-        """A block of picks took UᵀU from the inverse, and the picks' mean gradient is now `mean`: a new epoch."""
-        start, end = int(self._starts[-1]), int(self._starts[-1]) + len(U)
-        while end > len(self._updates):
-            self._updates = np.concatenate([self._updates, np.zeros_like(self._updates)])
-        self._updates[start:end] = U * (1.0 / self._matrix_scale)
-        self._starts = np.append(self._starts, end)
-        self._mass = np.append(self._mass, self._mass[-1] + float(np.einsum("ij,ij->", U, U)))
+        """A block of picks took UᵀU from the inverse, U [m, d], and the picks' mean gradient is now `mean`."""
+        self._keep(U * (1.0 / self._matrix_scale), self.now)
+        self._mass = np.append(self._mass, self._mass[-1] + np.cumsum(np.einsum("ij,ij->i", U, U)))
         self._mean_length = float(np.sqrt(mean @ mean))
+        self._blocks += 1
         if self._eta is not None:
             self._advance_mean(mean)
 
     def _advance_mean(self, mean: NDArray[np.float64]) -> None:
-        if self.now >= len(self._means):
+        if self._blocks >= len(self._means):
             self._means = np.concatenate([self._means, np.zeros_like(self._means)])
         present = mean / self._mean_length if self._mean_length > 0 else np.zeros_like(mean)
-        self._means[self.now] = present
+        self._means[self._blocks] = present
         self._unit_mean = present.astype(np.float32)
-        past = self._means[: self.now + 1]
+        past = self._means[: self._blocks + 1]
         cosines = past @ present
         self._moved = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * cosines)) + 1e-7 + self._gamma
         self._moved[~past.any(axis=1)] = 2.0
@@ -108,80 +120,94 @@ class Bounds:
     def settle(
         self, rows: NDArray[np.int64], r: NDArray[np.float64], noise: float, cosine: NDArray[np.float64] | None
     ) -> None:
-        """Enter what float64 found for `rows` at the present epoch, √r being right to `noise` times a row's length."""
+        """Enter what float64 found for `rows` after the picks so far; √r is right to `noise` times a row's length."""
         self.r[rows] = (np.sqrt(r) + noise * self._lengths[rows]) ** 2
-        self.epoch[rows] = self.exact[rows] = self.now
+        self.reached[rows] = self.exact[rows] = self.now
         if self._cosine is not None and cosine is not None:
-            self._cosine[rows], self._seen[rows] = cosine, self.now
+            self._cosine[rows], self._seen[rows] = cosine, self._blocks
 
     def refresh(self, rows: NDArray[np.int64], floor: NDArray[np.float64] | float = -np.inf) -> None:
-        """Bring the stale ones of `rows` up to the present epoch: 2·(pending picks)·d flops each, in float32.
+        """Bring the stale ones of `rows` up to the present: 2·(pending picks)·d flops each, in float32.
 
-        A row whose bound falls below `floor` (one number, or one for each row of the matrix) on the way is left at the
-        epoch it has reached.
+        A row whose bound falls below `floor` (one number, or one for each row of the matrix) on the way is left with
+        the picks it has seen.
         """
-        stale = rows[self.epoch[rows] < self.now]
-        if self._root is not None and self._starts[-1] > FAR * self._matrix.shape[1]:
-            far = self._starts[-1] - self._starts[self.epoch[stale]] > FAR * self._matrix.shape[1]
-            self._refresh_directly(np.sort(stale[far]))
-            stale = stale[~far]
+        stale = rows[self.reached[rows] < self.now]
+        far = self._far(stale)
+        if len(far):
+            self._refresh_directly(np.sort(far))
+            stale = stale[self.reached[stale] < self.now]
         while len(stale):
-            stage = self._stage(int(self.epoch[stale].min()))
-            behind = self.epoch[stale] < stage
-            self._refresh_to(stage, stale[behind])
-            stale = stale[(self.epoch[stale] < self.now)]
+            stage = self._stage(int(self.reached[stale].min()))
+            self._refresh_to(stage, stale[self.reached[stale] < stage])
+            stale = stale[self.reached[stale] < self.now]
             stale = stale[self.r[stale] >= (floor[stale] if isinstance(floor, np.ndarray) else floor)]
 
+    def _far(self, stale: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows that so many picks have passed by that L is the shorter way; none if too few to get L ready for."""
+        if self._root is None or self.now <= FAR * self._d:
+            return stale[:0]
+        pending = self.now - self.reached[stale]
+        far = stale[pending > FAR * self._d]
+        excess = float((self.now - self.reached[far] - self._d).sum())
+        return far if excess > ROOT_PICKS * self._d else far[:0]
+
     def _stage(self, oldest: int) -> int:
-        """The epoch to bring rows to that stand at epoch `oldest`; the last stage may be half as long again."""
-        wanted = int(self._starts[oldest]) + self.stage_picks
-        if self._starts[-1] <= wanted + self.stage_picks // 2:
-            return self.now
-        return int(np.searchsorted(self._starts, wanted))
+        """Up to which pick to refresh rows that have seen `oldest`; the last stage may be half as long again."""
+        end = oldest + self.stage_picks
+        if self.now <= end + self.stage_picks // 2:
+            end = self.now
+        whole = end - end % self.grain
+        return whole if whole > oldest else end
 
     def _refresh_to(self, stage: int, rows: NDArray[np.int64]) -> None:
-        order = np.sort(self.epoch[rows].astype(np.int64) * len(self.r) + rows)  # by epoch, then by row
-        rows = order % len(self.r)
-        pending = self._starts[stage] - self._starts[order // len(self.r)]
-        for a, b in tiles(pending, FREE_FLOPS / self._matrix.shape[1], self.tile_rows):
+        rows, pending = self._oldest_first(stage, rows)
+        for a, b in tiles(pending, FREE_FLOPS / self._d, self.tile_rows):
             self._refresh_tile(rows[a:b], pending[a:b], stage)
-        self.refreshed += len(rows)
+
+    def _oldest_first(self, stage: int, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows by the picks they have seen, then by number, and how many before `stage` each has not seen."""
+        order = np.sort(self.reached[rows].astype(np.int64) * len(self.r) + rows)
+        return order % len(self.r), stage - order // len(self.r)
 
     def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
         """Refresh rows that more than d picks have passed by from L itself: 2d² flops each."""
         for i in range(0, len(rows), self.tile_rows):
             part = rows[i : i + self.tile_rows]
             X, at = self._gather(part)
-            L = self._single_root()
-            W = self._products(X, L)
+            W = self._products(X, self._single_root().T)
             W = W if at is None else W[at]
-            squares, terms = np.einsum("ij,ij->i", W, W).astype(np.float64), W.shape[1]
-            reach = self._gamma * self._lengths[part] / self._scale * self._root_length + np.sqrt(terms) * self._tiny
-            found = np.sqrt(squares * (1 + gamma(terms + 2)) + terms * UNDERFLOW) + reach
-            self.r[part] = np.minimum(self.r[part], (found * self._scale) ** 2 * (1 + ULP))
+            self._settle_directly(part, np.einsum("ij,ij->i", W, W).astype(np.float64), W.shape[1])
             self._enter_cosines(part, self._mean_products(X, at))
-            self.epoch[part] = self.now
-            self.refreshed += len(part)
-            self.flops += 2.0 * X.size * terms
+
+    def _settle_directly(self, rows: NDArray[np.int64], squares: NDArray[np.float64], terms: int) -> None:
+        """Enter ‖xL‖², found in float32 as `squares`, as the bounds of these rows."""
+        reach = self._gamma * self._lengths[rows] / self._scale * self._root_length + np.sqrt(terms) * self._tiny
+        found = np.sqrt(squares * (1 + gamma(terms + 2)) + terms * UNDERFLOW) + reach
+        self.r[rows] = np.minimum(self.r[rows], (found * self._scale) ** 2 * (1 + ULP))
+        self.reached[rows] = self.now
+        self.refreshed += len(rows)
+        self.flops += 2.0 * len(rows) * self._d * terms
 
     def _single_root(self) -> NDArray[np.float32]:
-        """Lᵀ in float32, scaled like the updates; its Frobenius norm goes with it."""
-        if self._root_epoch != self.now:
+        """L [d, d] in float32, scaled like the updates; its Frobenius norm is noted for the error bound."""
+        if self._root_at != self.now:
             dense = self._root.dense if self._root is not None else None
             if dense is None:
                 raise RuntimeError("more picks than dimensions have passed, but the root is not dense")
-            self._root32 = np.ascontiguousarray((dense.T * (1.0 / self._matrix_scale)).astype(np.float32))
-            self._root_length, self._root_epoch = float(np.sqrt((dense * dense).sum())), self.now
+            self._root32 = (dense * (1.0 / self._matrix_scale)).astype(np.float32)
+            self._root_length, self._root_at = float(np.linalg.norm(dense)), self.now
         return self._root32
 
     def _refresh_tile(self, rows: NDArray[np.int64], pending: NDArray[np.int64], stage: int) -> None:
-        """Bring rows in the order of their epochs, the longest pending first, to the epoch `stage`."""
-        taken, dots = self._measure(rows, pending, int(self._starts[stage]))
-        mass = self._mass[stage] - self._mass[self.epoch[rows]]
-        self._lower(rows, taken, mass, int(pending[0]))
+        """Bring rows, the longest pending first, up to the pick `stage`."""
+        taken, dots = self._measure(rows, pending, stage)
+        mass = self._mass[stage] - self._mass[stage - pending]
+        self._lower(rows, taken, mass, pending)
         self._enter_cosines(rows, dots)
-        self.epoch[rows] = stage
-        self.flops += 2.0 * len(rows) * self._matrix.shape[1] * int(pending[0])
+        self.reached[rows] = stage
+        self.refreshed += len(rows)
+        self.flops += 2.0 * self._d * float(pending.sum())
 
     def _measure(
         self, rows: NDArray[np.int64], pending: NDArray[np.int64], end: int
@@ -207,7 +233,7 @@ class Bounds:
         if self._cosine is not None and dots is not None:
             dots = dots * (self._scale / self._matrix_scale)
             self._cosine[rows] = dots / np.where(self._lengths[rows] > 0, self._lengths[rows], 1.0)
-            self._seen[rows] = self.now
+            self._seen[rows] = self._blocks
 
     def _gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
         """The rows as float32: a slice with their positions in it where they lie close together, else a copy."""
@@ -231,7 +257,11 @@ class Bounds:
         return W
 
     def _lower(
-        self, rows: NDArray[np.int64], taken: NDArray[np.float64], mass: NDArray[np.float64], terms: int
+        self,
+        rows: NDArray[np.int64],
+        taken: NDArray[np.float64],
+        mass: NDArray[np.float64],
+        terms: NDArray[np.int64],
     ) -> None:
         """Bound r by r − Σw̃² + slack, with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
         reach = self._gamma * self._lengths[rows] / self._scale * np.sqrt(mass) + np.sqrt(terms) * self._tiny

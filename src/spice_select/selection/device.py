@@ -25,22 +25,21 @@ class DeviceBounds(Bounds):
         import torch
 
         del root  # products with the picks are cheap there
-        super().__init__(features, eta=eta)
         self._torch = torch
-        # Scaled as the base class scales its own copy, so that both see the same updates.
-        self._tensor = features.tensor.float()
-        if features.array.dtype != np.float32:
-            self._tensor = (features.tensor.double() / self._scale).float()
-        self._resident = torch.zeros((256, features.d), device=self._tensor.device)
+        super().__init__(features, eta=eta)
 
-    def advance(self, U: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
-        """A new epoch, its updates sent to the device."""
-        start = int(self._starts[-1])
-        super().advance(U, mean)
-        end = int(self._starts[-1])
+    def _place(self, features: Features) -> float:
+        """The tensor stays where it is; float64 is scaled before it becomes float32."""
+        wide = features.array.dtype != np.float32
+        self._tensor = (features.tensor.double() / self._scale).float() if wide else features.tensor.float()
+        self._resident = self._torch.zeros((256, features.d), device=self._tensor.device)
+        return 1.0 if wide else self._scale
+
+    def _keep(self, U: NDArray[np.float64], start: int) -> None:
+        end = start + len(U)
         while end > len(self._resident):
             self._resident = self._torch.cat([self._resident, self._torch.zeros_like(self._resident)])
-        self._resident[start:end] = self._send(self._updates[start:end])
+        self._resident[start:end] = self._send(U.astype(np.float32))
 
     def _send(self, array: NDArray[Any]) -> Any:
         return self._torch.from_numpy(np.ascontiguousarray(array)).to(self._tensor.device)

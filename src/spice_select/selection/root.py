@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.threads import share
 
 Matrix = NDArray[np.float64]
 PART = 64
@@ -56,9 +57,22 @@ class InverseRoot:
 
     def whiten(self, X: Matrix) -> Matrix:
         """XL for rows X [p, d]: O(pd·min(t, d)), t the picks so far."""
-        t = self._rank
-        Y = X if self._base is None else X @ self._base
-        return Y - (X @ self._P[:t].T) @ self._D[:t] if t else Y.copy()
+        t, base = self._rank, self._base
+        if base is None and t == 0:
+            return X.copy()
+        Y = np.empty_like(X)
+        recent, D = X @ self._P[:t].T, self._D[:t]
+
+        def columns(a: int, b: int) -> None:
+            if base is None:
+                Y[:, a:b] = X[:, a:b]
+            else:
+                np.matmul(X, base[:, a:b], out=Y[:, a:b])
+            if t:
+                Y[:, a:b] -= recent @ D[:, a:b]
+
+        share(columns, self._d, 2.0 * X.size * (t + (0 if base is None else self._d)))
+        return Y
 
     def absorb(self, V: Matrix, others: Matrix | None = None) -> Matrix:
         """Take in a block of picks given as whitened rows V [m, d]. O(md·min(t, d) + m²d), and O(pmd) for the others.
@@ -74,13 +88,20 @@ class InverseRoot:
             rest = rest[PART:]
             rest = rest - ((rest @ directions.T) * z) @ directions
             if others is not None:
-                others -= ((others @ directions.T) * z) @ directions
+                _shrink(others, directions, z)
         return np.concatenate(updates)
 
     def _multiply(self, directions: Matrix, z: NDArray[np.float64]) -> Matrix:
         """L ← L(I − Dᵀ diag(z) D); returns (LDᵀ)ᵀ."""
-        t = self._rank
-        pulled = directions if self._base is None else directions @ self._base.T
+        t, base = self._rank, self._base
+        pulled = directions
+        if base is not None:
+            pulled = np.empty_like(directions)
+
+            def part(a: int, b: int) -> None:
+                np.matmul(directions, base[a:b].T, out=pulled[:, a:b])
+
+            share(part, self._d, 2.0 * directions.size * self._d)
         pulled = pulled - (directions @ self._D[:t].T) @ self._P[:t] if t else pulled
         self._append(pulled * z[:, None], directions)
         return pulled
@@ -100,11 +121,25 @@ class InverseRoot:
 
     def _fold(self) -> None:
         """B₀ ← B₀ − PᵀD."""
-        if self._base is not None and self._rank:
-            P, D = self._P[: self._rank], self._D[: self._rank]
-            for i in range(0, self._d, CHUNK):
-                self._base[i : i + CHUNK] -= P[:, i : i + CHUNK].T @ D
-            self._rank = 0
+        if self._base is None or not self._rank:
+            return
+        base, P, D = self._base, self._P[: self._rank], self._D[: self._rank]
+
+        def part(a: int, b: int) -> None:
+            for i in range(a, b, CHUNK):
+                base[i : min(i + CHUNK, b)] -= P[:, i : min(i + CHUNK, b)].T @ D
+
+        share(part, self._d, 2.0 * P.size * self._d)
+        self._rank = 0
+
+
+def _shrink(rows: Matrix, directions: Matrix, z: NDArray[np.float64]) -> None:
+    """Rows ← rows·(I − Dᵀ diag(z) D), in place."""
+
+    def part(a: int, b: int) -> None:
+        rows[a:b] -= ((rows[a:b] @ directions.T) * z) @ directions
+
+    share(part, len(rows), 4.0 * rows.size * len(z))
 
 
 def shrinkage(V: Matrix, alpha: float) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:

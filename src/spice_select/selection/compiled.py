@@ -1,0 +1,103 @@
+"""The float32 bounds computed by the compiled kernel (`_sweep.c`), on as many threads as there are cores."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.selection.bounds import Bounds
+from spice_select.selection.features import Features
+from spice_select.selection.threads import useful_threads
+
+try:
+    from spice_select.selection import _sweep as kernel  # type: ignore[attr-defined, unused-ignore]
+except ImportError:  # built without a C compiler
+    kernel = None
+
+PANEL = 16  # picks side by side in memory, as the kernel wants them
+
+
+def has_kernel() -> bool:
+    """Whether the kernel was built and this processor can run it (x86-64 with AVX2)."""
+    return kernel is not None and bool(kernel.supported())
+
+
+def fits_kernel(features: Features) -> bool:
+    """Whether the kernel can read these features where they lie: rows of float32 or float64 one after another."""
+    return features.array.flags.c_contiguous and features.array.dtype in (np.float32, np.float64)
+
+
+class CompiledBounds(Bounds):
+    """`Bounds` without tiles: rows are read where they lie, float64 ones too, and no product is written down."""
+
+    grain = PANEL
+
+    def _place(self, features: Features) -> float:
+        """Nothing is copied: float64 rows are scaled as they are read."""
+        self._source = features.array
+        wide = features.array.dtype == np.float64
+        self._factor = 1.0 / self._scale if wide else 1.0
+        self._panels = Panels(features.d, 256)
+        return 1.0 if wide else self._scale
+
+    def _keep(self, U: NDArray[np.float64], start: int) -> None:
+        self._panels.enter(U, start)
+
+    def _refresh_to(self, stage: int, rows: NDArray[np.int64]) -> None:
+        rows, pending = self._oldest_first(stage, rows)
+        self._refresh_tile(rows, pending, stage)
+
+    def _measure(
+        self, rows: NDArray[np.int64], pending: NDArray[np.int64], end: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        return self._sweep(rows, end - pending, self._panels, end)
+
+    def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
+        if len(rows) == 0:
+            return
+        if self._root_at != self.now:
+            self._root_panels = Panels.of_columns(self._single_root())
+        taken, dots = self._sweep(rows, np.zeros(len(rows), dtype=np.int64), self._root_panels, self._d)
+        self._settle_directly(rows, taken, self._d)
+        self._enter_cosines(rows, dots)
+
+    def _sweep(
+        self, rows: NDArray[np.int64], starts: NDArray[np.int64], panels: "Panels", end: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Σ(x·u_j)² of each row x over the picks j from its start to `end`, and its product with the unit mean."""
+        taken, dots = np.empty(len(rows)), np.empty(len(rows))
+        mean = None if self._cosine is None else self._unit_mean
+        flops = 2.0 * self._d * float((end - starts).sum())
+        kernel.taken(
+            *(self._source, self._factor, self._d, _numbers(rows), _numbers(starts)),
+            *(end, panels.array, mean, taken, dots, useful_threads(flops)),
+        )
+        return taken, dots if mean is not None else None
+
+
+class Panels:
+    """Vectors of length d in panels of `PANEL`, coordinate by coordinate, in float32; grows as they come."""
+
+    def __init__(self, d: int, room: int) -> None:
+        self.array = np.zeros((-(-room // PANEL), d, PANEL), dtype=np.float32)
+
+    @classmethod
+    def of_columns(cls, matrix: NDArray[np.float32]) -> "Panels":
+        """The columns of a matrix [d, m]."""
+        d, m = matrix.shape
+        panels = cls(d, m)
+        padded = np.pad(matrix, ((0, 0), (0, -m % PANEL)))
+        panels.array[:] = padded.reshape(d, -1, PANEL).swapaxes(0, 1)
+        return panels
+
+    def enter(self, vectors: NDArray[np.float64], start: int) -> None:
+        """Put vectors [m, d] at the numbers `start`, `start` + 1, …"""
+        end = start + len(vectors)
+        while end > len(self.array) * PANEL:
+            self.array = np.concatenate([self.array, np.zeros_like(self.array)])
+        at = np.arange(start, end)
+        self.array.swapaxes(1, 2)[at // PANEL, at % PANEL] = vectors
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[np.int64]:
+    return np.ascontiguousarray(values, dtype=np.int64)
