@@ -15,6 +15,7 @@ from spice_select.selection import (
     LogDet,
     SquaredInnerProduct,
     TargetVariance,
+    block,
     greedy,
     naive,
 )
@@ -200,12 +201,36 @@ def test_scores_within_the_tolerance_tie():
     assert compare(np.eye(3) * np.array([[1.0], [1.0 + 1e-9], [1.0]]), 3).indices.tolist() == [1, 0, 2]
 
 
-def test_more_ties_than_a_block_can_hold_are_still_exact(monkeypatch):
+@pytest.mark.parametrize(("patience", "path"), [(16, "blocked"), (0, "blocked+eager")])
+def test_more_ties_than_a_block_can_hold_are_still_exact(monkeypatch, patience, path):
     monkeypatch.setattr("spice_select.selection.blocked.FIRST_BLOCK", 4)
     monkeypatch.setattr("spice_select.selection.blocked.LARGEST_BLOCK", 8)
+    monkeypatch.setattr("spice_select.selection.blocked.MOST_TIES", patience)
     found = compare(np.eye(40), 40, penalty=Conflict(0.1), stop=GainRatio(0.01))
     assert found.indices.tolist() == list(range(40))
-    assert found.stats.path == "blocked+eager"
+    assert found.stats.path == path
+
+
+def unit_rows(kind, n, d):
+    G = sample_features(kind, n, d, seed=5)
+    return G / np.linalg.norm(G, axis=1)[:, None]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weight", [0.0, 0.1, 2.0])
+@pytest.mark.parametrize("kind", ["iso", "aniso"])
+def test_rows_of_one_length_tie_once_and_then_go_on_in_blocks(monkeypatch, kind, weight, dtype):
+    monkeypatch.setattr("spice_select.selection.blocked.LARGEST_BLOCK", 32)
+    G = unit_rows(kind, 600, 24).astype(dtype)
+    found = compare(G, 90, penalty=Conflict(weight), initial=[7] if weight == 2.0 else [])
+    assert found.stats.path == "blocked"
+
+
+def test_a_penalty_does_not_end_every_block_after_one_pick(monkeypatch):
+    opened = []
+    monkeypatch.setattr("spice_select.selection.blocked.Block", lambda *given: opened.append(1) or block.Block(*given))
+    greedy(unit_rows("iso", 3000, 128), 300, penalty=Conflict(0.1))
+    assert len(opened) < 100
 
 
 def test_a_wide_matrix_costs_no_square_of_its_width():

@@ -32,6 +32,7 @@ class Block:
         self._r = pool.r + self._least
         self._C = np.empty((min(pool.size, run.problem.k - len(run.ledger.rows)), pool.size))
         self._picked: list[int] = []
+        self.turned = 0.0  # how far the mean gradient has turned, as far as it was asked
         self._renewed = False  # whether K is made of products of rows of Y only
         self._divisors = run.problem.divisors(self._rows)
         self._plain = run.eta is None and not run.problem.per_cost
@@ -118,7 +119,8 @@ class Block:
         run = self._run
         if run.eta is None or not self._picked or self._out == -np.inf:
             return self._out
-        drift = run.problem.weight * run.bounds.drift(run.total, self._total)
+        self.turned = run.bounds.drift(run.total, self._total)
+        drift = run.problem.weight * max(0.0, self.turned - run.horizon)
         costs = run.problem.constraints.costs
         return self._out + (drift / float(costs.min()) if run.problem.per_cost and costs is not None else drift)
 

@@ -5,6 +5,7 @@ picks among them by conditioning their small Gram matrix (Chen et al., NeurIPS 2
 beats the bound of every row outside. docs/selection.md has the algorithm and the proofs.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -19,13 +20,15 @@ from spice_select.selection.features import Features
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.penalties.conflict import Conflict
 from spice_select.selection.pool import EMPTY, Pool
-from spice_select.selection.problem import Ledger, Problem
+from spice_select.selection.problem import Ledger, Problem, choose, lowest_twin
 from spice_select.selection.result import Selection, Stats
 from spice_select.selection.root import InverseRoot
 from spice_select.selection.threads import single_threaded_blas
 
 LOWEST = float(np.finfo(np.float64).min)
 FIRST_BLOCK, SMALLEST_BLOCK, USUAL_BLOCK, LARGEST_BLOCK = 128, 16, 256, 2048
+TIE_CHUNK = 1024  # rows evaluated at once where many tie
+MOST_TIES = 16  # picks among too many ties after which evaluating every row at every pick may be cheaper
 
 
 def run_blocked(problem: Problem) -> Selection:
@@ -48,6 +51,8 @@ class BlockedRun:
         self.bounds = home_of(problem.features)(problem.features, eta=self.eta, root=self.root)
         self.total = np.zeros(problem.features.d)  # sum of the picked gradients
         self.size = min(FIRST_BLOCK, problem.features.n)  # rows in a block
+        self._ties_settled = 0
+        self.horizon = 0.0  # how far conflicts may fall within a block before the bounds outside must be raised
         self._out = self._expected = np.inf  # the last bound outside, and where the next one may lie
         self.evaluations = 0
 
@@ -62,9 +67,19 @@ class BlockedRun:
             known = bool((self.bounds.exact[rows] == self.bounds.now).all())
             pool = self._pool_of(rows, pool)
             keys[pool.rows[pool.rows != EMPTY]] = -np.inf
-            picked = Block(self, pool, float(keys.max())).pick()
-            if self.ledger.stop is None and not self._adapt(len(rows), picked, known):
+            block = Block(self, pool, float(keys.max()))
+            picked = block.pick()
+            self._look_ahead(block)
+            if self.ledger.stop is not None or self._adapt(len(rows), picked, known):
+                continue
+            tied = self._tied()
+            if len(tied) <= LARGEST_BLOCK:
+                self.size = max(len(tied), self.size + 1)
+                continue
+            if self._ties_settled > MOST_TIES + len(self.ledger.rows) // 2:
                 return self._hand_over()
+            self._settle_tie(tied)
+            pool = None
         bounds = self.bounds
         stats = Stats(path="blocked", evaluations=self.evaluations, refreshed=bounds.refreshed, flops=bounds.flops)
         return self.ledger.selection(stats)
@@ -116,32 +131,68 @@ class BlockedRun:
         scores = np.maximum(level * self.problem.divisors(np.arange(self.problem.features.n)), 0.0)
         return np.expm1(np.minimum(scores, 700.0)) * ((1 - 1e-9) / self.alpha)
 
-    def _keys(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64]:
-        """Upper bounds on the present scores."""
+    def _keys(self, rows: NDArray[np.int64] | slice, horizon: float | None = None) -> NDArray[np.float64]:
+        """Upper bounds on the scores, now and for as long as no conflict falls by more than `horizon`."""
         scores = np.log1p(self.alpha * self.bounds.r[rows])
         if self.eta is not None:
-            scores -= self.problem.weight * self.bounds.conflicts(rows)
+            fall = self.horizon if horizon is None else horizon
+            scores -= self.problem.weight * np.maximum(0.0, self.bounds.conflicts(rows) - fall)
         if self.problem.per_cost:
             scores /= self.problem.divisors(np.arange(self.problem.features.n)[rows])
         return scores
 
     def _adapt(self, contenders: int, picked: int, known: bool) -> bool:
-        """Fit the next block to this one; False when more rows tie than a block can hold.
+        """Fit the next block to this one; False when more rows tie than this one could hold.
 
         A block without a pick is progress unless its rows were `known` exactly before: it tightened their bounds.
         """
         n = self.problem.features.n
         if picked == 0:
-            if not known:
-                return True
-            if self.size >= min(n, LARGEST_BLOCK):
-                return False
-            self.size = min(n, 2 * self.size)
-        elif 8 * picked > contenders:
+            looser, self.horizon = self.horizon > 0, 0.0
+            return looser or not known
+        if 8 * picked > contenders:
             self.size = min(n, USUAL_BLOCK, 2 * self.size)
         elif 32 * picked < contenders:
             self.size = max(SMALLEST_BLOCK, self.size // 2)
         return True
+
+    def _look_ahead(self, block: Block) -> None:
+        """Allow conflicts to fall twice as far in the next block if this one ended for that alone, else less far."""
+        if block.turned > self.horizon:
+            self.horizon = 2 * block.turned
+        elif block.turned < self.horizon / 4:
+            self.horizon /= 2
+
+    def _tied(self) -> NDArray[np.int64]:
+        """The open rows that may tie with the best: by their bounds within 1e-9 of the best row known exactly."""
+        keys = self._keys(slice(None), horizon=0.0)
+        keys[~self.ledger.allowed] = -np.inf
+        best = float(keys[self.bounds.exact == self.bounds.now].max())
+        largest_gain = math.log1p(self.alpha * float(self.bounds.r.max()))
+        return np.flatnonzero(keys >= best - 1e-9 * (largest_gain + self.problem.weight))
+
+    def _settle_tie(self, tied: NDArray[np.int64]) -> None:
+        """Make one pick among rows too many for a block, each evaluated in float64. O(|tied|·d·min(t, d))."""
+        problem, picks = self.problem, len(self.ledger.rows)
+        r, dots = np.empty(len(tied)), np.zeros(len(tied))
+        for i in range(0, len(tied), TIE_CHUNK):
+            X = problem.features.rows(tied[i : i + TIE_CHUNK])
+            Y = self.root.whiten(X)
+            r[i : i + TIE_CHUNK], dots[i : i + TIE_CHUNK] = np.einsum("ij,ij->i", Y, Y), X @ self.total
+        self.evaluations += len(tied)
+        self._ties_settled += 1
+        lengths, size = np.sqrt(problem.features.squares[tied]), math.sqrt(self.total @ self.total)
+        penalties = np.zeros(len(tied))
+        if self.eta is not None and picks:
+            penalties = np.maximum(0.0, dots / (-picks * (lengths * (size / picks) + self.eta)))
+        gains = np.log1p(self.alpha * r)
+        at = choose(problem, tied, gains, penalties)
+        if self.ledger.refuses(float(gains[at]), float(penalties[at])):
+            return
+        cosines = np.divide(dots, lengths * size, out=np.zeros(len(tied)), where=lengths * size > 0)
+        self.bounds.settle(tied, r * (1 + 1e-12), self.root.noise, cosines)
+        row = np.array([lowest_twin(problem, self.ledger.allowed, int(tied[at]))])
+        Block(self, self._pool_of(row, None), -np.inf).take_all(row)
 
     def _hand_over(self) -> Selection:
         """Evaluate every row at every pick from here on."""

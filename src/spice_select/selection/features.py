@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ class Features:
         """For each row that occurs more than once: all rows identical to it, ascending.
 
         Identical rows must tie exactly whatever rounding does, so the picks settle on the lowest of them. Only rows
-        with neighbouring norms are compared: O(n log n + copies·d).
+        with neighbouring norms are compared, by a digest of 16 bytes: O(n log n + suspects·d), and rows of one length
+        are all suspects.
         """
         order = np.argsort(self.squares, kind="stable")
         ordered = self.squares[order]
@@ -57,7 +59,7 @@ class Features:
         suspects = order[np.flatnonzero(np.append(near, False) | np.append(False, near))]
         copies: dict[bytes, list[int]] = defaultdict(list)
         for row in np.sort(suspects).tolist():
-            copies[(self.array[row] + 0.0).tobytes()].append(row)  # adding 0 makes −0 equal to 0
+            copies[blake2b(self.array[row] + 0.0, digest_size=16).digest()].append(row)  # adding 0 makes −0 equal to 0
         groups = [np.array(rows) for rows in copies.values() if len(rows) > 1]
         return {int(row): group for group in groups for row in group}
 
