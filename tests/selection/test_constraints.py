@@ -188,6 +188,16 @@ BAD = [
     ({"k": 3, "costs": np.ones(80), "max_cost": 1.5, "forced": [1, 2]}, "cost 2, above max_cost=1.5"),
     ({"k": 3, "objective": "logdet"}, "objective='logdet': not an Objective"),
     ({"k": 3, "penalty": 0.1}, r"penalty=0\.1: not a Penalty"),
+    ({"k": 3, "stop": 0.5}, r"stop=0\.5: not a stopping rule"),
+    ({"k": 3, "stop": "early"}, "stop='early': not a stopping rule"),
+    ({"k": 3, "stop": None}, "stop=None: not a stopping rule"),
+    ({"k": 3, "groups": GROUPS, "quotas": {0: 5}}, "the quota 5 of group 0"),
+    ({"k": 3, "groups": GROUPS, "quotas": {0: (1, 2, 3)}}, r"the quota \(1, 2, 3\) of group 0"),
+    ({"k": 3, "groups": GROUPS, "quotas": {0: (0.3, 0.5)}}, r"minimum=0\.3, .*whole ones"),
+    ({"k": 3, "groups": GROUPS, "quotas": {0: ("1", None)}}, "minimum='1', .*whole ones"),
+    ({"k": 3, "groups": [[]] * 80}, r"label \[\] of row 0"),
+    ({"k": 3, "costs": ["a"] * 80, "max_cost": 3}, "costs of dtype"),
+    ({"k": 3, "costs": np.ones(80), "max_cost": "500"}, "max_cost='500'"),
 ]
 
 
@@ -195,6 +205,16 @@ BAD = [
 def test_bad_requests_are_refused_with_their_cause(options, message):
     with pytest.raises(InputError, match=message):
         greedy(G, **options)
+
+
+def test_a_selection_has_no_half_picks():
+    with pytest.raises(InputError, match=r"head\(2\.5\)"):
+        greedy(G, 5).head(2.5)
+
+
+def test_masked_entries_are_refused():
+    with pytest.raises(InputError, match="masked entries"):
+        greedy(np.ma.masked_less(np.asarray(G), 0), 3)
 
 
 def test_rows_that_are_not_finite_are_named():

@@ -145,14 +145,38 @@ def test_gain_ratio_stops_on_the_gain_not_on_the_score():
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: LogDet(0), lambda: DiagonalLogDet(-1.0), lambda: TargetVariance(float("nan"))]
+    "make",
+    [
+        lambda: LogDet(0),
+        lambda: DiagonalLogDet(-1.0),
+        lambda: TargetVariance(float("nan")),
+        lambda: LogDet("1"),
+        lambda: LogDet(None),
+        lambda: LogDet(True),
+    ],
 )
 def test_alpha_must_be_positive(make):
     with pytest.raises(InputError, match=r"alpha=.*finite number above 0"):
         make()
 
 
+def test_numbers_of_numpy_are_numbers():
+    G = np.random.default_rng(0).standard_normal((40, 6)) * 5
+    found = greedy(G, 3, objective=LogDet(np.float32(1)), penalty=Conflict(np.float32(0.5)), stop=GainRatio(np.int8(0)))
+    assert found.indices.tolist() == greedy(G, 3, penalty=Conflict(0.5)).indices.tolist()
+
+
+def test_an_objective_must_say_whether_it_is_submodular():
+    class Silent(LogDet):
+        submodular = None
+
+    with pytest.raises(InputError, match="Silent does not say whether it is submodular"):
+        greedy(np.eye(3), 1, objective=Silent())
+
+
 def test_weights_ratios_and_targets_out_of_range_are_refused():
+    with pytest.raises(InputError, match="weight='a'"):
+        Conflict("a")
     with pytest.raises(InputError, match=r"weight=-0\.1"):
         Conflict(-0.1)
     with pytest.raises(InputError, match="omega=1"):

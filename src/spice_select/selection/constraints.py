@@ -9,6 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError, nearest
+from spice_select.selection.objectives.base import is_number
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +24,11 @@ class Quota:
     maximum: int | None = None
 
     def __post_init__(self) -> None:
+        if not (_is_count(self.minimum) and (self.maximum is None or _is_count(self.maximum))):
+            raise InputError(
+                f"Quota(minimum={self.minimum!r}, maximum={self.maximum!r}): numbers of rows, whole ones. "
+                "For shares multiply by the number of rows to pick."
+            )
         if self.minimum < 0 or (self.maximum is not None and self.maximum < self.minimum):
             raise InputError(
                 f"Quota(minimum={self.minimum}, maximum={self.maximum}): needs 0 ≤ minimum ≤ maximum. "
@@ -153,6 +163,11 @@ def _group_numbers(n: int, groups: Any) -> tuple[NDArray[np.int64], tuple[Hashab
     labels = list(groups.tolist() if isinstance(groups, np.ndarray) else groups)
     if len(labels) != n:
         raise InputError(f"groups has {len(labels)} labels for {n} feature rows. Give one label for each row.")
+    for row, label in enumerate(labels):
+        if not isinstance(label, Hashable):
+            raise InputError(
+                f"groups: the label {label!r} of row {row} cannot tell groups apart. Give text or numbers."
+            )
     names = tuple(dict.fromkeys(labels))
     number = {name: i for i, name in enumerate(names)}
     return np.array([number[label] for label in labels], dtype=np.int64), names
@@ -168,9 +183,16 @@ def _quota_table(names: tuple[Hashable, ...], grouped: bool, quotas: Mapping[Any
             raise InputError(f"quotas name the group {name!r}, which no row belongs to.{hint}")
     table = []
     for name in names:
-        quota = given.get(name, Quota())
-        table.append(quota if isinstance(quota, Quota) else Quota(minimum=quota[0], maximum=quota[1]))
+        table.append(_as_quota(name, given.get(name, Quota())))
     return tuple(table)
+
+
+def _as_quota(name: Hashable, quota: Any) -> Quota:
+    if isinstance(quota, Quota):
+        return quota
+    if not isinstance(quota, tuple | list) or len(quota) != 2:
+        raise InputError(f"the quota {quota!r} of group {name!r}: give Quota(minimum=…, maximum=…), or a pair of them.")
+    return Quota(minimum=quota[0], maximum=quota[1])
 
 
 def _check_feasible(names: tuple[Hashable, ...], quotas: tuple[Quota, ...], sizes: NDArray[Any], k: int) -> None:
@@ -200,7 +222,10 @@ def _check_costs(n: int, costs: Any, max_cost: float | None) -> tuple[NDArray[np
                 f"max_cost={max_cost!r} without costs: give the cost of each row, its tokens for instance."
             )
         return None, float("inf")
-    array = np.asarray(costs, dtype=np.float64)
+    array = np.asarray(costs)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"costs of dtype {array.dtype}: give one number for each row, its tokens for instance.")
+    array = array.astype(np.float64)
     if array.shape != (n,):
         raise InputError(f"costs of shape {array.shape} for {n} feature rows. Give one cost for each row.")
     bad = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
@@ -210,7 +235,7 @@ def _check_costs(n: int, costs: Any, max_cost: float | None) -> tuple[NDArray[np
         )
     if max_cost is None:
         raise InputError("costs without max_cost: say how much the picked rows may cost together.")
-    if not (np.isfinite(max_cost) and max_cost >= array.min()):
+    if not (is_number(max_cost) and np.isfinite(max_cost) and max_cost >= array.min()):
         raise InputError(
             f"max_cost={max_cost!r}: the cheapest row costs {array.min():g}, so nothing could be picked. Raise it."
         )

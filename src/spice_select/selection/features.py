@@ -68,6 +68,8 @@ def as_matrix(features: Any) -> NDArray[Any]:
     """Any array-like of real numbers as a 2-d float32 or float64 array."""
     if type(features).__module__.split(".")[0] == "torch":
         features = from_torch(features)
+    if isinstance(features, np.ma.MaskedArray) and np.ma.is_masked(features):
+        raise InputError("features with masked entries: every number counts. Fill them, or leave such rows out.")
     array = np.asanyarray(features)
     if array.dtype == np.float16:
         array = array.astype(np.float32)

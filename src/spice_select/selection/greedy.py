@@ -110,7 +110,7 @@ def _select(
     max_cost: float | None = None,
 ) -> Selection:
     started = time.perf_counter()
-    _check_parts(objective, penalty)
+    rules = _check_parts(objective, penalty, stop)
     matrix = features if isinstance(features, Features) else Features(features)
     budget = _budget(k, matrix.n, max_cost)
     problem = Problem(
@@ -118,7 +118,7 @@ def _select(
         k=budget,
         objective=objective or LogDet(),
         penalty=penalty,
-        stop=tuple(stop) if isinstance(stop, Sequence) else (stop,),
+        stop=rules,
         constraints=build_constraints(
             matrix.n,
             budget if max_cost is None else 0,
@@ -135,11 +135,20 @@ def _select(
     return replace(selection, stats=replace(selection.stats, seconds=time.perf_counter() - started))
 
 
-def _check_parts(objective: Any, penalty: Any) -> None:
+def _check_parts(objective: Any, penalty: Any, stop: Any) -> tuple[StoppingRule, ...]:
+    """Refuse what are no parts; returns the stopping rules."""
     if objective is not None and not isinstance(objective, Objective):
         raise InputError(f"objective={objective!r}: not an Objective. Give LogDet(alpha=1.0), or subclass Objective.")
+    for flag in ("monotone", "submodular"):
+        if objective is not None and not isinstance(getattr(objective, flag, None), bool):
+            raise InputError(f"{type(objective).__name__} does not say whether it is {flag}. Set it to True or False.")
     if penalty is not None and not isinstance(penalty, Penalty):
         raise InputError(f"penalty={penalty!r}: not a Penalty. Give Conflict(weight=0.1), or subclass Penalty.")
+    rules = tuple(stop) if isinstance(stop, Sequence) and not isinstance(stop, str) else (stop,)
+    for rule in rules:
+        if not hasattr(rule, "check"):
+            raise InputError(f"stop={rule!r}: not a stopping rule. Give GainRatio(0.5), or leave it out.")
+    return rules
 
 
 def _budget(k: Any, n: int, max_cost: float | None) -> int:

@@ -96,9 +96,9 @@ class Selection:
         Raises:
             InputError: `k` is below 0 or above the number of picks.
         """
-        if not 0 <= k <= len(self):
+        if not isinstance(k, int | np.integer) or not 0 <= k <= len(self):
             raise InputError(
-                f"head({k}) of a selection of {len(self)} rows: there are not that many picks. "
+                f"head({k!r}) of a selection of {len(self)} rows: there are not that many picks. "
                 f"Ask for 0 to {len(self)}, or select again with a larger k."
             )
         arrays = {f.name: getattr(self, f.name)[:k] for f in fields(self) if f.name not in ("stop", "stats")}
@@ -107,4 +107,4 @@ class Selection:
 
 def reached_budget(k: int) -> Stop:
     """The ordinary end: `k` rows were asked for and found."""
-    return Stop(reason="budget", sentence=f"The budget of {k} rows is used up.")
+    return Stop(reason="budget", sentence=f"The budget of {k} {'row' if k == 1 else 'rows'} is used up.")

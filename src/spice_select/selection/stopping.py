@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from spice_select.errors import InputError
+from spice_select.selection.objectives.base import is_number
 from spice_select.selection.result import Stop
 
 
@@ -46,7 +47,7 @@ class GainRatio:
     omega: float = 0.5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.omega < 1:
+        if not (is_number(self.omega) and 0 <= self.omega < 1):
             raise InputError(
                 f"omega={self.omega!r}: the gain ratio at which to stop must lie in [0, 1), since the first pick "
                 "has ratio 1. Give a smaller value, 0.5 for instance, or drop the rule to use the whole budget."

@@ -6,6 +6,7 @@ and passes `spice_select.testing.selection.check_objective`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -60,10 +61,16 @@ class Objective(ABC):
         """A state at the empty set over `features`, float64 [n, d]."""
 
 
-def require_positive(name: str, value: float, meaning: str) -> None:
-    """Refuse a parameter that is not a finite number above 0."""
-    if not (np.isfinite(value) and value > 0):
+def require_positive(name: str, value: Any, meaning: str) -> float:
+    """The parameter as a float; refuse one that is not a finite number above 0."""
+    if not (is_number(value) and np.isfinite(value) and value > 0):
         raise InputError(f"{name}={value!r}: {meaning} must be a finite number above 0. 1.0 is the usual choice.")
+    return float(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether this is a real number, numpy's scalars included; truth values and text are not."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def take(features: Any, indices: Sequence[int] | Rows) -> Matrix:

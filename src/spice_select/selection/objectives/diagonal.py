@@ -26,7 +26,11 @@ class DiagonalLogDet(Objective):
     submodular: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require_positive("alpha", self.alpha, "the scale of the information in log det(I + α diag F)")
+        object.__setattr__(
+            self,
+            "alpha",
+            require_positive("alpha", self.alpha, "the scale of the information in log det(I + α diag F)"),
+        )
 
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
         """Σ_j log(1 + α Σ g_j²). O(kd)."""

@@ -25,7 +25,9 @@ class LogDet(Objective):
     submodular: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        require_positive("alpha", self.alpha, "the scale of the information in log det(I + αF)")
+        object.__setattr__(
+            self, "alpha", require_positive("alpha", self.alpha, "the scale of the information in log det(I + αF)")
+        )
 
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
         """Log det(I + αF_S) through the smaller of the k×k and the d×d determinant. O(kd·min(k, d))."""

@@ -32,7 +32,9 @@ class TargetVariance(Objective):
     submodular: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        require_positive("alpha", self.alpha, "the scale of the information in (I + αF)⁻¹")
+        object.__setattr__(
+            self, "alpha", require_positive("alpha", self.alpha, "the scale of the information in (I + αF)⁻¹")
+        )
         if self.target is None:
             return
         target = np.asarray(self.target, dtype=np.float64)

@@ -6,13 +6,13 @@ Implementations: `Conflict`, `SquaredInnerProduct`. A new one subclasses `Penalt
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
-from spice_select.selection.objectives.base import Matrix, Rows
+from spice_select.selection.objectives.base import Matrix, Rows, is_number
 
 
 class PenaltyState(Protocol):
@@ -45,13 +45,14 @@ class Penalty(ABC):
         """A state at the empty set over `features`, float64 [n, d]."""
 
 
-def require_weight(weight: float) -> None:
-    """Refuse λ < 0 or not finite."""
-    if not (np.isfinite(weight) and weight >= 0):
+def require_weight(weight: Any) -> float:
+    """λ as a float; refuse one below 0, not finite or no number."""
+    if not (is_number(weight) and np.isfinite(weight) and weight >= 0):
         raise InputError(
             f"weight={weight!r}: the penalty's weight λ must be a finite number, 0 or above, since a negative one "
             "would reward what it is to prevent. The paper uses 0.1."
         )
+    return float(weight)
 
 
 def require_nonnegative(values: NDArray[np.float64], rows: Rows, penalty: object) -> NDArray[np.float64]:

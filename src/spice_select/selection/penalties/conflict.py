@@ -27,8 +27,8 @@ class Conflict(Penalty):
     eta: float = ETA
 
     def __post_init__(self) -> None:
-        require_weight(self.weight)
-        require_positive("eta", self.eta, "the guard in the cosine's denominator")
+        object.__setattr__(self, "weight", require_weight(self.weight))
+        object.__setattr__(self, "eta", require_positive("eta", self.eta, "the guard in the cosine's denominator"))
 
     def values(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """The hinge from the definition. O((k + |candidates|)·d)."""

@@ -24,8 +24,8 @@ class SquaredInnerProduct(Penalty):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
-        require_weight(self.weight)
-        require_positive("alpha", self.alpha, "the scale of the information")
+        object.__setattr__(self, "weight", require_weight(self.weight))
+        object.__setattr__(self, "alpha", require_positive("alpha", self.alpha, "the scale of the information"))
 
     def values(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """From the definition: O(k·|candidates|·d)."""
