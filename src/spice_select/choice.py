@@ -1,5 +1,6 @@
 """What is chosen from a feature matrix: the selector, as the settings describe it."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,36 +81,68 @@ def choose(
     Raises:
         InputError: quotas without sources, quotas or token budgets with pools, quotas that cannot be met.
     """
+    check_choice(sources, features.tokens, budget, settings)
     options = criterion(settings).options()
-    if budget.tokens is not None:
-        return _within_tokens(matrix, features, budget.tokens, settings, options)
+    if budget.tokens is not None:  # by gain and by gain per token, whichever holds more: see `greedy` for the guarantee
+        return greedy(matrix, **options, costs=features.tokens, max_cost=budget.tokens)
     k = budget.rows(len(matrix))
     if settings.schedule == "pools":
         return pools(matrix, k, pool_size=settings.pool_size, seed=settings.seed, **options)
     return greedy(matrix, k, **options, **_quotas(sources, k, settings))
 
 
-def _within_tokens(
-    matrix: NDArray[np.floating],
-    features: FeatureBlock,
-    tokens: int,
-    settings: SelectionSettings,
-    options: dict[str, Any],
-) -> Selection:
-    """Greedy by gain and by gain per token, whichever holds more: see `greedy` for the guarantee."""
-    clash = {
-        "--schedule pools": settings.schedule == "pools",
-        "--per-source-min": settings.per_source_min is not None,
-        "--per-source-max": settings.per_source_max is not None,
-    }
-    for flag, given in clash.items():
-        if given:
-            raise InputError(f"{flag} with a budget in tokens: shares need a number of rows. Give --budget in rows.")
-    if tokens < features.tokens.min():
+def check_choice(
+    sources: Sequence[str], tokens: Sequence[int] | NDArray[np.integer], budget: Budget, settings: SelectionSettings
+) -> None:
+    """Refuse, before hours are spent on gradients, what no choice from these rows can meet.
+
+    Args:
+        sources: the group of each usable row.
+        tokens: the length of each usable row.
+        budget, settings: as for `choose`.
+
+    Raises:
+        InputError: as `choose`.
+    """
+    shares = {"--per-source-min": settings.per_source_min, "--per-source-max": settings.per_source_max}
+    quotas = [flag for flag, share in shares.items() if share is not None]
+    if budget.tokens is not None:
+        clash = [*(["--schedule pools"] if settings.schedule == "pools" else []), *quotas]
+        if clash:
+            raise InputError(
+                f"{clash[0]} with a budget in tokens: shares need a number of rows. Give --budget in rows."
+            )
+        if budget.tokens < min(tokens):
+            raise InputError(f"budget {budget}: the shortest row has {min(tokens)} tokens, so none fits. Give more.")
+    elif quotas and settings.schedule == "pools":
         raise InputError(
-            f"budget {tokens}-tokens: the shortest row has {features.tokens.min()} tokens, so none fits. Give more."
+            f"{quotas[0]} with --schedule pools: shares hold for a whole choice, not for a pool. Leave it out."
         )
-    return greedy(matrix, **options, costs=features.tokens, max_cost=tokens)
+    elif quotas:
+        _check_quotas(sources, budget.rows(len(sources)), settings)
+
+
+def _check_quotas(sources: Sequence[str], k: int, settings: SelectionSettings) -> None:
+    low, high = settings.per_source_min, settings.per_source_max
+    if set(sources) == {""}:
+        raise InputError(
+            "--per-source-min and --per-source-max need a `source` or `dataset` column in the corpus, which has none. "
+            "Add one, or leave them out."
+        )
+    if low is not None and high is not None and low > high:
+        raise InputError(f"--per-source-min {low:g} is above --per-source-max {high:g}. Swap them, or leave one out.")
+    quotas = _quotas(sources, k, settings)["quotas"].values()
+    least, most = sum(quota.minimum for quota in quotas), sum(quota.maximum for quota in quotas)
+    if least > k:
+        raise InputError(
+            f"--per-source-min {low:g}: the shares of {len(quotas)} sources come to {least} rows, and the budget is "
+            f"{k}. Give at most {1 / len(quotas):.3g}, or a larger --budget."
+        )
+    if most < k:
+        raise InputError(
+            f"--per-source-max {high:g}: {len(quotas)} sources may give {most} rows at most, and the budget is {k}. "
+            "Give a larger share, or a smaller --budget."
+        )
 
 
 def _quotas(sources: Sequence[str], k: int, settings: SelectionSettings) -> dict[str, Any]:
@@ -117,20 +150,14 @@ def _quotas(sources: Sequence[str], k: int, settings: SelectionSettings) -> dict
     low, high = settings.per_source_min, settings.per_source_max
     if low is None and high is None:
         return {}
-    names = sorted(set(sources))
-    if names == [""]:
-        raise InputError(
-            "--per-source-min and --per-source-max need a `source` or `dataset` column in the corpus, which has none. "
-            "Add one, or leave them out."
-        )
-    counts = {name: sources.count(name) for name in names}
+    counts = Counter(sources)
     most = k if high is None else max(1, round(high * k))
     least = 0 if low is None else round(low * k)
     # a source smaller than its quota gives all it has
-    return {
-        "groups": sources,
-        "quotas": {name: Quota(minimum=min(least, counts[name]), maximum=most) for name in names},
+    quotas = {
+        name: Quota(minimum=min(least, count), maximum=min(most, count)) for name, count in sorted(counts.items())
     }
+    return {"groups": sources, "quotas": quotas}
 
 
 def normalised(matrix: NDArray[np.float32], rule: str) -> NDArray[np.floating]:

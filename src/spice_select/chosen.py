@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from spice_select.data.records import Drop
 from spice_select.diagnosis.certificate import Certificate
+from spice_select.diagnosis.curvature import Curvature
 from spice_select.diagnosis.versus_random import RandomComparison
 from spice_select.errors import InputError
 from spice_select.gradients.fidelity import Fidelity
@@ -26,6 +27,7 @@ class Chosen:
         selection: the picks; indices are positions in `features`.
         versus: the picks' information beside random ones'.
         certificate: how near to the best possible it is.
+        curvature: what greedy is promised beforehand; None where the rows are not chosen from all at once.
         fidelity: what the sketch does to inner products; None where there is no sketch.
         outputs: further files of the run folder that the manifest vouches for.
         notes: what the reader of the summary should know.
@@ -38,6 +40,7 @@ class Chosen:
     versus: RandomComparison
     certificate: Certificate
     fidelity: Fidelity | None
+    curvature: Curvature | None = None
     outputs: Sequence[str] = ()
     notes: Sequence[str] = ()
 

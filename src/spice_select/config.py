@@ -14,7 +14,15 @@ from spice_select.errors import InputError, nearest
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    """Settings of one stage. Values that cannot be used are an `InputError`, from Python, YAML and the command line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _unusable([_sentence(fault) for fault in error.errors()]) from error
 
 
 class DataSettings(_Group):
@@ -221,13 +229,15 @@ class SelectSettings(BaseModel):
 
     @classmethod
     def _validated(cls, nested: dict[str, dict[str, Any]], faults: list[str]) -> Self:
-        try:
-            settings = cls(**nested)
-        except ValidationError as error:
-            faults += [_sentence(fault) for fault in error.errors()]
+        groups = {}
+        for name in (name for name in cls.model_fields if name in nested):
+            try:
+                groups[name] = cls.model_fields[name].default.__class__(**nested[name])
+            except InputError as error:
+                faults += str(error).split(_FAULT)[1:]
         if faults:
-            raise InputError("settings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))
-        return settings
+            raise _unusable(faults)
+        return cls(**groups)
 
     def flat(self) -> dict[str, Any]:
         """Every setting by its own name, JSON-ready."""
@@ -244,10 +254,15 @@ def _homes() -> dict[str, str]:
     return {name: group for group, field in groups for name in field.default.__class__.model_fields}
 
 
+_FAULT = "\n  - "
+
+
+def _unusable(faults: list[str]) -> InputError:
+    return InputError("settings cannot be used:" + "".join(_FAULT + fault for fault in faults))
+
+
 def _sentence(fault: Any) -> str:
-    name = str(fault["loc"][-1]) if fault["loc"] else "settings"
-    if len(fault["loc"]) > 1:
-        name = str(fault["loc"][1])
+    name = str(fault["loc"][0]) if fault["loc"] else "settings"
     return f"{name} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
 
 

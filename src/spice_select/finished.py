@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select import outputs
-from spice_select.choice import normalised, usable
+from spice_select.choice import choose, normalised, usable
 from spice_select.config import SelectSettings, read_config
+from spice_select.data.budget import Budget
 from spice_select.diagnosis.checks import CheckResult, run_checks
+from spice_select.diagnosis.early_stop import EarlyStop, early_stops
+from spice_select.diagnosis.sensitivity import Sensitivity, sensitivity
+from spice_select.diagnosis.signs import Sign, signs
 from spice_select.errors import InputError
 from spice_select.run import RunFolder, load_run
 from spice_select.selection import LogDet, Selection
@@ -45,10 +49,21 @@ class Run:
 
     @property
     def dataset(self) -> "Dataset":
-        """The chosen rows in the order picked, each with its `spice` object (rank, gain, epsilon, conflict, row)."""
+        """The chosen rows in the order picked, each with its `spice` object (rank, gain, epsilon, conflict, row).
+
+        Raises:
+            InputError: a column holds what no table can, a number beyond 64 bits or values of several types.
+        """
+        import pyarrow as pa
         from datasets import Dataset
 
-        return Dataset.from_list(list(outputs.iterate_selected(self.path)))
+        try:
+            return Dataset.from_list(list(outputs.iterate_selected(self.path)))
+        except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+            raise InputError(
+                f"{self.path / outputs.SELECTED}: its rows fit no table ({error}). Read its lines as JSON, or use "
+                f"`spice export {self.path} --to trl`, which takes the turns alone."
+            ) from error
 
     @property
     def settings(self) -> SelectSettings:
@@ -77,15 +92,91 @@ def load(path: str | Path) -> Run:
     return Run(load_run(Path(path)).path)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """What a run's own gradients say of it.
+
+    Attributes:
+        checks: does the theory hold? None asked where the run was not chosen by log det.
+        sensitivity: what other λ and α would have chosen; None where that cannot be told.
+        untold: why not, in a sentence; "" otherwise.
+        stops: where other ω would have ended it.
+        signs: what would explain poor tuning despite high information.
+    """
+
+    checks: list[CheckResult]
+    sensitivity: Sensitivity | None
+    untold: str
+    stops: tuple[EarlyStop, ...]
+    signs: list[Sign]
+
+
 def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
-    """The sceptic's questions, asked of a finished run's own gradients: see `spice_select.diagnosis.run_checks`."""
+    """The sceptic's questions, asked of a finished run's own gradients: see `spice_select.diagnosis.run_checks`.
+
+    Raises:
+        InputError: the run was not chosen by log det, whose theory the questions are about.
+    """
+    _check_seed(seed)
     run = load(path)
-    settings, selection = run.settings, run.selection
-    if settings.selection.objective != "log-det":
+    chosen = run.settings.selection
+    if chosen.objective != "log-det":
         raise InputError(
-            f"{path} was chosen by --objective {settings.selection.objective}: the checks ask whether the theory of "
-            "log det holds, so they need a run with --objective log-det. Its gradients are taken from this one."
+            f"{path} was chosen by --objective {chosen.objective}: the checks ask whether the theory of log det holds, "
+            "so they need a run with --objective log-det. Its gradients are taken from this one."
         )
+    return run_checks(run.matrix, _recorded(run), LogDet(alpha=chosen.alpha), seed=seed)
+
+
+def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
+    """`check_run`, and what the run's λ, α and ω do on its gradients.
+
+    Cost: that of `run_checks`, `sensitivity` (nine selections) and `signs`.
+    """
+    _check_seed(seed)
+    run = load(path)
+    matrix, selection, chosen = run.matrix, _recorded(run), run.settings.selection
+    objective, untold = LogDet(alpha=chosen.alpha), _untold(run.settings)
+    by_log_det = chosen.objective == "log-det"
+    return Examination(
+        checks=run_checks(matrix, selection, objective, seed=seed) if by_log_det else [],
+        sensitivity=None if untold else _sensitivity(run, matrix, selection),
+        untold=untold,
+        stops=early_stops(selection),
+        signs=signs(matrix, selection, objective, seed=seed),
+    )
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise InputError(f"seed={seed}: a seed is 0 or above. Give another.")
+
+
+def _recorded(run: Run) -> Selection:
+    """The picks of a run, in one pool where one state was carried from first to last."""
+    settings, selection = run.settings, run.selection
     if settings.selection.schedule == "interleaved" and settings.interleaved.carry_state:
-        selection = replace(selection, pools=np.zeros_like(selection.pools))  # one state from first to last
-    return run_checks(run.matrix, selection, LogDet(alpha=settings.selection.alpha), seed=seed)
+        return replace(selection, pools=np.zeros_like(selection.pools))
+    return selection
+
+
+def _untold(settings: SelectSettings) -> str:
+    chosen = settings.selection
+    if chosen.objective != "log-det":
+        return f"Chosen by --objective {chosen.objective}: what is asked of log det alone is left out."
+    if chosen.schedule == "interleaved":
+        return "With another λ or α the proxy would have moved elsewhere: what it would choose takes a run of its own."
+    if chosen.per_source_min is not None or chosen.per_source_max is not None:
+        return "What another λ or α would choose under quotas takes a run of its own: sources are not kept."
+    return ""
+
+
+def _sensitivity(run: Run, matrix: NDArray[np.floating], selection: Selection) -> Sensitivity:
+    settings, features = run.settings.selection, run.features
+    budget = Budget.parse(settings.budget)
+
+    def select(alpha: float, weight: float) -> Selection:
+        other = settings.model_copy(update={"alpha": alpha, "conflict_weight": weight})
+        return choose(matrix, features, (), budget, other)
+
+    return sensitivity(matrix, selection, select, alpha=settings.alpha, conflict_weight=settings.conflict_weight)

@@ -11,6 +11,7 @@ from spice_select.config import SelectSettings
 from spice_select.data.budget import Budget
 from spice_select.data.records import Example
 from spice_select.diagnosis.certificate import certificate
+from spice_select.diagnosis.curvature import curvature
 from spice_select.diagnosis.versus_random import versus_random
 from spice_select.engines import executor_for
 from spice_select.gradients.fidelity import Fidelity
@@ -61,6 +62,7 @@ def choose_offline(
         objective, seed = information(settings.selection), settings.selection.seed
         versus = versus_random(matrix, chosen, objective, draws=RANDOM_DRAWS, seed=seed)
         proof = certificate(matrix, chosen, objective)
+        bent = curvature(matrix, objective) if settings.selection.objective == "log-det" else None
     return Chosen(
         parts=parts,
         features=features,
@@ -68,6 +70,7 @@ def choose_offline(
         selection=chosen,
         versus=versus,
         certificate=proof,
+        curvature=bent,
         fidelity=fidelity,
     )
 

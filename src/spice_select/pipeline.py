@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select import outputs
+from spice_select.choice import check_choice
 from spice_select.clock import Clock
 from spice_select.config import SelectSettings, write_config
 from spice_select.corpus import encode_corpus, read_corpus
@@ -77,6 +78,9 @@ def run_select(
         encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
         encoded = encode_corpus(rows, row_format, encoder, progress)
         budget.check(len(encoded.examples), encoded.num_tokens)
+        if settings.selection.schedule != "interleaved":  # which has its own rules
+            sources, lengths = zip(*((e.source, e.num_tokens) for e in encoded.examples), strict=True)
+            check_choice(sources, lengths, budget, settings.selection)
     identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
     folder = default_folder(corpus, identity) if out is None else Path(out)
     place = Place.of_environment()

@@ -1,5 +1,6 @@
 """What a run did, in numbers: computed once, kept as `summary.json`, printed by the command line."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,6 +10,7 @@ import numpy as np
 
 from spice_select.chosen import Chosen
 from spice_select.data.records import Drop, Example
+from spice_select.diagnosis.interaction import interaction
 from spice_select.store import FeatureBlock
 
 
@@ -46,7 +48,14 @@ class Summary:
         information: log det(I + αΣ g gᵀ) of the chosen rows.
         random_mean, random_std, random_max, random_draws: the same for random picks of as many rows.
         certified: information as a share of a proven upper bound on the best possible.
+        bound: name of that bound.
+        proof_seconds: what the proof took.
+        curvature: total curvature of log det over the usable rows; None where it was not computed.
+        promised: share of the best possible that curvature promises greedy with λ = 0; None likewise.
         conflicting: share of picks whose gradient opposes the mean of those before.
+        interaction: median share of a pick's base that the picks before it take away, |ε|/base; None if too few picks.
+        conflict_with_gain, conflict_with_epsilon: Spearman of conflict with Δ and with |ε| over the picks; None where
+            none conflicts.
         first_gain, last_gain: marginal gain of the first and the last pick.
         sketch: name of the sketch; `""` where the gradients were kept whole.
         sign_flips: share of cosines between rows whose sign the sketch changes, on a probe of the corpus; 0 without.
@@ -79,6 +88,13 @@ class Summary:
     sketch: str
     sign_flips: float
     stopped: str
+    bound: str = ""
+    proof_seconds: float = 0.0
+    curvature: float | None = None
+    promised: float | None = None
+    interaction: float | None = None
+    conflict_with_gain: float | None = None
+    conflict_with_epsilon: float | None = None
     notes: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -102,7 +118,7 @@ def summarise(
 ) -> Summary:
     """Gather the numbers of a run; `normalise` is the rule that the gradients were scaled by."""
     features, selection, fidelity = chosen.features, chosen.selection, chosen.fidelity
-    versus, picks = chosen.versus, selection.indices
+    versus, picks, parts = chosen.versus, selection.indices, interaction(selection)
     return Summary(
         rows=rows,
         usable=len(features.rows),
@@ -122,6 +138,13 @@ def summarise(
         random_max=float(versus.draws.max()),
         random_draws=len(versus.draws),
         certified=chosen.certificate.ratio,
+        bound=chosen.certificate.best,
+        proof_seconds=chosen.certificate.seconds,
+        curvature=chosen.curvature.value if chosen.curvature else None,
+        promised=chosen.curvature.guarantee if chosen.curvature else None,
+        interaction=_known(parts.share),
+        conflict_with_gain=_known(parts.conflict_with_gain),
+        conflict_with_epsilon=_known(parts.conflict_with_epsilon),
         conflicting=float(np.mean(selection.conflicts > 0)),
         first_gain=float(selection.gains[0]),
         last_gain=float(selection.gains[-1]),
@@ -136,6 +159,10 @@ def summarise(
         ],
         seconds=dict(seconds),
     )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _mix(sources: Mapping[int, str], features: FeatureBlock, chosen: Any) -> list[Mix]:

@@ -2,10 +2,14 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 Corpus = Callable[..., Path]
@@ -223,3 +227,87 @@ def test_importing_the_package_imports_no_heavy_library() -> None:
 
     script = "import spice_select, sys; print([m for m in ('torch', 'transformers', 'datasets') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_locale_that_cannot_write_every_character_gets_the_summary_all_the_same(
+    spice, corpus: Corpus, small, tmp_path: Path
+) -> None:
+    spice("select", corpus(), "--budget", "5", "--out", tmp_path / "r", *small)
+    command = [sys.executable, "-c", "from spice_select.cli import main; main()", "show", str(tmp_path / "r")]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False)
+    assert done.returncode == 0
+    assert b"5 rows (12.5% of the usable 40)" in done.stdout
+
+
+def test_what_rows_hold_cannot_steer_the_terminal(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    hostile = "\x1b[2J\x1b]0;title\x07 [red]\u202eno[/red] \x9b1m"
+    rows = [{"instruction": hostile + str(i), "output": hostile, "source": hostile + str(i % 2)} for i in range(6)]
+    path = corpus(rows)
+    for arguments in (("select", path, "--budget", "3", "--out", tmp_path / "r"), ("preview", path)):
+        code, out, _ = spice(*arguments, *small[: 4 if arguments[0] == "select" else 2])
+        assert code == 0
+        assert "␛[2J" in out
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(out)
+
+
+def test_many_sources_take_few_lines_and_none_is_lost(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    rows = [{"question": f"{i}?", "answer": "word " * (1 + i % 7), "source": f"s{i}"} for i in range(40)]
+    code, out, _ = spice("select", corpus(rows), "--budget", "10", "--out", tmp_path / "r", *small)
+    assert code == 0
+    mix = out[out.index("source mix") : out.index("information")].splitlines()
+    assert "(21 others)" in mix[-2]
+    lines = [line.split() for line in mix[4:-1]]
+    assert len(lines) == 20
+    assert sum(int(line[-6]) for line in lines) == 40
+    assert sum(int(line[-4]) for line in lines) == 10
+
+
+@pytest.mark.parametrize("columns", ["50", "60", "80", "200"])
+def test_no_number_of_the_first_picks_is_cut_whatever_the_width(
+    spice, corpus: Corpus, small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    spice("select", corpus(), "--budget", "9", "--out", tmp_path / "r", *small)
+    monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = spice("show", tmp_path / "r", "--rows", "9")
+    picks = out[out.index("first picks") : out.index("time:")].splitlines()
+    assert "conflict" in picks[2]
+    for rank, line in enumerate(picks[4:13], start=1):
+        cells = line.split()[:5]
+        assert int(cells[0]) == rank
+        assert all(np.isfinite([float(cell) for cell in cells]))
+
+
+def test_check_features_says_what_the_settings_do(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    common = ("--budget", "25%", *small)
+    spice("select", corpus(), *common, "--out", tmp_path / "r")
+    spice("select", corpus(), *common, "--out", tmp_path / "p", "--schedule", "pools", "--pool-size", "10")
+    spice("select", corpus(), *common, "--out", tmp_path / "q", "--per-source-min", "0.4")
+    for name in "rp":
+        _, out, _ = spice("check", "features", tmp_path / name)
+        for words in ("› 0.1", "early stop", "not within the budget", "explains the corpus", "keeps 99% of the inform"):
+            assert words in out
+    spice("select", corpus(), *common, "--out", tmp_path / "t", "--objective", "target-variance")
+    for name, words in (("q", "sources are not kept"), ("t", "log det alone is left out")):
+        code, out, _ = spice("check", "features", tmp_path / name)
+        assert code == 0
+        assert words in out
+        assert "early stop" in out
+        assert "explains the corpus" in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [(("--alpha", "inf"), "alpha = inf"), (("--conflict-weight", "nan"), "conflict_weight = nan")],
+)
+def test_a_number_out_of_range_is_named_and_ends_with_2(spice, corpus: Corpus, small, flags, words) -> None:
+    code, out, err = spice("select", corpus(), *small, *flags)
+    assert code == 2
+    assert words in out + err
+    assert "pydantic" not in out + err
+
+
+def test_a_seed_below_zero_is_refused(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    spice("select", corpus(), "--budget", "5", "--out", tmp_path / "r", *small)
+    code, _, err = spice("check", "features", tmp_path / "r", "--seed", "-1")
+    assert code == 2
+    assert "seed=-1" in err

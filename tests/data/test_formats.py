@@ -144,6 +144,9 @@ DROPS = [
     ("not-a-turn", {"messages": [{"role": "user", "content": "q"}, "a"]}),
     ("broken-history", {"instruction": "q", "output": "a", "history": ["q"]}),
     ("broken-tools", {"messages": chat(*QA), "tools": "not json"}),
+    ("not-unicode", {"question": "q", "answer": "half an emoji \ud83d"}),
+    ("not-unicode", {"messages": [{**chat(QA[0])[0], "name": "\udfff"}, *chat(QA[1])]}),
+    ("not-unicode", {"question": "q", "answer": "a", "source": "\ud800"}),
     ("broken-tool-call", {"messages": [*chat(QA[0]), {"role": "assistant", "content": "", "tool_calls": [1]}]}),
 ]
 

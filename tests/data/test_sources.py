@@ -174,6 +174,8 @@ FAULTS = [
     ("object.json", b'{\n"version": 1, "data": [{"a": 1}]\n}', r"the file is an object.*'data' holds a list"),
     ("nothing.json", b"[]", r"nothing.json: holds no rows"),
     ("deep.jsonl", b'{"a":' * 100_000, r"deep.jsonl:1: JSON nested too deeply"),
+    ("digits.jsonl", b'{"a": 1}\n{"a": ' + b"9" * 5000 + b"}", r"digits.jsonl:2: a whole number of more than 4300"),
+    ("digits.json", b'[{"a": ' + b"9" * 5000 + b"}]", r"digits.json: a whole number of more than 4300 digits"),
     ("latin.jsonl", '{"a": "x"}\n{"a": "é"}\n'.encode("latin-1"), r"n.jsonl:2: not UTF-8: byte 0xe9 at position 18"),
     ("utf16.jsonl", '{"a": 1}'.encode("utf-16"), r"utf16.jsonl: the text is UTF-16.*iconv"),
     ("image.jsonl", b"\x89PNG\r\n\x1a\n\0\0\0", r"image.jsonl: a binary file"),
@@ -190,6 +192,8 @@ FAULTS = [
     ("wide.csv", b"a,b\n1,2\n1,2,3\n", r"wide.csv:3: 3 cells, but the first line names 2"),
     ("quote.csv", b'a,b\n1,"2\n', r"quote.csv:2: broken CSV"),
     ("twice.csv", b"a,a\n1,2\n", r"twice.csv:1: the column 'a' is there twice"),
+    ("semicolons.csv", b"question;answer\n1;2\n", r"semicolons.csv:1: one column only.*';'.*with ','"),
+    ("commas.tsv", b"question,answer\n1,2\n", r"commas.tsv:1: one column only.*Name the file .csv"),
     ("header.csv", b"a,b\n", r"header.csv: holds no rows"),
 ]  # fmt: skip
 

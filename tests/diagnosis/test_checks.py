@@ -88,6 +88,14 @@ def test_a_draw_is_worth_what_the_definition_says():
     )
 
 
+def test_where_every_choice_is_worth_the_same_random_is_no_opponent():
+    rows = np.ones((30, 4))
+    found = results(rows, greedy(rows, 3))["more than random"]
+    assert found.passed is None
+    assert np.isnan(found.value)
+    assert "all worth the same" in found.sentence
+
+
 def test_too_few_draws_or_chains_are_refused():
     with pytest.raises(InputError, match="draws is 1"):
         versus_random(ROWS, greedy(ROWS, 5), LogDet(), draws=1)

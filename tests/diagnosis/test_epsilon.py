@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spice_select.diagnosis import decompose
 from spice_select.diagnosis import epsilon as module
 from spice_select.diagnosis.ranks import ranks, spearman
+from spice_select.errors import InputError
 from spice_select.selection import LogDet
 
 from .examples import conflict, information, naive, pooled
@@ -123,3 +124,10 @@ def test_spearman_agrees_with_scipy_on_ties():
     rng = np.random.default_rng(4)
     a, b = rng.integers(0, 5, 80), rng.integers(0, 7, 80)
     assert spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+
+
+def test_a_scale_beyond_the_range_of_float64_is_refused_and_one_within_is_not():
+    rows = np.random.default_rng(0).standard_normal((6, 3))
+    with pytest.raises(InputError, match=r"alpha=1e\+300.*smaller alpha"):
+        decompose(rows, naive(rows, 3), LogDet(1e300))
+    assert decompose(rows * 1e-77, naive(rows, 3), LogDet(1e155)).violations == 0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spice_select.config import SelectSettings, read_config, write_config
+from spice_select.config import SelectionSettings, SelectSettings, read_config, write_config
 from spice_select.errors import InputError
 
 
@@ -60,3 +60,11 @@ def test_a_missing_config_file_is_explained(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.1, "0.1"), (500, "500"), ("10%", "10%"), (1.0, "1.0"), (1, "1")])
 def test_budgets_keep_the_difference_between_shares_and_counts(value: object, text: str) -> None:
     assert SelectSettings.from_flat({"budget": value}).selection.budget == text
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 0.0])
+def test_no_number_out_of_range_is_a_setting(value: float) -> None:
+    with pytest.raises(InputError, match=r"settings cannot be used:\n  - alpha = "):
+        SelectionSettings(alpha=value)
+    with pytest.raises(InputError, match=r"alpha = (?s:.*)sketch_dim = 0"):
+        SelectSettings.from_flat({"alpha": value, "sketch_dim": 0})

@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 import spice_select as spice
+from spice_select import outputs
 from spice_select.config import read_config
+from spice_select.diagnosis import curvature, decompose
 from spice_select.errors import InputError
 from spice_select.finished import check_run
 from spice_select.gradients import stage
 from spice_select.pipeline import run_select
 from spice_select.store import PartStore
+from spice_select.summary import Summary
 
 Corpus = Callable[..., Path]
 OUTPUTS = ("selected.jsonl", "dropped.jsonl", "selection.parquet")
@@ -77,6 +80,43 @@ def test_unit_norm_features_have_equal_bases(corpus: Corpus, options, tmp_path: 
     np.testing.assert_allclose(run.selection.bases, np.log(2.0), rtol=1e-5)
 
 
+def test_the_summary_tells_of_interaction_curvature_and_the_proof(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", **options)
+    found, parts = run.summary, decompose(run.matrix, run.selection, spice.LogDet())
+    later = ~parts.firsts
+    assert found.interaction == pytest.approx(np.median(-parts.epsilons[later] / parts.bases[later]), abs=1e-9)
+    for ours, fresh in (
+        (found.conflict_with_gain, parts.conflict_with_gain),
+        (found.conflict_with_epsilon, parts.conflict_with_epsilon),
+    ):
+        assert ours is None if np.isnan(fresh) else ours == pytest.approx(fresh)
+    bent = curvature(run.matrix, spice.LogDet())
+    assert (found.curvature, found.promised) == pytest.approx((bent.value, bent.guarantee))
+    proof = spice.certificate(run.matrix, run.selection, spice.LogDet())
+    assert (found.bound, found.certified) == (proof.best, pytest.approx(proof.ratio))
+    assert found.proof_seconds > 0
+
+
+@pytest.mark.parametrize("odd", [10**40, "\ud800"], ids=["a long number", "half a character"])
+def test_rows_that_fit_no_table_are_chosen_written_and_named(corpus: Corpus, options, tmp_path: Path, odd) -> None:
+    rows = [{"question": f"{i}?", "answer": "a" * (1 + i), "id": odd} for i in range(8)]
+    path = tmp_path / "odd.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    run = spice.select(path, out=tmp_path / "r", **options)
+    assert [record["id"] for record in outputs.iterate_selected(run.path)] == [odd, odd]
+    with pytest.raises(InputError, match=r"fit no table.*spice export"):
+        run.dataset  # noqa: B018
+
+
+def test_a_summary_of_an_earlier_version_is_read(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", **options)
+    content = run.summary.to_json()
+    later = ("bound", "proof_seconds", "curvature", "promised", "interaction", "conflict_with_gain")
+    found = Summary.from_json({name: value for name, value in content.items() if name not in later})
+    assert found.interaction is None
+    assert found.chosen == run.summary.chosen
+
+
 def test_pools_take_their_share_of_every_window(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", schedule="pools", pool_size=8, **options)
     assert np.bincount(run.selection.pools).tolist() == [2, 2, 2, 2, 2]
@@ -98,6 +138,25 @@ def test_budgets_in_tokens_that_make_no_sense_are_refused(corpus: Corpus, option
 def test_every_source_gets_its_share_and_no_more(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", per_source_min=0.4, per_source_max=0.5, **options)
     assert sorted(mix.chosen_rows for mix in run.summary.mix) == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"per_source_min": 0.6}, "per-source-min 0.6: the shares of 2 sources come to 12 rows, and the budget is 10"),
+        ({"per_source_max": 0.2}, "per-source-max 0.2: 2 sources may give 4 rows at most"),
+        ({"per_source_min": 0.5, "per_source_max": 0.2}, "per-source-min 0.5 is above --per-source-max 0.2"),
+        ({"per_source_min": 0.1, "schedule": "pools"}, "--per-source-min with --schedule pools"),
+        ({"per_source_max": 0.9, "budget": "500-tokens"}, "--per-source-max with a budget in tokens"),
+        ({"budget": "2-tokens"}, "none fits"),
+    ],
+)
+def test_a_choice_that_cannot_be_made_is_refused_before_gradients_are_computed(
+    corpus: Corpus, options, tmp_path: Path, change, words
+) -> None:
+    with pytest.raises(InputError, match=words):
+        spice.select(corpus(), out=tmp_path / "r", **{**options, **change})
+    assert not (tmp_path / "r").exists()  # so that the mended command may use the same folder
 
 
 def test_quotas_without_sources_are_refused(corpus: Corpus, sums, options, tmp_path: Path) -> None:

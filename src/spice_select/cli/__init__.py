@@ -3,15 +3,20 @@
 Exit codes: 0 done, 2 bad input, 1 a fault on our side, 130 interrupted.
 """
 
+import io
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from spice_select.cli.plain import plain
 from spice_select.errors import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; always ends with SystemExit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # hours of work must not end in a ± that a locale cannot write
     sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
 
 
@@ -23,7 +28,7 @@ def _run(argv: list[str]) -> int:
         _dispatch(argv)
     except InputError as error:
         errors.print("[bold red]error:[/] ", end="")
-        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        errors.print(plain(str(error)), markup=False, highlight=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         errors.print("interrupted: run the same command again to go on from the last finished part", style="yellow")

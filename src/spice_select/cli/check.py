@@ -14,16 +14,19 @@ def check_features(
 ) -> None:
     """Check the theory on a run's own gradients: submodularity, sums of gains, nearness to the optimum, conflicts.
 
+    Then show what the settings do on them: what other λ and α would have chosen, where the early stop would fall, and
+    what would explain poor tuning despite high information.
+
     Args:
         run: Run folder.
         seed: Seed of the random subsets tried.
     """
     from rich.console import Console
 
-    from spice_select.cli.tables import print_checks
-    from spice_select.finished import check_run
+    from spice_select.cli.examination import print_examination
+    from spice_select.finished import examine_run
 
-    print_checks(Console(), check_run(run, seed=seed))
+    print_examination(Console(), examine_run(run, seed=seed))
 
 
 def check_model(

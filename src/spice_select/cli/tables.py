@@ -1,6 +1,7 @@
 """The summary of a run as a person reads it."""
 
 import json
+import math
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -12,13 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from spice_select import outputs
+from spice_select.cli.plain import plain
 from spice_select.data.preview import Segment
 from spice_select.data.records import Drop
 from spice_select.diagnosis.checks import CheckResult
 from spice_select.finished import Run
 from spice_select.model_checks import ModelReport
 from spice_select.preview import Preview
-from spice_select.summary import Summary
+from spice_select.summary import Mix, Summary
+
+TEXT = "what it says"
+SOURCES = 20  # lines in the source mix; the smallest sources share the last
 
 
 def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
@@ -33,7 +38,13 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
         console.print(f"[yellow]note[/] {escape(note)}")
     seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in summary.seconds.items())
     console.print(f"[dim]time: {seconds}[/]", highlight=False)
-    console.print(f"\n[bold]{escape(str(run.path / outputs.SELECTED))}[/]  {summary.chosen} rows, ready to train on")
+    console.print(f"[dim]look closer: spice check features {escape(str(run.path))}[/]", highlight=False)
+    path = escape(str(run.path / outputs.SELECTED))
+    console.print(f"\n[bold]{path}[/]  {_rows(summary.chosen)}, ready to train on")
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _grid() -> Table:
@@ -49,7 +60,7 @@ def _print_counts(console: Console, summary: Summary) -> None:
     total = sum(summary.dropped.values())
     table.add_row("rows", f"{summary.rows:,} in, {total:,} dropped{f' ({dropped})' if dropped else ''}")
     share = summary.chosen / summary.usable
-    table.add_row("chosen", f"[bold green]{summary.chosen:,}[/] rows ({share:.1%} of the usable {summary.usable:,})")
+    table.add_row("chosen", f"[bold green]{_rows(summary.chosen)}[/] ({share:.1%} of the usable {summary.usable:,})")
     table.add_row(
         "tokens",
         f"{summary.chosen_tokens:,} of {summary.tokens:,}; trained on: {summary.chosen_supervised:,} of "
@@ -68,11 +79,13 @@ def _print_mix(console: Console, summary: Summary) -> None:
     if len(summary.mix) < 2:
         return
     table = Table(box=box.SIMPLE_HEAD, title="source mix", title_style="bold", title_justify="left", pad_edge=False)
-    for name in ("source", "corpus", "chosen", "taken", "trained tokens chosen"):
-        table.add_column(name, justify="left" if name == "source" else "right")
-    for mix in summary.mix:
+    table.add_column("source", overflow="ellipsis", max_width=40)
+    for name in ("corpus", "chosen", "taken"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("trained tokens chosen", justify="right")
+    for mix in _largest(summary.mix):
         table.add_row(
-            escape(mix.source) or "(none)",
+            escape(plain(" ".join(mix.source.split()))) or "(none)",
             f"{mix.rows:,}  {mix.rows / summary.usable:6.1%}",
             f"{mix.chosen_rows:,}  {mix.chosen_rows / summary.chosen:6.1%}",
             f"{mix.chosen_rows / mix.rows:.1%}",
@@ -81,21 +94,57 @@ def _print_mix(console: Console, summary: Summary) -> None:
     console.print(table, highlight=False)
 
 
+def _largest(mix: Sequence[Mix]) -> list[Mix]:
+    """The largest sources, and all the others as one."""
+    if len(mix) <= SOURCES:
+        return list(mix)
+    rest = mix[SOURCES - 1 :]
+    others = Mix(
+        source=f"({len(rest):,} others)",
+        rows=sum(one.rows for one in rest),
+        tokens=sum(one.tokens for one in rest),
+        chosen_rows=sum(one.chosen_rows for one in rest),
+        chosen_tokens=sum(one.chosen_tokens for one in rest),
+    )
+    return [*mix[: SOURCES - 1], others]
+
+
 def _print_information(console: Console, summary: Summary) -> None:
     table = _grid()
-    gap = (summary.information - summary.random_mean) / summary.random_mean if summary.random_mean else float("nan")
+    gap = (summary.information - summary.random_mean) / summary.random_mean if summary.random_mean else 0.0
     table.add_row(
         "information",
         f"{summary.information:.4g} nats; random picks of as many rows: {summary.random_mean:.4g} ± "
-        f"{summary.random_std:.2g}, best of {summary.random_draws} {summary.random_max:.4g} ({gap:+.1%} over the mean)",
+        f"{summary.random_std:.2g}, best of {summary.random_draws} {summary.random_max:.4g} "
+        f"({gap if abs(gap) >= 5e-4 else 0.0:+.1%} over the mean)",
     )
-    table.add_row("certified", f"≥ {_floor(summary.certified)} of the best possible information for this many rows")
-    table.add_row("conflict", f"{summary.conflicting:.1%} of the picks oppose the mean gradient of those before them")
+    table.add_row("certified", _certified(summary))
+    table.add_row("conflict", _conflict(summary))
+    if summary.interaction is not None:
+        table.add_row("interaction", f"takes {round(summary.interaction, 4) + 0.0:.1%} off the gain of the median pick")
     if summary.sketch:
         table.add_row("sketch", f"{summary.sketch}; {summary.sign_flips:.1%} of the cosines between rows change sign")
     table.add_row("gain", f"{summary.first_gain:.4g} at the first pick, {summary.last_gain:.4g} at the last")
     table.add_row("stopped", escape(summary.stopped))
     console.print(table, highlight=False)
+
+
+def _certified(summary: Summary) -> str:
+    proof = f" (bound {summary.bound}, proven in {summary.proof_seconds:.1f} s)" if summary.bound else ""
+    text = f"≥ {_floor(summary.certified)} of the best possible information for this many rows{proof}"
+    if summary.promised is not None:
+        text += f"; curvature {summary.curvature:.2f} alone promises {_floor(summary.promised)}"
+    return text + ". It says nothing of the tuned model"
+
+
+def _conflict(summary: Summary) -> str:
+    text = f"{summary.conflicting:.1%} of the picks oppose the mean gradient of those before them"
+    if summary.conflict_with_gain is None or summary.conflict_with_epsilon is None:
+        return text
+    return (
+        f"{text}; rank correlation of conflict with the gain {summary.conflict_with_gain:+.2f}, with ε's size "
+        f"{summary.conflict_with_epsilon:+.2f} (paper: −0.79, +0.90)"
+    )
 
 
 def _floor(share: float) -> str:
@@ -106,21 +155,30 @@ def _floor(share: float) -> str:
 def _print_picks(console: Console, run: Run, rows: int) -> None:
     if rows < 1:
         return
+    lines = [_pick(record) for record in islice(outputs.iterate_selected(run.path), rows)]
+    names = ("rank", "row", "gain", "ε", "conflict")
     table = Table(box=box.SIMPLE_HEAD, title="first picks", title_style="bold", title_justify="left", pad_edge=False)
-    for name in ("rank", "row", "gain", "ε", "conflict"):
-        table.add_column(name, justify="right")
-    table.add_column("what it says", overflow="ellipsis", no_wrap=True, max_width=max(20, console.width - 48))
-    for record in islice(outputs.iterate_selected(run.path), rows):
-        note = record.pop("spice")
-        table.add_row(
-            str(note["rank"]),
-            str(note["row"]),
-            f"{note['gain']:.3g}",
-            f"{min(0.0, note['epsilon']) + 0.0:.2g}" if note["rank"] > 1 else "0",
-            f"{note['conflict'] + 0.0:.2f}",
-            escape(_gist(record)),
-        )
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    taken = sum(max(map(len, column)) + 3 for column in zip(names, *(line[:-1] for line in lines), strict=True))
+    room = console.width - taken - 2
+    if room >= len(TEXT):
+        table.add_column(TEXT, overflow="ellipsis", no_wrap=True, max_width=room)
+    for line in lines:
+        table.add_row(*line[: len(table.columns)])
     console.print(table, highlight=False)
+
+
+def _pick(record: dict[str, Any]) -> tuple[str, ...]:
+    note = record.pop("spice")
+    return (
+        str(note["rank"]),
+        str(note["row"]),
+        f"{note['gain']:.3g}",
+        f"{min(0.0, note['epsilon']) + 0.0:.2g}" if note["rank"] > 1 else "0",
+        f"{note['conflict'] + 0.0:.2f}",
+        escape(plain(_gist(record))),
+    )
 
 
 def _gist(record: dict[str, Any]) -> str:
@@ -141,7 +199,9 @@ def print_checks(console: Console, checks: Sequence[CheckResult]) -> None:
     table.add_column("meaning")
     for check in checks:
         verdict = {True: "[green]holds[/]", False: "[bold red]fails[/]", None: "[dim]–[/]"}[check.passed]
-        table.add_row(escape(check.name), verdict, f"{check.value:.4g}", escape(check.sentence))
+        table.add_row(
+            escape(check.name), verdict, "" if math.isnan(check.value) else f"{check.value:.4g}", escape(check.sentence)
+        )
     console.print(table, highlight=False)
 
 
@@ -161,7 +221,7 @@ def print_preview(console: Console, preview: Preview) -> None:
     for where, shown in preview.rows:
         console.print()
         if isinstance(shown, Drop):
-            console.print(f"[bold]{escape(where)}[/] [red]dropped: {shown.reason}[/] ({escape(shown.detail)})")
+            console.print(f"[bold]{escape(where)}[/] [red]dropped: {shown.reason}[/] ({escape(plain(shown.detail))})")
             continue
         console.print(
             f"[bold]{escape(where)}[/] [dim]{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained "
@@ -174,10 +234,11 @@ def print_preview(console: Console, preview: Preview) -> None:
 def _coloured(segments: Sequence[Segment], colour: bool) -> Text:
     text = Text()
     for segment in segments:
+        shown = plain(segment.text)
         if not segment.supervised:
-            text.append(segment.text, style="dim")
+            text.append(shown, style="dim")
         elif colour:
-            text.append(segment.text, style="bold green")
+            text.append(shown, style="bold green")
         else:
-            text.append(f"⟦{segment.text}⟧")
+            text.append(f"⟦{shown}⟧")
     return text

@@ -8,9 +8,11 @@ import numpy as np
 from spice_select.diagnosis.matrix import as_indices, compact, read
 from spice_select.diagnosis.ports import Picks, alpha_of
 from spice_select.diagnosis.ranks import spearman
+from spice_select.errors import InputError
 from spice_select.selection.objectives.logdet import LogDet
 
 BLOCK = 256  # picks handled by one product; the gains inside a block come from its conditional Gram matrix
+REACH = 1e150  # α·‖g‖²·k is squared, which float64 holds up to 1e308
 COSINE_GUARD = 1e-8  # η of the paper's alignment, Definition 4
 
 
@@ -87,13 +89,18 @@ def decompose(features: object, selection: Picks, objective: LogDet) -> Decompos
         objective: log det, for its α.
 
     Raises:
-        InputError: features or indices that cannot be used, or an objective without a positive α.
+        InputError: features or indices that cannot be used, an objective without a positive α, or α‖g‖² out of range.
 
     Cost: float64, about 4kd² + 20d³·k/256 flops for one pool of k picks; memory k × d (the picked rows) and d × d.
     """
     checked = read(features)
     matrix, largest = checked.array, float(checked.squares.max())
     picked, alpha = as_indices(selection.indices, len(matrix)), alpha_of(objective)
+    if alpha * largest * len(picked) > REACH:
+        raise InputError(
+            f"alpha={alpha:g} with gradients of up to {largest:.3g} in squared length: the bounds on ε square their "
+            "product, which leaves the range of float64. Give a smaller alpha."
+        )
     pools = np.asarray(selection.pools)
     columns = np.empty((7, len(picked)))
     firsts = np.zeros(len(picked), dtype=bool)
@@ -172,7 +179,7 @@ def _sides(
     alpha: float, bases: np.ndarray, forms: np.ndarray, inner: np.ndarray, radii: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """(lower, upper, middle, loose): see `Decomposition`. No assumption on ρ."""
-    scaled, alone = alpha**2 * inner, np.exp(bases)
+    scaled, alone = alpha * (alpha * inner), np.exp(bases)
     share = scaled / alone
     return np.log1p(share / (1 + radii)), np.log1p(share), scaled / (1 + forms), (1 + radii) * share
 
@@ -183,5 +190,5 @@ def _published(
     """C·α²Σ/(1+αn) with C = 1/(1−ρ−αG²ρ), G the largest norm of the whole matrix; NaN where C is not positive."""
     room = 1 - radii - alpha * largest * radii
     with np.errstate(divide="ignore", invalid="ignore"):
-        bound = alpha**2 * inner / np.exp(bases) / room
+        bound = alpha * (alpha * inner) / np.exp(bases) / room
     return np.where((room > 0) & (edges < 1), bound, np.nan)

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.errors import InputError
 from spice_select.selection import Conflict, LogDet, Objective, Penalty, Selection, naive
+from spice_select.selection.features import as_matrix, squared_norms
 
 Matrix = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -50,7 +52,8 @@ def degenerate(features: Matrix, seed: int = 0) -> Matrix:
 
 
 def check_objective(objective: Objective, *, features: Any = None, trials: int = 60, seed: int = 0) -> None:
-    """Try to refute an objective: F(∅) = 0, gains are differences of values, order is nothing, and what it declares.
+    """Try to refute an objective: F(∅) = 0, gains are differences of values, neither the order of the set nor the place
+    of a row among the candidates matters, and what it declares.
 
     Args:
         objective: the part under test.
@@ -59,7 +62,12 @@ def check_objective(objective: Objective, *, features: Any = None, trials: int =
 
     Raises:
         ConformanceError: with the counterexample.
+        InputError: not an objective (a class in place of an instance, for example), or features that cannot be used.
     """
+    if not isinstance(objective, Objective):
+        raise InputError(f"objective={objective!r}: not an Objective. Give an instance of a subclass of Objective.")
+    for name in ("monotone", "submodular"):
+        _require(isinstance(getattr(objective, name, None), bool), f"it does not declare `{name}` as True or False")
     for number, G in enumerate(_matrices(features)):
         rng = np.random.default_rng(seed + number)
         _require(objective.value(G, []) == 0.0, f"value of the empty set is {objective.value(G, [])!r}, not 0")
@@ -69,33 +77,43 @@ def check_objective(objective: Objective, *, features: Any = None, trials: int =
 
 
 def check_penalty(penalty: Penalty, *, features: Any = None, trials: int = 40, seed: int = 0) -> None:
-    """Try to refute a penalty: 0 for the empty set, never negative, and its state agrees with its definition.
+    """Try to refute a penalty: 0 for the empty set, never negative, a function of the row and the set alone, and its
+    state agrees with its definition.
 
     Raises:
         ConformanceError: with the counterexample.
+        InputError: not a penalty, or features that cannot be used.
     """
-    _require(penalty.weight >= 0, f"weight is {penalty.weight!r}, below 0")
+    if not isinstance(penalty, Penalty):
+        raise InputError(f"penalty={penalty!r}: not a Penalty. Give an instance of a subclass of Penalty.")
+    weight = getattr(penalty, "weight", None)
+    _require(isinstance(weight, int | float) and weight >= 0, f"weight is {weight!r}, not a number of 0 or above")
     for number, G in enumerate(_matrices(features)):
         rng = np.random.default_rng(seed + number)
         everyone = np.arange(len(G))
-        start = penalty.values(G, [], everyone)
+        start = _one_each(penalty.values(G, [], everyone), everyone, "values")
         _require(not start.any(), f"penalties of the empty set are not all 0: {start}")
         for _ in range(trials):
             chosen = _subset(rng, len(G))
-            values = penalty.values(G, chosen, everyone)
+            values = _one_each(penalty.values(G, chosen, everyone), everyone, "values")
             _require(bool((values >= 0).all()), f"negative penalty {values.min()!r} with the set {chosen.tolist()}")
+            some, shuffled = _subset(rng, len(G)), rng.permutation(chosen)
+            again = _one_each(penalty.values(G, shuffled, some), some, "values")
+            _close(again, values[some], f"the set {chosen.tolist()} as {shuffled.tolist()}, rows {some.tolist()}")
         state, order = penalty.state(G), rng.permutation(len(G))[: len(G) // 2]
         for t in range(len(order) + 1):
-            _close(state.values(everyone), penalty.values(G, order[:t], everyone), f"state after {order[:t].tolist()}")
+            values = _one_each(state.values(everyone), everyone, "the state's values")
+            _close(values, penalty.values(G, order[:t], everyone), f"state after {order[:t].tolist()}")
             if t < len(order):
                 state.add(int(order[t]))
 
 
 def check_selector(select: Callable[..., Selection], *, seeds: Sequence[int] = (0, 1)) -> None:
-    """Check a selector with `greedy`'s signature against the oracle: same order, gains that add up, `head` as defined.
+    """Check a selector with `greedy`'s signature against the oracle: same order, gains that add up, every number
+    recorded, `head` as defined, features left as they were.
 
-    Over iso, aniso, heavy and grid features × λ ∈ {0, 0.1, 0.5, 2} × α ∈ {1e−4, 1, 1e4, 1e8}, with zero and repeated
-    rows, k up to n and above d.
+    Called with an objective and a penalty, over iso, aniso, heavy and grid features × λ ∈ {0, 0.1, 0.5, 2} ×
+    α ∈ {1e−4, 1, 1e4, 1e8}, with zero and repeated rows, k up to n and above d.
 
     Raises:
         ConformanceError: with the case and the first pick that differs.
@@ -110,8 +128,13 @@ def check_selector(select: Callable[..., Selection], *, seeds: Sequence[int] = (
 
 
 def _check_case(select: Callable[..., Selection], G: Matrix, k: int, options: dict[str, Any], case: str) -> None:
-    found, truth = select(G, k, **options), naive(G, k, **options)
+    given = G.copy()
+    found, truth = select(given, k, **options), naive(G, k, **options)
+    _require(isinstance(found, Selection), f"{case}: it returned {type(found).__name__}, not a Selection")
+    _require(np.array_equal(given, G), f"{case}: it changed the features it was given")
     require_same(found, truth, case)
+    for name in ("bases", "conflicts", "scores", "pools"):
+        _close(getattr(found, name), getattr(truth, name), f"{case}: {name}", rtol=1e-6, atol=1e-6)
     value = options["objective"].value(G, found.indices)
     _close(np.array([found.gains.sum()]), np.array([value]), f"{case}: the sum of the gains against F")
     half = select(G, k // 2, **options)
@@ -141,7 +164,11 @@ def _check_set_function(objective: Objective, G: Matrix, rng: np.random.Generato
     shuffled = objective.value(G, rng.permutation(larger))
     scale = max(1.0, abs(value))
     _require(abs(value - shuffled) <= 1e-9 * scale, f"{value!r} and {shuffled!r} for one set in two orders")
-    gain = float(objective.gains(G, larger, np.array([x]))[0])
+    alone = np.array([x])
+    gain = float(_one_each(objective.gains(G, larger, alone), alone, "gains")[0])
+    rest = rng.permutation(np.setdiff1d(np.arange(len(G)), larger))
+    among = _one_each(objective.gains(G, larger, rest), rest, "gains")[rest == x][0]
+    _require(abs(gain - among) <= 1e-8 * scale, f"gain of row {x} alone {gain!r}, among {rest.tolist()} {among!r}")
     difference = objective.value(G, [*larger, x]) - value
     _require(abs(gain - difference) <= 1e-8 * scale, f"gain {gain!r} of row {x} but values differ by {difference!r}")
     where = f"row {x} and the sets {smaller.tolist()} ⊆ {larger.tolist()}"
@@ -156,17 +183,29 @@ def _check_state(objective: Objective, G: Matrix, rng: np.random.Generator) -> N
     state, order, everyone = objective.state(G), rng.permutation(len(G)), np.arange(len(G))
     for t in range(len(order)):
         rest = np.setdiff1d(everyone, order[:t])
-        _close(state.gains(rest), objective.gains(G, order[:t], rest), f"state after {order[:t].tolist()}")
+        _close(
+            _one_each(state.gains(rest), rest, "the state's gains"),
+            objective.gains(G, order[:t], rest),
+            f"state after {order[:t].tolist()}",
+        )
         state.add(int(order[t]))
 
 
 def _matrices(features: Any) -> Iterator[Matrix]:
     if features is not None:
-        yield np.asarray(features, dtype=np.float64)
+        G = as_matrix(features)
+        squared_norms(G)  # names the rows that are not finite
+        yield G.astype(np.float64)
         return
     yield sample_features("iso", 14, 6)
     yield sample_features("heavy", 16, 3, seed=1)
     yield degenerate(sample_features("aniso", 15, 5, seed=2))
+
+
+def _one_each(values: Any, rows: Rows, name: str) -> Matrix:
+    shape = getattr(values, "shape", type(values).__name__)
+    _require(shape == rows.shape, f"{name} of {len(rows)} rows have shape {shape}, not {rows.shape}: one number a row")
+    return np.asarray(values)
 
 
 def _subset(rng: np.random.Generator, n: int) -> Rows:

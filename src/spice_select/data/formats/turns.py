@@ -1,6 +1,7 @@
 """From raw turns to checked messages: the roles, what their content may be, and the order they may stand in."""
 
 import itertools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,7 +33,11 @@ def conversation(row: Row, messages: Iterable[dict[str, Any]]) -> Conversation:
     """The checked conversation of a row; a `RowError` where its turns cannot be trained on."""
     checked = tuple(messages)
     check_turns(checked)
-    return Conversation(row=row, messages=checked, source=source_of(row.raw), tools=tools_of(row.raw))
+    source, tools = source_of(row.raw), tools_of(row.raw)
+    for number, turn in enumerate(checked, start=1):
+        check_unicode(turn, f"turn {number}")
+    check_unicode([source, tools], "the source or the tools")
+    return Conversation(row=row, messages=checked, source=source, tools=tools)
 
 
 def message(turn: Any, number: int, *, role_key: str = "role", content_key: str = "content") -> dict[str, Any]:
@@ -77,6 +82,15 @@ def _part(part: Any, number: int) -> str:
         return part["text"]
     kind = part.get("type", "?") if isinstance(part, Mapping) else type(part).__name__
     raise RowError("content-not-text", f"turn {number} holds a part of type {kind!r}; only text can be used")
+
+
+def check_unicode(content: Any, where: str) -> None:
+    """Raise a `RowError` for lone surrogates: halves of characters, which JSON can hold and tokenizers refuse."""
+    try:
+        json.dumps(content, ensure_ascii=False, default=str).encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise RowError("not-unicode", f"{where} holds {half}, one half of a character that was cut in two") from error
 
 
 def check_turns(messages: Sequence[Mapping[str, Any]]) -> None:

@@ -43,4 +43,4 @@ def _rows(path: Path, batches: Iterator[Any]) -> Iterator[tuple[dict[str, Any], 
 
 
 def _damaged(path: Path, kind: str, error: Exception) -> str:
-    return f"{path}: not a readable {kind} file: {str(error).splitlines()[0]}. Copy or write it again."
+    return f"{path}: not a readable {kind} file: {str(error).splitlines()[0].rstrip('.')}. Copy or write it again."

@@ -1,12 +1,15 @@
 """JSON lines and JSON arrays."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from spice_select.data.readers.bytes import decode
 from spice_select.errors import InputError
+
+_ENDLESS = f"a whole number of more than {sys.get_int_max_str_digits()} digits."  # the one other fault of json.loads
 
 
 def read_jsonl(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
@@ -31,6 +34,8 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
         ) from error
     except RecursionError as error:
         raise InputError(f"{path}:{number}: JSON nested too deeply. Mend or delete the line.") from error
+    except ValueError as error:
+        raise InputError(f"{path}:{number}: {_ENDLESS} Mend or delete the line.") from error
     if not isinstance(value, dict):
         raise InputError(
             f"{path}:{number}: the line is {_kind(value)}, not a JSON object ({{...}}). "
@@ -55,6 +60,8 @@ def read_json(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
         ) from error
     except RecursionError as error:
         raise InputError(f"{path}: JSON nested too deeply. Mend the file.") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {_ENDLESS} Mend the file.") from error
     yield from _array(path, value)
 
 
@@ -72,7 +79,7 @@ def _array(path: Path, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 
