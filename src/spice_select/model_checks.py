@@ -153,7 +153,7 @@ def _coverage(engine: HookEngine, model: Any) -> CheckResult:
         passed=not coverage.uncaptured,
         value=float(len(coverage.uncaptured)),
         sentence=f"{coverage.num_parameters:,} parameters in {len(coverage.blocks)} blocks make a gradient; "
-        f"{len(coverage.uncaptured)} weights that are no linear layer are left out{named}.",
+        f"{len(coverage.uncaptured)} weight matrices cannot be captured and are left out{named}.",
     )
 
 

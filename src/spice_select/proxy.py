@@ -136,8 +136,7 @@ class ProxyEngine:
         uncaptured = engine.parameters.coverage(warm.model).uncaptured
         if uncaptured:
             self._progress.note(
-                f"Not captured, so not in the gradients: {len(uncaptured)} weights that are no linear layers, "
-                f"e.g. {uncaptured[0]}."
+                f"Cannot be captured, so not in the gradients: {len(uncaptured)} weight matrices, e.g. {uncaptured[0]}."
             )
         return engine, warm.model
 

@@ -85,6 +85,15 @@ def test_harmed_parts_are_found_and_computed_again(asked, whole, broken) -> None
     assert before == {number: store.path(number).stat().st_ino for number in before}
 
 
+def test_a_part_renamed_over_another_with_its_sum_is_found_and_computed_again(asked, whole, broken) -> None:
+    store = PartStore(broken / "gradients")
+    for suffix in (".parquet", ".sha256"):
+        shutil.copyfile(store.path(4).with_suffix(suffix), store.path(2).with_suffix(suffix))
+    count = len(list((whole / "gradients").glob("*.parquet")))
+    assert f"{count - 1} of {count} parts" in resume(asked, broken)
+    assert differences(broken, whole) == []
+
+
 @pytest.mark.parametrize("name", ["selected.jsonl", "selection.parquet", "dropped.jsonl"])
 def test_a_harmed_output_of_a_finished_run_is_made_again(asked, whole, tmp_path, name) -> None:
     folder = tmp_path / "r"

@@ -1,11 +1,12 @@
 """What is captured is named, and so is what is not."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from spice_select.errors import InputError, SpiceError
-from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoraGradients
+from spice_select.errors import InputError
+from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients
 from spice_select.gradients.lora import initial_a
 from spice_select.models.layers import linear_layers
 from spice_select.models.lora import LoraSpec
@@ -108,11 +109,146 @@ def test_the_backward_pass_stops_below_the_lowest_captured_layer(parameters, low
     assert after.passes == upper
 
 
-def test_a_layer_that_runs_twice_is_refused_by_name():
+def test_a_layer_that_runs_twice_has_the_gradient_of_both_calls():
     model = tiny_model("llama")
     model.model.layers[1].mlp.up_proj = model.model.layers[0].mlp.up_proj
-    with pytest.raises(SpiceError, match=r"layers\.0\.mlp\.up_proj runs twice"):
-        HookEngine(LoraGradients(), SparseJL(16)).features(model, mixed_batch())
+    _agree(model)
+
+
+def test_layers_with_tied_weights_have_one_gradient_the_sum_of_both():
+    model = tiny_model("llama")
+    first, second = (layer.mlp.up_proj for layer in model.model.layers)
+    second.weight = first.weight
+    names = [block.name for block in FullWeights().coverage(model).blocks]
+    assert sum("up_proj" in name for name in names) == 1
+    _agree(model)
+    _agree(model, FullWeights(last_blocks=1))
+
+
+def _agree(model, parameters=None):
+    parameters = parameters or FullWeights()
+    fast = HookEngine(parameters, Identity()).features(model, mixed_batch())
+    slow = LoopEngine(parameters, Identity()).features(model, mixed_batch())
+    np.testing.assert_allclose(fast.features, slow.features, rtol=1e-3, atol=2e-5 * np.abs(slow.features).max())
+
+
+class _Mlp(nn.Module):
+    """Takes the place of a model's feed-forward part; calls it in one odd way or another."""
+
+    def __init__(self, inner, way):
+        super().__init__()
+        self.inner, self.way = inner, way
+
+    def forward(self, x):
+        if self.way.startswith("input"):
+            x = x.clone()
+            y = self.inner.up_proj(x)
+            x = x.mul_(0.5) if self.way == "input changed after the call" else x * 0.5
+            return self.inner.down_proj(y + self.inner.gate_proj(x))
+        if self.way == "output changed":
+            y = self.inner.up_proj(x)
+            y *= 2
+            z = self.inner.gate_proj(x)
+            z.view(*z.shape[:-1], -1, 2).mul_(3)
+            return self.inner.down_proj(y + z)
+        if self.way == "called without gradients":
+            with torch.no_grad():
+                gate = self.inner.gate_proj(x)
+            return self.inner.down_proj(self.inner.up_proj(x) * gate)
+        if self.way == "weight read without a call":
+            return self.inner.down_proj(self.inner.up_proj(x) + x @ self.inner.gate_proj.weight.T)
+        if self.way == "tokens first":
+            return self.inner.down_proj(self.inner.up_proj(x.transpose(0, 1)).transpose(0, 1))
+        if self.way == "heads apart":
+            return self.inner.down_proj(self.inner.up_proj(x[:, None].expand(-1, 3, -1, -1)).sum(1))
+        return self.inner.down_proj(x.new_zeros(*x.shape[:-1], self.inner.down_proj.in_features))
+
+
+WAYS = ["output changed", "called without gradients", "heads apart"]
+
+
+@pytest.mark.parametrize("parameters", [FullWeights(), LoraGradients(LoraSpec(rank=2))], ids=["weights", "lora"])
+@pytest.mark.parametrize("way", WAYS)
+def test_odd_uses_of_a_layer_agree_with_the_loop(way, parameters):
+    model = tiny_model("qwen2")
+    for layer in model.model.layers:
+        for name in ("up_proj", "gate_proj"):  # with a bias the output is a view, which loses its hook when changed
+            getattr(layer.mlp, name).bias = nn.Parameter(torch.linspace(-1, 1, 24), requires_grad=False)
+        layer.mlp = _Mlp(layer.mlp, way)
+    assert not any("proj" in name for name in parameters.coverage(model).uncaptured)
+    _agree(model, parameters)
+
+
+def test_an_input_that_is_changed_after_the_call_counts_as_it_was():
+    """The loop cannot tell: autograd refuses to differentiate the weight there."""
+    found = []
+    for way in ("input changed after the call", "input kept"):
+        model = tiny_model("qwen2")
+        for layer in model.model.layers:
+            layer.mlp = _Mlp(layer.mlp, way)
+        found.append(HookEngine(FullWeights(), Identity()).features(model, mixed_batch()).features)
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("way", "lost"), [("weight read without a call", "gate_proj.weight"), ("tokens first", "up_proj.weight")]
+)
+def test_a_layer_that_no_hook_can_read_is_named_and_the_others_agree_with_the_loop(way, lost):
+    model = tiny_model("qwen2")
+    for layer in model.model.layers:
+        layer.mlp = _Mlp(layer.mlp, way)
+    named = FullWeights().coverage(model).uncaptured
+    assert [name.split("inner.")[1] for name in named] == [lost, lost]
+    with pytest.warns(UserWarning, match=lost):
+        _agree(model)
+
+
+def test_a_linear_layers_subclass_that_computes_more_is_named():
+    class Rounded(nn.Linear):
+        def forward(self, x):
+            return super().forward(x).mul(4).round().div(4)
+
+    model = tiny_model("llama")
+    old = model.model.layers[0].mlp.up_proj
+    odd = Rounded(old.in_features, old.out_features, bias=False)
+    model.model.layers[0].mlp.up_proj = odd.requires_grad_(False)
+    assert FullWeights().coverage(model).uncaptured == ("model.layers.0.mlp.up_proj.weight",)
+
+
+@pytest.mark.parametrize("parameters", [FullWeights(), LastLayer()], ids=["weights", "last-layer"])
+def test_a_model_that_is_not_causal_is_refused(parameters):
+    from transformers import AutoModelForCausalLM, BertConfig
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+    encoder = AutoModelForCausalLM.from_config(BertConfig(vocab_size=61, **sizes)).eval()
+    with pytest.raises(InputError, match="BertLMHeadModel is not causal"):
+        HookEngine(parameters, SparseJL(16)).features(encoder, mixed_batch())
+    decoder = AutoModelForCausalLM.from_config(BertConfig(vocab_size=61, is_decoder=True, **sizes)).eval()
+    _agree(decoder, parameters)
+
+
+def test_asking_how_a_model_behaves_leaves_it_as_it_was():
+    model = tiny_model("llama").train()
+    model.model.layers[0].eval()
+    model.model.norm.weight.requires_grad_(True)
+    HookEngine(FullWeights(), SparseJL(16)).parameters.coverage(model)
+    assert model.training
+    assert not model.model.layers[0].mlp.up_proj.training
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["model.norm.weight"]
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_model_without_linear_layers_is_refused():
+    model = tiny_model("llama")
+    for layer in model.model.layers:
+        layer.self_attn, layer.mlp = _Nothing(), nn.Identity()
+    with pytest.raises(InputError, match="no linear layer whose gradients can be captured"):
+        HookEngine(FullWeights(), SparseJL(16)).features(model, mixed_batch())
+
+
+class _Nothing(nn.Module):
+    def forward(self, hidden_states, **others):
+        return hidden_states, None
 
 
 def test_a_model_without_an_output_head_is_refused():

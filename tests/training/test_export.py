@@ -113,7 +113,7 @@ UNFIT = {
         {"messages": [turns("a")[0], {**CALL["messages"][1], "content": "Let me see."}, *CALL["messages"][2:]]},
         "text-beside-call",
     ),
-    "half a surrogate pair": ({"messages": turns("\ud83d", "b")}, "broken-unicode"),
+    "half a surrogate pair": ({"messages": turns("\ud83d", "b")}, "not-unicode"),
 }
 
 
@@ -141,7 +141,7 @@ def test_what_llamafactory_cannot_take_the_others_can(tmp_path: Path, case: str,
 def test_broken_unicode_is_left_out_of_what_arrow_reads(tmp_path: Path, target: str) -> None:
     rows = [UNFIT["half a surrogate pair"][0], PAIR]
     done = export_run(finished_run(tmp_path / "r", rows, "messages"), target)
-    assert done.reasons == {"broken-unicode": 1}
+    assert done.reasons == {"not-unicode": 1}
     assert READERS[target](done.path) == [PAIR["messages"]]
     assert lines(done.path / "left_out.jsonl")[0]["record"] == rows[0]
 

@@ -73,11 +73,11 @@ class Capture(Protocol):
     """How one layer's gradients follow from its inputs and the gradients at its output.
 
     Attributes:
-        module: the layer that is watched.
+        modules: the layers that are watched: one, or several that share their parameters.
         blocks: the parameters it yields gradients of.
     """
 
-    module: nn.Module
+    modules: tuple[nn.Module, ...]
     blocks: tuple[Block, ...]
 
     def keep(self, inputs: Tensor) -> Tensor:

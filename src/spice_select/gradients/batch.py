@@ -9,6 +9,7 @@ from torch import Tensor
 
 from spice_select.data.records import Example
 from spice_select.errors import InputError
+from spice_select.models.probe import by_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +35,22 @@ class PaddedBatch:
     counts: Tensor
 
     @classmethod
-    def of(cls, examples: Sequence[Example], device: torch.device) -> "PaddedBatch":
+    def of(cls, examples: Sequence[Example], device: torch.device, vocabulary: int | None = None) -> "PaddedBatch":
         """Pad the examples to the longest.
 
+        Args:
+            examples: one row each.
+            device: where the tensors are put.
+            vocabulary: how many tokens the model knows; None where that is checked elsewhere.
+
         Raises:
-            InputError: no example, or one without a supervised token, or supervised at its first token.
+            InputError: no example, or one without a supervised token, or supervised at its first token, or with a token
+                that the model does not know.
         """
         if not examples:
             raise InputError("a batch of no examples: give at least one")
+        for example in examples:
+            _check_tokens(example, vocabulary)
         positions = [_predicting(example) for example in examples]
         width = max(int(p[-1]) + 1 for p in positions)
         ids = np.empty((len(examples), width), dtype=np.int64)
@@ -66,11 +75,11 @@ class PaddedBatch:
         return len(self.counts)
 
     def by_row(self, values: Tensor) -> Tensor | None:
-        """A layer's tensor as ``[b, tokens, ·]``, whichever way the model laid its tokens out.
+        """A layer's tensor as ``[b, positions, ·]``, whichever way the model laid its tokens out.
 
         Args:
-            values: ``[b, tokens, ·]``, ``[b·tokens, ·]``, or ``[1, n, ·]`` at the predicting positions alone (as the
-                output head sees them), which comes back padded with zeros.
+            values: ``[b, tokens, ·]``, also with further dimensions (heads), ``[b·tokens, ·]``, or ``[1, n, ·]`` at the
+                predicting positions alone (as the output head sees them), which comes back padded with zeros.
 
         Returns:
             None where the layout is none of these, so that tokens cannot be told apart by row.
@@ -78,8 +87,8 @@ class PaddedBatch:
         b, width = self.input_ids.shape
         if values.ndim == 3 and values.shape[:2] == (b, width):
             return values
-        if values.ndim == 2 and values.shape[0] == b * width:
-            return values.view(b, width, -1)
+        if by_row(values.shape, b, width):
+            return values.reshape(b, -1, values.shape[-1])
         if values.ndim == 3 and values.shape[:2] == (1, len(self.rows)):
             padded = values.new_zeros(b, int(self.counts.max()), values.shape[2])
             first = torch.cumsum(self.counts, 0) - self.counts
@@ -87,6 +96,15 @@ class PaddedBatch:
             padded[self.rows, slots] = values[0]
             return padded
         return None
+
+
+def _check_tokens(example: Example, vocabulary: int | None) -> None:
+    largest = int(example.input_ids.max(initial=0))
+    if vocabulary is not None and largest >= vocabulary:
+        raise InputError(
+            f"row {example.row} has token {largest}, and the model knows {vocabulary}: its tokenizer has tokens that "
+            "the embedding has no rows for. Give the tokenizer that belongs to the model, or resize the embeddings"
+        )
 
 
 def _predicting(example: Example) -> np.ndarray:

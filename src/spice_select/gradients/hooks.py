@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from spice_select.data.records import Example
-from spice_select.errors import SpiceError
+from spice_select.errors import InputError, SpiceError
 from spice_select.gradients.base import Attached, BatchGradients, Capture, Dense, Factored, Parameters
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
@@ -27,6 +27,9 @@ from spice_select.gradients.lora import LoraGradients
 from spice_select.gradients.loss import ResponseLoss, TokenMean, token_losses
 from spice_select.gradients.preconditioner import Preconditioner
 from spice_select.gradients.weights import factor_squares
+from spice_select.models.layers import LinearLayer, conduct, output_head
+from spice_select.models.positions import RowLimit, row_limit
+from spice_select.models.probe import Conduct
 from spice_select.sketch import Block, Projection, Sketch, SparseJL
 from spice_select.sketch.base import formed
 
@@ -86,17 +89,24 @@ class HookEngine:
 
     def _run(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
         plan = self._planned(model)
-        batch = PaddedBatch.of(examples, next(model.parameters()).device)
+        for example in examples:
+            _check_length(example, plan.limit)
+        batch = PaddedBatch.of(examples, next(model.parameters()).device, plan.vocabulary)
         sums = _Sums(batch, plan.projection, self.preconditioner)
         with only_leaves_trainable(Attached(model, ())), ExitStack() as hooks:
             hooks.enter_context(supervised_positions(model, batch))
-            for capture in plan.captures:
-                hooks.enter_context(_watched(capture, batch, sums))
-            logits = model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)  # an index would copy them
+            watches = [hooks.enter_context(_watched(capture, plan, batch, sums)) for capture in plan.captures]
+            logits = _logits(model, batch)
             per_token = token_losses(logits, batch.targets) * self.loss.token_weights(batch.counts)[batch.rows]
             del logits
-            if per_token.requires_grad:
-                torch.autograd.backward(per_token.sum())
+            if not per_token.requires_grad:
+                raise SpiceError(
+                    f"no layer that is watched ({_name(plan.captures[0])} …) has a part in the loss of "
+                    f"{type(model).__name__}: every gradient would be zero. Take others (--lora-targets, --last-blocks)"
+                )
+            torch.autograd.backward(per_token.sum())
+            for watch in watches:
+                watch.finish()
         losses = torch.zeros(batch.size, dtype=torch.float64, device=per_token.device)
         losses.index_add_(0, batch.rows, per_token.detach().double())
         return BatchGradients(
@@ -111,13 +121,28 @@ class HookEngine:
         return self._plan
 
 
-@dataclass(frozen=True, slots=True)
+def _logits(model: nn.Module, batch: PaddedBatch) -> Tensor:
+    """At the predicting positions, ``[n, vocabulary]``."""
+    logits: Tensor = model(input_ids=batch.input_ids, use_cache=False).logits
+    if logits.ndim != 3 or logits.shape[:2] != (1, len(batch.rows)):
+        raise SpiceError(
+            f"{type(model).__name__} returns logits of shape {tuple(logits.shape)} where (1, {len(batch.rows)}, "
+            "vocabulary) is due: they do not come from its output head alone, so it cannot be a proxy"
+        )
+    return logits.squeeze(0)  # an index would copy them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     """What an engine prepares once for a model."""
 
     model: nn.Module
     captures: tuple[Capture, ...]
     projection: Projection
+    head: nn.Module
+    conduct: Conduct
+    vocabulary: int
+    limit: RowLimit | None
 
     @classmethod
     def of(cls, model: nn.Module, parameters: Parameters, sketch: Sketch) -> "_Plan":
@@ -125,11 +150,47 @@ class _Plan:
         if coverage.uncaptured:
             shown = ", ".join(coverage.uncaptured[:4]) + (" …" if len(coverage.uncaptured) > 4 else "")
             warnings.warn(
-                f"{len(coverage.uncaptured)} weight matrices of {type(model).__name__} are in no linear layer and "
-                f"their gradients are left out of the features: {shown}"
+                f"{len(coverage.uncaptured)} weight matrices of {type(model).__name__} cannot be captured, and their "
+                f"gradients are left out of the features: {shown}"
+            )
+        seen = conduct(model)
+        if not seen.causal:
+            raise InputError(
+                f"{type(model).__name__} is not causal: the logits of a token change with the tokens after it, so a "
+                "row's gradient would depend on its padding. Give a causal language model (of BERT's kind: one whose "
+                "config says is_decoder)"
+            )
+        if not coverage.blocks:
+            raise InputError(
+                f"{type(model).__name__} has no linear layer whose gradients can be captured: give --parameters "
+                "last-layer, or another model"
             )
         captures = tuple(parameters.captures(model))
-        return cls(model, captures, sketch.bind(coverage.blocks))
+        head = output_head(model)
+        return cls(
+            model=model,
+            captures=captures,
+            projection=sketch.bind(coverage.blocks),
+            head=head.module,
+            conduct=seen,
+            vocabulary=_vocabulary(model, head),
+            limit=row_limit(model),
+        )
+
+
+def _check_length(example: Example, limit: RowLimit | None) -> None:
+    if limit is not None and example.num_tokens > limit.tokens:
+        raise InputError(
+            f"row {example.row} has {example.num_tokens} tokens: beyond {limit.tokens} {limit.reason}. Give "
+            f"--max-length {limit.tokens}"
+        )
+
+
+def _vocabulary(model: nn.Module, head: LinearLayer) -> int:
+    """Tokens that the model can both read and predict."""
+    find = getattr(model, "get_input_embeddings", None)
+    embedding = find() if callable(find) else None
+    return min(head.d_out, embedding.num_embeddings) if isinstance(embedding, nn.Embedding) else head.d_out
 
 
 class _Sums:
@@ -159,34 +220,68 @@ class _Sums:
         self.squares[rows] += norms.double().square()
 
 
-@contextmanager
-def _watched(capture: Capture, batch: PaddedBatch, sums: _Sums) -> Iterator[None]:
-    """Sketch the gradients of one layer when the backward pass reaches its output."""
-    calls = 0
+class _Watch:
+    """The gradients of one layer: sketched when the backward pass has reached all its calls.
 
-    def on_forward(module: nn.Module, args: Any, kwargs: Any, output: Tensor) -> None:
-        nonlocal calls
-        calls += 1
-        if calls > 1:
-            raise SpiceError(f"{_name(capture)} runs twice in one forward pass: use the loop engine for this model")
-        inputs = args[0] if args else next(iter(kwargs.values()))
+    A layer that is called several times has Σ over the calls of δᵀa for a gradient: their tokens are strung together.
+    """
+
+    def __init__(self, capture: Capture, plan: _Plan, batch: PaddedBatch, sums: _Sums) -> None:
+        self._capture, self._batch, self._sums = capture, batch, sums
+        self._plan = plan
+        self._kept: list[Tensor | None] = []
+        self._received: list[tuple[Tensor, Tensor]] = []
+
+    def on_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Tensor) -> Tensor | None:
+        """Keep what the gradients need of the input, and wait for the gradient at the output."""
+        if not torch.is_grad_enabled():
+            return None  # nothing flows back through what is computed here
+        inputs = (args[0] if args else next(iter(kwargs.values()))).detach()
         with torch.no_grad():
-            kept = _by_row(capture, batch, capture.keep(inputs.detach()))
-        if not output.requires_grad:
-            output.requires_grad_()  # nothing below is watched: the backward pass ends here
+            kept = self._capture.keep(inputs.clone() if module in self._plan.conduct.inputs_changed else inputs)
+            self._kept.append(_by_row(self._capture, self._batch, kept))
+        watched = self._source(module, output)
+        call = len(self._kept) - 1
+        watched.register_hook(lambda gradient: self._on_backward(call, gradient))  # type: ignore[no-untyped-call]
+        return watched
 
-        def on_backward(gradient: Tensor) -> None:
-            with torch.no_grad():
-                for part in capture.gradients(kept, _by_row(capture, batch, gradient)):
-                    sums.add(part)
+    def _source(self, module: nn.Module, output: Tensor) -> Tensor:
+        """The output as a tensor that requires a gradient and may be changed in place without losing its hook."""
+        if output.requires_grad:
+            return output.clone() if module in self._plan.conduct.outputs_changed else output
+        # nothing below is watched: the backward pass ends here. Logits are too large for a copy, and left alone
+        return output.requires_grad_() if module is self._plan.head else output + output.new_zeros(()).requires_grad_()
 
-        output.register_hook(on_backward)  # type: ignore[no-untyped-call]
+    def _on_backward(self, call: int, gradient: Tensor) -> None:
+        with torch.no_grad():
+            kept = self._kept[call]
+            assert kept is not None  # a call has one output, and its gradient comes once
+            self._kept[call] = None
+            self._received.append((kept, _by_row(self._capture, self._batch, gradient)))
+            if all(other is None for other in self._kept):
+                self.finish()
 
-    handle = capture.module.register_forward_hook(on_forward, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
+    def finish(self) -> None:
+        """Sketch what has come. Calls that had no part in the loss have no gradient."""
+        if not self._received:
+            return
+        kept, gradients = zip(*self._received, strict=True)
+        self._received = []
+        several = len(kept) > 1
+        with torch.no_grad():
+            for part in self._capture.gradients(
+                torch.cat(kept, dim=1) if several else kept[0], torch.cat(gradients, dim=1) if several else gradients[0]
+            ):
+                self._sums.add(part)
+
+
+@contextmanager
+def _watched(capture: Capture, plan: _Plan, batch: PaddedBatch, sums: _Sums) -> Iterator[_Watch]:
+    watch = _Watch(capture, plan, batch, sums)
+    with ExitStack() as hooks:
+        for module in capture.modules:
+            hooks.callback(module.register_forward_hook(watch.on_forward, with_kwargs=True).remove)
+        yield watch
 
 
 def _by_row(capture: Capture, batch: PaddedBatch, values: Tensor) -> Tensor:
@@ -194,7 +289,7 @@ def _by_row(capture: Capture, batch: PaddedBatch, values: Tensor) -> Tensor:
     if rows is None:
         raise SpiceError(
             f"{_name(capture)} works on {tuple(values.shape)}, which hides which tokens belong to which row of the "
-            "batch: leave the layer out of the targets, or use the loop engine"
+            "batch: name the layers to take without it, with --lora-targets"
         )
     return rows
 

@@ -36,7 +36,8 @@ class _FreshCapture:
     """dB of an adapter that is not even there: keeps X Aᵀ, ``[b, tokens, rank]``, instead of X."""
 
     def __init__(self, layer: LinearLayer, a: Tensor, scale: float) -> None:
-        self.module, self.scale = layer.module, scale
+        self.modules: tuple[nn.Module, ...] = (layer.module,)
+        self.scale = scale
         self.blocks: tuple[Block, ...] = (Block(f"{layer.name}.lora_B", (layer.d_out, a.shape[0])),)
         self._a = a
 
@@ -55,7 +56,7 @@ class _WarmCapture:
 
     def __init__(self, name: str, module: Any) -> None:
         adapter = module.active_adapters[0]
-        self.module = module
+        self.modules: tuple[nn.Module, ...] = (module,)
         self._a, self._b = module.lora_A[adapter].weight, module.lora_B[adapter].weight
         self._scale = float(module.scaling[adapter])
         self.blocks: tuple[Block, ...] = (

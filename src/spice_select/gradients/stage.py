@@ -78,7 +78,7 @@ def compute_parts(
     lengths = [example.num_tokens for example in examples]
     parts = plan_parts(lengths, batch_tokens=batch_tokens)
     sizes = [sum(lengths[position] for batch in part for position in batch) for part in parts]
-    finished = [store.is_finished(number) for number in range(len(parts))]
+    finished = [_is_finished(store, number, examples, part) for number, part in enumerate(parts)]
     done = sum(size for size, there in zip(sizes, finished, strict=True) if there)
     if done:
         progress.note(f"Resuming: {sum(finished)} of {len(parts)} parts of the gradients are already there.")
@@ -95,6 +95,22 @@ def compute_parts(
         if missing:
             (executor or LocalExecutor()).run(missing, open_work, seen=lambda number: advances[0](sizes[number]))
     return len(parts)
+
+
+def _is_finished(store: PartStore, number: int, examples: Sequence[Example], part: list[list[int]]) -> bool:
+    """Whether a part is there, whole, and of these rows; one of other rows (renamed, or from elsewhere) is given up."""
+    if not store.is_finished(number):
+        return False
+    rows = [examples[position] for batch in part for position in batch]
+    due = {
+        "row": [row.row for row in rows],
+        "tokens": [row.num_tokens for row in rows],
+        "supervised": [row.num_supervised for row in rows],
+    }
+    if store.holds(number, due):
+        return True
+    store.discard(number)
+    return False
 
 
 def compute_part(

@@ -22,8 +22,8 @@ from spice_select.sketch import Block
 class _WeightCapture:
     """dW = DᵀX as factors, and db = Σ_t D where there is a bias."""
 
-    def __init__(self, layer: LinearLayer, *, bias: bool = True) -> None:
-        self.module = layer.module
+    def __init__(self, layer: LinearLayer, *, bias: bool = True, twins: Sequence[nn.Module] = ()) -> None:
+        self.modules: tuple[nn.Module, ...] = (layer.module, *twins)
         self._weight = Block(f"{layer.name}.weight", (layer.d_out, layer.d_in))
         has_bias = bias and getattr(layer.module, "bias", None) is not None
         self._bias = Block(f"{layer.name}.bias", (layer.d_out, 1)) if has_bias else None
@@ -59,7 +59,13 @@ class FullWeights:
 
     def captures(self, model: nn.Module) -> Sequence[Capture]:
         """One capture for each layer; see `linear_layers` for the errors."""
-        return [_WeightCapture(layer) for layer in self._layers(model)]
+        sharing = _sharing(linear_layers(model))
+        return [
+            _WeightCapture(
+                layer, twins=[twin.module for twin in sharing[id(weight_of(layer))] if twin.module is not layer.module]
+            )
+            for layer in self._layers(model)
+        ]
 
     @contextmanager
     def attached(self, model: nn.Module) -> Iterator[Attached]:
@@ -73,7 +79,8 @@ class FullWeights:
 
     def _layers(self, model: nn.Module) -> list[LinearLayer]:
         layers = linear_layers(model, self.targets)
-        return layers if self.last_blocks is None else in_last_blocks(layers, self.last_blocks)
+        chosen = layers if self.last_blocks is None else in_last_blocks(layers, self.last_blocks)
+        return [group[0] for group in _sharing(chosen).values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,14 @@ class LastLayer:
     def coverage(self, model: nn.Module) -> Coverage:
         """The head's weight; all else is left out by intent."""
         return Coverage(self.captures(model)[0].blocks, ())
+
+
+def _sharing(layers: Sequence[LinearLayer]) -> dict[int, list[LinearLayer]]:
+    """The layers grouped by their weight: those of one group are tied, and its gradient is the sum over them all."""
+    groups: dict[int, list[LinearLayer]] = {}
+    for layer in layers:
+        groups.setdefault(id(weight_of(layer)), []).append(layer)
+    return groups
 
 
 def _leaves(layers: Sequence[LinearLayer]) -> Iterator[Leaf]:

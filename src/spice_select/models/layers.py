@@ -1,14 +1,18 @@
 """Which layers of a model carry gradients: its linear layers, found by name, and what could not be found."""
 
 import re
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers.pytorch_utils import Conv1D
 
 from spice_select.errors import InputError, nearest
+from spice_select.models.probe import Conduct, conduct_of, text_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,47 @@ class LinearLayer:
 
 
 def as_linear(name: str, module: nn.Module) -> LinearLayer | None:
-    """The module as a linear layer, or None where it is something else."""
-    if isinstance(module, nn.Linear):
+    """The module as a linear layer, or None where it is something else, a subclass that computes more than W x + b too.
+
+    Routers, grouped projections and layers that quantise their input are such subclasses.
+    """
+    if isinstance(module, nn.Linear) and _is_plain(module):
         return LinearLayer(name, module, module.in_features, module.out_features)
     if isinstance(module, Conv1D):
         d_in, d_out = module.weight.shape
         return LinearLayer(name, module, int(d_in), int(d_out))
     return None
+
+
+_ROUNDING = {torch.bfloat16: 0.02, torch.float16: 0.003}
+"""Relative error that the order of operations explains; 1e-4 in other types."""
+_PLAIN: "weakref.WeakKeyDictionary[nn.Module, bool]" = weakref.WeakKeyDictionary()
+
+
+def _is_plain(module: nn.Linear) -> bool:
+    """Whether a layer returns W x + b and nothing else. A subclass with a `forward` of its own is tried, once."""
+    if type(module).forward is nn.Linear.forward:
+        return True
+    if module not in _PLAIN:
+        _PLAIN[module] = _returns_the_product(module)
+    return _PLAIN[module]
+
+
+def _returns_the_product(module: nn.Linear) -> bool:
+    weight = module.weight
+    if not weight.dtype.is_floating_point or weight.shape != (module.out_features, module.in_features):
+        return False
+    x = torch.linspace(-1, 1, 3 * module.in_features, dtype=weight.dtype, device=weight.device).view(1, 3, -1)
+    with torch.no_grad():
+        expected = functional.linear(x, weight, module.bias)
+        try:
+            found: Any = module(x)
+        except (RuntimeError, TypeError, ValueError, IndexError):
+            return False  # it takes inputs of another form
+    if not isinstance(found, Tensor) or found.shape != expected.shape:
+        return False
+    allowed = _ROUNDING.get(weight.dtype, 1e-4) * torch.linalg.vector_norm(expected.float())
+    return bool(torch.linalg.vector_norm((found - expected).float()) <= allowed)
 
 
 def output_head(model: nn.Module) -> LinearLayer:
@@ -64,6 +102,9 @@ def output_head(model: nn.Module) -> LinearLayer:
 def linear_layers(model: nn.Module, targets: Sequence[str] | None = None) -> list[LinearLayer]:
     """The linear layers of a model in their own order, the output head left out (as PEFT's ``all-linear`` does).
 
+    Left out are also those that the model does not use as layers (see `uncaptured_parameters`, which names them), and
+    those of other parts than its text model that have no part in the logits of a text (towers for images, say).
+
     Args:
         model: any causal language model.
         targets: names that select layers: a whole name or its last parts (``q_proj``, ``mlp.down_proj``). None: all.
@@ -71,11 +112,11 @@ def linear_layers(model: nn.Module, targets: Sequence[str] | None = None) -> lis
     Raises:
         InputError: a target selects no layer; the message lists the names there are.
     """
-    head = output_head(model).module
+    seen, foreign = conduct(model), _foreign(model)
     found = [
         layer
-        for name, module in model.named_modules()
-        if module is not head and (layer := as_linear(name, module)) is not None
+        for layer in _all_layers(model)
+        if layer.module not in seen.uncapturable and weight_of(layer) not in foreign
     ]
     if targets is None:
         return found
@@ -87,6 +128,40 @@ def linear_layers(model: nn.Module, targets: Sequence[str] | None = None) -> lis
                 f"{', '.join(known)}.{nearest(target, known)}"
             )
     return [layer for layer in found if any(_selects(target, layer.name) for target in targets)]
+
+
+def conduct(model: nn.Module) -> Conduct:
+    """How the model uses its linear layers; two short forward passes the first time it is asked.
+
+    An adapted layer counts as one, whatever it is made of.
+    """
+    adapted = [module for module in model.modules() if isinstance(getattr(module, "base_layer", None), nn.Module)]
+    inside = {id(part) for module in adapted for part in module.modules()}
+    plain = [layer.module for layer in _all_layers(model) if id(layer.module) not in inside]
+    return conduct_of(model, [*adapted, *plain], _other_matrices(model), output_head(model).d_out)
+
+
+def _foreign(model: nn.Module) -> frozenset[Tensor]:
+    """Matrices outside the text model that no text reaches. Inside it they may wait for a token: experts do."""
+    return conduct(model).idle - set(text_model(model).parameters())
+
+
+def _other_matrices(model: nn.Module) -> list[nn.Parameter]:
+    """Weight matrices that are in no linear layer, embedding or output head."""
+    seen = {id(p) for layer in [*_all_layers(model), output_head(model)] for p in layer.module.parameters()}
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            seen |= {id(p) for p in module.parameters()}
+    return [p for p in model.parameters() if p.ndim >= 2 and id(p) not in seen]
+
+
+def _all_layers(model: nn.Module) -> list[LinearLayer]:
+    head = output_head(model).module
+    return [
+        layer
+        for name, module in model.named_modules()
+        if module is not head and (layer := as_linear(name, module)) is not None
+    ]
 
 
 def in_last_blocks(layers: Sequence[LinearLayer], count: int) -> list[LinearLayer]:
@@ -103,17 +178,16 @@ def in_last_blocks(layers: Sequence[LinearLayer], count: int) -> list[LinearLaye
 
 
 def uncaptured_parameters(model: nn.Module) -> list[str]:
-    """Names of weight matrices that are in no linear layer, embedding or output head.
+    """Names of weight matrices whose gradients are not seen, embeddings and output head left out.
 
-    Mixture-of-experts models keep their experts so: fused three-dimensional parameters, outside any linear layer.
-    Their gradients are not seen. Vectors (norm scales, biases) are not listed.
+    Mixture-of-experts models fuse their experts into three-dimensional parameters outside any linear layer; some layers
+    compute more than W x + b (routers); of others the weight is read without a call (Mamba's ``dt_proj``), or they work
+    on tokens sorted otherwise than by row. Vectors (norm scales, biases) are not listed.
     """
-    seen = {id(p) for layer in linear_layers(model) for p in layer.module.parameters()}
-    seen |= {id(p) for p in output_head(model).module.parameters()}
-    for module in model.modules():
-        if isinstance(module, nn.Embedding):
-            seen |= {id(p) for p in module.parameters()}
-    return [name for name, p in model.named_parameters() if p.ndim >= 2 and id(p) not in seen]
+    missed = {id(p) for p in _other_matrices(model)}
+    missed |= {id(weight_of(layer)) for layer in _all_layers(model)}
+    missed -= {id(weight_of(layer)) for layer in linear_layers(model)} | {id(p) for p in _foreign(model)}
+    return [name for name, p in model.named_parameters() if id(p) in missed]
 
 
 def weight_of(layer: LinearLayer) -> nn.Parameter:

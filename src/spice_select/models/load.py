@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import nn
 
 from spice_select.errors import InputError
@@ -73,7 +74,10 @@ def load_model(
         options = source.options(allow_network, trust_remote_code, revision)
         if source.gguf is None:
             options["use_safetensors"] = None if allow_pickle else True
-        model = AutoModelForCausalLM.from_pretrained(source.place, dtype=chosen.dtype, **options)
+        model, found = AutoModelForCausalLM.from_pretrained(
+            source.place, dtype=chosen.dtype, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+    _check_whole(source, model, found)
     model.config.use_cache = False
     return Loaded(
         model=model.to(place).eval().requires_grad_(False),
@@ -133,6 +137,7 @@ def locate(name: str | Path | None, allow_network: bool, revision: str | None) -
             raise InputError(f"model {name}: a file, but no GGUF; give the directory that holds config.json")
         return Source(str(name), str(path.parent), path.parent, path.name)
     if path.is_dir():
+        _check_no_adapter(path)
         if not (path / "config.json").is_file():
             raise InputError(
                 f"model directory {name}: it has no config.json, so it is no Hugging Face model; give the directory "
@@ -143,6 +148,14 @@ def locate(name: str | Path | None, allow_network: bool, revision: str | None) -
     if path.is_absolute() or text.startswith((".", "~")) or text.count("/") > 1:
         raise InputError(f"model {text}: no such directory; give one that exists, or a hub id such as owner/name")
     return Source(text + (f"@{revision}" if revision else ""), text, None)
+
+
+def _check_no_adapter(directory: Path) -> None:
+    if (directory / "adapter_config.json").is_file():
+        raise InputError(
+            f"model directory {directory}: it holds a PEFT adapter (adapter_config.json). Give its base as the model "
+            "and this folder with --adapter; or merge the adapter into the weights and save these alone"
+        )
 
 
 def check_weights(directory: Path, allow_pickle: bool) -> None:
@@ -159,13 +172,27 @@ def check_weights(directory: Path, allow_pickle: bool) -> None:
         )
 
 
+def _check_whole(source: Source, model: nn.Module, found: dict[str, Any]) -> None:
+    """Refuse weights that do not fill the model: transformers draws the others at random, anew in each process."""
+    lacking = sorted(found["missing_keys"])
+    unfit = sorted(f"{name} ({list(there)}, not {list(due)})" for name, there, due in found["mismatched_keys"])
+    for names, fault in ((lacking, "its files lack"), (unfit, "its config.json does not fit")):
+        if names:
+            shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+            raise InputError(
+                f"model {source.name}: {fault} {len(names)} of the weights of {type(model).__name__}: {shown}. They "
+                "would be drawn at random; give the whole causal language model (a classifier or an encoder has no "
+                "output head), or save it again"
+            )
+
+
 @contextmanager
 def explained(source: Source, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> Iterator[None]:
     """Turn what transformers raises for a bad model into one sentence with its remedy."""
     try:
         with network(allow_network and source.directory is None):
             yield
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise InputError(_explanation(source, str(error), allow_network, allow_pickle, trust_remote_code)) from error
 
 

@@ -1,13 +1,15 @@
 """Where LoRA goes and how it begins: placement, rank and scale, and adapters made with PEFT."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from spice_select.errors import InputError
+from spice_select.errors import InputError, SpiceError
 from spice_select.models.layers import LinearLayer, in_last_blocks, linear_layers
 
 
@@ -58,10 +60,16 @@ def attach_lora(model: nn.Module, spec: LoraSpec, initial_a: Mapping[str, Tensor
 
     Returns:
         The ``peft.PeftModel``.
+
+    Raises:
+        InputError: no layer to adapt, or as `LoraSpec.layers`.
+        SpiceError: PEFT adapted other layers than these.
     """
     from peft import LoraConfig, get_peft_model
 
     layers = spec.layers(model)
+    if not layers:
+        raise InputError(f"{type(model).__name__} has no linear layer that LoRA could adapt: give another model")
     config = LoraConfig(
         r=spec.rank,
         lora_alpha=spec.alpha,
@@ -71,14 +79,39 @@ def attach_lora(model: nn.Module, spec: LoraSpec, initial_a: Mapping[str, Tensor
         target_modules=[layer.name for layer in layers],
         fan_in_fan_out=any(layer.transposed for layer in layers),
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _of_no_known_type(model):
         warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for names it is giving up
         adapted: nn.Module = get_peft_model(model, config)
+    left_out = {layer.name for layer in layers} ^ set(lora_modules(adapted))
+    if left_out:
+        raise SpiceError(f"PEFT adapts other layers of {type(model).__name__} than it was told: {sorted(left_out)[:3]}")
     with torch.no_grad():
         for name, module in lora_modules(adapted).items():
             weight = module.lora_A["default"].weight  # type: ignore[index, union-attr]
             weight.copy_(initial_a[name].to(weight))
     return adapted
+
+
+@contextmanager
+def _of_no_known_type(model: nn.Module) -> Iterator[None]:
+    """Let PEFT adapt the very layers that are named to it.
+
+    Where it knows a model's type it reads names such as ``gate_proj`` as those of experts that have since been fused,
+    adapts these, and leaves the layers of that name out (DeepSeek, Qwen2-MoE); or it refuses a layer for the sake of
+    kernels that would not call it (Mamba), which `spice_select.models.probe` finds out by trial.
+    """
+    config: Any = getattr(model, "config", None)
+    if getattr(config, "model_type", None) is None:
+        yield
+        return
+    own = vars(config).get("model_type")  # most types have it from their class
+    config.model_type = "plain"
+    try:
+        yield
+    finally:
+        del config.model_type
+        if own is not None:
+            config.model_type = own
 
 
 def lora_modules(model: nn.Module) -> dict[str, nn.Module]:

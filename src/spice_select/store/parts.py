@@ -5,7 +5,7 @@ only while its bytes match that sum, so a killed process, a full disk or a flipp
 Any Parquet reader opens a part as it is: metadata columns beside a fixed-size list of float32.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +73,18 @@ class PartStore:
         if not (path.is_file() and recorded.is_file()):
             return False
         return recorded.read_text().split()[:1] == [sha256(path)]
+
+    def holds(self, part: int, columns: Mapping[str, Sequence[int]]) -> bool:
+        """Whether a finished part has these values in these columns (``row``, ``tokens``, ``supervised``), in order.
+
+        A part's sum goes with it when it is copied or renamed; what it holds tells it from others.
+        """
+        table = pq.read_table(self.path(part), columns=list(columns))
+        return all(table[name].to_pylist() == list(values) for name, values in columns.items())
+
+    def discard(self, part: int) -> None:
+        """Let a part count as unfinished."""
+        self._sum(part).unlink(missing_ok=True)
 
     def write(self, part: int, block: FeatureBlock) -> None:
         """Write a part and its sum. Raises InputError when the disk refuses."""

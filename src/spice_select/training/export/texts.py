@@ -14,7 +14,7 @@ def messages_of(conversation: Conversation) -> list[Record]:
     try:
         json.dumps([conversation.messages, conversation.tools], ensure_ascii=False, default=str).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise RowError("broken-unicode", "a text holds half of a surrogate pair, which is not valid Unicode") from error
+        raise RowError("not-unicode", "a text holds half of a surrogate pair, which is not valid Unicode") from error
     return [dict(message) for message in conversation.messages]
 
 
