@@ -5,7 +5,6 @@ picks among them by conditioning their small Gram matrix (Chen et al., NeurIPS 2
 beats the bound of every row outside. docs/selection.md has the algorithm and the proofs.
 """
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -20,14 +19,14 @@ from spice_select.selection.features import Features
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.penalties.conflict import Conflict
 from spice_select.selection.pool import EMPTY, Pool
-from spice_select.selection.problem import Ledger, Problem, choose, lowest_twin
+from spice_select.selection.problem import Ledger, Problem
 from spice_select.selection.result import Selection, Stats
 from spice_select.selection.root import InverseRoot
 from spice_select.selection.threads import single_threaded_blas
+from spice_select.selection.ties import settle_tie, tied_rows
 
 LOWEST = float(np.finfo(np.float64).min)
 FIRST_BLOCK, SMALLEST_BLOCK, USUAL_BLOCK, LARGEST_BLOCK = 128, 16, 256, 2048
-TIE_CHUNK = 1024  # rows evaluated at once where many tie
 MOST_TIES = 16  # picks among too many ties after which evaluating every row at every pick may be cheaper
 
 
@@ -60,31 +59,32 @@ class BlockedRun:
         """Run to the end."""
         for i in range(0, len(self.problem.initial), 128):
             rows = np.array(self.problem.initial[i : i + 128])
-            Block(self, self._pool_of(rows, None), -np.inf).take_all(rows)
+            Block(self, self.pool_of(rows, None), -np.inf).take_all(rows)
         pool = None
         while not self.ledger.finished():
             rows, keys = self._contenders()
             known = bool((self.bounds.exact[rows] == self.bounds.now).all())
-            pool = self._pool_of(rows, pool)
+            pool = self.pool_of(rows, pool)
             keys[pool.rows[pool.rows != EMPTY]] = -np.inf
             block = Block(self, pool, float(keys.max()))
             picked = block.pick()
             self._look_ahead(block)
             if self.ledger.stop is not None or self._adapt(len(rows), picked, known):
                 continue
-            tied = self._tied()
+            tied = tied_rows(self)
             if len(tied) <= LARGEST_BLOCK:
                 self.size = max(len(tied), self.size + 1)
                 continue
             if self._ties_settled > MOST_TIES + len(self.ledger.rows) // 2:
                 return self._hand_over()
-            self._settle_tie(tied)
+            settle_tie(self, tied)
+            self._ties_settled += 1
             pool = None
         bounds = self.bounds
         stats = Stats(path="blocked", evaluations=self.evaluations, refreshed=bounds.refreshed, flops=bounds.flops)
         return self.ledger.selection(stats)
 
-    def _pool_of(self, rows: NDArray[np.int64], earlier: Pool | None) -> Pool:
+    def pool_of(self, rows: NDArray[np.int64], earlier: Pool | None) -> Pool:
         """A pool that holds `rows`: the earlier one, where its size is still right."""
         features = self.problem.features
         if earlier is None or earlier.size != max(self.size, len(rows)):
@@ -96,7 +96,7 @@ class BlockedRun:
 
     def _contenders(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The rows with the highest fresh bounds, highest first, and every row's bound (−∞ if it is not open)."""
-        keys = self._keys(slice(None))
+        keys = self.keys(slice(None))
         keys[~self.ledger.allowed] = -np.inf
         level, refreshed = self._expected, 0
         while True:
@@ -110,7 +110,7 @@ class BlockedRun:
             level = largest(keys, max(self.size, refreshed // 4))[1] if refreshed else min(level, lowest)
             wanted = np.flatnonzero(keys >= max(level, LOWEST))
             self.bounds.refresh(wanted, self._floor(level))
-            keys[wanted] = self._keys(wanted)
+            keys[wanted] = self.keys(wanted)
             refreshed += len(wanted)
 
     def _expect(self, out: float) -> None:
@@ -131,7 +131,7 @@ class BlockedRun:
         scores = np.maximum(level * self.problem.divisors(np.arange(self.problem.features.n)), 0.0)
         return np.expm1(np.minimum(scores, 700.0)) * ((1 - 1e-9) / self.alpha)
 
-    def _keys(self, rows: NDArray[np.int64] | slice, horizon: float | None = None) -> NDArray[np.float64]:
+    def keys(self, rows: NDArray[np.int64] | slice, horizon: float | None = None) -> NDArray[np.float64]:
         """Upper bounds on the scores, now and for as long as no conflict falls by more than `horizon`."""
         scores = np.log1p(self.alpha * self.bounds.r[rows])
         if self.eta is not None:
@@ -162,37 +162,6 @@ class BlockedRun:
             self.horizon = 2 * block.turned
         elif block.turned < self.horizon / 4:
             self.horizon /= 2
-
-    def _tied(self) -> NDArray[np.int64]:
-        """The open rows that may tie with the best: by their bounds within 1e-9 of the best row known exactly."""
-        keys = self._keys(slice(None), horizon=0.0)
-        keys[~self.ledger.allowed] = -np.inf
-        best = float(keys[self.bounds.exact == self.bounds.now].max())
-        largest_gain = math.log1p(self.alpha * float(self.bounds.r.max()))
-        return np.flatnonzero(keys >= best - 1e-9 * (largest_gain + self.problem.weight))
-
-    def _settle_tie(self, tied: NDArray[np.int64]) -> None:
-        """Make one pick among rows too many for a block, each evaluated in float64. O(|tied|·d·min(t, d))."""
-        problem, picks = self.problem, len(self.ledger.rows)
-        r, dots = np.empty(len(tied)), np.zeros(len(tied))
-        for i in range(0, len(tied), TIE_CHUNK):
-            X = problem.features.rows(tied[i : i + TIE_CHUNK])
-            Y = self.root.whiten(X)
-            r[i : i + TIE_CHUNK], dots[i : i + TIE_CHUNK] = np.einsum("ij,ij->i", Y, Y), X @ self.total
-        self.evaluations += len(tied)
-        self._ties_settled += 1
-        lengths, size = np.sqrt(problem.features.squares[tied]), math.sqrt(self.total @ self.total)
-        penalties = np.zeros(len(tied))
-        if self.eta is not None and picks:
-            penalties = np.maximum(0.0, dots / (-picks * (lengths * (size / picks) + self.eta)))
-        gains = np.log1p(self.alpha * r)
-        at = choose(problem, tied, gains, penalties)
-        if self.ledger.refuses(float(gains[at]), float(penalties[at])):
-            return
-        cosines = np.divide(dots, lengths * size, out=np.zeros(len(tied)), where=lengths * size > 0)
-        self.bounds.settle(tied, r * (1 + 1e-12), self.root.noise, cosines)
-        row = np.array([lowest_twin(problem, self.ledger.allowed, int(tied[at]))])
-        Block(self, self._pool_of(row, None), -np.inf).take_all(row)
 
     def _hand_over(self) -> Selection:
         """Evaluate every row at every pick from here on."""
