@@ -36,7 +36,8 @@ def suite(name: str) -> Iterator[tuple[Case, tuple[str, ...]]]:
         yield from ((Case(kind, 2000, 256, 200), ALL) for kind in ("iso", "aniso", "heavy"))
     elif name == "standard":
         yield from ((Case(kind, 10000, 512, 1000), ALL) for kind in ("aniso", "heavy", "iso"))
-        yield from ((Case(kind, 10000, 512, 1000, 0.1), ("ours",)) for kind in ("aniso", "heavy"))
+        yield from ((Case(kind, 10000, 512, 1000, 0.1), ("ours",)) for kind in ("aniso", "heavy", "unit"))
+        yield Case("unit", 10000, 512, 1000), ("eager64", "ours", "eager32")
     elif name == "large":
         yield from ((Case(kind, 50000, 1024, 2000), ("ours", "eager32", "bmdal")) for kind in ("aniso", "heavy"))
     elif name == "huge":
