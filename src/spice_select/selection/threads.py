@@ -4,6 +4,7 @@ A BLAS that has worked with several threads leaves them spinning for millisecond
 wants. So while a selection runs BLAS gets one thread, and the pieces are cut here.
 """
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-PIECE_FLOPS = 2e6  # a piece below this costs more to hand over than it saves
+START_FLOPS = 1.2e6  # what a core computes while one more thread is being started
 
 
 def thread_count() -> int:
@@ -27,8 +28,11 @@ def thread_count() -> int:
 
 
 def useful_threads(flops: float) -> int:
-    """How many threads to share `flops` among: one below twice `PIECE_FLOPS`."""
-    return max(1, min(thread_count(), int(flops / PIECE_FLOPS)))
+    """How many threads to share `flops` among.
+
+    t threads need flops/t + t·`START_FLOPS`, as they are started one after another: least at √(flops/`START_FLOPS`).
+    """
+    return max(1, min(thread_count(), int(math.sqrt(flops / START_FLOPS))))
 
 
 def share(run: Callable[[int, int], None], count: int, flops: float) -> None:
