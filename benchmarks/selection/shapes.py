@@ -68,6 +68,8 @@ def _described_run(run: Path) -> dict[str, object]:
     loaded = finished.load(run)
     settings, matrix = loaded.settings, loaded.matrix
     name = f"{Path(loaded.manifest['corpus']['name']).name.split('.')[0]}, {settings.gradients.loss} loss"
+    if settings.selection.normalise == "unit":
+        name += ", unit norms"
     return {f"{name} ({len(matrix)}, {matrix.shape[1]})": described(matrix)}
 
 
