@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -27,10 +27,10 @@ def print_examination(console: Console, found: Examination) -> None:
     _print_signs(console, found.signs)
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, *columns: str, justify: JustifyMethod = "right") -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_style="bold", title_justify="left", pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify=justify)
     return table
 
 
@@ -85,12 +85,7 @@ def _verdict(stop: EarlyStop) -> str:
 
 
 def _print_signs(console: Console, signs: Sequence[Sign]) -> None:
-    table = Table(
-        box=box.SIMPLE_HEAD, title="beside random rows", title_style="bold", title_justify="left", pad_edge=False
-    )
-    table.add_column("the choice")
-    table.add_column("")
-    table.add_column("meaning")
+    table = _table("beside random rows", "the choice", "", "meaning", justify="left")
     for sign in signs:
         verdict = "[yellow]no[/]" if sign.warning else "[green]yes[/]"
         if math.isnan(sign.value):

@@ -4,8 +4,9 @@
  * and sum. No product is ever written to memory. Float32 throughout; inner products are summed in stretches of DEPTH
  * terms, whose results are added: the error bound in docs/selection.md counts on exactly that.
  *
- * Picks come in panels of COLS, column by column: packed[j / COLS][c][j % COLS] is coordinate c of pick j. Built only where GCC or Clang compile for x86-64; `supported()` says whether this
- * processor can run it. spice_select.selection.compiled is the one caller and checks types and shapes.
+ * Picks come in panels of COLS, column by column: packed[j / COLS][c][j % COLS] is coordinate c of pick j. Built only
+ * where GCC or Clang compile for x86-64; `supported()` says whether this processor can run it.
+ * spice_select.selection.compiled is the one caller and checks types and shapes.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -188,15 +189,13 @@ taken(PyObject *self, PyObject *args)
 #ifdef HAVE_KERNEL
     Py_buffer matrix, rows, starts, packed, mean, out, dots;
     Sweep s;
-    double scale;
     int threads;
     Py_ssize_t end;
-    if (!PyArg_ParseTuple(args, "y*dny*y*ny*z*w*w*i", &matrix, &scale, &s.d, &rows, &starts, &end, &packed, &mean, &out,
+    if (!PyArg_ParseTuple(args, "y*dny*y*ny*z*w*w*i", &matrix, &s.scale, &s.d, &rows, &starts, &end, &packed, &mean, &out,
                           &dots, &threads))
         return NULL;
     s.matrix = matrix.buf;
     s.wide = matrix.itemsize == sizeof(double);
-    s.scale = scale;
     s.rows = rows.buf;
     s.starts = starts.buf;
     s.end = end;

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.selection.penalties.conflict import hinge_of_products
 from spice_select.selection.pool import EMPTY, Pool
 from spice_select.selection.problem import TIE, lowest_twin
 
@@ -129,8 +130,7 @@ class Block:
         run, count = self._run, len(self._run.ledger.rows)
         if run.eta is None or count == 0:
             return np.zeros(len(self._rows))
-        mean = math.sqrt(self._total @ self._total) / count
-        return np.maximum(0.0, self._dots / (-count * (self._lengths * mean + run.eta)))
+        return hinge_of_products(self._dots, self._lengths, math.sqrt(self._total @ self._total), count, run.eta)
 
     def _penalty(self, at: int) -> float:
         return 0.0 if self._run.eta is None else float(self._penalties()[at])

@@ -148,9 +148,9 @@ class Bounds:
         if self._root is None or self.now <= FAR * self._d:
             return stale[:0]
         pending = self.now - self.reached[stale]
-        far = stale[pending > FAR * self._d]
-        excess = float((self.now - self.reached[far] - self._d).sum())
-        return far if excess > ROOT_PICKS * self._d else far[:0]
+        far = pending > FAR * self._d
+        excess = float((pending[far] - self._d).sum())
+        return stale[far] if excess > ROOT_PICKS * self._d else stale[:0]
 
     def _stage(self, oldest: int) -> int:
         """Up to which pick to refresh rows that have seen `oldest`; the last stage may be half as long again."""

@@ -53,8 +53,6 @@ class CompiledBounds(Bounds):
         return self._sweep(rows, end - pending, self._panels, end)
 
     def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
-        if len(rows) == 0:
-            return
         if self._root_at != self.now:
             self._root_panels = Panels.of_columns(self._single_root())
         taken, dots = self._sweep(rows, np.zeros(len(rows), dtype=np.int64), self._root_panels, self._d)

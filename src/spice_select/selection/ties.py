@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.selection.block import Block
+from spice_select.selection.penalties.conflict import hinge_of_products
 from spice_select.selection.problem import choose, lowest_twin
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def settle_tie(run: BlockedRun, rows: NDArray[np.int64]) -> None:
     lengths, size, picks = np.sqrt(problem.features.squares[rows]), math.sqrt(run.total @ run.total), len(ledger.rows)
     penalties = np.zeros(len(rows))
     if run.eta is not None and picks:
-        penalties = np.maximum(0.0, dots / (-picks * (lengths * (size / picks) + run.eta)))
+        penalties = hinge_of_products(dots, lengths, size, picks, run.eta)
     gains = np.log1p(run.alpha * r)
     at = choose(problem, rows, gains, penalties)
     if ledger.refuses(float(gains[at]), float(penalties[at])):

@@ -66,3 +66,10 @@ class ConflictState:
 def hinge(X: Matrix, norms: NDArray[np.float64], mean: NDArray[np.float64], eta: float) -> NDArray[np.float64]:
     """max(0, −Xḡ/(‖x‖‖ḡ‖ + η)) of each row of X [m, d]."""
     return np.maximum(0.0, -(X @ mean) / (norms * np.sqrt(mean @ mean) + eta))
+
+
+def hinge_of_products(
+    products: NDArray[np.float64], norms: NDArray[np.float64], length: float, count: int, eta: float
+) -> NDArray[np.float64]:
+    """The hinge of rows whose products with the sum of the `count` ≥ 1 picks are known; `length` is that of the sum."""
+    return np.maximum(0.0, products / (-count * (norms * (length / count) + eta)))
