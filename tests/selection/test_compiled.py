@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from spice_select.selection import Conflict, blocked, compiled, greedy, threads
+from spice_select.selection import Conflict, blocked, compiled, greedy, inner, threads
 from spice_select.selection.bounds import Bounds
 from spice_select.selection.compiled import PANEL, CompiledBounds, Panels, fits_kernel, has_kernel
 from spice_select.selection.device import DeviceBounds
@@ -103,9 +103,11 @@ def test_features_are_read_where_they_lie(tmp_path):
 
 def test_without_the_kernel_numpy_does_the_work(monkeypatch):
     monkeypatch.setattr(compiled, "kernel", None)
+    monkeypatch.setattr(inner, "kernel", None)
     G = sample_features("aniso", 300, 16)
     features = Features(G)
     assert not has_kernel()
+    assert inner.inner_loop() is inner.Inner
     assert blocked.home_of(features) is Bounds
     without = greedy(features, 60, penalty=Conflict(0.1))
     monkeypatch.undo()

@@ -33,6 +33,7 @@ def products(request):
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "numpy":
             patch.setattr("spice_select.selection.blocked.has_kernel", lambda: False)
+            patch.setattr("spice_select.selection.inner.kernel", None)
         yield request.param
 
 

@@ -1,5 +1,6 @@
 """Stale float32 bounds on every row's gain and conflict, and their refresh by tiled matrix products."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -111,11 +112,12 @@ class Bounds:
 
     def drift(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
         """The most any row's conflict can have changed while the mean gradient went from `before` to `after`."""
-        a, b = float(np.sqrt(before @ before)), float(np.sqrt(after @ after))
+        a, b = math.sqrt(before @ before), math.sqrt(after @ after)
         if a == 0 or b == 0 or self._eta is None:
             return 2.0
-        gap = after / b - before / a
-        return float(np.sqrt(gap @ gap)) + min(1.0, self._eta / (self._shortest * min(a, b))) + 1e-12
+        rounding = 8 * (self._d + 4) * float(np.finfo(np.float64).eps)  # of three inner products of d terms, generously
+        gap = math.sqrt(max(0.0, 2.0 - 2.0 * float(before @ after) / (a * b)) + rounding)
+        return gap + min(1.0, self._eta / (self._shortest * min(a, b)))
 
     def settle(
         self, rows: NDArray[np.int64], r: NDArray[np.float64], noise: float, cosine: NDArray[np.float64] | None

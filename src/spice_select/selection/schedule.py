@@ -9,6 +9,7 @@ from spice_select.errors import InputError
 from spice_select.selection.features import Features
 from spice_select.selection.greedy import greedy
 from spice_select.selection.result import Selection, Stop, reached_budget
+from spice_select.selection.threads import single_threaded_blas
 
 GLOBAL_ONLY = ("groups", "quotas", "forced", "excluded", "initial", "costs", "max_cost")
 
@@ -37,11 +38,12 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
     shares = spread(k, window_sizes(matrix.n, k, pool_size))
     order = np.random.default_rng(seed).permutation(matrix.n)
     runs: list[Selection] = []
-    for number, share in enumerate(shares.tolist()):
-        if share:
-            window = order[number * pool_size : (number + 1) * pool_size]
-            picked = greedy(matrix.array[window], share, **options)
-            runs.append(replace(picked, indices=window[picked.indices], pools=np.full(len(picked), number)))
+    with single_threaded_blas():  # once, not for every pool
+        for number, share in enumerate(shares.tolist()):
+            if share:
+                window = order[number * pool_size : (number + 1) * pool_size]
+                picked = greedy(matrix.array[window], share, **options)
+                runs.append(replace(picked, indices=window[picked.indices], pools=np.full(len(picked), number)))
     return joined(runs, k, len(shares))
 
 

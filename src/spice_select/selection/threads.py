@@ -61,7 +61,8 @@ class BlasLimit:
         with self._lock:
             self._running += 1
             if self._running == 1:
-                self._limit = _controller().limit(limits=1, user_api="blas")
+                libraries = ThreadpoolController()  # anew, 1 ms: one may have been loaded since
+                self._limit = libraries.limit(limits=1, user_api="blas")
         try:
             yield
         finally:
@@ -77,11 +78,6 @@ single_threaded_blas = BlasLimit().held
 @cache
 def _workers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_count(), thread_name_prefix="spice-select")
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 if hasattr(os, "register_at_fork"):
