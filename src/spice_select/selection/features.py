@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 
 CHUNK_ENTRIES = 1 << 18  # entries converted to float64 at a time: 2 MB, so that a chunk stays in the cache
+PROBES = 8
 NEIGHBOUR = 1e-12  # rows whose squared norms differ by more than this, relatively, cannot be identical
 
 
@@ -50,18 +51,27 @@ class Features:
         """For each row that occurs more than once: all rows identical to it, ascending.
 
         Identical rows must tie exactly whatever rounding does, so the picks settle on the lowest of them. Only rows
-        with neighbouring norms are compared, by a digest of 16 bytes: O(n log n + suspects·d), and rows of one length
-        are all suspects.
+        with neighbouring norms that share a few entries are compared, by a digest of 16 bytes: O(n log n + suspects·d).
         """
-        order = np.argsort(self.squares, kind="stable")
-        ordered = self.squares[order]
-        near = np.diff(ordered) <= NEIGHBOUR * ordered[1:]
-        suspects = order[np.flatnonzero(np.append(near, False) | np.append(False, near))]
         copies: dict[bytes, list[int]] = defaultdict(list)
-        for row in np.sort(suspects).tolist():
+        for row in self._sharing_entries(self._of_one_length()).tolist():
             copies[blake2b(self.array[row] + 0.0, digest_size=16).digest()].append(row)  # adding 0 makes −0 equal to 0
         groups = [np.array(rows) for rows in copies.values() if len(rows) > 1]
         return {int(row): group for group in groups for row in group}
+
+    def _of_one_length(self) -> NDArray[np.int64]:
+        """The rows with a neighbour in norm, ascending: with unit norms, all."""
+        order = np.argsort(self.squares, kind="stable")
+        ordered = self.squares[order]
+        near = np.diff(ordered) <= NEIGHBOUR * ordered[1:]
+        return np.sort(order[np.flatnonzero(np.append(near, False) | np.append(False, near))])
+
+    def _sharing_entries(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of `rows` that equal another in `PROBES` entries spread over the columns."""
+        columns = np.linspace(0, self.d - 1, min(PROBES, self.d)).astype(np.int64)
+        probes = self.array[np.ix_(rows, columns)] + 0.0
+        _, group, size = np.unique(probes, axis=0, return_inverse=True, return_counts=True)
+        return rows[size[group.ravel()] > 1]
 
 
 def as_matrix(features: Any) -> NDArray[Any]:

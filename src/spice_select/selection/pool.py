@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.threads import share
+from spice_select.selection.threads import product
 
 Matrix = NDArray[np.float64]
 EMPTY = -1
@@ -77,11 +77,6 @@ class Pool:
 
 def _enter(gram: Matrix, rows: Matrix, at: NDArray[np.int64]) -> None:
     """Bring the Gram matrix of `rows` up to date where the rows `at` are new."""
-    new, products = rows[at], np.empty((len(at), len(rows)))
-
-    def part(a: int, b: int) -> None:
-        np.matmul(new, rows[a:b].T, out=products[:, a:b])
-
-    share(part, len(rows), 2.0 * new.size * len(rows))
+    products = product(rows[at], rows.T)
     gram[at] = products
     gram[:, at] = products.T

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.selection.objectives.logdet import LogDet
-from spice_select.selection.threads import share
+from spice_select.selection.threads import product, share
 
 Matrix = NDArray[np.float64]
 PART = 64
@@ -60,19 +60,8 @@ class InverseRoot:
         t, base = self._rank, self._base
         if base is None and t == 0:
             return X.copy()
-        Y = np.empty_like(X)
-        recent, D = X @ self._P[:t].T, self._D[:t]
-
-        def columns(a: int, b: int) -> None:
-            if base is None:
-                Y[:, a:b] = X[:, a:b]
-            else:
-                np.matmul(X, base[:, a:b], out=Y[:, a:b])
-            if t:
-                Y[:, a:b] -= recent @ D[:, a:b]
-
-        share(columns, self._d, 2.0 * X.size * (t + (0 if base is None else self._d)))
-        return Y
+        Y = X if base is None else product(X, base)
+        return Y - product(product(X, self._P[:t].T), self._D[:t]) if t else Y
 
     def absorb(self, V: Matrix, others: Matrix | None = None) -> Matrix:
         """Take in a block of picks given as whitened rows V [m, d]. O(md·min(t, d) + m²d), and O(pmd) for the others.
@@ -94,15 +83,9 @@ class InverseRoot:
     def _multiply(self, directions: Matrix, z: NDArray[np.float64]) -> Matrix:
         """L ← L(I − Dᵀ diag(z) D); returns (LDᵀ)ᵀ."""
         t, base = self._rank, self._base
-        pulled = directions
-        if base is not None:
-            pulled = np.empty_like(directions)
-
-            def part(a: int, b: int) -> None:
-                np.matmul(directions, base[a:b].T, out=pulled[:, a:b])
-
-            share(part, self._d, 2.0 * directions.size * self._d)
-        pulled = pulled - (directions @ self._D[:t].T) @ self._P[:t] if t else pulled
+        pulled = directions if base is None else product(directions, base.T)
+        if t:
+            pulled = pulled - product(product(directions, self._D[:t].T), self._P[:t])
         self._append(pulled * z[:, None], directions)
         return pulled
 

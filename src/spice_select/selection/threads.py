@@ -14,8 +14,11 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+Matrix = NDArray[np.float64]
 START_FLOPS = 1.2e6  # what a core computes while one more thread is being started
 
 
@@ -46,6 +49,17 @@ def share(run: Callable[[int, int], None], count: int, flops: float) -> None:
     run(0, edges[1])
     for other in others:
         other.result()
+
+
+def product(A: Matrix, B: Matrix) -> Matrix:
+    """AB, cut by columns of B among the threads that are worth it."""
+    out = np.empty((len(A), B.shape[1]))
+
+    def columns(a: int, b: int) -> None:
+        np.matmul(A, B[:, a:b], out=out[:, a:b])
+
+    share(columns, B.shape[1], 2.0 * A.size * B.shape[1])
+    return out
 
 
 class BlasLimit:
