@@ -227,6 +227,11 @@ def test_rows_of_one_length_tie_once_and_then_go_on_in_blocks(monkeypatch, kind,
     assert found.stats.path == "blocked"
 
 
+def test_rows_that_all_tie_are_evaluated_once_not_twice():
+    found = greedy(unit_rows("iso", 3000, 1500), 20, penalty=Conflict(0.1))  # wide: bounds are off by more than a tie
+    assert found.stats.evaluations < 3000 + 40 * 20
+
+
 def test_a_penalty_does_not_end_every_block_after_one_pick(monkeypatch):
     opened = []
     monkeypatch.setattr("spice_select.selection.blocked.Block", lambda *given: opened.append(1) or block.Block(*given))

@@ -69,17 +69,17 @@ class BlockedRun:
             block = Block(self, pool, float(keys.max()))
             picked = block.pick()
             self._look_ahead(block)
-            if self.ledger.stop is not None or self._adapt(len(rows), picked, known):
+            if self.ledger.stop is not None or self._adapt(len(rows), picked):
                 continue
             tied = tied_rows(self)
-            if len(tied) <= LARGEST_BLOCK:
+            if len(tied) > LARGEST_BLOCK:
+                if self._ties_settled > MOST_TIES + len(self.ledger.rows) // 2:
+                    return self._hand_over()
+                settle_tie(self, tied)
+                self._ties_settled += 1
+                pool = None
+            elif known:  # else the bounds of these rows are tight now, which may be all it takes
                 self.size = max(len(tied), self.size + 1)
-                continue
-            if self._ties_settled > MOST_TIES + len(self.ledger.rows) // 2:
-                return self._hand_over()
-            settle_tie(self, tied)
-            self._ties_settled += 1
-            pool = None
         bounds = self.bounds
         stats = Stats(path="blocked", evaluations=self.evaluations, refreshed=bounds.refreshed, flops=bounds.flops)
         return self.ledger.selection(stats)
@@ -141,15 +141,12 @@ class BlockedRun:
             scores /= self.problem.divisors(np.arange(self.problem.features.n)[rows])
         return scores
 
-    def _adapt(self, contenders: int, picked: int, known: bool) -> bool:
-        """Fit the next block to this one; False when more rows tie than this one could hold.
-
-        A block without a pick is progress unless its rows were `known` exactly before: it tightened their bounds.
-        """
+    def _adapt(self, contenders: int, picked: int) -> bool:
+        """Fit the next block to this one; False if it had no pick, though no allowance for turning stood in the way."""
         n = self.problem.features.n
         if picked == 0:
             looser, self.horizon = self.horizon > 0, 0.0
-            return looser or not known
+            return looser
         if 8 * picked > contenders:
             self.size = min(n, USUAL_BLOCK, 2 * self.size)
         elif 32 * picked < contenders:
