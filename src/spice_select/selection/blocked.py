@@ -68,8 +68,7 @@ class BlockedRun:
             keys[pool.rows[pool.rows != EMPTY]] = -np.inf
             block = Block(self, pool, float(keys.max()))
             picked = block.pick()
-            self._look_ahead(block)
-            if self.ledger.stop is not None or self._adapt(len(rows), picked):
+            if self.ledger.stop is not None or self._adapt(len(rows), picked, block.turned):
                 continue
             tied = tied_rows(self)
             if len(tied) > LARGEST_BLOCK:
@@ -141,24 +140,24 @@ class BlockedRun:
             scores /= self.problem.divisors(np.arange(self.problem.features.n)[rows])
         return scores
 
-    def _adapt(self, contenders: int, picked: int) -> bool:
-        """Fit the next block to this one; False if it had no pick, though no allowance for turning stood in the way."""
-        n = self.problem.features.n
-        if picked == 0:
-            looser, self.horizon = self.horizon > 0, 0.0
-            return looser
-        if 8 * picked > contenders:
-            self.size = min(n, USUAL_BLOCK, 2 * self.size)
-        elif 32 * picked < contenders:
-            self.size = max(SMALLEST_BLOCK, self.size // 2)
-        return True
+    def _adapt(self, contenders: int, picked: int, turned: float) -> bool:
+        """Fit the next block to this one; False if it had no pick, though no allowance for turning stood in the way.
 
-    def _look_ahead(self, block: Block) -> None:
-        """Allow conflicts to fall twice as far in the next block if this one ended for that alone, else less far."""
-        if block.turned > self.horizon:
-            self.horizon = 2 * block.turned
-        elif block.turned < self.horizon / 4:
+        A block that ends because the mean has turned needs a wider allowance; one that has no pick because of its
+        allowance, which raises the bounds of all rows outside, needs more rows.
+        """
+        n, allowed = self.problem.features.n, self.horizon
+        if turned > allowed:
+            self.horizon = 2 * turned
+        elif picked == 0:
+            self.horizon = 0.0
+        elif turned < allowed / 4:
             self.horizon /= 2
+        if 8 * picked > contenders or (picked == 0 and allowed > 0):
+            self.size = max(self.size, min(n, USUAL_BLOCK, 2 * self.size))
+        elif 0 < 32 * picked < contenders and turned <= allowed:
+            self.size = max(SMALLEST_BLOCK, self.size // 2)
+        return picked > 0 or allowed > 0
 
     def _hand_over(self) -> Selection:
         """Evaluate every row at every pick from here on."""
