@@ -12,6 +12,7 @@ from spice_select.config import SelectionSettings
 from spice_select.data.budget import Budget
 from spice_select.data.records import Drop
 from spice_select.errors import InputError
+from spice_select.progress import Progress, Silent
 from spice_select.selection import (
     Conflict,
     GainRatio,
@@ -68,6 +69,7 @@ def choose(
     sources: Sequence[str],
     budget: Budget,
     settings: SelectionSettings,
+    progress: Progress | None = None,
 ) -> Selection:
     """Select rows of a feature matrix.
 
@@ -77,18 +79,27 @@ def choose(
         sources: the group of each row, for quotas.
         budget: how much to choose.
         settings: by which rule.
+        progress: shown how much of the budget is used.
 
     Raises:
         InputError: quotas without sources, quotas or token budgets with pools, quotas that cannot be met.
     """
     check_choice(sources, features.tokens, budget, settings)
-    options = criterion(settings).options()
+    options, shown = criterion(settings).options(), progress or Silent()
     if budget.tokens is not None:  # by gain and by gain per token, whichever holds more: see `greedy` for the guarantee
-        return greedy(matrix, **options, costs=features.tokens, max_cost=budget.tokens)
+        with shown.task("Selection", 2 * budget.tokens, "tokens, in two runs") as advance:
+            return greedy(matrix, **options, **priced(features, budget), progress=advance)
     k = budget.rows(len(matrix))
-    if settings.schedule == "pools":
-        return pools(matrix, k, pool_size=settings.pool_size, seed=settings.seed, **options)
-    return greedy(matrix, k, **options, **_quotas(sources, k, settings))
+    with shown.task("Selection", k, "rows") as advance:
+        if settings.schedule == "pools":
+            options |= {"pool_size": settings.pool_size, "seed": settings.seed}
+            return pools(matrix, k, **options, progress=advance)
+        return greedy(matrix, k, **options, **_quotas(sources, k, settings), progress=advance)
+
+
+def priced(features: FeatureBlock, budget: Budget) -> dict[str, Any]:
+    """A budget in tokens as arguments of `greedy` and `certificate`; {} where rows are counted."""
+    return {} if budget.tokens is None else {"costs": features.tokens, "max_cost": budget.tokens}
 
 
 def check_choice(
@@ -169,7 +180,7 @@ def normalised(matrix: NDArray[np.float32], rule: str) -> NDArray[np.floating]:
     if rule == "none":
         return matrix
     rows = matrix.astype(np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]  # np.linalg.norm would square a copy of it all
     np.divide(rows, lengths, out=rows, where=lengths > 0)
     return rows
 

@@ -245,3 +245,38 @@ def test_pools_refuse_constraints_and_empty_pools():
         pools(G, 5, pool_size=0)
     with pytest.raises(InputError, match="k=0"):
         pools(G, 0)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("pause", [0.0, 1e9])
+def test_progress_adds_up_to_the_picks(monkeypatch, objective, pause):
+    monkeypatch.setattr("spice_select.selection.meter.EVERY", pause)
+    told: list[int] = []
+    greedy(G, 20, objective=objective, forced=[3, 5], initial=[7], progress=told.append)
+    assert sum(told) == 20
+    assert min(told) > 0
+    assert len(told) == (20 if pause == 0 else 1)
+    told.clear()
+    pools(G, 20, pool_size=30, objective=objective, progress=told.append)
+    assert sum(told) == 20
+
+
+def test_progress_goes_on_where_the_blocks_give_way_to_eager_picks(monkeypatch):
+    for name, value in {
+        "blocked.FIRST_BLOCK": 4,
+        "blocked.LARGEST_BLOCK": 8,
+        "blocked.MOST_TIES": 0,
+        "meter.EVERY": 0.0,
+    }.items():
+        monkeypatch.setattr(f"spice_select.selection.{name}", value)
+    told: list[int] = []
+    assert greedy(np.eye(40), 30, progress=told.append).stats.path == "blocked+eager"
+    assert told == [1] * 30
+
+
+def test_progress_under_a_cost_budget_is_what_both_runs_spend():
+    told: list[int] = []
+    costs = np.arange(1.0, 81.0)
+    found = greedy(G, costs=costs, max_cost=300, progress=told.append)
+    assert 300 < sum(told) <= 600
+    assert sum(told) >= costs[found.indices].sum()

@@ -14,6 +14,7 @@ from spice_select.selection.constraints import Quota, build_constraints, row_num
 from spice_select.selection.eager import run_eager
 from spice_select.selection.features import Features
 from spice_select.selection.lazy import run_lazy
+from spice_select.selection.meter import Meter
 from spice_select.selection.naive import run_naive
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.objectives.logdet import LogDet
@@ -40,6 +41,7 @@ def greedy(
     initial: Selection | Sequence[int] | NDArray[np.int64] = (),
     costs: Sequence[float] | NDArray[Any] | None = None,
     max_cost: float | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Selection:
     """Pick k rows one after another, each the best by marginal gain minus penalty. Exact: the order `naive` picks.
 
@@ -57,6 +59,8 @@ def greedy(
         costs, max_cost: a price for each row (its tokens) and the most to spend. Two runs are made, by gain and by gain
             per cost, and the one with more value is returned: at least (1 − 1/e)/2 of the best for a monotone
             submodular objective without penalty (Leskovec et al., KDD 2007).
+        progress: called at most ten times a second with how many rows have been picked since the last call; under a
+            cost budget with how much has been spent, by both runs.
 
     Returns:
         A `Selection`. Scores within 1e-12 (relative to gain + penalty) tie; the lowest row number wins.
@@ -78,6 +82,7 @@ def greedy(
         initial=initial,
         costs=costs,
         max_cost=max_cost,
+        progress=progress,
     )
 
 
@@ -108,6 +113,7 @@ def _select(
     initial: Any = (),
     costs: Any = None,
     max_cost: float | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Selection:
     started = time.perf_counter()
     rules = _check_parts(objective, penalty, stop)
@@ -129,6 +135,7 @@ def _select(
             max_cost=max_cost,
         ),
         initial=(),
+        meter=None if progress is None else Meter(progress),
     )
     problem = replace(problem, initial=_first_rows(path, problem, initial, forced))
     selection = _best_of_two(path, problem) if max_cost is not None else path(problem)(problem)
@@ -177,7 +184,15 @@ def _first_rows(path: Callable[[Problem], Path], problem: Problem, initial: Any,
     kept = np.array([*start, *required])
     part = Features(problem.features.rows(kept))
     unbound = build_constraints(len(kept), len(kept), groups=None, quotas=None, excluded=(), costs=None, max_cost=None)
-    small = replace(problem, features=part, k=len(kept), stop=(), constraints=unbound, initial=tuple(range(len(start))))
+    small = replace(
+        problem,
+        features=part,
+        k=len(kept),
+        stop=(),
+        constraints=unbound,
+        initial=tuple(range(len(start))),
+        meter=None,
+    )
     return tuple(int(kept[i]) for i in path(small)(small).indices)
 
 
@@ -209,7 +224,8 @@ def _check_fit(problem: Problem, rows: list[int]) -> None:
 
 def _best_of_two(path: Callable[[Problem], Path], problem: Problem) -> Selection:
     """Greedy by gain and greedy by gain per cost under a cost budget; the one worth more."""
-    runs = [path(p)(p) for p in (problem, replace(problem, per_cost=True))]
+    meter = None if problem.meter is None else problem.meter.again()
+    runs = [path(p)(p) for p in (problem, replace(problem, per_cost=True, meter=meter))]
     worth = [float(run.gains.sum()) for run in runs]
     best = runs[int(worth[1] > worth[0] * (1 + TIE))]
     return replace(best, stats=runs[0].stats + runs[1].stats)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spice_select.selection.constraints import Constraints, Eligibility
 from spice_select.selection.features import Features
+from spice_select.selection.meter import Meter
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.penalties.base import Penalty
 from spice_select.selection.penalties.conflict import ETA, Conflict
@@ -25,6 +26,7 @@ class Problem:
     Attributes:
         initial: rows to take first, in this order, whatever their score.
         per_cost: rank by score per cost instead of by score.
+        meter: told how much of the budget is used: rows, or their costs where these are limited.
     """
 
     features: Features
@@ -35,6 +37,7 @@ class Problem:
     constraints: Constraints
     initial: tuple[int, ...]
     per_cost: bool = False
+    meter: Meter | None = None
 
     @property
     def weight(self) -> float:
@@ -69,7 +72,15 @@ class Ledger:
         self.rows.append(row)
         self.gains.append(gain)
         self.penalties.append(self.problem.weight * penalty)
-        return self.open.take(row)
+        closed = self.open.take(row)
+        if self.problem.meter is not None:
+            self.problem.meter.reached(self._used)
+        return closed
+
+    @property
+    def _used(self) -> float:
+        limit = self.problem.constraints.max_cost
+        return limit - self.open.remaining if np.isfinite(limit) else len(self.rows)
 
     def refuses(self, gain: float, penalty: float) -> bool:
         """Whether the pick about to be made ends the run instead; `stop` then says why."""
@@ -116,6 +127,8 @@ class Ledger:
         stop = self.stop
         if stop is None:
             raise RuntimeError("a selection was closed before its run ended")
+        if problem.meter is not None:
+            problem.meter.close()
         gains, penalties = np.array(self.gains), np.array(self.penalties)
         return Selection(
             indices=rows,

@@ -26,7 +26,7 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
         k: how many rows in all.
         pool_size: rows in a pool; the last one may be smaller.
         seed: of the permutation.
-        options: objective, penalty and stop, as for `greedy`. Constraints are for global runs.
+        options: objective, penalty, stop and progress, as for `greedy`. Constraints are for global runs.
 
     Raises:
         InputError: as `greedy`; `pool_size` not in 1 … n; constraints given.
