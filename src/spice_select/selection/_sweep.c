@@ -1,8 +1,12 @@
-/* The selector's innermost loop: for each row x of a matrix, the sum of (x.u_j)^2 over the picks j it has not seen.
+/* The selector's innermost loops over rows x of a matrix and picks u_j.
  *
- * One pass does what numpy needs four for: gather the rows, multiply them with the picks, blank what was seen, square
- * and sum. No product is ever written to memory. Float32 throughout; inner products are summed in stretches of DEPTH
- * terms, whose results are added: the error bound in docs/selection.md counts on exactly that.
+ * taken:   the sum of (x.u_j)^2 over the picks j that a row has not seen.
+ * refresh: the same, picks in stages, each sum taken off the row's bound, until the row has seen all picks or its bound has
+ *          fallen below what it must reach to matter.
+ *
+ * One pass does what numpy needs many for: gather the rows, multiply them with the picks, blank what was seen, square,
+ * sum, bound the rounding error. No product is ever written to memory. Products are float32; they are summed in
+ * stretches of DEPTH terms, whose results are added: the error bound in docs/selection.md counts on exactly that.
  *
  * Picks come in panels of COLS, column by column: packed[j / COLS][c][j % COLS] is coordinate c of pick j. Built only
  * where GCC or Clang compile for x86-64; `supported()` says whether this processor can run it.
@@ -10,15 +14,17 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS 6           /* 6 rows by 2 vectors: 12 of the 16 AVX registers hold sums */
-#define COLS 16          /* picks in a panel: two vectors of 8 */
-#define DEPTH 256        /* terms summed before the sum is added to the others of its row */
-#define MOST_GROUPS 16   /* groups of ROWS rows that meet a panel while it is in the cache */
-#define CACHE (192 * 1024)
+#define ROWS 6         /* 6 rows by 2 vectors: 12 of the 16 AVX registers hold sums */
+#define COLS 16        /* picks in a panel: two vectors of 8 */
+#define DEPTH 256      /* terms summed before the sum is added to the others of its row */
+#define MOST_ROWS 96   /* rows taken at a time, */
+#define CACHE 393216   /* or as many as fit into so many bytes */
+#define MOST_PANELS 12 /* panels multiplied at a time */
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
 #include <pthread.h>
@@ -27,29 +33,47 @@
 #define HAVE_KERNEL 1
 #define MOST_THREADS 64
 #define FAST __attribute__((target("avx2,fma")))
+#define UNIT 0x1p-24      /* unit roundoff of float32 */
+#define UNDERFLOW 0x1p-148 /* what gradual underflow may add to a product of float32 numbers */
+#define ULP (4 * 0x1p-52)
 typedef float vec __attribute__((vector_size(32), aligned(4)));
 
+/* What one thread works with: some rows, and their products with some panels. */
 typedef struct {
-    const char *matrix;     /* [n, d] float32 or float64 */
-    int wide;               /* float64 */
-    double scale;           /* what float64 entries are multiplied by on their way to float32 */
-    Py_ssize_t d;
-    const int64_t *rows;    /* the rows asked for */
-    const int64_t *starts;  /* the first pick each has not seen */
-    int64_t end;            /* picks from here on do not count */
+    float w[MOST_PANELS][MOST_ROWS][COLS];
+    const float *x[MOST_ROWS + ROWS]; /* where each row can be read; the last group is filled up with the last row */
+    float *room;                      /* rows converted from float64, or NULL */
+} Bench;
+
+typedef struct Sweep {
+    const char *matrix;   /* [n, d] float32 or float64 */
+    int wide;             /* float64 */
+    double factor;        /* what float64 entries are multiplied by on their way to float32 */
+    int64_t d;
+    const int64_t *rows;  /* the rows asked for */
+    int64_t many;         /* how many */
+    int64_t batch;        /* how many are taken at a time */
     const float *packed;
-    const float *mean;      /* [d], or NULL */
-    double *taken;          /* per row asked for */
-    double *dots;           /* x.mean, where there is a mean */
-    int64_t many;           /* rows asked for */
-    int64_t most;           /* rows taken at a time */
-    atomic_llong next;      /* the first row that no thread has taken */
+    int64_t end;          /* picks from here on do not count */
+    const float *mean;    /* [d], or NULL */
+    double *dots;         /* x.mean of each row asked for, where there is a mean */
+    int64_t *starts;      /* the first pick each has not seen; `refresh` moves it on */
+    double *taken;        /* `taken`: the sums */
+    double *bounds;       /* `refresh`: the bounds, lowered */
+    const double *floors; /* below this a bound no longer matters */
+    const double *lengths;
+    const double *mass;   /* [end + 1], the sum of |u|^2 over the first picks */
+    double gamma, tiny, scale; /* of the error bound: see `Bounds` */
+    int64_t stage, grain;
+    void (*work)(struct Sweep *, Bench *, int64_t, int64_t);
+    atomic_llong next;    /* the first row that no thread has taken */
+    atomic_llong steps, visits; /* products of a row with a pick; stages of a row */
     atomic_int failed;
 } Sweep;
 
 /* w[6][16] += 6 rows times a panel over `depth` coordinates. */
 FAST static inline __attribute__((always_inline)) void
-multiply(const float *const *x, int64_t from, const float *panel, int64_t depth, float *w)
+multiply(const float *const *x, int64_t from, const float *panel, int64_t depth, float (*w)[COLS])
 {
     vec sum[ROWS][2];
     const float *row[ROWS];
@@ -65,9 +89,41 @@ multiply(const float *const *x, int64_t from, const float *panel, int64_t depth,
         }
     }
     for (int i = 0; i < ROWS; i++) {
-        *(vec *)(w + i * COLS) += sum[i][0];
-        *(vec *)(w + i * COLS + 8) += sum[i][1];
+        *(vec *)w[i] += sum[i][0];
+        *(vec *)(w[i] + 8) += sum[i][1];
     }
+}
+
+/* The products of `many` rows with `panels` panels from `panel` on. */
+FAST static void
+multiply_all(const Sweep *s, Bench *b, int64_t many, int64_t panel, int64_t panels)
+{
+    for (int64_t i = many; i % ROWS; i++)
+        b->x[i] = b->x[many - 1]; /* what comes of these is not read */
+    for (int64_t p = 0; p < panels; p++) {
+        memset(b->w[p], 0, sizeof(float) * COLS * ((many + ROWS - 1) / ROWS * ROWS));
+        for (int64_t c = 0; c < s->d; c += DEPTH) {
+            int64_t depth = s->d - c < DEPTH ? s->d - c : DEPTH;
+            const float *part = s->packed + ((panel + p) * s->d + c) * COLS;
+            for (int64_t i = 0; i < many; i += ROWS)
+                multiply(b->x + i, c, part, depth, &b->w[p][i]);
+        }
+    }
+}
+
+/* The sum of squares of row i's products with the picks start ... end, of `panels` panels from `panel` on. */
+static double
+squares(const Bench *b, int64_t i, int64_t panel, int64_t panels, int64_t start, int64_t end)
+{
+    double total = 0;
+    for (int64_t p = 0; p < panels; p++) {
+        int64_t first = (panel + p) * COLS, seen = start - first, last = end - first < COLS ? end - first : COLS;
+        float sum = 0;
+        for (int64_t j = seen > 0 ? seen : 0; j < last; j++)
+            sum += b->w[p][i][j] * b->w[p][i][j];
+        total += sum;
+    }
+    return total;
 }
 
 FAST static double
@@ -89,67 +145,137 @@ dot(const float *x, const float *y, int64_t d)
     return total;
 }
 
-/* Where row `number` can be read as float32: in the matrix, or in `room` after conversion. */
-FAST static const float *
-single(const Sweep *s, int64_t number, float *room)
-{
-    if (!s->wide)
-        return (const float *)s->matrix + number * s->d;
-    const double *from = (const double *)s->matrix + number * s->d;
-    for (Py_ssize_t c = 0; c < s->d; c++)
-        room[c] = (float)(from[c] * s->scale);
-    return room;
-}
-
-/* The rows asked for from `r` on, at most `groups` * ROWS of them, against all panels they have not seen. */
+/* Make `many` rows asked for, from `r` on, readable as float32, and take their products with the mean. */
 FAST static void
-sweep_groups(const Sweep *s, int64_t r, int64_t many, float *room)
+fetch(const Sweep *s, Bench *b, int64_t r, int64_t many)
 {
-    float w[MOST_GROUPS * ROWS * COLS];
-    const float *x[MOST_GROUPS * ROWS];
-    int64_t groups = (many + ROWS - 1) / ROWS, first = s->end;
     for (int64_t i = 0; i < many; i++) {
-        x[i] = single(s, s->rows[r + i], room + i * s->d);
-        s->taken[r + i] = 0;
-        if (s->starts[r + i] < first)
-            first = s->starts[r + i];
+        int64_t from = s->rows[r + i] * s->d;
+        b->x[i] = (const float *)s->matrix + from;
+        if (s->wide) {
+            float *to = b->room + i * s->d;
+            for (int64_t c = 0; c < s->d; c++)
+                to[c] = (float)(((const double *)s->matrix)[from + c] * s->factor);
+            b->x[i] = to;
+        }
         if (s->mean)
-            s->dots[r + i] = dot(x[i], s->mean, s->d);
-    }
-    for (int64_t i = many; i < groups * ROWS; i++)
-        x[i] = x[many - 1]; /* the last group is filled up; what comes of these is not read */
-    for (int64_t panel = first / COLS; panel * COLS < s->end; panel++) {
-        memset(w, 0, sizeof(float) * groups * ROWS * COLS);
-        for (int64_t c = 0; c < s->d; c += DEPTH) {
-            int64_t depth = s->d - c < DEPTH ? s->d - c : DEPTH;
-            const float *part = s->packed + (panel * s->d + c) * COLS;
-            for (int64_t g = 0; g < groups; g++)
-                multiply(x + g * ROWS, c, part, depth, w + g * ROWS * COLS);
-        }
-        int64_t last = s->end - panel * COLS < COLS ? s->end - panel * COLS : COLS;
-        for (int64_t i = 0; i < many; i++) {
-            int64_t seen = s->starts[r + i] - panel * COLS;
-            float sum = 0;
-            for (int64_t j = seen > 0 ? seen : 0; j < last; j++)
-                sum += w[i * COLS + j] * w[i * COLS + j];
-            s->taken[r + i] += sum;
-        }
+            s->dots[r + i] = dot(b->x[i], s->mean, s->d);
     }
 }
 
-/* One thread's work: groups of rows until none is left. */
+static int64_t
+earliest(const int64_t *starts, int64_t many, int64_t end)
+{
+    for (int64_t i = 0; i < many; i++)
+        if (starts[i] < end)
+            end = starts[i];
+    return end;
+}
+
+/* `taken` for `many` rows from `r` on. */
+static void
+sum_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
+{
+    fetch(s, b, r, many);
+    memset(s->taken + r, 0, sizeof(double) * many);
+    int64_t panel = earliest(s->starts + r, many, s->end) / COLS, panels;
+    for (; panel * COLS < s->end; panel += panels) {
+        panels = (s->end + COLS - 1) / COLS - panel;
+        panels = panels < MOST_PANELS ? panels : MOST_PANELS;
+        multiply_all(s, b, many, panel, panels);
+        for (int64_t i = 0; i < many; i++)
+            s->taken[r + i] += squares(b, i, panel, panels, s->starts[r + i], s->end);
+    }
+}
+
+/* What a bound falls to when float32 found `taken` in `terms` picks whose squared lengths come to `mass`. */
+static double
+lowered(const Sweep *s, double bound, double length, double taken, double mass, double terms)
+{
+    double reach = s->gamma * length / s->scale * sqrt(mass) + sqrt(terms) * s->tiny;
+    double rounding = (terms + 2) * UNIT / (1 - (terms + 2) * UNIT) * taken;
+    double slack = 2 * reach * sqrt(taken) + rounding + terms * UNDERFLOW;
+    double left = (bound - (taken - slack) * s->scale * s->scale) * (1 + ULP);
+    return left < bound ? left : bound;
+}
+
+/* Up to which pick to bring rows of which one has seen `oldest`; the last stage may be half as long again. */
+static int64_t
+stage_end(const Sweep *s, int64_t oldest)
+{
+    int64_t end = oldest + s->stage;
+    if (s->end <= end + s->stage / 2)
+        end = s->end;
+    int64_t whole = end - end % s->grain;
+    return whole > oldest ? whole : end;
+}
+
+/* `refresh` for `many` rows from `r` on. at[] numbers the rows that still matter and have picks to see. */
+static void
+refresh_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
+{
+    int64_t at[MOST_ROWS], steps = 0, visits = 0;
+    const float *x[MOST_ROWS];
+    double found[MOST_ROWS];
+    fetch(s, b, r, many);
+    memcpy(x, b->x, sizeof(x[0]) * many);
+    for (int64_t i = 0; i < many; i++)
+        at[i] = i;
+    while (many > 0) {
+        int64_t oldest = s->end, end, in = 0, left = 0, panels;
+        for (int64_t i = 0; i < many; i++)
+            oldest = s->starts[r + at[i]] < oldest ? s->starts[r + at[i]] : oldest;
+        end = stage_end(s, oldest);
+        for (int64_t i = 0; i < many; i++) { /* those that this stage is for come first */
+            int64_t row = at[i];
+            if (s->starts[r + row] < end) {
+                at[i] = at[in];
+                at[in] = row;
+                found[in] = 0;
+                b->x[in++] = x[row];
+            }
+        }
+        for (int64_t panel = oldest / COLS; panel * COLS < end; panel += panels) {
+            panels = (end + COLS - 1) / COLS - panel;
+            panels = panels < MOST_PANELS ? panels : MOST_PANELS;
+            multiply_all(s, b, in, panel, panels);
+            for (int64_t i = 0; i < in; i++)
+                found[i] += squares(b, i, panel, panels, s->starts[r + at[i]], end);
+        }
+        for (int64_t i = 0; i < many; i++) {
+            int64_t row = r + at[i], start = s->starts[row];
+            if (i < in) {
+                s->bounds[row] = lowered(s, s->bounds[row], s->lengths[row], found[i], s->mass[end] - s->mass[start],
+                                         (double)(end - start));
+                s->starts[row] = end;
+                steps += end - start;
+                visits++;
+            }
+            if (s->starts[row] < s->end && s->bounds[row] >= s->floors[row])
+                at[left++] = at[i];
+        }
+        many = left;
+    }
+    atomic_fetch_add(&s->steps, steps);
+    atomic_fetch_add(&s->visits, visits);
+}
+
+/* One thread's work: some rows after others until none is left. */
 static void *
 sweep(void *sweep_)
 {
     Sweep *s = sweep_;
-    float *room = NULL;
-    if (s->wide && !(room = malloc(sizeof(float) * s->most * s->d))) {
+    Bench *b = malloc(sizeof(Bench));
+    float *room = s->wide ? malloc(sizeof(float) * s->batch * s->d) : NULL;
+    if (!b || (s->wide && !room))
         atomic_store(&s->failed, 1);
-        return NULL;
+    else {
+        b->room = room;
+        for (int64_t r; (r = atomic_fetch_add(&s->next, s->batch)) < s->many;)
+            s->work(s, b, r, s->many - r < s->batch ? s->many - r : s->batch);
     }
-    for (int64_t r; (r = atomic_fetch_add(&s->next, s->most)) < s->many;)
-        sweep_groups(s, r, s->many - r < s->most ? s->many - r : s->most, room);
     free(room);
+    free(b);
     return NULL;
 }
 
@@ -160,8 +286,10 @@ sweep_all(Sweep *s, int threads)
     pthread_t others[MOST_THREADS];
     int started = 0;
     int64_t groups = CACHE / (int64_t)(ROWS * s->d * sizeof(float));
-    s->most = ROWS * (groups < 1 ? 1 : groups > MOST_GROUPS ? MOST_GROUPS : groups);
+    s->batch = ROWS * (groups < 1 ? 1 : groups > MOST_ROWS / ROWS ? MOST_ROWS / ROWS : groups);
     atomic_init(&s->next, 0);
+    atomic_init(&s->steps, 0);
+    atomic_init(&s->visits, 0);
     atomic_init(&s->failed, 0);
     while (started < threads - 1 && started < MOST_THREADS && !pthread_create(&others[started], NULL, sweep, s))
         started++;
@@ -169,6 +297,24 @@ sweep_all(Sweep *s, int threads)
     while (started > 0)
         pthread_join(others[--started], NULL);
     return atomic_load(&s->failed) ? -1 : 0;
+}
+
+/* Run it without the interpreter's lock and give the buffers back; -1 with an error set if memory ran out. */
+static int
+run(Sweep *s, int threads, Py_buffer *buffers, int count)
+{
+    int failed;
+    s->wide = buffers[0].itemsize == sizeof(double);
+    s->many = buffers[1].len / (Py_ssize_t)sizeof(int64_t);
+    Py_BEGIN_ALLOW_THREADS
+    failed = sweep_all(s, threads);
+    Py_END_ALLOW_THREADS
+    for (int i = 0; i < count; i++)
+        if (buffers[i].buf)
+            PyBuffer_Release(&buffers[i]);
+    if (failed)
+        PyErr_NoMemory();
+    return failed;
 }
 #endif
 
@@ -183,56 +329,74 @@ supported(PyObject *self, PyObject *none)
 #endif
 }
 
+#ifndef HAVE_KERNEL
+static PyObject *
+unsupported(PyObject *self, PyObject *args)
+{
+    PyErr_SetString(PyExc_RuntimeError, "this build has no kernel for this processor");
+    return NULL;
+}
+#define taken unsupported
+#define refresh unsupported
+#else
+
 static PyObject *
 taken(PyObject *self, PyObject *args)
 {
-#ifdef HAVE_KERNEL
-    Py_buffer matrix, rows, starts, packed, mean, out, dots;
-    Sweep s;
+    Py_buffer b[7] = {{0}};
+    Sweep s = {.work = sum_rows};
     int threads;
-    Py_ssize_t end;
-    if (!PyArg_ParseTuple(args, "y*dny*y*ny*z*w*w*i", &matrix, &s.scale, &s.d, &rows, &starts, &end, &packed, &mean, &out,
-                          &dots, &threads))
+    if (!PyArg_ParseTuple(args, "y*dLy*y*Ly*z*w*w*i", &b[0], &s.factor, &s.d, &b[1], &b[2], &s.end, &b[3], &b[4], &b[5],
+                          &b[6], &threads))
         return NULL;
-    s.matrix = matrix.buf;
-    s.wide = matrix.itemsize == sizeof(double);
-    s.rows = rows.buf;
-    s.starts = starts.buf;
-    s.end = end;
-    s.packed = packed.buf;
-    s.mean = mean.buf;
-    s.taken = out.buf;
-    s.dots = dots.buf;
-    s.many = rows.len / (Py_ssize_t)sizeof(int64_t);
-    int failed;
-    Py_BEGIN_ALLOW_THREADS
-    failed = sweep_all(&s, threads);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&matrix);
-    PyBuffer_Release(&rows);
-    PyBuffer_Release(&starts);
-    PyBuffer_Release(&packed);
-    if (mean.buf)
-        PyBuffer_Release(&mean);
-    PyBuffer_Release(&out);
-    PyBuffer_Release(&dots);
-    if (failed)
-        return PyErr_NoMemory();
+    s.matrix = b[0].buf;
+    s.rows = b[1].buf;
+    s.starts = b[2].buf;
+    s.packed = b[3].buf;
+    s.mean = b[4].buf;
+    s.taken = b[5].buf;
+    s.dots = b[6].buf;
+    if (run(&s, threads, b, 7))
+        return NULL;
     Py_RETURN_NONE;
-#else
-    PyErr_SetString(PyExc_RuntimeError, "this build has no kernel for this processor");
-    return NULL;
-#endif
 }
 
+static PyObject *
+refresh(PyObject *self, PyObject *args)
+{
+    Py_buffer b[10] = {{0}};
+    Sweep s = {.work = refresh_rows};
+    int threads;
+    if (!PyArg_ParseTuple(args, "y*dLy*w*Ly*z*w*w*y*y*y*dddLLi", &b[0], &s.factor, &s.d, &b[1], &b[2], &s.end, &b[3], &b[4],
+                          &b[5], &b[6], &b[7], &b[8], &b[9], &s.gamma, &s.tiny, &s.scale, &s.stage, &s.grain, &threads))
+        return NULL;
+    s.matrix = b[0].buf;
+    s.rows = b[1].buf;
+    s.starts = b[2].buf;
+    s.packed = b[3].buf;
+    s.mean = b[4].buf;
+    s.dots = b[5].buf;
+    s.bounds = b[6].buf;
+    s.floors = b[7].buf;
+    s.lengths = b[8].buf;
+    s.mass = b[9].buf;
+    if (run(&s, threads, b, 10))
+        return NULL;
+    return Py_BuildValue("LL", (long long)atomic_load(&s.steps), (long long)atomic_load(&s.visits));
+}
+#endif
+
 static PyMethodDef methods[] = {
-    {"supported", supported, METH_NOARGS, "Whether this processor can run `taken`."},
+    {"supported", supported, METH_NOARGS, "Whether this processor can run the others."},
     {"taken", taken, METH_VARARGS,
-     "taken(matrix, scale, d, rows, starts, end, packed, mean, taken, dots, threads): fill `taken` and `dots`."},
+     "taken(matrix, factor, d, rows, starts, end, packed, mean, taken, dots, threads): fill `taken` and `dots`."},
+    {"refresh", refresh, METH_VARARGS,
+     "refresh(matrix, factor, d, rows, starts, end, packed, mean, dots, bounds, floors, lengths, mass, gamma, tiny, scale, "
+     "stage, grain, threads): lower `bounds`, move `starts` on, fill `dots`; the products taken and the stages of rows."},
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_sweep", "The selector's innermost loop.", 0, methods};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_sweep", "The selector's innermost loops.", 0, methods};
 
 PyMODINIT_FUNC
 PyInit__sweep(void)

@@ -139,6 +139,10 @@ class Bounds:
         if len(far):
             self._refresh_directly(np.sort(far))
             stale = stale[self.reached[stale] < self.now]
+        if len(stale):
+            self._refresh_in_stages(stale, floor)
+
+    def _refresh_in_stages(self, stale: NDArray[np.int64], floor: NDArray[np.float64] | float) -> None:
         while len(stale):
             stage = self._stage(int(self.reached[stale].min()))
             self._refresh_to(stage, stale[self.reached[stale] < stage])
@@ -163,14 +167,15 @@ class Bounds:
         return whole if whole > oldest else end
 
     def _refresh_to(self, stage: int, rows: NDArray[np.int64]) -> None:
-        rows, pending = self._oldest_first(stage, rows)
+        rows, seen = self._oldest_first(rows)
+        pending = stage - seen
         for a, b in tiles(pending, FREE_FLOPS / self._d, self.tile_rows):
             self._refresh_tile(rows[a:b], pending[a:b], stage)
 
-    def _oldest_first(self, stage: int, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The rows by the picks they have seen, then by number, and how many before `stage` each has not seen."""
+    def _oldest_first(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows by the picks they have seen, then by number, and how many each has seen."""
         order = np.sort(self.reached[rows].astype(np.int64) * len(self.r) + rows)
-        return order % len(self.r), stage - order // len(self.r)
+        return order % len(self.r), order // len(self.r)
 
     def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
         """Refresh rows that more than d picks have passed by from L itself: 2d² flops each."""

@@ -1,7 +1,5 @@
 """The float32 bounds computed by the compiled kernel (`_sweep.c`), on as many threads as there are cores."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,34 +41,35 @@ class CompiledBounds(Bounds):
     def _keep(self, U: NDArray[np.float64], start: int) -> None:
         self._panels.enter(U, start)
 
-    def _refresh_to(self, stage: int, rows: NDArray[np.int64]) -> None:
-        rows, pending = self._oldest_first(stage, rows)
-        self._refresh_tile(rows, pending, stage)
-
-    def _measure(
-        self, rows: NDArray[np.int64], pending: NDArray[np.int64], end: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        return self._sweep(rows, end - pending, self._panels, end)
+    def _refresh_in_stages(self, stale: NDArray[np.int64], floor: NDArray[np.float64] | float) -> None:
+        rows, starts = self._oldest_first(stale)
+        r, dots, mean = self.r[rows], np.empty(len(rows)), self._mean_asked()
+        floors = np.broadcast_to(floor[rows] if isinstance(floor, np.ndarray) else floor, len(rows))
+        flops = 2.0 * self._d * float((self.now - starts).sum())
+        steps, visits = kernel.refresh(
+            *(self._source, self._factor, self._d, rows, starts, self.now, self._panels.array, mean, dots),
+            *(r, np.ascontiguousarray(floors, dtype=np.float64), self._lengths[rows], self._mass),
+            *(self._gamma, self._tiny, self._scale, self.stage_picks, self.grain, useful_threads(flops)),
+        )
+        self.r[rows], self.reached[rows] = r, starts
+        self._enter_cosines(rows, None if mean is None else dots)
+        self.refreshed += visits
+        self.flops += 2.0 * self._d * steps
 
     def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
         if self._root_at != self.now:
             self._root_panels = Panels.of_columns(self._single_root())
-        taken, dots = self._sweep(rows, np.zeros(len(rows), dtype=np.int64), self._root_panels, self._d)
-        self._settle_directly(rows, taken, self._d)
-        self._enter_cosines(rows, dots)
-
-    def _sweep(
-        self, rows: NDArray[np.int64], starts: NDArray[np.int64], panels: "Panels", end: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        """Σ(x·u_j)² of each row x over the picks j from its start to `end`, and its product with the unit mean."""
-        taken, dots = np.empty(len(rows)), np.empty(len(rows))
-        mean = None if self._cosine is None else self._unit_mean
-        flops = 2.0 * self._d * float((end - starts).sum())
+        taken, dots, mean = np.empty(len(rows)), np.empty(len(rows)), self._mean_asked()
         kernel.taken(
-            *(self._source, self._factor, self._d, _numbers(rows), _numbers(starts)),
-            *(end, panels.array, mean, taken, dots, useful_threads(flops)),
+            *(self._source, self._factor, self._d, rows, np.zeros(len(rows), dtype=np.int64), self._d),
+            *(self._root_panels.array, mean, taken, dots, useful_threads(2.0 * self._d**2 * len(rows))),
         )
-        return taken, dots if mean is not None else None
+        self._settle_directly(rows, taken, self._d)
+        self._enter_cosines(rows, None if mean is None else dots)
+
+    def _mean_asked(self) -> NDArray[np.float32] | None:
+        """The unit mean, where conflicts are asked for."""
+        return None if self._cosine is None else self._unit_mean
 
 
 class Panels:
@@ -95,7 +94,3 @@ class Panels:
             self.array = np.concatenate([self.array, np.zeros_like(self.array)])
         at = np.arange(start, end)
         self.array.swapaxes(1, 2)[at // PANEL, at % PANEL] = vectors
-
-
-def _numbers(values: NDArray[Any]) -> NDArray[np.int64]:
-    return np.ascontiguousarray(values, dtype=np.int64)
