@@ -5,7 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from spice_select.selection.blocked import largest
 from spice_select.selection.bounds import Bounds, tiles
 from spice_select.selection.compiled import CompiledBounds, has_kernel
 from spice_select.selection.constraints import build_constraints
@@ -158,3 +161,19 @@ def test_a_winner_gives_way_to_the_lowest_open_row_identical_to_it_in_features_a
 def test_importing_the_selector_imports_neither_torch_nor_transformers():
     code = "import sys, spice_select.selection; print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@given(
+    keys=st.lists(st.sampled_from([-np.inf, -2.0, 0.0, 1.0, 1.5, 3.0, 7.0]), min_size=1, max_size=40),
+    count=st.integers(1, 45),
+    near=st.sampled_from([-np.inf, -3.0, 0.5, 1.5, 6.0, 8.0, np.inf]),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_largest_keys_do_not_depend_on_the_guess(keys, count, near):
+    values = np.array(keys)
+    top, out = largest(values, count, near=near)
+    ordered = np.sort(values)[::-1]
+    finite = ordered[ordered > -np.inf]
+    np.testing.assert_array_equal(values[top], finite[:count])
+    assert out == (ordered[count] if count < len(ordered) else -np.inf)
+    assert len(set(top.tolist())) == len(top)

@@ -99,14 +99,14 @@ class BlockedRun:
         keys[~self.ledger.allowed] = -np.inf
         level, refreshed = self._expected, 0
         while True:
-            rows, out = largest(keys, self.size)
+            rows, out = largest(keys, self.size, near=level)
             stale = self.bounds.reached[rows] < self.bounds.now
             fresh = int(np.argmax(stale)) if stale.any() else len(rows)
             if fresh == len(rows) or 2 * fresh > self.size:
                 self._expect(out if fresh == len(rows) else float(keys[rows[fresh]]))
                 return rows[:fresh], keys
             lowest = float(keys[rows[-1]])
-            level = largest(keys, max(self.size, refreshed // 4))[1] if refreshed else min(level, lowest)
+            level = largest(keys, max(self.size, refreshed // 4), near=level)[1] if refreshed else min(level, lowest)
             wanted = np.flatnonzero(keys >= max(level, LOWEST))
             self.bounds.refresh(wanted, self._floor(level))
             keys[wanted] = self.keys(wanted)
@@ -172,12 +172,19 @@ def home_of(features: Features) -> type[Bounds]:
     return CompiledBounds if has_kernel() and fits_kernel(features) else Bounds
 
 
-def largest(keys: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], float]:
-    """The rows of the `count` largest keys above −∞, highest first, and the next key (−∞ if there is none)."""
-    if count < len(keys):
-        order = np.argpartition(keys, len(keys) - count - 1)
-        top, out = order[len(keys) - count :], float(keys[order[len(keys) - count - 1]])
+def largest(keys: NDArray[np.float64], count: int, *, near: float = -np.inf) -> tuple[NDArray[np.int64], float]:
+    """The rows of the `count` largest keys above −∞, highest first, and the next key (−∞ if there is none).
+
+    `near` is a guess of a key a little lower: where enough keys reach it, only they are ranked.
+    """
+    among = np.flatnonzero(keys >= near) if near > -np.inf else np.arange(len(keys))
+    if len(among) <= count:
+        among = np.arange(len(keys))
+    some = keys[among]
+    if count < len(some):
+        order = np.argpartition(some, len(some) - count - 1)
+        top, out = among[order[len(some) - count :]], float(some[order[len(some) - count - 1]])
     else:
-        top, out = np.arange(len(keys)), -np.inf
+        top, out = among, -np.inf
     top = top[keys[top] > -np.inf]
     return top[np.argsort(-keys[top], kind="stable")], out
