@@ -15,6 +15,7 @@ from spice_select.selection.bounds import Bounds
 from spice_select.selection.compiled import PANEL, CompiledBounds, Panels, fits_kernel, has_kernel
 from spice_select.selection.device import DeviceBounds
 from spice_select.selection.features import Features
+from spice_select.selection.root import InverseRoot
 from spice_select.selection.threads import share, single_threaded_blas
 from spice_select.testing.selection import require_same, sample_features
 
@@ -182,3 +183,24 @@ if __name__ == "__main__":
         pytest.skip("no fork here")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "same\n", done.stderr
+
+
+@needs_kernel
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("eta", [None, 1e-8])
+def test_a_refresh_gives_the_same_bounds_on_any_number_of_threads(monkeypatch, dtype, eta):
+    features = Features(sample_features("aniso", 700, 40).astype(dtype))
+    root, floor, found = InverseRoot(40, 1.0), np.linspace(0, 6, 700), []
+    picked = np.arange(300)
+    U = root.absorb(root.whiten(features.rows(picked)))
+    for count in (1, 2, 7):
+        monkeypatch.setattr(compiled, "useful_threads", lambda flops, count=count: count)
+        bounds = CompiledBounds(features, eta=eta)
+        for start in (0, 130):
+            bounds.advance(U[start : start + 170], features.rows(picked).mean(axis=0))
+            bounds.refresh(np.arange(start, 700), floor)
+        found.append((bounds.r, bounds.reached, bounds.conflicts(slice(None)) * np.ones(700), bounds.flops))
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert len(np.unique(found[0][1])) > 2  # some were left on the way

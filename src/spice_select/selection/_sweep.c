@@ -23,7 +23,8 @@
 #define COLS 16        /* picks in a panel: two vectors of 8 */
 #define DEPTH 256      /* terms summed before the sum is added to the others of its row */
 #define MOST_ROWS 96   /* rows taken at a time, */
-#define CACHE 393216   /* or as many as fit into so many bytes */
+#define CACHE 393216   /* or as many as fit into so many bytes, */
+#define LEAST_PARTS 16 /* or so few that threads which take one after another end together */
 #define MOST_PANELS 12 /* panels multiplied at a time */
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
@@ -285,8 +286,11 @@ sweep_all(Sweep *s, int threads)
 {
     pthread_t others[MOST_THREADS];
     int started = 0;
-    int64_t groups = CACHE / (int64_t)(ROWS * s->d * sizeof(float));
-    s->batch = ROWS * (groups < 1 ? 1 : groups > MOST_ROWS / ROWS ? MOST_ROWS / ROWS : groups);
+    int64_t fit = CACHE / (int64_t)(ROWS * s->d * sizeof(float)), few = s->many / (LEAST_PARTS * ROWS);
+    int64_t groups = MOST_ROWS / ROWS;
+    groups = fit < groups ? fit : groups;
+    groups = few < groups ? few : groups;
+    s->batch = ROWS * (groups < 1 ? 1 : groups);
     atomic_init(&s->next, 0);
     atomic_init(&s->steps, 0);
     atomic_init(&s->visits, 0);
