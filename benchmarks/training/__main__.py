@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.training import rows, table
-from benchmarks.training.arms import ARMS, Arm
+from benchmarks.training.arms import ARMS, BESIDE, Arm
 from rich.console import Console
 
 import spice_select as spice
@@ -61,9 +61,9 @@ def main() -> None:
 def _tuned(arm: Arm, seed: int, options: argparse.Namespace, progress: TerminalProgress) -> dict[str, Any]:
     common = {"model": options.model, "budget": options.budget, "pool_size": options.pool_size}
     common |= {"update_every": options.update_every, "seed": seed if arm.seeded else 0}
-    chosen = "static SPICE" if arm.train else arm.name  # these arms need a run to stand beside, whichever
-    place = options.work / "select" / f"{_slug(chosen)}-{common['seed']}"
-    run = spice.select(options.work / "corpus.jsonl", out=place, progress=progress, **{**common, **arm.select})
+    chosen = BESIDE if arm.train else arm  # these arms need a run to stand beside, whichever
+    place = options.work / "select" / f"{_slug(chosen.name)}-{common['seed']}"
+    run = spice.select(options.work / "corpus.jsonl", out=place, progress=progress, **{**common, **chosen.select})
     settings = {
         "epochs": options.epochs,
         "batch_size": 2,  # two rows are padded to the longer of them: little is

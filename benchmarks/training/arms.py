@@ -37,3 +37,4 @@ ARMS = (
     Arm("full, as many steps", {}, {"on": "full", "match": "steps"}, seeded=False),
     Arm("full, one epoch", {}, {"on": "full", "epochs": 1}, seeded=False),
 )
+BESIDE = next(arm for arm in ARMS if arm.name == "static SPICE")
