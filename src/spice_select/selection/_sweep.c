@@ -9,7 +9,7 @@
  * stretches of DEPTH terms, whose results are added: the error bound in docs/selection.md counts on exactly that.
  *
  * Picks come in panels of COLS, column by column: packed[j / COLS][c][j % COLS] is coordinate c of pick j. Built only
- * where GCC or Clang compile for x86-64; `supported()` says whether this processor can run it.
+ * where GCC or Clang compile for x86-64 or 64-bit ARM; `supported()` says whether this processor can run it.
  * spice_select.selection.compiled is the one caller and checks types and shapes.
  */
 #define PY_SSIZE_T_CLEAN
@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS 6         /* 6 rows by 2 vectors: 12 of the 16 AVX registers hold sums */
+#define ROWS 6         /* 6 rows by 2 vectors: 12 of the 16 AVX registers hold sums (24 of NEON's 32) */
 #define COLS 16        /* picks in a panel: two vectors of 8 */
 #define DEPTH 256      /* terms summed before the sum is added to the others of its row */
 #define MOST_ROWS 96   /* rows taken at a time, */
@@ -27,15 +27,19 @@
 #define LEAST_PARTS 16 /* or so few that threads which take one after another end together */
 #define MOST_PANELS 12 /* panels multiplied at a time */
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
+#if (defined(__x86_64__) || defined(__aarch64__)) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
 #include <pthread.h>
 #include <stdatomic.h>
 
 #define HAVE_KERNEL 1
 #define MOST_THREADS 64
+#ifdef __x86_64__
 #define FAST __attribute__((target("avx2,fma")))
+#else
+#define FAST /* a vector of 8 is two of NEON's, which every 64-bit ARM has */
+#endif
 #define UNIT 0x1p-24      /* unit roundoff of float32 */
-#define UNDERFLOW 0x1p-148 /* what gradual underflow may add to a product of float32 numbers */
+#define FAINT 0x1p-148 /* what gradual underflow may add to a product of float32 numbers */
 #define ULP (4 * 0x1p-52)
 typedef float vec __attribute__((vector_size(32), aligned(4)));
 
@@ -195,7 +199,7 @@ lowered(const Sweep *s, double bound, double length, double taken, double mass, 
 {
     double reach = s->gamma * length / s->scale * sqrt(mass) + sqrt(terms) * s->tiny;
     double rounding = (terms + 2) * UNIT / (1 - (terms + 2) * UNIT) * taken;
-    double slack = 2 * reach * sqrt(taken) + rounding + terms * UNDERFLOW;
+    double slack = 2 * reach * sqrt(taken) + rounding + terms * FAINT;
     double left = (bound - (taken - slack) * s->scale * s->scale) * (1 + ULP);
     return left < bound ? left : bound;
 }
@@ -325,11 +329,13 @@ run(Sweep *s, int threads, Py_buffer *buffers, int count)
 static PyObject *
 supported(PyObject *self, PyObject *none)
 {
-#ifdef HAVE_KERNEL
+#if !defined(HAVE_KERNEL)
+    Py_RETURN_FALSE;
+#elif defined(__x86_64__)
     __builtin_cpu_init();
     return PyBool_FromLong(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
 #else
-    Py_RETURN_FALSE;
+    Py_RETURN_TRUE;
 #endif
 }
 
