@@ -16,7 +16,7 @@ PANEL = 16  # picks side by side in memory, as the kernel wants them
 
 
 def has_kernel() -> bool:
-    """Whether the kernel was built and this processor can run it (x86-64 with AVX2)."""
+    """Whether the kernel was built and this processor can run it (x86-64 with AVX2, or 64-bit ARM)."""
     return kernel is not None and bool(kernel.supported())
 
 

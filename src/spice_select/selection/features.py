@@ -42,11 +42,6 @@ class Features:
         return np.asarray(self.array, dtype=np.float64)
 
     @cached_property
-    def single(self) -> NDArray[np.float32]:
-        """The whole matrix as float32; a copy unless it is float32 already."""
-        return np.asarray(self.array, dtype=np.float32)
-
-    @cached_property
     def twins(self) -> dict[int, NDArray[np.int64]]:
         """For each row that occurs more than once: all rows identical to it, ascending.
 
