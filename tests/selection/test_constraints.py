@@ -280,3 +280,41 @@ def test_progress_under_a_cost_budget_is_what_both_runs_spend():
     found = greedy(G, costs=costs, max_cost=300, progress=told.append)
     assert 300 < sum(told) <= 600
     assert sum(told) >= costs[found.indices].sum()
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("how", ["plain", "groups", "costs", "conflict"])
+def test_rows_repeated_many_times_are_picked_as_by_definition(seed, how):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((6, 5))[rng.integers(0, 6, 90)].astype(np.float32)
+    options: dict = {"objective": LogDet([1.0, 100.0][seed % 2])}
+    if how == "groups":
+        labels = rng.integers(0, 3, 90)
+        options |= {
+            "groups": labels,
+            "quotas": {0: (2, 14), 1: (0, 12), 2: (4, None)},
+            "initial": [int(rng.integers(90))],
+        }
+    if how == "costs":
+        options |= {"costs": rng.integers(1, 4, 90), "max_cost": 60}
+    if how == "conflict":
+        options |= {"penalty": Conflict(0.3), "excluded": rng.permutation(90)[:9]}
+    compare(rows, None if how == "costs" else 40, **options)
+
+
+def test_rows_repeated_many_times_cost_no_more_than_the_distinct_ones():
+    rows = np.eye(16)[np.arange(6000) % 3] * np.array([[1.0], [2.0], [3.0]])[np.arange(6000) % 3]
+    found = greedy(rows, 200)
+    assert found.stats.path == "blocked"
+    assert found.stats.evaluations < 5 * 200
+
+
+def test_a_minimum_quota_under_a_cost_budget_is_refused():
+    with pytest.raises(InputError, match="how many rows the budget buys"):
+        greedy(G, groups=GROUPS, quotas={0: (3, None)}, costs=np.ones(80), max_cost=20)
+
+
+@pytest.mark.parametrize("limit", [float("inf"), float("nan")])
+def test_a_cost_budget_is_a_finite_number(limit):
+    with pytest.raises(InputError, match="finite"):
+        greedy(G, costs=np.ones(80), max_cost=limit)

@@ -190,3 +190,11 @@ def test_weights_ratios_and_targets_out_of_range_are_refused():
 def test_ports_cannot_be_left_half_done():
     with pytest.raises(TypeError, match="abstract"):
         Penalty()
+
+
+@pytest.mark.parametrize("alpha", [1.0, 1e4, 1e8, 1e12])
+def test_information_keeps_its_digits_where_rows_are_long_and_repeated(alpha):
+    rows = np.random.default_rng(0).standard_normal((60, 40))
+    rows[30:] = rows[:30]
+    picks = greedy(rows, 50, objective=LogDet(alpha))
+    assert LogDet(alpha).value(rows, picks.indices) == pytest.approx(picks.gains.sum(), rel=1e-10)

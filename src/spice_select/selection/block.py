@@ -37,6 +37,7 @@ class Block:
             costs=np.asarray(problem.divisors(pool.rows)) if problem.per_cost else None,
         )
         self.turned = 0.0  # how far the mean gradient has turned, as far as it was asked
+        self._hidden_opened = False  # whether a row closed that hid an open twin of another group
         self._renewed = False  # whether K is made of products of rows of Y only
 
     def pick(self) -> int:
@@ -46,7 +47,9 @@ class Block:
             best = self._winner()
             if best is None or ledger.refuses(best.gain, best.penalty):
                 break
-            self._take(best, self._lowest_twin(best.at))
+            self._take(best, self._lowest_twin(best.at), twins=True)
+            if self._hidden_opened:
+                break
         return self._fold() if ledger.stop is None else len(inner.picked)
 
     def take_all(self, rows: NDArray[np.int64]) -> None:
@@ -61,6 +64,8 @@ class Block:
     def _winner(self) -> Best | None:
         """The next pick; None if the block must end first."""
         best = self._inner.best(self._bound_outside())
+        if best is not None and best.at in self._inner.picked:
+            return None  # it stands for a twin of the row picked there, which is not in the block
         if best is None or NOISE * self._run.alpha * best.wear <= TIE * math.exp(min(best.gain, OVERFLOW)):
             return best
         if self._inner.picked:
@@ -91,11 +96,17 @@ class Block:
             self._rows[at] = twin
         return twin
 
-    def _take(self, best: Best, row: int) -> None:
-        ledger = self._run.ledger
-        self._inner.take(best.at)
-        if ledger.record(row, best.gain, best.penalty):
-            self._inner.close(ledger.allowed[self._rows])
+    def _take(self, best: Best, row: int, *, twins: bool = False) -> None:
+        """Pick a row; with `twins` its place goes on standing for the next open row that is identical to it."""
+        ledger, problem = self._run.ledger, self._run.problem
+        closed = ledger.record(row, best.gain, best.penalty)
+        twin = lowest_twin(problem, ledger.allowed, row) if twins else row
+        self._inner.take(best.at, again=twin != row)
+        self._rows[best.at] = twin
+        if closed:
+            shut = (self._inner.r >= 0) & ~ledger.allowed[self._rows]
+            self._inner.close(~shut)
+            self._hidden_opened = any(lowest_twin(problem, ledger.allowed, r) != r for r in self._rows[shut].tolist())
 
     def _fold(self) -> int:
         """Hand the picks to the root and the bounds; the pool's rows are then known exactly."""

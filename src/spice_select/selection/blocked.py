@@ -24,6 +24,7 @@ from spice_select.selection.result import Selection, Stats
 from spice_select.selection.root import InverseRoot
 from spice_select.selection.threads import single_threaded_blas
 from spice_select.selection.ties import settle_tie, tied_rows
+from spice_select.selection.twins import Twins
 
 LOWEST = float(np.finfo(np.float64).min)
 FIRST_BLOCK, SMALLEST_BLOCK, USUAL_BLOCK, LARGEST_BLOCK = 128, 16, 256, 2048
@@ -46,6 +47,7 @@ class BlockedRun:
         conflict = problem.penalty if problem.weight > 0 else None
         self.eta = conflict.eta if isinstance(conflict, Conflict) else None
         self.ledger = Ledger(problem)
+        self._twins = Twins(problem.features, problem.constraints.costs)
         self.root = InverseRoot(problem.features.d, alpha)
         self.bounds = home_of(problem.features)(problem.features, eta=self.eta, root=self.root)
         self.total = np.zeros(problem.features.d)  # sum of the picked gradients
@@ -95,8 +97,7 @@ class BlockedRun:
 
     def _contenders(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The rows with the highest fresh bounds, highest first, and every row's bound (−∞ if it is not open)."""
-        keys = self.keys(slice(None))
-        keys[~self.ledger.allowed] = -np.inf
+        keys = self.open_keys()
         level, refreshed = self._expected, 0
         while True:
             rows, out = largest(keys, self.size, near=level)
@@ -129,6 +130,12 @@ class BlockedRun:
         """What r must reach, in each row or in all, for a score to reach `level`."""
         scores = np.maximum(level * self.problem.divisors(np.arange(self.problem.features.n)), 0.0)
         return np.expm1(np.minimum(scores, 700.0)) * ((1 - 1e-9) / self.alpha)
+
+    def open_keys(self, horizon: float | None = None) -> NDArray[np.float64]:
+        """`keys` of all rows, −∞ for those that cannot be the next pick."""
+        keys = self.keys(slice(None), horizon)
+        keys[~self._twins.visible(self.ledger.allowed)] = -np.inf
+        return keys
 
     def keys(self, rows: NDArray[np.int64] | slice, horizon: float | None = None) -> NDArray[np.float64]:
         """Upper bounds on the scores, now and for as long as no conflict falls by more than `horizon`."""

@@ -134,6 +134,11 @@ def build_constraints(
     table = _quota_table(names, groups is not None, quotas)
     free = np.ones(n, dtype=bool)
     free[dropped] = False
+    if max_cost is not None and any(quota.minimum for quota in table):
+        raise InputError(
+            "a quota's minimum with max_cost: how many rows the budget buys is not known beforehand, so nothing can be "
+            "set aside for it. Give maxima alone, or a number of rows instead of max_cost."
+        )
     _check_feasible(names, table, np.bincount(numbers[free], minlength=len(names)), k)
     cost_array, cost_limit = _check_costs(n, costs, max_cost)
     return Constraints(
@@ -235,7 +240,9 @@ def _check_costs(n: int, costs: Any, max_cost: float | None) -> tuple[NDArray[np
         )
     if max_cost is None:
         raise InputError("costs without max_cost: say how much the picked rows may cost together.")
-    if not (is_number(max_cost) and np.isfinite(max_cost) and max_cost >= array.min()):
+    if not (is_number(max_cost) and np.isfinite(max_cost)):
+        raise InputError(f"max_cost={max_cost!r}: give a finite number, what the picked rows may cost together.")
+    if max_cost < array.min():
         raise InputError(
             f"max_cost={max_cost!r}: the cheapest row costs {array.min():g}, so nothing could be picked. Raise it."
         )

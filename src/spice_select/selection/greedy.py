@@ -58,7 +58,8 @@ def greedy(
             longer run.
         costs, max_cost: a price for each row (its tokens) and the most to spend. Two runs are made, by gain and by gain
             per cost, and the one with more value is returned: at least (1 − 1/e)/2 of the best for a monotone
-            submodular objective without penalty (Leskovec et al., KDD 2007).
+            submodular objective without penalty (Leskovec et al., KDD 2007), if nothing else binds: no `k`, quota,
+            stop, `forced` or `initial` rows.
         progress: called at most ten times a second with how many rows have been picked since the last call; under a
             cost budget with how much has been spent, by both runs.
 

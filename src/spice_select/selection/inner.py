@@ -113,11 +113,12 @@ class Inner:
         wear = float(self._pool.wear[tied].max())
         return Best(at, math.log1p(self._alpha * self.r[at]), float(penalties[at]) if self._scored else 0.0, wear)
 
-    def take(self, at: int) -> None:
-        """Pick the row at this position, and condition the others on it."""
+    def take(self, at: int, *, again: bool = False) -> None:
+        """Pick the row at this position, and condition the others on it; with `again` the position stays open."""
         self._condition(at, math.sqrt(self._alpha / (1 + self._alpha * self.r[at])))
         self.picked.append(at)
-        self.r[at] = -np.inf
+        if not again:
+            self.r[at] = -np.inf
         if self._conflicts is not None:
             self._conflicts.take(at)
 

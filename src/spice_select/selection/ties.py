@@ -24,8 +24,7 @@ NEAR = 1e-9  # generous beside the tolerance of a tie: a row too many costs an e
 
 def tied_rows(run: BlockedRun) -> NDArray[np.int64]:
     """The open rows that may tie with the best: those whose bounds come near the best row known exactly."""
-    keys = run.keys(slice(None), horizon=0.0)
-    keys[~run.ledger.allowed] = -np.inf
+    keys = run.open_keys(horizon=0.0)
     best = float(keys[run.bounds.exact == run.bounds.now].max())
     largest_gain = math.log1p(run.alpha * float(run.bounds.r.max()))
     return np.flatnonzero(keys >= best - NEAR * (largest_gain + run.problem.weight))

@@ -30,16 +30,16 @@ class LogDet(Objective):
         )
 
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
-        """Log det(I + αF_S) through the smaller of the k×k and the d×d determinant. O(kd·min(k, d))."""
+        """Log det(I + αF_S) = Σ log(1 + ασ²), σ the singular values of the rows. O(kd·min(k, d)).
+
+        Not from F or a Gram matrix: squaring would lose the short directions beside long ones.
+        """
         G = take(features, indices)
-        k, d = G.shape
-        if k == 0:
+        if len(G) == 0:
             return 0.0
-        scale = float(np.abs(G).max()) or 1.0  # products of features near the ends of the range must not overflow
-        G = G / scale
-        gram = G @ G.T if k <= d else G.T @ G
-        eigenvalues = np.maximum(np.linalg.eigvalsh(gram), 0.0)
-        return float(np.log1p(self.alpha * scale * scale * eigenvalues).sum())
+        scale = float(np.abs(G).max()) or 1.0  # squares of features near the ends of the range must not overflow
+        lengths = np.linalg.svd(G / scale, compute_uv=False)
+        return float(np.log1p(self.alpha * (scale * lengths) ** 2).sum())
 
     def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """log(1 + α‖R⁻ᵀg_x‖²), RᵀR = I + αF_S, with R from a QR factorisation of the stacked [√α G_S; I].
