@@ -52,44 +52,63 @@ class TokenSum:
 
 
 class _TokenCrossEntropy(torch.autograd.Function):
-    """−log softmax at the target, in float32. The backward pass puts the gradient where the logits were.
+    """−log softmax at the target, in float32 at least. The backward pass puts the gradient where the logits were.
 
     So there is one matrix of logits instead of three. Nothing before reads it any more: a linear layer's backward
     pass needs no output, and where some operation does, autograd notices the change and raises.
+
+    The largest logit and the sum of exponentials are kept apart: their one logarithm is rounded in proportion to the
+    logits' size, and a token's probabilities then sum to 1 ± 2e-6 at logits of 30. (`torch.log_softmax` in float32 does
+    the like: its gradients of SmolLM2 are off by 1e-4 of a row's length, these by 4e-6.)
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor) -> Tensor:
-        step = max(1, _CHUNK_ELEMENTS // logits.shape[1])
-        normaliser = torch.cat([chunk.float().logsumexp(1) for chunk in torch.split(logits, step)])
+        parts = [_peak_and_total(chunk) for chunk in torch.split(logits, _rows_at_once(logits))]
+        peaks, totals = (torch.cat(values) for values in zip(*parts, strict=True))
         ctx.logits = logits.detach()
-        ctx.save_for_backward(targets, normaliser)
-        return normaliser - logits.gather(1, targets[:, None])[:, 0].float()
+        ctx.save_for_backward(targets, peaks, totals)
+        return totals.log() + (peaks - _wide(logits.gather(1, targets[:, None])[:, 0]))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        targets, normaliser = ctx.saved_tensors
+        targets, peaks, totals = ctx.saved_tensors
         logits: Tensor = ctx.logits
-        step = max(1, _CHUNK_ELEMENTS // logits.shape[1])
+        step = _rows_at_once(logits)
         for start in range(0, len(logits), step):
             rows = slice(start, start + step)
-            softmax = logits[rows].float().sub_(normaliser[rows, None]).exp_()
-            softmax.scatter_add_(1, targets[rows, None], softmax.new_full((len(softmax), 1), -1.0))
-            softmax.mul_(grad[rows, None])
+            softmax = _wide(logits[rows]).sub_(peaks[rows, None]).exp_().mul_((grad[rows] / totals[rows])[:, None])
+            softmax.scatter_add_(1, targets[rows, None], -grad[rows, None])
             if softmax.dtype != logits.dtype:
                 logits[rows] = softmax
         return logits, None
 
 
+def _rows_at_once(logits: Tensor) -> int:
+    return max(1, _CHUNK_ELEMENTS // logits.shape[1])
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In float32, or in float64 if they are."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def _peak_and_total(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest logit of each row, and Σ exp(logit − largest)."""
+    wide = _wide(logits)
+    peaks = wide.amax(1)
+    return peaks, (wide - peaks[:, None]).exp_().sum(1)
+
+
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy of each token in float32.
+    """Cross-entropy of each token in float32, or float64 for logits in float64.
 
     Args:
         logits: ``[n, vocabulary]``, any floating dtype.
         targets: int64 ``[n]``.
 
     Returns:
-        float32 ``[n]``, differentiable in `logits`.
+        ``[n]``, differentiable in `logits`.
     """
     result: Tensor = _TokenCrossEntropy.apply(logits, targets)  # type: ignore[no-untyped-call]
     return result

@@ -1,0 +1,27 @@
+"""The loss of each token, and its gradient, against float64."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from spice_select.gradients.loss import token_losses
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("offset", [0.0, 30.0, -1000.0])
+def test_losses_and_gradients_are_those_of_float64_however_large_the_logits(monkeypatch, dtype, offset):
+    monkeypatch.setattr("spice_select.gradients.loss._CHUNK_ELEMENTS", 5 * 3000)  # several chunks, the last one short
+    generator = torch.Generator().manual_seed(0)
+    logits = (4 * torch.randn(12, 3000, generator=generator) + offset).to(dtype)
+    targets, weights = torch.randint(0, 3000, (12,), generator=generator), torch.rand(12, generator=generator)
+    found, truth = logits.clone().requires_grad_(), logits.double().requires_grad_()
+    losses = token_losses(found * 1, targets)
+    (losses * weights).sum().backward()
+    expected = functional.cross_entropy(truth, targets, reduction="none")
+    (expected * weights).sum().backward()
+    close = 1e-6 if dtype == torch.float32 else 1e-13
+    assert losses.dtype == dtype
+    torch.testing.assert_close(losses.double(), expected, rtol=close, atol=close)
+    torch.testing.assert_close(found.grad.double(), truth.grad, rtol=10 * close, atol=close / 10)
+    # what the output head multiplies by the mean of its rows
+    assert found.grad.double().sum(1).abs().max() < close / 2
