@@ -239,6 +239,15 @@ def test_a_locale_that_cannot_write_every_character_gets_the_summary_all_the_sam
     assert b"5 rows (12.5% of the usable 40)" in done.stdout
 
 
+def test_a_reader_that_has_seen_enough_is_no_fault(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    spice("select", corpus(), "--budget", "5", "--out", tmp_path / "r", *small)
+    command = [sys.executable, "-c", "from spice_select.cli import main; main()", "show", str(tmp_path / "r")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as show:
+        show.stdout.close()
+        assert show.stderr.read() == b""
+    assert show.returncode == 0
+
+
 def test_what_rows_hold_cannot_steer_the_terminal(spice, corpus: Corpus, small, tmp_path: Path) -> None:
     hostile = "\x1b[2J\x1b]0;title\x07 [red]\u202eno[/red] \x9b1m"
     rows = [{"instruction": hostile + str(i), "output": hostile, "source": hostile + str(i % 2)} for i in range(6)]
@@ -311,3 +320,107 @@ def test_a_seed_below_zero_is_refused(spice, corpus: Corpus, small, tmp_path: Pa
     code, _, err = spice("check", "features", tmp_path / "r", "--seed", "-1")
     assert code == 2
     assert "seed=-1" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("select", "x.jsonl", "--per-source-min", "2"), "per_source_min = 2.0: input should be"),
+        (("select", "x.jsonl", "--alpha", "-1", "--pool-size", "0"), "pool_size = 0"),
+        (("train", "r", "--epochs", "-1"), "epochs = -1: input should be"),
+        (("evaluate", "m", "--limit", "0"), "limit = 0: input should be"),
+        (("check-model", "--sketch-dim", "0"), "sketch_dim = 0: input should be"),
+    ],
+)
+def test_a_setting_out_of_range_is_told_without_the_parser_s_inner_names(spice, arguments, words) -> None:
+    code, out, err = spice(*arguments)
+    assert code == 2
+    assert words in err
+    assert not [name for name in ("tyro", "dummy", "pydantic", "TrainSettings") if name in out + err]
+
+
+def test_check_alone_says_what_can_be_checked(spice) -> None:
+    code, _, err = spice("check", "data")
+    assert code == 2
+    assert "spice check features RUN" in err
+
+
+def test_halves_of_characters_in_unused_fields_leave_every_file_valid_utf8(
+    spice, corpus: Corpus, sums, small, tmp_path: Path
+) -> None:
+    rows = [{**row, "note": "cut \ud83d", "k\udc00": ["\udfff"]} for row in sums(8)]
+    path = corpus([json.dumps(row) for row in [*rows, {"messages": [], "note": "\ud83d"}]])
+    assert spice("select", path, "--budget", "8", "--out", tmp_path / "r", *small)[0] == 0
+    assert spice("export", tmp_path / "r", "--to", "jsonl", "--out", tmp_path / "x")[0] == 0
+    for name in ("r/selected.jsonl", "r/dropped.jsonl", "x/train.jsonl"):
+        records = [json.loads(line) for line in (tmp_path / name).read_text(encoding="utf-8").splitlines()]
+        assert "\ud83d" in json.dumps(records, ensure_ascii=False)
+    chosen = [{k: v for k, v in record.items() if k != "spice"} for record in records]
+    assert sorted(chosen, key=lambda row: int(row["id"][1:])) == rows
+
+
+def test_what_is_certified_is_named_for_what_the_budget_was(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    cases = {
+        "rows": (("--budget", "8"), "for this many rows ("),
+        "tokens": (("--budget", "400-tokens"), "for 400 tokens ("),
+        "pools": (
+            ("--budget", "8", "--schedule", "interleaved", "--pool-size", "20"),
+            "for as many rows of every pool (",
+        ),
+    }
+    for name, (flags, words) in cases.items():
+        code, out, _ = spice("select", corpus(), *flags, "--out", tmp_path / name, *small)
+        assert code == 0
+        assert words in " ".join(out.split())
+    assert "to greedy with λ = 0" in " ".join(spice("show", tmp_path / "rows")[1].split())
+    _, out, _ = spice("check", "features", tmp_path / "tokens")
+    assert "within a cost of 400;" in " ".join(out.split())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are Unicode")
+def test_a_corpus_whose_name_is_no_unicode_is_chosen_from_shown_and_exported(
+    spice, corpus: Corpus, small, tmp_path: Path
+) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jsonl"))
+    corpus().rename(path)
+    assert spice("select", path, "--budget", "5", "--out", tmp_path / "r", *small)[0] == 0
+    assert spice("show", tmp_path / "r")[0] == 0
+    for target in ("trl", "llamafactory", "axolotl", "jsonl"):
+        assert spice("export", tmp_path / "r", "--to", target, "--out", tmp_path / target)[0] == 0
+    code, out, _ = spice("select", "--config", tmp_path / "r" / "config.yaml", "--out", tmp_path / "r", *small)
+    assert code == 0
+    assert "finished already" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("selected.jsonl", ("show",)),
+        ("summary.json", ("show",)),
+        ("selection.parquet", ("check", "features")),
+    ],
+)
+@pytest.mark.parametrize("fault", ["is missing", "was altered after the run"])
+def test_a_run_whose_files_were_lost_or_altered_says_so(
+    spice, corpus: Corpus, small, tmp_path: Path, name: str, command: tuple[str, ...], fault: str
+) -> None:
+    asked = ("select", corpus(), "--budget", "5", "--out", tmp_path / "r", *small)
+    spice(*asked)
+    (tmp_path / "r" / name).unlink() if fault == "is missing" else (tmp_path / "r" / name).write_text("{")
+    code, _, err = spice(*command, tmp_path / "r")
+    assert code == 2
+    assert f"{name} {fault}" in err
+    assert spice(*asked)[0] == spice(*command, tmp_path / "r")[0] == 0
+
+
+def test_summary_and_checks_count_conflicting_picks_alike(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+    from spice_select.diagnosis import conflict_statistics
+    from spice_select.finished import load
+    from spice_select.selection import LogDet
+
+    flags = ("--budget", "12", "--schedule", "pools", "--pool-size", "10", "--conflict-weight", "0", "--seed", "3")
+    spice("select", corpus(), *flags, "--out", tmp_path / "r", *small)
+    run = load(tmp_path / "r")
+    apart = conflict_statistics(run.matrix, run.selection, LogDet()).conflicting
+    assert run.summary.conflicting == pytest.approx(apart)
+    assert np.mean(run.selection.conflicts > 0) < apart

@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import combinations
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from spice_select.diagnosis import matrix
 from spice_select.diagnosis.certificate import certificate
 from spice_select.errors import InputError
-from spice_select.selection import DiagonalLogDet, LogDet
+from spice_select.selection import DiagonalLogDet, LogDet, greedy
 
 from .examples import information, naive, optimum, pooled
 
@@ -35,10 +36,10 @@ def pools(draw):
 
 @settings(max_examples=300, deadline=None)
 @given(pools(), st.integers(0, 12), st.booleans())
-def test_no_bound_is_below_the_best_subset(pool, steps, greedy):
+def test_no_bound_is_below_the_best_subset(pool, steps, chosen_well):
     rows, k, alpha = pool
     best = optimum(rows, k, alpha)
-    picks = naive(rows, k, alpha) if greedy else SimpleNamespace(indices=np.arange(k))
+    picks = naive(rows, k, alpha) if chosen_well else SimpleNamespace(indices=np.arange(k))
     found = certificate(rows, picks, LogDet(alpha), steps=steps)
     assert set(found.bounds) >= {"B1", "B1c", "B2"}
     for name, bound in found.bounds.items():
@@ -169,3 +170,73 @@ def test_no_flops_leave_the_bounds_that_need_no_search():
 def test_what_cannot_be_used_is_named(rows, indices, objective, steps, words):
     with pytest.raises(InputError, match=re.escape(words)):
         certificate(rows, SimpleNamespace(indices=indices), objective, steps=steps)
+
+
+def dearest(rows, costs, limit, alpha):
+    """F(S*) over every subset that costs no more than the limit."""
+    n = len(rows)
+    every = (list(s) for k in range(1, n + 1) for s in combinations(range(n), k))
+    return max(information(rows, s, alpha) for s in every if costs[s].sum() <= limit)
+
+
+@settings(max_examples=150, deadline=None)
+@given(pools(), st.integers(0, 8), st.integers(0, 2**32 - 1), st.booleans())
+def test_no_bound_is_below_the_best_subset_of_a_cost(pool, steps, seed, whole):
+    rows, _, alpha = pool
+    rows, rng = rows[:7], np.random.default_rng(seed)
+    costs = rng.integers(1, 20, len(rows)) if whole else rng.lognormal(0, 2, len(rows))
+    limit = float(rng.uniform(costs.min(), costs.sum()))
+    picks = greedy(rows, objective=LogDet(alpha), costs=costs, max_cost=limit)
+    best = dearest(rows, costs, limit, alpha)
+    found = certificate(rows, picks, LogDet(alpha), costs=costs, max_cost=limit, steps=steps)
+    for name, bound in found.bounds.items():
+        assert bound >= best * (1 - 1e-12) - 1e-12, name
+    assert found.ratio <= (information(rows, picks.indices, alpha) / best if best > 0 else 1) + 1e-12
+
+
+def test_a_row_budget_is_no_bound_on_what_a_cost_buys():
+    # one long row, or two short ones for the same price: the best of one row is below the best of that cost
+    rows, costs = np.diag([1.5, 1.0, 1.0]), np.array([2, 1, 1])
+    long = SimpleNamespace(indices=[0])
+    best = dearest(rows, costs, 2, 1.0)
+    assert certificate(rows, long, LogDet()).bound < best
+    found = certificate(rows, long, LogDet(), costs=costs, max_cost=2)
+    assert found.bound == pytest.approx(best)
+    assert "within a cost of 2" in found.sentence
+    assert "costing no more than 2 together" in found.scope
+
+
+def test_equal_costs_are_a_number_of_rows():
+    rows = np.random.default_rng(14).standard_normal((80, 20))
+    picks = naive(rows, 9)
+    counted = certificate(rows, picks, LogDet())
+    paid = certificate(rows, picks, LogDet(), costs=np.full(80, 3.0), max_cost=27)
+    assert dict(paid.bounds) == pytest.approx(dict(counted.bounds), rel=1e-6)
+
+
+def test_a_cost_budget_is_certified_almost_as_tightly_as_rows():
+    rng = np.random.default_rng(15)
+    rows = rng.standard_normal((1500, 32)) / np.sqrt(np.arange(1, 33))
+    costs = np.ceil(rng.lognormal(4, 1, 1500))
+    picks = greedy(rows, costs=costs, max_cost=0.05 * costs.sum())
+    assert certificate(rows, picks, LogDet(), costs=costs, max_cost=0.05 * costs.sum()).ratio > 0.98
+
+
+def test_row_numbers_alone_are_refused_in_a_sentence():
+    with pytest.raises(InputError, match="of type list: it has no `indices`"):
+        certificate(np.eye(3), [0, 1], LogDet())
+
+
+@pytest.mark.parametrize(
+    ("costs", "limit", "words"),
+    [
+        (None, 3, "without costs"),
+        ([1, 1, 1], None, "costs without max_cost"),
+        ([1, 1], 3, "shape (2,) for 3"),
+        ([1, 0, 1], 3, "row 1 costs 0"),
+        ([1, 5, 1], 3, "the selection costs 6, above max_cost=3"),
+    ],
+)
+def test_costs_that_do_not_fit_are_named(costs, limit, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        certificate(np.eye(3), SimpleNamespace(indices=[0, 1]), LogDet(), costs=costs, max_cost=limit)

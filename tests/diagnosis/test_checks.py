@@ -109,3 +109,44 @@ def test_tiny_and_zero_pools_are_judged_without_noise():
     zero = results(np.zeros((4, 2)), greedy(np.zeros((4, 2)), 2))
     assert zero["greedy against all subsets"].passed is None
     assert zero["gains add up"].passed
+
+
+@pytest.mark.parametrize("scale", [1e4, 1e8, 1e10])
+def test_equal_rows_of_any_size_leave_random_draws_finite(scale):
+    rows = np.repeat(np.random.default_rng(1).standard_normal((15, 12)), 2, axis=0) * scale
+    for k in (10, 20):
+        found = versus_random(rows, greedy(rows, k), LogDet())
+        assert np.isfinite(found.draws).all()
+        draw = np.random.default_rng((0, 0)).choice(30, k, replace=False)
+        assert found.draws[0] == pytest.approx(information(rows, draw), rel=1e-7)
+
+
+def test_a_correlation_that_chance_explains_is_no_finding():
+    verdicts = []
+    for seed in range(40):
+        rows = np.random.default_rng(seed).standard_normal((60, 8))
+        picks = greedy(rows, 12)
+        check = results(rows, picks, chains=1, draws=2)["ε follows the conflict"]
+        known = not np.isnan(check.value)
+        assert (check.passed is None) == (not known or abs(check.value) <= 1.96 / np.sqrt(10))
+        assert ("tells nothing" in check.sentence) == (known and check.passed is None)
+        verdicts.append(check.passed)
+    assert None in verdicts
+    assert len(set(verdicts)) > 1
+
+
+def test_a_guarantee_is_rounded_down_and_less_proven_refutes_nothing():
+    rows = np.random.default_rng(2).standard_normal((120, 4))
+    far = np.argsort((rows**2).sum(axis=1))[:20]
+    found = results(rows, replace(greedy(rows[far], 20), indices=far), LogDet(0.1))
+    assert found["certificate"].value < 0.63
+    assert found["certificate"].passed is None
+    stated = float(found["curvature"].sentence.split("guaranteed ")[1].split(" %")[0]) / 100
+    c = found["curvature"].value
+    assert stated <= (1 - np.exp(-c)) / c < stated + 0.001
+
+
+def test_a_choice_as_good_as_the_best_draw_to_rounding_does_not_lose_to_it():
+    rows = np.repeat(np.random.default_rng(0).standard_normal((30, 40)), 2, axis=0) * 100
+    found = results(rows, greedy(rows, 50, objective=LogDet(1e8)), LogDet(1e8), chains=1)
+    assert found["more than random"].passed

@@ -56,3 +56,14 @@ def test_faint_rows_hardly_interact():
 def test_zero_rows_have_no_curvature():
     found = curvature(np.zeros((3, 2)), LogDet())
     assert (found.value, found.row, found.guarantee) == (0.0, -1, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 3), (9, 4)])
+@pytest.mark.parametrize("scale", [1e4, 1e7, 1e9])
+def test_near_copies_of_any_size_promise_no_more_than_holds(shape, scale):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        rows = rng.standard_normal((shape[0], 1)) * rng.standard_normal(shape[1])
+        rows = scale * (rows + 10.0 ** -rng.integers(1, 9) * rng.standard_normal(shape))
+        truth = left_out(rows, 1.0)
+        assert truth - 1e-9 <= curvature(rows, LogDet()).value <= truth + 1e-3

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.diagnosis import relaxation
-from spice_select.diagnosis.bounds import largest, spectral_bound
-from spice_select.diagnosis.relaxation import cap, improve, spread
+from spice_select.diagnosis.bounds import spectral_bound
+from spice_select.diagnosis.budgets import CostBudget, RowBudget, largest
+from spice_select.diagnosis.relaxation import improve, spread
 
 positive = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=30)
 
@@ -16,7 +17,7 @@ positive = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=30)
 @given(positive, st.integers(1, 30))
 def test_capped_weights_fill_the_budget_in_proportion(values, k):
     weights, k = np.array(values), min(k, len(values))
-    capped = cap(weights, k)
+    capped = RowBudget(k).capped(weights)
     assert capped.sum() == pytest.approx(k)
     assert (capped <= 1).all()
     below = capped < 1 - 1e-9
@@ -25,7 +26,7 @@ def test_capped_weights_fill_the_budget_in_proportion(values, k):
 
 
 def test_fewer_positive_weights_than_the_budget_all_count_fully():
-    assert cap(np.array([0.0, 2.0, 0.0, 3.0]), 3).tolist() == [0, 1, 0, 1]
+    assert RowBudget(3).capped(np.array([0.0, 2.0, 0.0, 3.0])).tolist() == [0, 1, 0, 1]
 
 
 @settings(max_examples=150, deadline=None)
@@ -46,9 +47,9 @@ def test_the_tail_is_the_mean_that_lies_between_its_neighbours(values, k):
 
 
 def bound_at(rows, weights, k, steps):
-    found = improve(rows, weights, 1.0, k, steps)
+    found = improve(rows, weights, 1.0, RowBudget(k), steps)
     forms = ((rows @ found.inverse_root.T) ** 2).sum(axis=1)
-    return spectral_bound(forms, found.basis, found.shrink, k, min(k, rows.shape[1]))
+    return spectral_bound(forms, found.basis, found.shrink, RowBudget(k), min(k, rows.shape[1]))
 
 
 @pytest.mark.parametrize("k", [5, 60])
@@ -70,11 +71,36 @@ def test_a_step_that_goes_wrong_does_not_count(monkeypatch):
 
 def test_the_tangent_at_orthonormal_rows_is_exact():
     # k of d orthonormal rows hold k·log 2, whichever they are: nothing is left to bound.
-    found = improve(np.eye(12), np.full(12, 4 / 12), 1.0, 4, 1)
+    found = improve(np.eye(12), np.full(12, 4 / 12), 1.0, RowBudget(4), 1)
     forms = (found.inverse_root**2).sum(axis=0)
-    assert spectral_bound(forms, found.basis, found.shrink, 4, 4) == pytest.approx(4 * np.log(2))
+    assert spectral_bound(forms, found.basis, found.shrink, RowBudget(4), 4) == pytest.approx(4 * np.log(2))
 
 
 def test_largest_takes_all_where_k_is_all():
     assert largest(np.array([1.0, 2.0, 3.0]), 2) == 5
     assert largest(np.array([1.0, 2.0, 3.0]), 3) == 6
+
+
+@settings(max_examples=150, deadline=None)
+@given(positive, st.integers(0, 2**32 - 1))
+def test_a_cost_budget_is_used_up_by_weights_and_bounds_every_choice(values, seed):
+    weights, rng = np.array(values), np.random.default_rng(seed)
+    costs = rng.lognormal(0, 1, len(weights))
+    budget = CostBudget(costs, float(rng.uniform(costs.min(), costs.sum())))
+    capped = budget.capped(weights)
+    assert capped @ costs == pytest.approx(budget.limit)
+    assert (capped <= 1).all()
+    for _ in range(10):  # any choice within the limit
+        order = rng.permutation(len(weights))
+        choice = order[np.cumsum(costs[order]) <= budget.limit]
+        assert weights[choice].sum() <= budget.most(weights) * (1 + 1e-12)
+        assert len(choice) <= budget.rows
+
+
+def test_the_most_that_a_cost_buys_is_the_fractional_knapsack():
+    budget = CostBudget(np.array([10.0, 20.0, 30.0]), 50.0)
+    assert budget.most(np.array([60.0, 100.0, 120.0])) == pytest.approx(240)
+    assert budget.rows == 2
+    assert (
+        CostBudget(np.array([1.0, 9.0]), 2.0).most(np.array([1.0, 100.0])) == 1
+    )  # what none can pay for counts nothing

@@ -48,7 +48,7 @@ def sample_features(
 ) -> FeatureBlock:
     """Features of the examples under the settings' model, in their order; kept in memory, not on disk."""
     proxy = find_proxy(settings)
-    engine = ProxyEngine(settings, name, progress).gradients()
+    engine = ProxyEngine(settings, name, progress, examples=examples).gradients()
     lengths = [example.num_tokens for example in examples]
     batches = plan_batches(lengths, token_budget=proxy.batch_tokens(settings.gradients))
     with progress.task(f"Gradients of {name}", sum(lengths), "tokens") as advance:

@@ -3,6 +3,8 @@
 Exit codes: 0 done, 2 bad input, 1 a fault on our side, 130 interrupted.
 """
 
+import contextlib
+import functools
 import io
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +37,10 @@ def _run(argv: list[str]) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # how rich ends when whoever reads has seen enough
+            return 0
+        raise
     except Exception as error:
         errors.print_exception()
         errors.print(
@@ -46,8 +52,6 @@ def _run(argv: list[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> None:
-    import tyro
-
     from spice_select.cli.check import check_features, check_model
     from spice_select.cli.evaluate import evaluate
     from spice_select.cli.export import export
@@ -76,7 +80,54 @@ def _dispatch(argv: list[str]) -> None:
 
         print(f"spice-select {version('spice-select')}")
         return
-    tyro.extras.subcommand_cli_from_dict(verbs, prog="spice", description=_DESCRIPTION, args=argv or ["--help"])
+    if argv[:1] == ["check"]:
+        raise InputError("check what? `spice check features RUN` or `spice check model MODEL`.")
+    _parsed({name: _deferred(verb) for name, verb in verbs.items()}, argv or ["--help"])()
+
+
+def _deferred(verb: Callable[..., None]) -> Callable[..., Callable[[], None]]:
+    """The same signature and help, but the call waits until every argument has been read."""
+
+    @functools.wraps(verb)
+    def wait(*args: Any, **settings: Any) -> Callable[[], None]:
+        return functools.partial(verb, *args, **settings)
+
+    return wait
+
+
+def _parsed(verbs: dict[str, Callable[..., Callable[[], None]]], argv: list[str]) -> Callable[[], None]:
+    """The call that the arguments ask for. Settings out of range are told as elsewhere, not in the parser's frame."""
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            call: Callable[[], None] = tyro.extras.subcommand_cli_from_dict(
+                verbs, prog="spice", description=_DESCRIPTION, args=argv
+            )
+    except SystemExit as end:
+        refused = _refused(end)
+        if refused is not None:
+            raise refused from None
+        sys.stderr.write(said.getvalue())
+        raise
+    sys.stderr.write(said.getvalue())
+    return call
+
+
+def _refused(end: BaseException | None) -> InputError | None:
+    """The settings that could not be used, where these ended the parsing."""
+    from pydantic import ValidationError
+
+    from spice_select.config import refusal
+
+    while end is not None:
+        if isinstance(end, InputError):
+            return end
+        if isinstance(end, ValidationError):
+            return refusal(end)
+        end = end.__cause__ or end.__context__
+    return None
 
 
 def _take_config(argv: list[str]) -> tuple[str | None, list[str]]:

@@ -20,6 +20,7 @@ from spice_select.diagnosis.checks import CheckResult
 from spice_select.finished import Run
 from spice_select.model_checks import ModelReport
 from spice_select.preview import Preview
+from spice_select.run import RunFolder
 from spice_select.summary import Mix, Summary
 
 TEXT = "what it says"
@@ -131,9 +132,9 @@ def _print_information(console: Console, summary: Summary) -> None:
 
 def _certified(summary: Summary) -> str:
     proof = f" (bound {summary.bound}, proven in {summary.proof_seconds:.1f} s)" if summary.bound else ""
-    text = f"≥ {_floor(summary.certified)} of the best possible information for this many rows{proof}"
+    text = f"≥ {_floor(summary.certified)} of the best possible information for {summary.certified_for}{proof}"
     if summary.promised is not None:
-        text += f"; curvature {summary.curvature:.2f} alone promises {_floor(summary.promised)}"
+        text += f"; curvature {summary.curvature:.2f} alone promises {_floor(summary.promised)} to greedy with λ = 0"
     return text + ". It says nothing of the tuned model"
 
 
@@ -155,6 +156,7 @@ def _floor(share: float) -> str:
 def _print_picks(console: Console, run: Run, rows: int) -> None:
     if rows < 1:
         return
+    RunFolder(run.path).output(outputs.SELECTED)
     lines = [_pick(record) for record in islice(outputs.iterate_selected(run.path), rows)]
     names = ("rank", "row", "gain", "ε", "conflict")
     table = Table(box=box.SIMPLE_HEAD, title="first picks", title_style="bold", title_justify="left", pad_edge=False)

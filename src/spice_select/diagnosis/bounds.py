@@ -1,38 +1,34 @@
-"""Upper bounds on F(S*) = max over |S| ≤ k of log det(I + α Σ_{i∈S} g_i g_iᵀ); derivations in docs/diagnosis.md.
+"""Upper bounds on F(S*), the most log det(I + α Σ_{i∈S} g_i g_iᵀ) within a budget; derivations in docs/diagnosis.md.
 
 B1, B1c   submodularity: from a set T, no k rows can add more than the k largest gains at T (B1c: less what T repays);
 B2, B3    the tangent of the concave relaxation w ↦ log det(I + αΣ w_i g_i g_iᵀ), at S and at better weights;
 B4        the tangent of the relaxation that also knows that k rows have rank ≤ k: for k < d, far tighter.
-Every function returns a number that rounding cannot have carried below the true bound.
+Where the budget is a cost, a fractional knapsack takes the place of the k largest. Every function returns a number
+that rounding cannot have carried below the true bound.
 """
 
 import numpy as np
 
+from spice_select.diagnosis.budgets import Budget
 from spice_select.diagnosis.factor import UNIT, Factor, Forms, gamma
 
 SLACK = 1e-12  # relative, on the magnitudes summed: far above the rounding of pairwise sums and of log1p
 
 
-def largest(values: np.ndarray, k: int) -> float:
-    """The sum of the k largest values."""
-    cut = len(values) - k
-    return float(np.partition(values, cut)[cut:].sum()) if cut > 0 else float(values.sum())
-
-
-def union_bound(base: float, gains: np.ndarray, inside: np.ndarray, k: int) -> float:
+def union_bound(base: float, gains: np.ndarray, inside: np.ndarray, budget: Budget) -> float:
     """B1: F(S*) ≤ F(T) + Σ of the k largest Δ_x(T), x ∉ T. `inside` bool [n] marks T; `base` ≥ F(T)."""
-    return (base + largest(np.where(inside, 0.0, gains), k)) * (1 + SLACK)
+    return (base + budget.most(np.where(inside, 0.0, gains))) * (1 + SLACK)
 
 
-def credited_bound(base: float, gains: np.ndarray, rows: np.ndarray, credits: np.ndarray, k: int) -> float:
+def credited_bound(base: float, gains: np.ndarray, rows: np.ndarray, credits: np.ndarray, budget: Budget) -> float:
     """B1c: B1 for T = `rows`, each i ∈ T outside S* repaying at least `credits`_i ≤ Δ_i(V∖i).
 
     F(S*) = F(T∪S*) − F(T∖S* | S*) ≤ F(T) − Σ_T credit + Σ over S* of (Δ_x(T) outside T, credit_x inside T).
     """
     worth = gains.copy()
     worth[rows] = credits
-    repaid = float(credits.sum())
-    return base - repaid + largest(worth, k) + SLACK * (abs(base) + 2 * repaid + largest(worth, k))
+    repaid, added = float(credits.sum()), budget.most(worth)
+    return base - repaid + added + SLACK * (abs(base) + 2 * repaid + added)
 
 
 def credits_of(pool: Factor, forms: Forms) -> np.ndarray:
@@ -43,19 +39,19 @@ def credits_of(pool: Factor, forms: Forms) -> np.ndarray:
     return -np.log1p(-leverage)
 
 
-def tangent_bound(high: np.ndarray, inverse_root: np.ndarray, k: int) -> float:
+def tangent_bound(high: np.ndarray, inverse_root: np.ndarray, budget: Budget) -> float:
     """B2: Σ of the k largest α‖Bg‖² + ‖B‖_F² − d − 2Σ log|B_ii|, true for *any* triangular invertible B."""
     d = len(inverse_root)
     square = float(np.einsum("ij,ij->", inverse_root, inverse_root))
     logs = 2 * float(np.log(np.abs(np.diag(inverse_root))).sum())
-    total = largest(high, k)
+    total = budget.most(high)
     return total + square - d - logs + SLACK * (total + square + d + abs(logs))
 
 
-def spectral_bound(high: np.ndarray, basis: np.ndarray, shrink: np.ndarray, k: int, rank: int) -> float:
+def spectral_bound(high: np.ndarray, basis: np.ndarray, shrink: np.ndarray, budget: Budget, rank: int) -> float:
     """Σ of the k largest α‖Bg‖² + Σ over the `rank` smallest δ of (δ − 1 − log δ), for B = diag(√δ) Uᵀ.
 
-    B4 with rank = min(k, d), which no k rows exceed; B3 with rank = d.
+    B4 with rank = min(k, d), which no k rows exceed (k = `budget.rows`); B3 with rank = d.
 
     `basis` U float64 [d, d] with orthonormal columns; `shrink` δ float64 [d] > 0; `high` α‖Bg‖² of all rows. U is
     orthonormal up to θ = ‖UᵀU − I‖, so by Ostrowski's theorem the eigenvalues of BᵀB are δ_i(1±θ).
@@ -66,5 +62,5 @@ def spectral_bound(high: np.ndarray, basis: np.ndarray, shrink: np.ndarray, k: i
     theta = float(np.linalg.norm(excess)) + d * gamma(d + 8)
     small = np.sort(shrink)[:rank]
     spectrum = small * (1 + theta) - 1 - np.log(small) - np.log1p(-theta)
-    total = largest(high, k)
+    total = budget.most(high)
     return total + float(spectrum.sum()) + SLACK * (total + float((small + 1 + np.abs(np.log(small))).sum()))

@@ -7,20 +7,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from spice_select.diagnosis.bounds import (
-    credited_bound,
-    credits_of,
-    largest,
-    spectral_bound,
-    tangent_bound,
-    union_bound,
-)
+from spice_select.diagnosis.bounds import credited_bound, credits_of, spectral_bound, tangent_bound, union_bound
+from spice_select.diagnosis.budgets import SPARE, Budget, CostBudget, RowBudget, largest
 from spice_select.diagnosis.factor import Factor, Forms, factor_of, factor_of_pool, gamma, quadratic_forms
-from spice_select.diagnosis.matrix import as_indices, compact, read
+from spice_select.diagnosis.matrix import compact, picked_rows, read
 from spice_select.diagnosis.ports import Subset, alpha_of
 from spice_select.diagnosis.relaxation import improve, tangent
 from spice_select.errors import InputError
+from spice_select.selection.constraints import build_constraints
 from spice_select.selection.features import squared_norms
 from spice_select.selection.objectives.logdet import LogDet
 
@@ -32,6 +28,7 @@ FLOPS = 1.5e12  # for improving the weights: some 15 s on two cores; the passes 
 class Certificate:
     """`information` F(S) and `bound` ≥ F(S*), both log det(I+αF) in nats, for any `k` of `n` rows.
 
+    With `max_cost` the bound is for any rows that cost no more together, be they more than the `k` picked or fewer.
     `ratio` is a proven lower bound on F(S)/F(S*), in [0, 1]. `bounds` has every bound computed, `best` the name of
     the smallest. `seconds` is the time this took; `steps` the improving steps that the budget of flops allowed.
     """
@@ -45,24 +42,30 @@ class Certificate:
     n: int
     steps: int
     seconds: float
+    max_cost: float | None = None
 
     @property
     def sentence(self) -> str:
         """One line for a report; the percentage is rounded down, so that it stays proven."""
         percent = math.floor(self.ratio * 1000) / 10
+        cost = "" if self.max_cost is None else f" within a cost of {self.max_cost:,.10g}"
         return (
             f"provably ≥ {percent:.1f} % of the best possible information for this budget "
-            f"({self.k:,} of {self.n:,} rows; bound {self.best})"
+            f"({self.k:,} of {self.n:,} rows{cost}; bound {self.best})"
         )
 
     @property
     def scope(self) -> str:
         """What the sentence does and does not cover."""
+        if self.max_cost is None:
+            rivals, free = f"any {self.k:,} of these rows", "quota, price, pool or penalty"
+        else:
+            rivals = f"any of these rows costing no more than {self.max_cost:,.10g} together"
+            free = "quota, pool or penalty"
         return (
-            f"It bounds the information log det(I + αF) that any {self.k:,} of these rows could reach, with no quota, "
-            "price, pool or penalty in the way. A selection made under such constraints, or with λ > 0, gave up "
-            "information on purpose and is measured against the same bound. It says nothing about how well a "
-            "model tuned on the rows will do."
+            f"It bounds the information log det(I + αF) that {rivals} could reach, with no {free} in the way. A "
+            "selection made under such constraints, or with λ > 0, gave up information on purpose and is measured "
+            "against the same bound. It says nothing about how well a model tuned on the rows will do."
         )
 
 
@@ -71,22 +74,27 @@ def certificate(
     selection: Subset,
     objective: LogDet,
     *,
+    costs: ArrayLike | None = None,
+    max_cost: float | None = None,
     steps: int = STEPS,
     max_flops: float = FLOPS,
     progress: Callable[[str], None] | None = None,
 ) -> Certificate:
-    """Certify `selection` against the best possible set of the same size.
+    """Certify `selection` against the best possible set of the same size, or of no more than the same cost.
 
     Args:
         features: [n, d] float16/32/64, numpy (memory-mapped too) or torch.
         selection: the picks in order; only `indices` is read. Prefixes of the order serve as T in B1 and B1c.
         objective: log det, for its α.
+        costs, max_cost: a price for each row and the most to spend, as for `greedy`, where that was the budget. A
+            number of rows does not bound such a choice: the best one may hold more, cheaper rows.
         steps: improving steps of B3/B4 at most (0: only B1, B1c, B2).
         max_flops: floating-point operations the improving steps may take; fewer steps are made if it binds.
         progress: called with a few words before each stage.
 
     Raises:
-        InputError: features or indices that cannot be used, or an objective other than log det.
+        InputError: features, indices or costs that cannot be used, a selection that costs more than `max_cost`, or an
+            objective other than log det.
 
     Cost: five or six passes of at most 2nd² float64 flops (three where no step is affordable, and those nd² each), the
     QR of two prefixes (2kd² each), and `max_flops`; memory beyond the features: two row tiles, a few d × d matrices,
@@ -95,9 +103,10 @@ def certificate(
     """
     started = time.perf_counter()
     original = read(features).array
-    picked, alpha = as_indices(selection.indices, len(original)), alpha_of(objective)
+    picked, alpha = picked_rows(selection, len(original)), alpha_of(objective)
     if steps < 0:
         raise InputError(f"steps is {steps}; 0 or more is needed")
+    budget = _budget(picked, len(original), costs, max_cost)
     tell = progress or _silent
     matrix = compact(original)
     norms = squared_norms(matrix)
@@ -105,13 +114,13 @@ def certificate(
     final = factor_of(matrix, picked, alpha)
     forms = quadratic_forms(matrix, final.matrix, alpha, norms)
     tell("certificate: bounds by submodularity")
-    bounds = _submodular(matrix, picked, alpha, norms, final, forms)
-    bounds["B2"] = tangent_bound(forms.high, final.matrix, len(picked))
+    bounds = _submodular(matrix, picked, alpha, norms, final, forms, budget)
+    bounds["B2"] = tangent_bound(forms.high, final.matrix, budget)
     allowed, count = _affordable(matrix.shape, len(picked), steps, max_flops)
     if allowed:
         tell(f"certificate: {allowed} steps towards a tighter bound, over {count:,} rows")
-        bounds |= _relaxed(matrix, picked, alpha, norms, forms, allowed, count)
-    slack = _compaction_slack(original, norms, alpha, len(picked))
+        bounds |= _relaxed(matrix, picked, alpha, norms, forms, allowed, count, budget)
+    slack = _compaction_slack(original, norms, alpha, max(budget.rows, len(picked)))
     bounds = {name: bounds[name] + slack for name in sorted(bounds)}
     best = min(bounds, key=lambda name: bounds[name])
     proven = max(0.0, final.lower() - slack, _faint(norms[picked], alpha))
@@ -125,7 +134,25 @@ def certificate(
         n=len(original),
         steps=allowed,
         seconds=time.perf_counter() - started,
+        max_cost=None if max_cost is None else float(max_cost),
     )
+
+
+def _budget(picked: np.ndarray, n: int, costs: ArrayLike | None, max_cost: float | None) -> Budget:
+    """What the selection competes with."""
+    if costs is None and max_cost is None:
+        return RowBudget(len(picked))
+    prices = None if costs is None else np.asarray(costs)
+    checked = build_constraints(n, 0, groups=None, quotas=None, excluded=(), costs=prices, max_cost=max_cost)
+    if checked.costs is None:
+        raise InputError("max_cost without costs: give the cost of each row.")
+    spent = float(checked.costs[picked].sum())
+    if spent > checked.max_cost * (1 + SPARE):
+        raise InputError(
+            f"the selection costs {spent:g}, above max_cost={checked.max_cost:g}: it cannot be compared with choices "
+            "within that. Give the budget that it was made under."
+        )
+    return CostBudget(checked.costs, checked.max_cost)
 
 
 def _silent(stage: str) -> None:
@@ -133,13 +160,19 @@ def _silent(stage: str) -> None:
 
 
 def _submodular(
-    matrix: np.ndarray, picked: np.ndarray, alpha: float, norms: np.ndarray, final: Factor, forms: Forms
+    matrix: np.ndarray,
+    picked: np.ndarray,
+    alpha: float,
+    norms: np.ndarray,
+    final: Factor,
+    forms: Forms,
+    budget: Budget,
 ) -> dict[str, float]:
     """The least B1 and B1c over the prefixes of length 0, k/2 and k."""
     k, half = len(picked), len(picked) // 2
     pool = factor_of_pool(matrix, alpha)
     credits = credits_of(pool, quadratic_forms(matrix, pool.matrix, alpha, norms[picked], picked))
-    empty = largest(np.log1p(alpha * norms * (1 + gamma(matrix.shape[1] + 8))), k) * (1 + 1e-12)
+    empty = budget.most(np.log1p(alpha * norms * (1 + gamma(matrix.shape[1] + 8)))) * (1 + 1e-12)
     plain, credited = [empty], [empty]
     for length in (half, k) if half else (k,):
         rows = picked[:length]
@@ -149,30 +182,38 @@ def _submodular(
         inside[rows] = True
         # I+αF_T ⪯ (1+η)(BᵀB)⁻¹ =: M, so F(T∪X) ≤ log det M + Σ_X log(1+α‖Bg‖²): both terms are bounds from above.
         gains = np.log1p(here.high)
-        plain.append(union_bound(factor.upper(), gains, inside, k))
-        credited.append(credited_bound(factor.upper(), gains, rows, credits[:length], k))
+        plain.append(union_bound(factor.upper(), gains, inside, budget))
+        credited.append(credited_bound(factor.upper(), gains, rows, credits[:length], budget))
     return {"B1": min(plain), "B1c": min(credited)}
 
 
 def _relaxed(
-    matrix: np.ndarray, picked: np.ndarray, alpha: float, norms: np.ndarray, forms: Forms, steps: int, count: int
+    matrix: np.ndarray,
+    picked: np.ndarray,
+    alpha: float,
+    norms: np.ndarray,
+    forms: Forms,
+    steps: int,
+    count: int,
+    budget: Budget,
 ) -> dict[str, float]:
     """B3, and B4 where k < d, at the weights that `steps` steps over the `count` most promising rows lead to."""
-    (n, d), k = matrix.shape, len(picked)
+    (n, d), k = matrix.shape, budget.rows
     chosen = np.zeros(n)
     chosen[picked] = 1.0
-    shares = forms.high / max(float(forms.high.sum()), 1e-300) * k
-    rows = _promising(shares + k * chosen, count)
+    shares = budget.rates(forms.high)
+    shares = shares / max(float(shares.sum()), 1e-300) * len(picked)
+    rows = _promising(shares + len(picked) * chosen, count)
     some = matrix if len(rows) == n else matrix[rows]
     some = some.astype(np.float32 if matrix.dtype != np.float64 else np.float64, copy=False)
-    found = improve(some, (0.5 * chosen + 0.5 * shares)[rows], alpha, k, steps)
+    found = improve(some, (0.5 * chosen + 0.5 * shares)[rows], alpha, budget.part(rows), steps)
     high = quadratic_forms(matrix, found.inverse_root, alpha, norms).high
     if k >= d:
-        return {"B3": spectral_bound(high, found.basis, found.shrink, k, d)}
-    bounds = {"B4": spectral_bound(high, found.basis, found.shrink, k, k)}
+        return {"B3": spectral_bound(high, found.basis, found.shrink, budget, d)}
+    bounds = {"B4": spectral_bound(high, found.basis, found.shrink, budget, k)}
     basis, shrink = tangent(some, found.weights, alpha, d)
     high = quadratic_forms(matrix, np.sqrt(shrink)[:, None] * basis.T, alpha, norms).high
-    return bounds | {"B3": spectral_bound(high, basis, shrink, k, d)}
+    return bounds | {"B3": spectral_bound(high, basis, shrink, budget, d)}
 
 
 def _promising(worth: np.ndarray, count: int) -> np.ndarray:

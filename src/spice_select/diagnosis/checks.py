@@ -1,16 +1,18 @@
 """A sceptic's questions, asked of a run's own gradients and answered with a number and a sentence each."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from spice_select.diagnosis.certificate import certificate
+from spice_select.diagnosis.certificate import Certificate, certificate
 from spice_select.diagnosis.curvature import curvature
 from spice_select.diagnosis.epsilon import Decomposition, decompose
-from spice_select.diagnosis.matrix import as_indices, read
+from spice_select.diagnosis.matrix import picked_rows, read
 from spice_select.diagnosis.ports import Run
 from spice_select.diagnosis.versus_random import versus_random
 from spice_select.errors import InputError
@@ -33,7 +35,15 @@ class CheckResult:
 
 
 def run_checks(
-    features: Any, selection: Run, objective: LogDet, *, chains: int = CHAINS, draws: int = 20, seed: int = 0
+    features: Any,
+    selection: Run,
+    objective: LogDet,
+    *,
+    costs: ArrayLike | None = None,
+    max_cost: float | None = None,
+    chains: int = CHAINS,
+    draws: int = 20,
+    seed: int = 0,
 ) -> list[CheckResult]:
     """Try to refute, on these gradients and this selection, what the method takes for granted.
 
@@ -41,6 +51,7 @@ def run_checks(
         features: [n, d] float, numpy or torch.
         selection: the run's picks with the gains, bases, conflicts and pools that the selector recorded.
         objective: the log det it was made with.
+        costs, max_cost: the prices and the budget of a selection made under them; see `certificate`.
         chains: attempts to refute submodularity.
         draws: random subsets to compare with, 2 or more.
         seed: of the chains, the small pools and the draws.
@@ -54,7 +65,7 @@ def run_checks(
     if chains < 1:
         raise InputError(f"chains is {chains}; 1 or more is needed")
     matrix = read(features).array
-    as_indices(selection.indices, len(matrix))
+    picked_rows(selection, len(matrix))
     parts = decompose(matrix, selection, objective)
     return [
         _submodular(matrix, objective, chains, seed),
@@ -66,7 +77,7 @@ def run_checks(
         _follows(parts),
         _against_gain(parts),
         _curved(matrix, objective),
-        _certified(matrix, selection, objective),
+        _certified(certificate(matrix, selection, objective, costs=costs, max_cost=max_cost)),
         _random(matrix, selection, objective, draws, seed),
     ]
 
@@ -191,7 +202,7 @@ def _follows(parts: Decomposition) -> CheckResult:
     rho = parts.conflict_with_epsilon
     return CheckResult(
         name="ε follows the conflict",
-        passed=None if np.isnan(rho) else rho > 0,
+        passed=_told(rho, parts),
         value=rho,
         sentence=_spearman("|ε|", rho, "+0.901", parts),
     )
@@ -202,19 +213,30 @@ def _against_gain(parts: Decomposition) -> CheckResult:
     rho = parts.conflict_with_gain
     return CheckResult(
         name="conflict lowers the gain",
-        passed=None if np.isnan(rho) else rho < 0,
+        passed=_told(-rho, parts),
         value=rho,
         sentence=_spearman("Δ", rho, "−0.792", parts),
     )
 
 
+def _told(rho: float, parts: Decomposition) -> bool | None:
+    """Whether a correlation is above zero; None where as many picks without any would show one as far from it."""
+    return None if np.isnan(rho) or abs(rho) <= _chance(parts) else rho > 0
+
+
+def _chance(parts: Decomposition) -> float:
+    """What 19 in 20 rank correlations of unrelated picks stay below: their standard deviation is 1/√(m−1)."""
+    return 1.96 / math.sqrt(max(1, int((~parts.firsts).sum()) - 1))
+
+
 def _spearman(what: str, rho: float, published: str, parts: Decomposition) -> str:
     if np.isnan(rho):
         return f"Too few picks, or no conflict among them: no rank correlation of conflict with {what}."
-    share = float((parts.conflicts[~parts.firsts] > 0).mean())
+    share, chance = float((parts.conflicts[~parts.firsts] > 0).mean()), _chance(parts)
+    doubt = "" if abs(rho) > chance else f" Unrelated numbers would show up to ±{chance:.2f}: it tells nothing."
     return (
         f"Spearman's correlation of conflict with {what} is {rho:+.3f} over this run's picks, {100 * share:.0f} % of "
-        f"which conflict (the paper reports {published} step by step)."
+        f"which conflict (the paper reports {published} step by step).{doubt}"
     )
 
 
@@ -226,29 +248,29 @@ def _curved(matrix: np.ndarray, objective: LogDet) -> CheckResult:
         passed=None,
         value=found.value,
         sentence=f"Total curvature over all rows is {found.value:.4f}: greedy with λ = 0 is guaranteed "
-        f"{100 * found.guarantee:.1f} % of the optimum before anything is known of the run.",
+        f"{math.floor(1000 * found.guarantee) / 10:.1f} % of the optimum before anything is known of the run.",
     )
 
 
-def _certified(matrix: np.ndarray, selection: Run, objective: LogDet) -> CheckResult:
-    """The certificate: is the selection above greedy's worst case, 1 − 1/e?"""
-    found = certificate(matrix, selection, objective)
+def _certified(found: Certificate) -> CheckResult:
+    """The certificate: is it proven to be above greedy's worst case, 1 − 1/e? Less proven refutes nothing."""
     return CheckResult(
         name="certificate",
-        passed=found.ratio >= 1 - np.exp(-1),
+        passed=True if found.ratio >= 1 - np.exp(-1) else None,
         value=found.ratio,
-        sentence=f"The selection has {found.sentence}; 63.2 % is what greedy promises in the worst case.",
+        sentence=f"The selection has {found.sentence}; 63.2 % is what greedy with λ = 0 promises in the worst case.",
     )
 
 
 def _random(matrix: np.ndarray, selection: Run, objective: LogDet, draws: int, seed: int) -> CheckResult:
     """Does the selection carry more information than every random draw of its size?"""
     found = versus_random(matrix, selection, objective, draws=draws, seed=seed)
-    same = float(np.ptp(found.draws)) <= TOLERANCE * max(found.max, 1e-300)
+    slack = TOLERANCE * max(found.max, 1e-300)
+    same = float(np.ptp(found.draws)) <= slack
     apart = "they are all worth the same" if same else f"{found.z:+.1f} standard deviations apart"
     return CheckResult(
         name="more than random",
-        passed=None if same or len(selection.indices) == len(matrix) else found.information >= found.max,
+        passed=None if same or len(selection.indices) == len(matrix) else found.information >= found.max - slack,
         value=float("nan") if same else found.z,
         sentence=f"Its information is {found.information:.4g}; {draws} random draws of its size reached "
         f"{found.mean:.4g} ± {found.std:.2g}, {found.max:.4g} at most: {apart}.",

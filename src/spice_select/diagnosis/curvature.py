@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spice_select.diagnosis.factor import UNIT, factor_of, gamma
 from spice_select.diagnosis.matrix import compact, read, tiles
 from spice_select.diagnosis.ports import alpha_of
 from spice_select.selection.objectives.logdet import LogDet
+
+STEEP = 1e6  # of αΣ‖g‖²: above it a Gram matrix keeps fewer than nine digits of what its inverse needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,30 +29,48 @@ class Curvature:
 def curvature(features: object, objective: LogDet) -> Curvature:
     """Total curvature of log det(I + αF) on the rows of `features` [n, d] (Conforti and Cornuéjols 1984).
 
-    Δ_x(D∖x) = −log(1−h_x) with the leverage h_x = α g_xᵀ(I+αF_D)⁻¹g_x, so one factorisation gives all n of them.
-    Zero rows add nothing wherever they stand, and are left out. Raises InputError as `certificate` does.
-    Cost: 3nd² + d³ float64 flops for n ≥ d; below that the rows are first shortened to n dimensions (2dn²).
+    Δ_x(D∖x) = −log(1−h_x) with the leverage h_x = α g_xᵀ(I+αF_D)⁻¹g_x, so one factorisation gives all n of them. The
+    value is rounded towards 1, so that the guarantee is not above what holds. Zero rows add nothing wherever they
+    stand, and are left out. Raises InputError as `certificate` does.
+    Cost: 3nd² + d³ float64 flops for n > d, 4nd² + d³ where αΣ‖g‖² is above `STEEP`; for n ≤ d the rows are first
+    shortened to n dimensions (2dn² + 8n³).
     """
     checked, alpha = read(features), alpha_of(objective)
     alone = np.log1p(alpha * checked.squares)
     rows = np.flatnonzero(alone > 0)
     if not len(rows):
         return Curvature(value=0.0, row=-1)
-    with np.errstate(divide="ignore"):
-        last = -np.log1p(-np.minimum(_leverages(compact(checked.array), alpha)[rows], 1.0))
-    ratios = np.minimum(last, alone[rows]) / alone[rows]
+    ratios = np.minimum(_last(compact(checked.array), checked.squares, alpha)[rows], alone[rows]) / alone[rows]
     least = int(np.argmin(ratios))
     return Curvature(value=float(1 - ratios[least]), row=int(rows[least]))
 
 
-def _leverages(matrix: np.ndarray, alpha: float) -> np.ndarray:
-    """Leverage h of each row, float64 [n]."""
+def _last(matrix: np.ndarray, squares: np.ndarray, alpha: float) -> np.ndarray:
+    """Δ_x(D∖x) = −log(1−h_x) of each row, float64 [n], rounded down."""
+    n, d = matrix.shape
+    mass = alpha * float(squares.sum())
+    steep = mass > STEEP
+    root = factor_of(matrix, np.arange(n), alpha).matrix.T if steep else _root(matrix, alpha)
+    condition = math.sqrt(mass) if steep else mass  # QR does not square it, a Gram matrix does
+    loss = gamma(d + 8) * (1 + condition)
+    leverages = np.empty(n)
+    for start, tile in tiles(matrix):
+        image = tile @ root
+        leverages[start : start + len(tile)] = alpha * np.einsum("ij,ij->i", image, image)
+    last = -np.log1p(-np.minimum(leverages / (1 + loss), 1 - UNIT))
+    return np.maximum(last, _last_alone(matrix, mass, alpha)) if n <= d else last
+
+
+def _last_alone(matrix: np.ndarray, mass: float, alpha: float) -> np.ndarray:
+    """The same for n ≤ d from 1−h, the diagonal of (I+αGGᵀ)⁻¹: here nothing cancels where h is all but 1."""
+    inverse = factor_of(matrix.T, np.arange(matrix.shape[1]), alpha).matrix
+    left = np.einsum("ij,ij->j", inverse, inverse) * (1 + gamma(len(matrix) + 8) * (1 + math.sqrt(mass)))
+    return np.asarray(-np.log(np.clip(left, np.finfo(float).tiny, 1.0)))
+
+
+def _root(matrix: np.ndarray, alpha: float) -> np.ndarray:
+    """L with LLᵀ = (I+αF)⁻¹ by Cholesky of a sum."""
     information = np.eye(matrix.shape[1])
     for _, tile in tiles(matrix):
         information += alpha * (tile.T @ tile)
-    root = np.linalg.inv(np.linalg.cholesky(information).T)
-    out = np.empty(len(matrix))
-    for start, tile in tiles(matrix):
-        image = tile @ root
-        out[start : start + len(tile)] = alpha * np.einsum("ij,ij->i", image, image)
-    return out
+    return np.asarray(np.linalg.inv(np.linalg.cholesky(information).T))

@@ -22,7 +22,8 @@ class EarlyStop:
         picks: rows taken by then, over all pools.
         reached: share of the pools in which it is reached; 0 or 1 for a selection over everything at once.
         fewest, most: the same number of rows for ω raised and lowered by a tenth of itself.
-        returns: gains after the stop that are above the line again; 0 for any run without a penalty.
+        returns: gains after the stop that are above the line again; 0 for any run without a penalty that took no row
+            unasked and none for its cost.
     """
 
     omega: float

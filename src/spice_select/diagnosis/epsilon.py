@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.matrix import as_indices, compact, read
+from spice_select.diagnosis.matrix import compact, picked_rows, read
 from spice_select.diagnosis.ports import Picks, alpha_of
 from spice_select.diagnosis.ranks import spearman
 from spice_select.errors import InputError
@@ -95,7 +95,7 @@ def decompose(features: object, selection: Picks, objective: LogDet) -> Decompos
     """
     checked = read(features)
     matrix, largest = checked.array, float(checked.squares.max())
-    picked, alpha = as_indices(selection.indices, len(matrix)), alpha_of(objective)
+    picked, alpha = picked_rows(selection, len(matrix)), alpha_of(objective)
     if alpha * largest * len(picked) > REACH:
         raise InputError(
             f"alpha={alpha:g} with gradients of up to {largest:.3g} in squared length: the bounds on ε square their "

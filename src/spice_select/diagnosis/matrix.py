@@ -29,9 +29,14 @@ def read(features: Any) -> Matrix:
     return Matrix(array=array, squares=squared_norms(array))
 
 
-def as_indices(indices: Any, rows: int) -> np.ndarray:
-    """`indices` as int64 [k], each a different row in [0, rows). Raises InputError naming the first fault."""
-    picked = np.asarray(indices)
+def picked_rows(selection: Any, rows: int) -> np.ndarray:
+    """The selection's `indices` as int64 [k], each a different row in [0, rows). Raises InputError naming a fault."""
+    if not hasattr(selection, "indices"):
+        raise InputError(
+            f"selection of type {type(selection).__name__}: it has no `indices`. Give what `greedy` returns, or any "
+            "object with the row numbers under that name."
+        )
+    picked = np.asarray(selection.indices)
     if picked.ndim != 1 or not len(picked) or picked.dtype.kind not in "iu":
         raise InputError(
             f"the selection's indices have shape {picked.shape} and dtype {picked.dtype}; "

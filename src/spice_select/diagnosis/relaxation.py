@@ -1,4 +1,7 @@
-"""Weights w ∈ [0,1]^n, Σw = k, whose tangent gives a good upper bound, improved by multiplicative steps.
+"""Weights w ∈ [0,1]^n within a budget, whose tangent gives a good upper bound, improved by multiplicative steps.
+
+With a budget of k rows Σw = k; with one of a cost C, Σ cost·w = C, k is the most rows that C buys, and r below is r
+over the row's cost.
 
 The relaxed problem is max_w Γ_k(F_w), F_w = Σ w_i g_i g_iᵀ, where Γ_k is log det for matrices of rank ≤ k, extended
 concavely: of the spectrum of F_w, the head is kept and the tail is spread evenly over the directions that k rows can
@@ -10,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.bounds import largest
+from spice_select.diagnosis.budgets import Budget
 from spice_select.diagnosis.matrix import tile_rows
 
 PATIENCE, ENOUGH = 4, 2e-4  # stop when four steps together lowered the bound by less than this, relatively
@@ -30,18 +33,6 @@ class Tangent:
     def inverse_root(self) -> np.ndarray:
         """B, float64 [d, d]."""
         return np.sqrt(self.shrink)[:, None] * self.basis.T
-
-
-def cap(weights: np.ndarray, k: int) -> np.ndarray:
-    """min(1, c·w) with c such that the sum is k; needs at least k positive weights (else those become 1)."""
-    order = np.sort(weights)[::-1]
-    rest = np.cumsum(order[::-1])[::-1][:k]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scales = (k - np.arange(k)) / rest
-        fits = np.flatnonzero(scales * order[:k] <= 1)
-    if not len(fits):
-        return (weights > 0).astype(float)
-    return np.minimum(1.0, scales[fits[0]] * weights)
 
 
 def spread(spectrum: np.ndarray, k: int) -> np.ndarray:
@@ -73,25 +64,26 @@ def tangent(matrix: np.ndarray, weights: np.ndarray, alpha: float, k: int) -> tu
     return vectors[:, ::-1], 1 / (1 + alpha * spectrum)
 
 
-def improve(matrix: np.ndarray, start: np.ndarray, alpha: float, k: int, steps: int) -> Tangent:
+def improve(matrix: np.ndarray, start: np.ndarray, alpha: float, budget: Budget, steps: int) -> Tangent:
     """The best tangent of at most `steps` multiplicative steps from `start` [m] over the rows of `matrix` [m, d].
 
     Cost: `steps` × (4md² in the matrix's dtype + the eigendecomposition, about 10d³ in float64).
     """
-    weights, best, kept = cap(start, k), np.inf, None
+    weights, best, kept, k = budget.capped(start), np.inf, None, budget.rows
     history: list[float] = []
     for step in range(1, steps + 1):
         basis, shrink = tangent(matrix, weights, alpha, k)
         root = (np.sqrt(shrink)[:, None] * basis.T).astype(matrix.dtype)
         forms = alpha * _squares(matrix, root)
         small = np.sort(shrink)[:k]
-        bound = largest(forms, k) + float((small - 1 - np.log(small)).sum())
+        bound = budget.most(forms) + float((small - 1 - np.log(small)).sum())
         if kept is None or bound < best:
             best, kept = bound, Tangent(basis=basis, shrink=shrink, weights=weights, steps=step)
         history.append(best)
         if step > PATIENCE and history[-1 - PATIENCE] - best < ENOUGH * best:
             break
-        weights = cap(weights * (forms / max(float(forms.max()), 1e-300)) ** POWER, k)
+        rates = budget.rates(forms)
+        weights = budget.capped(weights * (rates / max(float(rates.max()), 1e-300)) ** POWER)
     if kept is None:
         raise ValueError(f"steps={steps}: at least one is needed")
     return kept

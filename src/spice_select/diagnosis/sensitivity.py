@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from spice_select.diagnosis.interaction import interaction, later
-from spice_select.diagnosis.matrix import as_indices, compact, read
+from spice_select.diagnosis.matrix import compact, picked_rows, read
 from spice_select.diagnosis.ports import Run
 from spice_select.diagnosis.versus_random import information_of
 from spice_select.errors import InputError
@@ -120,7 +120,7 @@ def sensitivity(
     Cost: one selection for each λ and α, and log det of each one's picks.
     """
     checked = read(features)
-    picked = as_indices(selection.indices, len(checked.array))
+    picked = picked_rows(selection, len(checked.array))
     if any(weight < 0 for weight in weights) or any(factor <= 0 for factor in factors):
         raise InputError(f"weights={weights}, factors={factors}: λ must be 0 or above, and a factor of α above 0.")
     rows = compact(checked.array)

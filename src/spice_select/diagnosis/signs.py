@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spice_select.diagnosis.matrix import as_indices, compact, read, tiles
+from spice_select.diagnosis.matrix import compact, picked_rows, read, tiles
 from spice_select.diagnosis.ports import Subset, alpha_of
 from spice_select.diagnosis.sensitivity import share_of_largest
 from spice_select.errors import InputError
@@ -60,7 +60,7 @@ def signs(features: Any, selection: Subset, objective: LogDet, *, draws: int = 2
     if draws < 2:
         raise InputError(f"draws is {draws}; a comparison needs 2 or more")
     checked = read(features)
-    picked, alpha = as_indices(selection.indices, len(checked.array)), alpha_of(objective)
+    picked, alpha = picked_rows(selection, len(checked.array)), alpha_of(objective)
     corpus = _Corpus.of(compact(checked.array), checked.squares, alpha)
     streams = (np.random.default_rng((seed, draw)) for draw in range(draws))
     subsets = [stream.choice(len(checked.array), len(picked), replace=False) for stream in streams]

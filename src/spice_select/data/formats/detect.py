@@ -60,7 +60,7 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
     if isinstance(found, Chosen):
         raise InputError(
             f"{row.where}: the rows are preference pairs (chosen/rejected), which are not supported yet. "
-            "To select among the chosen answers, name the format 'chosen'."
+            "To select among the chosen answers, say so with --format chosen (format='chosen')."
         )
     return found
 

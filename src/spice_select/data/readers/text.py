@@ -29,7 +29,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}:{number}: broken JSON: {error.msg} at column {error.colno}: {_excerpt(line, error.pos)}. "
+            f"{path}:{number}: broken JSON: {_fault(error)} {error.colno}: {_excerpt(line, error.pos)}. "
             "Mend or delete the line."
         ) from error
     except RecursionError as error:
@@ -48,14 +48,14 @@ def read_json(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
     """A JSON array of objects; JSON lines under this name are read as such."""
     text = decode(path, data)
     start = text.lstrip()
-    if start.startswith("{") and _parsed(start.split("\n", 1)[0]) is not None:
+    if start.startswith("{") and _parsed(start.split("\n", 1)[0]) is not None and not _wrapper(_parsed(text)):
         yield from read_jsonl(path, data)
         return
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}:{error.lineno}: broken JSON: {error.msg} at column {error.colno}: "
+            f"{path}:{error.lineno}: broken JSON: {_fault(error)} {error.colno}: "
             f"{_excerpt(text, error.pos)}. Mend the file."
         ) from error
     except RecursionError as error:
@@ -63,6 +63,18 @@ def read_json(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
     except ValueError as error:
         raise InputError(f"{path}: {_ENDLESS} Mend the file.") from error
     yield from _array(path, value)
+
+
+def _wrapper(value: Any) -> bool:
+    """Whether this is an object around the rows, {"data": [{…}, …]}, and not itself a row."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((name, inside),) = value.items()
+    return (
+        name not in ("messages", "conversations")
+        and isinstance(inside, list)
+        and any(isinstance(item, dict) for item in inside)
+    )
 
 
 def _array(path: Path, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
@@ -86,6 +98,10 @@ def _parsed(text: str) -> Any:
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a truth value", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def _fault(error: json.JSONDecodeError) -> str:
+    return f"{error.msg.removesuffix(' at')} at column"  # some of Python's messages end in "at" already
 
 
 def _excerpt(text: str, position: int) -> str:

@@ -1,0 +1,119 @@
+"""What a choice may hold, seen as a constraint on sums: so many rows, or rows of so much cost.
+
+A bound on information needs three things of it: the most that non-negative values can add up to over any choice, the
+most rows a choice can have, and how fractional weights are brought within it.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+SPARE = 1e-9  # a cost budget is widened by this much, relatively: above the rounding of the sums of costs
+
+
+class Budget(Protocol):
+    """The choices that are allowed."""
+
+    @property
+    def rows(self) -> int:
+        """The most rows that one can have."""
+        ...
+
+    def most(self, values: np.ndarray) -> float:
+        """An upper bound on Σ_{i∈S} values_i over all choices S, for values ≥ 0, float64 [n]."""
+        ...
+
+    def capped(self, weights: np.ndarray) -> np.ndarray:
+        """min(1, c·w), with c such that the budget is just used up; 1 wherever w > 0 if it cannot be."""
+        ...
+
+    def rates(self, values: np.ndarray) -> np.ndarray:
+        """What each row brings for what it takes of the budget, up to a factor."""
+        ...
+
+    def part(self, rows: np.ndarray) -> "Budget":
+        """The same over some of the rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class RowBudget:
+    """Any choice of at most `rows` rows."""
+
+    rows: int
+
+    def most(self, values: np.ndarray) -> float:
+        """The sum of the largest. O(n)."""
+        return largest(values, self.rows)
+
+    def capped(self, weights: np.ndarray) -> np.ndarray:
+        """O(n log n)."""
+        return cap(weights, np.ones(len(weights)), self.rows)
+
+    def rates(self, values: np.ndarray) -> np.ndarray:
+        """The values themselves."""
+        return values
+
+    def part(self, rows: np.ndarray) -> "RowBudget":
+        """No fewer rows for there being fewer to choose from."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class CostBudget:
+    """Any choice whose `costs` (float64 [n], above 0) add up to no more than `limit`."""
+
+    costs: np.ndarray
+    limit: float
+
+    @property
+    def rows(self) -> int:
+        """The cheapest rows until the budget is used up."""
+        spent = np.cumsum(np.sort(self.costs))
+        return max(1, int(np.searchsorted(spent, self.limit * (1 + SPARE), side="right")))
+
+    def most(self, values: np.ndarray) -> float:
+        """The fractional knapsack (Dantzig 1957): the best for their cost, the last of them in part. O(n log n)."""
+        limit = self.limit * (1 + SPARE)
+        values = np.where(self.costs <= limit, values, 0.0)
+        order = np.argsort(-self.rates(values), kind="stable")
+        spent = np.cumsum(self.costs[order])
+        whole = int(np.searchsorted(spent, limit, side="right"))
+        total = float(values[order[:whole]].sum())
+        if whole < len(order):
+            left = limit - (float(spent[whole - 1]) if whole else 0.0)
+            total += float(values[order[whole]]) * min(1.0, left / float(self.costs[order[whole]]))
+        return total
+
+    def capped(self, weights: np.ndarray) -> np.ndarray:
+        """O(n log n)."""
+        return cap(weights, self.costs, self.limit)
+
+    def rates(self, values: np.ndarray) -> np.ndarray:
+        """Values per cost."""
+        return values / self.costs
+
+    def part(self, rows: np.ndarray) -> "CostBudget":
+        """The same limit for fewer rows."""
+        return CostBudget(self.costs[rows], self.limit)
+
+
+def largest(values: np.ndarray, k: int) -> float:
+    """The sum of the k largest values."""
+    cut = len(values) - k
+    return float(np.partition(values, cut)[cut:].sum()) if cut > 0 else float(values.sum())
+
+
+def cap(weights: np.ndarray, prices: np.ndarray, limit: float) -> np.ndarray:
+    """min(1, c·w) with c such that Σ prices·min(1, c·w) = limit; where that cannot be, 1 for every positive weight."""
+    order = np.argsort(-weights, kind="stable")
+    falling, dear = weights[order], prices[order]
+    rest = np.cumsum((dear * falling)[::-1])[::-1]
+    left = limit - (np.cumsum(dear) - dear)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scales = np.maximum(left, 0.0) / rest
+        fits = np.flatnonzero(scales * falling <= 1)
+    if not len(fits) or dear[falling > 0].sum() <= limit:
+        return (weights > 0).astype(float)
+    return np.minimum(1.0, scales[fits[0]] * weights)
