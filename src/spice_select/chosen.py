@@ -27,6 +27,7 @@ class Chosen:
         selection: the picks; indices are positions in `features`.
         versus: the picks' information beside random ones'.
         certificate: how near to the best possible it is.
+        by_pool: whether that compares pool by pool.
         curvature: what greedy is promised beforehand; None where the rows are not chosen from all at once.
         fidelity: what the sketch does to inner products; None where there is no sketch.
         outputs: further files of the run folder that the manifest vouches for.
@@ -41,6 +42,7 @@ class Chosen:
     certificate: Certificate
     fidelity: Fidelity | None
     curvature: Curvature | None = None
+    by_pool: bool = False
     outputs: Sequence[str] = ()
     notes: Sequence[str] = ()
 

@@ -22,7 +22,7 @@ class _Group(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise _unusable([_sentence(fault) for fault in error.errors()]) from error
+            raise refusal(error) from error
 
 
 class DataSettings(_Group):
@@ -255,6 +255,11 @@ def _homes() -> dict[str, str]:
 
 
 _FAULT = "\n  - "
+
+
+def refusal(error: ValidationError) -> InputError:
+    """What pydantic refused, as the error that the caller sees."""
+    return _unusable([_sentence(fault) for fault in error.errors()])
 
 
 def _unusable(faults: list[str]) -> InputError:

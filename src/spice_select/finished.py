@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select import outputs
-from spice_select.choice import choose, normalised, usable
+from spice_select.choice import choose, normalised, priced, usable
 from spice_select.config import SelectSettings, read_config
 from spice_select.data.budget import Budget
 from spice_select.diagnosis.checks import CheckResult, run_checks
@@ -18,9 +18,10 @@ from spice_select.diagnosis.early_stop import EarlyStop, early_stops
 from spice_select.diagnosis.sensitivity import Sensitivity, sensitivity
 from spice_select.diagnosis.signs import Sign, signs
 from spice_select.errors import InputError
+from spice_select.origin import feature_store
 from spice_select.run import RunFolder, load_run
 from spice_select.selection import LogDet, Selection
-from spice_select.store import FeatureBlock, PartStore
+from spice_select.store import FeatureBlock
 from spice_select.summary import Summary
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Run:
     @property
     def summary(self) -> Summary:
         """The run in numbers."""
-        return Summary.from_json(json.loads((self.path / outputs.SUMMARY).read_text(encoding="utf-8")))
+        path = RunFolder(self.path).output(outputs.SUMMARY)
+        return Summary.from_json(json.loads(path.read_text(encoding="utf-8")))
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -52,11 +54,13 @@ class Run:
         """The chosen rows in the order picked, each with its `spice` object (rank, gain, epsilon, conflict, row).
 
         Raises:
-            InputError: a column holds what no table can, a number beyond 64 bits or values of several types.
+            InputError: a column holds what no table can, a number beyond 64 bits or values of several types; the file
+                is missing or was altered.
         """
         import pyarrow as pa
         from datasets import Dataset
 
+        RunFolder(self.path).output(outputs.SELECTED)
         try:
             return Dataset.from_list(list(outputs.iterate_selected(self.path)))
         except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
@@ -73,7 +77,7 @@ class Run:
     @cached_property
     def features(self) -> FeatureBlock:
         """The features of the usable rows: ``[n, d]`` float32 as sketched, and what belongs to each row."""
-        return usable(PartStore(self.path / outputs.FEATURES).read(self.manifest["parts"]))[0]
+        return usable(feature_store(self.path, self.manifest["identity"]).read(self.manifest["parts"]))[0]
 
     @property
     def matrix(self) -> NDArray[np.floating]:
@@ -84,6 +88,7 @@ class Run:
     def selection(self) -> Selection:
         """The ordered selection; indices are positions in `features`."""
         manifest = self.manifest
+        RunFolder(self.path).output(outputs.SELECTION)
         return outputs.read_selection(self.path, self.features, manifest["stop"], manifest["stats"])
 
 
@@ -125,7 +130,7 @@ def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
             f"{path} was chosen by --objective {chosen.objective}: the checks ask whether the theory of log det holds, "
             "so they need a run with --objective log-det. Its gradients are taken from this one."
         )
-    return run_checks(run.matrix, _recorded(run), LogDet(alpha=chosen.alpha), seed=seed)
+    return run_checks(run.matrix, _recorded(run), LogDet(alpha=chosen.alpha), seed=seed, **_priced(run))
 
 
 def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
@@ -139,12 +144,16 @@ def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
     objective, untold = LogDet(alpha=chosen.alpha), _untold(run.settings)
     by_log_det = chosen.objective == "log-det"
     return Examination(
-        checks=run_checks(matrix, selection, objective, seed=seed) if by_log_det else [],
+        checks=run_checks(matrix, selection, objective, seed=seed, **_priced(run)) if by_log_det else [],
         sensitivity=None if untold else _sensitivity(run, matrix, selection),
         untold=untold,
         stops=early_stops(selection),
         signs=signs(matrix, selection, objective, seed=seed),
     )
+
+
+def _priced(run: Run) -> dict[str, Any]:
+    return priced(run.features, Budget.parse(run.settings.selection.budget))
 
 
 def _check_seed(seed: int) -> None:

@@ -35,6 +35,7 @@ def identity_of(
         "corpus_rows": len(rows),
         "model": proxy.identity.name,
         "model_weights_sha256": proxy.identity.weights_hash,
+        "model_files_sha256": proxy.identity.files_hash,
         "model_commit": proxy.identity.revision,
         "chat_template_sha256": template_hash,
         "device": proxy.device,

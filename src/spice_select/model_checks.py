@@ -17,6 +17,7 @@ from spice_select.diagnosis.checks import CheckResult
 from spice_select.gradients import HookEngine, LoopEngine
 from spice_select.gradients.base import BatchGradients
 from spice_select.gradients.build import check_affordable
+from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.proxy import find_proxy, load_proxy, make_engine, warmed
 
 PROBE = 6
@@ -63,6 +64,7 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
     examples, dropped = _examples(encoder, settings, corpus)
     loaded = load_proxy(settings)
+    refuse_long_rows(loaded.model, examples)
     warm = warmed(loaded.model, settings, examples)
     engine, model = make_engine(settings, warm.state), warm.model
     check_affordable(engine, model)
@@ -146,14 +148,20 @@ def _order(
 
 
 def _coverage(engine: HookEngine, model: Any) -> CheckResult:
+    """What makes a gradient. What is left out makes no gradient wrong, so it is named and not judged."""
     coverage = engine.parameters.coverage(model)
-    named = f": {', '.join(coverage.uncaptured[:3])}" if coverage.uncaptured else ""
+    missed, captured = coverage.uncaptured, f"{coverage.num_parameters:,} parameters in {len(coverage.blocks)} blocks"
+    weights = dict(model.named_parameters())
+    names = ", ".join(missed[:3]) + (" …" if len(missed) > 3 else "")
     return CheckResult(
         name="every layer captured",
-        passed=not coverage.uncaptured,
-        value=float(len(coverage.uncaptured)),
-        sentence=f"{coverage.num_parameters:,} parameters in {len(coverage.blocks)} blocks make a gradient; "
-        f"{len(coverage.uncaptured)} weight matrices cannot be captured and are left out{named}.",
+        passed=None if missed else True,
+        value=float(len(missed)),
+        sentence=f"Covers part of the model: {captured} make a gradient; {len(missed)} weight matrices "
+        f"({sum(weights[name].numel() for name in missed):,} weights) have no part in it, for they cannot be captured: "
+        f"{names}."
+        if missed
+        else f"{captured} make a gradient; no weight matrix is left out.",
     )
 
 

@@ -21,9 +21,10 @@ from spice_select.finished import Run
 from spice_select.identity import default_folder, identity_of, manifest_facts
 from spice_select.interleaved.stage import choose_interleaved
 from spice_select.offline import choose_offline
+from spice_select.origin import feature_store
 from spice_select.progress import Progress, Silent
 from spice_select.proxy import Proxy, find_proxy
-from spice_select.run import RunFolder, open_run
+from spice_select.run import IDENTITY, RunFolder, open_run
 from spice_select.store import atomic
 from spice_select.summary import summarise
 from spice_select.worker import compute_share, wait_for_end
@@ -89,12 +90,19 @@ def run_select(
         wait_for_end(folder)
         return Run(folder)
     with open_run(folder, identity, overwrite=overwrite) as run:
-        if run.finished:
+        if run.finished and not _harmed(run):
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
-            corpus_facts = _Corpus(corpus, rows, encoded, budget, identity, list(encoder.notes))
+            known = run.read_json(IDENTITY)
+            corpus_facts = _Corpus(corpus, rows, encoded, budget, known, list(encoder.notes))
             _fill(run, corpus_facts, settings, proxy, progress, clock)
         return Run(run.path)
+
+
+def _harmed(run: RunFolder) -> bool:
+    """Whether features of a finished run are altered or missing; not if all are gone, which frees the disk."""
+    store, manifest = feature_store(run.path, run.read_json(IDENTITY)), run.manifest() or {}
+    return any(store.folder.glob("part-*.parquet")) and bool(store.faults(manifest.get("parts", 0)))
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from spice_select.errors import InputError
 from spice_select.gradients import HookEngine, build
 from spice_select.gradients.backoff import features_within_memory
 from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gradients, exact_gram, gram
+from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.preconditioner import AdamState
 from spice_select.gradients.stage import Gradients
-from spice_select.gradients.warm import Warm, adapter_hash, is_whole, load_warm, save_warm
+from spice_select.gradients.warm import Warm, adapter_hash, is_warm, load_warm, save_warm
 from spice_select.gradients.warmup import Warmup, train_warmup
 from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model
@@ -68,8 +69,10 @@ class ProxyEngine:
         settings: of the run.
         name: what the model is called.
         progress: told what goes on.
-        examples: what a warm-up draws from; needed with `--warmup-rows` only.
+        examples: what gradients will be asked of: rows too long for the model are refused when it is loaded. A warm-up
+            draws from them.
         folder: where a warm adapter is kept, so that a resumed run does not train it again.
+        origin: what the run's gradients are made from; an adapter kept by another run is not taken.
     """
 
     def __init__(
@@ -80,9 +83,10 @@ class ProxyEngine:
         *,
         examples: Sequence[Example] = (),
         folder: Path | None = None,
+        origin: str | None = None,
     ) -> None:
         self._settings, self._name, self._progress = settings, name, progress
-        self._examples, self._folder = examples, folder
+        self._examples, self._folder, self._origin = examples, folder, origin
 
     def gradients(self) -> Gradients:
         """The engine, bound to the loaded model."""
@@ -130,7 +134,8 @@ class ProxyEngine:
         with self._progress.task(f"Loading {self._name}", 1, "model") as advance:
             loaded = load_proxy(settings)
             advance(1)
-        warm = warmed(loaded.model, settings, self._examples, self._folder, self._progress)
+        refuse_long_rows(loaded.model, self._examples)
+        warm = warmed(loaded.model, settings, self._examples, self._folder, self._progress, origin=self._origin)
         engine = make_engine(settings, warm.state)
         build.check_affordable(engine, warm.model)
         uncaptured = engine.parameters.coverage(warm.model).uncaptured
@@ -147,6 +152,8 @@ def warmed(
     examples: Sequence[Example],
     folder: Path | None = None,
     progress: Progress | None = None,
+    *,
+    origin: str | None = None,
 ) -> Warm:
     """The model with the adapter whose gradients are asked for: as it is, trained on a few rows, or read from disk.
 
@@ -156,6 +163,7 @@ def warmed(
         examples: what a warm-up draws from.
         folder: where a warmed-up adapter is kept and found again; None to keep it nowhere.
         progress: told of the warm-up.
+        origin: written into the adapter that is kept; one of another is not taken.
 
     Raises:
         InputError: as `load_warm` and `train_warmup`.
@@ -167,7 +175,7 @@ def warmed(
     if asked.warmup_rows is None:
         return Warm(model=model, state=None)
     kept = folder / WARM if folder is not None else None
-    if kept is not None and is_whole(kept):
+    if kept is not None and is_warm(kept, origin=origin):
         return load_warm(kept, model, moments=moments)
     spec, device = build.lora_spec(asked), next(model.parameters()).device.type
     how = Warmup(rows=asked.warmup_rows, batch_tokens=batch_tokens(asked, device), seed=settings.selection.seed)
@@ -175,7 +183,7 @@ def warmed(
     with (progress or Silent()).task("Warming up", total, "rows") as advance:
         warm = train_warmup(model, examples, spec, how, loss=build.make_loss(asked), advance=advance)
     if kept is not None and warm.state is not None:
-        save_warm(kept, warm.model, warm.state, spec)
+        save_warm(kept, warm.model, warm.state, spec, origin=origin)
     return warm
 
 

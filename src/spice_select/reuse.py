@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from spice_select import outputs
-from spice_select.config import InterleavedSettings, SelectionSettings
 from spice_select.errors import InputError
+from spice_select.origin import feature_store, gradient_facts
 from spice_select.progress import Progress
 from spice_select.run import IDENTITY, RunFolder
-from spice_select.store import explained
-
-_ONLY_THE_CHOICE = (SelectionSettings.model_fields.keys() - {"seed"}) | InterleavedSettings.model_fields.keys()
-"""Settings that change what is chosen from the gradients, not the gradients. The seed draws LoRA and sketch."""
+from spice_select.store import explained, sum_path
 
 
 def reuse_gradients(run: RunFolder, progress: Progress) -> None:
@@ -22,26 +19,29 @@ def reuse_gradients(run: RunFolder, progress: Progress) -> None:
 
     Every fact of the two identities must be equal but those that concern the choice alone: same rows, proxy weights,
     template, gradient settings, device, precision and versions. Parts are hard-linked (copied where links are not
-    possible); each is checked against its SHA-256 before it is used, as any part is.
+    possible), those alone that are whole and of this origin; each is checked again before it is used, as any part is.
     """
-    if any((run.path / outputs.FEATURES).glob("*.parquet")):
+    features = run.path / outputs.FEATURES
+    if any(features.glob("*.parquet")):
         return
-    wanted = _facts(run.read_json(IDENTITY))
-    found = [folder for folder in _neighbours(run) if _facts(_identity(folder)) == wanted]
-    if not found:
-        return
-    source = max(found, key=lambda folder: len(_parts(folder)))
-    with explained(run.path):
-        (run.path / outputs.FEATURES).mkdir(parents=True, exist_ok=True)
-        for path in _parts(source):
-            _link(path, run.path / outputs.FEATURES / path.name)
-    progress.note(f"The gradients are those of {source}, which asked for the same: taken from there.")
+    identity = run.read_json(IDENTITY)
+    wanted = gradient_facts(identity)
+    found = [folder for folder in _neighbours(run) if gradient_facts(_identity(folder)) == wanted]
+    for source in sorted(found, key=lambda folder: -len(_parts(folder))):
+        sound = _sound(source, identity)
+        if sound:
+            with explained(run.path):
+                features.mkdir(parents=True, exist_ok=True)
+                for path in sound:
+                    _link(path, features / path.name)
+            progress.note(f"The gradients are those of {source}, which asked for the same: taken from there.")
+            return
 
 
 def _neighbours(run: RunFolder) -> list[Path]:
-    """Runs with a still proxy beside this one, those that have gradients."""
+    """Runs beside this one that have gradients."""
     folders = sorted(run.path.resolve().parent.glob(f"*/{IDENTITY}"))
-    return [path.parent for path in folders if path.parent != run.path.resolve() and len(_parts(path.parent)) > 1]
+    return [path.parent for path in folders if path.parent != run.path.resolve() and _parts(path.parent)]
 
 
 def _identity(folder: Path) -> Mapping[str, Any]:
@@ -49,16 +49,20 @@ def _identity(folder: Path) -> Mapping[str, Any]:
         identity = RunFolder(folder).read_json(IDENTITY)
     except InputError:  # damaged, and none of this run's business
         return {}
-    return identity if isinstance(identity, dict) and identity.get("schedule") != "interleaved" else {}
-
-
-def _facts(identity: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in identity.items() if name not in _ONLY_THE_CHOICE}
+    return identity if isinstance(identity, dict) else {}
 
 
 def _parts(folder: Path) -> list[Path]:
-    files = [*sorted((folder / outputs.FEATURES).glob("part-*")), folder / outputs.FIDELITY]
-    return [path for path in files if path.suffix in (".parquet", ".sha256", ".json") and path.is_file()]
+    return sorted((folder / outputs.FEATURES).glob("part-*.parquet"))
+
+
+def _sound(folder: Path, identity: Mapping[str, Any]) -> list[Path]:
+    """The parts that are whole and of the wanted origin, their sums, and the check of the sketch."""
+    store, names = feature_store(folder, identity), [path.stem.removeprefix("part-") for path in _parts(folder)]
+    numbers = [int(name) for name in names if name.isdigit()]
+    sound = [store.path(number) for number in numbers if store.is_finished(number)]
+    extra = [folder / outputs.FIDELITY] if sound and (folder / outputs.FIDELITY).is_file() else []
+    return [*sound, *(sum_path(path) for path in sound), *extra]
 
 
 def _link(source: Path, target: Path) -> None:

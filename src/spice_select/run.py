@@ -36,7 +36,10 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether every output is there and unaltered since the manifest was written."""
-        manifest = self.manifest()
+        try:
+            manifest = self.manifest()
+        except InputError:  # damaged: it is written again, from what is there
+            return False
         return manifest is not None and all(
             (self.path / name).is_file() and sha256(self.path / name) == digest
             for name, digest in manifest.get("outputs", {}).items()
@@ -50,18 +53,30 @@ class RunFolder:
         """A JSON file of the run, or None where there is none yet."""
         return _read_json(self.path / name)
 
+    def output(self, name: str) -> Path:
+        """The path of an output of a finished run. Raises InputError where it is missing or was altered since."""
+        path, sums = self.path / name, (self.manifest() or {}).get("outputs", {})
+        if not path.is_file() or sha256(path) != sums.get(name):
+            fault = "was altered after the run" if path.is_file() else "is missing"
+            raise InputError(
+                f"{path} {fault}, so what it holds is no longer what was chosen. Run the same `spice select` command "
+                "again: it writes the file anew."
+            )
+        return path
+
     def write_text(self, name: str, text: str) -> None:
+        """Write a JSON file; halves of surrogate pairs, which names of files can hold, as their JSON escapes."""
         with atomic(self.path / name) as aside:
-            aside.write_text(text, encoding="utf-8")
+            aside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def write_json(self, name: str, content: Any) -> None:
         self.write_text(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def write_lines(self, name: str, records: Iterable[dict[str, Any]]) -> None:
-        """Write JSON lines, one record each."""
+        """Write JSON lines, one record each; half a surrogate pair as its JSON escape, so that the file is UTF-8."""
         with (
             atomic(self.path / name) as aside,
-            aside.open("w", encoding="utf-8", errors="surrogatepass") as handle,
+            aside.open("w", encoding="utf-8", errors="backslashreplace") as handle,
         ):
             for record in records:
                 handle.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
@@ -79,7 +94,8 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
     Args:
         path: the folder; made if absent.
         identity: flat, JSON-ready facts that determine the result.
-        overwrite: throw away what another identity left there.
+        overwrite: throw away what another identity left there. Where that has computed nothing yet (it was refused by
+            its model, say) it is thrown away in any case.
 
     Raises:
         InputError: the folder belongs to another run (the differences are listed), is something other than a run
@@ -93,9 +109,9 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
         _acquire(lock, path)
         sweep(path)
         found = _read_json(path / IDENTITY)
-        wanted = json.loads(json.dumps(identity))
+        wanted = comparable(identity, found)
         if found is not None and found != wanted:
-            if not overwrite:
+            if not overwrite and _holds_work(path):
                 raise InputError(_differences(path, found, wanted))
             _clear(path)
             found = None
@@ -156,6 +172,26 @@ def _differences(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
     )
 
 
+def comparable(identity: Mapping[str, Any], there: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An identity as JSON has it, without facts that a folder was written before they were recorded."""
+    facts: dict[str, Any] = json.loads(json.dumps(identity))
+    lacks = [] if there is None else [name for name in _LATER if name not in there]
+    return {name: value for name, value in facts.items() if name not in lacks}
+
+
+_LATER = ("model_files_sha256",)
+
+
+def _holds_work(path: Path) -> bool:
+    """Whether there is anything that a run has not written before its first result."""
+    return any(
+        entry.is_file() and not any(entry.match(pattern) for pattern in _BEFORE_WORK) for entry in path.rglob("*")
+    )
+
+
+_BEFORE_WORK = (IDENTITY, LOCK, "config.yaml", "process-*.lock", "worker-*.log", "*.part")
+
+
 def _clear(path: Path) -> None:
     # the identity goes last: if this is cut short, the folder is still known for a run
     for entry in sorted(path.iterdir(), key=lambda entry: entry.name == IDENTITY):
@@ -173,6 +209,6 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(
-            f"{path} is damaged ({error}). Pass another --out, or delete this folder to start anew."
-        ) from error
+        again = "Run the same command again: it is written anew."
+        anew = "Pass another --out, or delete this folder to start anew."
+        raise InputError(f"{path} is damaged ({error}). {again if path.name == MANIFEST else anew}") from error

@@ -10,7 +10,7 @@ import numpy as np
 
 from spice_select.chosen import Chosen
 from spice_select.data.records import Drop, Example
-from spice_select.diagnosis.interaction import interaction
+from spice_select.diagnosis.interaction import interaction, later
 from spice_select.store import FeatureBlock
 
 
@@ -48,11 +48,12 @@ class Summary:
         information: log det(I + αΣ g gᵀ) of the chosen rows.
         random_mean, random_std, random_max, random_draws: the same for random picks of as many rows.
         certified: information as a share of a proven upper bound on the best possible.
+        certified_for: the choices that the bound holds for, in words.
         bound: name of that bound.
         proof_seconds: what the proof took.
         curvature: total curvature of log det over the usable rows; None where it was not computed.
         promised: share of the best possible that curvature promises greedy with λ = 0; None likewise.
-        conflicting: share of picks whose gradient opposes the mean of those before.
+        conflicting: share of picks whose gradient opposes the mean of those before; the first of each pool aside.
         interaction: median share of a pick's base that the picks before it take away, |ε|/base; None if too few picks.
         conflict_with_gain, conflict_with_epsilon: Spearman of conflict with Δ and with |ε| over the picks; None where
             none conflicts.
@@ -88,6 +89,7 @@ class Summary:
     sketch: str
     sign_flips: float
     stopped: str
+    certified_for: str = "this many rows"
     bound: str = ""
     proof_seconds: float = 0.0
     curvature: float | None = None
@@ -119,6 +121,7 @@ def summarise(
     """Gather the numbers of a run; `normalise` is the rule that the gradients were scaled by."""
     features, selection, fidelity = chosen.features, chosen.selection, chosen.fidelity
     versus, picks, parts = chosen.versus, selection.indices, interaction(selection)
+    rest = later(selection.pools)
     return Summary(
         rows=rows,
         usable=len(features.rows),
@@ -138,6 +141,7 @@ def summarise(
         random_max=float(versus.draws.max()),
         random_draws=len(versus.draws),
         certified=chosen.certificate.ratio,
+        certified_for=_rivals(chosen),
         bound=chosen.certificate.best,
         proof_seconds=chosen.certificate.seconds,
         curvature=chosen.curvature.value if chosen.curvature else None,
@@ -145,7 +149,7 @@ def summarise(
         interaction=_known(parts.share),
         conflict_with_gain=_known(parts.conflict_with_gain),
         conflict_with_epsilon=_known(parts.conflict_with_epsilon),
-        conflicting=float(np.mean(selection.conflicts > 0)),
+        conflicting=float(np.mean(selection.conflicts[rest] > 0)) if rest.any() else 0.0,
         first_gain=float(selection.gains[0]),
         last_gain=float(selection.gains[-1]),
         sketch=fidelity.sketch if fidelity else "",
@@ -159,6 +163,12 @@ def summarise(
         ],
         seconds=dict(seconds),
     )
+
+
+def _rivals(chosen: Chosen) -> str:
+    if chosen.certificate.max_cost is not None:
+        return f"{chosen.certificate.max_cost:,.0f} tokens"
+    return "as many rows of every pool" if chosen.by_pool else "this many rows"
 
 
 def _known(value: float) -> float | None:

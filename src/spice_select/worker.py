@@ -22,12 +22,12 @@ from spice_select.engines import Place, SharedExecutor
 from spice_select.engines.shared import is_held
 from spice_select.errors import InputError, SpiceError
 from spice_select.gradients.stage import compute_parts
-from spice_select.gradients.warm import is_whole
+from spice_select.gradients.warm import is_warm
 from spice_select.identity import identity_of
+from spice_select.origin import feature_store, origin_of
 from spice_select.progress import Silent
 from spice_select.proxy import WARM, Proxy, ProxyEngine, find_proxy
-from spice_select.run import IDENTITY, LOCK, MANIFEST
-from spice_select.store import PartStore
+from spice_select.run import IDENTITY, LOCK, MANIFEST, comparable
 
 PATIENCE = 900.0
 """Seconds to wait for the first process to begin."""
@@ -67,18 +67,17 @@ def compute_share(
             "--schedule interleaved in several processes: its pools come one after the other. Start one process."
         )
     wait_for(lambda: (folder / IDENTITY).is_file(), folder)
-    _require_same(folder, identity)
-    features = folder / outputs.FEATURES
+    identity = _require_same(folder, identity)
+    store, origin = feature_store(folder, identity), origin_of(identity)
     if settings.gradients.warmup_rows is not None:
-        wait_for(lambda: is_whole(features / WARM), folder)
-    engine = ProxyEngine(settings, proxy.identity.name, Silent(), examples=examples, folder=features)
-    store = PartStore(features)
+        wait_for(lambda: is_warm(store.folder / WARM, origin=origin), folder)
+    engine = ProxyEngine(settings, proxy.identity.name, Silent(), examples=examples, folder=store.folder, origin=origin)
     compute_parts(
         examples,
         engine.gradients,
         store,
         batch_tokens=proxy.batch_tokens(settings.gradients),
-        executor=SharedExecutor(store=store, place=place),
+        executor=SharedExecutor(folder=store.folder, place=place),
     )
 
 
@@ -104,12 +103,15 @@ def wait_for(ready: Callable[[], bool], folder: Path, *, poll: float = 0.2) -> N
         time.sleep(poll)
 
 
-def _require_same(folder: Path, identity: Mapping[str, Any]) -> None:
-    there, here = json.loads((folder / IDENTITY).read_text(encoding="utf-8")), json.loads(json.dumps(identity))
+def _require_same(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The identity of the run that is there, if it is that of this process."""
+    there: dict[str, Any] = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
+    here = comparable(identity, there)
     differ = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
     if differ:
         shown = "; ".join(f"{name}: there {there.get(name)!r}, here {here.get(name)!r}" for name in differ[:6])
         raise InputError(f"{folder} is another run than this process would help with: {shown}")
+    return there
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -31,7 +31,7 @@ def write(store: PartStore, part: int) -> None:
 
 def process(store: PartStore, rank: int, world: int, done: list[int], **options):
     """An executor's run in a thread of its own, which stands for a process."""
-    executor = SharedExecutor(store=store, place=Place(rank=rank, world=world), poll=0.01, **options)
+    executor = SharedExecutor(folder=store.folder, place=Place(rank=rank, world=world), poll=0.01, **options)
 
     def open_work():
         def work(part: int) -> None:
@@ -41,7 +41,9 @@ def process(store: PartStore, rank: int, world: int, done: list[int], **options)
         return work
 
     seen: list[int] = []
-    thread = threading.Thread(target=lambda: executor.run(range(7), open_work, seen=seen.append))
+    thread = threading.Thread(
+        target=lambda: executor.run(range(7), open_work, finished=store.is_finished, seen=seen.append)
+    )
     thread.start()
     return thread, seen
 
@@ -84,7 +86,8 @@ def test_a_process_whose_work_fails_leaves_its_mark(tmp_path: Path) -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        SharedExecutor(store=PartStore(tmp_path), place=Place(rank=1, world=2)).run([1], open_work)
+        executor = SharedExecutor(folder=tmp_path, place=Place(rank=1, world=2))
+        executor.run([1], open_work, finished=lambda part: False)
     assert is_held(tmp_path / "process-1.lock") is False
 
 
@@ -120,7 +123,7 @@ def test_a_place_that_cannot_be_is_refused(environment) -> None:
 
 def test_the_executor_follows_environment_and_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def chosen(device: str = "auto") -> object:
-        return executor_for(tmp_path, PartStore(tmp_path), device=device)
+        return executor_for(tmp_path, tmp_path, device=device)
 
     assert isinstance(chosen(), LocalExecutor)
     monkeypatch.setattr("spice_select.engines.choose.visible_gpus", lambda: ["cuda:0", "cuda:1"])

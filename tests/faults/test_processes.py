@@ -65,9 +65,9 @@ def test_a_process_for_each_device_shares_a_run(asked, whole, tmp_path, monkeypa
         f"stage.PART_TOKENS = {PART_TOKENS}; worker.main(sys.argv[1:])\n"
     )
 
-    def two_devices(folder, store, **options):
+    def two_devices(folder, meeting, **options):
         command = (sys.executable, "-c", script)
-        return DeviceExecutor(folder=folder, store=store, devices=("cpu", "cpu"), worker=command)
+        return DeviceExecutor(folder=folder, meeting=meeting, devices=("cpu", "cpu"), worker=command)
 
     monkeypatch.setattr(PartStore, "write", noted)
     monkeypatch.setattr("spice_select.offline.executor_for", two_devices)
@@ -82,9 +82,9 @@ def test_a_worker_that_cannot_begin_is_noticed(asked, whole, tmp_path, monkeypat
     monkeypatch.setattr(stage, "PART_TOKENS", PART_TOKENS)
     told = []
 
-    def no_worker(folder, store, **options):
+    def no_worker(folder, meeting, **options):
         command = (sys.executable, "-c", "raise SystemExit('no such device')")
-        return DeviceExecutor(folder=folder, store=store, devices=("cpu", "cpu"), worker=command, tell=told.append)
+        return DeviceExecutor(folder=folder, meeting=meeting, devices=("cpu", "cpu"), worker=command, tell=told.append)
 
     monkeypatch.setattr("spice_select.offline.executor_for", no_worker)
     spice.select(asked[1], out=tmp_path / "r", **as_options(asked))

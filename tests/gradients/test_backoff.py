@@ -16,6 +16,8 @@ from .examples import mixed_batch
 ENGINE = HookEngine(LoraGradients(LoraSpec(rank=4)), SparseJL(32))
 CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"
 
+CUBLAS_MESSAGE = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+
 
 class Cramped:
     """An engine that fails above a number of rows."""
@@ -30,7 +32,10 @@ class Cramped:
         return ENGINE.features(model, examples)
 
 
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError(CPU_MESSAGE)])
+ERRORS = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError(CPU_MESSAGE), RuntimeError(CUBLAS_MESSAGE)]
+
+
+@pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_a_batch_that_does_not_fit_is_halved_until_it_does(most, error):
     model, batch = tiny_model("llama"), mixed_batch()

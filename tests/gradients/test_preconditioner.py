@@ -7,10 +7,11 @@ from torch import nn
 
 from spice_select.errors import InputError
 from spice_select.gradients import HookEngine, LoopEngine, LoraGradients
+from spice_select.gradients.optimizer_state import read_optimizer
 from spice_select.gradients.preconditioner import AdamDiagonal, AdamState, AdamUpdate, Moments
-from spice_select.gradients.warm import adapter_weights, is_whole, load_warm, read_optimizer, save_warm
+from spice_select.gradients.warm import is_warm, load_warm, save_warm
 from spice_select.gradients.warmup import Warmup, train_warmup
-from spice_select.models.lora import LoraSpec
+from spice_select.models.lora import LoraSpec, adapter_weights
 from spice_select.sketch import Block, Identity, SparseJL
 from spice_select.testing.models import tiny_model
 
@@ -111,7 +112,7 @@ def test_a_warm_up_is_the_adamw_that_anyone_would_write():
     from torch.nn import functional
 
     from spice_select.gradients.lora import initial_a
-    from spice_select.models.lora import attach_lora
+    from spice_select.models.lora import adapter_weights, attach_lora
 
     trained = warm(batch_tokens=25)
     model = tiny_model("llama")
@@ -151,7 +152,7 @@ def test_a_warm_up_moves_both_halves_and_repeats_itself():
 def test_a_warm_adapter_comes_back_from_disk_bit_for_bit(tmp_path):
     trained, path = warm(), tmp_path / "warm.safetensors"
     save_warm(path, trained.model, trained.state, SMALL)
-    assert is_whole(path)
+    assert is_warm(path)
     back = load_warm(path, tiny_model("llama"), moments=True)
     for one, other in ((trained, back),):
         engines = [HookEngine(LoraGradients(), SparseJL(64), preconditioner=AdamUpdate(w.state)) for w in (one, other)]
@@ -160,7 +161,7 @@ def test_a_warm_adapter_comes_back_from_disk_bit_for_bit(tmp_path):
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
     path.write_bytes(content)
-    assert not is_whole(path)
+    assert not is_warm(path)
 
 
 @pytest.fixture
@@ -213,6 +214,108 @@ def test_a_pickle_that_would_run_code_is_refused_even_then(checkpoint, capsys):
     assert "run by a pickle" not in capsys.readouterr().out
 
 
+def rewritten(path, change):
+    """The checkpoint's optimizer state, changed."""
+    file = path / "optimizer.pt"
+    content = torch.load(file, weights_only=True)
+    torch.save(change(content), file)
+    return file
+
+
+def own_names(model):
+    known = {id(p) for p in adapter_weights(model).values()}
+    return [name for name, p in model.named_parameters() if id(p) in known]
+
+
+def same_moments(found, trained):
+    return all(
+        torch.equal(found.moments[name].first, own.first) and torch.equal(found.moments[name].second, own.second)
+        for name, own in trained.state.moments.items()
+    )
+
+
+@pytest.mark.parametrize("wrapper", ["", "module.", "_fsdp_wrapped_module.", "_orig_mod."])
+def test_moments_under_names_are_told_apart_by_them_in_whatever_order(checkpoint, wrapper):
+    """As accelerate leaves them under FSDP, in `optimizer.bin`; several layers here have the same shape."""
+    path, trained = checkpoint
+    names = own_names(trained.model)
+
+    def named(content):
+        states = {f"{wrapper}{name}": content["state"][number] for number, name in enumerate(names)}
+        turned = list(reversed(states))
+        group = {**content["param_groups"][0], "params": turned}
+        return {"state": {name: states[name] for name in turned}, "param_groups": [group]}
+
+    rewritten(path, named).rename(path / "optimizer.bin")
+    found = load_warm(path, tiny_model("llama"), moments=True, allow_pickle=True)
+    assert same_moments(found.state, trained)
+
+
+def test_moments_in_several_groups_are_told_apart_by_the_names_that_torch_keeps(checkpoint):
+    """LoRA+ gives A and B rates of their own."""
+    path, trained = checkpoint
+    names = own_names(trained.model)
+
+    def grouped(content):
+        halves = [[i for i, name in enumerate(names) if half in name] for half in ("lora_B", "lora_A")]
+        group = content["param_groups"][0]
+        groups = [{**group, "params": half, "param_names": [names[i] for i in half]} for half in halves]
+        return {"state": content["state"], "param_groups": groups}
+
+    file = rewritten(path, grouped)
+    assert same_moments(read_optimizer(file, trained.model, allow_pickle=True), trained)
+
+    def nameless(content):
+        return {**content, "param_groups": [{**g, "param_names": g["params"]} for g in content["param_groups"]]}
+
+    rewritten(path, nameless)
+    with pytest.raises(InputError, match="2 groups without names"):
+        read_optimizer(file, trained.model, allow_pickle=True)
+
+
+def test_names_of_another_adapter_are_refused_though_the_shapes_fit(checkpoint):
+    path, trained = checkpoint
+
+    def renamed(content):
+        names = [f"{name}_of_another" for name in own_names(trained.model)]
+        return {**content, "param_groups": [{**content["param_groups"][0], "param_names": names}]}
+
+    file = rewritten(path, renamed)
+    with pytest.raises(InputError, match=r"names differ .*_of_another"):
+        read_optimizer(file, trained.model, allow_pickle=True)
+
+
+def test_parameters_that_made_different_numbers_of_steps_have_no_one_state(checkpoint):
+    path, trained = checkpoint
+
+    def uneven(content):
+        content["state"][1]["step"] = torch.tensor(2.0)
+        return content
+
+    file = rewritten(path, uneven)
+    with pytest.raises(InputError, match="different numbers of steps"):
+        read_optimizer(file, trained.model, allow_pickle=True)
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b"not a pickle", lambda b: b[:9]]
+)
+def test_a_damaged_optimizer_is_explained(checkpoint, harm):
+    path, trained = checkpoint
+    file = path / "optimizer.pt"
+    file.write_bytes(harm(file.read_bytes()))
+    with pytest.raises(InputError, match="not the state of an Adam optimizer"):
+        read_optimizer(file, trained.model, allow_pickle=True)
+
+
+@pytest.mark.parametrize("content", [[], {}, {"state": {}, "param_groups": []}, {"state": [], "param_groups": [3]}, 7])
+def test_what_is_no_optimizer_is_explained(checkpoint, content):
+    path, trained = checkpoint
+    torch.save(content, path / "optimizer.pt")
+    with pytest.raises(InputError, match=r"optimizer\.pt: "):
+        read_optimizer(path / "optimizer.pt", trained.model, allow_pickle=True)
+
+
 def test_an_optimizer_of_another_adapter_is_refused(checkpoint):
     path, _ = checkpoint
     other = train_warmup(tiny_model("llama"), ROWS, LoraSpec(rank=3), Warmup(rows=2)).model
@@ -240,3 +343,86 @@ def test_moments_that_are_missing_or_sick_are_refused():
         AdamState(moments={"x": Moments(torch.full((1, 1), torch.nan), torch.ones(1, 1))}, steps=1)
     with pytest.raises(InputError, match="no steps"):
         AdamState(moments={}, steps=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("ia3", "of the kind IA3"), ("head", "adapts the output head"), ("layers", "8 of its tensors .*other layers")],
+)
+def test_an_adapter_whose_gradients_would_not_be_those_of_its_lora_is_refused(tmp_path, kind, words):
+    """PEFT loads each of them, the last in silence: tensors of layers that the model lacks are ignored."""
+    from peft import IA3Config, LoraConfig, get_peft_model
+
+    ours = {"r": 4, "task_type": "CAUSAL_LM"}
+    config = {
+        "ia3": IA3Config(target_modules=["q_proj", "up_proj"], feedforward_modules=["up_proj"], task_type="CAUSAL_LM"),
+        "head": LoraConfig(target_modules=["q_proj", "lm_head"], **ours),
+        "layers": LoraConfig(target_modules=["q_proj", "up_proj"], **ours),
+    }[kind]
+    model = tiny_model("llama")
+    own = model.model.layers
+    if kind == "layers":
+        model.model.layers = nn.ModuleList([*own, *tiny_model("llama").model.layers])
+    get_peft_model(model, config).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=words):
+        load_warm(tmp_path, tiny_model("llama"), moments=False)
+
+
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "adapter_config.json"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"peft_type": "none known"}', b"\xff\xfe"])
+def test_a_damaged_adapter_is_explained(checkpoint, name, content):
+    path, _ = checkpoint
+    (path / name).write_bytes(content)
+    with pytest.raises(InputError, match="damaged or does not fit"):
+        load_warm(path, tiny_model("llama"), moments=False)
+
+
+def test_a_warm_adapter_has_the_same_bytes_each_time_and_knows_its_origin(tmp_path):
+    trained = warm()
+    for number in range(8):
+        save_warm(tmp_path / f"{number}.safetensors", trained.model, trained.state, SMALL, origin="one")
+    assert len({path.read_bytes() for path in tmp_path.glob("*.safetensors")}) == 1
+    assert is_warm(tmp_path / "0.safetensors")
+    assert is_warm(tmp_path / "0.safetensors", origin="one")
+    assert not is_warm(tmp_path / "0.safetensors", origin="two")
+
+
+def rewrite(path, change_tensors=lambda tensors: tensors, facts=None):
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(path, "pt") as file:
+        tensors, known = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    save_file(change_tensors(tensors), path, known if facts is None else {"warm": facts})
+
+
+def without(tensors, prefix):
+    """All but the first tensor of a kind."""
+    gone = next(name for name in sorted(tensors) if name.startswith(prefix))
+    return {name: tensor for name, tensor in tensors.items() if name != gone}
+
+
+HARMS = {
+    "another width": lambda tensors: {name: torch.cat([t, t], dim=1) for name, t in tensors.items()},
+    "a missing half": lambda tensors: without(tensors, "parameter:"),
+    "missing moments": lambda tensors: without(tensors, "exp_avg_sq:"),
+    "no moments": lambda tensors: {name: t for name, t in tensors.items() if name.startswith("parameter:")},
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_warm_adapter_that_does_not_fit_is_explained(tmp_path, harm):
+    trained, path = warm(), tmp_path / "warm.safetensors"
+    save_warm(path, trained.model, trained.state, SMALL)
+    rewrite(path, HARMS[harm])
+    with pytest.raises(InputError, match=r"warm\.safetensors: it is damaged or does not fit"):
+        load_warm(path, tiny_model("llama"), moments=True)
+
+
+@pytest.mark.parametrize("facts", ["{", "[1]", '{"steps": 3}'])
+def test_a_warm_adapter_whose_facts_are_damaged_is_explained(tmp_path, facts):
+    trained, path = warm(), tmp_path / "warm.safetensors"
+    save_warm(path, trained.model, trained.state, SMALL)
+    rewrite(path, facts=facts)
+    with pytest.raises(InputError, match=r"warm\.safetensors: it is damaged or does not fit"):
+        load_warm(path, tiny_model("llama"), moments=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.data.records import Example
@@ -33,6 +33,7 @@ def engine(batch: Sequence[Example]) -> BatchGradients:
     return BatchGradients(features=np.stack([rows, rows**2], 1).astype(np.float32), losses=rows, norms=rows)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 3000), min_size=1, max_size=80), st.integers(1, 5000))
 def test_parts_hold_every_position_once_and_end_when_full(lengths: list[int], budget: int) -> None:
     parts = plan_parts(lengths, batch_tokens=budget)

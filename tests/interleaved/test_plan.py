@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spice_select as spice
@@ -10,6 +10,7 @@ from spice_select.errors import InputError
 from spice_select.interleaved.plan import plan_pools
 
 
+@settings(deadline=None)
 @given(
     n=st.integers(1, 200),
     pool_size=st.integers(1, 50),

@@ -63,6 +63,31 @@ def test_overwrite_throws_the_other_run_away(tmp_path: Path) -> None:
         assert not (run.path / "selected.jsonl").exists()
 
 
+def test_a_run_that_has_computed_nothing_gives_way_without_being_asked(tmp_path: Path) -> None:
+    """Refused by its model, say: the mended command may use the same folder."""
+    with open_run(tmp_path / "r", IDENTITY) as run:
+        run.write_text("config.yaml", "corpus: x")
+        (run.path / "gradients").mkdir()
+        (run.path / "gradients" / "process-0.lock").touch()
+    changed = {**IDENTITY, "budget": "5%"}
+    with open_run(tmp_path / "r", changed) as run:
+        assert run.read_json("identity.json") == changed
+        assert not (run.path / "config.yaml").exists()
+    (tmp_path / "r" / "gradients").mkdir()
+    (tmp_path / "r" / "gradients" / "part-00000.parquet").touch()
+    with pytest.raises(InputError, match="--overwrite"), open_run(tmp_path / "r", IDENTITY):
+        pass
+
+
+def test_a_run_that_has_computed_nothing_keeps_what_a_person_put_there(tmp_path: Path) -> None:
+    with open_run(tmp_path / "r", IDENTITY):
+        pass
+    (tmp_path / "r" / "notes.md").write_text("mine")
+    with pytest.raises(InputError, match="--overwrite"), open_run(tmp_path / "r", {**IDENTITY, "budget": "5%"}):
+        pass
+    assert (tmp_path / "r" / "notes.md").exists()
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match=r"thesis\.tex"), open_run(tmp_path, IDENTITY, overwrite=True):

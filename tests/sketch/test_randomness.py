@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.sketch import Stream
 
 
+@settings(deadline=None)
 @given(start=st.integers(0, 1000), count=st.integers(0, 300))
 def test_a_stretch_read_alone_equals_the_same_stretch_read_from_the_beginning(start, count):
     whole = Stream(7, "layer", "signs").words(start + count)

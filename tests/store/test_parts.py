@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.store import FeatureBlock, PartStore, atomic
+from spice_select.store import FeatureBlock, PartStore, atomic, is_whole, sha256, write_sum
 
 
 def block(rows: list[int], dim: int = 3, seed: int = 0) -> FeatureBlock:
@@ -48,7 +48,7 @@ def test_the_same_block_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_missing_part_is_an_error_not_zeros(tmp_path: Path) -> None:
     store = PartStore(tmp_path)
     store.write(0, block([0]))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InputError, match="missing"):
         store.read(2)
 
 
@@ -128,3 +128,79 @@ def test_a_really_full_disk_is_explained(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "grew beyond" in done.stdout
     assert list(folder.iterdir()) == []
+
+
+def test_a_part_of_another_origin_is_neither_finished_nor_read(tmp_path: Path) -> None:
+    PartStore(tmp_path, "one").write(0, block([0, 1]))
+    assert PartStore(tmp_path, "one").is_finished(0)
+    assert not PartStore(tmp_path, "two").is_finished(0)
+    with pytest.raises(InputError, match="another run"):
+        PartStore(tmp_path, "two").read(1)
+
+
+def test_a_part_from_before_there_were_origins_can_be_read_but_is_not_built_upon(tmp_path: Path) -> None:
+    PartStore(tmp_path).write(0, block([0, 1]))
+    store = PartStore(tmp_path, "one")
+    assert same(store.read(1), block([0, 1]))
+    assert store.faults(1) == {}
+    assert not store.is_finished(0)
+
+
+def test_a_part_of_other_rows_is_not_the_one_that_is_due(tmp_path: Path) -> None:
+    store, whole = PartStore(tmp_path, "one"), block([4, 7])
+    store.write(0, whole)
+    due = {"row": [4, 7], "tokens": whole.tokens.tolist()}
+    assert store.is_finished(0, due)
+    assert not store.is_finished(0, {**due, "row": [7, 4]})
+    assert not store.is_finished(0, {"row": [4]})
+    assert not store.is_finished(0, {"no such column": [4, 7]})
+
+
+@pytest.mark.parametrize("harm", [_truncate, _flip_a_bit, Path.unlink])
+def test_a_harmed_part_is_not_read(tmp_path: Path, harm) -> None:
+    """Also where the harm lies in the numbers alone, which any Parquet reader would take."""
+    store = PartStore(tmp_path)
+    store.write(0, block([0]))
+    store.write(1, block([1, 2], dim=3))
+    harm(store.path(1))
+    with pytest.raises(InputError, match=r"part-00001.*(bytes do not match|missing).*same `spice select` command"):
+        store.read(2)
+    assert list(store.faults(2)) == [1]
+
+
+def test_a_part_altered_between_two_looks_is_not_read(tmp_path: Path, monkeypatch) -> None:
+    """Another process puts a sound part of other rows in its place while this one reads."""
+    store = PartStore(tmp_path)
+    store.write(0, block([0, 1]))
+    look = PartStore._rows
+
+    def then_replaced(self, part):
+        rows = look(self, part)
+        store.write(0, block([5, 6]))
+        return rows
+
+    monkeypatch.setattr(PartStore, "_rows", then_replaced)
+    with pytest.raises(InputError, match="does not belong"):
+        store.read(1)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"0" * 64])
+def test_a_sum_of_any_bytes_is_no_sum(tmp_path: Path, content: bytes) -> None:
+    store = PartStore(tmp_path)
+    store.write(0, block([0]))
+    (tmp_path / "part-00000.sha256").write_bytes(content)
+    assert not store.is_finished(0)
+
+
+def test_a_right_sum_of_what_is_no_part_is_not_finished(tmp_path: Path) -> None:
+    store = PartStore(tmp_path)
+    store.path(0).write_bytes(b"PAR1 not a part PAR1")
+    write_sum(store.path(0), sha256(store.path(0)))
+    assert is_whole(store.path(0))
+    assert not store.is_finished(0)
+    with pytest.raises(InputError, match="no Parquet"):
+        store.read(1)
+
+
+def test_no_parts_are_no_rows(tmp_path: Path) -> None:
+    assert len(PartStore(tmp_path).read(0).rows) == 0

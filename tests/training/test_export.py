@@ -12,6 +12,8 @@ from spice_select.data.formats import FORMATS as KNOWN
 from spice_select.data.records import Row
 from spice_select.errors import InputError
 from spice_select.training.export import TARGETS, Jsonl, LlamaFactory, Trl, export_run
+from spice_select.training.export.base import Origin
+from spice_select.training.export.card import card
 from tests.training.runs import CALL, FORMATS, OTHER_CALL, finished_run, lines, turns
 
 PAIR = {"messages": turns("question", "answer"), "source": "s"}
@@ -303,8 +305,8 @@ def test_an_unknown_target_is_told_the_nearest(tmp_path: Path) -> None:
 def test_the_card_says_from_what_and_how_and_by_which_hashes(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "r", [PAIR, LONG], "messages", budget="2", model="tiny")
     done = export_run(run, "trl")
-    card = (done.path / "README.md").read_text()
-    _, front, body = card.split("---\n", 2)
+    text = (done.path / "README.md").read_text()
+    _, front, body = text.split("---\n", 2)
     (file,) = (done.path / "data").iterdir()
     assert yaml.safe_load(front)["configs"][0]["data_files"] == [{"split": "train", "path": f"data/{file.name}"}]
     for words in ("2 rows chosen from 20", "`train.jsonl`", run.manifest["outputs"][outputs.SELECTED], "c" * 64):
@@ -366,3 +368,23 @@ def test_datasets_does_not_take_an_earlier_export_from_its_cache(tmp_path: Path)
             finished_run(tmp_path / rows[0]["messages"][0]["content"], rows, "messages"), "trl", out=tmp_path / "x"
         )
         assert read_trl(done.path) == [rows[0]["messages"]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "absent"),
+    [
+        ({}, ("log det(I + αΣ g gᵀ)", "penalty on gradient conflict"), ()),
+        ({"conflict_weight": 0.0}, ("log det",), ("penalty",)),
+        ({"objective": "target-variance"}, ("the drop in Σ_y", "penalty"), ("log det",)),
+        ({"schedule": "interleaved", "picker": "random"}, ("at random in each pool",), ("log det", "penalty")),
+        ({"schedule": "interleaved", "picker": "top-norm"}, ("the largest of",), ("log det", "penalty")),
+        ({"schedule": "global", "picker": "random"}, ("log det",), ("random",)),
+    ],
+)
+def test_the_card_claims_no_other_rule_than_the_run_s(settings, words, absent) -> None:
+    identity = {"model": "tiny", "corpus_rows": 20, "conflict_weight": 0.1, "schedule": "global", **settings}
+    facts = {"run": "r", "corpus": "a.jsonl", "selected_sha256": "c", "model": "m", "max_length": 9, "version": "0"}
+    origin = Origin(identity=identity, chosen=2, **facts)
+    said = card(origin, rows=2, as_pairs=False, data="data/x.parquet").split("## Columns")[0]
+    assert all(word in said for word in words)
+    assert not [word for word in absent if word in said]

@@ -19,6 +19,7 @@ class Executor(Protocol):
         parts: Sequence[int],
         open_work: Callable[[], Work],
         *,
+        finished: Callable[[int], bool],
         seen: Callable[[int], None] = lambda part: None,
     ) -> None:
         """Return when every part is in the store.
@@ -26,6 +27,7 @@ class Executor(Protocol):
         Args:
             parts: numbers of the parts that are missing; ascending, not empty.
             open_work: loads the model and gives the function that computes a part; called at most once.
+            finished: whether a part is in the store by now, whole and the one that is meant; costs a read of it.
             seen: told of each part that another process has finished.
         """
         ...
@@ -39,6 +41,7 @@ class LocalExecutor:
         parts: Sequence[int],
         open_work: Callable[[], Work],
         *,
+        finished: Callable[[int], bool],
         seen: Callable[[int], None] = lambda part: None,
     ) -> None:
         """See `Executor.run`."""

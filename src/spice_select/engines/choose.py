@@ -7,26 +7,25 @@ from spice_select.engines.base import Executor, LocalExecutor
 from spice_select.engines.devices import DeviceExecutor
 from spice_select.engines.places import Place
 from spice_select.engines.shared import SharedExecutor
-from spice_select.store import PartStore
 
 
 def executor_for(
-    folder: Path, store: PartStore, *, device: str, tell: Callable[[str], None] = lambda sentence: None
+    folder: Path, meeting: Path, *, device: str, tell: Callable[[str], None] = lambda sentence: None
 ) -> Executor:
     """Several processes under torchrun or accelerate, a process for each GPU with ``--device auto``, else this one.
 
     Args:
         folder: the run folder.
-        store: its parts.
+        meeting: where processes that share it leave their marks; see `SharedExecutor`.
         device: as the settings have it.
         tell: told in a sentence when a process is gone.
     """
     place = Place.of_environment()
     if place.world > 1:
-        return SharedExecutor(store=store, place=place, tell=tell)
+        return SharedExecutor(folder=meeting, place=place, tell=tell)
     devices = visible_gpus() if device == "auto" else []
     if len(devices) > 1:
-        return DeviceExecutor(folder=folder, store=store, devices=devices, tell=tell)
+        return DeviceExecutor(folder=folder, meeting=meeting, devices=devices, tell=tell)
     return LocalExecutor()
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from spice_select.engines.base import Work
 from spice_select.engines.places import Place
 from spice_select.engines.shared import SharedExecutor
-from spice_select.store import PartStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +21,14 @@ class DeviceExecutor:
 
     Attributes:
         folder: the run folder.
-        store: its parts.
+        meeting: where the processes leave their marks; see `SharedExecutor`.
         devices: e.g. ``("cuda:0", "cuda:1")``; this process's own first.
         tell: told in a sentence when a worker is gone.
         worker: the command that starts one; the run folder and its place follow.
     """
 
     folder: Path
-    store: PartStore
+    meeting: Path
     devices: Sequence[str]
     tell: Callable[[str], None] = lambda sentence: None
     worker: Sequence[str] = (sys.executable, "-m", "spice_select.worker")
@@ -39,18 +38,19 @@ class DeviceExecutor:
         parts: Sequence[int],
         open_work: Callable[[], Work],
         *,
+        finished: Callable[[int], bool],
         seen: Callable[[int], None] = lambda part: None,
     ) -> None:
         """See `Executor.run`. The workers are ended on leaving, however that happens."""
         work = open_work()  # first, so that a warm-up is on disk before the workers look for it
         with self._workers() as workers:
             shared = SharedExecutor(
-                store=self.store,
+                folder=self.meeting,
                 place=Place(rank=0, world=len(self.devices)),
                 tell=self.tell,
                 ended=lambda rank: workers[rank - 1].poll() is not None,
             )
-            shared.run(parts, lambda: work, seen=seen)
+            shared.run(parts, lambda: work, finished=finished, seen=seen)
 
     @contextlib.contextmanager
     def _workers(self) -> Iterator[list[subprocess.Popen[bytes]]]:

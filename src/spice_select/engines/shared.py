@@ -14,7 +14,7 @@ from pathlib import Path
 
 from spice_select.engines.base import Work
 from spice_select.engines.places import Place
-from spice_select.store import PartStore, explained
+from spice_select.store import explained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,16 +22,16 @@ class SharedExecutor:
     """One of several processes.
 
     Attributes:
-        store: the store they fill.
+        folder: where they leave their marks, the same for all: that of the parts.
         place: which of them this one is.
         tell: told in a sentence when a process is gone.
         ended: whether a process is known to have ended, by whoever started it.
-        poll: seconds between two looks at the store.
+        poll: seconds between two looks at what is missing.
         patience: seconds without a newly finished part after which processes that have not begun, or whose life
             cannot be told (a file system without locks), are given up.
     """
 
-    store: PartStore
+    folder: Path
     place: Place
     tell: Callable[[str], None] = lambda sentence: None
     ended: Callable[[int], bool] = lambda rank: False
@@ -44,24 +44,27 @@ class SharedExecutor:
         parts: Sequence[int],
         open_work: Callable[[], Work],
         *,
+        finished: Callable[[int], bool],
         seen: Callable[[int], None] = lambda part: None,
     ) -> None:
         """This process's share: every `world`-th part; process 0 returns when all are finished, the others before."""
         with self._present():
             work = open_work()
             for part in parts:
-                if self._owner(part) == self.place.rank and not self.store.is_finished(part):
+                if self._owner(part) == self.place.rank and not finished(part):
                     work(part)
             if self.place.rank == 0:
-                self._see_to([part for part in parts if self._owner(part) != 0], work, seen)
+                self._see_to([part for part in parts if self._owner(part) != 0], work, finished, seen)
 
     def _owner(self, part: int) -> int:
         return part % self.place.world
 
-    def _see_to(self, parts: Sequence[int], work: Work, seen: Callable[[int], None]) -> None:
+    def _see_to(
+        self, parts: Sequence[int], work: Work, is_finished: Callable[[int], bool], seen: Callable[[int], None]
+    ) -> None:
         missing, last = list(parts), time.monotonic()
         while missing:
-            finished = [part for part in missing if self.store.is_finished(part)]
+            finished = [part for part in missing if is_finished(part)]
             for part in finished:
                 missing.remove(part)
                 seen(part)
@@ -71,7 +74,7 @@ class SharedExecutor:
             orphan = next((part for part in missing if self._is_gone(self._owner(part), since=last)), None)
             if orphan is None:
                 time.sleep(self.poll)
-            elif not self.store.is_finished(orphan):  # it may have been its owner's last deed
+            elif not is_finished(orphan):  # it may have been its owner's last deed
                 work(orphan)
                 missing.remove(orphan)
                 last = time.monotonic()
@@ -86,13 +89,13 @@ class SharedExecutor:
         return not living
 
     def _file(self, rank: int) -> Path:
-        return self.store.folder / f"process-{rank}.lock"
+        return self.folder / f"process-{rank}.lock"
 
     @contextlib.contextmanager
     def _present(self) -> Iterator[None]:
         """Hold this process's lock; its file stays, free, which tells the first process that this one has ended."""
-        with explained(self.store.folder):
-            self.store.folder.mkdir(parents=True, exist_ok=True)
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         path = self._file(self.place.rank)
         if self.place.rank == 0:
             self._forget(is_held)
@@ -105,7 +108,7 @@ class SharedExecutor:
 
     def _forget(self, needed: Callable[[Path], bool | None]) -> None:
         """Remove the processes' files: at first those of an earlier run, lest one yet to begin be taken for dead."""
-        for path in self.store.folder.glob("process-*.lock"):
+        for path in self.folder.glob("process-*.lock"):
             if needed(path) is False:
                 path.unlink(missing_ok=True)
 

@@ -42,5 +42,8 @@ def features_within_memory(engine: Engine, model: nn.Module, examples: Sequence[
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch ran out of memory: its own exception on a GPU, a plain RuntimeError from the CPU's allocator."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    """Whether torch ran out of memory: its own exception on a GPU, a RuntimeError of the CPU's allocator or cuBLAS."""
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in _SIGNS)
+
+
+_SIGNS = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")

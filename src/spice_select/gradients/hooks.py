@@ -22,6 +22,7 @@ from spice_select.errors import InputError, SpiceError
 from spice_select.gradients.base import Attached, BatchGradients, Capture, Dense, Factored, Parameters
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
+from spice_select.gradients.lengths import check_lengths
 from spice_select.gradients.loop import only_leaves_trainable
 from spice_select.gradients.lora import LoraGradients
 from spice_select.gradients.loss import ResponseLoss, TokenMean, token_losses
@@ -89,8 +90,7 @@ class HookEngine:
 
     def _run(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
         plan = self._planned(model)
-        for example in examples:
-            _check_length(example, plan.limit)
+        check_lengths(examples, plan.limit)
         batch = PaddedBatch.of(examples, next(model.parameters()).device, plan.vocabulary)
         sums = _Sums(batch, plan.projection, self.preconditioner)
         with only_leaves_trainable(Attached(model, ())), ExitStack() as hooks:
@@ -175,14 +175,6 @@ class _Plan:
             conduct=seen,
             vocabulary=_vocabulary(model, head),
             limit=row_limit(model),
-        )
-
-
-def _check_length(example: Example, limit: RowLimit | None) -> None:
-    if limit is not None and example.num_tokens > limit.tokens:
-        raise InputError(
-            f"row {example.row} has {example.num_tokens} tokens: beyond {limit.tokens} {limit.reason}. Give "
-            f"--max-length {limit.tokens}"
         )
 
 

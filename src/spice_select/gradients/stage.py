@@ -78,7 +78,8 @@ def compute_parts(
     lengths = [example.num_tokens for example in examples]
     parts = plan_parts(lengths, batch_tokens=batch_tokens)
     sizes = [sum(lengths[position] for batch in part for position in batch) for part in parts]
-    finished = [_is_finished(store, number, examples, part) for number, part in enumerate(parts)]
+    due = [due_in(examples, part) for part in parts]
+    finished = [store.is_finished(number, rows) for number, rows in enumerate(due)]
     done = sum(size for size, there in zip(sizes, finished, strict=True) if there)
     if done:
         progress.note(f"Resuming: {sum(finished)} of {len(parts)} parts of the gradients are already there.")
@@ -93,24 +94,23 @@ def compute_parts(
 
         advances: list[Advance] = []
         if missing:
-            (executor or LocalExecutor()).run(missing, open_work, seen=lambda number: advances[0](sizes[number]))
+            (executor or LocalExecutor()).run(
+                missing,
+                open_work,
+                finished=lambda number: store.is_finished(number, due[number]),
+                seen=lambda number: advances[0](sizes[number]),
+            )
     return len(parts)
 
 
-def _is_finished(store: PartStore, number: int, examples: Sequence[Example], part: list[list[int]]) -> bool:
-    """Whether a part is there, whole, and of these rows; one of other rows (renamed, or from elsewhere) is given up."""
-    if not store.is_finished(number):
-        return False
+def due_in(examples: Sequence[Example], part: list[list[int]]) -> dict[str, list[int]]:
+    """What a part must hold, column by column, to be that of these examples; see `PartStore.is_finished`."""
     rows = [examples[position] for batch in part for position in batch]
-    due = {
+    return {
         "row": [row.row for row in rows],
         "tokens": [row.num_tokens for row in rows],
         "supervised": [row.num_supervised for row in rows],
     }
-    if store.holds(number, due):
-        return True
-    store.discard(number)
-    return False
 
 
 def compute_part(

@@ -15,8 +15,8 @@ from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.lora import initial_a
 from spice_select.gradients.loss import ResponseLoss, TokenMean, token_losses
 from spice_select.gradients.preconditioner import AdamState, Moments
-from spice_select.gradients.warm import Warm, adapter_weights
-from spice_select.models.lora import LoraSpec, attach_lora
+from spice_select.gradients.warm import Warm
+from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from spice_select.clock import Clock
 from spice_select.config import SelectSettings
 from spice_select.data.records import Example
-from spice_select.gradients.stage import Gradients, compute_part, plan_parts
+from spice_select.gradients.stage import Gradients, compute_part, due_in, plan_parts
 from spice_select.interleaved.folding import folded
 from spice_select.interleaved.moving import MovingProxy
 from spice_select.interleaved.opening import open_engine
@@ -28,6 +28,7 @@ class PoolGradients:
 
     Args:
         folder: where the parts lie.
+        origins: for each epoch, what its gradients are made from.
         examples: the corpus.
         plan: its pools.
         settings: of the gradients.
@@ -39,6 +40,7 @@ class PoolGradients:
     def __init__(
         self,
         folder: Path,
+        origins: Sequence[str],
         examples: Sequence[Example],
         plan: Plan,
         settings: SelectSettings,
@@ -46,15 +48,15 @@ class PoolGradients:
         moving: MovingProxy,
         clock: Clock,
     ) -> None:
-        self._folder, self._examples, self._plan, self._settings = folder, examples, plan, settings
-        self._moving, self._clock = moving, clock
+        self._folder, self._origins, self._examples, self._plan = folder, origins, examples, plan
+        self._settings, self._moving, self._clock = settings, moving, clock
         self._engine: Gradients | None = None
         self._advance: Advance = lambda amount: None
         self._parts = self._number(proxy.batch_tokens(settings.gradients))
         self._finished = {
-            (pool.epoch, number): self._store(pool).is_finished(number)
+            (pool.epoch, number): self._store(pool.epoch).is_finished(number, due_in(self._members(pool), part))
             for pool in plan.pools
-            for number in self._parts[pool.number]
+            for number, part in self._parts[pool.number].items()
         }
 
     @property
@@ -64,7 +66,7 @@ class PoolGradients:
 
     def of(self, pool: Pool) -> FeatureBlock:
         """A pool's gradients, rows in ascending order. Brings the proxy to the pool's state if any must be computed."""
-        store, parts = self._store(pool), self._parts[pool.number]
+        store, parts = self._store(pool.epoch), self._parts[pool.number]
         missing = [number for number in parts if not self._finished[pool.epoch, number]]
         if missing:
             with self._clock("training"):
@@ -79,7 +81,7 @@ class PoolGradients:
 
     def read(self) -> FeatureBlock:
         """All rows at the last epoch, in ascending order."""
-        return PartStore(self._folder).read(self.parts)
+        return self._store(self._plan.epochs - 1).read(self.parts)
 
     @contextlib.contextmanager
     def shown(self, progress: Progress) -> Iterator[None]:
@@ -103,9 +105,9 @@ class PoolGradients:
     def _members(self, pool: Pool) -> list[Example]:
         return [self._examples[position] for position in pool.positions]
 
-    def _store(self, pool: Pool) -> PartStore:
-        last = pool.epoch == self._plan.epochs - 1
-        return PartStore(self._folder if last else self._folder / f"epoch-{pool.epoch:03d}")
+    def _store(self, epoch: int) -> PartStore:
+        last = epoch == self._plan.epochs - 1
+        return PartStore(self._folder if last else self._folder / f"epoch-{epoch:03d}", self._origins[epoch])
 
     def _number(self, batch_tokens: int) -> dict[int, Parts]:
         """Parts numbered through each epoch."""

@@ -11,12 +11,12 @@ from torch import Tensor
 from spice_select.data.records import Example
 from spice_select.interleaved.plan import Plan
 from spice_select.interleaved.steps import ProxyTrainer, Step
-from spice_select.store import atomic, explained, sha256
+from spice_select.store import atomic, explained, is_whole, sha256, sum_path, write_sum
 
 KEPT = 2
 """Checkpoints kept: the newest, and the one before in case the newest is damaged."""
 
-_STEPS = "steps"
+_FACTS = "facts"  # one entry: several would come in an order of their own each time, and the bytes would differ
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,11 @@ class Checkpoints:
 
     Attributes:
         folder: where they lie.
+        origin: what the run is made from; states of others do not count. None: any counts.
     """
 
     folder: Path
+    origin: str | None = None
 
     def path(self, cycle: int) -> Path:
         return self.folder / f"cycle-{cycle:05d}.safetensors"
@@ -41,21 +43,32 @@ class Checkpoints:
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         with atomic(self.path(cycle)) as aside:
-            save_file(tensors, aside, {_STEPS: json.dumps([asdict(step) for step in steps])})
+            facts = {"steps": [asdict(step) for step in steps], "origin": self.origin, "cycle": cycle}
+            save_file(tensors, aside, {_FACTS: json.dumps(facts)})
             digest = sha256(aside)
-        with atomic(self.path(cycle).with_suffix(".sha256")) as aside:
-            aside.write_text(f"{digest}  {self.path(cycle).name}\n")
+        write_sum(self.path(cycle), digest)
         for old in sorted(self.folder.glob("cycle-*.safetensors"))[:-KEPT]:
-            old.with_suffix(".sha256").unlink(missing_ok=True)
+            sum_path(old).unlink(missing_ok=True)
             old.unlink()
 
     def newest(self, limit: int) -> int | None:
-        """The highest cycle up to `limit` whose file is whole; None where there is none."""
+        """The highest cycle up to `limit` whose file is whole and of this run; None where there is none."""
         for path in sorted(self.folder.glob("cycle-*.safetensors"), reverse=True):
-            cycle, recorded = int(path.stem.removeprefix("cycle-")), path.with_suffix(".sha256")
-            if cycle <= limit and recorded.is_file() and recorded.read_text().split()[:1] == [sha256(path)]:
-                return cycle
+            cycle = path.stem.removeprefix("cycle-")
+            if cycle.isdigit() and int(cycle) <= limit and is_whole(path) and self._is_own(int(cycle)):
+                return int(cycle)
         return None
+
+    def _is_own(self, cycle: int) -> bool:
+        """A file's sum goes with it when it is copied or renamed; what it says of itself tells it from others."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path(cycle), "pt") as file:
+                facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+        except (SafetensorError, ValueError):
+            return False
+        return self.origin in (None, facts.get("origin")) and facts.get("cycle") == cycle
 
     def load(self, cycle: int) -> tuple[dict[str, Tensor], list[Step]]:
         """A state that `newest` named, and the steps that led to it."""
@@ -63,7 +76,7 @@ class Checkpoints:
 
         with safe_open(self.path(cycle), "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            log = json.loads(file.metadata()[_STEPS])
+            log = json.loads(file.metadata()[_FACTS])["steps"]
         return tensors, [Step(**step) for step in log]
 
 

@@ -12,6 +12,7 @@ from spice_select.data.records import Example
 from spice_select.gradients.backoff import features_within_memory
 from spice_select.gradients.build import check_affordable, lora_spec, make_engine
 from spice_select.gradients.fidelity import Fidelity, compare, exact_gradients
+from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.lora import initial_a
 from spice_select.gradients.stage import Gradients
 from spice_select.interleaved.plan import Plan
@@ -23,14 +24,15 @@ from spice_select.proxy import Proxy, load_proxy
 PROBE_ROWS = 16
 
 
-def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan) -> ProxyTrainer:
+def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: Sequence[Example] = ()) -> ProxyTrainer:
     """Load the proxy and attach a fresh LoRA: the one whose gradients a static run takes, B = 0 and A from the seed.
 
     Raises:
-        InputError: as `load_model`; LoRA targets that name no layer.
+        InputError: as `load_model`; LoRA targets that name no layer; an example that is too long for the model.
     """
     seed, moving = settings.selection.seed, settings.interleaved
     model = load_proxy(settings).model
+    refuse_long_rows(model, examples)
     spec = replace(lora_spec(settings.gradients), dropout=moving.lora_dropout)
     drawn = {layer.name: initial_a(layer, spec.rank, seed) for layer in spec.layers(model)}
     return ProxyTrainer(

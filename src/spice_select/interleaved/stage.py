@@ -6,12 +6,13 @@ part twice and makes no finished update twice, and ends bit-identical.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spice_select import outputs
+from spice_select.checked_sketch import checked_sketch
 from spice_select.choice import information, normalised, usable
 from spice_select.chosen import Chosen, refuse_empty
 from spice_select.clock import Clock
@@ -29,9 +30,10 @@ from spice_select.interleaved.opening import PROBE_ROWS, open_trainer, probe_fid
 from spice_select.interleaved.picker import Picker
 from spice_select.interleaved.pickers import make_picker
 from spice_select.interleaved.plan import Plan, Pool, plan_pools
+from spice_select.origin import origin_of
 from spice_select.progress import Progress
 from spice_select.proxy import Proxy
-from spice_select.run import RunFolder
+from spice_select.run import IDENTITY, RunFolder
 from spice_select.selection import Selection
 from spice_select.selection.schedule import joined
 from spice_select.store import FeatureBlock
@@ -58,8 +60,12 @@ def choose_interleaved(
     """
     _refuse(settings, budget)
     plan = _plan(len(examples), budget, settings)
-    moving = MovingProxy(lambda: open_trainer(settings, proxy, plan), plan, Checkpoints(run.path / PROXY))
-    gradients = PoolGradients(run.path / outputs.FEATURES, examples, plan, settings, proxy, moving, clock)
+    identity = run.read_json(IDENTITY)
+    checkpoints = Checkpoints(run.path / PROXY, origin_of(identity))
+    moving = MovingProxy(lambda: open_trainer(settings, proxy, plan, examples), plan, checkpoints)
+    origins = [*(origin_of(identity, epoch=epoch) for epoch in range(plan.epochs - 1)), origin_of(identity)]
+    folder = run.path / outputs.FEATURES
+    gradients = PoolGradients(folder, origins, examples, plan, settings, proxy, moving, clock)
     pickers = [make_picker(settings) for _ in range(plan.epochs)]  # what is carried is carried through one epoch
     met = list[_Met]()
     with gradients.shown(progress):
@@ -74,7 +80,10 @@ def choose_interleaved(
     features, unusable = usable(gradients.read())
     refuse_empty(features, unusable)
     with clock("fidelity"):
-        fidelity = _fidelity(run, examples, met[-1].pool.cycle, gradients, plan, settings, moving, progress)
+        cycle = met[-1].pool.cycle
+        fidelity = checked_sketch(
+            run, origins[-1], lambda: _fidelity(examples, cycle, gradients, plan, settings, moving, progress)
+        )
     with clock("training"):
         save_proxy(run, moving.at(plan.cycles).model, moving.log)
     versus, proof = total([one.result for one in final if one.result is not None])
@@ -85,6 +94,7 @@ def choose_interleaved(
         selection=_joined(final, features, plan),
         versus=versus,
         certificate=proof,
+        by_pool=True,
         fidelity=fidelity,
         outputs=OUTPUTS,
         notes=[_told(plan, moving, settings)],
@@ -168,7 +178,6 @@ def _joined(met: Sequence[_Met], features: FeatureBlock, plan: Plan) -> Selectio
 
 
 def _fidelity(
-    run: RunFolder,
     examples: Sequence[Example],
     cycle: int,
     gradients: PoolGradients,
@@ -180,19 +189,15 @@ def _fidelity(
     """The check of the sketch on rows of the last cycle, at the state their gradients were taken at."""
     if settings.gradients.sketch == "identity":
         return None
-    known = run.read_json(outputs.FIDELITY)
-    if known is None:
-        blocks = [usable(gradients.of(pool))[0] for pool in plan.pools if pool.cycle == cycle]
-        last = FeatureBlock.concatenate(blocks)
-        by_row = {example.row: example for example in examples}
-        if len(last.rows) < 2:
-            return None
-        rows = [by_row[int(row)] for row in last.rows]
-        trainer = moving.at(cycle)
-        with progress.task("Checking the sketch", min(PROBE_ROWS, len(rows)), "rows") as advance:
-            known = asdict(probe_fidelity(settings, trainer, rows, last.features, advance))
-        run.write_json(outputs.FIDELITY, known)
-    return Fidelity(**known)
+    blocks = [usable(gradients.of(pool))[0] for pool in plan.pools if pool.cycle == cycle]
+    last = FeatureBlock.concatenate(blocks)
+    by_row = {example.row: example for example in examples}
+    if len(last.rows) < 2:
+        return None
+    rows = [by_row[int(row)] for row in last.rows]
+    trainer = moving.at(cycle)
+    with progress.task("Checking the sketch", min(PROBE_ROWS, len(rows)), "rows") as advance:
+        return probe_fidelity(settings, trainer, rows, last.features, advance)
 
 
 def _told(plan: Plan, moving: MovingProxy, settings: SelectSettings) -> str:

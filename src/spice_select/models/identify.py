@@ -1,9 +1,11 @@
 """What a model is, before its weights are loaded: enough to say whether a run folder belongs to it."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spice_select.models.digests import file_digest
 from spice_select.models.load import check_weights, explained, hash_weights, locate
 from spice_select.models.quiet import quiet_transformers
 
@@ -15,12 +17,15 @@ class ModelIdentity:
     Attributes:
         name: what to call it in summaries and manifests.
         weights_hash: SHA-256 (hex) over the weight files; "" for a model from the hub, which `revision` identifies.
+        files_hash: SHA-256 (hex) over its configuration, tokenizer and code; "" where `weights_hash` or `revision` says
+            it all (GGUF, hub).
         revision: commit of the hub repository; "" for local models.
     """
 
     name: str
     weights_hash: str
     revision: str
+    files_hash: str = ""
 
 
 def identify_model(
@@ -42,4 +47,30 @@ def identify_model(
         with quiet_transformers(), explained(source, allow_network, allow_pickle, trust_remote_code):
             options = source.options(allow_network, trust_remote_code, revision)
             commit = getattr(AutoConfig.from_pretrained(source.place, **options), "_commit_hash", None) or ""
-    return ModelIdentity(name=source.name, weights_hash=hash_weights(source), revision=str(commit))
+    whole = source.directory is None or source.gguf is not None
+    return ModelIdentity(
+        name=source.name,
+        weights_hash=hash_weights(source),
+        revision=str(commit),
+        files_hash="" if whole else _hash_files(Path(source.place)),
+    )
+
+
+_SHAPING = (
+    "config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+)
+"""Files that change what the same weights compute, or which tokens they are given."""
+
+
+def _hash_files(directory: Path) -> str:
+    found = {path for pattern in (*_SHAPING, "chat_template*", "*.py") for path in directory.glob(pattern)}
+    digest = hashlib.sha256()
+    for path in sorted(path for path in found if path.is_file()):
+        digest.update(path.name.encode() + b"\0" + file_digest(path))
+    return digest.hexdigest()

@@ -210,7 +210,7 @@ def _explanation(source: Source, cause: str, allow_network: bool, allow_pickle: 
     if source.directory is None:
         return (
             f"model {source.name}: the hub has no such model, or it cannot be reached ({first}); check the id and "
-            "--revision, log in if it is gated, or give a local directory"
+            "--model-revision, log in if it is gated, or give a local directory"
         )
     return f"model {source.name}: it cannot be loaded as a causal language model ({first})"
 

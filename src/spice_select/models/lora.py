@@ -123,3 +123,13 @@ def lora_modules(model: nn.Module) -> dict[str, nn.Module]:
         for name, module in model.named_modules()
         if isinstance(module, LoraLayer)
     }
+
+
+def adapter_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Block name (``model.layers.0.mlp.up_proj.lora_B``) → parameter, of a PEFT model's active adapter."""
+    found: dict[str, nn.Parameter] = {}
+    for name, module in lora_modules(model).items():
+        adapter: Any = module.active_adapters[0]  # type: ignore[index]
+        for half in ("lora_A", "lora_B"):
+            found[f"{name}.{half}"] = getattr(module, half)[adapter].weight
+    return found

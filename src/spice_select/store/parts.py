@@ -2,7 +2,8 @@
 
 A part is written aside and renamed; its SHA-256 follows in a file of its own, written last. A part counts as finished
 only while its bytes match that sum, so a killed process, a full disk or a flipped bit costs one part, never the truth.
-Any Parquet reader opens a part as it is: metadata columns beside a fixed-size list of float32.
+It also says what it was made from, so that one of another run is not taken for it. Any Parquet reader opens a part as
+it is: metadata columns beside a fixed-size list of float32.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from spice_select.errors import InputError
 from spice_select.store.atomic import atomic, explained, sha256
+from spice_select.store.sums import sum_path, whole_bytes, write_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,70 +60,121 @@ class PartStore:
 
     Attributes:
         folder: where the parts lie; made when the first is written.
+        origin: a digest of all that decides what the parts hold (corpus, model, settings). It is written into each
+            part, and parts of another origin do not count. None: none is written, and any counts.
     """
 
     folder: Path
+    origin: str | None = None
 
     def path(self, part: int) -> Path:
         return self.folder / f"part-{part:05d}.parquet"
 
-    def _sum(self, part: int) -> Path:
-        return self.folder / f"part-{part:05d}.sha256"
+    def is_finished(self, part: int, due: Mapping[str, Sequence[int]] | None = None) -> bool:
+        """Whether the part is there, its bytes match the sum written with it, and it is the one that is meant.
 
-    def is_finished(self, part: int) -> bool:
-        """Whether the part is there and its bytes match the sum written with it. Reads the part once."""
-        path, recorded = self.path(part), self._sum(part)
-        if not (path.is_file() and recorded.is_file()):
-            return False
-        return recorded.read_text().split()[:1] == [sha256(path)]
+        A part's sum goes with it when it is copied or renamed; its origin and the rows it holds tell it from others.
 
-    def holds(self, part: int, columns: Mapping[str, Sequence[int]]) -> bool:
-        """Whether a finished part has these values in these columns (``row``, ``tokens``, ``supervised``), in order.
-
-        A part's sum goes with it when it is copied or renamed; what it holds tells it from others.
+        Args:
+            part: its number.
+            due: the values of some columns (``row``, ``tokens``, ``supervised``), in order; not compared if not given.
         """
-        table = pq.read_table(self.path(part), columns=list(columns))
-        return all(table[name].to_pylist() == list(values) for name, values in columns.items())
+        content = whole_bytes(self.path(part))
+        if content is None:
+            return False
+        try:
+            table = pq.ParquetFile(pa.BufferReader(content)).read(columns=list(due or ()))
+        except (pa.ArrowException, OSError):
+            return False  # a sum that fits, of something that is no part
+        known = self.origin is None or _origin(table.schema) == self.origin
+        return known and all(_values(table, name) == list(values) for name, values in (due or {}).items())
 
-    def discard(self, part: int) -> None:
-        """Let a part count as unfinished."""
-        self._sum(part).unlink(missing_ok=True)
+    def faults(self, parts: int) -> dict[int, str]:
+        """What keeps parts ``0 … parts - 1`` from being read: part number → a few words; empty if nothing does.
+
+        Parts without an origin, written before there was one, are taken as they are.
+        """
+        return {part: fault for part in range(parts) if (fault := self._opened(part)[1])}
 
     def write(self, part: int, block: FeatureBlock) -> None:
         """Write a part and its sum. Raises InputError when the disk refuses."""
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        self._sum(part).unlink(missing_ok=True)
+            sum_path(self.path(part)).unlink(missing_ok=True)
         with atomic(self.path(part)) as aside:
             # random floats do not compress; a fixed row group and no statistics make the bytes a function of the data
-            pq.write_table(_to_table(block), aside, compression="none", use_dictionary=False, write_statistics=False)
+            table = _to_table(block, self.origin)
+            pq.write_table(table, aside, compression="none", use_dictionary=False, write_statistics=False)
             digest = sha256(aside)
-        with atomic(self._sum(part)) as aside:
-            aside.write_text(f"{digest}  {self.path(part).name}\n")
+        write_sum(self.path(part), digest)
 
     def read(self, parts: int | Sequence[int]) -> FeatureBlock:
         """Parts ``0 … parts - 1``, or those of these numbers, as one block, ordered by row number.
 
-        Memory: the ``[n, d]`` float32 matrix, and one part at a time beside it.
+        Each part is checked against its sum as it is read. Memory: the ``[n, d]`` float32 matrix, and one part at a
+        time beside it.
 
         Raises:
-            FileNotFoundError: a part is missing; rows never written must not be read as zeros.
+            InputError: a part is missing, altered, or of another origin; rows must not be read as what they are not.
         """
-        files = [pq.ParquetFile(self.path(part)) for part in (range(parts) if isinstance(parts, int) else parts)]
-        total = sum(file.metadata.num_rows for file in files)
-        block = _empty(total, files[0].schema_arrow.field("feature").type.list_size if files else 0)
-        numbers = [file.read(columns=["row"])["row"].to_numpy() for file in files]
-        place = np.argsort(np.argsort(np.concatenate(numbers))) if files else np.empty(0, np.int64)
-        start = 0
-        for file in files:
-            _fill(block, place[start : start + file.metadata.num_rows], file.read())
-            start += file.metadata.num_rows
+        numbers = list(range(parts) if isinstance(parts, int) else parts)
+        rows = [self._rows(part) for part in numbers]
+        place = np.argsort(np.argsort(np.concatenate(rows))) if rows else np.empty(0, np.int64)
+        block, start = _empty(0, 0), 0
+        for part, expected in zip(numbers, rows, strict=True):
+            table, fault = self._opened(part)
+            if table is None:
+                raise self._unreadable(part, fault)
+            if start == 0:
+                block = _empty(len(place), _dim(table))
+            if not np.array_equal(table["row"].to_numpy(), expected) or _dim(table) != block.features.shape[1]:
+                raise self._unreadable(part, "it does not belong to the others")
+            _fill(block, place[start : start + len(expected)], table)
+            start += len(expected)
         return block
 
+    def _rows(self, part: int) -> NDArray[np.int64]:
+        """A first look at a part's row numbers, before it is checked as a whole."""
+        try:
+            rows: NDArray[np.int64] = pq.ParquetFile(self.path(part)).read(columns=["row"])["row"].to_numpy()
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise self._unreadable(part, self._opened(part)[1] or str(error)) from error
+        return rows
 
-def _to_table(block: FeatureBlock) -> pa.Table:
+    def _opened(self, part: int) -> tuple[pa.Table | None, str]:
+        """A part that is what it says and not another's, or what is wrong with it."""
+        content = whole_bytes(self.path(part))
+        if content is None:
+            return None, "its bytes do not match its sum" if self.path(part).is_file() else "it is missing"
+        try:
+            table = pq.ParquetFile(pa.BufferReader(content)).read()
+        except (pa.ArrowException, OSError) as error:
+            return None, f"it is no Parquet file: {error}"
+        foreign = self.origin is not None and _origin(table.schema) not in (None, self.origin)
+        return (None, "it was made by another run") if foreign else (table, "")
+
+    def _unreadable(self, part: int, fault: str) -> InputError:
+        return InputError(
+            f"{self.path(part)} cannot be used: {fault}. Run the same `spice select` command again: the part is "
+            "computed again, and what is sound is kept."
+        )
+
+
+_ORIGIN = b"spice_select.origin"
+
+
+def _origin(schema: pa.Schema) -> str | None:
+    stated = (schema.metadata or {}).get(_ORIGIN)
+    return None if stated is None else stated.decode(errors="replace")
+
+
+def _values(table: pa.Table, name: str) -> list[int] | None:
+    return table[name].to_pylist() if name in table.column_names else None
+
+
+def _to_table(block: FeatureBlock, origin: str | None) -> pa.Table:
     flat = pa.array(np.ascontiguousarray(block.features).reshape(-1), pa.float32())
-    return pa.table(
+    table = pa.table(
         {
             "row": block.rows,
             "loss": block.losses,
@@ -131,6 +185,13 @@ def _to_table(block: FeatureBlock) -> pa.Table:
             "feature": pa.FixedSizeListArray.from_arrays(flat, block.features.shape[1]),
         }
     )
+    return table if origin is None else table.replace_schema_metadata({_ORIGIN: origin})
+
+
+def _dim(table: pa.Table) -> int:
+    """Numbers in a feature."""
+    size: int = table.schema.field("feature").type.list_size
+    return size
 
 
 def _empty(rows: int, dim: int) -> FeatureBlock:

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from torch import nn
 
 from spice_select.data.records import Example
 from spice_select.errors import InputError
-from spice_select.training.sft_lora import lora_config
+from spice_select.training.sft_lora import lora_config, placing_lora
 from spice_select.training.sft_settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -79,19 +80,21 @@ def make_trainer(
     """The trainer, with the LoRA put in or all weights released.
 
     Raises:
-        InputError: LoRA names that match nothing.
+        InputError: LoRA names that match nothing, or that PEFT will not adapt.
     """
     from transformers.trainer_callback import PrinterCallback
     from trl import SFTTrainer
 
     if settings.full:
         model.requires_grad_(True)
-    trainer = SFTTrainer(
-        model=model,
-        args=config,
-        train_dataset=token_dataset(examples),
-        processing_class=tokenizer,
-        peft_config=None if settings.full else lora_config(model, settings),
-    )
+    lora = None if settings.full else lora_config(model, settings)
+    with nullcontext() if lora is None else placing_lora(model, sorted(lora.target_modules or ())):
+        trainer = SFTTrainer(
+            model=model,
+            args=config,
+            train_dataset=token_dataset(examples),
+            processing_class=tokenizer,
+            peft_config=lora,
+        )
     trainer.remove_callback(PrinterCallback)
     return trainer

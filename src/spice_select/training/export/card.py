@@ -1,7 +1,9 @@
 """The dataset card of an export: what the rows were selected from, how, and by which hashes it can be checked."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,8 +13,10 @@ from spice_select.training.export.script import SCRIPT
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _HOW = (
     "budget",
+    "objective",
     "schedule",
     "pool_size",
+    "picker",
     "alpha",
     "conflict_weight",
     "normalise",
@@ -33,7 +37,8 @@ _HASHES = ("corpus_sha256", "model_weights_sha256", "model_commit", "chat_templa
 def card(origin: Origin, *, rows: int, as_pairs: bool, data: str) -> str:
     """The card, with the front matter that the hub and `datasets.load_dataset` read."""
     identity = origin.identity
-    how = _table({name: identity[name] for name in _HOW if identity.get(name) not in (None, "")})
+    unused = () if identity.get("schedule") == "interleaved" else ("picker",)
+    how = _table({name: identity[name] for name in _HOW if identity.get(name) not in (None, "") and name not in unused})
     hashes = _table(
         {
             "selected rows (selected.jsonl)": origin.selected_sha256,
@@ -44,10 +49,9 @@ def card(origin: Origin, *, rows: int, as_pairs: bool, data: str) -> str:
 {_front_matter(rows, data)}
 # {rows:,} rows chosen from {identity["corpus_rows"]:,}
 
-Selected from `{_public(origin.corpus)}` ({identity["corpus_rows"]:,} rows) by spice-select {origin.version}: greedy
-maximisation of log det(I + αΣ g gᵀ) over the per-sample gradients of the proxy `{_public(identity["model"])}`, less a
-penalty on gradient conflict (SPICE, arXiv 2601.23155). {_left_out(origin.chosen - rows)}The rows are in the order
-picked. Their licence is that of the corpus.
+Selected from `{_public(origin.corpus)}` ({identity["corpus_rows"]:,} rows) by spice-select {origin.version}:
+{_rule(identity)}. {_left_out(origin.chosen - rows)}The rows are in the
+order picked. Their licence is that of the corpus.
 
 ## Columns
 
@@ -64,6 +68,21 @@ picked. Their licence is that of the corpus.
 
 `export.json` holds the hash of every file here and all facts of the run.
 """
+
+
+def _rule(identity: Mapping[str, Any]) -> str:
+    """What the rows were picked by, in words."""
+    gradients = f"the per-sample gradients of the proxy `{_public(identity['model'])}`"
+    picker = identity.get("picker", "spice") if identity.get("schedule") == "interleaved" else "spice"
+    if picker == "random":
+        return "at random in each pool, as a control on the schedule of SPICE (arXiv 2601.23155)"
+    if picker == "top-norm":
+        return f"the largest of {gradients} in each pool, as a control on the schedule of SPICE (arXiv 2601.23155)"
+    goal = "log det(I + αΣ g gᵀ)"
+    if identity.get("objective", "log-det") == "target-variance":
+        goal = "the drop in Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y over all rows y"
+    penalty = ", less a\npenalty on gradient conflict" if identity.get("conflict_weight", 1) else ""
+    return f"greedy maximisation of\n{goal} over {gradients}{penalty} (after SPICE, arXiv 2601.23155)"
 
 
 _PAIRS = """\

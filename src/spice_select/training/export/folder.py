@@ -94,7 +94,7 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic(path) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -103,7 +103,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON lines, one record each; lone surrogates pass as they are in the run's own files."""
-    with atomic(path) as aside, aside.open("w", encoding="utf-8", errors="surrogatepass") as handle:
+    """Write JSON lines, one record each; half a surrogate pair as its JSON escape, as in the run's own files."""
+    with atomic(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as handle:
         for record in records:
             handle.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")

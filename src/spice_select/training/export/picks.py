@@ -9,7 +9,7 @@ from spice_select.data.formats.base import RowError
 from spice_select.data.records import Conversation, Drop, Row
 from spice_select.errors import InputError
 from spice_select.finished import Run
-from spice_select.store import sha256
+from spice_select.run import RunFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +40,8 @@ def read_picks(run: Run) -> list[Pick]:
     Raises:
         InputError: the file of chosen rows is missing or was altered after the run, or the run names no row format.
     """
-    manifest, path = run.manifest, run.path / outputs.SELECTED
-    if not path.is_file() or sha256(path) != manifest.get("outputs", {}).get(outputs.SELECTED):
-        fault = "was altered after the run" if path.is_file() else "is missing"
-        raise InputError(
-            f"{path} {fault}, so what it holds is no longer what was chosen. Run the same `spice select` command "
-            "again: it writes the file anew."
-        )
-    name = manifest.get("identity", {}).get("format")
+    path = RunFolder(run.path).output(outputs.SELECTED)
+    name = run.manifest.get("identity", {}).get("format")
     if not isinstance(name, str):
         raise InputError(f"{run.path}: the manifest names no row format. Make the run again with this version.")
     row_format = detect_format([], name)

@@ -1,0 +1,26 @@
+"""Rows that a model has no positions for are refused before any gradient is computed."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from spice_select.data.records import Example
+from spice_select.errors import InputError
+from spice_select.models.positions import RowLimit, row_limit
+
+
+def refuse_long_rows(model: nn.Module, examples: Sequence[Example]) -> None:
+    """Raise InputError where a row is longer than the model can read; the message says how to have it cut."""
+    check_lengths(examples, row_limit(model))
+
+
+def check_lengths(examples: Sequence[Example], limit: RowLimit | None) -> None:
+    """`refuse_long_rows` for a limit that is known."""
+    long = [] if limit is None else [example for example in examples if example.num_tokens > limit.tokens]
+    if limit is None or not long:
+        return
+    others = f" ({len(long) - 1:,} more of {len(examples):,} rows are too long)" if len(long) > 1 else ""
+    raise InputError(
+        f"row {long[0].row} has {long[0].num_tokens} tokens: beyond {limit.tokens} {limit.reason}{others}. Give "
+        f"--max-length {limit.tokens}"
+    )
