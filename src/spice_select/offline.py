@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spice_select.checked_sketch import checked_sketch
 from spice_select.choice import choose, information, normalised, priced, usable
 from spice_select.chosen import RANDOM_DRAWS, Chosen, refuse_empty
 from spice_select.clock import Clock
-from spice_select.config import SelectSettings
+from spice_select.config import SelectionSettings, SelectSettings
 from spice_select.data.budget import Budget
 from spice_select.data.records import Example
-from spice_select.diagnosis.certificate import certificate
-from spice_select.diagnosis.curvature import curvature
-from spice_select.diagnosis.versus_random import versus_random
+from spice_select.diagnosis.certificate import Certificate, certificate
+from spice_select.diagnosis.curvature import Curvature, curvature
+from spice_select.diagnosis.versus_random import RandomComparison, versus_random
 from spice_select.engines import executor_for
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.gradients.stage import compute_features
@@ -20,6 +23,7 @@ from spice_select.progress import Progress
 from spice_select.proxy import Proxy, ProxyEngine
 from spice_select.reuse import reuse_gradients
 from spice_select.run import IDENTITY, RunFolder
+from spice_select.selection import Selection
 from spice_select.store import FeatureBlock
 
 
@@ -60,10 +64,7 @@ def choose_offline(
         sources = [groups[int(row)] for row in features.rows]
         chosen = choose(matrix, features, sources, budget, settings.selection, progress)
     with clock("judging"):
-        objective, seed = information(settings.selection), settings.selection.seed
-        versus = versus_random(matrix, chosen, objective, draws=RANDOM_DRAWS, seed=seed)
-        proof = certificate(matrix, chosen, objective, **priced(features, budget))
-        bent = curvature(matrix, objective) if settings.selection.objective == "log-det" else None
+        versus, proof, bent = _judged(matrix, chosen, features, budget, settings.selection, progress)
     return Chosen(
         parts=parts,
         features=features,
@@ -74,6 +75,28 @@ def choose_offline(
         curvature=bent,
         fidelity=fidelity,
     )
+
+
+def _judged(
+    matrix: NDArray[np.floating],
+    chosen: Selection,
+    features: FeatureBlock,
+    budget: Budget,
+    settings: SelectionSettings,
+    progress: Progress,
+) -> tuple[RandomComparison, Certificate, Curvature | None]:
+    """How good the choice is: beside random ones, beside the best possible, and what greedy promises here.
+
+    A step is a factorisation of as many rows as were chosen; the others work on all rows.
+    """
+    objective, over_all = information(settings), max(1, len(matrix) // max(1, len(chosen)))
+    with progress.task("Judging", RANDOM_DRAWS + 1 + 3 * over_all, "steps") as advance:
+        versus = versus_random(matrix, chosen, objective, draws=RANDOM_DRAWS, seed=settings.seed, progress=advance)
+        proof = certificate(matrix, chosen, objective, **priced(features, budget))
+        advance(over_all)
+        bent = curvature(matrix, objective) if settings.objective == "log-det" else None
+        advance(2 * over_all)
+    return versus, proof, bent
 
 
 def _fidelity(

@@ -150,3 +150,9 @@ def test_a_choice_as_good_as_the_best_draw_to_rounding_does_not_lose_to_it():
     rows = np.repeat(np.random.default_rng(0).standard_normal((30, 40)), 2, axis=0) * 100
     found = results(rows, greedy(rows, 50, objective=LogDet(1e8)), LogDet(1e8), chains=1)
     assert found["more than random"].passed
+
+
+def test_progress_counts_the_choice_and_every_random_draw():
+    told: list[int] = []
+    versus_random(ROWS, greedy(ROWS, 5), LogDet(), draws=4, progress=told.append)
+    assert told == [1] * 5

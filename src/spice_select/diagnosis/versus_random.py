@@ -1,6 +1,8 @@
 """The information of a selection beside that of random picks of the same size: the opponent to beat."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -44,11 +46,18 @@ class RandomComparison:
 
 
 def versus_random(
-    features: object, selection: Subset, objective: LogDet, *, draws: int = 20, seed: int = 0
+    features: object,
+    selection: Subset,
+    objective: LogDet,
+    *,
+    draws: int = 20,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> RandomComparison:
     """Compare log det(I+αF) of the selection with `draws` random subsets of its size, each from its own seeded stream.
 
-    Raises InputError for fewer than two draws, and as `certificate` does.
+    `progress` is called with 1 after each of the draws + 1 subsets. Raises InputError for fewer than two draws, and as
+    `certificate` does.
     Cost: (draws+1)·(2kd² + d³/3) float64 flops, with min(k, d) for one of the d.
     """
     if draws < 2:
@@ -58,8 +67,12 @@ def versus_random(
     matrix = compact(original)
     streams = (np.random.default_rng((seed, draw)) for draw in range(draws))
     subsets = (stream.choice(len(matrix), len(picked), replace=False) for stream in streams)
-    values = np.array([information_of(matrix, rows, alpha) for rows in subsets])
-    return RandomComparison(information=information_of(matrix, picked, alpha), draws=values)
+    values = []
+    for rows in chain([picked], subsets):
+        values.append(information_of(matrix, rows, alpha))
+        if progress is not None:
+            progress(1)
+    return RandomComparison(information=values[0], draws=np.array(values[1:]))
 
 
 def information_of(matrix: np.ndarray, rows: np.ndarray, alpha: float) -> float:
