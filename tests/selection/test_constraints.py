@@ -318,3 +318,16 @@ def test_a_minimum_quota_under_a_cost_budget_is_refused():
 def test_a_cost_budget_is_a_finite_number(limit):
     with pytest.raises(InputError, match="finite"):
         greedy(G, costs=np.ones(80), max_cost=limit)
+
+
+def test_finite_rows_that_are_too_long_are_not_called_infinite():
+    with pytest.raises(InputError, match="so long that their squared length is beyond float64: rows 2"):
+        greedy(np.eye(3) * np.array([[1.0], [1.0], [1e200]]), 1)
+
+
+@pytest.mark.parametrize("make", ["sparse", "meta"])
+def test_tensors_without_plain_values_are_refused(make):
+    torch = pytest.importorskip("torch")
+    tensor = torch.eye(4).to_sparse() if make == "sparse" else torch.empty(4, 4, device="meta")
+    with pytest.raises(InputError, match="give an ordinary one"):
+        greedy(tensor, 1)

@@ -99,6 +99,9 @@ def on_accelerator(features: Any) -> bool:
 
 def from_torch(tensor: Any) -> NDArray[Any]:
     """A tensor's values on the host; bfloat16, which numpy lacks, becomes float32."""
+    if str(tensor.layout) != "torch.strided" or tensor.is_meta:
+        kind = "without values" if tensor.is_meta else f"with layout {tensor.layout}"
+        raise InputError(f"features as a tensor {kind}: give an ordinary one (.to_dense(), or load its values).")
     tensor = tensor.detach().cpu()
     return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
@@ -118,6 +121,11 @@ def squared_norms(array: NDArray[Any]) -> NDArray[np.float64]:
     bad = np.flatnonzero(~np.isfinite(squares))
     if len(bad):
         named = ", ".join(str(i) for i in bad[:10]) + (", …" if len(bad) > 10 else "")
+        if np.isfinite(array[bad]).all():
+            raise InputError(
+                f"{len(bad)} of {n} feature rows are so long that their squared length is beyond float64: "
+                f"rows {named}. Scale the features down."
+            )
         raise InputError(
             f"{len(bad)} of {n} feature rows are not finite: rows {named}. A NaN or infinite gradient usually comes "
             "from an overflow in half precision or an empty response; drop these rows or recompute them in float32."
