@@ -153,3 +153,18 @@ def test_a_token_beyond_the_embedding_is_refused_by_row(model):
     bad.input_ids[0] = 61
     with pytest.raises(InputError, match="row 7 has token 61, and the model knows 61"):
         HookEngine(LORA, SparseJL(16)).features(model, [example(0, 4, 1), bad])
+
+
+@pytest.mark.parametrize("parameters", [LORA, FullWeights(), LastLayer()])
+def test_positions_that_fill_the_head_up_change_nothing(monkeypatch, model, parameters):
+    batch, seen = mixed_batch(), []
+    watch = model.get_output_embeddings().register_forward_hook(lambda m, args, out: seen.append(args[0].shape[1]))
+    found = []
+    for fewest in (0, 500):
+        monkeypatch.setattr("spice_select.gradients.hooks.fewest_positions", lambda device, fewest=fewest: fewest)
+        found.append(HookEngine(parameters, Identity()).features(model, batch))
+    watch.remove()
+    close(found[1].features, found[0].features, 1e-6)
+    close(found[1].losses, found[0].losses, 1e-6)
+    if not isinstance(parameters, FullWeights):  # whether these watch the head depends on the model
+        assert (max(seen) == 500) == isinstance(parameters, LoraGradients)

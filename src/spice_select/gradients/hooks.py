@@ -21,7 +21,7 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError, SpiceError
 from spice_select.gradients.base import Attached, BatchGradients, Capture, Dense, Factored, Parameters
 from spice_select.gradients.batch import PaddedBatch
-from spice_select.gradients.head import supervised_positions
+from spice_select.gradients.head import fewest_positions, supervised_positions
 from spice_select.gradients.lengths import check_lengths
 from spice_select.gradients.loop import only_leaves_trainable
 from spice_select.gradients.lora import LoraGradients
@@ -94,7 +94,7 @@ class HookEngine:
         batch = PaddedBatch.of(examples, next(model.parameters()).device, plan.vocabulary)
         sums = _Sums(batch, plan.projection, self.preconditioner)
         with only_leaves_trainable(Attached(model, ())), ExitStack() as hooks:
-            hooks.enter_context(supervised_positions(model, batch))
+            hooks.enter_context(supervised_positions(model, batch, fewest=plan.fewest))
             watches = [hooks.enter_context(_watched(capture, plan, batch, sums)) for capture in plan.captures]
             logits = _logits(model, batch)
             per_token = token_losses(logits, batch.targets) * self.loss.token_weights(batch.counts)[batch.rows]
@@ -143,6 +143,12 @@ class _Plan:
     conduct: Conduct
     vocabulary: int
     limit: RowLimit | None
+
+    @property
+    def fewest(self) -> int:
+        """How many positions the head is given at least: where it is watched itself, those there are."""
+        watched = any(self.head in capture.modules for capture in self.captures)
+        return 0 if watched else fewest_positions(next(self.model.parameters()).device)
 
     @classmethod
     def of(cls, model: nn.Module, parameters: Parameters, sketch: Sketch) -> "_Plan":
