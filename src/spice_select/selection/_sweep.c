@@ -307,12 +307,18 @@ sweep_all(Sweep *s, int threads)
     return atomic_load(&s->failed) ? -1 : 0;
 }
 
-/* Run it without the interpreter's lock and give the buffers back; -1 with an error set if memory ran out. */
+/* Run it without the interpreter's lock and give the buffers back; -1 with an error set if memory ran out. The first five
+ * buffers are the same for all: matrix, rows, starts, packed, mean. */
 static int
 run(Sweep *s, int threads, Py_buffer *buffers, int count)
 {
     int failed;
+    s->matrix = buffers[0].buf;
     s->wide = buffers[0].itemsize == sizeof(double);
+    s->rows = buffers[1].buf;
+    s->starts = buffers[2].buf;
+    s->packed = buffers[3].buf;
+    s->mean = buffers[4].buf;
     s->many = buffers[1].len / (Py_ssize_t)sizeof(int64_t);
     Py_BEGIN_ALLOW_THREADS
     failed = sweep_all(s, threads);
@@ -359,11 +365,6 @@ taken(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "y*dLy*y*Ly*z*w*w*i", &b[0], &s.factor, &s.d, &b[1], &b[2], &s.end, &b[3], &b[4], &b[5],
                           &b[6], &threads))
         return NULL;
-    s.matrix = b[0].buf;
-    s.rows = b[1].buf;
-    s.starts = b[2].buf;
-    s.packed = b[3].buf;
-    s.mean = b[4].buf;
     s.taken = b[5].buf;
     s.dots = b[6].buf;
     if (run(&s, threads, b, 7))
@@ -380,11 +381,6 @@ refresh(PyObject *self, PyObject *args)
     if (!PyArg_ParseTuple(args, "y*dLy*w*Ly*z*w*w*y*y*y*dddLLi", &b[0], &s.factor, &s.d, &b[1], &b[2], &s.end, &b[3], &b[4],
                           &b[5], &b[6], &b[7], &b[8], &b[9], &s.gamma, &s.tiny, &s.scale, &s.stage, &s.grain, &threads))
         return NULL;
-    s.matrix = b[0].buf;
-    s.rows = b[1].buf;
-    s.starts = b[2].buf;
-    s.packed = b[3].buf;
-    s.mean = b[4].buf;
     s.dots = b[5].buf;
     s.bounds = b[6].buf;
     s.floors = b[7].buf;

@@ -47,7 +47,7 @@ class Block:
             best = self._winner()
             if best is None or ledger.refuses(best.gain, best.penalty):
                 break
-            self._take(best, self._lowest_twin(best.at), twins=True)
+            self._take(best, int(self._rows[best.at]), twins=True)
             if self._hidden_opened:
                 break
         return self._fold() if ledger.stop is None else len(inner.picked)
@@ -86,15 +86,6 @@ class Block:
         drift = run.problem.weight * max(0.0, self.turned - run.horizon)
         costs = run.problem.constraints.costs
         return self._out + (drift / float(costs.min()) if run.problem.per_cost and costs is not None else drift)
-
-    def _lowest_twin(self, at: int) -> int:
-        """The lowest open row identical to the winner; if that is another row of the block the two trade places."""
-        row = int(self._rows[at])
-        twin = lowest_twin(self._run.problem, self._run.ledger.allowed, row)
-        if twin != row:
-            self._rows[self._rows == twin] = row
-            self._rows[at] = twin
-        return twin
 
     def _take(self, best: Best, row: int, *, twins: bool = False) -> None:
         """Pick a row; with `twins` its place goes on standing for the next open row that is identical to it."""

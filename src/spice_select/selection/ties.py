@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spice_select.selection.block import Block
 from spice_select.selection.penalties.conflict import hinge_of_products
-from spice_select.selection.problem import choose, lowest_twin
+from spice_select.selection.problem import choose
 
 if TYPE_CHECKING:
     from spice_select.selection.blocked import BlockedRun
@@ -44,7 +44,7 @@ def settle_tie(run: BlockedRun, rows: NDArray[np.int64]) -> None:
         return
     cosines = np.divide(dots, lengths * size, out=np.zeros(len(rows)), where=lengths * size > 0)
     run.bounds.settle(rows, r * (1 + 1e-12), run.root.noise, cosines)
-    row = np.array([lowest_twin(problem, ledger.allowed, int(rows[at]))])
+    row = rows[at : at + 1]
     Block(run, run.pool_of(row, None), -np.inf).take_all(row)
 
 
