@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.diagnosis import relaxation
-from spice_select.diagnosis.bounds import spectral_bound
 from spice_select.diagnosis.budgets import CostBudget, RowBudget, largest
 from spice_select.diagnosis.relaxation import improve, spread
 
@@ -47,9 +46,12 @@ def test_the_tail_is_the_mean_that_lies_between_its_neighbours(values, k):
 
 
 def bound_at(rows, weights, k, steps):
-    found = improve(rows, weights, 1.0, RowBudget(k), steps)
+    return bound_of(improve(rows, weights, RowBudget(k), steps), rows, k)
+
+
+def bound_of(found, rows, k):
     forms = ((rows @ found.inverse_root.T) ** 2).sum(axis=1)
-    return spectral_bound(forms, found.basis, found.shrink, RowBudget(k), min(k, rows.shape[1]))
+    return min(bound(forms) for bound in found.bounds(RowBudget(k)).values())
 
 
 @pytest.mark.parametrize("k", [5, 60])
@@ -71,9 +73,8 @@ def test_a_step_that_goes_wrong_does_not_count(monkeypatch):
 
 def test_the_tangent_at_orthonormal_rows_is_exact():
     # k of d orthonormal rows hold k·log 2, whichever they are: nothing is left to bound.
-    found = improve(np.eye(12), np.full(12, 4 / 12), 1.0, RowBudget(4), 1)
-    forms = (found.inverse_root**2).sum(axis=0)
-    assert spectral_bound(forms, found.basis, found.shrink, RowBudget(4), 4) == pytest.approx(4 * np.log(2))
+    found = improve(np.eye(12), np.full(12, 4 / 12), RowBudget(4), 1)
+    assert bound_of(found, np.eye(12), 4) == pytest.approx(4 * np.log(2))
 
 
 def test_largest_takes_all_where_k_is_all():

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from spice_select.selection.blocked import largest
 from spice_select.selection.bounds import Bounds, tiles
-from spice_select.selection.compiled import CompiledBounds, has_kernel
+from spice_select.selection.compiled import CompiledBounds
 from spice_select.selection.constraints import build_constraints
 from spice_select.selection.device import DeviceBounds
 from spice_select.selection.features import Features
+from spice_select.selection.kernels import has_kernel
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.problem import Ledger, Problem, conflicts_along, lowest_twin
 from spice_select.selection.root import InverseRoot

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from spice_select.selection import Conflict, blocked, compiled, greedy, inner, threads
+from spice_select.selection import Conflict, blocked, compiled, greedy, inner, kernels, threads
 from spice_select.selection.bounds import Bounds
-from spice_select.selection.compiled import PANEL, CompiledBounds, Panels, fits_kernel, has_kernel
+from spice_select.selection.compiled import PANEL, CompiledBounds, Panels, fits_kernel
 from spice_select.selection.device import DeviceBounds
 from spice_select.selection.features import Features
+from spice_select.selection.kernels import has_kernel
 from spice_select.selection.root import InverseRoot
 from spice_select.selection.threads import share, single_threaded_blas
 from spice_select.testing.selection import require_same, sample_features
@@ -25,7 +26,7 @@ needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not bu
 def swept(matrix, factor, rows, starts, panels, end, mean, count):
     taken, dots = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     d = matrix.shape[1]
-    compiled.kernel.taken(matrix, factor, d, rows, starts, end, panels.array, mean, taken, dots, count)
+    kernels.compiled.taken(matrix, factor, d, rows, starts, end, panels.array, mean, taken, dots, count)
     return taken, dots
 
 
@@ -103,8 +104,7 @@ def test_features_are_read_where_they_lie(tmp_path):
 
 
 def test_without_the_kernel_numpy_does_the_work(monkeypatch):
-    monkeypatch.setattr(compiled, "kernel", None)
-    monkeypatch.setattr(inner, "kernel", None)
+    monkeypatch.setattr(kernels, "compiled", None)
     G = sample_features("aniso", 300, 16)
     features = Features(G)
     assert not has_kernel()
@@ -170,7 +170,7 @@ def test_a_forked_child_selects_too():
 import multiprocessing, os, sys
 os.environ["OMP_NUM_THREADS"] = "2"
 import numpy as np
-from spice_select.selection import greedy
+from spice_select.selection import kernels, greedy
 def run(_): return greedy(G, 300).indices.tolist()
 G = np.random.default_rng(0).standard_normal((3000, 256)).astype("f")
 if __name__ == "__main__":
@@ -194,7 +194,7 @@ def test_a_refresh_gives_the_same_bounds_on_any_number_of_threads(monkeypatch, d
     picked = np.arange(300)
     U = root.absorb(root.whiten(features.rows(picked)))
     for count in (1, 2, 7):
-        monkeypatch.setattr(compiled, "useful_threads", lambda flops, count=count: count)
+        monkeypatch.setattr(compiled, "thread_count", lambda count=count: count)
         bounds = CompiledBounds(features, eta=eta)
         for start in (0, 130):
             bounds.advance(U[start : start + 170], features.rows(picked).mean(axis=0))

@@ -19,7 +19,7 @@ from spice_select.selection import (
     greedy,
     naive,
 )
-from spice_select.selection.compiled import has_kernel
+from spice_select.selection.kernels import has_kernel
 from spice_select.testing.selection import check_selector, degenerate, require_same, sample_features
 
 KINDS = ("iso", "aniso", "heavy")
@@ -32,8 +32,7 @@ def products(request):
         pytest.skip("the kernel is not built, or not for this processor")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "numpy":
-            patch.setattr("spice_select.selection.blocked.has_kernel", lambda: False)
-            patch.setattr("spice_select.selection.inner.kernel", None)
+            patch.setattr("spice_select.selection.kernels.compiled", None)
         yield request.param
 
 

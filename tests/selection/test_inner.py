@@ -5,15 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.selection import inner
-from spice_select.selection.inner import CompiledInner, Conflicts, Inner
+from spice_select.selection import kernels
+from spice_select.selection.inner import OVERFLOW, CompiledInner, Conflicts, Inner
 from spice_select.selection.pool import EMPTY, Pool
 from spice_select.selection.problem import TIE
 
-LOOPS = [
-    Inner,
-    pytest.param(CompiledInner, marks=pytest.mark.skipif(inner.kernel is None, reason="the package was built without")),
-]
+needs_kernel = pytest.mark.skipif(kernels.compiled is None, reason="the package was built without")
+LOOPS = [Inner, pytest.param(CompiledInner, marks=needs_kernel)]
 
 
 def pool_of(G, size, numbers=None):
@@ -62,7 +60,7 @@ def test_picks_gains_and_penalties_are_those_of_the_definition(loop, weight, alp
     assert run.best(-np.inf) is None
 
 
-@pytest.mark.skipif(inner.kernel is None, reason="the package was built without")
+@needs_kernel
 @given(
     seed=st.integers(0, 10_000),
     rows=st.integers(1, 70),
@@ -125,7 +123,7 @@ def test_gains_beyond_what_exp_can_hold_are_compared_all_the_same(loop):
     found = loop_of(loop, pool, alpha=1e6).best(-np.inf)
     assert pool.rows[found.at] == 1
     assert found.gain == pytest.approx(np.log(4e306), rel=1e-12)
-    assert found.gain > inner.OVERFLOW
+    assert found.gain > OVERFLOW
 
 
 @pytest.mark.parametrize("loop", LOOPS)

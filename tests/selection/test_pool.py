@@ -6,8 +6,9 @@ import pytest
 from spice_select.diagnosis import factor
 from spice_select.selection import Conflict, FacilityLocation, LogDet, greedy, naive
 from spice_select.selection.bounds import Bounds
-from spice_select.selection.compiled import CompiledBounds, has_kernel
+from spice_select.selection.compiled import CompiledBounds
 from spice_select.selection.features import Features
+from spice_select.selection.kernels import has_kernel
 from spice_select.selection.pool import EMPTY, Pool
 from spice_select.selection.root import InverseRoot
 from spice_select.testing.selection import require_same, sample_features

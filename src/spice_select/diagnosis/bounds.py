@@ -48,19 +48,22 @@ def tangent_bound(high: np.ndarray, inverse_root: np.ndarray, budget: Budget) ->
     return total + square - d - logs + SLACK * (total + square + d + abs(logs))
 
 
-def spectral_bound(high: np.ndarray, basis: np.ndarray, shrink: np.ndarray, budget: Budget, rank: int) -> float:
+def spectral_bound(high: np.ndarray, shrink: np.ndarray, skew: float, budget: Budget, rank: int) -> float:
     """Σ of the k largest α‖Bg‖² + Σ over the `rank` smallest δ of (δ − 1 − log δ), for B = diag(√δ) Uᵀ.
 
     B4 with rank = min(k, d), which no k rows exceed (k = `budget.rows`); B3 with rank = d.
 
-    `basis` U float64 [d, d] with orthonormal columns; `shrink` δ float64 [d] > 0; `high` α‖Bg‖² of all rows. U is
-    orthonormal up to θ = ‖UᵀU − I‖, so by Ostrowski's theorem the eigenvalues of BᵀB are δ_i(1±θ).
+    `shrink` δ float64 [d] > 0; `high` α‖Bg‖² of all rows; `skew` θ ≥ ‖UᵀU − I‖, so that by Ostrowski's theorem the
+    eigenvalues of BᵀB are δ_i(1±θ).
     """
+    total, small = budget.most(high), np.sort(shrink)[:rank]
+    spectrum = small * (1 + skew) - 1 - np.log(small) - np.log1p(-skew)
+    return total + float(spectrum.sum()) + SLACK * (total + float((small + 1 + np.abs(np.log(small))).sum()))
+
+
+def skew_of(basis: np.ndarray) -> float:
+    """An upper bound on ‖UᵀU − I‖ for U float64 [d, d]: how far its columns are from orthonormal. 2d³ flops."""
     d = len(basis)
     excess = basis.T @ basis
     excess[np.diag_indices_from(excess)] -= 1
-    theta = float(np.linalg.norm(excess)) + d * gamma(d + 8)
-    small = np.sort(shrink)[:rank]
-    spectrum = small * (1 + theta) - 1 - np.log(small) - np.log1p(-theta)
-    total = budget.most(high)
-    return total + float(spectrum.sum()) + SLACK * (total + float((small + 1 + np.abs(np.log(small))).sum()))
+    return float(np.linalg.norm(excess)) + d * gamma(d + 8)

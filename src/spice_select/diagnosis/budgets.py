@@ -24,6 +24,10 @@ class Budget(Protocol):
         """An upper bound on Σ_{i∈S} values_i over all choices S, for values ≥ 0, float64 [n]."""
         ...
 
+    def contenders(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """All rows that can count in `most(values)` for some low ≤ values ≤ high, float64 [n] each."""
+        ...
+
     def capped(self, weights: np.ndarray) -> np.ndarray:
         """min(1, c·w), with c such that the budget is just used up; 1 wherever w > 0 if it cannot be."""
         ...
@@ -46,6 +50,11 @@ class RowBudget:
     def most(self, values: np.ndarray) -> float:
         """The sum of the largest. O(n)."""
         return largest(values, self.rows)
+
+    def contenders(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Those that may reach the k-th largest of the low ones. O(n)."""
+        cut = len(low) - self.rows
+        return np.arange(len(low)) if cut <= 0 else np.flatnonzero(high >= np.partition(low, cut)[cut])
 
     def capped(self, weights: np.ndarray) -> np.ndarray:
         """O(n log n)."""
@@ -75,16 +84,32 @@ class CostBudget:
 
     def most(self, values: np.ndarray) -> float:
         """The fractional knapsack (Dantzig 1957): the best for their cost, the last of them in part. O(n log n)."""
-        limit = self.limit * (1 + SPARE)
-        values = np.where(self.costs <= limit, values, 0.0)
-        order = np.argsort(-self.rates(values), kind="stable")
-        spent = np.cumsum(self.costs[order])
-        whole = int(np.searchsorted(spent, limit, side="right"))
+        values = self._affordable(values)
+        order, spent, whole = self._filled(values)
         total = float(values[order[:whole]].sum())
         if whole < len(order):
-            left = limit - (float(spent[whole - 1]) if whole else 0.0)
+            left = self.limit * (1 + SPARE) - (float(spent[whole - 1]) if whole else 0.0)
             total += float(values[order[whole]]) * min(1.0, left / float(self.costs[order[whole]]))
         return total
+
+    def contenders(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Those that may bring as much for their cost as the last row for which the low ones leave room: the higher
+        the values, the higher the rate at which the knapsack is full. O(n log n).
+        """
+        low, high = self._affordable(low), self._affordable(high)
+        order, _, whole = self._filled(low)
+        if whole == len(order):
+            return np.arange(len(low))
+        return np.flatnonzero(self.rates(high) >= self.rates(low)[order[whole]])
+
+    def _affordable(self, values: np.ndarray) -> np.ndarray:
+        return np.where(self.costs <= self.limit * (1 + SPARE), values, 0.0)
+
+    def _filled(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """Rows by what they bring for their cost, what they cost up to each, and how many of them fit whole."""
+        order = np.argsort(-self.rates(values), kind="stable")
+        spent = np.cumsum(self.costs[order])
+        return order, spent, int(np.searchsorted(spent, self.limit * (1 + SPARE), side="right"))
 
     def capped(self, weights: np.ndarray) -> np.ndarray:
         """O(n log n)."""

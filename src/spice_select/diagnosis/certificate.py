@@ -9,19 +9,21 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spice_select.diagnosis.bounds import credited_bound, credits_of, spectral_bound, tangent_bound, union_bound
+from spice_select.diagnosis.bounds import tangent_bound
+from spice_select.diagnosis.brackets import Bracketed
 from spice_select.diagnosis.budgets import SPARE, Budget, CostBudget, RowBudget, largest
-from spice_select.diagnosis.factor import Factor, Forms, factor_of, factor_of_pool, gamma, quadratic_forms
-from spice_select.diagnosis.matrix import compact, picked_rows, read
+from spice_select.diagnosis.claims import Claim, Pool, Proven, after_picks, after_half
+from spice_select.diagnosis.factor import Factor, factor_of_set, gamma
+from spice_select.diagnosis.matrix import picked_rows, read
 from spice_select.diagnosis.ports import Subset, alpha_of
-from spice_select.diagnosis.relaxation import improve, tangent
+from spice_select.diagnosis.relaxation import improve
 from spice_select.errors import InputError
 from spice_select.selection.constraints import build_constraints
-from spice_select.selection.features import squared_norms
 from spice_select.selection.objectives.logdet import LogDet
 
 STEPS = 20
-FLOPS = 1.5e12  # for improving the weights: some 15 s on two cores; the passes that prove the bounds come on top
+PASSES = 2  # nd² float32 operations that improving the weights may take by default, no more than other passes do,
+LEAST_FLOPS = 5e10  # or this many where that is more: half a second on two cores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ def certificate(
     costs: ArrayLike | None = None,
     max_cost: float | None = None,
     steps: int = STEPS,
-    max_flops: float = FLOPS,
+    max_flops: float | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Certificate:
     """Certify `selection` against the best possible set of the same size, or of no more than the same cost.
@@ -102,36 +104,39 @@ def certificate(
     Source: B1-B3 from submodularity and concavity (docs/diagnosis.md has the derivations); B4 after Nikolov 2015.
     """
     started = time.perf_counter()
-    original = read(features).array
-    picked, alpha = picked_rows(selection, len(original)), alpha_of(objective)
+    checked = read(features)
+    picked, alpha = picked_rows(selection, len(checked.array)), alpha_of(objective)
     if steps < 0:
         raise InputError(f"steps is {steps}; 0 or more is needed")
-    budget = _budget(picked, len(original), costs, max_cost)
+    budget = _budget(picked, len(checked.array), costs, max_cost)
+    pool = Pool(checked, picked, alpha, budget)
     tell = progress or _silent
-    matrix = compact(original)
-    norms = squared_norms(matrix)
     tell("certificate: the information of the picks")
-    final = factor_of(matrix, picked, alpha)
-    forms = quadratic_forms(matrix, final.matrix, alpha, norms)
-    tell("certificate: bounds by submodularity")
-    bounds = _submodular(matrix, picked, alpha, norms, final, forms, budget)
-    bounds["B2"] = tangent_bound(forms.high, final.matrix, budget)
-    allowed, count = _affordable(matrix.shape, len(picked), steps, max_flops)
+    final = factor_of_set(pool.rows, picked, alpha, pool.norms)
+    forms = pool.bracketed(final.matrix)
+    tell("certificate: the tangent at the picks, and beyond")
+    allowed, count = _affordable(pool, steps, max_flops)
+    claims = [_tangent_at_picks(final, forms, budget)]
     if allowed:
         tell(f"certificate: {allowed} steps towards a tighter bound, over {count:,} rows")
-        bounds |= _relaxed(matrix, picked, alpha, norms, forms, allowed, count, budget)
-    slack = _compaction_slack(original, norms, alpha, max(budget.rows, len(picked)))
-    bounds = {name: bounds[name] + slack for name in sorted(bounds)}
+        claims += _relaxed(pool, forms, allowed, count)
+    tell("certificate: bounds by submodularity")
+    proven = Proven(budget, _nothing_chosen(pool))
+    proven.add(claims)
+    proven.add(after_picks(pool, final, forms, proven.best))
+    proven.add(after_half(pool, final, forms, proven.best))
+    slack = _compaction_slack(checked.array, pool.norms, alpha, max(budget.rows, len(picked)))
+    bounds = {name: proven.bounds[name] + slack for name in sorted(proven.bounds)}
     best = min(bounds, key=lambda name: bounds[name])
-    proven = max(0.0, final.lower() - slack, _faint(norms[picked], alpha))
+    least = max(0.0, final.lower() - slack, _faint(pool.norms[picked], alpha))
     return Certificate(
-        information=max(0.0, final.log_determinant, proven),
+        information=max(0.0, final.log_determinant, least),
         bound=bounds[best],
-        ratio=min(1.0, proven / bounds[best]) if bounds[best] > 0 else 1.0,
+        ratio=min(1.0, least / bounds[best]) if bounds[best] > 0 else 1.0,
         bounds=MappingProxyType(bounds),
         best=best,
         k=len(picked),
-        n=len(original),
+        n=len(checked.array),
         steps=allowed,
         seconds=time.perf_counter() - started,
         max_cost=None if max_cost is None else float(max_cost),
@@ -159,61 +164,31 @@ def _silent(stage: str) -> None:
     """Nobody wants to know."""
 
 
-def _submodular(
-    matrix: np.ndarray,
-    picked: np.ndarray,
-    alpha: float,
-    norms: np.ndarray,
-    final: Factor,
-    forms: Forms,
-    budget: Budget,
-) -> dict[str, float]:
-    """The least B1 and B1c over the prefixes of length 0, k/2 and k."""
-    k, half = len(picked), len(picked) // 2
-    pool = factor_of_pool(matrix, alpha)
-    credits = credits_of(pool, quadratic_forms(matrix, pool.matrix, alpha, norms[picked], picked))
-    empty = budget.most(np.log1p(alpha * norms * (1 + gamma(matrix.shape[1] + 8)))) * (1 + 1e-12)
-    plain, credited = [empty], [empty]
-    for length in (half, k) if half else (k,):
-        rows = picked[:length]
-        factor = final if length == k else factor_of(matrix, rows, alpha)
-        here = forms if length == k else quadratic_forms(matrix, factor.matrix, alpha, norms)
-        inside = np.zeros(len(matrix), dtype=bool)
-        inside[rows] = True
-        # I+αF_T ⪯ (1+η)(BᵀB)⁻¹ =: M, so F(T∪X) ≤ log det M + Σ_X log(1+α‖Bg‖²): both terms are bounds from above.
-        gains = np.log1p(here.high)
-        plain.append(union_bound(factor.upper(), gains, inside, budget))
-        credited.append(credited_bound(factor.upper(), gains, rows, credits[:length], budget))
-    return {"B1": min(plain), "B1c": min(credited)}
+def _nothing_chosen(pool: Pool) -> dict[str, float]:
+    """B1 and B1c of the empty set: the sum of the k largest bases."""
+    bases = np.log1p(pool.alpha * pool.norms * (1 + gamma(pool.rows.shape[1] + 8)))
+    empty = pool.budget.most(bases) * (1 + 1e-12)
+    return {"B1": empty, "B1c": empty}
 
 
-def _relaxed(
-    matrix: np.ndarray,
-    picked: np.ndarray,
-    alpha: float,
-    norms: np.ndarray,
-    forms: Forms,
-    steps: int,
-    count: int,
-    budget: Budget,
-) -> dict[str, float]:
+def _tangent_at_picks(final: Factor, forms: Bracketed, budget: Budget) -> Claim:
+    return Claim("B2", forms, _themselves, lambda high: tangent_bound(high, final.matrix, budget))
+
+
+def _relaxed(pool: Pool, forms: Bracketed, steps: int, count: int) -> list[Claim]:
     """B3, and B4 where k < d, at the weights that `steps` steps over the `count` most promising rows lead to."""
-    (n, d), k = matrix.shape, budget.rows
-    chosen = np.zeros(n)
-    chosen[picked] = 1.0
-    shares = budget.rates(forms.high)
-    shares = shares / max(float(shares.sum()), 1e-300) * len(picked)
-    rows = _promising(shares + len(picked) * chosen, count)
-    some = matrix if len(rows) == n else matrix[rows]
-    some = some.astype(np.float32 if matrix.dtype != np.float64 else np.float64, copy=False)
-    found = improve(some, (0.5 * chosen + 0.5 * shares)[rows], alpha, budget.part(rows), steps)
-    high = quadratic_forms(matrix, found.inverse_root, alpha, norms).high
-    if k >= d:
-        return {"B3": spectral_bound(high, found.basis, found.shrink, budget, d)}
-    bounds = {"B4": spectral_bound(high, found.basis, found.shrink, budget, k)}
-    basis, shrink = tangent(some, found.weights, alpha, d)
-    high = quadratic_forms(matrix, np.sqrt(shrink)[:, None] * basis.T, alpha, norms).high
-    return bounds | {"B3": spectral_bound(high, basis, shrink, budget, d)}
+    chosen = np.zeros(len(pool.rows))
+    chosen[pool.picked] = 1.0
+    shares = pool.budget.rates(forms.high)
+    shares = shares / max(float(shares.sum()), 1e-300) * len(pool.picked)
+    rows = _promising(shares + len(pool.picked) * chosen, count)
+    found = improve(pool.scaled(rows), (0.5 * chosen + 0.5 * shares)[rows], pool.budget.part(rows), steps)
+    there = pool.bracketed(found.inverse_root)
+    return [Claim(name, there, _themselves, bound) for name, bound in found.bounds(pool.budget).items()]
+
+
+def _themselves(forms: np.ndarray) -> np.ndarray:
+    return forms
 
 
 def _promising(worth: np.ndarray, count: int) -> np.ndarray:
@@ -222,15 +197,18 @@ def _promising(worth: np.ndarray, count: int) -> np.ndarray:
     return np.sort(np.argpartition(worth, len(worth) - count)[len(worth) - count :])
 
 
-def _affordable(shape: tuple[int, ...], k: int, steps: int, max_flops: float) -> tuple[int, int]:
+def _affordable(pool: Pool, steps: int, max_flops: float | None) -> tuple[int, int]:
     """(steps, rows to take them over): as many rows as all steps can afford, but no fewer than 4·max(k, d)."""
-    n, d = shape
-    fewest, spectral = min(n, 4 * max(k, d)), 20.0 * d**3  # float64 eigendecompositions count twice
-    allowed = min(steps, int(max_flops / (4.0 * fewest * d * d + spectral)))
+    (n, d), k = pool.rows.shape, len(pool.picked)
+    flops = max(LEAST_FLOPS, PASSES * n * float(d) ** 2) if max_flops is None else max_flops
+    # float64 counts twice, and a product with all of B does where k < d
+    product = (3 if pool.budget.rows < d else 2) * (2 if pool.steep else 1) * float(d) ** 2
+    fixed = (20.0 if pool.budget.rows < d else 4.0) * d**3
+    fewest = min(n, 4 * max(k, d))
+    allowed = min(steps, int(flops / (product * fewest + fixed)))
     if not allowed:
         return 0, fewest
-    affordable = int((max_flops / allowed - spectral) / (4.0 * d * d))
-    return allowed, min(n, max(fewest, affordable))
+    return allowed, min(n, max(fewest, int((flops / allowed - fixed) / product)))
 
 
 def _faint(norms: np.ndarray, alpha: float) -> float:

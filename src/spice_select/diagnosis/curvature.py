@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.factor import UNIT, factor_of, gamma
-from spice_select.diagnosis.matrix import compact, read, tiles
+from spice_select.diagnosis.brackets import Bracketed
+from spice_select.diagnosis.factor import UNIT, factor_of, factor_of_all, gamma
+from spice_select.diagnosis.matrix import Matrix, read
 from spice_select.diagnosis.ports import alpha_of
 from spice_select.selection.objectives.logdet import LogDet
 
@@ -32,33 +33,38 @@ def curvature(features: object, objective: LogDet) -> Curvature:
     Δ_x(D∖x) = −log(1−h_x) with the leverage h_x = α g_xᵀ(I+αF_D)⁻¹g_x, so one factorisation gives all n of them. The
     value is rounded towards 1, so that the guarantee is not above what holds. Zero rows add nothing wherever they
     stand, and are left out. Raises InputError as `certificate` does.
-    Cost: 3nd² + d³ float64 flops for n > d, 4nd² + d³ where αΣ‖g‖² is above `STEEP`; for n ≤ d the rows are first
-    shortened to n dimensions (2dn² + 8n³).
+    Cost: nd² + d³ float64 flops (2nd² + d³ where αΣ‖g‖² is above `STEEP`), nd² in float32, and 2d² in float64 for each
+    row that float32 does not tell from the least; for n ≤ d the rows are first shortened to n dimensions (2dn² + 8n³).
     """
     checked, alpha = read(features), alpha_of(objective)
     alone = np.log1p(alpha * checked.squares)
     rows = np.flatnonzero(alone > 0)
     if not len(rows):
         return Curvature(value=0.0, row=-1)
-    ratios = np.minimum(_last(compact(checked.array), checked.squares, alpha)[rows], alone[rows]) / alone[rows]
+    last = _Last(checked, alpha)
+    low, high = (np.minimum(last.of(h)[rows], alone[rows]) / alone[rows] for h in (last.forms.low, last.forms.high))
+    last.forms.settle(rows[low <= high.min()])
+    ratios = np.minimum(last.of(last.forms.low)[rows], alone[rows]) / alone[rows]
     least = int(np.argmin(ratios))
     return Curvature(value=float(1 - ratios[least]), row=int(rows[least]))
 
 
-def _last(matrix: np.ndarray, squares: np.ndarray, alpha: float) -> np.ndarray:
-    """Δ_x(D∖x) = −log(1−h_x) of each row, float64 [n], rounded down."""
-    n, d = matrix.shape
-    mass = alpha * float(squares.sum())
-    steep = mass > STEEP
-    root = factor_of(matrix, np.arange(n), alpha).matrix.T if steep else _root(matrix, alpha)
-    condition = math.sqrt(mass) if steep else mass  # QR does not square it, a Gram matrix does
-    loss = gamma(d + 8) * (1 + condition)
-    leverages = np.empty(n)
-    for start, tile in tiles(matrix):
-        image = tile @ root
-        leverages[start : start + len(tile)] = alpha * np.einsum("ij,ij->i", image, image)
-    last = -np.log1p(-np.minimum(leverages / (1 + loss), 1 - UNIT))
-    return np.maximum(last, _last_alone(matrix, mass, alpha)) if n <= d else last
+class _Last:
+    """Δ_x(D∖x) = −log(1−h_x) of each row from `forms`, its leverage between two bounds; float64 [n], rounded down."""
+
+    def __init__(self, checked: Matrix, alpha: float) -> None:
+        matrix, mass = checked.rows, alpha * float(checked.squares.sum())
+        n, d = matrix.shape
+        steep = mass > STEEP
+        factor = factor_of(matrix, np.arange(n), alpha) if steep else factor_of_all(checked, alpha)
+        self._loss = gamma(d + 8) * (1 + (math.sqrt(mass) if steep else mass))  # QR does not square the condition
+        self._alone = _last_alone(matrix, mass, alpha) if n <= d else np.zeros(n)
+        self.forms = Bracketed(matrix, factor.matrix, alpha, checked.squares)
+
+    def of(self, leverages: np.ndarray) -> np.ndarray:
+        """For leverages that are those of the forms, or below."""
+        last = -np.log1p(-np.minimum(leverages / (1 + self._loss), 1 - UNIT))
+        return np.maximum(last, self._alone)
 
 
 def _last_alone(matrix: np.ndarray, mass: float, alpha: float) -> np.ndarray:
@@ -66,11 +72,3 @@ def _last_alone(matrix: np.ndarray, mass: float, alpha: float) -> np.ndarray:
     inverse = factor_of(matrix.T, np.arange(matrix.shape[1]), alpha).matrix
     left = np.einsum("ij,ij->j", inverse, inverse) * (1 + gamma(len(matrix) + 8) * (1 + math.sqrt(mass)))
     return np.asarray(-np.log(np.clip(left, np.finfo(float).tiny, 1.0)))
-
-
-def _root(matrix: np.ndarray, alpha: float) -> np.ndarray:
-    """L with LLᵀ = (I+αF)⁻¹ by Cholesky of a sum."""
-    information = np.eye(matrix.shape[1])
-    for _, tile in tiles(matrix):
-        information += alpha * (tile.T @ tile)
-    return np.asarray(np.linalg.inv(np.linalg.cholesky(information).T))

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.matrix import tiles
+from spice_select.diagnosis.matrix import Matrix, gram, tiles
 
 UNIT = 2.0**-53
 PANEL = 512  # components of Bg computed at once; what lies above B's diagonal is skipped in steps of this width
+SMALL = 256  # a triangle of up to so many rows is inverted by elimination, a larger one by halves
+FINE = 1e-7  # of log det: what Cholesky may leave unproven of it before QR is taken
+STEEP = 1e5  # of αΣ‖g‖²: above it a sum of g gᵀ has too few digits of its least eigenvalues left, in float32 none
 
 
 def gamma(m: int) -> float:
@@ -67,24 +70,51 @@ def factor_of(matrix: np.ndarray, rows: np.ndarray, alpha: float) -> Factor:
     return _inverted(triangle, floor=1 - backward, ceiling=1 + backward)
 
 
-def factor_of_pool(matrix: np.ndarray, alpha: float) -> Factor:
-    """The factor of I + αΣ over all rows, by Cholesky: one product, n d² flops, η growing with ρ itself."""
-    n, d = matrix.shape
-    information, mass = np.eye(d), 0.0
-    for _, tile in tiles(matrix):
-        mass += alpha * float(np.einsum("ij,ij->", tile, tile))
-        information += alpha * (tile.T @ tile)
-    backward = gamma(n + 3) * (np.sqrt(d) + mass) + 2 * gamma(d + 1) * (d + mass)
+def factor_of_set(matrix: np.ndarray, rows: np.ndarray, alpha: float, norms: np.ndarray) -> Factor:
+    """The same by Cholesky, kd² flops, where that leaves less than `FINE` of log det in doubt; else by QR.
+
+    `norms`: ‖g‖² of all rows of the matrix.
+    """
+    k, d = len(rows), matrix.shape[1]
+    mass = alpha * float(norms[rows].sum())
+    if mass < STEEP and d * _backward(k, d, mass) < FINE * d * np.log1p(mass / d):  # the most that log det can be
+        found = _by_cholesky(matrix, rows, alpha, mass)
+        if found.log_determinant - found.lower() < FINE * found.log_determinant:
+            return found
+    return factor_of(matrix, rows, alpha)
+
+
+def factor_of_all(matrix: Matrix, alpha: float) -> Factor:
+    """The factor of I + αΣ over all rows, compact, by Cholesky: nd² flops, once for each α; η grows with ρ itself."""
+    if alpha not in matrix.kept:
+        mass = alpha * float(matrix.squares.sum())
+        matrix.kept[alpha] = _by_cholesky(matrix.rows, None, alpha, mass)
+    found: Factor = matrix.kept[alpha]
+    return found
+
+
+def _by_cholesky(matrix: np.ndarray, rows: np.ndarray | None, alpha: float, mass: float) -> Factor:
+    """The factor for `rows`, or all, whose α‖g‖² add up to `mass`."""
+    d = matrix.shape[1]
+    backward = _backward(len(matrix) if rows is None else len(rows), d, mass)
     if backward >= 0.5:
         return Factor(matrix=np.eye(d), distortion=float("inf"))
-    triangle = np.linalg.cholesky(information).T
+    total = gram(matrix, rows)
+    total *= alpha
+    total[np.diag_indices_from(total)] += 1
+    triangle = np.linalg.cholesky(total).T
     # |A − RᵀR| ≤ backward in norm and A ⪰ I, so (1−backward)A ⪯ RᵀR ⪯ (1+backward)A.
     return _inverted(triangle, floor=np.sqrt(1 - backward), ceiling=np.sqrt(1 + backward))
 
 
+def _backward(count: int, d: int, mass: float) -> float:
+    """‖A − RᵀR‖ at most: of a sum over `count` rows (‖|G|ᵀ|G|‖ ≤ its trace), and of its Cholesky factor."""
+    return float(gamma(count + 3) * (np.sqrt(d) + mass) + 2 * gamma(d + 1) * (d + mass))
+
+
 def _inverted(triangle: np.ndarray, *, floor: float, ceiling: float) -> Factor:
     """B = R⁻ᵀ, given floor²·A ⪯ RᵀR ⪯ ceiling²·A."""
-    inverse = np.linalg.inv(triangle)  # upper triangular: elimination finds nothing to pivot
+    inverse = inverse_of_lower(triangle.T).T
     residual = inverse.T @ triangle.T
     residual[np.diag_indices_from(residual)] -= 1
     wrong = float(np.linalg.norm(residual)) + gamma(len(triangle) + 1) * float(
@@ -97,6 +127,18 @@ def _inverted(triangle: np.ndarray, *, floor: float, ceiling: float) -> Factor:
     return Factor(matrix=inverse.T, distortion=max(above, below, 4 * gamma(len(triangle))))
 
 
+def inverse_of_lower(triangle: np.ndarray) -> np.ndarray:
+    """The inverse of a lower triangle, by halves: d³/3 flops in products, where a general inverse takes 2d³."""
+    d = len(triangle)
+    if d <= SMALL:
+        return np.asarray(np.linalg.inv(triangle.T).T)  # of an upper one: elimination finds nothing to pivot
+    half, out = d // 2, np.zeros_like(triangle)
+    out[:half, :half] = inverse_of_lower(triangle[:half, :half])
+    out[half:, half:] = inverse_of_lower(triangle[half:, half:])
+    out[half:, :half] = -out[half:, half:] @ (triangle[half:, :half] @ out[:half, :half])
+    return out
+
+
 def quadratic_forms(
     matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray, rows: np.ndarray | None = None
 ) -> Forms:
@@ -107,7 +149,7 @@ def quadratic_forms(
     memory a tile and B.
     """
     m = len(norms)
-    squares, panels = np.zeros(m), _panels(inverse_root)
+    squares, panels = np.zeros(m), panels_of(inverse_root)
     for start, tile in tiles(matrix, rows):
         for panel in panels:
             image = tile[:, : panel.shape[1]] @ panel.T
@@ -120,7 +162,7 @@ def quadratic_forms(
     return Forms(low=alpha * low, high=alpha * high)
 
 
-def _panels(inverse_root: np.ndarray) -> list[np.ndarray]:
+def panels_of(inverse_root: np.ndarray) -> list[np.ndarray]:
     """B in panels of `PANEL` rows, each without the columns of zeros that end it."""
     panels = [inverse_root[i : i + PANEL] for i in range(0, len(inverse_root), PANEL)]
     return [panel[:, : int(np.flatnonzero(panel.any(axis=0))[-1]) + 1] for panel in panels if panel.any()]

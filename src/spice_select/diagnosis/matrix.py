@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,36 @@ from spice_select.selection.features import as_matrix, squared_norms
 TILE_ENTRIES = 1 << 22  # 32 MB of float64: 4096 rows at d = 1024, enough to keep products near the machine's limit
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Matrix:
-    """Features that have been checked: `array` float32 or float64 [n, d], `squares` ‖g‖² float64 [n]."""
+    """Features that have been checked: `array` float32 or float64 [n, d], `squares` ‖g‖² float64 [n].
+
+    Everything in `spice_select.diagnosis` that takes features takes one of these too. What several judgements need of
+    all rows is then computed by the first of them and kept: at most 2·min(n, d)² float64 for each α.
+    """
 
     array: np.ndarray
     squares: np.ndarray
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The array, `compact`."""
+        return compact(self.array)
+
+    @cached_property
+    def kept(self) -> dict[float, Any]:
+        """What belongs to an α: see `factor.factor_of_all`."""
+        return {}
 
 
 def read(features: Any) -> Matrix:
     """Check features as the selector does: numpy (memory-mapped too) or torch, [n, d], every row finite.
 
-    Raises InputError naming the shape, the dtype or the rows. Cost: one pass.
+    A `Matrix` has been checked and is handed back. Raises InputError naming the shape, the dtype or the rows.
+    Cost: one pass.
     """
+    if isinstance(features, Matrix):
+        return features
     array = as_matrix(features)
     return Matrix(array=array, squares=squared_norms(array))
 
@@ -61,11 +79,26 @@ def tile_rows(d: int) -> int:
 
 
 def tiles(matrix: np.ndarray, rows: np.ndarray | None = None, *, least: int = 1) -> Iterator[tuple[int, np.ndarray]]:
-    """(position, float64 rows) for consecutive tiles, of `least` rows or more, of the matrix or of `matrix[rows]`."""
+    """(position, float64 rows) for consecutive tiles, of `least` rows or more, of the matrix or of `matrix[rows]`.
+
+    Tiles of a float64 matrix are views: read them, do not write.
+    """
     size = max(least, tile_rows(matrix.shape[1]))
     for start in range(0, len(matrix) if rows is None else len(rows), size):
         part = matrix[start : start + size] if rows is None else matrix[rows[start : start + size]]
-        yield start, part.astype(np.float64)
+        yield start, part.astype(np.float64, copy=False)
+
+
+def gram(matrix: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Σ g gᵀ over all rows or over `rows`, float64 [d, d].
+
+    Cost: nd² flops, as BLAS computes one half of a product with itself; memory a tile of d rows and two d × d.
+    """
+    d = matrix.shape[1]
+    total = np.zeros((d, d))
+    for _, tile in tiles(matrix, rows, least=d):
+        total += tile.T @ tile
+    return total
 
 
 def compact(matrix: np.ndarray) -> np.ndarray:

@@ -9,30 +9,83 @@ still span (Nikolov 2015, *Randomized rounding for the largest simplex problem*,
 Any weights give a true bound, so this search may run in float32 and on the promising rows alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
+from spice_select.diagnosis.bounds import skew_of, spectral_bound, tangent_bound
 from spice_select.diagnosis.budgets import Budget
+from spice_select.diagnosis.factor import inverse_of_lower, panels_of
 from spice_select.diagnosis.matrix import tile_rows
 
 PATIENCE, ENOUGH = 4, 2e-4  # stop when four steps together lowered the bound by less than this, relatively
 POWER = 2  # w ← w·r²: twice the steps of the classic w ← w·r at the same cost; 3 can oscillate
+NONE = 1e-4  # of the mean weight: rows below it are left out of F_w, as the tangent at any weights will do
+LIFT = 2e-7  # of the trace, added to the diagonal: what float32 may have taken from the least eigenvalue
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tangent:
-    """B = diag(√δ)Uᵀ of the best step: `basis` U, `shrink` δ (float64), the weights and the step that gave it."""
+class Tangent(Protocol):
+    """A plane above log det, from the inverse root B of some I + αF_w."""
+
+    @property
+    def inverse_root(self) -> np.ndarray:
+        """B, float64 [d, d]."""
+        ...
+
+    def bounds(self, budget: Budget) -> dict[str, Callable[[np.ndarray], float]]:
+        """B3, and B4 where it applies, as functions of α‖Bg‖² of every row, float64 [n]."""
+        ...
+
+    def rough(self, forms: np.ndarray, budget: Budget) -> float:
+        """The least of these but for rounding, in O(n + d²)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Triangular:
+    """B lower triangular, from Cholesky: all there is to know where k ≥ d."""
+
+    inverse_root: np.ndarray
+
+    def bounds(self, budget: Budget) -> dict[str, Callable[[np.ndarray], float]]:
+        """B3."""
+        return {"B3": lambda forms: self.rough(forms, budget)}
+
+    def rough(self, forms: np.ndarray, budget: Budget) -> float:
+        """It is cheap enough as it is."""
+        return tangent_bound(forms, self.inverse_root, budget)
+
+
+@dataclass(frozen=True, eq=False)
+class Spectral:
+    """B = diag(√δ)Uᵀ: `basis` U, `shrink` δ (float64), for k < d."""
 
     basis: np.ndarray
     shrink: np.ndarray
-    weights: np.ndarray
-    steps: int
 
     @property
     def inverse_root(self) -> np.ndarray:
         """B, float64 [d, d]."""
         return np.sqrt(self.shrink)[:, None] * self.basis.T
+
+    def bounds(self, budget: Budget) -> dict[str, Callable[[np.ndarray], float]]:
+        """B4 and, from the same B, B3, which is never below it."""
+
+        def of_rank(rank: int) -> Callable[[np.ndarray], float]:
+            return lambda forms: spectral_bound(forms, self.shrink, self._skew, budget, rank)
+
+        return {"B4": of_rank(budget.rows), "B3": of_rank(len(self.basis))}
+
+    def rough(self, forms: np.ndarray, budget: Budget) -> float:
+        """B4, as if U were orthonormal."""
+        return spectral_bound(forms, self.shrink, 0.0, budget, budget.rows)
+
+    @cached_property
+    def _skew(self) -> float:
+        return skew_of(self.basis)
 
 
 def spread(spectrum: np.ndarray, k: int) -> np.ndarray:
@@ -51,34 +104,48 @@ def spread(spectrum: np.ndarray, k: int) -> np.ndarray:
     return out
 
 
-def tangent(matrix: np.ndarray, weights: np.ndarray, alpha: float, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """(U, δ) of the relaxation at these weights: cost 2md² in the matrix's dtype and one eigendecomposition."""
-    d = matrix.shape[1]
-    total = np.zeros((d, d))
-    size = tile_rows(d)
-    for start in range(0, len(matrix), size):
-        tile = matrix[start : start + size]
-        total += tile.T @ (tile * weights[start : start + size, None].astype(tile.dtype))
-    values, vectors = np.linalg.eigh((total + total.T) / 2)
-    spectrum = spread(np.maximum(values[::-1], 0.0), k)
-    return vectors[:, ::-1], 1 / (1 + alpha * spectrum)
+def tangent(matrix: np.ndarray, weights: np.ndarray, k: int) -> Tangent:
+    """That of the relaxation at these weights of the rows √α g of `matrix` [m, d].
 
-
-def improve(matrix: np.ndarray, start: np.ndarray, alpha: float, budget: Budget, steps: int) -> Tangent:
-    """The best tangent of at most `steps` multiplicative steps from `start` [m] over the rows of `matrix` [m, d].
-
-    Cost: `steps` × (4md² in the matrix's dtype + the eigendecomposition, about 10d³ in float64).
+    Cost: md² flops in the matrix's dtype, and d³ in float64: about ten of them for k < d, where the spectrum is needed.
     """
-    weights, best, kept, k = budget.capped(start), np.inf, None, budget.rows
+    total = _weighted_sum(matrix, weights)
+    d = len(total)
+    if k < d:
+        values, vectors = np.linalg.eigh(total)
+        return Spectral(vectors[:, ::-1], 1 / (1 + spread(np.maximum(values[::-1], 0.0), k)))
+    lift = LIFT * float(np.trace(total)) if matrix.dtype == np.float32 else 0.0
+    total[np.diag_indices(d)] += 1 + lift
+    return Triangular(inverse_of_lower(np.linalg.cholesky(total)))
+
+
+def _weighted_sum(matrix: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Σ w_i g_i g_iᵀ over the rows with a weight worth the while, float64 [d, d]."""
+    d = matrix.shape[1]
+    total, size = np.zeros((d, d)), max(d, tile_rows(d))
+    rows = np.flatnonzero(weights > NONE * float(weights.mean()))
+    roots = np.sqrt(weights[rows]).astype(matrix.dtype)[:, None]
+    for start in range(0, len(rows), size):
+        tile = matrix[rows[start : start + size]] * roots[start : start + size]
+        total += tile.T @ tile
+    return total
+
+
+def improve(matrix: np.ndarray, start: np.ndarray, budget: Budget, steps: int) -> Tangent:
+    """The best tangent of at most `steps` multiplicative steps from `start` [m] over `matrix` [m, d].
+
+    Its rows are √α g.
+
+    Cost: `steps` × (2md² in the matrix's dtype and 2d³ in float64; 3md² and about 10d³ for k < d).
+    """
+    weights, best, kept = budget.capped(start), np.inf, None
     history: list[float] = []
     for step in range(1, steps + 1):
-        basis, shrink = tangent(matrix, weights, alpha, k)
-        root = (np.sqrt(shrink)[:, None] * basis.T).astype(matrix.dtype)
-        forms = alpha * _squares(matrix, root)
-        small = np.sort(shrink)[:k]
-        bound = budget.most(forms) + float((small - 1 - np.log(small)).sum())
+        found = tangent(matrix, weights, budget.rows)
+        forms = _squares(matrix, found.inverse_root.astype(matrix.dtype))
+        bound = found.rough(forms, budget)
         if kept is None or bound < best:
-            best, kept = bound, Tangent(basis=basis, shrink=shrink, weights=weights, steps=step)
+            best, kept = bound, found
         history.append(best)
         if step > PATIENCE and history[-1 - PATIENCE] - best < ENOUGH * best:
             break
@@ -90,8 +157,9 @@ def improve(matrix: np.ndarray, start: np.ndarray, alpha: float, budget: Budget,
 
 
 def _squares(matrix: np.ndarray, root: np.ndarray) -> np.ndarray:
-    out, size = np.empty(len(matrix)), tile_rows(matrix.shape[1])
+    out, size, panels = np.zeros(len(matrix)), tile_rows(matrix.shape[1]), panels_of(root)
     for start in range(0, len(matrix), size):
-        image = matrix[start : start + size] @ root.T
-        out[start : start + len(image)] = np.einsum("ij,ij->i", image, image)
+        for panel in panels:
+            image = matrix[start : start + size, : panel.shape[1]] @ panel.T
+            out[start : start + size] += np.einsum("ij,ij->i", image, image)
     return out

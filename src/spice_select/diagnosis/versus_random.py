@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 
 from spice_select.diagnosis.factor import factor_of
-from spice_select.diagnosis.matrix import compact, picked_rows, read, tiles
+from spice_select.diagnosis.matrix import gram, picked_rows, read, tiles
 from spice_select.diagnosis.ports import Subset, alpha_of
 from spice_select.errors import InputError
 from spice_select.selection.objectives.logdet import LogDet
@@ -62,9 +62,9 @@ def versus_random(
     """
     if draws < 2:
         raise InputError(f"draws is {draws}; a spread needs 2 or more")
-    original = read(features).array
-    picked, alpha = picked_rows(selection, len(original)), alpha_of(objective)
-    matrix = compact(original)
+    checked = read(features)
+    picked, alpha = picked_rows(selection, len(checked.array)), alpha_of(objective)
+    matrix = checked.rows
     streams = (np.random.default_rng((seed, draw)) for draw in range(draws))
     subsets = (stream.choice(len(matrix), len(picked), replace=False) for stream in streams)
     values = []
@@ -81,12 +81,11 @@ def information_of(matrix: np.ndarray, rows: np.ndarray, alpha: float) -> float:
     Above `STEEP` by QR, twice to four times the work: a determinant of the matrix itself would lose every digit of its
     small eigenvalues, and equal rows would make it zero.
     """
-    if len(rows) <= matrix.shape[1]:  # det(I + αGᵀG) = det(I + αGGᵀ)
-        matrix, rows = matrix[rows].T, np.arange(matrix.shape[1])
-    total, mass = np.eye(matrix.shape[1]), 0.0
-    for _, tile in tiles(matrix, rows):
-        mass += alpha * float(np.einsum("ij,ij->", tile, tile))
-        total += alpha * (tile.T @ tile)
+    mass = alpha * sum(float(np.einsum("ij,ij->", tile, tile)) for _, tile in tiles(matrix, rows))
     if mass > STEEP:
         return max(0.0, factor_of(matrix, rows, alpha).log_determinant)
+    # det(I + αGᵀG) = det(I + αGGᵀ)
+    total = gram(matrix, rows) if len(rows) > matrix.shape[1] else gram(matrix[rows].T)
+    total *= alpha
+    total[np.diag_indices_from(total)] += 1
     return float(np.linalg.slogdet(total)[1])

@@ -10,9 +10,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.selection import kernels
 from spice_select.selection.block import Block
 from spice_select.selection.bounds import Bounds
-from spice_select.selection.compiled import CompiledBounds, fits_kernel, has_kernel
+from spice_select.selection.compiled import CompiledBounds, fits_kernel
 from spice_select.selection.device import DeviceBounds
 from spice_select.selection.eager import run_eager
 from spice_select.selection.features import Features
@@ -176,7 +177,7 @@ def home_of(features: Features) -> type[Bounds]:
     """Where the float32 products run: the accelerator the features lie on, the compiled kernel, or numpy."""
     if features.tensor is not None:
         return DeviceBounds
-    return CompiledBounds if has_kernel() and fits_kernel(features) else Bounds
+    return CompiledBounds if kernels.has_kernel() and fits_kernel(features) else Bounds
 
 
 def largest(keys: NDArray[np.float64], count: int, *, near: float = -np.inf) -> tuple[NDArray[np.int64], float]:

@@ -1,23 +1,14 @@
-"""The float32 bounds computed by the compiled kernel (`_sweep.c`), on as many threads as there are cores."""
+"""The float32 bounds computed by the compiled kernel (`kernel/sweep.c`), on as many threads as there are cores."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.selection import kernels
 from spice_select.selection.bounds import Bounds
 from spice_select.selection.features import Features
-from spice_select.selection.threads import useful_threads
-
-try:
-    from spice_select.selection import _sweep as kernel  # type: ignore[attr-defined, unused-ignore]
-except ImportError:  # built without a C compiler
-    kernel = None
+from spice_select.selection.threads import thread_count
 
 PANEL = 16  # picks side by side in memory, as the kernel wants them
-
-
-def has_kernel() -> bool:
-    """Whether the kernel was built and this processor can run it (x86-64 with AVX2, or 64-bit ARM)."""
-    return kernel is not None and bool(kernel.supported())
 
 
 def fits_kernel(features: Features) -> bool:
@@ -45,11 +36,10 @@ class CompiledBounds(Bounds):
         rows, starts = self._oldest_first(stale)
         r, dots, mean = self.r[rows], np.empty(len(rows)), self._mean_asked()
         floors = np.broadcast_to(floor[rows] if isinstance(floor, np.ndarray) else floor, len(rows))
-        flops = 2.0 * self._d * float((self.now - starts).sum())
-        steps, visits = kernel.refresh(
+        steps, visits = kernels.compiled.refresh(
             *(self._source, self._factor, self._d, rows, starts, self.now, self._panels.array, mean, dots),
             *(r, np.ascontiguousarray(floors, dtype=np.float64), self._lengths[rows], self._mass),
-            *(self._gamma, self._tiny, self._scale, self.stage_picks, self.grain, useful_threads(flops)),
+            *(self._gamma, self._tiny, self._scale, self.stage_picks, self.grain, thread_count()),
         )
         self.r[rows], self.reached[rows] = r, starts
         self._enter_cosines(rows, None if mean is None else dots)
@@ -60,9 +50,9 @@ class CompiledBounds(Bounds):
         if self._root_at != self.now:
             self._root_panels = Panels.of_columns(self._single_root())
         taken, dots, mean = np.empty(len(rows)), np.empty(len(rows)), self._mean_asked()
-        kernel.taken(
+        kernels.compiled.taken(
             *(self._source, self._factor, self._d, rows, np.zeros(len(rows), dtype=np.int64), self._d),
-            *(self._root_panels.array, mean, taken, dots, useful_threads(2.0 * self._d**2 * len(rows))),
+            *(self._root_panels.array, mean, taken, dots, thread_count()),
         )
         self._settle_directly(rows, taken, self._d)
         self._enter_cosines(rows, None if mean is None else dots)

@@ -1,7 +1,7 @@
 """What a block does for every pick: find the best of its rows, and condition the others on it.
 
-`Inner` is plain numpy. `CompiledInner` has the same results from compiled code (`_block.c`), where a pick takes a few
-microseconds instead of some sixty.
+`Inner` is plain numpy. `CompiledInner` has the same results from compiled code (`kernel/block.c`), where a pick takes a
+few microseconds instead of some sixty.
 """
 
 import math
@@ -11,14 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.selection import kernels
 from spice_select.selection.penalties.conflict import hinge_of_products
 from spice_select.selection.pool import Pool
 from spice_select.selection.problem import TIE
-
-try:
-    from spice_select.selection import _block as kernel  # type: ignore[attr-defined, unused-ignore]
-except ImportError:  # built without a C compiler
-    kernel = None
 
 OVERFLOW = 700.0  # gains above this are not turned back into r
 
@@ -174,15 +170,15 @@ class CompiledInner(Inner):
         conflict = (None, None, 0.0, 0.0, 0.0, 0.0)
         if c is not None:
             conflict = (c.dots, c.lengths, c.weight, c.length, float(c.count), c.eta)  # type: ignore[assignment]
-        found = kernel.best(
+        found = kernels.compiled.best(
             *(self.r, pool.rows, pool.wear, self._alpha, TIE, out), *conflict, *(self._costs, self._room)
         )
         return None if found is None else Best(*found)
 
     def _condition(self, at: int, factor: float) -> None:
-        kernel.condition(self._pool.K, self._C, self.r, at, len(self.picked), factor)
+        kernels.compiled.condition(self._pool.K, self._C, self.r, at, len(self.picked), factor)
 
 
 def inner_loop() -> type[Inner]:
     """The compiled one where it was built."""
-    return Inner if kernel is None else CompiledInner
+    return Inner if kernels.compiled is None else CompiledInner

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.threads import product
+from spice_select.selection.products import product, subtract_product
 
 Matrix = NDArray[np.float64]
 EMPTY = -1
@@ -63,13 +63,13 @@ class Pool:
 
     def renew(self) -> None:
         """K afresh from Y."""
-        np.matmul(self.Y, self.Y.T, out=self.K)
+        self.K[:] = product(self.Y, self.Y.T)
         self.r = self.K.diagonal().copy()
         self.wear = self.r.copy()
 
     def move_on(self, picked: list[int], taken: Matrix) -> None:
         """Condition K on picks that took `taken`ᵀ`taken` from it, and give their places up. Y has moved on already."""
-        self.K -= taken.T @ taken
+        subtract_product(self.K, taken.T, taken)
         self.r = np.einsum("ij,ij->i", self.Y, self.Y)
         self.wear += self.r
         self.rows[picked] = EMPTY

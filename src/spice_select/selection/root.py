@@ -4,11 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.selection.objectives.logdet import LogDet
-from spice_select.selection.threads import product, share
+from spice_select.selection.products import product, subtract_product
 
 Matrix = NDArray[np.float64]
 PART = 64
-CHUNK = 256  # rows of L updated at once, so that the change stays in the cache
 SQUARABLE = 1e3  # α·(total squared length) up to which a block's directions are found from its Gram matrix
 
 
@@ -58,10 +57,10 @@ class InverseRoot:
     def whiten(self, X: Matrix) -> Matrix:
         """XL for rows X [p, d]: O(pd·min(t, d)), t the picks so far."""
         t, base = self._rank, self._base
-        if base is None and t == 0:
-            return X.copy()
-        Y = X if base is None else product(X, base)
-        return Y - product(product(X, self._P[:t].T), self._D[:t]) if t else Y
+        Y = X.copy() if base is None else product(X, base)
+        if t:
+            subtract_product(Y, product(X, self._P[:t].T), self._D[:t])
+        return Y
 
     def absorb(self, V: Matrix, others: Matrix | None = None) -> Matrix:
         """Take in a block of picks given as whitened rows V [m, d]. O(md·min(t, d) + m²d), and O(pmd) for the others.
@@ -75,7 +74,8 @@ class InverseRoot:
             directions, z, share = shrinkage(rest[:PART], self._alpha)
             updates.append(self._multiply(directions, z) * share[:, None])
             rest = rest[PART:]
-            rest = rest - ((rest @ directions.T) * z) @ directions
+            rest = rest.copy()
+            _shrink(rest, directions, z)
             if others is not None:
                 _shrink(others, directions, z)
         return np.concatenate(updates)
@@ -85,7 +85,8 @@ class InverseRoot:
         t, base = self._rank, self._base
         pulled = directions if base is None else product(directions, base.T)
         if t:
-            pulled = pulled - product(product(directions, self._D[:t].T), self._P[:t])
+            pulled = pulled.copy()
+            subtract_product(pulled, product(directions, self._D[:t].T), self._P[:t])
         self._append(pulled * z[:, None], directions)
         return pulled
 
@@ -106,23 +107,13 @@ class InverseRoot:
         """B₀ ← B₀ − PᵀD."""
         if self._base is None or not self._rank:
             return
-        base, P, D = self._base, self._P[: self._rank], self._D[: self._rank]
-
-        def part(a: int, b: int) -> None:
-            for i in range(a, b, CHUNK):
-                base[i : min(i + CHUNK, b)] -= P[:, i : min(i + CHUNK, b)].T @ D
-
-        share(part, self._d, 2.0 * P.size * self._d)
+        subtract_product(self._base, self._P[: self._rank].T, self._D[: self._rank])
         self._rank = 0
 
 
 def _shrink(rows: Matrix, directions: Matrix, z: NDArray[np.float64]) -> None:
     """Rows ← rows·(I − Dᵀ diag(z) D), in place."""
-
-    def part(a: int, b: int) -> None:
-        rows[a:b] -= ((rows[a:b] @ directions.T) * z) @ directions
-
-    share(part, len(rows), 4.0 * rows.size * len(z))
+    subtract_product(rows, product(rows, directions.T) * z, directions)
 
 
 def shrinkage(V: Matrix, alpha: float) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
@@ -131,10 +122,10 @@ def shrinkage(V: Matrix, alpha: float) -> tuple[Matrix, NDArray[np.float64], NDA
     From VVᵀ where that is safe, else by SVD: squaring would lose the short directions of a block that also has very
     long ones.
     """
-    gram = V @ V.T
+    gram = product(V, V.T)
     if alpha * float(gram.trace()) < SQUARABLE:
         squares, left = np.linalg.eigh(gram)
-        squares, directions = np.maximum(squares, 0.0), left.T @ V
+        squares, directions = np.maximum(squares, 0.0), product(left.T, V)
     else:
         _, lengths, right = np.linalg.svd(V, full_matrices=False)
         squares, directions = lengths * lengths, right * lengths[:, None]

@@ -4,21 +4,13 @@
  * caller and checks types and shapes. A pick costs a few microseconds here and some sixty in numpy, where each of a
  * dozen small arrays is a call of its own.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "kernel.h"
+
 #include <math.h>
 #include <stdint.h>
 
 #define OVERFLOW_GAIN 700.0 /* gains above this are not turned back into r */
 #define WIDTH 32            /* columns whose sums stay in registers */
-
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
-#define HAVE_FAST 1
-#define FAST __attribute__((target("avx2,fma")))
-#define INLINE inline __attribute__((always_inline))
-#else
-#define INLINE inline
-#endif
 
 typedef struct {
     const double *r;       /* [p]; below 0: the row is not open */
@@ -81,8 +73,8 @@ best_gain(const Scores *s, double *scores, double *least)
     return best;
 }
 
-static PyObject *
-best(PyObject *self, PyObject *args)
+PyObject *
+block_best(PyObject *self, PyObject *args)
 {
     Py_buffer r, rows, wear, dots, lengths, costs, room;
     Scores s;
@@ -154,7 +146,7 @@ take(const double *from, double *C, Py_ssize_t p, Py_ssize_t at, Py_ssize_t j, d
         take_columns(from, C, p, at, j, factor, r, first, p - first < WIDTH ? p - first : WIDTH);
 }
 
-#ifdef HAVE_FAST
+#ifdef HAVE_KERNEL
 FAST static void
 take_fast(const double *from, double *C, Py_ssize_t p, Py_ssize_t at, Py_ssize_t j, double factor, double *r)
 {
@@ -165,8 +157,8 @@ take_fast(const double *from, double *C, Py_ssize_t p, Py_ssize_t at, Py_ssize_t
 static void
 take_any(const double *from, double *C, Py_ssize_t p, Py_ssize_t at, Py_ssize_t j, double factor, double *r)
 {
-#ifdef HAVE_FAST
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+#ifdef HAVE_KERNEL
+    if (kernel_runs()) {
         take_fast(from, C, p, at, j, factor, r);
         return;
     }
@@ -174,8 +166,8 @@ take_any(const double *from, double *C, Py_ssize_t p, Py_ssize_t at, Py_ssize_t 
     take(from, C, p, at, j, factor, r);
 }
 
-static PyObject *
-condition(PyObject *self, PyObject *args)
+PyObject *
+block_condition(PyObject *self, PyObject *args)
 {
     Py_buffer K, C, r;
     Py_ssize_t at, j;
@@ -188,21 +180,4 @@ condition(PyObject *self, PyObject *args)
     PyBuffer_Release(&C);
     PyBuffer_Release(&r);
     Py_RETURN_NONE;
-}
-
-static PyMethodDef methods[] = {
-    {"best", best, METH_VARARGS,
-     "best(r, rows, wear, alpha, tie, out, dots, lengths, weight, length, count, eta, costs, room): the position of the next "
-     "pick, its gain, its penalty and the wear of the rows that tie with it; None if `out` or nothing is better."},
-    {"condition", condition, METH_VARARGS,
-     "condition(K, C, r, at, j, factor): fill row j of C with what pick `at` takes, and lower r by it."},
-    {NULL, NULL, 0, NULL},
-};
-
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_block", "The selector's inner loop.", 0, methods};
-
-PyMODINIT_FUNC
-PyInit__block(void)
-{
-    return PyModule_Create(&module);
 }

@@ -8,16 +8,18 @@
  * sum, bound the rounding error. No product is ever written to memory. Products are float32; they are summed in
  * stretches of DEPTH terms, whose results are added: the error bound in docs/selection.md counts on exactly that.
  *
- * Picks come in panels of COLS, column by column: packed[j / COLS][c][j % COLS] is coordinate c of pick j. Built only
- * where GCC or Clang compile for x86-64 or 64-bit ARM; `supported()` says whether this processor can run it.
+ * Picks come in panels of COLS, column by column: packed[j / COLS][c][j % COLS] is coordinate c of pick j.
  * spice_select.selection.compiled is the one caller and checks types and shapes.
  */
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "kernel.h"
+
+#ifdef HAVE_KERNEL
 #include <math.h>
+#include <stdatomic.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "crew.h"
 
 #define ROWS 6         /* 6 rows by 2 vectors: 12 of the 16 AVX registers hold sums (24 of NEON's 32) */
 #define COLS 16        /* picks in a panel: two vectors of 8 */
@@ -26,19 +28,7 @@
 #define CACHE 393216   /* or as many as fit into so many bytes, */
 #define LEAST_PARTS 16 /* or so few that threads which take one after another end together */
 #define MOST_PANELS 12 /* panels multiplied at a time */
-
-#if (defined(__x86_64__) || defined(__aarch64__)) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
-#include <pthread.h>
-#include <stdatomic.h>
-
-#define HAVE_KERNEL 1
-#define MOST_THREADS 64
-#ifdef __x86_64__
-#define FAST __attribute__((target("avx2,fma")))
-#else
-#define FAST /* a vector of 8 is two of NEON's, which every 64-bit ARM has */
-#endif
-#define UNIT 0x1p-24      /* unit roundoff of float32 */
+#define UNIT 0x1p-24   /* unit roundoff of float32 */
 #define FAINT 0x1p-148 /* what gradual underflow may add to a product of float32 numbers */
 #define ULP (4 * 0x1p-52)
 typedef float vec __attribute__((vector_size(32), aligned(4)));
@@ -77,7 +67,7 @@ typedef struct Sweep {
 } Sweep;
 
 /* w[6][16] += 6 rows times a panel over `depth` coordinates. */
-FAST static inline __attribute__((always_inline)) void
+FAST static INLINE void
 multiply(const float *const *x, int64_t from, const float *panel, int64_t depth, float (*w)[COLS])
 {
     vec sum[ROWS][2];
@@ -266,30 +256,24 @@ refresh_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
 }
 
 /* One thread's work: some rows after others until none is left. */
-static void *
+static void
 sweep(void *sweep_)
 {
     Sweep *s = sweep_;
-    Bench *b = malloc(sizeof(Bench));
-    float *room = s->wide ? malloc(sizeof(float) * s->batch * s->d) : NULL;
-    if (!b || (s->wide && !room))
+    Bench *b = crew_room(sizeof(Bench) + (s->wide ? sizeof(float) * s->batch * s->d : 0));
+    if (!b) {
         atomic_store(&s->failed, 1);
-    else {
-        b->room = room;
-        for (int64_t r; (r = atomic_fetch_add(&s->next, s->batch)) < s->many;)
-            s->work(s, b, r, s->many - r < s->batch ? s->many - r : s->batch);
+        return;
     }
-    free(room);
-    free(b);
-    return NULL;
+    b->room = (float *)(b + 1);
+    for (int64_t r; (r = atomic_fetch_add(&s->next, s->batch)) < s->many;)
+        s->work(s, b, r, s->many - r < s->batch ? s->many - r : s->batch);
 }
 
-/* All rows on `threads` threads, this one among them; -1 if memory ran out. A thread that cannot be had is done without. */
+/* All rows; -1 if memory ran out. */
 static int
 sweep_all(Sweep *s, int threads)
 {
-    pthread_t others[MOST_THREADS];
-    int started = 0;
     int64_t fit = CACHE / (int64_t)(ROWS * s->d * sizeof(float)), few = s->many / (LEAST_PARTS * ROWS);
     int64_t groups = MOST_ROWS / ROWS;
     groups = fit < groups ? fit : groups;
@@ -299,11 +283,7 @@ sweep_all(Sweep *s, int threads)
     atomic_init(&s->steps, 0);
     atomic_init(&s->visits, 0);
     atomic_init(&s->failed, 0);
-    while (started < threads - 1 && started < MOST_THREADS && !pthread_create(&others[started], NULL, sweep, s))
-        started++;
-    sweep(s);
-    while (started > 0)
-        pthread_join(others[--started], NULL);
+    crew_share(sweep, s, threads);
     return atomic_load(&s->failed) ? -1 : 0;
 }
 
@@ -330,34 +310,9 @@ run(Sweep *s, int threads, Py_buffer *buffers, int count)
         PyErr_NoMemory();
     return failed;
 }
-#endif
 
-static PyObject *
-supported(PyObject *self, PyObject *none)
-{
-#if !defined(HAVE_KERNEL)
-    Py_RETURN_FALSE;
-#elif defined(__x86_64__)
-    __builtin_cpu_init();
-    return PyBool_FromLong(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
-#else
-    Py_RETURN_TRUE;
-#endif
-}
-
-#ifndef HAVE_KERNEL
-static PyObject *
-unsupported(PyObject *self, PyObject *args)
-{
-    PyErr_SetString(PyExc_RuntimeError, "this build has no kernel for this processor");
-    return NULL;
-}
-#define taken unsupported
-#define refresh unsupported
-#else
-
-static PyObject *
-taken(PyObject *self, PyObject *args)
+PyObject *
+sweep_taken(PyObject *self, PyObject *args)
 {
     Py_buffer b[7] = {{0}};
     Sweep s = {.work = sum_rows};
@@ -372,8 +327,8 @@ taken(PyObject *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *
-refresh(PyObject *self, PyObject *args)
+PyObject *
+sweep_refresh(PyObject *self, PyObject *args)
 {
     Py_buffer b[10] = {{0}};
     Sweep s = {.work = refresh_rows};
@@ -391,21 +346,3 @@ refresh(PyObject *self, PyObject *args)
     return Py_BuildValue("LL", (long long)atomic_load(&s.steps), (long long)atomic_load(&s.visits));
 }
 #endif
-
-static PyMethodDef methods[] = {
-    {"supported", supported, METH_NOARGS, "Whether this processor can run the others."},
-    {"taken", taken, METH_VARARGS,
-     "taken(matrix, factor, d, rows, starts, end, packed, mean, taken, dots, threads): fill `taken` and `dots`."},
-    {"refresh", refresh, METH_VARARGS,
-     "refresh(matrix, factor, d, rows, starts, end, packed, mean, dots, bounds, floors, lengths, mass, gamma, tiny, scale, "
-     "stage, grain, threads): lower `bounds`, move `starts` on, fill `dots`; the products taken and the stages of rows."},
-    {NULL, NULL, 0, NULL},
-};
-
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_sweep", "The selector's innermost loops.", 0, methods};
-
-PyMODINIT_FUNC
-PyInit__sweep(void)
-{
-    return PyModule_Create(&module);
-}

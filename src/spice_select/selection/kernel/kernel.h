@@ -1,0 +1,42 @@
+/* What the files of the kernel share: which processors it is built for, and the functions that Python sees. */
+#ifndef SPICE_SELECT_KERNEL_H
+#define SPICE_SELECT_KERNEL_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#if (defined(__x86_64__) || defined(__aarch64__)) && (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
+#define HAVE_KERNEL 1
+#ifdef __x86_64__
+#define FAST __attribute__((target("avx2,fma")))
+#else
+#define FAST /* a vector of 256 bits is two of NEON's, which every 64-bit ARM has */
+#endif
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
+#endif
+
+/* Whether this processor can run what is marked FAST. */
+static inline int
+kernel_runs(void)
+{
+#if !defined(HAVE_KERNEL)
+    return 0;
+#elif defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return 1;
+#endif
+}
+
+/* sweep.c, product.c: built where HAVE_KERNEL is. */
+PyObject *sweep_taken(PyObject *, PyObject *);
+PyObject *sweep_refresh(PyObject *, PyObject *);
+PyObject *product_into(PyObject *, PyObject *);
+/* block.c: built everywhere. */
+PyObject *block_best(PyObject *, PyObject *);
+PyObject *block_condition(PyObject *, PyObject *);
+
+#endif

@@ -1,0 +1,35 @@
+/* The selector's compiled loops, as Python sees them. Each has a twin in numpy. */
+#include "kernel.h"
+
+static PyObject *
+supported(PyObject *self, PyObject *none)
+{
+    return PyBool_FromLong(kernel_runs());
+}
+
+static PyMethodDef methods[] = {
+    {"supported", supported, METH_NOARGS, "Whether this processor can run `taken`, `refresh` and `product`."},
+    {"best", block_best, METH_VARARGS,
+     "best(r, rows, wear, alpha, tie, out, dots, lengths, weight, length, count, eta, costs, room): the position of the next "
+     "pick, its gain, its penalty and the wear of the rows that tie with it; None if `out` or nothing is better."},
+    {"condition", block_condition, METH_VARARGS,
+     "condition(K, C, r, at, j, factor): fill row j of C with what pick `at` takes, and lower r by it."},
+#ifdef HAVE_KERNEL
+    {"taken", sweep_taken, METH_VARARGS,
+     "taken(matrix, factor, d, rows, starts, end, packed, mean, taken, dots, threads): fill `taken` and `dots`."},
+    {"refresh", sweep_refresh, METH_VARARGS,
+     "refresh(matrix, factor, d, rows, starts, end, packed, mean, dots, bounds, floors, lengths, mass, gamma, tiny, scale, "
+     "stage, grain, threads): lower `bounds`, move `starts` on, fill `dots`; the products taken and the stages of rows."},
+    {"product", product_into, METH_VARARGS,
+     "product(A, B, out, factor, add, threads): out = factor * AB, or out += factor * AB. Float64, any strides."},
+#endif
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "The selector's compiled loops.", 0, methods};
+
+PyMODINIT_FUNC
+PyInit__kernel(void)
+{
+    return PyModule_Create(&module);
+}
