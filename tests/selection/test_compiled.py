@@ -194,7 +194,7 @@ def test_a_refresh_gives_the_same_bounds_on_any_number_of_threads(monkeypatch, d
     picked = np.arange(300)
     U = root.absorb(root.whiten(features.rows(picked)))
     for count in (1, 2, 7):
-        monkeypatch.setattr(compiled, "thread_count", lambda count=count: count)
+        monkeypatch.setattr(compiled, "crew_size", lambda flops, count=count: count)
         bounds = CompiledBounds(features, eta=eta)
         for start in (0, 130):
             bounds.advance(U[start : start + 170], features.rows(picked).mean(axis=0))

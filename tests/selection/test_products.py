@@ -14,13 +14,14 @@ sizes = st.integers(min_value=0, max_value=40) | st.sampled_from([95, 96, 97, 25
 layouts = st.sampled_from(["rows", "columns", "every other", "backwards", "part"])
 
 
-@pytest.fixture(autouse=True, params=["compiled", "numpy"])
-def where(request, monkeypatch):
+@pytest.fixture(autouse=True, params=["compiled", "as if large", "numpy"])
+def where_products_run(request, monkeypatch):
     if request.param == "numpy":
         monkeypatch.setattr(kernels, "compiled", None)
     elif not kernels.has_kernel():
         pytest.skip("the kernel is not built, or not for this processor")
-    return request.param
+    if request.param == "as if large":
+        monkeypatch.setattr(products, "LARGE", 0.0)
 
 
 def laid_out(matrix, layout):
@@ -44,8 +45,7 @@ def test_a_product_is_the_product_wherever_the_factors_lie(m, n, depth, first, s
     rng = np.random.default_rng(seed)
     A, B = rng.standard_normal((m, depth)), rng.standard_normal((depth, n))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(products, "thread_count", lambda: count)
-        patch.setattr(products, "ALONE", 0)
+        patch.setattr(products, "crew_size", lambda flops: count)
         AB = product(laid_out(A, first), laid_out(B, second))
         np.testing.assert_allclose(AB, A @ B, rtol=0, atol=1e-12)
         out = rng.standard_normal((m, n))
@@ -60,10 +60,10 @@ def test_a_product_is_the_product_wherever_the_factors_lie(m, n, depth, first, s
 def test_a_product_does_not_depend_on_the_threads(monkeypatch):
     rng = np.random.default_rng(0)
     A, B = rng.standard_normal((200, 300)), rng.standard_normal((300, 250))
-    monkeypatch.setattr(products, "thread_count", lambda: 1)
+    monkeypatch.setattr(products, "crew_size", lambda flops: 1)
     alone = product(A, B)
     for count in (2, 3, 16):
-        monkeypatch.setattr(products, "thread_count", lambda count=count: count)
+        monkeypatch.setattr(products, "crew_size", lambda flops, count=count: count)
         np.testing.assert_allclose(product(A, B), alone, rtol=0, atol=1e-12)
 
 

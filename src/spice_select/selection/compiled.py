@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from spice_select.selection import kernels
 from spice_select.selection.bounds import Bounds
 from spice_select.selection.features import Features
-from spice_select.selection.threads import thread_count
+from spice_select.selection.threads import crew_size
 
 PANEL = 16  # picks side by side in memory, as the kernel wants them
 
@@ -36,10 +36,11 @@ class CompiledBounds(Bounds):
         rows, starts = self._oldest_first(stale)
         r, dots, mean = self.r[rows], np.empty(len(rows)), self._mean_asked()
         floors = np.broadcast_to(floor[rows] if isinstance(floor, np.ndarray) else floor, len(rows))
+        flops = 2.0 * self._d * float((self.now - starts).sum())
         steps, visits = kernels.compiled.refresh(
             *(self._source, self._factor, self._d, rows, starts, self.now, self._panels.array, mean, dots),
             *(r, np.ascontiguousarray(floors, dtype=np.float64), self._lengths[rows], self._mass),
-            *(self._gamma, self._tiny, self._scale, self.stage_picks, self.grain, thread_count()),
+            *(self._gamma, self._tiny, self._scale, self.stage_picks, self.grain, crew_size(flops)),
         )
         self.r[rows], self.reached[rows] = r, starts
         self._enter_cosines(rows, None if mean is None else dots)
@@ -52,7 +53,7 @@ class CompiledBounds(Bounds):
         taken, dots, mean = np.empty(len(rows)), np.empty(len(rows)), self._mean_asked()
         kernels.compiled.taken(
             *(self._source, self._factor, self._d, rows, np.zeros(len(rows), dtype=np.int64), self._d),
-            *(self._root_panels.array, mean, taken, dots, thread_count()),
+            *(self._root_panels.array, mean, taken, dots, crew_size(2.0 * self._d**2 * len(rows))),
         )
         self._settle_directly(rows, taken, self._d)
         self._enter_cosines(rows, None if mean is None else dots)

@@ -2,12 +2,11 @@
 
 from typing import Any
 
+compiled: Any
 try:
-    from spice_select.selection import _kernel
+    from spice_select.selection import _kernel as compiled  # type: ignore[attr-defined, no-redef, unused-ignore]
 except ImportError:  # built without a C compiler
-    _kernel = None  # type: ignore[assignment]
-
-compiled: Any = _kernel
+    compiled = None
 
 
 def has_kernel() -> bool:

@@ -1,7 +1,7 @@
 """Work split over threads, each with single-threaded linear algebra.
 
 A BLAS that has worked with several threads leaves them spinning for milliseconds, on the very cores that the next step
-wants. So while a selection runs BLAS gets one thread, and the pieces are cut here.
+wants. So while a selection runs BLAS gets one thread, and the pieces are cut here or in the compiled kernel.
 """
 
 import math
@@ -14,12 +14,10 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-Matrix = NDArray[np.float64]
 START_FLOPS = 1.2e6  # what a core computes while one more thread is being started
+JOIN_FLOPS = 2e5  # what it computes until one that is awake has joined in
 
 
 def thread_count() -> int:
@@ -38,6 +36,11 @@ def useful_threads(flops: float) -> int:
     return max(1, min(thread_count(), int(math.sqrt(flops / START_FLOPS))))
 
 
+def crew_size(flops: float) -> int:
+    """How many threads of the compiled kernel to share `flops` among: they stay awake from one call to the next."""
+    return max(1, min(thread_count(), int(flops / JOIN_FLOPS)))
+
+
 def share(run: Callable[[int, int], None], count: int, flops: float) -> None:
     """Call run(a, b) so that all of 0 … count is covered, on several threads where `flops` in all are worth it."""
     pieces = min(count, useful_threads(flops))
@@ -49,17 +52,6 @@ def share(run: Callable[[int, int], None], count: int, flops: float) -> None:
     run(0, edges[1])
     for other in others:
         other.result()
-
-
-def product(A: Matrix, B: Matrix) -> Matrix:
-    """AB, cut by columns of B among the threads that are worth it."""
-    out = np.empty((len(A), B.shape[1]))
-
-    def columns(a: int, b: int) -> None:
-        np.matmul(A, B[:, a:b], out=out[:, a:b])
-
-    share(columns, B.shape[1], 2.0 * A.size * B.shape[1])
-    return out
 
 
 class BlasLimit:

@@ -70,23 +70,36 @@ pack_columns(const double *from, int64_t next_entry, int64_t lines, int64_t dept
     }
 }
 
-/* sums[6][8] = 6 rows times 8 packed columns. Entries of a row lie `step` apart. */
+/* Take entry c of 6 rows, whose entries lie `apart`, and of 8 packed columns into the sums of their products. */
 FAST static INLINE void
-multiply(const double *const *rows, const int64_t step, const double *columns, int64_t depth, double (*sums)[COLS])
+step(const double *const *row, const int64_t apart, const double *columns, int64_t c, vec (*sum)[2])
+{
+    vec left = *(const vec *)(columns + c * COLS), right = *(const vec *)(columns + c * COLS + 4);
+    for (int i = 0; i < ROWS; i++) {
+        sum[i][0] += row[i][c * apart] * left;
+        sum[i][1] += row[i][c * apart] * right;
+    }
+}
+
+/* sums[6][8] = 6 rows times 8 packed columns. */
+FAST static INLINE void
+multiply(const double *const *rows, const int64_t apart, const double *columns, int64_t depth, double (*sums)[COLS])
 {
     vec sum[ROWS][2];
     const double *row[ROWS];
+    int64_t c = 0;
     for (int i = 0; i < ROWS; i++) {
         sum[i][0] = sum[i][1] = (vec){0};
         row[i] = rows[i];
     }
-    for (int64_t c = 0; c < depth; c++) {
-        vec left = *(const vec *)(columns + c * COLS), right = *(const vec *)(columns + c * COLS + 4);
-        for (int i = 0; i < ROWS; i++) {
-            sum[i][0] += row[i][c * step] * left;
-            sum[i][1] += row[i][c * step] * right;
-        }
+    for (; c + 4 <= depth; c += 4) { /* as in sweep.c */
+        step(row, apart, columns, c, sum);
+        step(row, apart, columns, c + 1, sum);
+        step(row, apart, columns, c + 2, sum);
+        step(row, apart, columns, c + 3, sum);
     }
+    for (; c < depth; c++)
+        step(row, apart, columns, c, sum);
     for (int i = 0; i < ROWS; i++) {
         *(vec *)sums[i] = sum[i][0];
         *(vec *)(sums[i] + 4) = sum[i][1];

@@ -66,23 +66,36 @@ typedef struct Sweep {
     atomic_int failed;
 } Sweep;
 
+/* Take coordinate c of 6 rows and of a panel into the sums of their products. */
+FAST static INLINE void
+step(const float *const *row, const float *panel, int64_t c, vec (*sum)[2])
+{
+    vec left = *(const vec *)(panel + c * COLS), right = *(const vec *)(panel + c * COLS + 8);
+    for (int i = 0; i < ROWS; i++) {
+        sum[i][0] += row[i][c] * left;
+        sum[i][1] += row[i][c] * right;
+    }
+}
+
 /* w[6][16] += 6 rows times a panel over `depth` coordinates. */
 FAST static INLINE void
 multiply(const float *const *x, int64_t from, const float *panel, int64_t depth, float (*w)[COLS])
 {
     vec sum[ROWS][2];
     const float *row[ROWS];
+    int64_t c = 0;
     for (int i = 0; i < ROWS; i++) {
         sum[i][0] = sum[i][1] = (vec){0};
         row[i] = x[i] + from;
     }
-    for (int64_t c = 0; c < depth; c++) {
-        vec left = *(const vec *)(panel + c * COLS), right = *(const vec *)(panel + c * COLS + 8);
-        for (int i = 0; i < ROWS; i++) {
-            sum[i][0] += row[i][c] * left;
-            sum[i][1] += row[i][c] * right;
-        }
+    for (; c + 4 <= depth; c += 4) { /* four in a turn of the loop: some 10 % faster */
+        step(row, panel, c, sum);
+        step(row, panel, c + 1, sum);
+        step(row, panel, c + 2, sum);
+        step(row, panel, c + 3, sum);
     }
+    for (; c < depth; c++)
+        step(row, panel, c, sum);
     for (int i = 0; i < ROWS; i++) {
         *(vec *)w[i] += sum[i][0];
         *(vec *)(w[i] + 8) += sum[i][1];
@@ -95,10 +108,11 @@ multiply_all(const Sweep *s, Bench *b, int64_t many, int64_t panel, int64_t pane
 {
     for (int64_t i = many; i % ROWS; i++)
         b->x[i] = b->x[many - 1]; /* what comes of these is not read */
-    for (int64_t p = 0; p < panels; p++) {
+    for (int64_t p = 0; p < panels; p++)
         memset(b->w[p], 0, sizeof(float) * COLS * ((many + ROWS - 1) / ROWS * ROWS));
-        for (int64_t c = 0; c < s->d; c += DEPTH) {
-            int64_t depth = s->d - c < DEPTH ? s->d - c : DEPTH;
+    for (int64_t c = 0; c < s->d; c += DEPTH) { /* a stretch of all rows stays in the cache while panels come and go */
+        int64_t depth = s->d - c < DEPTH ? s->d - c : DEPTH;
+        for (int64_t p = 0; p < panels; p++) {
             const float *part = s->packed + ((panel + p) * s->d + c) * COLS;
             for (int64_t i = 0; i < many; i += ROWS)
                 multiply(b->x + i, c, part, depth, &b->w[p][i]);
