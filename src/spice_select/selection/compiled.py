@@ -82,6 +82,9 @@ class Panels:
         """Put vectors [m, d] at the numbers `start`, `start` + 1, …"""
         end = start + len(vectors)
         while end > len(self.array) * PANEL:
-            self.array = np.concatenate([self.array, np.zeros_like(self.array)])
-        at = np.arange(start, end)
-        self.array.swapaxes(1, 2)[at // PANEL, at % PANEL] = vectors
+            grown = np.zeros((2 * len(self.array), *self.array.shape[1:]), dtype=np.float32)
+            grown[: len(self.array)] = self.array  # the rest takes no memory until it is used
+            self.array = grown
+        for first in range(start - start % PANEL, end, PANEL):
+            a, b = max(start, first), min(end, first + PANEL)
+            self.array[first // PANEL, :, a - first : b - first] = vectors[a - start : b - start].T

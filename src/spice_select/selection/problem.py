@@ -17,6 +17,7 @@ from spice_select.selection.result import Selection, Stats, Stop, reached_budget
 from spice_select.selection.stopping import Progress, StoppingRule
 
 BEFORE = np.tri(128, k=-1)  # 1 where a pick comes before another
+BASES_AT_ONCE = 512
 TIE = 1e-12  # scores within this of the best, relative to gain + penalty, tie; the lowest row number wins
 
 
@@ -134,7 +135,7 @@ class Ledger:
         return Selection(
             indices=rows,
             gains=gains,
-            bases=problem.objective.gains(problem.features.array, [], rows),
+            bases=bases_of(problem, rows),
             conflicts=conflicts_along(problem.features, rows, _eta(problem.penalty)),
             penalties=penalties,
             scores=gains - penalties,
@@ -173,6 +174,12 @@ def lowest_twin(problem: Problem, allowed: NDArray[np.bool_], row: int) -> int:
     if costs is not None:
         twins = twins[costs[twins] == costs[row]]
     return int(twins[0]) if len(twins) else row
+
+
+def bases_of(problem: Problem, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """F({x}) of each pick, some rows at a time: all of them in float64 may be more than the selection needed."""
+    parts = [rows[i : i + BASES_AT_ONCE] for i in range(0, len(rows), BASES_AT_ONCE)] or [rows]
+    return np.concatenate([problem.objective.gains(problem.features.array, [], part) for part in parts])
 
 
 def conflicts_along(features: Features, rows: Sequence[int] | NDArray[np.int64], eta: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@
 
 #define MOST 63          /* helpers; more than a byte could count would spill into the turn */
 #define BRISK 20000      /* nanoseconds of waiting without giving way to other programs, */
-#define PATIENCE 2000000 /* and of waiting at all before going to sleep */
+#define PATIENCE 400000 /* and of waiting at all before going to sleep */
 #define INSIDE 0xff      /* the part of the gate that counts the helpers inside */
 #define TURN 0x100       /* odd turns: the gate is open */
 
