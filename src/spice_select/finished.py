@@ -15,6 +15,7 @@ from spice_select.config import SelectSettings, read_config
 from spice_select.data.budget import Budget
 from spice_select.diagnosis.checks import CheckResult, run_checks
 from spice_select.diagnosis.early_stop import EarlyStop, early_stops
+from spice_select.diagnosis.matrix import Matrix, read
 from spice_select.diagnosis.sensitivity import Sensitivity, sensitivity
 from spice_select.diagnosis.signs import Sign, signs
 from spice_select.errors import InputError
@@ -142,13 +143,13 @@ def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
     run = load(path)
     matrix, selection, chosen = run.matrix, _recorded(run), run.settings.selection
     objective, untold = LogDet(alpha=chosen.alpha), _untold(run.settings)
-    by_log_det = chosen.objective == "log-det"
+    by_log_det, rows = chosen.objective == "log-det", read(matrix)
     return Examination(
-        checks=run_checks(matrix, selection, objective, seed=seed, **_priced(run)) if by_log_det else [],
-        sensitivity=None if untold else _sensitivity(run, matrix, selection),
+        checks=run_checks(rows, selection, objective, seed=seed, **_priced(run)) if by_log_det else [],
+        sensitivity=None if untold else _sensitivity(run, rows, selection),
         untold=untold,
         stops=early_stops(selection),
-        signs=signs(matrix, selection, objective, seed=seed),
+        signs=signs(rows, selection, objective, seed=seed),
     )
 
 
@@ -180,12 +181,12 @@ def _untold(settings: SelectSettings) -> str:
     return ""
 
 
-def _sensitivity(run: Run, matrix: NDArray[np.floating], selection: Selection) -> Sensitivity:
+def _sensitivity(run: Run, rows: Matrix, selection: Selection) -> Sensitivity:
     settings, features = run.settings.selection, run.features
     budget = Budget.parse(settings.budget)
 
     def select(alpha: float, weight: float) -> Selection:
         other = settings.model_copy(update={"alpha": alpha, "conflict_weight": weight})
-        return choose(matrix, features, (), budget, other)
+        return choose(rows.array, features, (), budget, other)
 
-    return sensitivity(matrix, selection, select, alpha=settings.alpha, conflict_weight=settings.conflict_weight)
+    return sensitivity(rows, selection, select, alpha=settings.alpha, conflict_weight=settings.conflict_weight)

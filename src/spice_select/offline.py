@@ -14,6 +14,7 @@ from spice_select.data.budget import Budget
 from spice_select.data.records import Example
 from spice_select.diagnosis.certificate import Certificate, certificate
 from spice_select.diagnosis.curvature import Curvature, curvature
+from spice_select.diagnosis.matrix import read
 from spice_select.diagnosis.versus_random import RandomComparison, versus_random
 from spice_select.engines import executor_for
 from spice_select.gradients.fidelity import Fidelity
@@ -87,14 +88,16 @@ def _judged(
 ) -> tuple[RandomComparison, Certificate, Curvature | None]:
     """How good the choice is: beside random ones, beside the best possible, and what greedy promises here.
 
-    A step is a factorisation of as many rows as were chosen; the others work on all rows.
+    A step is a factorisation of as many rows as were chosen; the others work on all rows. The curvature's
+    factorisation of all rows serves the certificate too.
     """
     objective, over_all = information(settings), max(1, len(matrix) // max(1, len(chosen)))
-    with progress.task("Judging", RANDOM_DRAWS + 1 + 3 * over_all, "steps") as advance:
-        versus = versus_random(matrix, chosen, objective, draws=RANDOM_DRAWS, seed=settings.seed, progress=advance)
-        proof = certificate(matrix, chosen, objective, **priced(features, budget))
-        advance(over_all)
-        bent = curvature(matrix, objective) if settings.objective == "log-det" else None
+    with progress.task("Judging", RANDOM_DRAWS + 1 + 4 * over_all, "steps") as advance:
+        rows = read(matrix)
+        versus = versus_random(rows, chosen, objective, draws=RANDOM_DRAWS, seed=settings.seed, progress=advance)
+        bent = curvature(rows, objective) if settings.objective == "log-det" else None
+        advance(2 * over_all)
+        proof = certificate(rows, chosen, objective, **priced(features, budget))
         advance(2 * over_all)
     return versus, proof, bent
 

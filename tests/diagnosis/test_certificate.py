@@ -80,7 +80,7 @@ def test_more_dimensions_than_rows_change_nothing_but_rounding():
     picks = naive(rows, 8)
     narrow, wide = (certificate(r, picks, LogDet()) for r in (rows, rows @ turn))
     assert wide.information == pytest.approx(narrow.information, rel=1e-9)
-    assert wide.bound == pytest.approx(narrow.bound, rel=1e-9)
+    assert wide.bound == pytest.approx(narrow.bound, rel=1e-6)
     for name in ("B1", "B1c", "B2", "B4"):  # those that could not be the least keep the slack of float32, γ_d
         assert wide.bounds[name] == pytest.approx(narrow.bounds[name], rel=1e-4)
 

@@ -156,3 +156,12 @@ def test_progress_counts_the_choice_and_every_random_draw():
     told: list[int] = []
     versus_random(ROWS, greedy(ROWS, 5), LogDet(), draws=4, progress=told.append)
     assert told == [1] * 5
+
+
+def test_a_bound_that_applies_nowhere_is_not_said_to_have_held():
+    found = results(ROWS, greedy(ROWS, 20))["the published bound"]
+    assert found.passed is None
+    assert found.sentence.endswith("held at 0 of 19 picks; it says nothing here.")
+    faint = results(ROWS * 0.01, greedy(ROWS * 0.01, 20))["the published bound"]
+    assert faint.passed is True
+    assert faint.sentence.endswith("violated at 0 of these.")

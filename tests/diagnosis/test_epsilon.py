@@ -43,12 +43,14 @@ def definitions(rows, picks, alpha):
     st.integers(0, 2**32 - 1),
     st.sampled_from([1e-3, 1.0, 1e3]),
     st.sampled_from([1, 3, 256]),
+    st.sampled_from([0, 512]),
 )
-def test_every_quantity_equals_its_definition_whatever_the_block(n, d, seed, alpha, block):
+def test_every_quantity_equals_its_definition_whatever_the_block(n, d, seed, alpha, block, searched):
     rows = np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
     picks = naive(rows, n, alpha, weight=0.5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", block)
+        patch.setattr(module, "SEARCHED", searched)
         found = decompose(rows, picks, LogDet(alpha))
     bases, gains, conflicts, inner, radii = definitions(rows, picks, alpha)
     np.testing.assert_allclose(found.bases, bases, rtol=1e-9)
@@ -56,6 +58,7 @@ def test_every_quantity_equals_its_definition_whatever_the_block(n, d, seed, alp
     np.testing.assert_allclose(found.conflicts, conflicts, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(found.inner, inner, rtol=1e-8, atol=1e-9)
     assert (found.radii >= radii * (1 - 1e-9) - 1e-12).all()
+    assert found.violations == found.published_violations == 0
 
 
 @settings(max_examples=100, deadline=None)

@@ -46,7 +46,7 @@ def test_the_tail_is_the_mean_that_lies_between_its_neighbours(values, k):
 
 
 def bound_at(rows, weights, k, steps):
-    return bound_of(improve(rows, weights, RowBudget(k), steps), rows, k)
+    return bound_of(improve(rows, weights, RowBudget(k), steps, min(k, rows.shape[1])), rows, k)
 
 
 def bound_of(found, rows, k):
@@ -73,7 +73,7 @@ def test_a_step_that_goes_wrong_does_not_count(monkeypatch):
 
 def test_the_tangent_at_orthonormal_rows_is_exact():
     # k of d orthonormal rows hold k·log 2, whichever they are: nothing is left to bound.
-    found = improve(np.eye(12), np.full(12, 4 / 12), RowBudget(4), 1)
+    found = improve(np.eye(12), np.full(12, 4 / 12), RowBudget(4), 1, 4)
     assert bound_of(found, np.eye(12), 4) == pytest.approx(4 * np.log(2))
 
 

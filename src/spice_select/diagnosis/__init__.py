@@ -16,6 +16,8 @@ from spice_select.diagnosis.epsilon import Decomposition as Decomposition
 from spice_select.diagnosis.epsilon import decompose as decompose
 from spice_select.diagnosis.interaction import Interaction as Interaction
 from spice_select.diagnosis.interaction import interaction as interaction
+from spice_select.diagnosis.matrix import Matrix as Matrix
+from spice_select.diagnosis.matrix import read as read
 from spice_select.diagnosis.profile import Profile as Profile
 from spice_select.diagnosis.profile import profile as profile
 from spice_select.diagnosis.sensitivity import Sensitivity as Sensitivity

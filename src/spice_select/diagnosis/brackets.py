@@ -53,7 +53,7 @@ def rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norm
     """`quadratic_forms` in float32, of rows brought to length one so that no scale of the features overflows.
 
     Rounding B and the row adds two units to the w of the product: component j of Bu is off by γ_{w+3}|b_j| at most,
-    whatever the order in which BLAS adds the w numbers before the zeros that end b_j, so the vector by (Σ γ²|b_j|²)^½. A
+    whatever the order in which BLAS adds the w numbers before the zeros that end b_j; the vector by (Σ γ²|b_j|²)^½. A
     length that is off by a rounding does not matter: it scales the row down and the result up again.
     """
     d, size = matrix.shape[1], tile_rows(matrix.shape[1])

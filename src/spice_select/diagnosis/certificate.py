@@ -12,17 +12,17 @@ from numpy.typing import ArrayLike
 from spice_select.diagnosis.bounds import tangent_bound
 from spice_select.diagnosis.brackets import Bracketed
 from spice_select.diagnosis.budgets import SPARE, Budget, CostBudget, RowBudget, largest
-from spice_select.diagnosis.claims import Claim, Pool, Proven, after_picks, after_half
+from spice_select.diagnosis.claims import Claim, Pool, Proven, after_picks
 from spice_select.diagnosis.factor import Factor, factor_of_set, gamma
 from spice_select.diagnosis.matrix import picked_rows, read
 from spice_select.diagnosis.ports import Subset, alpha_of
-from spice_select.diagnosis.relaxation import improve
+from spice_select.diagnosis.relaxation import beginning, improve
 from spice_select.errors import InputError
 from spice_select.selection.constraints import build_constraints
 from spice_select.selection.objectives.logdet import LogDet
 
 STEPS = 20
-PASSES = 2  # nd² float32 operations that improving the weights may take by default, no more than other passes do,
+PASSES = 2.4  # nd² float32 operations that improving the weights may take by default,
 LEAST_FLOPS = 5e10  # or this many where that is more: half a second on two cores
 
 
@@ -32,7 +32,9 @@ class Certificate:
 
     With `max_cost` the bound is for any rows that cost no more together, be they more than the `k` picked or fewer.
     `ratio` is a proven lower bound on F(S)/F(S*), in [0, 1]. `bounds` has every bound computed, `best` the name of
-    the smallest. `seconds` is the time this took; `steps` the improving steps that the budget of flops allowed.
+    the smallest; the others hold too, but may be a few per cent larger than they need be, since what cannot become the
+    smallest is left as float32 has it. `seconds` is the time this took; `steps` the improving steps that the budget of
+    flops allowed.
     """
 
     information: float
@@ -86,21 +88,24 @@ def certificate(
 
     Args:
         features: [n, d] float16/32/64, numpy (memory-mapped too) or torch.
-        selection: the picks in order; only `indices` is read. Prefixes of the order serve as T in B1 and B1c.
+        selection: the picks; only `indices` is read.
         objective: log det, for its α.
         costs, max_cost: a price for each row and the most to spend, as for `greedy`, where that was the budget. A
             number of rows does not bound such a choice: the best one may hold more, cheaper rows.
         steps: improving steps of B3/B4 at most (0: only B1, B1c, B2).
-        max_flops: floating-point operations the improving steps may take; fewer steps are made if it binds.
+        max_flops: float32 operations the improving steps may take (float64 ones count twice); fewer steps are made if
+            it binds. By default 2.4 nd², or 5·10¹⁰ where that is more.
         progress: called with a few words before each stage.
 
     Raises:
         InputError: features, indices or costs that cannot be used, a selection that costs more than `max_cost`, or an
             objective other than log det.
 
-    Cost: five or six passes of at most 2nd² float64 flops (three where no step is affordable, and those nd² each), the
-    QR of two prefixes (2kd² each), and `max_flops`; memory beyond the features: two row tiles, a few d × d matrices,
-    and a float32 copy of the rows the steps are taken over, unless these are all rows and float32 already.
+    Cost: two passes of nd² float32 flops (2nd² for the second where k < d), a factorisation of the picks (kd² + 2d³ in
+    float64; QR where αΣ‖g‖² is large: 2kd² at a third of the speed), 2d² float64 flops for each row that may be among
+    the k that the least bound adds up (few more than k, or all where rows are all but equal), and `max_flops`; nd² more
+    in float64 where B1c may be the least, unless `curvature` has had the same `Matrix`. Memory beyond the features: two
+    row tiles, a few d × d matrices, and a float32 copy of the rows that the steps are taken over.
     Source: B1-B3 from submodularity and concavity (docs/diagnosis.md has the derivations); B4 after Nikolov 2015.
     """
     started = time.perf_counter()
@@ -115,16 +120,15 @@ def certificate(
     final = factor_of_set(pool.rows, picked, alpha, pool.norms)
     forms = pool.bracketed(final.matrix)
     tell("certificate: the tangent at the picks, and beyond")
-    allowed, count = _affordable(pool, steps, max_flops)
+    plan = _affordable(pool, steps, max_flops)
     claims = [_tangent_at_picks(final, forms, budget)]
-    if allowed:
-        tell(f"certificate: {allowed} steps towards a tighter bound, over {count:,} rows")
-        claims += _relaxed(pool, forms, allowed, count)
+    if plan.steps:
+        tell(f"certificate: {plan.steps} steps towards a tighter bound, over {plan.rows:,} rows")
+        claims += _relaxed(pool, forms, plan)
     tell("certificate: bounds by submodularity")
     proven = Proven(budget, _nothing_chosen(pool))
     proven.add(claims)
     proven.add(after_picks(pool, final, forms, proven.best))
-    proven.add(after_half(pool, final, forms, proven.best))
     slack = _compaction_slack(checked.array, pool.norms, alpha, max(budget.rows, len(picked)))
     bounds = {name: proven.bounds[name] + slack for name in sorted(proven.bounds)}
     best = min(bounds, key=lambda name: bounds[name])
@@ -137,7 +141,7 @@ def certificate(
         best=best,
         k=len(picked),
         n=len(checked.array),
-        steps=allowed,
+        steps=plan.steps,
         seconds=time.perf_counter() - started,
         max_cost=None if max_cost is None else float(max_cost),
     )
@@ -175,14 +179,13 @@ def _tangent_at_picks(final: Factor, forms: Bracketed, budget: Budget) -> Claim:
     return Claim("B2", forms, _themselves, lambda high: tangent_bound(high, final.matrix, budget))
 
 
-def _relaxed(pool: Pool, forms: Bracketed, steps: int, count: int) -> list[Claim]:
-    """B3, and B4 where k < d, at the weights that `steps` steps over the `count` most promising rows lead to."""
-    chosen = np.zeros(len(pool.rows))
-    chosen[pool.picked] = 1.0
-    shares = pool.budget.rates(forms.high)
-    shares = shares / max(float(shares.sum()), 1e-300) * len(pool.picked)
-    rows = _promising(shares + len(pool.picked) * chosen, count)
-    found = improve(pool.scaled(rows), (0.5 * chosen + 0.5 * shares)[rows], pool.budget.part(rows), steps)
+def _relaxed(pool: Pool, forms: Bracketed, plan: "_Plan") -> list[Claim]:
+    """B3, and B4 where the rank is known, at the weights that the steps over the most promising rows lead to."""
+    start = beginning(pool.picked, pool.budget.rates(forms.high))
+    worth = start.copy()
+    worth[pool.picked] += 1.0
+    rows = _promising(worth, plan.rows)
+    found = improve(pool.scaled(rows), start[rows], pool.budget.part(rows), plan.steps, plan.rank)
     there = pool.bracketed(found.inverse_root)
     return [Claim(name, there, _themselves, bound) for name, bound in found.bounds(pool.budget).items()]
 
@@ -197,18 +200,37 @@ def _promising(worth: np.ndarray, count: int) -> np.ndarray:
     return np.sort(np.argpartition(worth, len(worth) - count)[len(worth) - count :])
 
 
-def _affordable(pool: Pool, steps: int, max_flops: float | None) -> tuple[int, int]:
-    """(steps, rows to take them over): as many rows as all steps can afford, but no fewer than 4·max(k, d)."""
-    (n, d), k = pool.rows.shape, len(pool.picked)
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """Improving steps to make, the rows to make them over, and the rank they take a choice to have."""
+
+    steps: int
+    rows: int
+    rank: int
+
+
+def _affordable(pool: Pool, steps: int, max_flops: float | None) -> _Plan:
+    """Steps over all rows if two of them can be had, else over as many as all steps can afford, but not below `_few`.
+
+    For k < d the rank tells most. Where it is too dear, and k is not far below d, it may be left out.
+    """
+    (n, d), k = pool.rows.shape, pool.budget.rows
     flops = max(LEAST_FLOPS, PASSES * n * float(d) ** 2) if max_flops is None else max_flops
-    # float64 counts twice, and a product with all of B does where k < d
-    product = (3 if pool.budget.rows < d else 2) * (2 if pool.steep else 1) * float(d) ** 2
-    fixed = (20.0 if pool.budget.rows < d else 4.0) * d**3
-    fewest = min(n, 4 * max(k, d))
-    allowed = min(steps, int(flops / (product * fewest + fixed)))
-    if not allowed:
-        return 0, fewest
-    return allowed, min(n, max(fewest, int((flops / allowed - fixed) / product)))
+    for rank in [d] if k >= d else [k, d] if 2 * k >= d else [k]:
+        # float64 counts twice, and so does a product with all of B
+        row = (3 if rank < d else 2) * (2 if pool.steep else 1) * float(d) ** 2
+        fixed = (20.0 if rank < d else 4.0) * d**3
+        for rows, needed in ((n, min(2, steps)), (_few(pool), 1)):
+            allowed = min(steps, int(flops / (row * rows + fixed)))
+            if allowed >= max(1, needed):
+                return _Plan(steps=allowed, rows=min(n, max(rows, int((flops / allowed - fixed) / row))), rank=rank)
+    return _Plan(steps=0, rows=0, rank=d)
+
+
+def _few(pool: Pool) -> int:
+    """Half of all rows, and three times those picked: fewer and B fits them alone."""
+    n, d = pool.rows.shape
+    return min(n, max(n // 2, 3 * len(pool.picked), 3 * d))
 
 
 def _faint(norms: np.ndarray, alpha: float) -> float:

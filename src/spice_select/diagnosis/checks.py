@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from spice_select.diagnosis.certificate import Certificate, certificate
 from spice_select.diagnosis.curvature import curvature
 from spice_select.diagnosis.epsilon import Decomposition, decompose
-from spice_select.diagnosis.matrix import picked_rows, read
+from spice_select.diagnosis.matrix import Matrix, picked_rows, read
 from spice_select.diagnosis.ports import Run
 from spice_select.diagnosis.versus_random import versus_random
 from spice_select.errors import InputError
@@ -64,9 +64,10 @@ def run_checks(
     """
     if chains < 1:
         raise InputError(f"chains is {chains}; 1 or more is needed")
-    matrix = read(features).array
+    checked = read(features)
+    matrix = checked.array
     picked_rows(selection, len(matrix))
-    parts = decompose(matrix, selection, objective)
+    parts = decompose(checked, selection, objective)
     return [
         _submodular(matrix, objective, chains, seed),
         _sum_of_gains(matrix, selection, objective),
@@ -76,9 +77,9 @@ def run_checks(
         _published_bound(parts),
         _follows(parts),
         _against_gain(parts),
-        _curved(matrix, objective),
-        _certified(certificate(matrix, selection, objective, costs=costs, max_cost=max_cost)),
-        _random(matrix, selection, objective, draws, seed),
+        _curved(checked, objective),
+        _certified(certificate(checked, selection, objective, costs=costs, max_cost=max_cost)),
+        _random(checked, selection, objective, draws, seed),
     ]
 
 
@@ -188,12 +189,13 @@ def _inner_products(parts: Decomposition) -> CheckResult:
 def _published_bound(parts: Decomposition) -> CheckResult:
     """How often Theorem 4 as printed speaks of these picks at all, and how often it is violated."""
     applies, later = parts.published_applies, int((~parts.firsts).sum())
+    outcome = f"its bound was violated at {parts.published_violations} of these" if applies else "it says nothing here"
     return CheckResult(
         name="the published bound",
         passed=parts.published_violations == 0 if applies else None,
         value=float(parts.published_violations),
-        sentence=f"The assumption of the paper's Theorem 4 (1 − ρ − αG²ρ > 0) held at {applies} of {later} picks; its "
-        f"bound was violated at {parts.published_violations} of these.",
+        sentence=f"The assumption of the paper's Theorem 4 (1 − ρ − αG²ρ > 0) held at {applies} of {later} picks; "
+        f"{outcome}.",
     )
 
 
@@ -240,9 +242,9 @@ def _spearman(what: str, rho: float, published: str, parts: Decomposition) -> st
     )
 
 
-def _curved(matrix: np.ndarray, objective: LogDet) -> CheckResult:
+def _curved(checked: Matrix, objective: LogDet) -> CheckResult:
     """Total curvature over all rows, and what it guarantees of greedy."""
-    found = curvature(matrix, objective)
+    found = curvature(checked, objective)
     return CheckResult(
         name="curvature",
         passed=None,
@@ -262,15 +264,15 @@ def _certified(found: Certificate) -> CheckResult:
     )
 
 
-def _random(matrix: np.ndarray, selection: Run, objective: LogDet, draws: int, seed: int) -> CheckResult:
+def _random(checked: Matrix, selection: Run, objective: LogDet, draws: int, seed: int) -> CheckResult:
     """Does the selection carry more information than every random draw of its size?"""
-    found = versus_random(matrix, selection, objective, draws=draws, seed=seed)
+    found = versus_random(checked, selection, objective, draws=draws, seed=seed)
     slack = TOLERANCE * max(found.max, 1e-300)
     same = float(np.ptp(found.draws)) <= slack
     apart = "they are all worth the same" if same else f"{found.z:+.1f} standard deviations apart"
     return CheckResult(
         name="more than random",
-        passed=None if same or len(selection.indices) == len(matrix) else found.information >= found.max - slack,
+        passed=None if same or len(selection.indices) == len(checked.array) else found.information >= found.max - slack,
         value=float("nan") if same else found.z,
         sentence=f"Its information is {found.information:.4g}; {draws} random draws of its size reached "
         f"{found.mean:.4g} ± {found.std:.2g}, {found.max:.4g} at most: {apart}.",

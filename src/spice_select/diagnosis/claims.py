@@ -9,7 +9,7 @@ import numpy as np
 from spice_select.diagnosis.bounds import credited_bound, credits_of, union_bound
 from spice_select.diagnosis.brackets import Bracketed
 from spice_select.diagnosis.budgets import Budget
-from spice_select.diagnosis.factor import STEEP, UNIT, Factor, Forms, factor_of_all, factor_of_set, quadratic_forms
+from spice_select.diagnosis.factor import STEEP, UNIT, Factor, Forms, factor_of_all, quadratic_forms
 from spice_select.diagnosis.matrix import Matrix, tiles
 
 
@@ -60,7 +60,7 @@ class Proven:
 
 
 class Pool:
-    """What every bound is about: `rows` float [n, d] (compact) with `norms` ‖g‖², the `picked` ones, α and the budget."""
+    """What every bound is about: `rows` float [n, d], compact, with `norms` ‖g‖²; those `picked`; α and the budget."""
 
     def __init__(self, checked: Matrix, picked: np.ndarray, alpha: float, budget: Budget) -> None:
         self.rows, self.norms = checked.rows, checked.squares
@@ -105,33 +105,13 @@ def after_picks(pool: Pool, final: Factor, forms: Bracketed, best: float) -> lis
     worth = pool.credits_are_free or (
         credited_bound(final.lower(), gains, pool.picked, _credits_at_most(pool, final, forms), pool.budget) < best
     )
-    return _after(pool, pool.picked, final, forms, pool.credits if worth else np.zeros(len(pool.picked)))
+    return _after(pool, final, forms, pool.credits if worth else np.zeros(len(pool.picked)))
 
 
-def after_half(pool: Pool, final: Factor, forms: Bracketed, best: float) -> list[Claim]:
-    """B1 and B1c at the first half of the picks; none where the gains of a few rows show that both are above `best`.
-
-    `final` and `forms` are those of all picks. Cost: 2kd² flops, and a pass over all rows where there are claims.
-    """
-    half = len(pool.picked) // 2
-    if not half:
-        return []
-    rows = pool.picked[:half]
-    factor = factor_of_set(pool.rows, rows, pool.alpha, pool.norms)
-    gains, inside = _some_gains(pool, factor, forms), _marked(len(pool.rows), rows)
-    most = _credits_at_most(pool, final, forms)[:half]
-    plain = union_bound(factor.lower(), gains, inside, pool.budget)
-    if min(plain, credited_bound(factor.lower(), gains, rows, most, pool.budget)) >= best:
-        return []
-    return _after(pool, rows, factor, pool.bracketed(factor.matrix), pool.credits[:half])
-
-
-def _after(pool: Pool, rows: np.ndarray, factor: Factor, forms: Bracketed, credits: np.ndarray) -> list[Claim]:
-    """B1 and B1c at `rows`.
-
-    I+αF_T ⪯ (1+η)(BᵀB)⁻¹ =: M, so F(T∪X) ≤ log det M + Σ_X log(1+α‖Bg‖²): both terms are bounds from above.
-    """
-    inside = _marked(len(pool.rows), rows)
+def _after(pool: Pool, factor: Factor, forms: Bracketed, credits: np.ndarray) -> list[Claim]:
+    """I+αF_S ⪯ (1+η)(BᵀB)⁻¹ =: M, so F(S∪X) ≤ log det M + Σ_X log(1+α‖Bg‖²): both terms are bounds from above."""
+    rows, inside = pool.picked, np.zeros(len(pool.rows), dtype=bool)
+    inside[rows] = True
 
     def outside(forms: np.ndarray) -> np.ndarray:
         return np.where(inside, 0.0, np.log1p(forms))
@@ -156,20 +136,3 @@ def _credits_at_most(pool: Pool, final: Factor, forms: Bracketed) -> np.ndarray:
         return np.log1p(pool.alpha * pool.norms[pool.picked])
     leverage = forms.high[pool.picked] / (1 - final.distortion)
     return -np.log1p(-np.minimum(leverage, 1 - UNIT))
-
-
-def _some_gains(pool: Pool, factor: Factor, forms: Bracketed) -> np.ndarray:
-    """Gains given the first half, float64 [n]: of the second and of as many others as would come next; 0 elsewhere."""
-    others = forms.low.copy()
-    others[pool.picked] = -1.0
-    half = len(pool.picked) // 2
-    few = np.concatenate([pool.picked[half:], np.argpartition(-others, half - 1)[:half]])
-    few, gains = np.unique(few), np.zeros(len(pool.rows))
-    gains[few] = np.log1p(pool.forms_of(factor, few).low)
-    return gains
-
-
-def _marked(n: int, rows: np.ndarray) -> np.ndarray:
-    inside = np.zeros(n, dtype=bool)
-    inside[rows] = True
-    return inside

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spice_select.diagnosis.factor import STEEP, inverse_of_lower
 from spice_select.diagnosis.matrix import compact, picked_rows, read
 from spice_select.diagnosis.ports import Picks, alpha_of
 from spice_select.diagnosis.ranks import spearman
 from spice_select.errors import InputError
 from spice_select.selection.objectives.logdet import LogDet
 
-BLOCK = 256  # picks handled by one product; the gains inside a block come from its conditional Gram matrix
+BLOCK = 256  # picks handled by one product, or d/4; the gains inside a block come from its conditional Gram matrix
+SEARCHED = 512  # dimensions up to which ρ is found pick by pick while it is below 1: an eigendecomposition each
 REACH = 1e150  # α·‖g‖²·k is squared, which float64 holds up to 1e308
 COSINE_GUARD = 1e-8  # η of the paper's alignment, Definition 4
 
@@ -91,7 +93,8 @@ def decompose(features: object, selection: Picks, objective: LogDet) -> Decompos
     Raises:
         InputError: features or indices that cannot be used, an objective without a positive α, or α‖g‖² out of range.
 
-    Cost: float64, about 4kd² + 20d³·k/256 flops for one pool of k picks; memory k × d (the picked rows) and d × d.
+    Cost: float64, about 6kd² flops for one pool of k picks and for every max(256, d/4) of them 3d³ more, most of it for
+    eigenvalues; 20d³ where α times the squared lengths before them is above 10⁵. Memory k × d (the picked rows), d × d.
     """
     checked = read(features)
     matrix, largest = checked.array, float(checked.squares.max())
@@ -130,23 +133,33 @@ def _chain(rows: np.ndarray, alpha: float) -> Iterator[np.ndarray]:
     """Per block of picks: [7, b] of base, Δ, αq, cosine, Σ(gᵀg)², ρ (or a bound above), ρ (or a bound below)."""
     d = rows.shape[1]
     information, root, total, radius = np.zeros((d, d)), np.eye(d), np.zeros(d), 0.0
-    for start in range(0, len(rows), BLOCK):
-        block = rows[start : start + BLOCK]
+    size, mass = max(BLOCK, d // 4), 0.0
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
         norms = np.einsum("ij,ij->i", block, block)
+        mass += alpha * float(norms.sum())
         # log det of the leading minors of I + αX(I+αF)⁻¹Xᵀ grows by exactly the gains, pick by pick.
-        given = np.sqrt(alpha) * block @ np.linalg.inv(root)  # RᵀR = I+αF by QR, which never squares the condition
+        given = np.sqrt(alpha) * block @ inverse_of_lower(root.T).T
         diagonal = np.abs(np.diag(np.linalg.qr(np.vstack([np.eye(len(block)), given.T]), mode="r")))
         gains = 2 * np.log(diagonal)
         inner = np.einsum("ij,ij->i", block @ information, block)
         inner += (np.tril(block @ block.T, -1) ** 2).sum(axis=1)
         before = total + np.vstack([np.zeros(d), np.cumsum(block, axis=0)[:-1]])
         cosines = _cosines(block, norms, before, start)
-        above, below = _radii(information, block, alpha, radius)
+        after = information + block.T @ block
+        end = alpha * float(np.linalg.eigvalsh(after)[-1])
+        above, below = _radii(information, block, alpha, (radius, end))
         yield np.stack([np.log1p(alpha * norms), gains, diagonal**2 - 1, cosines, inner, above, below])
-        information = information + block.T @ block
-        root = np.asarray(np.linalg.qr(np.vstack([root, np.sqrt(alpha) * block]), mode="r"))
-        total = total + block.sum(axis=0)
-        radius = alpha * float(np.linalg.eigvalsh(information)[-1])
+        if start + size < len(rows):
+            root = _root(root, after, block, alpha, mass)
+        information, total, radius = after, total + block.sum(axis=0), end
+
+
+def _root(before: np.ndarray, information: np.ndarray, block: np.ndarray, alpha: float, mass: float) -> np.ndarray:
+    """R with RᵀR = I+αF: by Cholesky, or from the R before the block by QR, which never squares the condition."""
+    if mass > STEEP:
+        return np.asarray(np.linalg.qr(np.vstack([before, np.sqrt(alpha) * block]), mode="r"))
+    return np.asarray(np.linalg.cholesky(alpha * information + np.eye(len(information))).T)
 
 
 def _cosines(block: np.ndarray, norms: np.ndarray, before: np.ndarray, start: int) -> np.ndarray:
@@ -157,17 +170,22 @@ def _cosines(block: np.ndarray, norms: np.ndarray, before: np.ndarray, start: in
     return np.einsum("ij,ij->i", block, means) / (lengths + COSINE_GUARD)
 
 
-def _radii(information: np.ndarray, block: np.ndarray, alpha: float, start: float) -> tuple[np.ndarray, np.ndarray]:
-    """(above, below): ρ = α‖F_S‖ before each row, exact while it may still be below 1, else bracketed by the block."""
-    m = len(block)
-    if start >= 1:
-        end = alpha * float(np.linalg.eigvalsh(information + block.T @ block)[-1])
-        return np.full(m, end), np.full(m, start)
+def _radii(
+    information: np.ndarray, block: np.ndarray, alpha: float, ends: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """(above, below): ρ = α‖F_S‖ before each row, given `ends`, ρ before and after the block.
+
+    Exact while it may still be below 1 and in few dimensions, else bracketed by the ends.
+    """
+    m, (start, end) = len(block), ends
+    if start >= 1 or len(information) > SEARCHED:
+        above, below = np.full(m, end), np.full(m, start)
+        above[0] = start
+        return above, below
     exact, running = np.empty(m), information.copy()
     for i in range(m):
         exact[i] = alpha * float(np.linalg.eigvalsh(running)[-1]) if i or start else 0.0
         if exact[i] >= 1:  # past the reach of the paper's theorem: from here a bracket will do
-            end = alpha * float(np.linalg.eigvalsh(information + block.T @ block)[-1])
             above, below = exact.copy(), exact.copy()
             above[i:], below[i:] = end, exact[i]
             return above, below

@@ -13,7 +13,7 @@ from spice_select.diagnosis.matrix import Matrix, gram, tiles
 
 UNIT = 2.0**-53
 PANEL = 512  # components of Bg computed at once; what lies above B's diagonal is skipped in steps of this width
-SMALL = 256  # a triangle of up to so many rows is inverted by elimination, a larger one by halves
+SMALL = 64  # a triangle of up to so many rows is inverted by elimination, a larger one by halves
 FINE = 1e-7  # of log det: what Cholesky may leave unproven of it before QR is taken
 STEEP = 1e5  # of αΣ‖g‖²: above it a sum of g gᵀ has too few digits of its least eigenvalues left, in float32 none
 
@@ -115,7 +115,7 @@ def _backward(count: int, d: int, mass: float) -> float:
 def _inverted(triangle: np.ndarray, *, floor: float, ceiling: float) -> Factor:
     """B = R⁻ᵀ, given floor²·A ⪯ RᵀR ⪯ ceiling²·A."""
     inverse = inverse_of_lower(triangle.T).T
-    residual = inverse.T @ triangle.T
+    residual = _product_of_lower(inverse.T, triangle.T)
     residual[np.diag_indices_from(residual)] -= 1
     wrong = float(np.linalg.norm(residual)) + gamma(len(triangle) + 1) * float(
         np.linalg.norm(inverse) * np.linalg.norm(triangle)
@@ -129,13 +129,27 @@ def _inverted(triangle: np.ndarray, *, floor: float, ceiling: float) -> Factor:
 
 def inverse_of_lower(triangle: np.ndarray) -> np.ndarray:
     """The inverse of a lower triangle, by halves: d³/3 flops in products, where a general inverse takes 2d³."""
-    d = len(triangle)
-    if d <= SMALL:
-        return np.asarray(np.linalg.inv(triangle.T).T)  # of an upper one: elimination finds nothing to pivot
-    half, out = d // 2, np.zeros_like(triangle)
-    out[:half, :half] = inverse_of_lower(triangle[:half, :half])
-    out[half:, half:] = inverse_of_lower(triangle[half:, half:])
+    out = np.zeros_like(triangle)
+    _invert(triangle, out)
+    return out
+
+
+def _invert(triangle: np.ndarray, out: np.ndarray) -> None:
+    half = len(triangle) // 2
+    if len(triangle) <= SMALL:
+        out[...] = np.linalg.inv(triangle.T).T  # of an upper one: elimination finds nothing to pivot
+        return
+    _invert(triangle[:half, :half], out[:half, :half])
+    _invert(triangle[half:, half:], out[half:, half:])
     out[half:, :half] = -out[half:, half:] @ (triangle[half:, :half] @ out[:half, :half])
+
+
+def _product_of_lower(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Of two lower triangles, without the products with zero: 2d³/3 flops where d ≫ `PANEL`."""
+    out = np.zeros(left.shape)
+    for start in range(0, len(left), PANEL):
+        stop = min(start + PANEL, len(left))
+        out[start:stop, :stop] = left[start:stop, :stop] @ right[:stop, :stop]
     return out
 
 

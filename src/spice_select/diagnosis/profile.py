@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.diagnosis.conflict import PAIRS, QUANTILES, PairCosines, pair_cosines
-from spice_select.diagnosis.matrix import compact, read, tiles
+from spice_select.diagnosis.matrix import read, tiles
 
 ENERGY = (1, 10, 100)
 
@@ -43,8 +43,8 @@ def profile(features: object, *, pairs: int = PAIRS, seed: int = 0) -> Profile:
     """
     checked = read(features)
     matrix, squares = checked.array, checked.squares
-    cosines = pair_cosines(matrix, pairs=pairs, seed=seed)  # refuses all-zero features before anything is divided
-    rows = compact(matrix)
+    cosines = pair_cosines(checked, pairs=pairs, seed=seed)  # refuses all-zero features before anything is divided
+    rows = checked.rows
     spectrum = _spectrum(rows, np.ones(len(rows)))
     directions = _spectrum(rows, np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0))
     shares = spectrum / spectrum.sum()

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from spice_select.diagnosis.information import information_of
 from spice_select.diagnosis.interaction import interaction, later
-from spice_select.diagnosis.matrix import compact, picked_rows, read
+from spice_select.diagnosis.matrix import picked_rows, read
 from spice_select.diagnosis.ports import Run
-from spice_select.diagnosis.versus_random import information_of
 from spice_select.errors import InputError
 
 WEIGHTS = (0.0, 0.1, 0.5, 1.0)
@@ -123,7 +123,7 @@ def sensitivity(
     picked = picked_rows(selection, len(checked.array))
     if any(weight < 0 for weight in weights) or any(factor <= 0 for factor in factors):
         raise InputError(f"weights={weights}, factors={factors}: λ must be 0 or above, and a factor of α above 0.")
-    rows = compact(checked.array)
+    rows = checked.rows
     reached = information_of(rows, picked, alpha)
 
     def variant(a: float, weight: float) -> Variant:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from spice_select.diagnosis.matrix import compact, picked_rows, read, tiles
+from spice_select.diagnosis.matrix import picked_rows, read, tiles
 from spice_select.diagnosis.ports import Subset, alpha_of
 from spice_select.diagnosis.sensitivity import share_of_largest
 from spice_select.errors import InputError
@@ -61,7 +61,7 @@ def signs(features: Any, selection: Subset, objective: LogDet, *, draws: int = 2
         raise InputError(f"draws is {draws}; a comparison needs 2 or more")
     checked = read(features)
     picked, alpha = picked_rows(selection, len(checked.array)), alpha_of(objective)
-    corpus = _Corpus.of(compact(checked.array), checked.squares, alpha)
+    corpus = _Corpus.of(checked.rows, checked.squares, alpha)
     streams = (np.random.default_rng((seed, draw)) for draw in range(draws))
     subsets = [stream.choice(len(checked.array), len(picked), replace=False) for stream in streams]
 
@@ -156,7 +156,9 @@ def _towards(value: float, draws: np.ndarray) -> Sign:
         sentence=f"Their mean direction has a cosine of {value:.2f} with that of all rows, random rows' "
         f"{draws.mean():.2f} ({draws.min():.2f} at least).",
         warning=_below(
-            value, draws, "Tuning on the picks starts off in another direction than tuning on everything would."
+            value,
+            draws,
+            "Tuning on the picks starts off further from where tuning on everything would go than random rows do.",
         ),
     )
 

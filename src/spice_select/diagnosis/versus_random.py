@@ -6,13 +6,11 @@ from itertools import chain
 
 import numpy as np
 
-from spice_select.diagnosis.factor import factor_of
-from spice_select.diagnosis.matrix import gram, picked_rows, read, tiles
+from spice_select.diagnosis.information import information_of
+from spice_select.diagnosis.matrix import picked_rows, read
 from spice_select.diagnosis.ports import Subset, alpha_of
 from spice_select.errors import InputError
 from spice_select.selection.objectives.logdet import LogDet
-
-STEEP = 1e9  # of αΣ‖g‖²: above it log det of the matrix as it stands is off by more than a ten-millionth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,19 +71,3 @@ def versus_random(
         if progress is not None:
             progress(1)
     return RandomComparison(information=values[0], draws=np.array(values[1:]))
-
-
-def information_of(matrix: np.ndarray, rows: np.ndarray, alpha: float) -> float:
-    """Log det(I + αΣ_{i∈rows} g_i g_iᵀ) through the smaller of the k × k and the d × d matrix.
-
-    Above `STEEP` by QR, twice to four times the work: a determinant of the matrix itself would lose every digit of its
-    small eigenvalues, and equal rows would make it zero.
-    """
-    mass = alpha * sum(float(np.einsum("ij,ij->", tile, tile)) for _, tile in tiles(matrix, rows))
-    if mass > STEEP:
-        return max(0.0, factor_of(matrix, rows, alpha).log_determinant)
-    # det(I + αGᵀG) = det(I + αGGᵀ)
-    total = gram(matrix, rows) if len(rows) > matrix.shape[1] else gram(matrix[rows].T)
-    total *= alpha
-    total[np.diag_indices_from(total)] += 1
-    return float(np.linalg.slogdet(total)[1])

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from spice_select.chosen import RANDOM_DRAWS
 from spice_select.diagnosis.certificate import Certificate, certificate
-from spice_select.diagnosis.versus_random import RandomComparison, information_of
+from spice_select.diagnosis.information import information_of
+from spice_select.diagnosis.versus_random import RandomComparison
 from spice_select.selection import LogDet, Selection
 
 
