@@ -23,7 +23,8 @@ from spice_select.selection.objectives.logdet import LogDet
 
 STEPS = 20
 PASSES = 2.4  # nd² float32 operations that improving the weights may take by default,
-LEAST_FLOPS = 5e10  # or this many where that is more: half a second on two cores
+LEAST_FLOPS = 5e10  # or this many where that is more: half a second on two cores,
+LEAST_CUBES = 30  # or, where k is d/4 at least and other bounds grow weak, so many d³: a step in the eigenbasis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def certificate(
             number of rows does not bound such a choice: the best one may hold more, cheaper rows.
         steps: improving steps of B3/B4 at most (0: only B1, B1c, B2).
         max_flops: float32 operations the improving steps may take (float64 ones count twice); fewer steps are made if
-            it binds. By default 2.4 nd², or 5·10¹⁰ where that is more.
+            it binds. By default the most of 2.4 nd², 5·10¹⁰ and, for k ≥ d/4, 30 d³.
         progress: called with a few words before each stage.
 
     Raises:
@@ -215,7 +216,7 @@ def _affordable(pool: Pool, steps: int, max_flops: float | None) -> _Plan:
     For k < d the rank tells most. Where it is too dear, and k is not far below d, it may be left out.
     """
     (n, d), k = pool.rows.shape, pool.budget.rows
-    flops = max(LEAST_FLOPS, PASSES * n * float(d) ** 2) if max_flops is None else max_flops
+    flops = _usual_flops(n, d, k) if max_flops is None else max_flops
     for rank in [d] if k >= d else [k, d] if 2 * k >= d else [k]:
         # float64 counts twice, and so does a product with all of B
         row = (3 if rank < d else 2) * (2 if pool.steep else 1) * float(d) ** 2
@@ -225,6 +226,11 @@ def _affordable(pool: Pool, steps: int, max_flops: float | None) -> _Plan:
             if allowed >= max(1, needed):
                 return _Plan(steps=allowed, rows=min(n, max(rows, int((flops / allowed - fixed) / row))), rank=rank)
     return _Plan(steps=0, rows=0, rank=d)
+
+
+def _usual_flops(n: int, d: int, k: int) -> float:
+    """What the steps may take unless told otherwise."""
+    return max(LEAST_FLOPS, PASSES * n * float(d) ** 2, LEAST_CUBES * float(d) ** 3 if 4 * k >= d else 0.0)
 
 
 def _few(pool: Pool) -> int:
