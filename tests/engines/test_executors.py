@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spice_select.engines import DeviceExecutor, LocalExecutor, Place, SharedExecutor, executor_for
+from spice_select.engines import DeviceExecutor, LocalExecutor, Place, SharedExecutor, executor_for, shared
 from spice_select.engines.shared import is_held
 from spice_select.errors import InputError
 from spice_select.store import FeatureBlock, PartStore
@@ -101,6 +101,22 @@ def test_marks_of_an_earlier_run_are_forgotten(tmp_path: Path) -> None:
     second.join(20)
     assert done == [[0, 2, 4, 6], [1, 3, 5]]
     assert told == []
+
+
+def test_a_process_that_is_just_beginning_is_never_taken_for_dead(tmp_path: Path, monkeypatch) -> None:
+    """Between making its file and holding it, it could lose its processor for as long as it takes to be looked at."""
+    looks, flock = [], shared.fcntl.flock
+
+    def looked_at(file, how):
+        if how == shared.fcntl.LOCK_EX:
+            looks.append(is_held(tmp_path / "process-1.lock"))
+        flock(file, how)
+
+    monkeypatch.setattr(shared.fcntl, "flock", looked_at)
+    thread, _ = process(PartStore(tmp_path), 1, 2, done := [])
+    thread.join(20)
+    assert done == [1, 3, 5]
+    assert looks == [None]
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,11 @@ class SharedExecutor:
         path = self._file(self.place.rank)
         if self.place.rank == 0:
             self._forget(is_held)
-        with path.open("w") as lock:
+        aside = path.with_name(f"{path.name}.part")  # a file seen before it is held would be taken for a dead process's
+        with aside.open("w") as lock:
             with contextlib.suppress(OSError):  # a file system without locks: `patience` decides
-                fcntl.flock(lock, fcntl.LOCK_EX)  # waits out a look that `is_held` takes
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            aside.replace(path)
             yield
         if self.place.rank == 0:
             self._forget(lambda path: False)
