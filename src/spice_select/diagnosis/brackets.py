@@ -7,7 +7,7 @@ u = 2⁻⁵³ and v = 2⁻²⁴ are the units of rounding, γ_m as in `factor`.
 
 import numpy as np
 
-from spice_select.diagnosis.factor import Forms, gamma, panels_of, quadratic_forms
+from spice_select.diagnosis.factor import Forms, gamma, image_squares, panels_of, quadratic_forms
 from spice_select.diagnosis.matrix import tile_rows
 
 SINGLE = 2.0**-24
@@ -65,9 +65,7 @@ def rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norm
     for start in range(0, len(norms), size):
         unit = np.empty((len(norms[start : start + size]), d), dtype=np.float32)
         np.multiply(matrix[start : start + size], scale[start : start + size, None], out=unit, casting="same_kind")
-        for panel in panels:
-            image = unit[:, : panel.shape[1]] @ panel.T
-            squares[start : start + size] += np.einsum("ij,ij->i", image, image)
+        squares[start : start + size] = image_squares(unit, panels)
     radius = TINY + float(np.sqrt(sum((single_gamma(b.shape[1] + 3) * np.linalg.norm(b)) ** 2 for b in wide)))
     loss, exact = 2 * single_gamma(d + 3), 1e-12 + 4 * gamma(d + 4)
     high = norms * (np.sqrt(squares * (1 + loss) + DIM) + radius) ** 2 * (1 + exact)

@@ -165,9 +165,7 @@ def quadratic_forms(
     m = len(norms)
     squares, panels = np.zeros(m), panels_of(inverse_root)
     for start, tile in tiles(matrix, rows):
-        for panel in panels:
-            image = tile[:, : panel.shape[1]] @ panel.T
-            squares[start : start + len(tile)] += np.einsum("ij,ij->i", image, image)
+        squares[start : start + len(tile)] = image_squares(tile, panels)
     d = matrix.shape[1]
     loose, relative = gamma(d + 2) * float(np.linalg.norm(inverse_root)), 4 * gamma(d + 4)
     roots, radius = np.sqrt(squares), loose * np.sqrt(norms)
@@ -180,3 +178,12 @@ def panels_of(inverse_root: np.ndarray) -> list[np.ndarray]:
     """B in panels of `PANEL` rows, each without the columns of zeros that end it."""
     panels = [inverse_root[i : i + PANEL] for i in range(0, len(inverse_root), PANEL)]
     return [panel[:, : int(np.flatnonzero(panel.any(axis=0))[-1]) + 1] for panel in panels if panel.any()]
+
+
+def image_squares(rows: np.ndarray, panels: list[np.ndarray]) -> np.ndarray:
+    """‖Bg‖² of each row, float64 [m], for B as `panels_of` cuts it; the products in the dtype of the rows."""
+    squares = np.zeros(len(rows))
+    for panel in panels:
+        image = rows[:, : panel.shape[1]] @ panel.T
+        squares += np.einsum("ij,ij->i", image, image)
+    return squares

@@ -18,7 +18,7 @@ import numpy as np
 
 from spice_select.diagnosis.bounds import skew_of, spectral_bound, tangent_bound
 from spice_select.diagnosis.budgets import Budget
-from spice_select.diagnosis.factor import inverse_of_lower, panels_of
+from spice_select.diagnosis.factor import image_squares, inverse_of_lower, panels_of
 from spice_select.diagnosis.matrix import tile_rows
 
 PATIENCE, ENOUGH = 4, 2e-4  # stop when four steps together lowered the bound by less than this, relatively
@@ -167,7 +167,5 @@ def improve(matrix: np.ndarray, start: np.ndarray, budget: Budget, steps: int, r
 def _squares(matrix: np.ndarray, root: np.ndarray) -> np.ndarray:
     out, size, panels = np.zeros(len(matrix)), tile_rows(matrix.shape[1]), panels_of(root)
     for start in range(0, len(matrix), size):
-        for panel in panels:
-            image = matrix[start : start + size, : panel.shape[1]] @ panel.T
-            out[start : start + size] += np.einsum("ij,ij->i", image, image)
+        out[start : start + size] = image_squares(matrix[start : start + size], panels)
     return out

@@ -83,9 +83,8 @@ class InverseRoot:
     def _multiply(self, directions: Matrix, z: NDArray[np.float64]) -> Matrix:
         """L ← L(I − Dᵀ diag(z) D); returns (LDᵀ)ᵀ."""
         t, base = self._rank, self._base
-        pulled = directions if base is None else product(directions, base.T)
+        pulled = directions.copy() if base is None else product(directions, base.T)
         if t:
-            pulled = pulled.copy()
             subtract_product(pulled, product(directions, self._D[:t].T), self._P[:t])
         self._append(pulled * z[:, None], directions)
         return pulled
