@@ -39,12 +39,15 @@ class Conversation:
         messages: ``{"role": "system" | "user" | "assistant" | "tool", "content": str, ...}`` in order.
         source: the group the row belongs to (its `source` or `dataset` column), or ``""``.
         tools: the JSON schemas of the tools the assistant may call, for templates that show them.
+        untrained: positions in `messages` of the assistant's turns that the row itself takes out of the loss
+            (``weight: 0``, ``train: false``, ``loss: false``): they are read, not learnt.
     """
 
     row: Row
     messages: tuple[dict[str, Any], ...]
     source: str
     tools: tuple[dict[str, Any], ...] = ()
+    untrained: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
