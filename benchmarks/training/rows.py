@@ -19,7 +19,7 @@ def draw(corpus: str, model: str | None, folder: Path, *, rows: int, held_out: i
     """
     if (folder / "held_out.jsonl").is_file():
         return
-    read = read_corpus(corpus, SelectSettings())
+    read = read_corpus(corpus, SelectSettings()).rows
     encoded = encode_rows(read, detect_format(read, None), Encoder(load_tokenizer(model), max_length=longest + 1))
     fit = [example.row for example in encoded.examples if example.num_tokens <= longest and not example.truncated]
     order = np.random.default_rng(seed).permutation(fit)

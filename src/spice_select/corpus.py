@@ -6,14 +6,16 @@ from spice_select.config import SelectSettings
 from spice_select.data.encode import Encoded, Encoder, encode_rows
 from spice_select.data.formats import Format
 from spice_select.data.records import Row
-from spice_select.data.sources import read_rows
+from spice_select.data.sources import Corpus, read_source
 from spice_select.progress import Progress
 
+__all__ = ["Corpus", "encode_corpus", "read_corpus"]
 
-def read_corpus(corpus: str, settings: SelectSettings) -> list[Row]:
-    """Read every row; errors as `spice_select.data.sources.read_rows`."""
+
+def read_corpus(corpus: str, settings: SelectSettings) -> Corpus:
+    """Read every row, and what is to be said of the reading; errors as `spice_select.data.sources.read_source`."""
     data = settings.data
-    return read_rows(
+    return read_source(
         corpus,
         split=data.split,
         subset=data.subset,

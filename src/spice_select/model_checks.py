@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.config import SelectSettings
-from spice_select.corpus import read_corpus
+from spice_select.corpus import Corpus, read_corpus
 from spice_select.data.encode import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Conversation, Drop, Example, Row
@@ -42,7 +42,7 @@ class ModelReport:
     Attributes:
         model: its name.
         checks: one result a question.
-        notes: what a person should know about its chat template.
+        notes: what a person should know about the corpus as it was read, and about its chat template.
     """
 
     model: str
@@ -62,7 +62,8 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
     """
     proxy = find_proxy(settings)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-    examples, dropped = _examples(encoder, settings, corpus)
+    read = None if corpus is None else read_corpus(corpus, settings)
+    examples, dropped = _examples(encoder, settings, read)
     loaded = load_proxy(settings)
     refuse_long_rows(loaded.model, examples)
     warm = warmed(loaded.model, settings, examples)
@@ -81,13 +82,12 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
         _finite(oracle),
         _cost(engine, model, examples, proxy.batch_tokens(settings.gradients)),
     ]
-    return ModelReport(proxy.identity.name, checks, encoder.notes)
+    return ModelReport(proxy.identity.name, checks, (*(read.notes if read else ()), *encoder.notes))
 
 
-def _examples(encoder: Encoder, settings: SelectSettings, corpus: str | None) -> tuple[list[Example], int]:
+def _examples(encoder: Encoder, settings: SelectSettings, corpus: Corpus | None) -> tuple[list[Example], int]:
     if corpus is not None:
-        rows = read_corpus(corpus, settings)
-        encoded = encode_rows(rows, detect_format(rows, settings.data.format), encoder)
+        encoded = encode_rows(corpus.rows, detect_format(corpus.rows, settings.data.format), encoder)
         return encoded.examples, len(encoded.drops)
     conversations = [
         Conversation(

@@ -70,9 +70,12 @@ def run_select(
     progress, clock = progress or Silent(), Clock()
     budget = Budget.parse(settings.selection.budget)
     with clock("reading"):
-        rows = read_corpus(corpus, settings)
+        read = read_corpus(corpus, settings)
+        rows = read.rows
         row_format = detect_format(rows, settings.data.format)
         progress.note(f"{corpus}: {len(rows):,} rows, {row_format.describe()}")
+        for note in read.notes:
+            progress.note(note)
         proxy = find_proxy(settings, progress)
         progress.note(f"Proxy: {proxy.identity.name} on {proxy.device}, {proxy.reason}")
     with clock("encoding"):
@@ -94,7 +97,7 @@ def run_select(
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
             known = run.read_json(IDENTITY)
-            corpus_facts = _Corpus(corpus, rows, encoded, budget, known, list(encoder.notes))
+            corpus_facts = _Corpus(corpus, rows, encoded, budget, known, [*read.notes, *encoder.notes])
             _fill(run, corpus_facts, settings, proxy, progress, clock)
         return Run(run.path)
 

@@ -27,7 +27,7 @@ class Preview:
     Attributes:
         format: the row format, described.
         proxy: the model's name.
-        notes: what a person should know about its chat template.
+        notes: what a person should know about what was read, and about the chat template.
         rows: where each row stands, and the row as shown or the reason it would be dropped.
     """
 
@@ -43,7 +43,8 @@ def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start:
     Raises:
         InputError: as `spice_select.select`, or the rows asked for do not exist.
     """
-    read = read_corpus(corpus, settings)
+    found = read_corpus(corpus, settings)
+    read = found.rows
     if rows < 1 or not 0 <= start < len(read):
         raise InputError(
             f"rows {start} to {start + rows - 1} cannot be shown: {corpus} has rows 0 to {len(read) - 1}. "
@@ -60,4 +61,4 @@ def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start:
             shown.append((row.where, Shown(result, segments(result, proxy.tokenizer))))
         else:
             shown.append((row.where, result))
-    return Preview(row_format.describe(), proxy.identity.name, encoder.notes, shown)
+    return Preview(row_format.describe(), proxy.identity.name, (*found.notes, *encoder.notes), shown)

@@ -24,7 +24,7 @@ def reread_corpus(run: Run, *, allow_network: bool = False) -> list[Row]:
         raise InputError(f"{run.path / outputs.CONFIG}: it names no corpus. Make the run again with this version.")
     if allow_network:
         settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"allow_network": True})})
-    rows = read_corpus(corpus, settings)
+    rows = read_corpus(corpus, settings).rows
     if rows_hash(rows) != run.manifest.get("identity", {}).get("corpus_sha256"):
         raise InputError(
             f"corpus {corpus}: its rows are no longer those that {run.path} selected from. Put the old file back, or "

@@ -44,7 +44,7 @@ def help_with(folder: Path, place: Place, *, device: str = "auto") -> None:
     if corpus is None:
         raise InputError(f"{folder / outputs.CONFIG} names no corpus: it is not the config of a run")
     settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"device": device})})
-    rows = read_corpus(corpus, settings)
+    rows = read_corpus(corpus, settings).rows
     row_format = detect_format(rows, settings.data.format)
     proxy = find_proxy(settings)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)

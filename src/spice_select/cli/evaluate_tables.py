@@ -26,6 +26,8 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     for score in evaluation.models[0].scores:
         said = _MEASURES.get(score.benchmark, "the task's own metric")
         console.print(f"[dim]{score.benchmark}: {said} ({escape(score.task)}: {escape(score.metric)})[/]")
+    for note in evaluation.notes:
+        console.print(f"[yellow]note[/] {escape(note)}")
     for model in evaluation.models:
         for note in model.notes:
             console.print(f"[yellow]note[/] {escape(model.name)}: {escape(note)}")

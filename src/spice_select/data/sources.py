@@ -5,34 +5,38 @@ apart by their content first and their name second. Everything a person can get 
 names the file, the place, the cause and the remedy.
 """
 
+import hashlib
 import re
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+import stat
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
 
-from spice_select.data.readers.arrow import read_arrow, read_parquet
-from spice_select.data.readers.bytes import CODECS, read_bytes
+from spice_select.data.readers.bytes import read_bytes
+from spice_select.data.readers.caches import refuse_prepared_twice
+from spice_select.data.readers.doubles import Doubles, unpacked_name
 from spice_select.data.readers.folder import is_saved_dataset, read_hub, read_saved
-from spice_select.data.readers.tables import read_csv, read_tsv
-from spice_select.data.readers.text import read_json, read_jsonl
+from spice_select.data.readers.kinds import BY_EXTENSION, Located, accepted, choose_reader, extension
+from spice_select.data.readers.splits import EVERY, label_of, some, take
+from spice_select.data.readers.walk import walk
 from spice_select.data.records import Row
 from spice_select.errors import InputError, nearest
 
-Located = tuple[dict[str, Any], str]
-"""One raw row and where it stands (``train.jsonl:17``)."""
-
-Reader = Callable[[Path, bytes], Iterator[Located]]
-
-BY_EXTENSION: dict[str, Reader] = {
-    ".jsonl": read_jsonl,
-    ".ndjson": read_jsonl,
-    ".json": read_json,
-    ".csv": read_csv,
-    ".tsv": read_tsv,
-    ".parquet": read_parquet,
-    ".arrow": read_arrow,
-}
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A corpus as it was read.
+
+    Attributes:
+        rows: every row, in order, numbered from 0; at least one.
+        notes: what lay there and was not read, or read otherwise than its names suggest, a sentence each.
+    """
+
+    rows: list[Row]
+    notes: tuple[str, ...] = ()
 
 
 def read_rows(
@@ -43,110 +47,151 @@ def read_rows(
     revision: str | None = None,
     allow_network: bool = False,
 ) -> list[Row]:
-    """Read every row of a corpus, in order, numbered from 0.
+    """The rows of `read_source`, without its notes."""
+    return read_source(path_or_id, split=split, subset=subset, revision=revision, allow_network=allow_network).rows
+
+
+def read_source(
+    path_or_id: str | Path,
+    *,
+    split: str | None = None,
+    subset: str | None = None,
+    revision: str | None = None,
+    allow_network: bool = False,
+) -> Corpus:
+    """Read every row of a corpus, in order, numbered from 0, and say what was not read.
 
     Args:
-        path_or_id: a file (JSONL, JSON array, CSV, TSV, Parquet, Arrow; each also as .gz, .xz, .bz2), a folder of
-            such files (read in the order of their names), a folder written by ``datasets.save_to_disk``, or the id
-            of a hub data set.
-        split: the split of a saved or hub data set; by default ``train``, or the only one there is. For a folder
-            of files: only files whose name starts with it.
-        subset: the configuration of a hub data set.
-        revision: the revision of a hub data set.
+        path_or_id: a file (JSONL, JSON array, CSV, TSV, Parquet, Arrow; each also as .gz, .xz, .bz2, .zst), a folder
+            of such files (read in the order of their names, links followed), a data set in the hub's cache, a folder
+            written by ``datasets.save_to_disk``, or the id of a hub data set.
+        split: the split to read, ``all`` for every one; by default ``train`` where splits are named, or the only one
+            there is. In a folder of files names tell the splits (`spice_select.data.readers.splits`), and what is no
+            split's name is the beginning of the names of files or folders.
+        subset: the configuration of a hub data set; in a folder of files, the folder that holds it.
+        revision: the revision of a hub data set, in the hub's cache the snapshot.
         allow_network: a hub id is looked up only if this is true.
 
     Returns:
-        The rows, at least one. The whole corpus is held in memory.
+        The rows, at least one, and the notes. The whole corpus is held in memory.
 
     Raises:
         InputError: nothing there, nothing in it, or something in it that cannot be read.
     """
     path = Path(path_or_id).expanduser()
-    if path.is_dir():
+    if path.is_dir() and is_saved_dataset(path):
         _refuse(path, subset=subset, revision=revision)
-        located = read_saved(path, split) if is_saved_dataset(path) else _folder(path, split)
+        located, notes = read_saved(path, split)
+        corpus = _numbered(_at(path.name, located), notes)
+    elif path.is_dir():
+        corpus = _folder(path, split, subset, revision)
     elif path.exists():
-        _refuse(path, split=split, subset=subset, revision=revision)
-        located = _file(path)
+        _refuse(path, split=_other_split(path, split), subset=subset, revision=revision)
+        corpus = _numbered(_at(path.name, _file(path)), ())
     else:
-        located = _hub_or_missing(str(path_or_id), path, split, subset, revision, allow_network)
-    rows = [Row(number, raw, where) for number, (raw, where) in enumerate(located)]
-    if not rows:
+        located, notes = _hub_or_missing(str(path_or_id), path, split, subset, revision, allow_network)
+        corpus = _numbered(_at(str(path_or_id), located), notes)
+    if not corpus.rows:
         raise InputError(f"{path_or_id}: holds no rows. Give a corpus with at least one row.")
-    return rows
+    return corpus
+
+
+def _numbered(located: Iterator[Located], notes: tuple[str, ...]) -> Corpus:
+    return Corpus([Row(number, raw, where) for number, (raw, where) in enumerate(located)], notes)
+
+
+def _at(name: str, located: Iterator[Located]) -> Iterator[Located]:
+    for raw, place in located:
+        yield raw, f"{name}{place}"
 
 
 def _refuse(path: Path, **options: str | None) -> None:
     for name, value in options.items():
         if value is not None:
             raise InputError(
-                f"{name}={value!r}: {path} has no {name}s to choose from; only a saved or hub data set has. "
-                f"Leave {name} out."
+                f"{name}={value!r}: {path} has no {name}s to choose from; a hub data set may have. Leave {name} out."
             )
 
 
+def _other_split(path: Path, split: str | None) -> str | None:
+    """The split asked for, unless a single file is that split by its own name, or all were asked for."""
+    label = label_of(PurePath(path.name))
+    return None if split == EVERY or (label is not None and split in (label.name, label.kind)) else split
+
+
 def _file(path: Path) -> Iterator[Located]:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise InputError(
+            f"{path}: a pipe, socket or device, not a file. Write the rows to a file: a corpus is read more than once."
+        )
     data = read_bytes(path)
     if not data.strip():
         raise InputError(f"{path}: the file is empty. Give a corpus with at least one row.")
     return choose_reader(path, data)(path, data)
 
 
-def choose_reader(path: Path, data: bytes) -> Reader:
-    """The reader for a file by its (uncompressed) content, else by its name."""
-    extension = _extension(path)
-    if data.startswith(b"PAR1"):
-        return read_parquet
-    if data.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
-        return read_arrow
-    if extension in BY_EXTENSION:
-        return BY_EXTENSION[extension]
-    if b"\0" in data[:8192]:
-        raise InputError(f"{path}: a binary file that is neither Parquet nor Arrow. {_accepted()}")
-    start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    if start in (b"{", b"["):
-        return read_json
-    raise InputError(
-        f"{path}: cannot tell what kind of file this is: the extension {extension or '(none)'!r} is not known "
-        f"and its content is not JSON.{nearest(extension, BY_EXTENSION)} {_accepted()}"
-    )
-
-
-def _accepted() -> str:
-    return f"Known are {', '.join(BY_EXTENSION)}, each also with {', '.join(CODECS)}."
-
-
-def _extension(path: Path) -> str:
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in CODECS:
-        suffixes.pop()
-    return suffixes[-1] if suffixes else ""
-
-
-def _folder(folder: Path, split: str | None) -> Iterator[Located]:
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and _extension(path) in BY_EXTENSION and not _hidden(path.relative_to(folder))
-    ]
+def _folder(folder: Path, split: str | None, subset: str | None, revision: str | None) -> Corpus:
+    found = walk(folder, revision)
+    if revision is not None and not found.cached:
+        _refuse(folder, revision=revision)
+    files = [file for file in found.files if subset is None or subset in file.parts[:-1]]
+    if not files and found.files:
+        below = ", ".join(dict.fromkeys(file.parts[0] for file in found.files if len(file.parts) > 1)) or "none"
+        raise InputError(f"subset={subset!r}: no folder of this name in {folder} holds files. Folders are: {below}.")
     if not files:
-        raise InputError(f"{folder}: the folder holds no file that can be read. {_accepted()}")
-    chosen = [path for path in files if split is None or path.name.startswith(split)]
-    if not chosen:
-        names = ", ".join(path.name for path in files[:8])
-        raise InputError(f"split={split!r}: no file in {folder} has a name that starts with it. There are: {names}.")
-    for path in chosen:
-        yield from _file(path)
+        beside = f" There is only {some(found.passed, 'name')}." if found.passed else ""
+        raise InputError(f"{folder}: the folder holds no file that can be read.{beside} {accepted()}")
+    refuse_prepared_twice(folder, (found.files[file] for file in files))
+    taken, left = take(files, split, str(folder))
+    rows, notes = _all_rows({file: found.files[file] for file in taken})
+    return Corpus(rows, (*left, *_configurations(taken), *found.told(), *notes))
 
 
-def _hidden(relative: Path) -> bool:
-    return any(part.startswith((".", "_")) for part in relative.parts)
+def _all_rows(files: Mapping[PurePath, Path]) -> tuple[list[Row], list[str]]:
+    """The rows of several files, each named as seen from the folder, and what was found on reading."""
+    rows: list[Row] = []
+    empty, copies, doubles = [], [], Doubles()
+    packed = Counter(map(unpacked_name, files))
+    contents: dict[tuple[PurePath, bytes], PurePath] = {}
+    for file, path in files.items():
+        before, data = len(rows), read_bytes(path)
+        if packed[unpacked_name(file)] > 1:
+            first = contents.setdefault((unpacked_name(file), hashlib.sha256(data).digest()), file)
+            if first != file:
+                copies.append(f"{file} (as {first})")
+                continue
+        if data.strip():
+            for raw, place in choose_reader(path, data)(path, data):
+                rows.append(Row(len(rows), raw, f"{file.as_posix()}{place}"))
+                if len(files) > 1:
+                    doubles.add(file, raw)
+        if len(rows) == before:
+            empty.append(str(file))
+    notes = [*([f"Without a row: {some(empty, 'file')}."] if empty else [])]
+    notes += [f"Packed and unpacked copies of the same content, read once: {some(copies, 'file')}."] if copies else []
+    return rows, [*notes, *doubles.told()]
+
+
+def _configurations(files: list[PurePath]) -> Iterator[str]:
+    """A note where folders beside each other have splits of their own, as the configurations of one data set do."""
+    homes = dict.fromkeys(_home(file) for file in files if label_of(file) is not None)
+    if len(homes) > 1:
+        yield (
+            f"Folders with splits of their own are read together: {some(map(str, homes), 'folder')}. Give one of them, "
+            "or its name with --subset, if they are versions of the same rows."
+        )
+
+
+def _home(file: PurePath) -> PurePath:
+    """The folder that holds a file's split: above a folder that is a split itself."""
+    above = file.parent
+    return above.parent if above.name and label_of(PurePath(above.name)) is not None else above
 
 
 def _hub_or_missing(
     name: str, path: Path, split: str | None, subset: str | None, revision: str | None, allow_network: bool
-) -> Iterator[Located]:
-    looks_like_id = _HUB_ID.fullmatch(name) is not None and _extension(path) not in BY_EXTENSION
+) -> tuple[Iterator[Located], tuple[str, ...]]:
+    looks_like_id = _HUB_ID.fullmatch(name) is not None and extension(path) not in BY_EXTENSION
     if looks_like_id and allow_network:
         return read_hub(name, split, subset, revision)
     message = f"{name}: no such file or folder.{_nearest_file(path)}"

@@ -12,7 +12,7 @@ from spice_select.config import DataSettings
 from spice_select.data.encode import Encoder, encode_rows
 from spice_select.data.formats import Format, detect_format
 from spice_select.data.records import Example, Row
-from spice_select.data.sources import read_rows
+from spice_select.data.sources import read_source
 from spice_select.errors import InputError
 from spice_select.evaluation.statistics import Estimate, row_difference, row_mean, token_difference, token_mean
 from spice_select.finished import load
@@ -32,12 +32,14 @@ class HeldOutRows:
         rows: those that are left.
         format: how they are read.
         left_out: rows left out because a run saw them.
+        notes: what lay there and was not read, a sentence each.
     """
 
     name: str
     rows: list[Row]
     format: Format
     left_out: int
+    notes: tuple[str, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -57,11 +59,12 @@ def read_held_out(
         allow_network: may read a hub data set.
 
     Raises:
-        InputError: as `read_rows`; nothing is left; the corpus of a run is gone or was changed since.
+        InputError: as `read_source`; nothing is left; the corpus of a run is gone or was changed since.
     """
-    rows = read_rows(
+    read = read_source(
         name, split=settings.split, subset=settings.subset, revision=settings.revision, allow_network=allow_network
     )
+    rows = read.rows
     seen = {digest for run in without for digest in _seen(run, allow_network)}
     kept = [row for row in rows if row.content_hash not in seen] if seen else rows
     if not kept:
@@ -69,7 +72,7 @@ def read_held_out(
             f"held-out {name}: all of its {len(rows)} rows are in the corpus of {', '.join(map(str, without))}. "
             "Give rows that the run did not see."
         )
-    return HeldOutRows(name, kept, detect_format(kept, settings.format), len(rows) - len(kept))
+    return HeldOutRows(name, kept, detect_format(kept, settings.format), len(rows) - len(kept), read.notes)
 
 
 def _seen(path: Path, allow_network: bool) -> set[str]:

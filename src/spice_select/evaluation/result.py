@@ -37,12 +37,14 @@ class Evaluation:
         held_out: the file of held-out rows, if any.
         left_out: how many of its rows were left out because a run saw them.
         path: the JSON file that holds all of this.
+        notes: what lay beside the held-out rows and was not read, a sentence each.
     """
 
     models: tuple[ModelResult, ...]
     held_out: str | None
     left_out: int
     path: Path
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; what is not a number (a standard error of one row) is null."""
@@ -50,6 +52,7 @@ class Evaluation:
             {
                 "held_out": self.held_out,
                 "left_out": self.left_out,
+                "notes": list(self.notes),
                 "models": [
                     {
                         "name": model.name,

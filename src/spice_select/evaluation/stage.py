@@ -87,7 +87,11 @@ def run_evaluate(
     judged = [(trial, *_judge(trial, progress)) for trial in trials]
     results = tuple(_result(trial, losses, scores, judged[0][1:]) for trial, losses, scores in judged)
     evaluation = Evaluation(
-        models=results, held_out=held_out, left_out=rows.left_out if rows else 0, path=out / RESULTS
+        models=results,
+        held_out=held_out,
+        left_out=rows.left_out if rows else 0,
+        path=out / RESULTS,
+        notes=rows.notes if rows else (),
     )
     write_json(evaluation.path, evaluation.to_json())
     return evaluation

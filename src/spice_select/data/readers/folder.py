@@ -1,9 +1,13 @@
 """Data sets of the ``datasets`` library: saved to a folder, or on the hub."""
 
+import copy
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from spice_select.data.readers.kinds import Located
+from spice_select.data.readers.splits import EVERY, left_out
 from spice_select.errors import InputError, nearest
 
 
@@ -14,21 +18,21 @@ def is_saved_dataset(folder: Path) -> bool:
     )
 
 
-def read_saved(folder: Path, split: str | None) -> Iterator[tuple[dict[str, Any], str]]:
-    """The rows of a saved data set, of one of its splits if it has several."""
+def read_saved(folder: Path, split: str | None) -> tuple[Iterator[Located], tuple[str, ...]]:
+    """The rows of a saved data set, of one of its splits if it has several, and what was left out."""
     import datasets
 
     try:
         loaded = datasets.load_from_disk(str(folder))
     except Exception as error:  # pyarrow, json and datasets each raise their own; the cause is kept
         raise InputError(f"{folder}: not a readable data set: {_first_line(error)}. Save it again.") from error
-    yield from _rows(_one_split(loaded, split, str(folder)), folder.name)
+    return _chosen(loaded, split, str(folder))
 
 
 def read_hub(
     name: str, split: str | None, subset: str | None, revision: str | None
-) -> Iterator[tuple[dict[str, Any], str]]:
-    """The rows of a hub data set. Reaches the network."""
+) -> tuple[Iterator[Located], tuple[str, ...]]:
+    """The rows of a hub data set, and what was left out. Reaches the network."""
     import datasets
 
     try:
@@ -38,26 +42,42 @@ def read_hub(
             f"{name}: the hub data set could not be loaded: {_first_line(error)}. "
             "Check the id, the subset, the revision and the connection, or download it and give the folder."
         ) from error
-    yield from _rows(_one_split(loaded, split, name), name)
+    return _chosen(loaded, split, name)
 
 
-def _one_split(loaded: Any, split: str | None, name: str) -> Any:
+def _chosen(loaded: Any, split: str | None, name: str) -> tuple[Iterator[Located], tuple[str, ...]]:
     if not isinstance(loaded, dict):
-        if split is not None and str(loaded.split or "") != split:
+        if split not in (None, EVERY, str(loaded.split or "")):
             raise InputError(f"split={split!r}: {name} has no splits to choose from. Leave split out.")
-        return loaded
+        return _rows(loaded, ""), ()
+    if split == EVERY:
+        return itertools.chain.from_iterable(_rows(part, f" {title}") for title, part in loaded.items()), ()
     wanted = split or ("train" if "train" in loaded else None) or (next(iter(loaded)) if len(loaded) == 1 else None)
     known = ", ".join(loaded)
     if wanted is None:
-        raise InputError(f"{name}: has several splits and none is called train. Choose one with split: {known}.")
+        raise InputError(
+            f"{name}: has several splits and none is called train. Choose one with --split ({known}), or all of them "
+            f"with --split {EVERY}."
+        )
     if wanted not in loaded:
         raise InputError(f"split={split!r}: not in {name}, which has {known}.{nearest(wanted, loaded)}")
-    return loaded[wanted]
+    others = {title: f"{len(part):,} rows" for title, part in loaded.items() if title != wanted}
+    return _rows(loaded[wanted], ""), left_out(wanted, others)
 
 
-def _rows(dataset: Any, name: str) -> Iterator[tuple[dict[str, Any], str]]:
-    for number, row in enumerate(dataset):
-        yield dict(row), f"{name} row {number}"
+def _rows(dataset: Any, place: str) -> Iterator[Located]:
+    for number, row in enumerate(undecoded(dataset)):
+        yield dict(row), f"{place} row {number}"
+
+
+def undecoded(dataset: Any) -> Any:
+    """The data set with images, audio and the like as the bytes or paths they are kept as."""
+    for column, feature in dataset.features.items():
+        if getattr(feature, "decode", False) is True:
+            kept = copy.copy(feature)
+            kept.decode = False
+            dataset = dataset.cast_column(column, kept)
+    return dataset
 
 
 def _first_line(error: Exception) -> str:

@@ -29,7 +29,7 @@ def _read(path: Path, data: bytes, delimiter: str) -> Iterator[tuple[dict[str, s
     try:
         for cells in reader:
             if cells:
-                yield _row(path, line, header, cells), f"{path.name}:{line}"
+                yield _row(path, line, header, cells), f":{line}"
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}:{line}: broken CSV: {error}. Check the quotes of this row.") from error

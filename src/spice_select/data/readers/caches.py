@@ -1,0 +1,75 @@
+"""The folders in which the hub's libraries keep what they fetched: several states of one data set beside each other.
+
+``hub/datasets--ORG--NAME`` holds ``blobs``, ``refs`` and ``snapshots/REVISION``, each a whole copy by links;
+``datasets/ORG___NAME/CONFIGURATION/VERSION/HASH`` holds tables as prepared, each folder a whole copy.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from spice_select.errors import InputError
+
+
+def snapshot_of(folder: Path, revision: str | None) -> tuple[Path, tuple[str, ...]] | None:
+    """The one snapshot to read of a data set in the hub's cache, and what is left out; None for other folders.
+
+    Args:
+        folder: any folder.
+        revision: the snapshot asked for: a branch or tag in ``refs``, a commit or its beginning.
+
+    Raises:
+        InputError: the cache is of a model, or of several data sets; it holds several snapshots, and neither
+            `revision` nor ``refs/main`` says which; the one that is said is not there.
+    """
+    _refuse_many(folder)
+    home = folder.parent if folder.name == "snapshots" else folder
+    if not (home / "snapshots").is_dir() or not ((home / "blobs").is_dir() or (home / "refs").is_dir()):
+        return None
+    if home.name.startswith(("models--", "spaces--")):
+        raise InputError(f"{home}: the cache of a {home.name.split('s--')[0]}, not of a data set. Give a data set.")
+    there = sorted(entry.name for entry in (home / "snapshots").iterdir() if entry.is_dir())
+    chosen = _revision(home, there, revision)
+    left = [name for name in there if name != chosen]
+    notes = [f"The snapshot {chosen} is read"]
+    if left:
+        notes.append(f"left out: {', '.join(left)}. Another is chosen with --revision")
+    return home / "snapshots" / chosen, ("; ".join(notes) + ".",) if left else ()
+
+
+def _refuse_many(folder: Path) -> None:
+    kept = sorted(entry.name for entry in folder.glob("*--*--*") if (entry / "snapshots").is_dir())
+    sets = [name for name in kept if name.startswith("datasets--")]
+    if len(kept) > 1:
+        given = f"Give one of them: {', '.join(sets[:5])}." if sets else "None of them is a data set."
+        raise InputError(f"{folder}: a cache of {len(kept)} repositories of the hub. {given}")
+
+
+def _revision(home: Path, there: Sequence[str], revision: str | None) -> str:
+    wanted = revision or "main"
+    reference = home / "refs" / wanted
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else wanted
+    found = [name for name in there if name == commit] or [name for name in there if name.startswith(commit)]
+    if len(found) == 1:
+        return found[0]
+    if revision is None and len(there) == 1:
+        return there[0]
+    said = f"revision={revision!r}: not one of them" if revision else "nothing says which of them is meant"
+    raise InputError(
+        f"{home}: the cache holds {len(there)} snapshots ({', '.join(there) or 'none'}), and {said}. Choose one with "
+        "--revision, or give its folder."
+    )
+
+
+def refuse_prepared_twice(folder: Path, files: Iterable[Path]) -> None:
+    """Raise where tables lie in several folders that ``datasets`` prepared, each a whole copy of a data set."""
+    homes = dict.fromkeys(file.parent for file in files if file.suffix == ".arrow")
+    prepared = [home for home in homes if _is_prepared(home)]
+    if len(prepared) > 1:
+        raise InputError(
+            f"{folder}: holds {len(prepared)} prepared copies of data sets, each whole: "
+            f"{', '.join(map(str, prepared[:5]))}. Give one of these folders."
+        )
+
+
+def _is_prepared(folder: Path) -> bool:
+    return (folder / "dataset_info.json").is_file() and not (folder / "state.json").is_file()
