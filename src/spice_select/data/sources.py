@@ -58,6 +58,7 @@ def read_source(
     subset: str | None = None,
     revision: str | None = None,
     allow_network: bool = False,
+    default_split: str = "train",
 ) -> Corpus:
     """Read every row of a corpus, in order, numbered from 0, and say what was not read.
 
@@ -65,12 +66,13 @@ def read_source(
         path_or_id: a file (JSONL, JSON array, CSV, TSV, Parquet, Arrow; each also as .gz, .xz, .bz2, .zst), a folder
             of such files (read in the order of their names, links followed), a data set in the hub's cache, a folder
             written by ``datasets.save_to_disk``, or the id of a hub data set.
-        split: the split to read, ``all`` for every one; by default ``train`` where splits are named, or the only one
-            there is. In a folder of files names tell the splits (`spice_select.data.readers.splits`), and what is no
-            split's name is the beginning of the names of files or folders.
+        split: the split to read, ``all`` for every one; by default `default_split`, or the only one there is. In a
+            folder of files names tell the splits (`spice_select.data.readers.splits`), and what is no split's name is
+            the beginning of the names of files or folders.
         subset: the configuration of a hub data set; in a folder of files, the folder that holds it.
         revision: the revision of a hub data set, in the hub's cache the snapshot.
         allow_network: a hub id is looked up only if this is true.
+        default_split: what is read of a source that names several splits where `split` does not say.
 
     Returns:
         The rows, at least one, and the notes. The whole corpus is held in memory.
@@ -81,15 +83,15 @@ def read_source(
     path = Path(path_or_id).expanduser()
     if path.is_dir() and is_saved_dataset(path):
         _refuse(path, subset=subset, revision=revision)
-        located, notes = read_saved(path, split)
+        located, notes = read_saved(path, split, default_split)
         corpus = _numbered(_at(path.name, located), notes)
     elif path.is_dir():
-        corpus = _folder(path, split, subset, revision)
+        corpus = _folder(path, split, default_split, subset, revision)
     elif path.exists():
         _refuse(path, split=_other_split(path, split), subset=subset, revision=revision)
         corpus = _numbered(_at(path.name, _file(path)), ())
     else:
-        located, notes = _hub_or_missing(str(path_or_id), path, split, subset, revision, allow_network)
+        located, notes = _hub_or_missing(str(path_or_id), path, (split, default_split), subset, revision, allow_network)
         corpus = _numbered(_at(str(path_or_id), located), notes)
     if not corpus.rows:
         raise InputError(f"{path_or_id}: holds no rows. Give a corpus with at least one row.")
@@ -130,7 +132,7 @@ def _file(path: Path) -> Iterator[Located]:
     return choose_reader(path, data)(path, data)
 
 
-def _folder(folder: Path, split: str | None, subset: str | None, revision: str | None) -> Corpus:
+def _folder(folder: Path, split: str | None, default: str, subset: str | None, revision: str | None) -> Corpus:
     found = walk(folder, revision)
     if revision is not None and not found.cached:
         _refuse(folder, revision=revision)
@@ -139,10 +141,11 @@ def _folder(folder: Path, split: str | None, subset: str | None, revision: str |
         below = ", ".join(dict.fromkeys(file.parts[0] for file in found.files if len(file.parts) > 1)) or "none"
         raise InputError(f"subset={subset!r}: no folder of this name in {folder} holds files. Folders are: {below}.")
     if not files:
-        beside = f" There is only {some(found.passed, 'name')}." if found.passed else ""
+        passed = [*found.unknown, *found.beside]
+        beside = f" There is only {some(passed, 'name')}." if passed else ""
         raise InputError(f"{folder}: the folder holds no file that can be read.{beside} {accepted()}")
     refuse_prepared_twice(folder, (found.files[file] for file in files))
-    taken, left = take(files, split, str(folder))
+    taken, left = take(files, split, str(folder), default)
     rows, notes = _all_rows({file: found.files[file] for file in taken})
     return Corpus(rows, (*left, *_configurations(taken), *found.told(), *notes))
 
@@ -176,9 +179,10 @@ def _configurations(files: list[PurePath]) -> Iterator[str]:
     """A note where folders beside each other have splits of their own, as the configurations of one data set do."""
     homes = dict.fromkeys(_home(file) for file in files if label_of(file) is not None)
     if len(homes) > 1:
+        names = some((str(home) if home.name else "the top" for home in homes), "folder")
         yield (
-            f"Folders with splits of their own are read together: {some(map(str, homes), 'folder')}. Give one of them, "
-            "or its name with --subset, if they are versions of the same rows."
+            f"Folders with splits of their own are read together: {names}. Give one, or its name with --subset, "
+            "if they are versions of the same rows."
         )
 
 
@@ -189,11 +193,11 @@ def _home(file: PurePath) -> PurePath:
 
 
 def _hub_or_missing(
-    name: str, path: Path, split: str | None, subset: str | None, revision: str | None, allow_network: bool
+    name: str, path: Path, split: tuple[str | None, str], subset: str | None, revision: str | None, allow_network: bool
 ) -> tuple[Iterator[Located], tuple[str, ...]]:
     looks_like_id = _HUB_ID.fullmatch(name) is not None and extension(path) not in BY_EXTENSION
     if looks_like_id and allow_network:
-        return read_hub(name, split, subset, revision)
+        return read_hub(name, *split, subset, revision)
     message = f"{name}: no such file or folder.{_nearest_file(path)}"
     if looks_like_id:
         message += " If it is the id of a hub data set, allow the network: --allow-network (allow_network=True)."

@@ -54,7 +54,7 @@ def read_held_out(
 
     Args:
         name: any corpus that `spice select` reads.
-        settings: how it is read.
+        settings: how it is read; where splits are named and none is asked for, ``test`` is read.
         without: run folders; rows of their corpora (chosen or not) are left out, by content hash.
         allow_network: may read a hub data set.
 
@@ -62,7 +62,12 @@ def read_held_out(
         InputError: as `read_source`; nothing is left; the corpus of a run is gone or was changed since.
     """
     read = read_source(
-        name, split=settings.split, subset=settings.subset, revision=settings.revision, allow_network=allow_network
+        name,
+        split=settings.split,
+        subset=settings.subset,
+        revision=settings.revision,
+        allow_network=allow_network,
+        default_split="test",
     )
     rows = read.rows
     seen = {digest for run in without for digest in _seen(run, allow_network)}

@@ -1,6 +1,9 @@
 """Which format a corpus is in, judged by all of its rows."""
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.formats.base import Format
@@ -12,6 +15,7 @@ from spice_select.data.formats.pairs import (
     QUESTION_ANSWER,
 )
 from spice_select.data.formats.preference import Chosen
+from spice_select.data.readers.text import wrapped
 from spice_select.data.records import Row
 from spice_select.errors import InputError, nearest
 
@@ -80,4 +84,29 @@ def _unknown(rows: Sequence[Row]) -> str:
     lines = "\n".join(f"  {known.describe()}" for known in FORMATS)
     fields = ", ".join(rows[0].raw) if rows else "none"
     where = rows[0].where if rows else "the corpus"
+    known_cause = _no_json(rows[0].raw) or (wrapped(rows[0].raw) if len(rows) == 1 else "") if rows else ""
+    if known_cause:
+        return f"{where}: the fields ({fields}) fit no known format. {known_cause}"
     return f"{where}: the fields ({fields}) fit no known format. Rename them to one of these:\n{lines}"
+
+
+def _no_json(raw: Mapping[str, Any]) -> str:
+    """Which field holds text that looks like a list or an object and is no JSON, and why; "" if there is none."""
+    for name, value in raw.items():
+        if not isinstance(value, str) or not _NEARLY_JSON.match(value):
+            continue
+        try:
+            json.loads(value)
+        except ValueError as error:
+            cause = (
+                "strings stand in single quotes, as Python prints lists and objects" if _REPR.match(value) else error
+            )
+            return (
+                f"The text in {name!r} is no JSON: {cause}. Write the cells with json.dumps (ast.literal_eval reads "
+                "what Python printed), or save the table as JSON lines or Parquet, which keep lists."
+            )
+    return ""
+
+
+_NEARLY_JSON = re.compile(r"\s*(\[\s*)?[\[{]")
+_REPR = re.compile(r"\s*[\[{(]\s*[\[{(]?\s*'")

@@ -51,13 +51,19 @@ def _revision(home: Path, there: Sequence[str], revision: str | None) -> str:
     found = [name for name in there if name == commit] or [name for name in there if name.startswith(commit)]
     if len(found) == 1:
         return found[0]
-    if revision is None and len(there) == 1:
+    if revision is None and there and all(_files(home, name) == _files(home, there[0]) for name in there):
         return there[0]
     said = f"revision={revision!r}: not one of them" if revision else "nothing says which of them is meant"
     raise InputError(
         f"{home}: the cache holds {len(there)} snapshots ({', '.join(there) or 'none'}), and {said}. Choose one with "
         "--revision, or give its folder."
     )
+
+
+def _files(home: Path, snapshot: str) -> dict[str, Path]:
+    """The files of a snapshot and the blobs that they are."""
+    folder = home / "snapshots" / snapshot
+    return {str(path.relative_to(folder)): path.resolve() for path in folder.rglob("*") if path.is_file()}
 
 
 def refuse_prepared_twice(folder: Path, files: Iterable[Path]) -> None:

@@ -18,7 +18,7 @@ def is_saved_dataset(folder: Path) -> bool:
     )
 
 
-def read_saved(folder: Path, split: str | None) -> tuple[Iterator[Located], tuple[str, ...]]:
+def read_saved(folder: Path, split: str | None, default: str) -> tuple[Iterator[Located], tuple[str, ...]]:
     """The rows of a saved data set, of one of its splits if it has several, and what was left out."""
     import datasets
 
@@ -26,11 +26,11 @@ def read_saved(folder: Path, split: str | None) -> tuple[Iterator[Located], tupl
         loaded = datasets.load_from_disk(str(folder))
     except Exception as error:  # pyarrow, json and datasets each raise their own; the cause is kept
         raise InputError(f"{folder}: not a readable data set: {_first_line(error)}. Save it again.") from error
-    return _chosen(loaded, split, str(folder))
+    return _chosen(loaded, split, default, str(folder))
 
 
 def read_hub(
-    name: str, split: str | None, subset: str | None, revision: str | None
+    name: str, split: str | None, default: str, subset: str | None, revision: str | None
 ) -> tuple[Iterator[Located], tuple[str, ...]]:
     """The rows of a hub data set, and what was left out. Reaches the network."""
     import datasets
@@ -42,21 +42,21 @@ def read_hub(
             f"{name}: the hub data set could not be loaded: {_first_line(error)}. "
             "Check the id, the subset, the revision and the connection, or download it and give the folder."
         ) from error
-    return _chosen(loaded, split, name)
+    return _chosen(loaded, split, default, name)
 
 
-def _chosen(loaded: Any, split: str | None, name: str) -> tuple[Iterator[Located], tuple[str, ...]]:
+def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[Iterator[Located], tuple[str, ...]]:
     if not isinstance(loaded, dict):
         if split not in (None, EVERY, str(loaded.split or "")):
             raise InputError(f"split={split!r}: {name} has no splits to choose from. Leave split out.")
         return _rows(loaded, ""), ()
     if split == EVERY:
         return itertools.chain.from_iterable(_rows(part, f" {title}") for title, part in loaded.items()), ()
-    wanted = split or ("train" if "train" in loaded else None) or (next(iter(loaded)) if len(loaded) == 1 else None)
+    wanted = split or (default if default in loaded else None) or (next(iter(loaded)) if len(loaded) == 1 else None)
     known = ", ".join(loaded)
     if wanted is None:
         raise InputError(
-            f"{name}: has several splits and none is called train. Choose one with --split ({known}), or all of them "
+            f"{name}: has several splits and none is called {default}. Choose one with --split ({known}), or all "
             f"with --split {EVERY}."
         )
     if wanted not in loaded:
@@ -66,18 +66,32 @@ def _chosen(loaded: Any, split: str | None, name: str) -> tuple[Iterator[Located
 
 
 def _rows(dataset: Any, place: str) -> Iterator[Located]:
-    for number, row in enumerate(undecoded(dataset)):
+    for number, row in enumerate(_undecoded(dataset)):
         yield dict(row), f"{place} row {number}"
 
 
-def undecoded(dataset: Any) -> Any:
-    """The data set with images, audio and the like as the bytes or paths they are kept as."""
+def _undecoded(dataset: Any) -> Any:
+    """The data set with images, audio and the like as the bytes or paths they are kept as: so they came."""
     for column, feature in dataset.features.items():
-        if getattr(feature, "decode", False) is True:
-            kept = copy.copy(feature)
-            kept.decode = False
+        kept = _kept(feature)
+        if kept is not feature:
             dataset = dataset.cast_column(column, kept)
     return dataset
+
+
+def _kept(feature: Any) -> Any:
+    """The feature without decoding, at any depth; itself where it decodes nothing."""
+    if isinstance(feature, dict):
+        inside = {name: _kept(item) for name, item in feature.items()}
+        return inside if any(inside[name] is not feature[name] for name in feature) else feature
+    name = "feature" if hasattr(feature, "feature") else "decode"
+    value = getattr(feature, name, None)
+    new = _kept(value) if name == "feature" else False
+    if new is value or value is None:
+        return feature
+    changed = copy.copy(feature)
+    setattr(changed, name, new)
+    return changed
 
 
 def _first_line(error: Exception) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 from spice_select.data.readers.bytes import CODECS
 from spice_select.data.readers.kinds import BY_EXTENSION
@@ -71,30 +72,32 @@ def _label(name: str) -> Label | None:
     return Label(words[place], kind, _PLAIN if place == len(words) - 1 else _WEAK)
 
 
-def take(files: Sequence[PurePath], split: str | None, folder: str) -> tuple[list[PurePath], tuple[str, ...]]:
+def take(
+    files: Sequence[PurePath], split: str | None, folder: str, default: str = "train"
+) -> tuple[list[PurePath], tuple[str, ...]]:
     """The files of one split, in order, and what was left out, in words.
 
     Args:
         files: relative to the folder.
         split: the one asked for: a split's name, its synonym, or else how names of files or folders begin; `EVERY`;
-            None takes all files where no split but one is named, else ``train``.
+            None takes all files where splits are not told apart, else `default`.
         folder: its name, for messages.
+        default: ``train``, or ``test`` for rows to judge by.
 
     Raises:
-        InputError: the split is not there, or splits are named and none is the one to train on.
+        InputError: the split is not there, or splits are named and none of them is the default.
     """
     labels = _labels(files)
-    names = list(dict.fromkeys(label.name for label in labels.values()))
     if split == EVERY:
         return list(files), ()
-    wanted = _asked(files, labels, split, folder) if split is not None else _default(files, labels, names, folder)
+    wanted = _asked(files, labels, split, folder) if split is not None else _default(files, labels, folder, default)
     taken = [file for file in files if file in wanted]
     others: dict[str, list[PurePath]] = {}
     for file in files:
         if file not in wanted:
             others.setdefault(labels[file].name if file in labels else "files of no split", []).append(file)
     used = ", ".join(dict.fromkeys(labels[file].name for file in taken if file in labels)) or split or ""
-    return taken, left_out(used, {name: some(map(str, rest), "file") for name, rest in others.items()})
+    return taken, left_out(used, {name: f"{_count(rest)}, e.g. {rest[0]}" for name, rest in others.items()})
 
 
 def _labels(files: Sequence[PurePath]) -> dict[PurePath, Label]:
@@ -108,8 +111,9 @@ def _asked(files: Sequence[PurePath], labels: Mapping[PurePath, Label], split: s
     asked = split.lower()
     by_name = {file for file, label in labels.items() if label.name == asked}
     by_kind = {file for file, label in labels.items() if label.kind == _KIND_OF.get(asked)}
+    called = {file for file in files if split in (_bare(file.name), *file.parts)}
     by_start = {file for file in files if any(part.startswith(split) for part in file.parts)}
-    found = by_name or by_kind or by_start
+    found = by_name or by_kind or called or by_start
     if not found:
         known = list(dict.fromkeys(label.name for label in labels.values()))
         there = f"There are the splits {', '.join(known)}" if known else f"There are {_few(map(str, files))}"
@@ -120,22 +124,26 @@ def _asked(files: Sequence[PurePath], labels: Mapping[PurePath, Label], split: s
     return found
 
 
-def _default(
-    files: Sequence[PurePath], labels: Mapping[PurePath, Label], names: Sequence[str], folder: str
-) -> set[PurePath]:
+def _default(files: Sequence[PurePath], labels: Mapping[PurePath, Label], folder: str, default: str) -> set[PurePath]:
+    names = list(dict.fromkeys(label.name for label in labels.values()))
     unnamed = [file for file in files if file not in labels]
-    training = list(dict.fromkeys(label.name for label in labels.values() if label.kind == "train"))
-    if not labels or (len(names) == 1 and (training or not unnamed)):
-        return set(files)  # nothing is told apart: there is nothing to keep out of the training
-    if "train" in training or len(training) == 1:
-        chosen = "train" if "train" in training else training[0]
+    fitting = list(dict.fromkeys(label.name for label in labels.values() if label.kind == default))
+    if not labels or (len(names) == 1 and (fitting or not unnamed)):
+        return set(files)  # nothing is told apart
+    if default in fitting or len(fitting) == 1:
+        chosen = default if default in fitting else fitting[0]
         return {file for file, label in labels.items() if label.name == chosen}
-    counts = ", ".join(f"{name} ({some([str(f) for f in labels if labels[f].name == name], 'file')})" for name in names)
-    beside = f"; {some(map(str, unnamed), 'file')} belong to none" if unnamed else ""
+    counts = ", ".join(f"{name} ({_count([1 for f in labels if labels[f].name == name])})" for name in names)
+    beside = f"; {some(map(str, unnamed), 'file')} of none" if unnamed else ""
+    first = (fitting or names)[0]
     raise InputError(
-        f"{folder}: its files are of the splits {counts}{beside}, and none of them is the one called train. Choose one "
-        f"with --split {names[0]} (split={names[0]!r}), or read every file with --split {EVERY}."
+        f"{folder}: its files are of the splits {counts}{beside}, and it is not said which to read. Choose one with "
+        f"--split {first} (split={first!r}), or read every file with --split {EVERY}."
     )
+
+
+def _count(things: Sequence[Any]) -> str:
+    return f"{len(things):,} file{'' if len(things) == 1 else 's'}"
 
 
 def left_out(used: str, others: Mapping[str, str]) -> tuple[str, ...]:

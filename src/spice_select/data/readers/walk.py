@@ -22,8 +22,8 @@ _SIDE_FILES = (
 )  # fmt: skip
 """What hubs, caches and data sets lay beside the rows (whatever its extension)."""
 
-Known = tuple[int, int]
-"""Device and inode: what a file or folder is, by whatever name it is reached."""
+Known = tuple[int, ...]
+"""What a file or folder is, by whatever name it is reached. Size and time guard against systems without true inodes."""
 
 
 @dataclass
@@ -33,15 +33,17 @@ class Walk:
     Attributes:
         files: those with rows, in the order of their names: as seen from the folder, and where they lie (which is
             elsewhere for a snapshot in a cache).
-        passed: names of what is passed over; folders end in a slash.
-        again: names that lead to a file which is read by another name.
+        unknown: names of files that hold no rows that are known.
+        beside: names of hidden files and folders, and of what hubs, caches and data sets lay beside the rows.
+        again: names that lead to a file or folder which is read by another name.
         loops: links that lead back into a folder they lie in.
         cached: whether the hub's cache was come upon, whose snapshots a revision chooses from.
         notes: what was decided on the way (which snapshot of a cache).
     """
 
     files: dict[PurePath, Path] = field(default_factory=dict)
-    passed: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    beside: list[str] = field(default_factory=list)
     again: list[str] = field(default_factory=list)
     loops: list[str] = field(default_factory=list)
     cached: bool = False
@@ -50,10 +52,12 @@ class Walk:
     def told(self) -> Iterator[str]:
         """What was not used, a sentence each."""
         yield from self.notes
-        if self.passed:
-            yield f"Passed over, for they hold no rows that are known: {some(self.passed, 'name')}."
+        passed = [some(self.unknown, "file")] if self.unknown else []
+        passed += [some(self.beside, "hidden or side file")] if self.beside else []
+        if passed:
+            yield f"Passed over, as no rows: {'; '.join(passed)}."
         if self.again:
-            yield f"The same file under another name, read once: {some(self.again, 'name')}."
+            yield f"Other names of what is read already (links), read once: {some(self.again, 'name')}."
         if self.loops:
             yield f"Not followed, for they lead back into a folder they lie in: {some(self.loops, 'link')}."
 
@@ -69,39 +73,57 @@ def walk(folder: Path, revision: str | None = None) -> Walk:
         InputError: a folder that cannot be entered, a link to nothing, rows packed in a way that is not supported, a
             cache with several snapshots.
     """
-    found = Walk()
-    _look(folder, PurePath(), revision, (), set(), found)
+    walker = _Walker(revision)
+    walker.enter(folder, PurePath(), ())
+    for path, relative, above in walker.links:  # the list grows as links lead to links
+        walker.meet(path, relative, above)
+    found = walker.found
+    found.files = dict(sorted(found.files.items(), key=lambda item: item[0].parts))
     return found
 
 
-def _look(
-    folder: Path, below: PurePath, revision: str | None, above: tuple[Known, ...], seen: set[Known], found: Walk
-) -> None:
-    snapshot = snapshot_of(folder, revision)
-    if snapshot is not None:
-        folder, notes = snapshot
-        found.cached = True
-        found.notes += notes
-    above = (*above, _known(folder.stat()))
-    for name in _names(folder):
-        path, relative = folder / name, below / name
+class _Walker:
+    """Meets every name once; links last, so that a file is known by its own name where it has one in the folder."""
+
+    def __init__(self, revision: str | None) -> None:
+        self.found = Walk()
+        self.links: list[tuple[Path, PurePath, tuple[Known, ...]]] = []
+        self._revision = revision
+        self._seen: set[Known] = set()
+
+    def enter(self, folder: Path, below: PurePath, above: tuple[Known, ...]) -> None:
+        snapshot = snapshot_of(folder, self._revision)
+        if snapshot is not None:
+            folder, notes = snapshot
+            self.found.cached = True
+            self.found.notes += notes
+        above = (*above, _known(folder.stat()))
+        for name in _names(folder):
+            if (folder / name).is_symlink():
+                self.links.append((folder / name, below / name, above))
+            else:
+                self.meet(folder / name, below / name, above)
+
+    def meet(self, path: Path, relative: PurePath, above: tuple[Known, ...]) -> None:
         state = _state(path)
         if state is None:
-            found.passed.append(f"{relative} (a link to nothing)")
-        elif _is_side(name) or not (stat.S_ISDIR(state.st_mode) or stat.S_ISREG(state.st_mode)):
-            found.passed.append(f"{relative}{'/' if stat.S_ISDIR(state.st_mode) else ''}")
-        elif stat.S_ISDIR(state.st_mode):
-            if _known(state) in above:
-                found.loops.append(str(relative))
-            else:
-                _look(path, relative, revision, above, seen, found)
-        elif not is_data(path):
-            found.passed.append(str(relative))
-        elif _known(state) in seen:
-            found.again.append(str(relative))
+            self.found.unknown.append(f"{relative} (a link to nothing)")
+            return
+        is_folder, known = stat.S_ISDIR(state.st_mode), _known(state)
+        if _is_side(path.name):
+            self.found.beside.append(f"{relative}{'/' if is_folder else ''}")
+        elif known in above:
+            self.found.loops.append(str(relative))
+        elif not is_folder and not (stat.S_ISREG(state.st_mode) and is_data(path)):
+            self.found.unknown.append(str(relative))  # a pipe or socket, too: opening one would wait for ever
+        elif known in self._seen:
+            self.found.again.append(str(relative))
         else:
-            seen.add(_known(state))
-            found.files[relative] = path
+            self._seen.add(known)
+            if is_folder:
+                self.enter(path, relative, above)
+            else:
+                self.found.files[relative] = path
 
 
 def _names(folder: Path) -> Sequence[str]:
@@ -134,4 +156,4 @@ def _is_side(name: str) -> bool:
 
 
 def _known(state: os.stat_result) -> Known:
-    return state.st_dev, state.st_ino
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns
