@@ -1,7 +1,10 @@
 import bz2
+import datetime
+import decimal
 import gzip
 import json
 import lzma
+import math
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -88,6 +91,38 @@ def test_parquet_and_both_layouts_of_arrow(tmp_path):
     for name in ("a.parquet", "file.arrow", "stream.arrow", "unnamed"):
         assert raws(tmp_path / name) == RAWS
     assert [row.where for row in read_rows(tmp_path / "stream.arrow")][2] == "stream.arrow row 2"
+
+
+def test_a_field_that_is_there_twice_with_one_value_loses_nothing(tmp_path):
+    assert raws(write(tmp_path / "a.jsonl", '{"a": 1, "a": 1, "b": NaN, "b": NaN}'))[0]["a"] == 1
+
+
+def test_values_of_tables_come_as_they_are_and_maps_as_objects(tmp_path):
+    day, sum_ = datetime.datetime(2024, 1, 2, 3, 4, 5, 6), decimal.Decimal("1.10")
+    row = {"bytes": b"\x89PNG\0", "day": day, "sum": sum_, "nan": float("nan"), "whole": 2**62, "none": None}
+    table = pa.table(
+        {name: [value] for name, value in row.items()}
+        | {"map": pa.array([[("k", [1])]], pa.map_(pa.string(), pa.list_(pa.int8())))}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    (read,) = raws(tmp_path / "a.parquet")
+    assert math.isnan(read.pop("nan"))
+    assert read == {name: value for name, value in row.items() if name != "nan"} | {"map": {"k": [1]}}
+
+
+def test_a_table_that_would_lose_a_value_is_refused(tmp_path):
+    pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]), tmp_path / "twice.parquet")
+    with pytest.raises(InputError, match=r"twice\.parquet: the column 'a' is there twice"):
+        read_rows(tmp_path / "twice.parquet")
+    pq.write_table(
+        pa.table({"m": pa.array([[("k", 1), ("k", 2)]], pa.map_(pa.string(), pa.int8()))}), tmp_path / "map.parquet"
+    )
+    with pytest.raises(InputError, match=r"map\.parquet: not a readable Parquet file"):
+        read_rows(tmp_path / "map.parquet")
+    halves = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xe9\xe9"))
+    pq.write_table(pa.table({"a": halves}), tmp_path / "latin.parquet")
+    with pytest.raises(InputError, match=r"latin\.parquet: not a readable Parquet file: .*utf-8"):
+        read_rows(tmp_path / "latin.parquet")
 
 
 def test_a_folder_of_files_is_read_in_the_order_of_names(tmp_path):
@@ -186,7 +221,7 @@ FAULTS = [
     ("cut.jsonl.gz", gzip.compress(LINES.encode() * 50)[:-20], r"the packed file is damaged or cut short"),
     ("cut.jsonl.xz", lzma.compress(LINES.encode() * 50)[:-20], r"cut.jsonl.xz: the packed file is damaged"),
     ("cut.jsonl.bz2", bz2.compress(LINES.encode() * 50)[:-20], r"cut.jsonl.bz2: the packed file is damaged"),
-    ("a.jsonl.zst", b"(\xb5/\xfd....", r"a.jsonl.zst: packed as zstd"),
+    ("a.jsonl.zst", b"(\xb5/\xfd....", r"a.jsonl.zst: the packed file is damaged"),
     ("book.xlsx", b"PK\x03\x04....", r"book.xlsx: packed as zip \(or an Excel"),
     ("cut.parquet", b"PAR1....", r"cut.parquet: not a readable Parquet file"),
     ("cut.arrow", b"ARROW1..", r"cut.arrow: not a readable Arrow file"),
@@ -196,6 +231,17 @@ FAULTS = [
     ("semicolons.csv", b"question;answer\n1;2\n", r"semicolons.csv:1: one column only.*';'.*with ','"),
     ("commas.tsv", b"question,answer\n1,2\n", r"commas.tsv:1: one column only.*Name the file .csv"),
     ("header.csv", b"a,b\n", r"header.csv: holds no rows"),
+    ("field.jsonl", b'{"a": 1}\n{"b": {"a": 1, "a": 2}}', r"field.jsonl:2: an object has the field 'a' twice.*Mend"),
+    ("field.json", b'[{"a": 1}, {"b": [{"a": 1, "a": null}]}]', r"field.json\[1\]: an object has the field 'a' twice"),
+    ("alone.json", b'{\n"a": 1, "a": 2}', r"alone.json: an object has the field 'a' twice"),
+    ("mark.jsonl", '{"a": 1}\n\ufeff{"a": 2}\n'.encode(), r"mark.jsonl:2: .*A byte-order mark stands in front"),
+    ("python.jsonl", b"{'a': 'b'}\n", r"python.jsonl:1: .*single quotes, as Python prints them.*json.dumps"),
+    ("python.json", b"[{'a': 'b'}]\n", r"python.json:1: .*single quotes, as Python prints them"),
+    ("page.jsonl", b"<!DOCTYPE html>\n<html>", r"page.jsonl:1: .*It is a web page.*fetch the file again"),
+    ("lfs.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"lfs.jsonl: a Git LFS pointer.*pull"),
+    ("lfs.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"lfs.parquet: a Git LFS pointer"),
+    ("columns.json", b'{\n"question": ["a", "b"], "answer": ["c", "d"]}', r"one list each, as columns.*lines=True"),
+    ("numbered.json", b'{\n"0": {"a": 1}, "1": {"a": 2}}', r"Each of its fields holds an object: write those alone"),
 ]  # fmt: skip
 
 

@@ -108,5 +108,5 @@ def _no_json(raw: Mapping[str, Any]) -> str:
     return ""
 
 
-_NEARLY_JSON = re.compile(r"\s*(\[\s*)?[\[{]")
-_REPR = re.compile(r"\s*[\[{(]\s*[\[{(]?\s*'")
+_NEARLY_JSON = re.compile(r"""\s*[\[(]?\s*\{\s*['"]""")  # an object, or a list of them
+_REPR = re.compile(r"[^'\"]*'")

@@ -4,9 +4,11 @@
 ``datasets/ORG___NAME/CONFIGURATION/VERSION/HASH`` holds tables as prepared, each folder a whole copy.
 """
 
+import filecmp
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from spice_select.data.readers.kinds import BY_EXTENSION, extension
 from spice_select.errors import InputError
 
 
@@ -51,7 +53,7 @@ def _revision(home: Path, there: Sequence[str], revision: str | None) -> str:
     found = [name for name in there if name == commit] or [name for name in there if name.startswith(commit)]
     if len(found) == 1:
         return found[0]
-    if revision is None and there and all(_files(home, name) == _files(home, there[0]) for name in there):
+    if revision is None and there and all(_same_rows(home, there[0], name) for name in there):
         return there[0]
     said = f"revision={revision!r}: not one of them" if revision else "nothing says which of them is meant"
     raise InputError(
@@ -60,10 +62,17 @@ def _revision(home: Path, there: Sequence[str], revision: str | None) -> str:
     )
 
 
-def _files(home: Path, snapshot: str) -> dict[str, Path]:
-    """The files of a snapshot and the blobs that they are."""
-    folder = home / "snapshots" / snapshot
-    return {str(path.relative_to(folder)): path.resolve() for path in folder.rglob("*") if path.is_file()}
+def _same_rows(home: Path, one: str, other: str) -> bool:
+    """Whether two snapshots hold the same files of rows, by name and content (links to one blob are not opened)."""
+    files, others = _files(home / "snapshots" / one), _files(home / "snapshots" / other)
+    return files.keys() == others.keys() and all(
+        files[name].samefile(others[name]) or filecmp.cmp(files[name], others[name], shallow=False) for name in files
+    )
+
+
+def _files(snapshot: Path) -> dict[str, Path]:
+    known = (path for path in snapshot.rglob("*") if extension(path) in BY_EXTENSION and path.is_file())
+    return {str(path.relative_to(snapshot)): path for path in known}
 
 
 def refuse_prepared_twice(folder: Path, files: Iterable[Path]) -> None:

@@ -133,13 +133,14 @@ def _array(path: Path, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
 def wrapped(value: dict[str, Any]) -> str:
     """What an object that is no row has its rows in, and how to take them out; "" where nothing looks like rows."""
     lists = [name for name, item in value.items() if isinstance(item, list)]
-    if len(lists) > 1 and len(lists) == len(value):
+    objects = [name for name in lists if value[name] and all(isinstance(item, dict) for item in value[name])]
+    if len(lists) == len(value) > len(objects) and len(value) > 1 and len({len(value[name]) for name in lists}) == 1:
         return (
             "Its fields hold one list each, as columns of a table do: write one object a row "
             "(pandas: to_json(orient='records', lines=True))."
         )
     if lists:
-        named = next((name for name in lists if any(isinstance(item, dict) for item in value[name])), lists[0])
+        named = (objects or lists)[0]
         return f"Its field {named!r} holds a list: write that alone to a file (jq -c '.[{json.dumps(named)}][]')."
     if len(value) > 1 and all(isinstance(item, dict) for item in value.values()):
         return "Each of its fields holds an object: write those alone to a file, one a line (jq -c '.[]')."

@@ -1,0 +1,403 @@
+"""Folders as they lie about on disks: links, packed and nameless shards, splits, caches; and what is said."""
+
+import gzip
+import json
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from spice_select.data.readers import kinds, walk
+from spice_select.data.sources import Corpus, read_source
+from spice_select.errors import InputError
+
+
+def row(number):
+    return {"question": f"What is {number}?", "answer": str(number)}
+
+
+def lines(*numbers):
+    return "".join(json.dumps(row(number)) + "\n" for number in numbers)
+
+
+def zstd(text, codec=pa.Codec("zstd")):  # noqa: B008
+    return codec.compress(text.encode(), asbytes=True)
+
+
+def lay(folder: Path, files) -> Path:
+    """Write files (text, bytes, or a path that a link leads to) below a folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Path):
+            path.symlink_to(content)
+        else:
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def numbers(corpus: Corpus):
+    return [int(row.raw["answer"]) for row in corpus.rows]
+
+
+def places(corpus: Corpus):
+    return [row.where for row in corpus.rows]
+
+
+def note(corpus: Corpus, word: str) -> str:
+    """The one note that holds the word."""
+    (found,) = [note for note in corpus.notes if word in note]
+    return found
+
+
+# ---- places, links, what is passed over
+
+
+def test_a_place_is_the_way_from_the_folder_so_that_shards_of_one_name_differ(tmp_path):
+    folder = lay(tmp_path / "one", {"a/0000.jsonl": lines(1, 2), "b/0000.csv": "question,answer\nWhat is 3?,3\n"})
+    corpus = read_source(folder)
+    assert places(corpus) == ["a/0000.jsonl:1", "a/0000.jsonl:2", "b/0000.csv:2"]
+    assert [row.number for row in corpus.rows] == [0, 1, 2]
+    assert corpus.notes == ()
+    shutil.move(folder, tmp_path / "elsewhere")
+    assert read_source(tmp_path / "elsewhere") == corpus  # nothing of it depends on where the folder lies
+
+
+def test_linked_folders_and_files_are_read(tmp_path):
+    other = lay(tmp_path / "other", {"part-1.jsonl": lines(1), "deep/part-2.jsonl": lines(2)})
+    folder = lay(tmp_path / "corpus", {"a.jsonl": lines(0), "b": other, "c.jsonl": other / "deep" / "part-2.jsonl"})
+    corpus = read_source(folder)
+    assert sorted(numbers(corpus)) == [0, 1, 2]
+    assert "b/deep/part-2.jsonl" in note(corpus, "read once") or "c.jsonl" in note(corpus, "read once")
+    assert numbers(read_source(lay(tmp_path / "l", {"link.jsonl": other / "part-1.jsonl"}) / "link.jsonl")) == [1]
+
+
+def test_a_link_back_into_its_own_folder_ends_there_and_is_named(tmp_path):
+    folder = lay(tmp_path / "corpus", {"a/x.jsonl": lines(0), "b/y.jsonl": lines(1)})
+    lay(folder, {"a/up": folder, "a/side": folder / "b", "b/side": folder / "a"})
+    corpus = read_source(folder)
+    assert places(corpus) == ["a/x.jsonl:1", "b/y.jsonl:1"]
+    assert "1 link: a/up" in note(corpus, "Not followed")
+    assert "a/side" in note(corpus, "read once")
+
+
+def test_a_link_to_nothing_is_refused_where_rows_are_missing_by_it_else_named(tmp_path):
+    folder = lay(tmp_path, {"a.jsonl": lines(0), "notes": tmp_path / "gone"})
+    assert "notes (a link to nothing)" in note(read_source(folder), "Passed over")
+    lay(folder, {"b.jsonl": tmp_path / "gone.jsonl"})
+    with pytest.raises(InputError, match=r"b\.jsonl: a link to .*gone\.jsonl.*Fetch"):
+        read_source(folder)
+
+
+def test_what_is_passed_over_is_counted_and_named(tmp_path):
+    files = {"part-0.jsonl": lines(0), "b.png": b"\x89PNG\0", "c.jsonl.bak": lines(1), "d.tar.gz": gzip.compress(b"x")}
+    side = {"README.md": "# x", "_SUCCESS": "", ".git/config": "{}", "_temporary/p.jsonl": lines(2), "x.crc": "1"}
+    said = note(read_source(lay(tmp_path, files | side)), "Passed over")
+    assert "3 files: b.png, c.jsonl.bak, d.tar.gz" in said
+    assert "5 hidden or side files: .git/, README.md, _SUCCESS, _temporary/, x.crc" in said
+
+
+def test_pipes_and_sockets_do_not_hang(tmp_path):
+    folder = lay(tmp_path, {"a.jsonl": lines(0)})
+    os.mkfifo(folder / "pipe.jsonl")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "s.jsonl"))
+        assert "pipe.jsonl, s.jsonl" in note(read_source(folder), "Passed over")
+    with pytest.raises(InputError, match=r"pipe\.jsonl: a pipe, socket or device.*Write the rows to a file"):
+        read_source(folder / "pipe.jsonl")
+
+
+def test_a_folder_that_cannot_be_entered_is_an_input_error(tmp_path, monkeypatch):
+    lay(tmp_path, {"a/x.jsonl": lines(0)})
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(walk.os, "listdir", refuse)
+    with pytest.raises(InputError, match="the folder cannot be read: Permission denied"):
+        read_source(tmp_path)
+
+
+# ---- packed shards, shards without a name, empty shards
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("part-1.jsonl.zst", zstd(lines(1, 2))),
+        ("part-1.jsonl.zstd", zstd(lines(1)) + zstd(lines(2))),
+        ("part-1.json", zstd(json.dumps([row(1), row(2)]))),
+        ("part-1.jsonl.zst", b"\x50*M\x18\x04\0\0\0abcd" + zstd(lines(1)) + b"\x51*M\x18\0\0\0\0" + zstd(lines(2))),
+        ("part-1.jsonl.gz", gzip.compress(lines(1).encode()) + gzip.compress(lines(2).encode())),
+        ("part-00001", lines(1, 2)),
+        ("part-00001", "\ufeff\r\n" + lines(1, 2).replace("\n", "\r\n")),
+        ("part-00001.zst", zstd(lines(1, 2))),
+        ("part-00001-7f3a.c000", lines(1, 2)),
+        ("part-00001.txt.gz", gzip.compress(lines(1, 2).encode())),
+        ("rows_v1.5", json.dumps([row(1), row(2)], indent=1)),
+    ],
+)
+def test_shards_are_read_however_they_are_packed_and_called(tmp_path, name, content):
+    corpus = read_source(lay(tmp_path, {"deep/part-0.jsonl": lines(0), f"deep/{name}": content}))
+    assert sorted(numbers(corpus)) == [0, 1, 2]
+    assert corpus.notes == ()
+
+
+def test_tables_without_a_name_are_read(tmp_path):
+    pq.write_table(pa.Table.from_pylist([row(1)]), tmp_path / "part-1")
+    assert numbers(read_source(lay(tmp_path, {"part-0": lines(0)}))) == [0, 1]
+
+
+def test_only_the_head_of_a_nameless_file_is_looked_at(tmp_path, monkeypatch):
+    long = json.dumps({"question": "x" * 2 * kinds.HEAD, "answer": "1"})
+    looked = []
+    whole = kinds.read_head
+    monkeypatch.setattr(kinds, "read_head", lambda path, size: looked.append(size) or whole(path, size))
+    assert numbers(read_source(lay(tmp_path, {"long": long, "prose": "Once upon a time", "x.jsonl": lines(2)}))) == [
+        1,
+        2,
+    ]
+    assert looked == [kinds.HEAD, kinds.HEAD]
+
+
+@pytest.mark.parametrize("name", ["book.ipynb", "prose.txt", "script", "braces"])
+def test_other_text_is_not_taken_for_rows(tmp_path, name):
+    content = {"book.ipynb": '{\n "cells": []\n}', "script": "#!/bin/sh\n{ echo; }\n", "braces": "{\n echo\n}\n"}
+    corpus = read_source(lay(tmp_path, {name: content.get(name, "Once"), "x.jsonl": lines(0)}))
+    assert numbers(corpus) == [0]
+    assert name in note(corpus, "Passed over")
+
+
+@pytest.mark.parametrize("name", ["b.jsonl.lz4", "b.csv.zip", "b.parquet.7z"])
+def test_rows_packed_in_another_way_are_refused_not_passed_over(tmp_path, name):
+    with pytest.raises(InputError, match=rf"{name}: packed as .*Unpack it"):
+        read_source(lay(tmp_path, {"a.jsonl": lines(0), name: "?"}))
+
+
+def test_an_empty_shard_is_named_and_the_others_are_read(tmp_path):
+    pq.write_table(pa.Table.from_pylist([], pa.schema([("question", pa.string())])), tmp_path / "c.parquet")
+    corpus = read_source(lay(tmp_path, {"a.jsonl": "", "b.jsonl": lines(0)}))
+    assert numbers(corpus) == [0]
+    assert "2 files: a.jsonl, c.parquet" in note(corpus, "Without a row")
+    with pytest.raises(InputError, match="holds no rows"):
+        read_source(lay(tmp_path / "none", {"a.jsonl": "", "b.jsonl": "\n"}))
+
+
+def test_a_damaged_shard_stops_everything(tmp_path):
+    with pytest.raises(InputError, match=r"b\.jsonl\.zst: the packed file is damaged or cut short.*Truncated"):
+        read_source(lay(tmp_path, {"a.jsonl": lines(0), "b.jsonl.zst": zstd(lines(1))[:-4]}))
+
+
+# ---- rows that are there twice
+
+
+def test_a_file_and_its_packed_copy_are_read_once(tmp_path):
+    files = {"a.jsonl": lines(0), "a.jsonl.gz": gzip.compress(lines(0).encode()), "a.jsonl.zst": zstd(lines(0))}
+    corpus = read_source(lay(tmp_path, files))
+    assert numbers(corpus) == [0]
+    assert "2 files: a.jsonl.gz (as a.jsonl), a.jsonl.zst (as a.jsonl)" in note(corpus, "read once")
+
+
+def test_the_same_name_packed_with_other_rows_is_another_file(tmp_path):
+    corpus = read_source(lay(tmp_path, {"a.jsonl": lines(0), "a.jsonl.gz": gzip.compress(lines(1).encode())}))
+    assert numbers(corpus) == [0, 1]
+    assert corpus.notes == ()
+
+
+def test_rows_in_lines_and_in_a_table_made_from_them_are_counted(tmp_path):
+    full = [{**row(n), "meta": {"id": n, "url": None if n else "x"}} for n in range(3)]
+    bare = [{**row(n), "meta": {"id": n, **({} if n else {"url": "x"})}} for n in range(3)]
+    lay(tmp_path, {"rows.jsonl": "".join(json.dumps(r) + "\n" for r in [*bare, row(7)])})
+    pq.write_table(pa.Table.from_pylist(full), tmp_path / "copy.parquet")
+    corpus = read_source(tmp_path)
+    assert len(corpus.rows) == 7
+    assert note(corpus, "more than one file").startswith("3 rows stand")
+    assert "3 of rows.jsonl are in copy.parquet too" in note(corpus, "more than one file")
+
+
+# ---- splits
+
+
+SPLIT_LAYOUTS = [
+    (("data/train-00000-of-00002.jsonl", "data/train-00001-of-00002.jsonl"), ("data/test-00000-of-00001.jsonl",)),
+    (("train/0000.jsonl", "train/0001.jsonl"), ("test/0000.jsonl", "validation/0000.jsonl")),
+    (("main/train/0000.jsonl", "main/train/b.jsonl"), ("main/test/0000.jsonl",)),
+    (("train.jsonl", "training_more.jsonl")[:1], ("dev.jsonl", "test.jsonl", "extra.jsonl")),
+    (("gsm8k_train.jsonl",), ("gsm8k_test.jsonl", "gsm8k-val.jsonl")),
+    (("sft.train.en.jsonl", "sft.train.de.jsonl"), ("sft.test.en.jsonl",)),
+    (("data/train-00000-of-00001-6ef3991c06080e14.jsonl",), ("data/eval-00000-of-00001-6ef3991c06080e14.jsonl",)),
+    (("default/partial-train/0000.jsonl",), ("default/partial-test/0000.jsonl",)),
+    (("x-train.jsonl", "x-train-2.jsonl")[:1], ("x-held-out.jsonl",)),
+    (("train_sft.jsonl",), ("test_sft.jsonl", "test_gen.jsonl")),
+]
+
+
+@pytest.mark.parametrize(("train", "others"), SPLIT_LAYOUTS, ids=[layout[0][0] for layout in SPLIT_LAYOUTS])
+def test_where_names_tell_splits_train_alone_is_read_and_the_rest_is_named(tmp_path, train, others):
+    names = [*train, *others]
+    folder = lay(tmp_path, {name: lines(number) for number, name in enumerate(names)})
+    corpus = read_source(folder)
+    assert sorted(numbers(corpus)) == list(range(len(train)))
+    assert all(name in note(corpus, "left out") for name in others)
+    asked = read_source(folder, split="train")
+    assert asked.rows == corpus.rows
+    everything = read_source(folder, split="all")
+    assert sorted(numbers(everything)) == list(range(len(names)))
+    assert not [said for said in everything.notes if "left out" in said]
+
+
+def test_a_split_is_found_by_its_synonyms_and_its_own_name(tmp_path):
+    folder = lay(tmp_path, {"train.jsonl": lines(0), "dev.jsonl": lines(1), "training/x.jsonl": lines(2)})
+    assert numbers(read_source(folder, split="validation")) == [1]
+    assert numbers(read_source(folder, split="dev")) == [1]
+    assert numbers(read_source(folder, split="training")) == [2]
+    assert numbers(read_source(folder)) == [0]
+    with pytest.raises(InputError, match=r"split='tset'.*There are the splits dev, train, training"):
+        read_source(folder, split="tset")
+
+
+def test_several_splits_for_training_are_for_the_person_to_choose(tmp_path):
+    names = [f"data/{split}-00000-of-00001.jsonl" for split in ("test_sft", "train_gen", "train_sft")]
+    folder = lay(tmp_path, {name: lines(number) for number, name in enumerate(names)})
+    with pytest.raises(InputError, match=r"test_sft \(1 file\), train_gen .*--split train_gen.*--split all"):
+        read_source(folder)
+    assert numbers(read_source(folder, split="train_sft")) == [2]
+    assert numbers(read_source(folder, split="train")) == [1, 2]
+
+
+def test_held_out_files_beside_unnamed_ones_are_not_read_unasked(tmp_path):
+    folder = lay(tmp_path, {"alpaca.jsonl": lines(0), "alpaca_test.jsonl": lines(1)})
+    with pytest.raises(InputError, match=r"splits test \(1 file\); 1 file: alpaca\.jsonl of none.*--split all"):
+        read_source(folder)
+    assert numbers(read_source(folder, split="alpaca")) == [0]
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "sharegpt_train.jsonl", "test.jsonl", "code_test_writing.jsonl"])
+def test_a_name_that_tells_nothing_apart_leaves_nothing_out(tmp_path, name):
+    beside = {} if name == "test.jsonl" else {"alpaca.jsonl": lines(1)}
+    corpus = read_source(lay(tmp_path, {name: lines(0), **beside}))
+    assert len(corpus.rows) == 1 + len(beside)
+    assert corpus.notes == ()
+
+
+def test_the_default_split_of_rows_to_judge_by_is_test(tmp_path):
+    folder = lay(tmp_path, {"train.jsonl": lines(0), "test.jsonl": lines(1)})
+    assert numbers(read_source(folder, default_split="test")) == [1]
+
+
+def test_configurations_beside_each_other_are_named_and_one_can_be_chosen(tmp_path):
+    names = [f"{home}/{split}-00000-of-00001.jsonl" for home in ("main", "socratic") for split in ("test", "train")]
+    folder = lay(tmp_path, {name: lines(number) for number, name in enumerate(names)})
+    corpus = read_source(folder)
+    assert numbers(corpus) == [1, 3]
+    assert "2 folders: main, socratic" in note(corpus, "--subset")
+    assert numbers(read_source(folder, subset="main")) == [1]
+    with pytest.raises(InputError, match=r"subset='min'.*Folders are: main, socratic"):
+        read_source(folder, subset="min")
+
+
+def test_the_split_of_a_single_file_is_the_one_in_its_name(tmp_path):
+    path = lay(tmp_path, {"gsm8k_test.jsonl": lines(0)}) / "gsm8k_test.jsonl"
+    assert numbers(read_source(path, split="test")) == numbers(read_source(path, split="all")) == [0]
+    with pytest.raises(InputError, match="split='train'"):
+        read_source(path, split="train")
+
+
+def test_what_a_saved_dictionary_leaves_out_is_named(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    saved = {"train": datasets.Dataset.from_list([row(0)]), "test": datasets.Dataset.from_list([row(1), row(2)])}
+    datasets.DatasetDict(saved).save_to_disk(str(tmp_path / "up" / "two"))
+    corpus = read_source(tmp_path / "up" / "two")
+    assert numbers(corpus) == [0]
+    assert "test (2 rows)" in note(corpus, "left out")
+    assert numbers(read_source(tmp_path / "up" / "two", split="all")) == [0, 1, 2]
+    assert numbers(read_source(tmp_path / "up" / "two", default_split="test")) == [1, 2]
+    assert numbers(read_source(tmp_path / "up")) == [0]  # found by the walk, too
+    assert "state.json" in note(read_source(tmp_path / "up"), "Passed over")
+
+
+def test_images_of_a_saved_data_set_stay_the_bytes_they_are(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features(
+        {"answer": datasets.Value("string"), "one": datasets.Image(), "many": datasets.List(datasets.Image())}
+    )
+    held = {"bytes": b"no image", "path": None}
+    table = {"answer": ["1"], "one": [held], "many": [[held, held]]}
+    datasets.Dataset.from_dict(table, features=features).save_to_disk(str(tmp_path / "s"))
+    (read,) = read_source(tmp_path / "s").rows
+    assert read.raw == {"answer": "1", "one": held, "many": [held, held]}
+
+
+# ---- caches
+
+
+def cached(folder: Path, revisions, main=None) -> Path:
+    """A data set in the hub's cache: blobs, and a folder of links for each revision."""
+    for revision, content in revisions.items():
+        blob = lay(folder, {f"blobs/{content[0]}": lines(*content)}) / "blobs" / str(content[0])
+        lay(folder, {f"snapshots/{revision}/data/train.jsonl": blob, f"snapshots/{revision}/README.md": ""})
+    return lay(folder, {"refs/main": main} if main else {})
+
+
+def test_one_snapshot_of_a_cache_is_read(tmp_path):
+    folder = cached(tmp_path / "datasets--me--toy", {"aaa1": (1, 2), "bbb2": (3,)}, main="bbb2")
+    corpus = read_source(folder)
+    assert numbers(corpus) == [3]
+    assert places(corpus) == ["data/train.jsonl:1"]
+    assert "bbb2 is read; left out: aaa1" in note(corpus, "snapshot")
+    assert numbers(read_source(folder, revision="aaa")) == [1, 2]
+    assert numbers(read_source(folder / "snapshots")) == [3]
+    assert numbers(read_source(folder / "snapshots" / "aaa1")) == [1, 2]
+    assert numbers(read_source(tmp_path)) == [3]
+    with pytest.raises(InputError, match=r"aaa1, bbb2.*revision='c'"):
+        read_source(folder, revision="c")
+
+
+def test_several_snapshots_are_refused_unless_they_are_the_same(tmp_path):
+    with pytest.raises(InputError, match=r"2 snapshots \(aaa1, bbb2\).*--revision"):
+        read_source(cached(tmp_path / "datasets--me--toy", {"aaa1": (1, 2), "bbb2": (3,)}))
+    corpus = read_source(cached(tmp_path / "datasets--me--same", {"aaa1": (1, 2), "bbb2": (1, 2)}))
+    assert numbers(corpus) == [1, 2]
+    assert "left out: bbb2" in note(corpus, "snapshot")
+
+
+def test_the_cache_of_a_model_or_of_many_sets_is_refused(tmp_path):
+    lay(tmp_path, {"models--a--b/snapshots/r/config.json": "{}", "models--a--b/refs/main": "r"})
+    with pytest.raises(InputError, match="the cache of a model, not of a data set"):
+        read_source(tmp_path / "models--a--b")
+    cached(tmp_path / "datasets--me--toy", {"r": (1,)})
+    with pytest.raises(InputError, match=r"2 repositories of the hub.*Give one of them: datasets--me--toy"):
+        read_source(tmp_path)
+
+
+def test_a_revision_of_a_plain_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="revision='x'"):
+        read_source(lay(tmp_path, {"a.jsonl": lines(0)}), revision="x")
+
+
+def arrow(path: Path, *numbers: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist([row(number) for number in numbers])
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def test_prepared_tables_are_read_by_split_without_what_map_left_beside_them(tmp_path):
+    home = tmp_path / "me___toy" / "default" / "0.0.0" / "abc"
+    arrow(home / "toy-train-00000-of-00002.arrow", 0)
+    arrow(home / "toy-train-00001-of-00002.arrow", 1)
+    arrow(home / "toy-test.arrow", 2)
+    arrow(home / "cache-1f2e3d.arrow", 0, 1)
+    lay(home, {"dataset_info.json": '{"splits": {}}', "../abc_builder.lock": "", "../abc.incomplete_info.lock": ""})
+    corpus = read_source(tmp_path)
+    assert numbers(corpus) == [0, 1]
+    assert "toy-test.arrow" in note(corpus, "left out")
+    assert "4 hidden or side files" in note(corpus, "Passed over")
+    arrow(home.parent / "def" / "toy-train.arrow", 0, 1)
+    lay(home.parent / "def", {"dataset_info.json": "{}"})
+    with pytest.raises(InputError, match=r"2 prepared copies of data sets.*abc.*def.*Give one"):
+        read_source(tmp_path)
