@@ -6,6 +6,7 @@ names the file, the place, the cause and the remedy.
 """
 
 import hashlib
+import itertools
 import re
 import stat
 from collections import Counter
@@ -187,9 +188,9 @@ def _configurations(files: list[PurePath]) -> Iterator[str]:
 
 
 def _home(file: PurePath) -> PurePath:
-    """The folder that holds a file's split: above a folder that is a split itself."""
-    above = file.parent
-    return above.parent if above.name and label_of(PurePath(above.name)) is not None else above
+    """The folder that holds a file's split: above the outermost folder that is a split itself."""
+    folders = file.parts[:-1]
+    return PurePath(*itertools.takewhile(lambda name: label_of(PurePath(name)) is None, folders))
 
 
 def _hub_or_missing(
