@@ -300,6 +300,31 @@ def test_configurations_beside_each_other_are_named_and_one_can_be_chosen(tmp_pa
         read_source(folder, subset="min")
 
 
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows/part-0.jsonl"])
+def test_rows_may_name_their_split_in_a_column(tmp_path, name):
+    values = ["train", "test", "dev", "train"]
+    rows = [{**row(number), "split": value} for number, value in enumerate(values)]
+    lay(tmp_path, {name: "".join(json.dumps(raw) + "\n" for raw in rows)})
+    source = tmp_path / name.split("/")[0]
+    corpus = read_source(source)
+    assert numbers(corpus) == [0, 3]
+    assert [row.number for row in corpus.rows] == [0, 1]
+    assert places(corpus)[1].endswith(".jsonl:4")
+    assert "test (1 row); dev (1 row)" in note(corpus, "left out")
+    assert numbers(read_source(source, split="validation")) == [2]
+    assert numbers(read_source(source, split="all")) == [0, 1, 2, 3]
+    assert numbers(read_source(source, default_split="test")) == [1]
+
+
+@pytest.mark.parametrize("values", [("train", "train"), ("en", "de"), ("train", None), ("train", 7)])
+def test_a_column_called_split_that_tells_no_splits_leaves_nothing_out(tmp_path, values):
+    rows = [{**row(number), "split": value} for number, value in enumerate(values)]
+    path = lay(tmp_path, {"a.jsonl": "".join(json.dumps(raw) + "\n" for raw in rows)}) / "a.jsonl"
+    corpus = read_source(path)
+    assert numbers(corpus) == [0, 1]
+    assert corpus.notes == ()
+
+
 def test_the_split_of_a_single_file_is_the_one_in_its_name(tmp_path):
     path = lay(tmp_path, {"gsm8k_test.jsonl": lines(0)}) / "gsm8k_test.jsonl"
     assert numbers(read_source(path, split="test")) == numbers(read_source(path, split="all")) == [0]

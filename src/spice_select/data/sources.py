@@ -16,10 +16,11 @@ from pathlib import Path, PurePath
 
 from spice_select.data.readers.bytes import read_bytes
 from spice_select.data.readers.caches import refuse_prepared_twice
+from spice_select.data.readers.column import take_rows
 from spice_select.data.readers.doubles import Doubles, unpacked_name
 from spice_select.data.readers.folder import is_saved_dataset, read_hub, read_saved
 from spice_select.data.readers.kinds import BY_EXTENSION, Located, accepted, choose_reader, extension
-from spice_select.data.readers.splits import EVERY, label_of, some, take
+from spice_select.data.readers.splits import EVERY, kind_of, label_of, some, take
 from spice_select.data.readers.walk import walk
 from spice_select.data.records import Row
 from spice_select.errors import InputError, nearest
@@ -69,7 +70,7 @@ def read_source(
             written by ``datasets.save_to_disk``, or the id of a hub data set.
         split: the split to read, ``all`` for every one; by default `default_split`, or the only one there is. In a
             folder of files names tell the splits (`spice_select.data.readers.splits`), and what is no split's name is
-            the beginning of the names of files or folders.
+            the beginning of the names of files or folders; where names tell none, a column `split` of the rows may.
         subset: the configuration of a hub data set; in a folder of files, the folder that holds it.
         revision: the revision of a hub data set, in the hub's cache the snapshot.
         allow_network: a hub id is looked up only if this is true.
@@ -89,8 +90,9 @@ def read_source(
     elif path.is_dir():
         corpus = _folder(path, split, default_split, subset, revision)
     elif path.exists():
-        _refuse(path, split=_other_split(path, split), subset=subset, revision=revision)
+        _refuse(path, subset=subset, revision=revision)
         corpus = _numbered(_at(path.name, _file(path)), ())
+        corpus = _by_column(corpus, _unnamed(path, split), default_split, str(path))
     else:
         located, notes = _hub_or_missing(str(path_or_id), path, (split, default_split), subset, revision, allow_network)
         corpus = _numbered(_at(str(path_or_id), located), notes)
@@ -116,10 +118,21 @@ def _refuse(path: Path, **options: str | None) -> None:
             )
 
 
-def _other_split(path: Path, split: str | None) -> str | None:
-    """The split asked for, unless a single file is that split by its own name, or all were asked for."""
+def _by_column(corpus: Corpus, split: str | None, default: str, name: str) -> Corpus:
+    """The rows that say they are of the split, numbered anew; all of them where rows name no splits."""
+    if split == EVERY:
+        return corpus
+    taken, notes = take_rows([row.raw for row in corpus.rows], split, default, name)
+    if len(taken) == len(corpus.rows):
+        return corpus
+    kept = ((corpus.rows[position].raw, corpus.rows[position].where) for position in taken)
+    return _numbered(kept, (*notes, *corpus.notes))
+
+
+def _unnamed(path: Path, split: str | None) -> str | None:
+    """The split asked for, or all where a single file is that split by its own name."""
     label = label_of(PurePath(path.name))
-    return None if split == EVERY or (label is not None and split in (label.name, label.kind)) else split
+    return EVERY if label is not None and split in (label.name, label.kind) else split
 
 
 def _file(path: Path) -> Iterator[Located]:
@@ -146,9 +159,11 @@ def _folder(folder: Path, split: str | None, default: str, subset: str | None, r
         beside = f" There is only {some(passed, 'name')}." if passed else ""
         raise InputError(f"{folder}: the folder holds no file that can be read.{beside} {accepted()}")
     refuse_prepared_twice(folder, (found.files[file] for file in files))
-    taken, left = take(files, split, str(folder), default)
+    by_names = any(label_of(file) is not None for file in files) or (split is not None and kind_of(split) is None)
+    taken, left = take(files, split if by_names else EVERY, str(folder), default)
     rows, notes = _all_rows({file: found.files[file] for file in taken})
-    return Corpus(rows, (*left, *_configurations(taken), *found.told(), *notes))
+    corpus = Corpus(rows, (*left, *_configurations(taken), *found.told(), *notes))
+    return corpus if by_names else _by_column(corpus, split, default, str(folder))
 
 
 def _all_rows(files: Mapping[PurePath, Path]) -> tuple[list[Row], list[str]]:

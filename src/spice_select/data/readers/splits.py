@@ -44,6 +44,11 @@ class Label:
     weight: int
 
 
+def kind_of(name: str) -> str | None:
+    """``train``, ``validation`` or ``test`` for a split's plain name or a synonym of it, None for other words."""
+    return _KIND_OF.get(name.lower())
+
+
 def label_of(file: PurePath) -> Label | None:
     """The split that a file (relative to its corpus) belongs to: by its name or a folder's, whichever is surer."""
     own = _label(_PIECE.sub("", _bare(file.name.lower())))
@@ -110,7 +115,7 @@ def _labels(files: Sequence[PurePath]) -> dict[PurePath, Label]:
 def _asked(files: Sequence[PurePath], labels: Mapping[PurePath, Label], split: str, folder: str) -> set[PurePath]:
     asked = split.lower()
     by_name = {file for file, label in labels.items() if label.name == asked}
-    by_kind = {file for file, label in labels.items() if label.kind == _KIND_OF.get(asked)}
+    by_kind = {file for file, label in labels.items() if label.kind == kind_of(asked)}
     called = {file for file in files if split in (_bare(file.name), *file.parts)}
     by_start = {file for file in files if any(part.startswith(split) for part in file.parts)}
     found = by_name or by_kind or called or by_start
