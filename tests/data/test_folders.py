@@ -192,6 +192,15 @@ def test_a_damaged_shard_stops_everything(tmp_path):
         read_source(lay(tmp_path, {"a.jsonl": lines(0), "b.jsonl.zst": zstd(lines(1))[:-4]}))
 
 
+def test_values_in_the_names_of_folders_are_said_to_be_no_fields(tmp_path):
+    corpus = read_source(lay(tmp_path, {"lang=de/0.jsonl": lines(0), "lang=en/0.jsonl": lines(1)}))
+    assert numbers(corpus) == [0, 1]
+    assert "2 folders: lang=de, lang=en" in note(corpus, "not among the fields")
+    assert numbers(
+        read_source(lay(tmp_path / "s", {"split=train/0.jsonl": lines(0), "split=test/0.jsonl": lines(1)}))
+    ) == [0]
+
+
 # ---- rows that are there twice
 
 

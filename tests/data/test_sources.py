@@ -105,6 +105,10 @@ def test_values_of_tables_come_as_they_are_and_maps_as_objects(tmp_path):
         | {"map": pa.array([[("k", [1])]], pa.map_(pa.string(), pa.list_(pa.int8())))}
     )
     pq.write_table(table, tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"m": pa.array([[(day, 1)]], pa.map_(pa.timestamp("us"), pa.int8()))}), tmp_path / "b.parquet"
+    )
+    assert raws(tmp_path / "b.parquet") == [{"m": [(day, 1)]}]  # no object has dates for names
     (read,) = raws(tmp_path / "a.parquet")
     assert math.isnan(read.pop("nan"))
     assert read == {name: value for name, value in row.items() if name != "nan"} | {"map": {"k": [1]}}
@@ -221,6 +225,7 @@ FAULTS = [
     ("cut.jsonl.gz", gzip.compress(LINES.encode() * 50)[:-20], r"the packed file is damaged or cut short"),
     ("cut.jsonl.xz", lzma.compress(LINES.encode() * 50)[:-20], r"cut.jsonl.xz: the packed file is damaged"),
     ("cut.jsonl.bz2", bz2.compress(LINES.encode() * 50)[:-20], r"cut.jsonl.bz2: the packed file is damaged"),
+    ("stats.json", b'{\n"rows": 3}', r"stats.json: the file is an object, not .*move the file else"),
     ("a.jsonl.zst", b"(\xb5/\xfd....", r"a.jsonl.zst: the packed file is damaged"),
     ("book.xlsx", b"PK\x03\x04....", r"book.xlsx: packed as zip \(or an Excel"),
     ("cut.parquet", b"PAR1....", r"cut.parquet: not a readable Parquet file"),

@@ -162,7 +162,7 @@ def _folder(folder: Path, split: str | None, default: str, subset: str | None, r
     by_names = any(label_of(file) is not None for file in files) or (split is not None and kind_of(split) is None)
     taken, left = take(files, split if by_names else EVERY, str(folder), default)
     rows, notes = _all_rows({file: found.files[file] for file in taken})
-    corpus = Corpus(rows, (*left, *_configurations(taken), *found.told(), *notes))
+    corpus = Corpus(rows, (*left, *_configurations(taken), *_keys(taken), *found.told(), *notes))
     return corpus if by_names else _by_column(corpus, split, default, str(folder))
 
 
@@ -200,6 +200,13 @@ def _configurations(files: list[PurePath]) -> Iterator[str]:
             f"Folders with splits of their own are read together: {names}. Give one, or its name with --subset, "
             "if they are versions of the same rows."
         )
+
+
+def _keys(files: list[PurePath]) -> Iterator[str]:
+    """A note where names of folders hold values, as in tables that were written in partitions (``lang=de/``)."""
+    keyed = dict.fromkeys(part for file in files for part in file.parts[:-1] if re.fullmatch(r"\w+=.+", part))
+    if keyed:
+        yield f"Values in the names of folders are not among the fields of the rows: {some(keyed, 'folder')}."
 
 
 def _home(file: PurePath) -> PurePath:

@@ -9,7 +9,7 @@ from spice_select.errors import InputError
 
 
 def read_parquet(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
-    """The rows of a Parquet file; nested columns become lists and objects (maps too), nulls stay null."""
+    """The rows of a Parquet file; nested columns become lists and objects (maps from names too), nulls stay null."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -32,10 +32,14 @@ def read_arrow(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def _rows(path: Path, schema: Any, batches: Iterator[Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    import pyarrow as pa
+
     twice = next((name for name in schema.names if schema.names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}: the column {twice!r} is there twice. Rename or delete one of them.")
-    options = {"maps_as_pydicts": "strict"} if any(_has_map(field.type) for field in schema) else {}
+    keys = [key for field in schema for key in _map_keys(field.type)]
+    named = bool(keys) and all(pa.types.is_string(key) or pa.types.is_large_string(key) for key in keys)
+    options = {"maps_as_pydicts": "strict"} if named else {}
     number = 0
     for batch in batches:
         for row in batch.to_pylist(**options):
@@ -43,11 +47,14 @@ def _rows(path: Path, schema: Any, batches: Iterator[Any]) -> Iterator[tuple[dic
             number += 1
 
 
-def _has_map(kind: Any) -> bool:
-    """Whether a type is a map from names to values, or holds one."""
+def _map_keys(kind: Any) -> Iterator[Any]:
+    """The types of the keys of every map in a type, at any depth. Only maps from names are objects in JSON."""
     import pyarrow as pa
 
-    return pa.types.is_map(kind) or any(_has_map(kind.field(i).type) for i in range(kind.num_fields))
+    if pa.types.is_map(kind):
+        yield kind.key_type
+    for number in range(kind.num_fields):
+        yield from _map_keys(kind.field(number).type)
 
 
 @contextlib.contextmanager

@@ -90,6 +90,10 @@ def _unpacked(path: Path, unpack: Callable[[IO[bytes]], Any], raw: IO[bytes], si
         with unpack(raw) as stream:
             return stream.read() if size < 0 else stream.read(size)
     except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+        if "too much memory" in str(error):  # zstd --long: the reader keeps to the usual window
+            raise InputError(
+                f"{path}: packed by zstd with a longer window than is read here. Unpack it: zstd -d --long=31."
+            ) from error
         raise InputError(
             f"{path}: the packed file is damaged or cut short ({error}). Copy or download it again."
         ) from error

@@ -71,7 +71,8 @@ def _rows(dataset: Any, place: str) -> Iterator[Located]:
 
 
 def _undecoded(dataset: Any) -> Any:
-    """The data set with images, audio and the like as the bytes or paths they are kept as: so they came."""
+    """The data set as plain values, images, audio and the like as the bytes or paths they are kept as: so they came."""
+    dataset = dataset.with_format(None)
     for column, feature in dataset.features.items():
         kept = _kept(feature)
         if kept is not feature:

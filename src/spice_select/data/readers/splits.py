@@ -64,7 +64,7 @@ def _bare(name: str) -> str:
 
 
 def _label(name: str) -> Label | None:
-    words = [word for word in re.split(r"[-_. ]+", re.sub(r"held[-_ ]out|hold[-_ ]out", "heldout", name)) if word]
+    words = [word for word in re.split(r"[-_.= ]+", re.sub(r"held[-_ ]out|hold[-_ ]out", "heldout", name)) if word]
     words = [word for word in words if not _COUNTER.fullmatch(word)]
     place = next((i for i in (0, len(words) - 1, *range(len(words))) if words and words[i] in _KIND_OF), None)
     if place is None:

@@ -123,7 +123,8 @@ def _wrapper(value: Any) -> bool:
 def _array(path: Path, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
     if not isinstance(value, list):
         hint = wrapped(value) if isinstance(value, dict) else ""
-        raise InputError(f"{path}: the file is {_kind(value)}, not a JSON array of rows.{hint and ' ' + hint}")
+        remedy = hint or "Write the rows as an array, or move the file elsewhere if it holds none."
+        raise InputError(f"{path}: the file is {_kind(value)}, not a JSON array of rows. {remedy}")
     for number, row in enumerate(value, start=1):
         if not isinstance(row, dict):
             raise InputError(f"{path}: element {number} of the array is {_kind(row)}, not an object with fields.")

@@ -18,7 +18,7 @@ from spice_select.errors import InputError
 
 _SIDE_FILES = (
     "dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json", "cache-*.arrow", "tmp*.arrow",
-    "*.lock", "*.incomplete", "*.crc", "README*", "LICENSE*",
+    "*.lock", "*.incomplete", "*.crc", "README*", "LICENSE*", "lost+found",
 )  # fmt: skip
 """What hubs, caches and data sets lay beside the rows (whatever its extension)."""
 
