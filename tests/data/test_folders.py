@@ -304,7 +304,9 @@ def test_configurations_beside_each_other_are_named_and_one_can_be_chosen(tmp_pa
     corpus = read_source(folder)
     assert numbers(corpus) == [1, 3]
     assert "2 folders: main, socratic" in note(corpus, "--subset")
-    assert numbers(read_source(folder, subset="main")) == [1]
+    corpus = read_source(folder, subset="main")
+    assert numbers(corpus) == [1]
+    assert "2 files: socratic/test" in note(corpus, "Only the folder main")
     with pytest.raises(InputError, match=r"subset='min'.*Folders are: main, socratic"):
         read_source(folder, subset="min")
 

@@ -31,6 +31,19 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Corpus:
+    """A corpus as it was read.
+
+    Attributes:
+        rows: every row, in order, numbered from 0; at least one.
+        notes: what lay there and was not read, or read otherwise than its names suggest, a sentence each.
+    """
+
+    rows: list[Row]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A row read through its format: a list of turns in the shape that chat templates take.
 

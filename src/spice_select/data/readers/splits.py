@@ -92,7 +92,7 @@ def take(
     Raises:
         InputError: the split is not there, or splits are named and none of them is the default.
     """
-    labels = _labels(files)
+    labels = labels_of(files)
     if split == EVERY:
         return list(files), ()
     wanted = _asked(files, labels, split, folder) if split is not None else _default(files, labels, folder, default)
@@ -105,7 +105,8 @@ def take(
     return taken, left_out(used, {name: f"{_count(rest)}, e.g. {rest[0]}" for name, rest in others.items()})
 
 
-def _labels(files: Sequence[PurePath]) -> dict[PurePath, Label]:
+def labels_of(files: Sequence[PurePath]) -> dict[PurePath, Label]:
+    """The split of every file that belongs to one; a word within a name counts only beside files to train on."""
     found = {file: label for file in files if (label := label_of(file)) is not None}
     if any(label.kind == "train" for label in found.values()):
         return found
