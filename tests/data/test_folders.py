@@ -272,7 +272,10 @@ def test_a_split_is_found_by_its_synonyms_and_its_own_name(tmp_path):
 def test_several_splits_for_training_are_for_the_person_to_choose(tmp_path):
     names = [f"data/{split}-00000-of-00001.jsonl" for split in ("test_sft", "train_gen", "train_sft")]
     folder = lay(tmp_path, {name: lines(number) for number, name in enumerate(names)})
-    with pytest.raises(InputError, match=r"test_sft \(1 file\), train_gen .*--split train_gen.*--split all"):
+    with pytest.raises(
+        InputError,
+        match=r"test_sft \(1 file\), train_gen .*--split train_gen.*train_gen and train_sft with --split train, .*all",
+    ):
         read_source(folder)
     assert numbers(read_source(folder, split="train_sft")) == [2]
     assert numbers(read_source(folder, split="train")) == [1, 2]
@@ -290,7 +293,15 @@ def test_a_name_that_tells_nothing_apart_leaves_nothing_out(tmp_path, name):
     beside = {} if name == "test.jsonl" else {"alpaca.jsonl": lines(1)}
     corpus = read_source(lay(tmp_path, {name: lines(0), **beside}))
     assert len(corpus.rows) == 1 + len(beside)
-    assert corpus.notes == ()
+    assert corpus.notes == (() if beside else ("The split test is read, the only one there is.",))
+
+
+def test_splits_to_train_on_with_nothing_to_judge_by_are_read_together(tmp_path):
+    corpus = read_source(lay(tmp_path, {"train_alpaca.jsonl": lines(0), "train_dolly.jsonl": lines(1)}))
+    assert numbers(corpus) == [0, 1]
+    assert corpus.notes == (
+        "The splits train_alpaca and train_dolly are read together. One of them is chosen with --split.",
+    )
 
 
 def test_the_default_split_of_rows_to_judge_by_is_test(tmp_path):
@@ -352,6 +363,9 @@ def test_what_a_saved_dictionary_leaves_out_is_named(tmp_path):
     assert "test (2 rows)" in note(corpus, "left out")
     assert numbers(read_source(tmp_path / "up" / "two", split="all")) == [0, 1, 2]
     assert numbers(read_source(tmp_path / "up" / "two", default_split="test")) == [1, 2]
+    datasets.DatasetDict({"test": saved["test"]}).save_to_disk(str(tmp_path / "one"))
+    assert read_source(tmp_path / "one").notes == ("The split test is read, the only one there is.",)
+    assert read_source(tmp_path / "one", default_split="test").notes == ()
     assert numbers(read_source(tmp_path / "up")) == [0]  # found by the walk, too
     assert "state.json" in note(read_source(tmp_path / "up"), "Passed over")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.data.readers.kinds import Located
-from spice_select.data.readers.splits import EVERY, left_out
+from spice_select.data.readers.splits import EVERY, left_out, only
 from spice_select.errors import InputError, nearest
 
 
@@ -62,7 +62,7 @@ def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[It
     if wanted not in loaded:
         raise InputError(f"split={split!r}: not in {name}, which has {known}.{nearest(wanted, loaded)}")
     others = {title: f"{len(part):,} rows" for title, part in loaded.items() if title != wanted}
-    return _rows(loaded[wanted], ""), left_out(wanted, others)
+    return _rows(loaded[wanted], ""), left_out(wanted, others) or only(wanted, default)
 
 
 def _rows(dataset: Any, place: str) -> Iterator[Located]:

@@ -101,8 +101,23 @@ def take(
     for file in files:
         if file not in wanted:
             others.setdefault(labels[file].name if file in labels else "files of no split", []).append(file)
-    used = ", ".join(dict.fromkeys(labels[file].name for file in taken if file in labels)) or split or ""
-    return taken, left_out(used, {name: f"{_count(rest)}, e.g. {rest[0]}" for name, rest in others.items()})
+    used = list(dict.fromkeys(labels[file].name for file in taken if file in labels))
+    notes = left_out(
+        " and ".join(used) or split or "", {name: f"{_count(rest)}, e.g. {rest[0]}" for name, rest in others.items()}
+    )
+    return taken, notes or (_together(used, labels, default) if split is None else ())
+
+
+def _together(used: Sequence[str], labels: Mapping[PurePath, Label], default: str) -> tuple[str, ...]:
+    """The note where everything is read though names speak of several splits, or of another one."""
+    if len(used) > 1:
+        return (f"The splits {' and '.join(used)} are read together. One of them is chosen with --split.",)
+    return only(used[0], default) if used and all(label.kind != default for label in labels.values()) else ()
+
+
+def only(name: str, default: str) -> tuple[str, ...]:
+    """The note on a split that is read because there is no other, where it is not the default."""
+    return () if name == default else (f"The split {name} is read, the only one there is.",)
 
 
 def labels_of(files: Sequence[PurePath]) -> dict[PurePath, Label]:
@@ -134,17 +149,18 @@ def _default(files: Sequence[PurePath], labels: Mapping[PurePath, Label], folder
     names = list(dict.fromkeys(label.name for label in labels.values()))
     unnamed = [file for file in files if file not in labels]
     fitting = list(dict.fromkeys(label.name for label in labels.values() if label.kind == default))
-    if not labels or (len(names) == 1 and (fitting or not unnamed)):
-        return set(files)  # nothing is told apart
+    if len(fitting) == len(names) or (len(names) == 1 and not unnamed):
+        return set(files)  # there is nothing to keep apart
     if default in fitting or len(fitting) == 1:
         chosen = default if default in fitting else fitting[0]
         return {file for file, label in labels.items() if label.name == chosen}
     counts = ", ".join(f"{name} ({_count([1 for f in labels if labels[f].name == name])})" for name in names)
     beside = f"; {some(map(str, unnamed), 'file')} of none" if unnamed else ""
     first = (fitting or names)[0]
+    every_kind = f", {' and '.join(fitting)} with --split {default}" if len(fitting) > 1 else ""
     raise InputError(
         f"{folder}: its files are of the splits {counts}{beside}, and it is not said which to read. Choose one with "
-        f"--split {first} (split={first!r}), or read every file with --split {EVERY}."
+        f"--split {first} (split={first!r}){every_kind}, or read every file with --split {EVERY}."
     )
 
 
