@@ -35,7 +35,10 @@ def snapshot_of(folder: Path, revision: str | None) -> tuple[Path, tuple[str, ..
     notes = [f"The snapshot {chosen} is read"]
     if left:
         notes.append(f"left out: {', '.join(left)}. Another is chosen with --revision")
-    return home / "snapshots" / chosen, ("; ".join(notes) + ".",) if left else ()
+    said = _commit(home, revision or "main")
+    if said is not None and said != chosen:
+        notes.append(f"refs/{revision or 'main'} says {said}, which is not there")
+    return home / "snapshots" / chosen, ("; ".join(notes) + ".",) if len(notes) > 1 else ()
 
 
 def _refuse_many(folder: Path) -> None:
@@ -48,8 +51,7 @@ def _refuse_many(folder: Path) -> None:
 
 def _revision(home: Path, there: Sequence[str], revision: str | None) -> str:
     wanted = revision or "main"
-    reference = home / "refs" / wanted
-    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else wanted
+    commit = _commit(home, wanted) or wanted
     found = [name for name in there if name == commit] or [name for name in there if name.startswith(commit)]
     if len(found) == 1:
         return found[0]
@@ -60,6 +62,12 @@ def _revision(home: Path, there: Sequence[str], revision: str | None) -> str:
         f"{home}: the cache holds {len(there)} snapshots ({', '.join(there) or 'none'}), and {said}. Choose one with "
         "--revision, or give its folder."
     )
+
+
+def _commit(home: Path, reference: str) -> str | None:
+    """The commit that a branch or tag stood at when it was fetched; None where the cache knows no such name."""
+    path = home / "refs" / reference
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
 def _same_rows(home: Path, one: str, other: str) -> bool:
