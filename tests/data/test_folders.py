@@ -414,7 +414,7 @@ def test_several_snapshots_are_refused_unless_they_are_the_same(tmp_path):
     assert numbers(corpus) == [1, 2]
     assert "left out: bbb2" in note(corpus, "snapshot")
     corpus = read_source(cached(tmp_path / "datasets--me--stale", {"aaa1": (1,)}, main="ccc3"))
-    assert corpus.notes == ("The snapshot aaa1 is read; refs/main says ccc3, which is not there.",)
+    assert note(corpus, "snapshot") == "The snapshot aaa1 is read; refs/main says ccc3, which is not there."
 
 
 def test_the_cache_of_a_model_or_of_many_sets_is_refused(tmp_path):
