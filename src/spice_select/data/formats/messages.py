@@ -1,11 +1,12 @@
 """Lists of turns: ``messages`` (OpenAI, TRL) and ``conversations`` (ShareGPT)."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from spice_select.data.formats.base import RowError, optional_text, present
-from spice_select.data.formats.turns import conversation, message
+from spice_select.data.formats.base import RowError, present
+from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turns import Turn, conversation, turn_of
 from spice_select.data.records import Conversation, Drop, Row
 
 _COLUMNS = ("messages", "conversations", "conversation")
@@ -36,28 +37,33 @@ class TurnList:
         return isinstance(turns[0], Mapping) and self._role_key in turns[0]
 
     def read(self, row: Row) -> Conversation | Drop:
+        fields = Fields(row.raw)
         try:
-            return conversation(row, self._messages(row.raw))
+            return conversation(row, fields, self._turns(fields))
         except RowError as fault:
             return fault.drop(row.number)
 
-    def _messages(self, raw: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-        turns = _turns(raw)
+    def _turns(self, fields: Fields) -> list[Turn]:
+        turns = _turns(fields)
         if turns is None:
             raise RowError("missing-field", f"there is no list of turns in {self._usual_column!r}")
-        messages = [
-            message(turn, number, role_key=self._role_key, content_key=self._content_key)
+        return [
+            turn_of(turn, number, role_key=self._role_key, content_key=self._content_key)
             for number, turn in enumerate(turns, start=1)
         ]
-        system = optional_text(raw, "system")
-        if system and not (messages and messages[0]["role"] == "system"):
-            messages.insert(0, {"role": "system", "content": system})
-        return messages
+
+
+def turns_in(fields: Fields) -> list[Turn] | None:
+    """The turns in a row's list, however they name their fields; None if there is no list."""
+    found = next((known for known in (MESSAGES, SHAREGPT) if known.matches(fields)), None)
+    return found._turns(fields) if found else None
 
 
 def _turns(raw: Mapping[str, Any]) -> list[Any] | None:
     for column in _COLUMNS:
-        value = raw.get(column)
+        if column not in raw:
+            continue
+        value = raw[column]
         if isinstance(value, str) and value.lstrip().startswith("["):
             value = _list(value)
         if isinstance(value, list):
