@@ -33,7 +33,9 @@ def parts_of(content: Any, number: int) -> tuple[str, tuple[str, ...], tuple[str
         return content, (), ()
     if not isinstance(content, list):
         raise RowError("content-not-text", f"turn {number} has content of type {type(content).__name__}, not a string")
-    texts, thoughts, unread = [], [], []
+    texts: list[str] = []
+    thoughts: list[str] = []
+    unread: list[str] = []
     for part in content:
         kind, text, left = _part(part, number)
         (thoughts if kind in _THOUGHT_PARTS else texts).append(text)
@@ -49,7 +51,9 @@ def reasoning_of(turn: Fields, thoughts: Iterable[str], number: int) -> str:
             found.append(text_of(turn[field], number))
     said = [text for text in found if text.strip()]
     if len({text.strip() for text in said}) > 1:
-        raise RowError("conflicting-fields", f"turn {number} holds different reasoning in two of {', '.join(_REASONING)}")
+        raise RowError(
+            "conflicting-fields", f"turn {number} holds different reasoning in two of {', '.join(_REASONING)}"
+        )
     return said[0] if said else ""
 
 

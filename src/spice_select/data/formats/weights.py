@@ -6,7 +6,17 @@ from typing import Any
 from spice_select.data.formats.base import RowError
 from spice_select.data.formats.fields import Fields, says_nothing
 
-_TRAINED = ("weight", "train", "training", "trainable", "loss", "loss_weight", "loss_scale", "loss_mask", "train_on_turn")
+_TRAINED = (
+    "weight",
+    "train",
+    "training",
+    "trainable",
+    "loss",
+    "loss_weight",
+    "loss_scale",
+    "loss_mask",
+    "train_on_turn",
+)
 """Fields of a turn that are true or 1 where it is learnt (OpenAI, axolotl, ms-swift, LLaMA-Factory, cookbooks)."""
 
 _MASKED = ("mask", "masked", "ignore_loss")
