@@ -94,7 +94,7 @@ def run_select(
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
             known = run.read_json(IDENTITY)
-            corpus_facts = _Corpus(corpus, rows, encoded, budget, known, list(encoder.notes))
+            corpus_facts = _Corpus(corpus, rows, encoded, budget, known, [*encoder.notes, *encoded.notes])
             _fill(run, corpus_facts, settings, proxy, progress, clock)
         return Run(run.path)
 

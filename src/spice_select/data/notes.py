@@ -8,22 +8,18 @@ from spice_select.data.records import Conversation, Example
 _LISTED = 8
 
 _SENTENCES = {
-    "untrained": "{turns} answers in {rows} rows are shown but not trained on, as the rows say (weight, train, loss).",
-    "no-question": "{turns} answers that stand before any question are shown but not trained on ({rows} rows).",
-    "reasoning-cut": (
-        "The chat template does not show the reasoning of {turns} answers; it is not trained on ({rows} rows)."
-    ),
+    "untrained": "Shown but not trained on, as the rows say (weight, train, loss): {turns} in {rows}.",
+    "no-question": "Shown but not trained on, since no question stands before: {turns} in {rows}.",
+    "reasoning-cut": "Reasoning that the chat template does not show, and that is not trained on: {turns} in {rows}.",
     "turns-moved": (
-        "In {rows} rows a system turn does not stand where the row has it: the chat template moves it, or takes none "
-        "and it is put in front of the first user turn; what it means may change."
+        "System turns that do not stand where the row has them, since the chat template moves them or takes none (then "
+        "they go in front of the first user turn); what they mean may change: {rows}."
     ),
-    "tools-hidden": "The chat template does not show the tools of {rows} rows.",
-    "part-hidden": (
-        "The chat template leaves out the text or values of {turns} tool calls that are not trained on ({rows} rows)."
-    ),
-    "names-hidden": "The chat template does not show the names of {turns} speakers ({rows} rows).",
-    "null-arguments": "Null fields inside the arguments of tool calls are taken for padding, and left out ({rows} rows).",
-    "whole-numbers": "Whole numbers that are stored with a point are read without it, 4.0 as 4 ({rows} rows).",
+    "tools-hidden": "Tools that the chat template does not show: {rows}.",
+    "part-hidden": "Text or tool calls that the chat template does not show, not trained on: {turns} in {rows}.",
+    "names-hidden": "Names of speakers that the chat template does not show: {turns} in {rows}.",
+    "null-arguments": "Null fields inside the arguments of tool calls are taken for padding, and left out: {rows}.",
+    "whole-numbers": "Whole numbers that are stored with a point are read without it, 4.0 as 4: {rows}.",
 }
 
 
@@ -47,11 +43,11 @@ class Notes:
     def sentences(self) -> tuple[str, ...]:
         """One sentence for each kind of thing that happened, then the fields that nobody read."""
         said = [
-            sentence.format(turns=f"{self._turns[remark]:,}", rows=f"{self._rows[remark]:,}")
+            sentence.format(turns=_counted(self._turns[remark], "turn"), rows=_counted(self._rows[remark], "row"))
             for remark, sentence in _SENTENCES.items()
             if self._rows[remark]
         ]
-        kinds = (_named("row fields", self._unread, "rows"), _named("turn fields", self._unread_of_turns, "turns"))
+        kinds = (_named("row fields", self._unread, "row"), _named("turn fields", self._unread_of_turns, "turn"))
         if unread := "; ".join(filter(None, kinds)):
             said.append(f"Not read: {unread}.")
         return tuple(said)
@@ -70,4 +66,8 @@ def _named(kind: str, counts: Mapping[str, int], unit: str) -> str:
 
 def _with_units(counted: Iterable[tuple[str, int]], unit: str) -> Iterable[str]:
     for place, (name, count) in enumerate(counted):
-        yield f"`{name}` ({count:,}{f' {unit}' if place == 0 else ''})"
+        yield f"`{name}` ({_counted(count, unit) if place == 0 else f'{count:,}'})"
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"

@@ -258,10 +258,23 @@ class SpanFinder:
         if not self._honours_generation_prompt:
             prompt += self._header
         if not text.startswith(prompt):
-            raise _rewritten(len(earlier))
+            return self._shared_header(earlier, tools, prompt, text)
         begin = len(prompt)
         # after a tool's result some templates leave the header out of the prompt, and show it all the same
         return begin + len(self._prompt_header) if text.startswith(self._prompt_header, begin) else begin
+
+    def _shared_header(self, earlier: tuple[dict[str, Any], ...], tools: Messages, prompt: str, text: str) -> int:
+        """Where an answer begins whose header is the prompt's up to a special token, and then goes another way.
+
+        Prompts that open a block of reasoning do so where the answer shows none.
+        """
+        bare = self._template.render(earlier, tools)
+        shared = _common_prefix(prompt, text)
+        ends = [match.end() for match in self._special.finditer(prompt, len(bare))] if self._special else []
+        within = [end for end in ends if end <= shared]
+        if not (text.startswith(bare) and prompt.startswith(bare) and within):
+            raise _rewritten(len(earlier))
+        return within[-1]
 
 
 def _untrained_answers(conversation: Conversation) -> frozenset[int]:
