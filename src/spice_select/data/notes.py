@@ -12,8 +12,8 @@ _SENTENCES = {
     "no-question": "Shown but not trained on, since no question stands before: {turns} in {rows}.",
     "reasoning-cut": "Reasoning that the chat template does not show, and that is not trained on: {turns} in {rows}.",
     "turns-moved": (
-        "System turns that do not stand where the row has them, since the chat template moves them or takes none (then "
-        "they go in front of the first user turn); what they mean may change: {rows}."
+        "Turns that the chat template does not show where the row has them (system turns that it takes none of go in "
+        "front of the first user turn); what they mean may change: {rows}."
     ),
     "tools-hidden": "Tools that the chat template does not show: {rows}.",
     "part-hidden": "Text or tool calls that the chat template does not show, not trained on: {turns} in {rows}.",

@@ -31,6 +31,7 @@ from spice_select.data.template import ChatTemplate, Messages
 from spice_select.errors import InputError
 
 _MAX_FRAMES = 4096
+_OPEN_TAG = re.compile(r"[<\[][^<>\[\]]*$")
 _EXCHANGE: Skeleton = (("user", sentinel(0), None), ("assistant", sentinel(1), None))
 _TWO_EXCHANGES: Skeleton = (*_EXCHANGE, ("user", sentinel(2), None), ("assistant", sentinel(3), None))
 
@@ -264,17 +265,16 @@ class SpanFinder:
         return begin + len(self._prompt_header) if text.startswith(self._prompt_header, begin) else begin
 
     def _shared_header(self, earlier: tuple[dict[str, Any], ...], tools: Messages, prompt: str, text: str) -> int:
-        """Where an answer begins whose header is the prompt's up to a special token, and then goes another way.
+        """Where an answer begins whose header goes another way than the prompt's: where the two part.
 
-        Prompts that open a block of reasoning do so where the answer shows none.
+        Prompts that open a block of reasoning do so where the answer shows none. A tag that both begin is the answer's.
         """
         bare = self._template.render(earlier, tools)
         shared = _common_prefix(prompt, text)
-        ends = [match.end() for match in self._special.finditer(prompt, len(bare))] if self._special else []
-        within = [end for end in ends if end <= shared]
-        if not (text.startswith(bare) and prompt.startswith(bare) and within):
+        if not (text.startswith(bare) and prompt.startswith(bare) and prompt[len(bare) : shared].strip()):
             raise _rewritten(len(earlier))
-        return within[-1]
+        begun = _OPEN_TAG.search(text, len(bare), shared)
+        return begun.start() if begun else shared
 
 
 def _untrained_answers(conversation: Conversation) -> frozenset[int]:
