@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from spice_select.data.formats.base import RowError
@@ -17,8 +18,12 @@ _REJECTED = re.compile(r"(.*_)?rejected(_(responses?|messages|answers?|completio
 
 def holds_media(name: str, value: Any) -> bool:
     """Whether a field is an image, a sound or a film: by its name, and by holding something (a count is nothing)."""
-    named = isinstance(name, str) and _MEDIA.fullmatch(name) is not None
-    return named and isinstance(value, str | bytes | list | tuple | Mapping) and not says_nothing(value)
+    return _names_media(name) and isinstance(value, str | bytes | list | tuple | Mapping) and not says_nothing(value)
+
+
+@lru_cache(maxsize=4096)
+def _names_media(name: str) -> bool:
+    return isinstance(name, str) and _MEDIA.fullmatch(name) is not None
 
 
 def refuse_media(fields: Fields, where: str) -> None:
