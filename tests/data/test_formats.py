@@ -292,6 +292,10 @@ def test_fields_that_nobody_read_are_named_and_those_that_say_nothing_are_not():
     assert read({"messages": chat(*SQA), "system": "other"}).unread == ("system",)
     assert read({"messages": chat(*SQA), "system": " s"}).unread == ()
     assert read({"question": "q", "answer": "a", "rejected": ["x"]}, "question/answer").unread == ("rejected",)
+    part = {"type": "text", "text": "q", "image_url": None, "cache_control": {"type": "brief"}}
+    assert read({"messages": [{"role": "user", "content": [part]}, *chat(QA[1])]}).unread_of_turns == (
+        "content.cache_control",
+    )
     call = {**CALL, "index": 0, "function": {**CALL["function"], "strict": True}}
     assert read({"messages": [*chat(QA[0]), {**CALLED, "tool_calls": [call]}]}).unread_of_turns == (
         "tool_calls.index",
@@ -364,7 +368,8 @@ def test_a_faulty_row_is_dropped_with_its_reason(reason, raw):
 @pytest.mark.parametrize(
     "nothing",
     [{"images": []}, {"image": None}, {"image": {"bytes": None, "path": None}}, {"audio": ""}, {"videos": [None]},
-     {"image_count": 2}, {"label": True}, {"label": 0}, {"rejected": None}, {"rejected": []}, {"score_rejected": 0.2}],
+     {"image_count": 2}, {"speech": "a text"}, {"label": True}, {"label": 0}, {"rejected": None}, {"rejected": []},
+     {"score_rejected": 0.2}],
 )  # fmt: skip
 def test_columns_that_hold_nothing_of_another_kind_change_nothing(nothing):
     assert turns({"messages": chat(*QA), **nothing}) == QA

@@ -85,6 +85,7 @@ class ChatTemplate:
         hash: SHA-256 (hex) of `text`.
         fallback: the name of the fallback where it is used, else None.
         marked: whether the template marks the assistant's parts with ``{% generation %}``.
+        manner: how it wants reasoning and tool calls; `Manner.take` gives messages to it as `render` does.
         takes_system: whether it shows system turns; where it does not, they go in front of the first user turn.
 
     Conversations come in one normal form: reasoning in ``reasoning_content``, arguments of tool calls as objects. What
@@ -102,21 +103,21 @@ class ChatTemplate:
         self.marked = _GENERATION_MARKS.search(self.text) is not None
         # templates that show today's date would make two runs of the same corpus differ
         self._fixed = {"date_string": _FIXED_DATE} if "date_string" in self.text else {}
-        self._manner = Manner()
+        self.manner = Manner()
         self.takes_system = self._shows_system_turns()
-        self._manner = self._learn_its_manner()
+        self.manner = self._learn_its_manner()
 
     def render(self, messages: Messages, tools: Messages = (), *, generation_prompt: bool = False) -> str:
         """The text of one conversation; a `RowError` ``template-refuses`` with the template's own words."""
         try:
-            return self._apply(self._manner.take(messages), tools, generation_prompt)
+            return self._apply(self.manner.take(messages), tools, generation_prompt)
         except _REFUSALS as error:
             raise RowError("template-refuses", f"the chat template refuses the conversation: {error}") from error
 
     def render_many(self, conversations: Sequence[Messages]) -> list[str | RowError]:
         """Many conversations without tools at once; those the template refuses come back as their fault."""
         try:
-            return list(self._apply([self._manner.take(messages) for messages in conversations], (), False))
+            return list(self._apply([self.manner.take(messages) for messages in conversations], (), False))
         except _REFUSALS:
             return [self._render_or_fault(messages) for messages in conversations]
 
@@ -134,7 +135,7 @@ class ChatTemplate:
     def marked_tokens(self, conversations: Sequence[Messages]) -> tuple[list[list[int]], list[list[int]]]:
         """Token ids and the 0/1 mask of the template's own ``{% generation %}`` marks. Only if `marked`."""
         encoded = self._tokenizer.apply_chat_template(
-            [self._manner.take(messages) for messages in conversations],
+            [self.manner.take(messages) for messages in conversations],
             chat_template=self._override,
             return_dict=True,
             return_assistant_tokens_mask=True,

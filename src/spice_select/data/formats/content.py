@@ -64,7 +64,7 @@ def _part(part: Any, number: int) -> tuple[str, str, tuple[str, ...]]:
     if isinstance(part, Mapping):
         fields = Fields(part)
         kind = fields.get("type", "text")
-        if kind in _TEXT_PARTS and isinstance(fields.get("text"), str) and not _media(fields):
+        if kind in _TEXT_PARTS and isinstance(fields.get("text"), str) and not _media(part):
             return "text", fields["text"], fields.unread()
         if kind in _THOUGHT_PARTS and (text := _thought(fields, number)):
             return kind, text, fields.unread()
