@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from spice_select.data.formats import FORMATS, detect_format
 from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.records import Conversation, Drop, Row
 from spice_select.errors import InputError
+from tests.data.spellings import CONVERSATIONS, plain_row
 
 
 def row(raw, number=0):
@@ -213,6 +216,34 @@ def test_reasoning_in_a_part_of_its_own_is_the_same():
     given = read({"messages": [*chat(QA[0]), {"role": "assistant", "content": parts}]})
     assert given.messages[1] == {"role": "assistant", "content": "a", "reasoning_content": "hm"}
     assert given.unread_of_turns == ("content.signature",)
+
+
+@pytest.mark.parametrize("column", ["reasoning_content", "thinking"])
+@pytest.mark.parametrize("raw", [{"question": "q", "answer": "a"}, {"instruction": "q", "output": "a"}])
+def test_reasoning_in_a_column_is_the_answers(raw, column):
+    assert read({**raw, column: "hm"}).messages[1]["reasoning_content"] == "hm"
+    assert read({**raw, column: None, "reasoning": "hm"}).unread == ("reasoning",)
+
+
+def test_a_column_that_is_called_functions_and_holds_none_is_left_unread():
+    for value in ("def f(): ...", ["f"]):
+        assert read({"question": "q", "answer": "a", "functions": value}).unread == ("functions",)
+
+
+@given(them=st.lists(CONVERSATIONS, min_size=1, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_rows_that_were_a_table_give_the_same_conversations(them):
+    originals = [plain_row([replace(one, calls=texts_only(one.calls)) for one in answers]) for answers in them]
+    table = pa.Table.from_pylist(originals)
+    for original, padded in zip(originals, table.to_pylist(), strict=True):
+        one, other = read(original), read(padded)
+        assert isinstance(one, Conversation), one
+        assert (one.messages, one.untrained, one.unread) == (other.messages, other.untrained, other.unread)
+
+
+def texts_only(calls):
+    """The calls with arguments that a column of one type can hold."""
+    return tuple((name, {key: str(value) for key, value in values.items()}) for name, values in calls)
 
 
 # ---- what is learnt

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError, optional_text, present, required_text
-from spice_select.data.formats.content import text_of
+from spice_select.data.formats.content import reasoning_column, text_of
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.turns import Turn, conversation
 from spice_select.data.records import Conversation, Drop, Row
@@ -33,7 +33,7 @@ class Alpaca:
 def _turns(fields: Fields) -> Iterator[Turn]:
     yield from history_of(fields)
     yield Turn(role="user", text=instruction_of(fields))
-    yield Turn(role="assistant", text=required_text(fields, "output"))
+    yield Turn(role="assistant", text=required_text(fields, "output"), reasoning=reasoning_column(fields))
 
 
 def instruction_of(fields: Fields) -> str:

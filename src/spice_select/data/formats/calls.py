@@ -75,13 +75,20 @@ def calls_in_text(text: str, number: int) -> tuple[str, tuple[Call, ...]] | None
 
 
 def tools_of(fields: Fields) -> tuple[dict[str, Any], ...]:
-    """The tools of a row (or a turn): a list of JSON schemas, or the same as JSON; a `RowError` if it is neither.
+    """The tools of a row or a turn: a list of JSON schemas, or that as JSON; a `RowError` if ``tools`` is neither.
 
     Bare functions (``{"name", "parameters"}``) are put in the envelope ``{"type": "function", "function": …}``.
     """
     found = []
     for field in _TOOL_FIELDS:
-        if field in fields and (tools := _tools(fields[field], field)):
+        try:
+            tools = _tools(fields.peek(field), field)
+        except RowError:
+            if field == "tools":
+                raise
+            continue  # a column of another meaning: left unread, and so named
+        fields.get(field)
+        if tools:
             found.append(tools)
     if any(other != found[0] for other in found[1:]):
         raise RowError("conflicting-fields", f"different tools stand in two of {', '.join(_TOOL_FIELDS)}")

@@ -57,6 +57,15 @@ def reasoning_of(turn: Fields, thoughts: Iterable[str], number: int) -> str:
     return said[0] if said else ""
 
 
+def reasoning_column(row: Fields) -> str:
+    """The reasoning before the answer of a row that holds it in a column: ``reasoning_content`` or ``thinking``.
+
+    A column called ``reasoning`` may be anyone's (a judge's, a worked solution), so it is left unread, and named.
+    """
+    columns = Fields({name: row[name] for name in ("reasoning_content", "thinking") if isinstance(row.peek(name), str)})
+    return reasoning_of(columns, (), 0) if columns else ""
+
+
 def _part(part: Any, number: int) -> tuple[str, str, tuple[str, ...]]:
     """A part's kind, its text, and its fields that were not read."""
     if isinstance(part, str):

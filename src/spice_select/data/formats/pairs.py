@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from spice_select.data.formats.base import RowError, optional_text, present, required_text
+from spice_select.data.formats.content import reasoning_column
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.turns import Turn, conversation, turn_of
 from spice_select.data.records import Conversation, Drop, Row
@@ -42,7 +43,10 @@ class Pair:
         for column in self._context:
             if context := optional_text(fields, column):
                 asked[-1] = replace(asked[-1], text=f"{asked[-1].text}\n{context}")
-        return [*asked, *side(fields, self._answers, "assistant")]
+        answered = side(fields, self._answers, "assistant")
+        if not isinstance(fields[self._answers], list | Mapping):
+            answered = [replace(answered[0], reasoning=reasoning_column(fields))]
+        return [*asked, *answered]
 
 
 def side(fields: Fields, field: str, role: str) -> list[Turn]:

@@ -158,6 +158,7 @@ def _refuse_empty(turn: Turn, number: int, unread: Sequence[str]) -> None:
     # an empty system prompt and an empty tool result mean something; an empty question or answer does not
     if turn.role in ("user", "assistant") and not turn.text.strip() and not turn.calls:
         left = f"; it has {', '.join(unread)}, which cannot be read" if unread else ""
+        left = "; it has reasoning and no answer" if turn.reasoning else left
         raise RowError("empty-turn", f"turn {number} ({turn.role}) is empty{left}")
 
 

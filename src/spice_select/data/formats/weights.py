@@ -64,7 +64,7 @@ def row_is_trained(row: Fields) -> bool:
     said = []
     if isinstance(weight := row.peek("weight"), int | float) or _number(weight) is not None:
         said.append(_required(row, "weight", "the row"))
-    for field in (*_TRAINED[1:], *_MASKED):
+    for field in (*_TRAINED[1:], *_MASKED[1:]):
         if (value := _switch(row.peek(field))) is not None:
             row[field]
             said.append(value != (field in _MASKED))
