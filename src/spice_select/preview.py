@@ -12,7 +12,7 @@ from spice_select.data.records import Drop, Example, Row
 from spice_select.errors import InputError
 from spice_select.proxy import find_proxy
 
-_LOOKED_AT = 1000
+_LOOKED_AT = 300
 """Rows that the notes speak of: enough to see what a corpus holds, few enough to wait for."""
 
 
@@ -32,7 +32,7 @@ class Preview:
         format: the row format, described.
         proxy: the model's name.
         notes: what a person should know about its chat template, and about how the rows are read and shown: those
-            asked for, and the first 1000 of the corpus.
+            asked for, and the first 300 of the corpus.
         rows: where each row stands, and the row as shown or the reason it would be dropped.
     """
 
