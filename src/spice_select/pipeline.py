@@ -97,7 +97,8 @@ def run_select(
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
             known = run.read_json(IDENTITY)
-            corpus_facts = _Corpus(corpus, rows, encoded, budget, known, [*read.notes, *encoder.notes])
+            notes = [*read.notes, *encoder.notes, *encoded.notes]
+            corpus_facts = _Corpus(corpus, rows, encoded, budget, known, notes)
             _fill(run, corpus_facts, settings, proxy, progress, clock)
         return Run(run.path)
 

@@ -1,15 +1,19 @@
 """Rows as the proxy sees them, before any gradient is computed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spice_select.config import SelectSettings
 from spice_select.corpus import read_corpus
-from spice_select.data.encode import Encoder
-from spice_select.data.formats import detect_format
+from spice_select.data.encode import Encoder, encode_some
+from spice_select.data.formats import Format, detect_format
 from spice_select.data.preview import Segment, segments
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Drop, Example, Row
 from spice_select.errors import InputError
 from spice_select.proxy import find_proxy
+
+_LOOKED_AT = 300
+"""Rows that the notes speak of: enough to see what a corpus holds, few enough to wait for."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Preview:
     Attributes:
         format: the row format, described.
         proxy: the model's name.
-        notes: what a person should know about what was read, and about the chat template.
+        notes: what a person should know about what was read, about the chat template, and about how the rows are read
+            and shown: those asked for, and the first 300 of the corpus.
         rows: where each row stands, and the row as shown or the reason it would be dropped.
     """
 
@@ -61,4 +66,17 @@ def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start:
             shown.append((row.where, Shown(result, segments(result, proxy.tokenizer))))
         else:
             shown.append((row.where, result))
-    return Preview(row_format.describe(), proxy.identity.name, (*found.notes, *encoder.notes), shown)
+    notes = (
+        *found.notes,
+        *encoder.notes,
+        *_notes(read, range(start, min(start + rows, len(read))), row_format, encoder),
+    )
+    return Preview(row_format.describe(), proxy.identity.name, notes, shown)
+
+
+def _notes(read: Sequence[Row], asked: range, row_format: Format, encoder: Encoder) -> tuple[str, ...]:
+    """What is to be said of the rows asked for and of the first of the corpus; it says how many if not of all."""
+    looked_at = [row for place, row in enumerate(read) if place < _LOOKED_AT or place in asked]
+    notes = encode_some(looked_at, row_format, encoder).notes
+    some = f"Of {len(looked_at):,} rows looked at: " if len(looked_at) < len(read) else ""
+    return tuple(f"{some}{note}" for note in notes)

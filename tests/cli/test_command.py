@@ -64,6 +64,20 @@ def test_preview_marks_what_is_trained_on(spice, corpus: Corpus, small) -> None:
     assert "dropped" in out
 
 
+def test_what_was_not_read_or_not_learnt_is_said_by_preview_and_by_the_summary(
+    spice, corpus: Corpus, small, tmp_path: Path
+) -> None:
+    answers = [{"role": "assistant", "content": f"Number {i}", "weight": i % 2, "score": 1} for i in range(4)]
+    talk = [turn for answer in answers for turn in ({"role": "user", "content": "Hi"}, answer)]
+    rows = [{"messages": talk[: 2 * n], "id": n} for n in (2, 3, 4)]
+    for arguments in (("preview", corpus(rows), *small[:2]), ("select", corpus(rows), "--budget", "2", *small)):
+        out = spice(*arguments, *(("--out", tmp_path / "r") if arguments[0] == "select" else ()))[1]
+        said = " ".join(out.split())
+        assert "Shown but not trained on, as the rows say (weight, train, loss): 5 turns in 3 rows." in said
+        assert "Not read: row fields `id` (3 rows); turn fields `score` (9 turns)." in said
+    assert "⟦" not in spice("preview", corpus(rows), *small[:2])[1].split("Number 0")[1].split("Hi")[0]
+
+
 def test_preview_beyond_the_corpus_is_refused(spice, corpus: Corpus, small) -> None:
     code, _, err = spice("preview", corpus(), "--model", small[1], "--start", "40")
     assert code == 2

@@ -1,5 +1,6 @@
 """The slow, obvious mask: what the supervised tokens have to spell, by what is known of a template."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,3 +39,15 @@ def supervised_text(tokenizer: Any, example: Any) -> list[str]:
             runs[-1].append(token)
         previous = on
     return [tokenizer.decode(run, clean_up_tokenization_spaces=False) for run in runs]
+
+
+def expected_of_tool_template(answers: Sequence[Any]) -> list[str]:
+    """What the supervised tokens under `tool_template` have to spell: one text for each answer that is learnt."""
+    return [
+        (f"<think>\n{answer.reasoning}\n</think>\n" if answer.reasoning else "")
+        + answer.text
+        + "".join(f"<call>{name} {json.dumps(given, ensure_ascii=False)}</call>" for name, given in answer.calls)
+        + "<|im_end|>"
+        for answer in answers
+        if answer.trained
+    ]

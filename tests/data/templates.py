@@ -208,3 +208,25 @@ KINDS = (
     MARKED,
     MARKED_SHORT,
 )
+
+
+def tool_template(*, reasoning: str = "reasoning_content", arguments: str = "call.function.arguments | tojson") -> str:
+    """ChatML that shows tools, tool calls and reasoning: the latter from the field that is named."""
+    return (
+        "{% if tools %}{{ '<|im_start|>system\n' + (tools | tojson) + '<|im_end|>\n' }}{% endif %}"
+        "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' }}"
+        f"{{% if message.{reasoning} %}}{{{{ '<think>\n' + message.{reasoning} + '\n</think>\n' }}}}{{% endif %}}"
+        "{{ message.content }}{% for call in message.tool_calls or [] %}"
+        f"{{{{ '<call>' + call.function.name + ' ' + ({arguments}) + '</call>' }}}}{{% endfor %}}"
+        "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    )
+
+
+TOOL_TEMPLATES = {
+    "reasoning_content": tool_template(),
+    "thinking": tool_template(reasoning="thinking"),
+    "reasoning": tool_template(reasoning="reasoning"),
+    # concatenates the arguments as they are, as DeepSeek's do: an object cannot be shown
+    "text-arguments": tool_template(arguments="call.function.arguments"),
+}
+"""One wire format in four templates that differ in what they read, so that all have to give the same text."""

@@ -11,7 +11,8 @@ from spice_select.data.records import Drop, Example, Row
 from spice_select.data.spans import Located
 from spice_select.errors import InputError
 from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
-from tests.data.oracle import conversation, expected_answers, supervised_text
+from tests.data.oracle import conversation, expected_answers, expected_of_tool_template, supervised_text
+from tests.data.spellings import CONVERSATIONS, plain_row, spelled
 from tests.data.templates import (
     CHATML_KIND,
     DEFAULT_SYSTEM,
@@ -23,8 +24,10 @@ from tests.data.templates import (
     MARKED_SHORT,
     NO_PROMPT,
     QWEN3,
+    TOOL_TEMPLATES,
     ZEPHYR,
     Kind,
+    tool_template,
 )
 
 
@@ -323,6 +326,136 @@ def test_a_header_that_the_prompt_lacks_after_a_tool_result_is_not_supervised():
     assert supervised_text(tokenizer, example)[-1] == "It is 3.<|im_end|>"
 
 
+# ---- one conversation in many spellings
+
+TOOL_TOKENIZERS = {name: tiny_tokenizer(template) for name, template in TOOL_TEMPLATES.items()}
+TOOL_ENCODERS = {name: Encoder(tokenizer) for name, tokenizer in TOOL_TOKENIZERS.items()}
+
+
+def encode_row(encoder: Encoder, raw) -> Example | Drop:
+    row = Row(0, raw, "file.jsonl:1")
+    read = detect_format([row]).read(row)
+    return read if isinstance(read, Drop) else encoder.encode(read)
+
+
+@given(answers=CONVERSATIONS, name=st.sampled_from(list(TOOL_TEMPLATES)), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_however_a_row_is_spelled_and_padded_its_answers_are_supervised_as_they_are_meant(answers, name, data):
+    raw = data.draw(spelled(answers))
+    example = encode_row(TOOL_ENCODERS[name], raw)
+    assert isinstance(example, Example), example
+    assert supervised_text(TOOL_TOKENIZERS[name], example) == expected_of_tool_template(answers)
+    usual = encode_row(TOOL_ENCODERS["reasoning_content"], plain_row(answers))
+    np.testing.assert_array_equal(example.input_ids, usual.input_ids)
+    np.testing.assert_array_equal(example.supervised, usual.supervised)
+    assert example.remarks == ()
+
+
+@given(kind=KIND, messages=turns(), data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_untrained_answers_have_no_supervised_token_and_the_others_keep_theirs(kind, messages, data):
+    places = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
+    untrained = data.draw(st.sets(st.sampled_from(places)))
+    whole = encode(kind, messages)
+    some = ENCODERS[kind.name].encode(conversation(messages, untrained=frozenset(untrained)))
+    if len(untrained) == len(places):
+        assert isinstance(some, Drop)
+        assert some.reason == "no-supervised-token"
+        return
+    np.testing.assert_array_equal(some.input_ids, whole.input_ids)
+    tokenizer = TOKENIZERS[kind.name]
+    kept = [
+        text for place, text in zip(places, supervised_text(tokenizer, whole), strict=True) if place not in untrained
+    ]
+    assert supervised_text(tokenizer, some) == kept
+    assert not (some.supervised & ~whole.supervised).any()
+
+
+@pytest.mark.parametrize("encoder", TOOL_ENCODERS.values(), ids=TOOL_ENCODERS)
+def test_arguments_are_shown_as_json_never_as_json_in_a_string(encoder):
+    call = {"function": {"name": "add", "arguments": '{"a": 1, "b": [2, "c"]}'}}
+    messages = [*ask()[:1], {"role": "assistant", "content": None, "tool_calls": [call]}]
+    example = encode_row(encoder, {"messages": messages})
+    tokenizer = TOOL_TOKENIZERS["reasoning_content"]
+    assert supervised_text(tokenizer, example) == ['<call>add {"a": 1, "b": [2, "c"]}</call><|im_end|>']
+
+
+# ---- what a template leaves out
+
+CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1, "b": "two"}}}
+
+
+def called(text="", *more, **fields):
+    turn = {"role": "assistant", "content": text, "tool_calls": [CALL, *more], **fields}
+    return [*ask()[:1], turn, {"role": "tool", "content": "3"}, *ask()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("messages", "template"),
+    [
+        (called("Let me see."), tool_template().replace("content }}", "content if not message.tool_calls }}")),
+        (called("", CALL), tool_template().replace("message.tool_calls or []", "(message.tool_calls or [])[:1]")),
+        (called(), tool_template(arguments="call.function.arguments.a | string")),
+        (called(), tool_template(arguments="(call.function.arguments | tojson)[:8]")),
+    ],
+    ids=["text beside a call", "a second call", "one of two values", "long arguments"],
+)  # fmt: skip
+def test_text_or_values_that_a_template_leaves_out_of_an_answer_drop_the_row_unless_it_is_not_trained_on(
+    messages, template
+):
+    encoder = Encoder(tiny_tokenizer(template))
+    drop = encoder.encode(conversation(messages))
+    assert isinstance(drop, Drop), drop
+    assert drop.reason == "template-omits-turn"
+    assert "turn 2 (assistant)" in drop.detail
+    example = encoder.encode(conversation(messages, untrained=frozenset({1})))
+    assert isinstance(example, Example), example
+    assert example.remarks == ("part-hidden",)
+    assert supervised_text(encoder._tokenizer, example) == ["It is 4.<|im_end|>"]
+
+
+def test_reasoning_that_the_template_does_not_show_is_noted_in_fields_and_in_blocks():
+    stripping = CHATML.replace("message['content']", "message['content'].split('</think>')[-1]")
+    for field, content, template in [
+        ({"reasoning_content": "a thought"}, "an answer", CHATML),
+        ({}, "<think>a thought</think>an answer", stripping),
+    ]:
+        tokenizer = tiny_tokenizer(template)
+        messages = [*ask("q?", "first"), ask("r?")[0], {"role": "assistant", "content": content, **field}]
+        example = Encoder(tokenizer).encode(conversation(messages))
+        assert example.remarks == ("reasoning-cut",)
+        assert supervised_text(tokenizer, example) == ["first<|im_end|>", "an answer<|im_end|>"]
+
+
+def test_a_block_that_the_template_shows_is_not_noted():
+    assert encode(CHATML_KIND, ask("q?", "<think>a thought</think>an answer")).remarks == ()
+
+
+def test_a_system_turn_that_is_moved_is_noted_and_one_at_the_front_is_not():
+    late = [*ask("q?", "a"), {"role": "system", "content": "Be brief."}, *ask("r?", "b")]
+    assert encode(GEMMA, late).remarks == ("turns-moved",)
+    assert encode(CHATML_KIND, late).remarks == ()
+    assert encode(GEMMA, [{"role": "system", "content": "Be brief."}, *ask()]).remarks == ()
+    collecting = "{% for m in messages if m.role == 'system' %}{{ m.content }}{% endfor %}" + CHATML.replace(
+        "for message in messages", "for message in messages if message['role'] != 'system'"
+    )
+    assert Encoder(tiny_tokenizer(collecting)).encode(conversation(late)).remarks == ("turns-moved",)
+
+
+def test_tools_and_names_that_the_template_does_not_show_are_noted():
+    hidden = ENCODERS["chatml"].encode(conversation([{**ask()[0], "name": "Ann"}, *ask()[1:]], tools=TOOLS))
+    assert sorted(hidden.remarks) == ["names-hidden", "tools-hidden"]
+    assert TOOL_ENCODERS["reasoning_content"].encode(conversation(ask(), tools=TOOLS)).remarks == ()
+
+
+def test_a_prompt_that_opens_a_block_which_the_call_does_not_show_ends_where_the_two_part():
+    opening = tool_template().replace("{{ '<|im_start|>assistant\n' }}", "{{ '<|im_start|>assistant\n<think>\n' }}")
+    assert "<think>\n' }}{% endif %}" in opening
+    tokenizer = tiny_tokenizer(opening)
+    example = Encoder(tokenizer).encode(conversation(called()))
+    assert supervised_text(tokenizer, example)[0] == '<call>add {"a": 1, "b": "two"}</call><|im_end|>'
+
+
 # ---- generation marks
 
 
@@ -467,6 +600,16 @@ def test_a_tokenizer_without_offsets_is_an_input_error():
         Encoder(tokenizer)
 
 
+def test_untrained_answers_are_left_out_of_what_marks_narrow():
+    narrow = MARKED.text.replace(
+        "{% generation %}{{ message['content']", "{{ message['content'][:2] }}{% generation %}{{ message['content'][2:]"
+    )
+    tokenizer = tiny_tokenizer(narrow)
+    messages = ask("q?", "qzqzqzqz") + ask("r?", "zqzqzqzq")
+    example = Encoder(tokenizer).encode(conversation(messages, untrained=frozenset({1})))
+    assert supervised_text(tokenizer, example) == ["zqzqzq<|im_end|>"]
+
+
 @pytest.mark.parametrize("length", [1, 0, -3])
 def test_a_max_length_without_room_for_a_target_is_refused(length):
     with pytest.raises(InputError, match=f"max_length={length}"):
@@ -511,3 +654,29 @@ def test_truncated_examples_are_counted():
     assert encoded.truncated == 1
     assert encoded.num_tokens == sum(example.num_tokens for example in encoded.examples)
     assert encoded.examples[1].num_tokens == 40
+
+
+def test_what_nobody_read_and_what_the_template_did_is_noted_with_counts():
+    rows = rows_of(
+        {"question": "one?", "answer": 1.0, "id": 7, "tags": [], "note": None},
+        {"question": "two?", "answer": "2", "id": 8, "category": "x"},
+        {"question": "three?", "answer": "", "other": "of a row that is dropped"},
+    )
+    assert encode_rows(rows, detect_format(rows), ENCODERS["chatml"]).notes == (
+        "Whole numbers that are stored with a point are read without it, 4.0 as 4: 1 row.",
+        "Not read: row fields `id` (2 rows), `category` (1).",
+    )
+    turns = [{**ask()[0], "date": "today"}, {**ask()[1], "weight": 0, "thinking": "hm"}, *ask("r?", "b")]
+    rows = rows_of({"messages": [{**turn, "score": 1} for turn in turns]}, {"messages": turns})
+    assert encode_rows(rows, detect_format(rows), ENCODERS["chatml"]).notes == (
+        "Shown but not trained on, as the rows say (weight, train, loss): 2 turns in 2 rows.",
+        "Reasoning that the chat template does not show, and that is not trained on: 2 turns in 2 rows.",
+        "Not read: turn fields `score` (4 turns), `date` (2).",
+    )
+
+
+def test_a_note_on_many_fields_names_the_most_frequent():
+    rows = rows_of({"question": "one?", "answer": "1", **{f"f{place}": 1 for place in range(12)}})
+    (note,) = encode_rows(rows, detect_format(rows), ENCODERS["chatml"]).notes
+    assert note.startswith("Not read: row fields `f0` (1 row), `f1` (1), `f10` (1), ")
+    assert note.endswith(", `f5` (1), and 4 more.")

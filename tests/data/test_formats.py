@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from spice_select.data.formats import FORMATS, detect_format
 from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.records import Conversation, Drop, Row
 from spice_select.errors import InputError
+from tests.data.spellings import CONVERSATIONS, plain_row
 
 
 def row(raw, number=0):
@@ -51,10 +54,22 @@ CASES = [
     ("messages", {"messages": chat(("developer", "s"), *QA)}, SQA),
     ("messages", {"messages": chat(("Human", "q"), ("gpt", "a"))}, QA),
     ("messages", {"messages": chat(("system", ""), *QA)}, [("system", ""), *QA]),
-    ("messages", {"messages": chat(*QA), "prompt": "x", "chosen": "y", "rejected": "z"}, QA),
     ("messages", {"messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}, *chat(QA[1])]}, QA),
     ("sharegpt", {"conversations": sharegpt(("system", "s"), ("human", "q"), ("gpt", "a"))}, SQA),
     ("sharegpt", {"messages": sharegpt(("human", "q"), ("gpt", "a"))}, QA),
+    ("messages", {"messages": chat(*QA), "system_prompt": "s", "system": ""}, SQA),
+    ("messages", {"messages": [{"role": "user", "parts": [{"text": "q"}]}, *chat(QA[1])]}, QA),
+    ("messages", {"messages": [{"role": "user", "content": [{"type": "input_text", "text": "q"}]}, *chat(QA[1])]}, QA),
+    (
+        "messages",
+        {
+            "messages": [
+                *chat(QA[0]),
+                {"role": "model", "content": [{"type": "output_text", "text": "a"}, {"text": "b"}]},
+            ]
+        },
+        [QA[0], ("assistant", "ab")],
+    ),
     (
         "sharegpt",
         {"conversations": sharegpt(("human", "q"), ("function_call", "f()"), ("observation", "1"), ("gpt", "a"))},
@@ -65,12 +80,19 @@ CASES = [
     ("alpaca", {"instruction": "q", "input": "i", "output": "a"}, [("user", "q\ni"), ("assistant", "a")]),
     ("alpaca", {"instruction": "", "input": "q", "output": "a", "system": "s"}, SQA),
     ("alpaca", {"instruction": "r", "input": None, "output": "b", "history": [["q", "a"]]}, QAQA),
+    ("alpaca", {"instruction": "q", "input": float("nan"), "output": "a", "history": "[]"}, QA),
+    ("alpaca", {"instruction": "r", "output": "b", "history": json.dumps([["q", "a"]]), "system_prompt": None}, QAQA),
     ("prompt/completion", {"prompt": "q", "completion": "a"}, QA),
+    ("prompt/completion", {"prompt": chat(*SQA[:2]), "completion": "a", "system": "other"}, SQA),
     ("prompt/completion", {"prompt": chat(*SQA[:2]), "completion": chat(QA[1])}, SQA),
     ("prompt/completion", {"prompt": chat(QA[0]), "completion": "a"}, QA),
     ("prompt/response", {"prompt": "q", "response": "a", "system": "s"}, SQA),
     ("question/answer", {"question": "q", "answer": "a"}, QA),
     ("question/answer", {"question": "q", "answer": 4}, [("user", "q"), ("assistant", "4")]),
+    ("question/answer", {"question": "q", "answer": 4.0}, [("user", "q"), ("assistant", "4")]),
+    ("question/answer", {"question": "q", "answer": 0.1}, [("user", "q"), ("assistant", "0.1")]),
+    ("question/answer", {"question": "q", "context": "c", "answer": "a"}, [("user", "q\nc"), QA[1]]),
+    ("instruction/response", {"instruction": "q", "response": "a", "input": "i"}, [("user", "q\ni"), QA[1]]),
     ("instruction/response", {"instruction": "q", "response": "a", "context": ""}, QA),
     ("instruction/response", {"instruction": "q", "response": "a", "context": "c"}, [("user", "q\nc"), QA[1]]),
 ]
@@ -124,6 +146,195 @@ def test_tools_and_tool_calls_are_passed_on():
     assert conversation.messages[3] == {"role": "assistant", "content": "a"}
 
 
+CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
+CALLED = {"role": "assistant", "content": "", "tool_calls": [CALL]}
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"role": "assistant", "content": None, "function_call": {"name": "add", "arguments": '{"a": 1}'}},
+        {"role": "assistant", "tool_calls": [{"function": {"name": "add", "arguments": '"{\\"a\\": 1}"'}}]},
+        {"role": "assistant", "content": "", "tool_calls": json.dumps([{"name": "add", "parameters": {"a": 1}}])},
+        {"role": "assistant", "tool_calls": {"name": "add", "arguments": {"a": 1, "b": None, "c": float("nan")}}},
+        {"role": "assistant", "tool_calls": [CALL, None, {"id": None, "function": {"name": None}}]},
+        {"role": "assistant", "tool_calls": [CALL], "function_call": {"name": "add", "arguments": '{"a":1}'}},
+        {"role": "function_call", "content": '{"name": "add", "arguments": {"a": 1}}'},
+        {"role": "tool_call", "content": '[{"name": "add", "arguments": "{\\"a\\": 1}"}]'},
+    ],
+)
+def test_calls_in_any_spelling_are_tool_calls_with_objects(turn):
+    conversation = read({"messages": [*chat(QA[0]), turn]})
+    assert isinstance(conversation, Conversation), conversation
+    assert conversation.messages[1] == CALLED
+
+
+def test_calls_that_follow_an_answer_in_turns_of_their_own_are_part_of_it():
+    one, two = ('{"name": "add", "arguments": {"a": 1}}', '{"name": "sub", "arguments": {}}')
+    talk = chat(QA[0], ("assistant", "wait"), ("tool_call", one), ("tool_call", two), ("tool_response", "2"), QA[1])
+    messages = read({"messages": talk}).messages
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant"]
+    assert messages[1]["content"] == "wait"
+    assert [call["function"]["name"] for call in messages[1]["tool_calls"]] == ["add", "sub"]
+
+
+def test_a_null_that_the_schema_allows_or_that_came_as_text_is_the_authors():
+    schema = {"type": "object", "properties": {"a": {"type": ["integer", "null"]}, "b": {"type": "integer"}}}
+    tools = [{"name": "add", "parameters": schema}]
+    for written, expected in [({"a": None, "b": None}, {"a": None}), ('{"b": null}', {"b": None})]:
+        turn = {"role": "assistant", "tool_calls": [{"name": "add", "arguments": written}]}
+        conversation = read({"messages": [*chat(QA[0]), turn], "tools": tools})
+        assert conversation.messages[1]["tool_calls"][0]["function"]["arguments"] == expected
+        assert conversation.remarks == (("null-arguments",) if isinstance(written, dict) else ())
+
+
+@pytest.mark.parametrize("field", ["tools", "functions", "tool_defs"])
+@pytest.mark.parametrize("as_text", [str, list, "each"])
+def test_tools_in_any_spelling_are_enveloped_functions(field, as_text):
+    bare = {"name": "add", "parameters": {"properties": {"a": {"type": "integer"}}}}
+    value = {str: json.dumps([bare]), list: [{**bare, "strict": None}], "each": [json.dumps(bare)]}[as_text]
+    conversation = read({"messages": chat(*QA), field: value, "tools" if field != "tools" else "functions": None})
+    assert conversation.tools == ({"type": "function", "function": bare},)
+    assert conversation.unread == ()
+
+
+def test_tools_on_a_system_turn_are_the_rows():
+    talk = [{"role": "system", "content": "s", "functions": '[{"name": "add"}]'}, *chat(*QA)]
+    assert read({"messages": talk}).tools == ({"type": "function", "function": {"name": "add"}},)
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking"])
+@pytest.mark.parametrize("value", ["hm", [{"type": "text", "text": "hm"}]])
+def test_reasoning_in_any_spelling_is_one_field(field, value):
+    given = read({"messages": [*chat(QA[0]), {**chat(QA[1])[0], field: value, "other": None}]})
+    assert given.messages[1] == {"role": "assistant", "content": "a", "reasoning_content": "hm"}
+    assert given.unread_of_turns == ()
+
+
+def test_reasoning_in_a_part_of_its_own_is_the_same():
+    parts = [{"type": "thinking", "thinking": "hm", "signature": "x"}, {"type": "text", "text": "a"}]
+    given = read({"messages": [*chat(QA[0]), {"role": "assistant", "content": parts}]})
+    assert given.messages[1] == {"role": "assistant", "content": "a", "reasoning_content": "hm"}
+    assert given.unread_of_turns == ("content.signature",)
+
+
+@pytest.mark.parametrize("column", ["reasoning_content", "thinking"])
+@pytest.mark.parametrize("raw", [{"question": "q", "answer": "a"}, {"instruction": "q", "output": "a"}])
+def test_reasoning_in_a_column_is_the_answers(raw, column):
+    assert read({**raw, column: "hm"}).messages[1]["reasoning_content"] == "hm"
+    assert read({**raw, column: None, "reasoning": "hm"}).unread == ("reasoning",)
+
+
+def test_a_column_that_is_called_functions_and_holds_none_is_left_unread():
+    for value in ("def f(): ...", ["f"]):
+        assert read({"question": "q", "answer": "a", "functions": value}).unread == ("functions",)
+
+
+@given(them=st.lists(CONVERSATIONS, min_size=1, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_rows_that_were_a_table_give_the_same_conversations(them):
+    originals = [plain_row([replace(one, calls=texts_only(one.calls)) for one in answers]) for answers in them]
+    table = pa.Table.from_pylist(originals)
+    for original, padded in zip(originals, table.to_pylist(), strict=True):
+        one, other = read(original), read(padded)
+        assert isinstance(one, Conversation), one
+        assert (one.messages, one.untrained, one.unread) == (other.messages, other.untrained, other.unread)
+
+
+def texts_only(calls):
+    """The calls with arguments that a column of one type can hold."""
+    return tuple((name, {key: str(value) for key, value in values.items()}) for name, values in calls)
+
+
+# ---- what is learnt
+
+LEFT_OUT = [
+    {"weight": 0}, {"weight": 0.0}, {"weight": "0"}, {"train": False}, {"training": False}, {"loss": False},
+    {"loss": 0}, {"loss_scale": 0.0}, {"loss_weight": 0}, {"trainable": False},
+    {"masked": True}, {"mask": 1}, {"train": "false"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("mark", LEFT_OUT)
+@pytest.mark.parametrize("make", [chat, sharegpt])
+def test_an_answer_out_of_the_loss_is_read_and_not_learnt(mark, make):
+    one, two, three, four = make(*QAQA)
+    assert read({"conversations": [one, {**two, **mark}, three, four]}).untrained == {1}
+    assert read({"conversations": [{**one, **mark}, two, three, {**four, **mark}]}).untrained == {3}
+    drop = read({"conversations": [one, {**two, **mark}]})
+    assert (drop.reason, drop.row) == ("no-trained-turn", 0)
+
+
+@pytest.mark.parametrize("mark", [{"weight": 0}, {"train": False}, {"loss": False}, {"weight": "0"}, {"training": 0}])
+def test_a_row_out_of_the_loss_is_dropped(mark):
+    assert read({"instruction": "q", "output": "a", **mark}).reason == "no-trained-turn"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [{"weight": 0.5}, {"weight": 2}, {"loss": "some"}, {"weight": 1, "train": False},
+     {"train_detail": [{"train": False}]}, {"loss_mask": [0, 1]}],
+)  # fmt: skip
+def test_what_is_partly_in_the_loss_drops_the_row(mark):
+    assert read({"messages": [*chat(QA[0]), {**chat(QA[1])[0], **mark}]}).reason == "unsupported-weight"
+
+
+def test_a_rows_weight_has_to_be_yes_or_no_and_other_names_may_mean_anything():
+    assert read({"question": "q", "answer": "a", "weight": 0.5}).reason == "unsupported-weight"
+    assert read({"question": "q", "answer": "a", "mask": "Assistant"}).reason == "unsupported-weight"
+    kept = read({"question": "q", "answer": "a", "weight": 1, "mask": "User", "loss": 0.7, "train": "split"})
+    assert kept.untrained == frozenset()
+    assert kept.unread == ("loss", "train")
+
+
+def test_an_answer_before_any_question_is_not_learnt():
+    greeted = read({"messages": chat(("assistant", "hello"), *QA)})
+    assert greeted.untrained == {0}
+    assert greeted.remarks == ("no-question",)
+    for known, raw in [
+        (None, {"messages": chat(("system", "s"), QA[1])}),
+        (None, {"conversations": sharegpt(("gpt", "a"))}),
+        ("chosen", {"chosen": "a", "rejected": "b"}),
+        ("chosen", {"system": "s", "chosen": chat(QA[1]), "rejected": chat(QA[1])}),
+        ("prompt/completion", {"prompt": chat(("system", "s")), "completion": "a"}),
+        ("alpaca", {"instruction": None, "input": float("nan"), "output": "a"}),
+    ]:
+        drop = read(raw, known)
+        assert isinstance(drop, Drop), raw
+        assert drop.reason == "missing-field", raw
+
+
+# ---- what nobody reads
+
+
+def test_fields_that_nobody_read_are_named_and_those_that_say_nothing_are_not():
+    turn = {**chat(QA[0])[0], "date": "x", "images": [], "name": "Ann"}
+    raw = {
+        "messages": [turn, *chat(QA[1])],
+        "id": 3,
+        "source": "s",
+        "tags": [],
+        "extra": {"a": None},
+        "note": float("nan"),
+    }
+    given = read(raw)
+    assert given.unread == ("id",)
+    assert given.unread_of_turns == ("date",)
+    assert read({"messages": chat(*SQA), "system": "other"}).unread == ("system",)
+    assert read({"messages": chat(*SQA), "system": " s"}).unread == ()
+    assert read({"question": "q", "answer": "a", "rejected": ["x"]}, "question/answer").unread == ("rejected",)
+    part = {"type": "text", "text": "q", "image_url": None, "cache_control": {"type": "brief"}}
+    assert read({"messages": [{"role": "user", "content": [part]}, *chat(QA[1])]}).unread_of_turns == (
+        "content.cache_control",
+    )
+    call = {**CALL, "index": 0, "function": {**CALL["function"], "strict": True}}
+    assert read({"messages": [*chat(QA[0]), {**CALLED, "tool_calls": [call]}]}).unread_of_turns == (
+        "tool_calls.index",
+        "tool_calls.strict",
+    )
+    assert read({"messages": [{**chat(QA[0])[0], "weight": 1}, *chat(QA[1])]}).unread_of_turns == ("weight",)
+
+
 IMAGE = [{"type": "image_url", "image_url": "x"}, {"type": "text", "text": "q"}]
 DROPS = [
     ("empty-turn", {"question": "q", "answer": ""}),
@@ -138,7 +349,7 @@ DROPS = [
     ("consecutive-turns", {"messages": chat(*QA, QA[1])}),
     ("content-not-text", {"messages": [{"role": "user", "content": IMAGE}, *chat(QA[1])]}),
     ("content-not-text", {"messages": [{"role": "user", "content": {"text": "q"}}, *chat(QA[1])]}),
-    ("content-not-text", {"question": "q", "answer": ["a"], "x": 1}),
+    ("not-a-turn", {"question": "q", "answer": ["a"]}),
     ("content-not-text", {"question": "q", "answer": True}),
     ("missing-field", {"messages": [{"role": "user", "content": "q"}, {"content": "a"}]}),
     ("not-a-turn", {"messages": [{"role": "user", "content": "q"}, "a"]}),
@@ -148,19 +359,51 @@ DROPS = [
     ("not-unicode", {"messages": [{**chat(QA[0])[0], "name": "\udfff"}, *chat(QA[1])]}),
     ("not-unicode", {"question": "q", "answer": "a", "source": "\ud800"}),
     ("broken-tool-call", {"messages": [*chat(QA[0]), {"role": "assistant", "content": "", "tool_calls": [1]}]}),
+    (
+        "broken-tool-call",
+        {"messages": [*chat(QA[0]), {**CALLED, "tool_calls": [{"name": "f", "arguments": "{'a': 1}"}]}]},
+    ),
+    ("broken-tool-call", {"messages": [*chat(QA[0]), {**CALLED, "tool_calls": [{"name": "f", "arguments": "[1]"}]}]}),
+    ("broken-tool-call", {"messages": [*chat(QA[0]), {"role": "assistant", "function_calls": "f(x=1)"}]}),
+    ("conflicting-fields", {"messages": [*chat(QA[0]), {**CALLED, "function_call": {"name": "other"}}]}),
+    ("conflicting-fields", {"messages": [*chat(QA[0]), {**chat(QA[1])[0], "thinking": "x", "reasoning": "y"}]}),
+    ("conflicting-fields", {"messages": chat(*QA), "tools": [{"name": "f"}], "functions": [{"name": "g"}]}),
+    ("missing-field", {"question": "q", "answer": float("nan"), "x": 1}),
+    ("content-not-text", {"question": "q", "answer": float("inf")}),
+    ("content-not-text", {"question": "q", "answer": 2.0**60}),
+    ("content-not-text", {"messages": chat(*QA), "images": ["a.jpg"]}),
+    ("content-not-text", {"question": "q", "answer": "a", "image": {"bytes": b"x", "path": None}}),
+    ("content-not-text", {"instruction": "q", "output": "a", "audio_path": "a.wav"}),
+    ("content-not-text", {"conversations": sharegpt(("human", "q"), ("gpt", "a")), "videos": ["v.mp4"]}),
+    ("content-not-text", {"messages": [{**chat(QA[0])[0], "images": ["x"]}, *chat(QA[1])]}),
+    ("content-not-text", {"messages": [{"role": "user", "content": [{"text": "q"}, {"image": "x"}]}, *chat(QA[1])]}),
+    ("content-not-text", {"messages": [{"role": "user", "content": [{"text": "q", "image": "x"}]}, *chat(QA[1])]}),
+    ("content-not-text", {"messages": [{"role": "user", "content": [{"type": "image"}]}, *chat(QA[1])]}),
+    (
+        "content-not-text",
+        {"messages": [{"role": "user", "content": [{"type": "thinking", "thinking": "x"}]}, *chat(QA[1])]},
+    ),
+    ("bad-answer", {"prompt": "q", "completion": "a", "label": False}),
+    ("bad-answer", {"messages": chat(*QA), "kto_tag": False}),
 ]
 
 
 @pytest.mark.parametrize(("reason", "raw"), DROPS)
 def test_a_faulty_row_is_dropped_with_its_reason(reason, raw):
-    if reason == "content-not-text" and "x" in raw:
-        drop = read(raw, override="question/answer")
-        assert isinstance(drop, Drop)
-        return
-    drop = read(raw)
+    drop = read(raw, override="question/answer" if "x" in raw else None)
     assert isinstance(drop, Drop)
     assert (drop.row, drop.reason) == (0, reason)
     assert drop.detail
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [{"images": []}, {"image": None}, {"image": {"bytes": None, "path": None}}, {"audio": ""}, {"videos": [None]},
+     {"image_count": 2}, {"speech": "a text"}, {"label": True}, {"label": 0}, {"rejected": None}, {"rejected": []},
+     {"score_rejected": 0.2}],
+)  # fmt: skip
+def test_columns_that_hold_nothing_of_another_kind_change_nothing(nothing):
+    assert turns({"messages": chat(*QA), **nothing}) == QA
 
 
 @pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
@@ -227,6 +470,22 @@ def test_preference_pairs_are_refused_unless_their_chosen_answers_are_asked_for(
     with pytest.raises(InputError, match=r"preference pairs.*not supported yet.*'chosen'"):
         detect_format(rows(pair))
     assert turns(pair, override="chosen") == QA
+    assert turns({**pair, "system": "s"}, override="chosen") == SQA
+    assert turns({"question": "q", "system_prompt": "s", "chosen": "a", "rejected": "b"}, override="chosen") == SQA
+    put = {"instruction": "q", "input": "i", "chosen": "a", "rejected": "b"}
+    assert turns(put, override="chosen") == [("user", "q\ni"), QA[1]]
+    side = sharegpt(("gpt", "a"))[0]
+    listed = {"conversations": sharegpt(("human", "q")), "chosen": side, "rejected": side}
+    assert turns(listed, override="chosen") == QA
     assert turns({"chosen": chat(*QA), "rejected": chat(*QA)}, override="chosen") == QA
     assert turns({"prompt": chat(QA[0]), "chosen": chat(QA[1]), "rejected": chat(QA[1])}, override="chosen") == QA
     assert turns({"prompt": "q", "chosen": chat(*QA), "rejected": chat(*QA)}, override="chosen") == QA
+
+
+@pytest.mark.parametrize("rejected", ["rejected", "rejected_response", "rejected_messages"])
+def test_pairs_beside_the_fields_of_another_format_are_refused_until_one_is_named(rejected):
+    raw = {"messages": chat(*QA), "prompt": "x", "chosen": "y", rejected: ["z"]}
+    with pytest.raises(InputError, match=rf"file.jsonl:1: .*'{rejected}'.*preference pairs.*--format messages"):
+        detect_format([row(raw)])
+    assert turns(raw, override="messages") == QA
+    assert read(raw, override="messages").unread == ("prompt", "chosen", rejected)

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.formats.base import Format, RowError
+from spice_select.data.frames import Span
+from spice_select.data.notes import Notes
 from spice_select.data.records import Conversation, Drop, Example, Row
 from spice_select.data.spans import Located, SpanFinder
 from spice_select.data.template import ChatTemplate
@@ -68,7 +70,7 @@ class Encoder:
             if isinstance(item, RowError):
                 results.append(item.drop(row.number))
             else:
-                results.append(self._example(conversation, *next(masked)))
+                results.append(self._example(conversation, item, *next(masked)))
         return results
 
     def _masked(self, found: Sequence[Located]) -> list[tuple[NDArray[np.int32], NDArray[np.bool_]]]:
@@ -81,6 +83,10 @@ class Encoder:
         ]
         if self._template.marked:
             masked = self._with_marks(found, masked)
+        for item, (_, supervised), encoding in zip(found, masked, encodings, strict=True):
+            if item.untrained:
+                left_out = tuple(item.spans[place] for place in item.untrained)
+                supervised &= ~_within(item.text, left_out, encoding.offsets)
         return [self._without_second_bos(*pair) for pair in masked]
 
     def _encodings(self, texts: list[str]) -> list[Any]:
@@ -107,7 +113,7 @@ class Encoder:
         return (ids[1:], supervised[1:]) if doubled else (ids, supervised)
 
     def _example(
-        self, conversation: Conversation, ids: NDArray[np.int32], supervised: NDArray[np.bool_]
+        self, conversation: Conversation, located: Located, ids: NDArray[np.int32], supervised: NDArray[np.bool_]
     ) -> Example | Drop:
         row = conversation.row
         supervised[:1] = False
@@ -125,19 +131,24 @@ class Encoder:
             source=conversation.source,
             content_hash=row.content_hash,
             truncated=len(ids) - length,
+            remarks=located.remarks,
         )
 
 
 def mask_of(located: Located, offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-    """Which tokens are supervised, given their character offsets in ``located.text``. bool ``[tokens]``."""
+    """Which tokens are of an answer, given their character offsets in ``located.text``. bool ``[tokens]``."""
+    return _within(located.text, located.spans, offsets)
+
+
+def _within(text: str, spans: Sequence[Span], offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
     mask = np.zeros(len(offsets), dtype=np.bool_)
     if not offsets:
         return mask
     flat = np.fromiter(chain.from_iterable(offsets), dtype=np.int64, count=2 * len(offsets))  # 3x np.array's speed
     begins, ends = flat[::2], flat[1::2]
-    for begin, end in located.spans:
+    for begin, end in spans:
         first = begin
-        while first > 0 and located.text[first - 1] == " ":
+        while first > 0 and text[first - 1] == " ":
             first -= 1
         mask |= (begins >= first) & (begins < end) & (ends > begin)
     return mask
@@ -178,10 +189,12 @@ class Encoded:
     Attributes:
         examples: the usable rows, in the order of the corpus.
         drops: the others, each with its reason, in the order of the corpus.
+        notes: what a person should know of how the rows that are used were read and shown, in sentences with counts.
     """
 
     examples: list[Example]
     drops: list[Drop]
+    notes: tuple[str, ...] = ()
 
     @property
     def truncated(self) -> int:
@@ -208,8 +221,17 @@ def encode_rows(rows: Sequence[Row], format: Format, encoder: Encoder, progress:
     Raises:
         InputError: not a single row can be used; the message counts the reasons.
     """
+    everything = encode_some(rows, format, encoder, progress)
+    if not everything.examples:
+        raise InputError(_all_dropped(rows, everything))
+    return everything
+
+
+def encode_some(rows: Sequence[Row], format: Format, encoder: Encoder, progress: Progress | None = None) -> Encoded:
+    """As `encode_rows`, for rows of which none may be usable."""
     examples: list[Example] = []
     drops: list[Drop] = []
+    notes = Notes()
     for start in range(0, len(rows), _CHUNK):
         chunk = [format.read(row) for row in rows[start : start + _CHUNK]]
         encoded = iter(encoder.encode_many([item for item in chunk if isinstance(item, Conversation)]))
@@ -217,14 +239,12 @@ def encode_rows(rows: Sequence[Row], format: Format, encoder: Encoder, progress:
             result = item if isinstance(item, Drop) else next(encoded)
             if isinstance(result, Drop):
                 drops.append(result)
-            else:
+            elif isinstance(item, Conversation):
                 examples.append(result)
+                notes.count(item, result)
         if progress is not None:
             progress(min(start + _CHUNK, len(rows)), len(rows))
-    everything = Encoded(examples=examples, drops=drops)
-    if not examples:
-        raise InputError(_all_dropped(rows, everything))
-    return everything
+    return Encoded(examples=examples, drops=drops, notes=notes.sentences())
 
 
 def _all_dropped(rows: Sequence[Row], encoded: Encoded) -> str:

@@ -23,6 +23,11 @@ def sentinel(core: int) -> str:
     return f"Zq{core}xSentinelqZ"
 
 
+def sentinels_in(text: str) -> list[str]:
+    """The stand-ins in a text, in order."""
+    return [match[0] for match in _SENTINEL.finditer(text)]
+
+
 def skeleton(messages: Messages) -> tuple[Skeleton, tuple[str, ...]]:
     """The conversation with sentinels for its cores, and the cores.
 
@@ -88,6 +93,14 @@ def places(text: str, turns: Skeleton) -> tuple[Place, ...]:
     return found
 
 
+def remarks_on(found: Sequence[Place], turns: Skeleton) -> tuple[str, ...]:
+    """What was done to a conversation whose every turn is shown: reasoning left out, turns in another order."""
+    shown = {place.core for place in found}
+    cut = sum(any(core not in shown for core in _cores_of(fields)) for fields in turns)
+    order = [place.turn for place in found]
+    return ("reasoning-cut",) * cut + (("turns-moved",) if order != sorted(order) else ())
+
+
 def _cores_of(fields: tuple[str, str, str | None]) -> Iterator[int]:
     for field in fields[1:]:
         for match in _SENTINEL.finditer(field or ""):
@@ -101,12 +114,14 @@ class Frame:
     Attributes:
         pieces: the literal texts.
         cores: which core stands in each gap between the pieces.
-        marks: begin and end of each supervised span, each as (piece, offset in the piece).
+        marks: begin and end of each answer, each as (piece, offset in the piece).
+        remarks: what the template does to such a conversation, as names known to `spice_select.data.notes`.
     """
 
     pieces: tuple[str, ...]
     cores: tuple[int, ...]
     marks: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
+    remarks: tuple[str, ...] = ()
 
     def fill(self, texts: Sequence[str]) -> tuple[str, tuple[Span, ...]]:
         """The whole text, and the supervised spans in it, for the texts of the cores."""

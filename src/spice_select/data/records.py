@@ -54,6 +54,9 @@ class Conversation:
         tools: the JSON schemas of the tools the assistant may call, for templates that show them.
         untrained: positions in `messages` of the assistant's turns that the row itself takes out of the loss
             (``weight: 0``, ``train: false``, ``loss: false``): they are read, not learnt.
+        unread: fields of the row that hold something and that nobody read.
+        unread_of_turns: the same of its turns, one entry for each turn and field.
+        remarks: what was noticed in reading, each a name known to `spice_select.data.notes`, once for each turn.
     """
 
     row: Row
@@ -61,6 +64,9 @@ class Conversation:
     source: str
     tools: tuple[dict[str, Any], ...] = ()
     untrained: frozenset[int] = frozenset()
+    unread: tuple[str, ...] = ()
+    unread_of_turns: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class Example:
         source: the group of the row.
         content_hash: the row's hash.
         truncated: how many tokens were cut off at the end.
+        remarks: what the chat template did to it, each a name known to `spice_select.data.notes`, once for each turn.
     """
 
     row: int
@@ -83,6 +90,7 @@ class Example:
     source: str
     content_hash: str
     truncated: int = 0
+    remarks: tuple[str, ...] = ()
 
     @property
     def num_tokens(self) -> int:

@@ -10,27 +10,47 @@ itself is rendered prefix by prefix, or dropped with a reason. No row is masked 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from spice_select.data.disguise import parts_left_out
 from spice_select.data.formats.base import RowError
-from spice_select.data.frames import Frame, Place, Skeleton, Span, places, restored, sentinel, skeleton
+from spice_select.data.frames import (
+    Frame,
+    Place,
+    Skeleton,
+    Span,
+    places,
+    remarks_on,
+    restored,
+    sentinel,
+    skeleton,
+)
 from spice_select.data.records import Conversation
 from spice_select.data.template import ChatTemplate, Messages
 from spice_select.errors import InputError
 
 _MAX_FRAMES = 4096
+_OPEN_TAG = re.compile(r"[<\[][^<>\[\]]*$")
 _EXCHANGE: Skeleton = (("user", sentinel(0), None), ("assistant", sentinel(1), None))
 _TWO_EXCHANGES: Skeleton = (*_EXCHANGE, ("user", sentinel(2), None), ("assistant", sentinel(3), None))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Located:
-    """A rendered conversation and the characters in it that are trained on, in order."""
+    """A rendered conversation and the characters in it that the assistant wrote, in order.
+
+    Attributes:
+        spans: begin and end of each answer.
+        untrained: which of the spans are not trained on.
+        remarks: what the template did to the conversation, as names known to `spice_select.data.notes`.
+    """
 
     messages: tuple[dict[str, Any], ...]
     text: str
     spans: tuple[Span, ...]
+    untrained: frozenset[int] = frozenset()
+    remarks: tuple[str, ...] = field(default=(), compare=False)
 
 
 class SpanFinder:
@@ -78,22 +98,32 @@ class SpanFinder:
         prepared = [self._template.prepare(conversation.messages) for conversation in conversations]
         simple = [i for i, c in enumerate(conversations) if not c.tools and _only_texts(prepared[i])]
         rendered = dict(zip(simple, self._template.render_many([prepared[i] for i in simple]), strict=True))
-        return [self._locate(prepared[i], c.tools, rendered.get(i)) for i, c in enumerate(conversations)]
+        return [self._locate(prepared[i], c, rendered.get(i)) for i, c in enumerate(conversations)]
 
     def _locate(
-        self, messages: tuple[dict[str, Any], ...], tools: Messages, text: str | RowError | None
+        self, messages: tuple[dict[str, Any], ...], conversation: Conversation, text: str | RowError | None
     ) -> Located | RowError:
         if isinstance(text, RowError):
             return text
+        untrained = _untrained_answers(conversation)
+        moved = self._moves_system(conversation.messages)
         try:
             if text is not None:
                 turns, cores = skeleton(messages)
-                filled, spans = self._frame(turns).fill(cores)
+                frame = self._frame(turns)
+                filled, spans = frame.fill(cores)
                 if filled == text:
-                    return Located(messages=messages, text=text, spans=spans)
-            return self._by_prefixes(messages, tools)
+                    return Located(messages, text, spans, untrained, (*moved, *frame.remarks))
+            located = self._by_prefixes(messages, conversation.tools, untrained)
+            return replace(located, remarks=(*moved, *located.remarks))
         except RowError as fault:
             return fault
+
+    def _moves_system(self, messages: Messages) -> tuple[str, ...]:
+        """A remark if a system turn that does not begin the conversation is put in front of it."""
+        begun = next((turn for turn, message in enumerate(messages) if message["role"] != "system"), 0)
+        later = any(message["role"] == "system" and message["content"].strip() for message in messages[begun:])
+        return ("turns-moved",) if later and not self._template.takes_system else ()
 
     # ---- by the frame
 
@@ -120,7 +150,8 @@ class SpanFinder:
         pieces = tuple(text[end:begin] for end, begin in zip(ends, begins, strict=True))
         assistant = [turn for turn, message in enumerate(messages) if message["role"] == "assistant"]
         marks = tuple(self._mark(messages, turn, found, pieces) for turn in assistant)
-        return Frame(pieces=pieces, cores=tuple(place.core for place in found), marks=marks)
+        cores = tuple(place.core for place in found)
+        return Frame(pieces=pieces, cores=cores, marks=marks, remarks=remarks_on(found, turns))
 
     def _mark(
         self, messages: list[dict[str, Any]], turn: int, found: tuple[Place, ...], pieces: tuple[str, ...]
@@ -158,18 +189,47 @@ class SpanFinder:
 
     # ---- by the row's own prefixes: tool calls, and templates that look into the texts
 
-    def _by_prefixes(self, messages: tuple[dict[str, Any], ...], tools: Messages) -> Located:
+    def _by_prefixes(
+        self, messages: tuple[dict[str, Any], ...], tools: Messages, untrained: frozenset[int] = frozenset()
+    ) -> Located:
         text = self._template.render(messages, tools)
-        spans = []
+        spans: list[Span] = []
+        left_out: set[int] = set()
+        answers = -1
         for turn, message in enumerate(messages):
             if message["role"] == "assistant":
-                begin, end = self._span(messages, turn, tools, text)
-                self._refuse_unshown(message, turn, text[begin:end].removesuffix(self.end_of_turn))
-                spans.append((begin, end))
+                answers += 1
+                span = self._span_or_none(messages, turn, tools, text, needed=answers not in untrained)
+                if span is None:
+                    continue
+                self._refuse_unshown(message, turn, text[span[0] : span[1]].removesuffix(self.end_of_turn))
+                if answers in untrained:
+                    left_out.add(len(spans))
+                spans.append(span)
             elif message["role"] == "tool":
                 until, through = (self._template.render(messages[:n], tools) for n in (turn, turn + 1))
                 self._refuse_unshown(message, turn, "" if until == through else through)
-        return Located(messages=messages, text=text, spans=tuple(spans))
+        remarks = (*parts_left_out(self._template, messages, tools, untrained), *self._unshown(messages, tools, text))
+        return Located(messages, text, tuple(spans), frozenset(left_out), remarks)
+
+    def _span_or_none(
+        self, messages: tuple[dict[str, Any], ...], turn: int, tools: Messages, text: str, *, needed: bool
+    ) -> Span | None:
+        """The span of an answer; None where it cannot be told and need not be, since it is not trained on."""
+        try:
+            return self._span(messages, turn, tools, text)
+        except RowError:
+            if needed:
+                raise
+            return None
+
+    def _unshown(self, messages: Messages, tools: Messages, text: str) -> list[str]:
+        """Remarks for what stands beside the turns and is not in the text: tools, and names of speakers."""
+        others = [message for message in messages if message["role"] != "tool" and message.get("name")]
+        remarks = ["names-hidden" for message in others if message["name"] not in text]
+        if tools and self._template.render(messages) == text:
+            remarks.append("tools-hidden")
+        return remarks
 
     def _refuse_unshown(self, message: dict[str, Any], turn: int, shown: str) -> None:
         """Many templates leave tool calls and results out without a word; nothing may be trained on what is left."""
@@ -199,10 +259,28 @@ class SpanFinder:
         if not self._honours_generation_prompt:
             prompt += self._header
         if not text.startswith(prompt):
-            raise _rewritten(len(earlier))
+            return self._shared_header(earlier, tools, prompt, text)
         begin = len(prompt)
         # after a tool's result some templates leave the header out of the prompt, and show it all the same
         return begin + len(self._prompt_header) if text.startswith(self._prompt_header, begin) else begin
+
+    def _shared_header(self, earlier: tuple[dict[str, Any], ...], tools: Messages, prompt: str, text: str) -> int:
+        """Where an answer begins whose header goes another way than the prompt's: where the two part.
+
+        Prompts that open a block of reasoning do so where the answer shows none. A tag that both begin is the answer's.
+        """
+        bare = self._template.render(earlier, tools)
+        shared = _common_prefix(prompt, text)
+        if not (text.startswith(bare) and prompt.startswith(bare) and prompt[len(bare) : shared].strip()):
+            raise _rewritten(len(earlier))
+        begun = _OPEN_TAG.search(text, len(bare), shared)
+        return begun.start() if begun else shared
+
+
+def _untrained_answers(conversation: Conversation) -> frozenset[int]:
+    """Which of a conversation's answers, counted from 0, are not trained on."""
+    answers = [turn for turn, message in enumerate(conversation.messages) if message["role"] == "assistant"]
+    return frozenset(number for number, turn in enumerate(answers) if turn in conversation.untrained)
 
 
 def _any_of(tokens: Sequence[str]) -> re.Pattern[str] | None:

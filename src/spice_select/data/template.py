@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jinja2
@@ -33,6 +34,48 @@ _GENERATION_MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _REFUSALS = (jinja2.exceptions.TemplateError, TypeError, ValueError, KeyError, AttributeError, IndexError)
 _FIXED_DATE = "26 Jul 2024"
 
+REASONING_FIELDS = ("reasoning_content", "thinking", "reasoning")
+"""What templates call the reasoning before an answer, the normal form first."""
+
+_QUESTION = {"role": "user", "content": "question"}
+_CALL_PARTS = ("nAmEpRoBe", "kEyPrObE", "vAlUePrObE")
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a template wants the answers of a conversation that is in the normal form.
+
+    Attributes:
+        reasoning: the field it reads the reasoning from.
+        text_arguments: whether it wants the arguments of tool calls as JSON text (DeepSeek), not as objects.
+        null_content: whether it wants null where nothing is said beside a call (DeepSeek), not "".
+    """
+
+    reasoning: str = REASONING_FIELDS[0]
+    text_arguments: bool = False
+    null_content: bool = False
+
+    def take(self, messages: Messages) -> list[dict[str, Any]]:
+        """The messages as the template wants them; those that stay as they are, are not copied."""
+        return [self._turn(message) for message in messages]
+
+    def _turn(self, message: dict[str, Any]) -> dict[str, Any]:
+        if "reasoning_content" in message and self.reasoning != "reasoning_content":
+            renamed = {"reasoning_content": self.reasoning}
+            message = {renamed.get(name, name): value for name, value in message.items()}
+        if message.get("tool_calls") and (self.text_arguments or self.null_content):
+            calls = [self._call(call) for call in message["tool_calls"]] if self.text_arguments else None
+            content = None if self.null_content and not message["content"] else message["content"]
+            message = {**message, "content": content, "tool_calls": calls or message["tool_calls"]}
+        return message
+
+    def _call(self, call: dict[str, Any]) -> dict[str, Any]:
+        function = call.get("function")
+        if not isinstance(function, dict) or not isinstance(function.get("arguments"), dict):
+            return call
+        text = json.dumps(function["arguments"], ensure_ascii=False)
+        return {**call, "function": {**function, "arguments": text}}
+
 
 class ChatTemplate:
     """Renders conversations with a tokenizer's chat template, or with `FALLBACK_TEMPLATE` where it has none.
@@ -42,7 +85,12 @@ class ChatTemplate:
         hash: SHA-256 (hex) of `text`.
         fallback: the name of the fallback where it is used, else None.
         marked: whether the template marks the assistant's parts with ``{% generation %}``.
+        manner: how it wants reasoning and tool calls; `Manner.take` gives messages to it as `render` does.
         takes_system: whether it shows system turns; where it does not, they go in front of the first user turn.
+
+    Conversations come in one normal form: reasoning in ``reasoning_content``, arguments of tool calls as objects. What
+    the template reads instead (another field, arguments as JSON text, null for the text beside a call) is found out
+    once by showing it a call and a thought, and it is given that.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -55,19 +103,21 @@ class ChatTemplate:
         self.marked = _GENERATION_MARKS.search(self.text) is not None
         # templates that show today's date would make two runs of the same corpus differ
         self._fixed = {"date_string": _FIXED_DATE} if "date_string" in self.text else {}
+        self.manner = Manner()
         self.takes_system = self._shows_system_turns()
+        self.manner = self._learn_its_manner()
 
     def render(self, messages: Messages, tools: Messages = (), *, generation_prompt: bool = False) -> str:
         """The text of one conversation; a `RowError` ``template-refuses`` with the template's own words."""
         try:
-            return self._apply(list(messages), tools, generation_prompt)
+            return self._apply(self.manner.take(messages), tools, generation_prompt)
         except _REFUSALS as error:
             raise RowError("template-refuses", f"the chat template refuses the conversation: {error}") from error
 
     def render_many(self, conversations: Sequence[Messages]) -> list[str | RowError]:
         """Many conversations without tools at once; those the template refuses come back as their fault."""
         try:
-            return list(self._apply([list(messages) for messages in conversations], (), False))
+            return list(self._apply([self.manner.take(messages) for messages in conversations], (), False))
         except _REFUSALS:
             return [self._render_or_fault(messages) for messages in conversations]
 
@@ -85,7 +135,7 @@ class ChatTemplate:
     def marked_tokens(self, conversations: Sequence[Messages]) -> tuple[list[list[int]], list[list[int]]]:
         """Token ids and the 0/1 mask of the template's own ``{% generation %}`` marks. Only if `marked`."""
         encoded = self._tokenizer.apply_chat_template(
-            [list(messages) for messages in conversations],
+            [self.manner.take(messages) for messages in conversations],
             chat_template=self._override,
             return_dict=True,
             return_assistant_tokens_mask=True,
@@ -121,6 +171,30 @@ class ChatTemplate:
             ) from fault
         rendered = self._render_or_fault([{"role": "system", "content": "sYsTeMpRoBe"}, *exchange])
         return isinstance(rendered, str) and "sYsTeMpRoBe" in rendered
+
+    def _learn_its_manner(self) -> Manner:
+        """How it wants reasoning and tool calls: the first manner that it shows, the normal form if it shows none."""
+        field = next((f for f in REASONING_FIELDS if self._shows_thought(f)), REASONING_FIELDS[0])
+        manners = [Manner(field, text, null) for text in (False, True) for null in (False, True)]
+        return next((manner for manner in manners if self._shows_call(manner)), manners[0])
+
+    def _shows_thought(self, field: str) -> bool:
+        answer = {"role": "assistant", "content": "answer", "reasoning_content": "tHoUgHtPrObE"}
+        return "tHoUgHtPrObE" in self._probe(Manner(field), [_QUESTION, answer])
+
+    def _shows_call(self, manner: Manner) -> bool:
+        function = {"name": "nAmEpRoBe", "arguments": {"kEyPrObE": "vAlUePrObE"}}
+        call = {"type": "function", "id": "callprobe", "function": function}
+        shown = self._probe(manner, [_QUESTION, {"role": "assistant", "content": "", "tool_calls": [call]}])
+        # JSON in JSON has its quotes escaped; an object that is printed, not dumped, has Python's
+        broken = ('\\"kEyPrObE', "'kEyPrObE", "\\u0022kEyPrObE")
+        return all(part in shown for part in _CALL_PARTS) and not any(mark in shown for mark in broken)
+
+    def _probe(self, manner: Manner, messages: Messages) -> str:
+        try:
+            return str(self._apply(manner.take(messages), (), False))
+        except _REFUSALS:
+            return ""
 
 
 def _fallback_for(tokenizer: Any) -> str:

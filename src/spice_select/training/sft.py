@@ -108,6 +108,8 @@ def _encode(run: Run, arm: Arm, target: Target, settings: TrainSettings, progres
     for note in [*encoder.notes, *([warning] if warning else [])]:
         progress.note(note)
     encoded = encode_arm(run, arm.rows, encoder, progress, arm.name)
+    for note in encoded.notes:
+        progress.note(note)
     chosen = len(encoded.examples)
     if arm.name != "selected" and settings.match == "steps" and settings.max_steps is None:
         picked = read_arm(run, "selected", seed=settings.seed, allow_network=False)

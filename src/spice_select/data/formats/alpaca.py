@@ -1,10 +1,13 @@
 """Alpaca: ``instruction``, ``input``, ``output``, and at times ``system`` and ``history``."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError, optional_text, present, required_text
-from spice_select.data.formats.turns import conversation, text_of
+from spice_select.data.formats.content import reasoning_column, text_of
+from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turns import Turn, conversation
 from spice_select.data.records import Conversation, Drop, Row
 
 
@@ -20,23 +23,41 @@ class Alpaca:
         return present(raw, "instruction", "output")
 
     def read(self, row: Row) -> Conversation | Drop:
+        fields = Fields(row.raw)
         try:
-            return conversation(row, _messages(row.raw))
+            return conversation(row, fields, _turns(fields))
         except RowError as fault:
             return fault.drop(row.number)
 
 
-def _messages(raw: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    if system := optional_text(raw, "system"):
-        yield {"role": "system", "content": system}
-    history = raw.get("history") or ()
+def _turns(fields: Fields) -> Iterator[Turn]:
+    yield from history_of(fields)
+    yield Turn(role="user", text=instruction_of(fields))
+    yield Turn(role="assistant", text=required_text(fields, "output"), reasoning=reasoning_column(fields))
+
+
+def instruction_of(fields: Fields) -> str:
+    """The instruction, with the input below it where there is one."""
+    parts = (required_text(fields, "instruction"), optional_text(fields, "input"))
+    return "\n".join(part for part in parts if part)
+
+
+def history_of(fields: Fields) -> Iterator[Turn]:
+    """The exchanges before the last one, from a list of pairs or its JSON text."""
+    history = fields.get("history") or ()
+    if isinstance(history, str):
+        history = _parsed(history)
     if not isinstance(history, list | tuple):
         raise RowError("broken-history", f"'history' is of type {type(history).__name__}, not a list of pairs")
     for number, pair in enumerate(history, start=1):
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise RowError("broken-history", f"entry {number} of 'history' is not a pair of question and answer")
-        yield {"role": "user", "content": text_of(pair[0], number)}
-        yield {"role": "assistant", "content": text_of(pair[1], number)}
-    parts = (required_text(raw, "instruction"), optional_text(raw, "input"))
-    yield {"role": "user", "content": "\n".join(part for part in parts if part)}
-    yield {"role": "assistant", "content": required_text(raw, "output")}
+        yield Turn(role="user", text=text_of(pair[0], number))
+        yield Turn(role="assistant", text=text_of(pair[1], number))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text) if text.strip() else ()
+    except ValueError:
+        return text

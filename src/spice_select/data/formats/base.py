@@ -1,9 +1,10 @@
 """The port of a format, and the faults of a single row."""
 
-import json
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from spice_select.data.formats.fields import Fields, absent
 from spice_select.data.records import Conversation, Drop, Row
 
 
@@ -22,7 +23,10 @@ class Format(Protocol):
         """Whether a row has the fields of this format (null fields count as absent)."""
 
     def read(self, row: Row) -> Conversation | Drop:
-        """The row as a conversation, or the reason why it is left out. Never raises for a faulty row."""
+        """The row as a conversation, or the reason why it is left out. Never raises for a faulty row.
+
+        This is the one way from a raw row to turns: the selection, the trainings and the exports all take it.
+        """
 
 
 class RowError(Exception):
@@ -38,23 +42,38 @@ class RowError(Exception):
 
 
 def present(raw: Mapping[str, Any], *fields: str) -> bool:
-    """Whether all fields are there and not null."""
-    return all(raw.get(field) is not None for field in fields)
+    """Whether all fields are there and neither null nor NaN."""
+    return all(not absent(raw.get(field)) for field in fields)
 
 
 def required_text(raw: Mapping[str, Any], field: str) -> str:
     """A field that has to be a string (a number counts as its digits), else a `RowError`."""
     value = raw.get(field)
-    if value is None:
+    if absent(value):
         raise RowError("missing-field", f"the field {field!r} is missing")
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    if isinstance(value, float):
+        return _digits(value, raw, field)
+    if isinstance(value, bool) or not isinstance(value, str | int):
         raise RowError("content-not-text", f"the field {field!r} is of type {type(value).__name__}, not a string")
     return str(value)
 
 
+def _digits(value: float, raw: Mapping[str, Any], field: str) -> str:
+    """A float as text. Whole numbers lose their ``.0``: a table keeps whole numbers as floats once one is missing."""
+    if math.isinf(value):
+        raise RowError("content-not-text", f"the field {field!r} holds an infinite number")
+    if not value.is_integer():
+        return str(value)
+    if abs(value) > 2**53:
+        raise RowError("content-not-text", f"the field {field!r} holds {value}, whose digits a float does not keep")
+    if isinstance(raw, Fields):
+        raw.remarks.append("whole-numbers")
+    return str(int(value))
+
+
 def optional_text(raw: Mapping[str, Any], field: str) -> str:
     """As `required_text`, with "" where the field is missing."""
-    return required_text(raw, field) if present(raw, field) else ""
+    return "" if absent(raw.get(field)) else required_text(raw, field)
 
 
 def source_of(raw: Mapping[str, Any]) -> str:
@@ -64,22 +83,3 @@ def source_of(raw: Mapping[str, Any]) -> str:
         if isinstance(value, str) and value:
             return value
     return ""
-
-
-def tools_of(raw: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """The row's ``tools``: a list of JSON schemas, or the same as a JSON string; a `RowError` if it is neither."""
-    value = raw.get("tools")
-    if isinstance(value, str):
-        value = _json(value) if value.strip() else None
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(tool, dict) for tool in value):
-        raise RowError("broken-tools", "the field 'tools' is not a list of JSON schemas")
-    return tuple(value)
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text

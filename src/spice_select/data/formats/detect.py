@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spice_select.data.formats.alpaca import Alpaca
-from spice_select.data.formats.base import Format
+from spice_select.data.formats.base import Format, present
+from spice_select.data.formats.kinds import rejected_field
 from spice_select.data.formats.messages import MESSAGES, SHAREGPT
 from spice_select.data.formats.pairs import (
     INSTRUCTION_RESPONSE,
@@ -43,15 +44,18 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
 
     Raises:
         InputError: unknown name; rows of several formats in one corpus; no row of any known format; preference
-            pairs, unless ``override="chosen"`` asks for their chosen answers.
+            pairs, also beside the fields of another format, unless `override` says what to read of them.
     """
     if override is not None:
         return _by_name(override)
     first: dict[str, tuple[Format, Row]] = {}
+    pair: tuple[Format, Row, str] | None = None
     for row in rows:
         found = _match(row)
         if found is not None:
             first.setdefault(found.name, (found, row))
+            if pair is None and (rejected := rejected_field(row.raw)):
+                pair = (found, row, rejected)
     if not first:
         raise InputError(_unknown(rows))
     if len(first) > 1:
@@ -60,13 +64,22 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
             f"the rows are in {len(first)} different formats: {places}. "
             f"Split the file, or name one format to use: {', '.join(first)}."
         )
-    found, row = next(iter(first.values()))
+    if pair is not None:
+        raise InputError(_pairs(*pair))
+    return next(iter(first.values()))[0]
+
+
+def _pairs(found: Format, row: Row, rejected: str) -> str:
     if isinstance(found, Chosen):
-        raise InputError(
+        return (
             f"{row.where}: the rows are preference pairs (chosen/rejected), which are not supported yet. "
             "To select among the chosen answers, say so with --format chosen (format='chosen')."
         )
-    return found
+    other = " or among the chosen answers with --format 'chosen'" if present(row.raw, "chosen") else ""
+    return (
+        f"{row.where}: the row has {rejected!r} beside the fields of {found.name}: preference pairs, which are not "
+        f"supported yet. To select among what stands in those fields, say so with --format {found.name}{other}."
+    )
 
 
 def _by_name(name: str) -> Format:

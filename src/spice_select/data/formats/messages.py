@@ -1,11 +1,12 @@
 """Lists of turns: ``messages`` (OpenAI, TRL) and ``conversations`` (ShareGPT)."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from spice_select.data.formats.base import RowError, optional_text, present
-from spice_select.data.formats.turns import conversation, message
+from spice_select.data.formats.base import RowError, present
+from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turns import Turn, conversation, turn_of
 from spice_select.data.records import Conversation, Drop, Row
 
 _COLUMNS = ("messages", "conversations", "conversation")
@@ -16,7 +17,7 @@ class TurnList:
 
     The column may be called ``messages``, ``conversations`` or ``conversation``; what sets the two formats apart is
     how a turn names its fields. A column of JSON text (as in CSV) is read as what it holds. A ``system`` column
-    becomes the first turn where the list has no system turn; ``tools`` are passed on.
+    becomes the first turn where the list does not begin with one; ``tools`` are passed on.
     """
 
     def __init__(self, name: str, role_key: str, content_key: str, usual_column: str) -> None:
@@ -29,40 +30,46 @@ class TurnList:
         return f"{self.name}: a list of turns in {self._usual_column!r}, each with {self._role_key}/{self._content_key}"
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
-        turns = _turns(raw)
+        column, turns = _column(raw)
         if not turns:
             # an empty list belongs to whichever of the two is usual for the column
-            return turns is not None and present(raw, self._usual_column)
+            return column is not None and present(raw, self._usual_column)
         return isinstance(turns[0], Mapping) and self._role_key in turns[0]
 
     def read(self, row: Row) -> Conversation | Drop:
+        fields = Fields(row.raw)
         try:
-            return conversation(row, self._messages(row.raw))
+            return conversation(row, fields, self.turns(fields))
         except RowError as fault:
             return fault.drop(row.number)
 
-    def _messages(self, raw: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-        turns = _turns(raw)
-        if turns is None:
+    def turns(self, fields: Fields) -> list[Turn]:
+        """The turns in a row's list."""
+        column, raw_turns = _column(fields)
+        if column is None:
             raise RowError("missing-field", f"there is no list of turns in {self._usual_column!r}")
-        messages = [
-            message(turn, number, role_key=self._role_key, content_key=self._content_key)
-            for number, turn in enumerate(turns, start=1)
+        fields[column]
+        return [
+            turn_of(turn, number, role_key=self._role_key, content_key=self._content_key)
+            for number, turn in enumerate(raw_turns, start=1)
         ]
-        system = optional_text(raw, "system")
-        if system and not (messages and messages[0]["role"] == "system"):
-            messages.insert(0, {"role": "system", "content": system})
-        return messages
 
 
-def _turns(raw: Mapping[str, Any]) -> list[Any] | None:
+def turns_in(fields: Fields) -> list[Turn] | None:
+    """The turns in a row's list, however they name their fields; None if there is no list."""
+    found = next((known for known in (MESSAGES, SHAREGPT) if known.matches(fields)), None)
+    return found.turns(fields) if found else None
+
+
+def _column(raw: Mapping[str, Any]) -> tuple[str | None, list[Any]]:
+    """The first column that holds a list of turns, and the list; None and an empty one if there is no such column."""
     for column in _COLUMNS:
-        value = raw.get(column)
+        value = raw.peek(column) if isinstance(raw, Fields) else raw.get(column)
         if isinstance(value, str) and value.lstrip().startswith("["):
             value = _list(value)
         if isinstance(value, list):
-            return value
-    return None
+            return column, value
+    return None, []
 
 
 def _list(text: str) -> Any:

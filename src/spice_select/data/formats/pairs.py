@@ -1,10 +1,13 @@
 """Two columns, one for each side: prompt/completion, prompt/response, question/answer, instruction/response."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from spice_select.data.formats.base import RowError, optional_text, present, required_text
-from spice_select.data.formats.turns import conversation, message
+from spice_select.data.formats.content import reasoning_column
+from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turns import Turn, conversation, turn_of
 from spice_select.data.records import Conversation, Drop, Row
 
 
@@ -12,48 +15,58 @@ class Pair:
     """A column that asks and a column that answers: strings, or lists of messages (as TRL takes them).
 
     Attributes:
-        context: a column that, where it is there, is put below the question (Dolly's ``context``).
+        context: columns that, where they are there, are put below the question (Dolly's ``context``).
     """
 
-    def __init__(self, asks: str, answers: str, *, context: str | None = None, name: str | None = None) -> None:
+    def __init__(self, asks: str, answers: str, *, context: tuple[str, ...] = (), name: str | None = None) -> None:
         self.name = name or f"{asks}/{answers}"
         self._asks = asks
         self._answers = answers
         self._context = context
 
     def describe(self) -> str:
-        context = f", {self._context} (optional)" if self._context else ""
+        context = "".join(f", {column} (optional)" for column in self._context)
         return f"{self.name}: {self._asks}{context} → {self._answers}"
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
         return present(raw, self._asks, self._answers)
 
     def read(self, row: Row) -> Conversation | Drop:
+        fields = Fields(row.raw)
         try:
-            return conversation(row, self._messages(row.raw))
+            return conversation(row, fields, self._turns(fields))
         except RowError as fault:
             return fault.drop(row.number)
 
-    def _messages(self, raw: Mapping[str, Any]) -> list[dict[str, Any]]:
-        asked = side(raw, self._asks, "user")
-        if self._context and (context := optional_text(raw, self._context)):
-            asked[-1] = {**asked[-1], "content": f"{asked[-1]['content']}\n{context}"}
-        if system := optional_text(raw, "system"):
-            asked.insert(0, {"role": "system", "content": system})
-        return [*asked, *side(raw, self._answers, "assistant")]
+    def _turns(self, fields: Fields) -> list[Turn]:
+        asked = side(fields, self._asks, "user")
+        for column in self._context:
+            if context := optional_text(fields, column):
+                asked[-1] = replace(asked[-1], text=f"{asked[-1].text}\n{context}")
+        answered = side(fields, self._answers, "assistant")
+        if not isinstance(fields[self._answers], list | Mapping):
+            answered = [replace(answered[0], reasoning=reasoning_column(fields))]
+        return [*asked, *answered]
 
 
-def side(raw: Mapping[str, Any], field: str, role: str) -> list[dict[str, Any]]:
-    """One column as messages: a string is one turn of the given role, a list is read turn by turn."""
-    value = raw.get(field)
+def side(fields: Fields, field: str, role: str) -> list[Turn]:
+    """One column as turns: a string is one turn of the given role, a list is read turn by turn, an object is one."""
+    value = fields.get(field)
+    if isinstance(value, Mapping):
+        value = [value]
     if isinstance(value, list):
         if not value:
             raise RowError("empty-turn", f"the list in {field!r} is empty")
-        return [message(turn, number) for number, turn in enumerate(value, start=1)]
-    return [{"role": role, "content": required_text(raw, field)}]
+        return [_turn(turn, number) for number, turn in enumerate(value, start=1)]
+    return [Turn(role=role, text=required_text(fields, field))]
+
+
+def _turn(raw: Any, number: int) -> Turn:
+    sharegpt = isinstance(raw, Mapping) and not present(raw, "role") and present(raw, "from")
+    return turn_of(raw, number, role_key="from", content_key="value") if sharegpt else turn_of(raw, number)
 
 
 PROMPT_COMPLETION = Pair("prompt", "completion")
 PROMPT_RESPONSE = Pair("prompt", "response")
-QUESTION_ANSWER = Pair("question", "answer")
-INSTRUCTION_RESPONSE = Pair("instruction", "response", context="context")
+QUESTION_ANSWER = Pair("question", "answer", context=("context",))
+INSTRUCTION_RESPONSE = Pair("instruction", "response", context=("input", "context"))

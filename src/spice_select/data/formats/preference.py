@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from spice_select.data.formats.alpaca import history_of, instruction_of
 from spice_select.data.formats.base import RowError, present
+from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.messages import turns_in
 from spice_select.data.formats.pairs import side
-from spice_select.data.formats.turns import conversation
+from spice_select.data.formats.turns import Turn, conversation
 from spice_select.data.records import Conversation, Drop, Row
+
+_PROMPTS = ("prompt", "question", "query")
 
 
 class Chosen:
@@ -18,20 +23,43 @@ class Chosen:
     name = "chosen"
 
     def describe(self) -> str:
-        return "chosen: prompt (optional) → chosen, out of preference pairs; rejected is not used"
+        return (
+            "chosen: prompt, question or instruction (optional where chosen holds it) → chosen, out of preference "
+            "pairs; rejected is not used"
+        )
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
         return present(raw, "chosen", "rejected")
 
     def read(self, row: Row) -> Conversation | Drop:
+        fields = Fields(row.raw)
         try:
-            return conversation(row, _messages(row.raw))
+            return conversation(row, fields, _turns(fields))
         except RowError as fault:
             return fault.drop(row.number)
 
 
-def _messages(raw: Mapping[str, Any]) -> list[dict[str, Any]]:
-    chosen = side(raw, "chosen", "assistant")
-    if not present(raw, "prompt") or chosen[0]["role"] in ("system", "user"):
+def _turns(fields: Fields) -> list[Turn]:
+    chosen = side(fields, "chosen", "assistant")
+    answer = next((place for place, turn in enumerate(chosen) if turn.role == "assistant"), len(chosen))
+    if any(turn.role == "user" for turn in chosen[:answer]):
+        _read_if_the_same(fields, chosen[:answer])
         return chosen
-    return [*side(raw, "prompt", "user"), *chosen]
+    return [*_asked(fields), *chosen]
+
+
+def _asked(fields: Fields) -> list[Turn]:
+    """The turns before the chosen answer, from whichever columns hold them; none if no column does."""
+    for field in _PROMPTS:
+        if field in fields:
+            return [*history_of(fields), *side(fields, field, "user")]
+    if "instruction" in fields:
+        return [*history_of(fields), Turn(role="user", text=instruction_of(fields))]
+    return turns_in(fields) or []
+
+
+def _read_if_the_same(fields: Fields, asked: list[Turn]) -> None:
+    """Read the prompt column beside a chosen conversation that holds it; another prompt is left unread, and named."""
+    given = Fields({"prompt": fields.peek("prompt")})
+    if "prompt" in given and [turn.text for turn in side(given, "prompt", "user")][-1] == asked[-1].text:
+        fields["prompt"]

@@ -3,9 +3,15 @@
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from spice_select.data.formats.base import RowError, source_of, tools_of
+from spice_select.data.formats.base import RowError, optional_text, source_of
+from spice_select.data.formats.calls import Call, calls_in_text, calls_of, tools_of
+from spice_select.data.formats.content import parts_of, reasoning_of
+from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.kinds import refuse_bad_answer, refuse_media
+from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
 from spice_select.data.records import Conversation, Row
 
 ROLES = {
@@ -19,69 +25,194 @@ ROLES = {
     "bot": "assistant",
     "chatgpt": "assistant",
     "function_call": "assistant",
+    "tool_call": "assistant",
     "tool": "tool",
     "function": "tool",
     "observation": "tool",
+    "tool_response": "tool",
+    "function_response": "tool",
+    "tool_result": "tool",
+    "ipython": "tool",
+    "environment": "tool",
 }
 """What a turn may be called, and the role it has."""
 
-_KEPT = ("name", "tool_calls", "tool_call_id", "reasoning_content")
-"""Fields of a message that templates know, passed on where they are there."""
+_CALL_ROLES = ("function_call", "tool_call")
+"""Turns whose text is the JSON of a call."""
+
+_SYSTEM = ("system", "system_prompt", "system_message")
+"""Columns that hold the system turn."""
 
 
-def conversation(row: Row, messages: Iterable[dict[str, Any]]) -> Conversation:
-    """The checked conversation of a row; a `RowError` where its turns cannot be trained on."""
-    checked = tuple(messages)
-    check_turns(checked)
-    source, tools = source_of(row.raw), tools_of(row.raw)
-    for number, turn in enumerate(checked, start=1):
-        check_unicode(turn, f"turn {number}")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """One turn as it was read.
+
+    Attributes:
+        role: system, user, assistant or tool.
+        text: what it says, "" for nothing.
+        reasoning: what comes before an answer, "" for nothing.
+        calls: tools it calls.
+        names: its ``name`` and ``tool_call_id``, where they are there.
+        trained: whether the row leaves it in the loss (answers only).
+        only_calls: whether its role says that it is a call, as such turns may follow an answer.
+        tools: the tools that a system turn brings.
+        unread: its fields that nobody read.
+    """
+
+    role: str
+    text: str
+    reasoning: str = ""
+    calls: tuple[Call, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+    trained: bool = True
+    only_calls: bool = False
+    tools: tuple[dict[str, Any], ...] = ()
+    unread: tuple[str, ...] = ()
+
+    def message(self, tools: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        """The turn as templates take it."""
+        reasoning = {"reasoning_content": self.reasoning} if self.reasoning else {}
+        calls = {"tool_calls": [call.shown(tools) for call in self.calls]} if self.calls else {}
+        return {"role": self.role, "content": self.text, **reasoning, **calls, **dict(self.names)}
+
+
+def conversation(row: Row, fields: Fields, turns: Iterable[Turn]) -> Conversation:
+    """The checked conversation of a row, whose `fields` the format has read its `turns` from.
+
+    Raises:
+        RowError: its turns cannot be trained on, or its other fields make it another thing than text to be learnt.
+    """
+    refuse_media(fields, "the row")
+    refuse_bad_answer(fields)
+    joined = _joined(_with_system(fields, list(turns)))
+    tools = _tools(fields, joined)
+    messages = tuple(turn.message(tools) for turn in joined)
+    check_turns(messages)
+    source = source_of(fields)
+    for number, message in enumerate(messages, start=1):
+        check_unicode(message, f"turn {number}")
     check_unicode([source, tools], "the source or the tools")
-    return Conversation(row=row, messages=checked, source=source, tools=tools)
+    untrained, remarks = _untrained(fields, joined)
+    if any(call.padded for turn in joined for call in turn.calls):
+        remarks.append("null-arguments")
+    return Conversation(
+        row=row,
+        messages=messages,
+        source=source,
+        tools=tools,
+        untrained=untrained,
+        unread=fields.unread(),
+        unread_of_turns=tuple(name for turn in joined for name in turn.unread),
+        remarks=(*dict.fromkeys(fields.remarks), *remarks),
+    )
 
 
-def message(turn: Any, number: int, *, role_key: str = "role", content_key: str = "content") -> dict[str, Any]:
-    """One raw turn as ``{"role", "content", ...}``; `number` counts from 1 and is for the message to people."""
-    if not isinstance(turn, Mapping):
-        raise RowError("not-a-turn", f"turn {number} is of type {type(turn).__name__}, not an object")
-    if turn.get(role_key) is None:
+def turn_of(raw: Any, number: int, *, role_key: str = "role", content_key: str = "content") -> Turn:
+    """One raw turn; `number` counts from 1 and is for the message to people."""
+    if not isinstance(raw, Mapping):
+        raise RowError("not-a-turn", f"turn {number} is of type {type(raw).__name__}, not an object")
+    fields = Fields(raw)
+    if role_key not in fields:
         raise RowError("missing-field", f"turn {number} has no {role_key!r}")
-    role = ROLES.get(str(turn[role_key]).strip().lower())
+    called = str(fields[role_key]).strip().lower()
+    role = ROLES.get(called)
     if role is None:
-        raise RowError("unknown-role", f"turn {number} has the role {turn[role_key]!r}; known are {', '.join(ROLES)}")
-    kept = {key: turn[key] for key in _KEPT if turn.get(key) not in (None, [], "")}
-    check_calls(kept.get("tool_calls", []), number)
-    return {"role": role, "content": text_of(turn.get(content_key), number), **kept}
+        raise RowError("unknown-role", f"turn {number} has the role {raw[role_key]!r}; known are {', '.join(ROLES)}")
+    refuse_media(fields, f"turn {number}")
+    field = "parts" if content_key not in fields and isinstance(fields.peek("parts"), list) else content_key
+    text, thoughts, unread = parts_of(fields.get(field), number)
+    if thoughts and role != "assistant":
+        raise RowError("content-not-text", f"turn {number} ({role}) holds a part of reasoning; only answers can")
+    names = tuple((key, fields[key]) for key in _names(role) if isinstance(fields.peek(key), str) and fields.peek(key))
+    turn = Turn(role=role, text=text, names=names)
+    if role == "assistant":
+        turn = _answer(turn, fields, thoughts, number, only_calls=called in _CALL_ROLES)
+    else:
+        pass_over_weight(fields)
+        turn = replace(turn, tools=tools_of(fields) if role == "system" else ())
+    left = (*fields.unread(), *unread, *(name for call in turn.calls for name in call.unread))
+    _refuse_empty(turn, number, left)
+    return replace(turn, unread=left)
 
 
-def check_calls(calls: Any, number: int) -> None:
-    """Raise a `RowError` unless `calls` is a list of ``{"function": {"name": …}}`` or ``{"name": …}``."""
-    if not isinstance(calls, list):
-        raise RowError("broken-tool-call", f"the tool calls of turn {number} are not a list")
-    for call in calls:
-        function = call.get("function", call) if isinstance(call, Mapping) else None
-        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
-            raise RowError("broken-tool-call", f"a tool call of turn {number} has no function with a name")
+def _answer(turn: Turn, fields: Fields, thoughts: Sequence[str], number: int, *, only_calls: bool) -> Turn:
+    text, calls = turn.text, calls_of(fields, number)
+    if only_calls and not calls and (found := calls_in_text(text, number)):
+        text, calls = found
+    return replace(
+        turn,
+        text=text,
+        reasoning=reasoning_of(fields, thoughts, number),
+        calls=calls,
+        trained=answer_is_trained(fields, number),
+        only_calls=only_calls and bool(calls),
+    )
 
 
-def text_of(content: Any, number: int) -> str:
-    """The text of a turn: a string, or the joined text parts of a list that holds nothing but text."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(_part(part, number) for part in content)
-    raise RowError("content-not-text", f"turn {number} has content of type {type(content).__name__}, not a string")
+def _names(role: str) -> tuple[str, ...]:
+    return ("name", "tool_call_id") if role == "tool" else ("name",)
 
 
-def _part(part: Any, number: int) -> str:
-    if isinstance(part, str):
-        return part
-    if isinstance(part, Mapping) and part.get("type", "text") == "text" and isinstance(part.get("text"), str):
-        return part["text"]
-    kind = part.get("type", "?") if isinstance(part, Mapping) else type(part).__name__
-    raise RowError("content-not-text", f"turn {number} holds a part of type {kind!r}; only text can be used")
+def _refuse_empty(turn: Turn, number: int, unread: Sequence[str]) -> None:
+    # an empty system prompt and an empty tool result mean something; an empty question or answer does not
+    if turn.role in ("user", "assistant") and not turn.text.strip() and not turn.calls:
+        left = f"; it has {', '.join(unread)}, which cannot be read" if unread else ""
+        left = "; it has reasoning and no answer" if turn.reasoning else left
+        raise RowError("empty-turn", f"turn {number} ({turn.role}) is empty{left}")
+
+
+def _with_system(fields: Fields, turns: list[Turn]) -> list[Turn]:
+    """The turns, begun with the row's ``system`` column where they have no system turn of their own."""
+    has_own = bool(turns) and turns[0].role == "system"
+    for field in _SYSTEM:
+        if field not in fields or not isinstance(fields.peek(field), str | list | int | float):
+            continue
+        value = fields.peek(field)
+        text = parts_of(value, 0)[0] if isinstance(value, list) else optional_text(Fields({field: value}), field)
+        if not text:
+            continue
+        if has_own and turns[0].text.strip() != text.strip():
+            continue  # left unread, and so named
+        fields[field]
+        if not has_own:
+            turns.insert(0, Turn(role="system", text=text))
+            has_own = True
+    return turns
+
+
+def _joined(turns: Iterable[Turn]) -> list[Turn]:
+    """The turns, with each that only calls put into the answer before it: several calls at once are one turn."""
+    joined: list[Turn] = []
+    for turn in turns:
+        last = joined[-1] if joined else None
+        mergeable = turn.only_calls and not turn.text and not turn.reasoning
+        if last is not None and last.role == "assistant" and mergeable and last.trained == turn.trained:
+            joined[-1] = replace(last, calls=(*last.calls, *turn.calls), unread=(*last.unread, *turn.unread))
+        else:
+            joined.append(turn)
+    return joined
+
+
+def _tools(fields: Fields, turns: Iterable[Turn]) -> tuple[dict[str, Any], ...]:
+    found = [tools for tools in (tools_of(fields), *(turn.tools for turn in turns)) if tools]
+    if any(other != found[0] for other in found[1:]):
+        raise RowError("conflicting-fields", "the row and its turns bring different tools")
+    return found[0] if found else ()
+
+
+def _untrained(fields: Fields, turns: Sequence[Turn]) -> tuple[frozenset[int], list[str]]:
+    """The answers that are read, not learnt: those that the row says, and those that answer nothing."""
+    answers = [place for place, turn in enumerate(turns) if turn.role == "assistant"]
+    asked = next((place for place, turn in enumerate(turns) if turn.role == "user"), len(turns))
+    learnt = row_is_trained(fields)
+    said = {place for place in answers if not (learnt and turns[place].trained)}
+    unasked = {place for place in answers if place < asked} - said
+    if len(said) == len(answers):
+        raise RowError("no-trained-turn", "the row takes all of its answers out of the loss")
+    if len(said | unasked) == len(answers):
+        raise RowError("missing-field", "there is no question before the answer")
+    return frozenset(said | unasked), ["untrained"] * len(said) + ["no-question"] * len(unasked)
 
 
 def check_unicode(content: Any, where: str) -> None:
@@ -96,9 +227,7 @@ def check_unicode(content: Any, where: str) -> None:
 def check_turns(messages: Sequence[Mapping[str, Any]]) -> None:
     """Raise a `RowError` for empty turns, two turns of one side in a row, or no assistant turn."""
     for number, turn in enumerate(messages, start=1):
-        says_nothing = not turn["content"].strip() and not turn.get("tool_calls")
-        # an empty system prompt and an empty tool result mean something; an empty question or answer does not
-        if says_nothing and turn["role"] in ("user", "assistant"):
+        if turn["role"] in ("user", "assistant") and not turn["content"].strip() and not turn.get("tool_calls"):
             raise RowError("empty-turn", f"turn {number} ({turn['role']}) is empty")
     for number, (one, other) in enumerate(itertools.pairwise(messages), start=2):
         if one["role"] == other["role"] != "tool":

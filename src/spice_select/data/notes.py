@@ -1,0 +1,73 @@
+"""What a person should know of how the rows were read and shown: counted row by row, told in sentences."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from spice_select.data.records import Conversation, Example
+
+_LISTED = 8
+
+_SENTENCES = {
+    "untrained": "Shown but not trained on, as the rows say (weight, train, loss): {turns} in {rows}.",
+    "no-question": "Shown but not trained on, since no question stands before: {turns} in {rows}.",
+    "reasoning-cut": "Reasoning that the chat template does not show, and that is not trained on: {turns} in {rows}.",
+    "turns-moved": (
+        "Turns that the chat template does not show where the row has them (system turns that it takes none of go in "
+        "front of the first user turn); what they mean may change: {rows}."
+    ),
+    "tools-hidden": "Tools that the chat template does not show: {rows}.",
+    "part-hidden": "Text or tool calls that the chat template does not show, not trained on: {turns} in {rows}.",
+    "names-hidden": "Names of speakers that the chat template does not show: {turns} in {rows}.",
+    "null-arguments": "Null fields inside the arguments of tool calls are taken for padding, and left out: {rows}.",
+    "whole-numbers": "Whole numbers that are stored with a point are read without it, 4.0 as 4: {rows}.",
+}
+
+
+class Notes:
+    """Counts what happened to the rows that are used."""
+
+    def __init__(self) -> None:
+        self._rows: Counter[str] = Counter()
+        self._turns: Counter[str] = Counter()
+        self._unread: Counter[str] = Counter()
+        self._unread_of_turns: Counter[str] = Counter()
+
+    def count(self, conversation: Conversation, example: Example) -> None:
+        """Take in one row that is used."""
+        remarks = (*conversation.remarks, *example.remarks)
+        self._turns.update(remarks)
+        self._rows.update(set(remarks))
+        self._unread.update(conversation.unread)
+        self._unread_of_turns.update(conversation.unread_of_turns)
+
+    def sentences(self) -> tuple[str, ...]:
+        """One sentence for each kind of thing that happened, then the fields that nobody read."""
+        said = [
+            sentence.format(turns=_counted(self._turns[remark], "turn"), rows=_counted(self._rows[remark], "row"))
+            for remark, sentence in _SENTENCES.items()
+            if self._rows[remark]
+        ]
+        kinds = (_named("row fields", self._unread, "row"), _named("turn fields", self._unread_of_turns, "turn"))
+        if unread := "; ".join(filter(None, kinds)):
+            said.append(f"Not read: {unread}.")
+        return tuple(said)
+
+
+def _named(kind: str, counts: Mapping[str, int], unit: str) -> str:
+    """The fields with the counts, the most frequent first, and how many more there are."""
+    if not counts:
+        return ""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    names = list(_with_units(ordered[:_LISTED], unit))
+    if len(ordered) > _LISTED:
+        names.append(f"and {len(ordered) - _LISTED} more")
+    return f"{kind} {', '.join(names)}"
+
+
+def _with_units(counted: Iterable[tuple[str, int]], unit: str) -> Iterable[str]:
+    for place, (name, count) in enumerate(counted):
+        yield f"`{name}` ({_counted(count, unit) if place == 0 else f'{count:,}'})"
+
+
+def _counted(count: int, unit: str) -> str:
+    return f"{count:,} {unit}{'' if count == 1 else 's'}"
