@@ -128,7 +128,7 @@ def reads_back(text: str) -> bool:
 
 
 def survives(value: Any) -> bool:
-    """Whether a value that JSON can hold comes back from the `Json` feature, also once `datasets` has written it anew."""
+    """Whether a value of JSON comes back from the `Json` feature, also once `datasets` has written it anew."""
     import datasets
 
     if not hasattr(datasets, "Json"):

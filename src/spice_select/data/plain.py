@@ -1,8 +1,8 @@
 """Values as JSON can hold them: the one encoder of every file that holds rows, and of their hashes.
 
 JSON has texts, numbers, true, false, null, lists and objects. A Parquet or Arrow row can hold more: bytes, times,
-decimals, numbers that are not finite. Those are written as the texts of `KINDS` (or as null), and what was written so is
-named by its place, so that nobody takes a text for what came. `restored` gives the values back.
+decimals, numbers that are not finite. Those are written as the texts of `KINDS` (or as null), and what was written so
+is named by its place, so that nobody takes a text for what came. `restored` gives the values back.
 """
 
 import base64
@@ -105,7 +105,7 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
     "infinity": lambda _: math.inf,
     "-infinity": lambda _: -math.inf,
 }
-"""How the text (or null) of each kind is read back; of other kinds, whose name is a Python type's, only the text is left."""
+"""How the text (or null) of each kind is read back; other kinds, named by their Python type, stay texts."""
 
 
 def _restore(holder: Any, path: list[str], kind: str) -> None:
