@@ -148,10 +148,26 @@ def test_only_what_is_meant_is_exported_and_the_rest_is_named(tmp_path: Path, ta
         assert "not here: `prompt`, `text`, `chosen`" in (done.path / "README.md").read_text()
 
 
-def test_answers_that_axolotl_could_cut_are_counted(tmp_path: Path) -> None:
-    rows = [{"messages": turns("a", "[1, 2]")}, {"messages": turns("a", "b")}]
-    (note,) = export_run(finished_run(tmp_path / "r", rows, "messages"), "axolotl").notes
-    assert "of the 1 answers that begin with '['" in note
+def test_tokens_that_axolotl_leaves_out_are_counted_where_the_tokenizer_is_here(tmp_path: Path) -> None:
+    rows = [{"messages": turns("a", "[[1], [2]]")}, {"messages": turns("a", "[1]")}, {"messages": turns("a", "b")}]
+    run = finished_run(tmp_path / "r", rows, "messages")
+    (note,) = export_run(run, "axolotl").notes
+    assert "2 tokens in 1 of 3 rows" in note  # the brackets that its dummy begins and ends with
+
+
+def test_what_axolotl_could_get_wrong_is_counted_where_it_is_not(tmp_path: Path) -> None:
+    rows = [{"messages": turns("a", "[1, 2]")}, LONG, {"messages": turns("a", "b")}]
+    done = export_run(finished_run(tmp_path / "r", rows, "messages"), "axolotl", model="nobody/nothing")
+    several, edges, _ = done.notes
+    assert "1 rows have several" in several
+    assert "of the 1 answers that begin with '['" in edges
+
+
+@pytest.mark.parametrize("target", ["trl", "axolotl"])
+def test_what_a_template_elsewhere_may_not_show_is_counted(tmp_path: Path, target: str) -> None:
+    rows = [{"messages": turns("a", "b", system="s")}, CALL, PAIR]
+    done = export_run(finished_run(tmp_path / "r", rows, "messages"), target, model="nobody/nothing")
+    assert any("1 with a system turn, 1 with tool calls" in note for note in done.notes)
 
 
 def test_what_llamafactory_shows_otherwise_is_counted(tmp_path: Path) -> None:

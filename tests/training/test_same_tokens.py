@@ -19,6 +19,7 @@ from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training.export import Axolotl, LlamaFactory, Pick, Target, Trl
 from spice_select.training.export.base import Origin
 from spice_select.training.export.trainee import Trainee
+from tests.data.templates import GEMMA, KINDS, QWEN3, Kind
 from tests.training.runs import encoded, lines, turns
 
 TEMPLATE = (
@@ -313,3 +314,59 @@ def test_llamafactory(tmp_path: Path, trainee: Trainee, some: Iterable[str], rea
     left_out = exported(LlamaFactory(), tmp_path / "x", trainee, chosen)
     assert left_out == reasons
     assert read_by_llamafactory(tmp_path / "x") == [due(one) for one in but(left_out, chosen)]
+
+
+# ---- templates of families, with the tokenizer at hand
+
+
+def model_of(kind: Kind, folder: Path) -> tuple[Any, Trainee]:
+    tokenizer = tiny_tokenizer(kind.text, eos=kind.eos, special=(*kind.special, "<think>", "</think>"))
+    tokenizer.save_pretrained(folder)
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+    return tokenizer, Trainee(str(folder), str(folder))
+
+
+TALK = ("plain", "system", "several", "reasoning", "reasoning on the way")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_under_any_template_axolotl_trains_on_nothing_that_the_selection_does_not(kind: Kind, tmp_path: Path) -> None:
+    tokenizer, trainee = model_of(kind, tmp_path / "model")
+    some = [one for one in ALL if one.row.where in TALK]
+    left_out = exported(Axolotl(), tmp_path / "x", trainee, some)
+    assert set(left_out.values()) <= {"other-tokens"}
+    kept = but(left_out, some)
+    own = encoded([{"messages": list(one.messages)} for one in kept], "messages", tokenizer)
+    for (ids, mask), (known, ours) in zip(read_by_axolotl(tmp_path / "x", tokenizer), own, strict=True):
+        assert ids == known
+        last = max(place for place, trained in enumerate(ours) if trained)
+        assert not [at for at in range(last + 1) if mask[at] and not ours[at]]
+
+
+def test_axolotl_is_kept_from_rows_whose_earlier_answers_the_template_shows_otherwise(tmp_path: Path) -> None:
+    _, trainee = model_of(QWEN3, tmp_path / "model")
+    some = [one for one in ALL if one.row.where in ("plain", "several")]
+    assert exported(Axolotl(), tmp_path / "x", trainee, some) == {"several": "other-tokens"}
+    target = Axolotl().fitted([], trainee)
+    target.record(Pick(row=some[0].row, reading=some[0], note={}))
+    (note,) = target.notes([])
+    assert "in 1 of 1 rows" in note  # the empty block of reasoning, which the selection trains on
+
+
+@pytest.mark.parametrize("target", [Trl(), Trl(messages=True), Axolotl()], ids=["pairs", "messages", "axolotl"])
+def test_a_system_turn_goes_where_the_selection_puts_it(target: Target, tmp_path: Path) -> None:
+    tokenizer, trainee = model_of(GEMMA, tmp_path / "model")
+    (one,) = [one for one in ALL if one.row.where == "system"]
+    record = target.fitted([Pick(row=one.row, reading=one, note={})], trainee).record(
+        Pick(row=one.row, reading=one, note={})
+    )
+    said = record.get("messages") or record["prompt"] + record["completion"]
+    assert [turn["role"] for turn in said] == ["user", "assistant"]
+    ids = tokenizer.apply_chat_template(said, return_dict=False)
+    assert ids == encoded([{"messages": list(one.messages)}], "messages", tokenizer)[0][0]
+
+
+def test_a_row_that_the_template_refuses_is_left_out(tmp_path: Path) -> None:
+    _, trainee = model_of(GEMMA, tmp_path / "model")
+    some = [one for one in ALL if one.row.where in ("plain", "call")]
+    assert exported(Axolotl(), tmp_path / "x", trainee, some) == {"call": "template-refuses"}

@@ -7,18 +7,20 @@ from pathlib import Path
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
+from spice_select.data.records import Conversation
 from spice_select.training.export.base import Origin, Record
 from spice_select.training.export.folder import write_lines, write_text
 from spice_select.training.export.jsonl import DATA
 from spice_select.training.export.picks import Pick
 from spice_select.training.export.recipe import Recipe
+from spice_select.training.export.rehearsal import DUMMY, Rehearsal, axolotl_mask
 from spice_select.training.export.texts import answers, arguments_of, drop_empty_column, messages_of, tools_text
 from spice_select.training.export.trainee import Trainee
 
 CONFIG = "axolotl.yaml"
 TRAINED = "train"
 """The field of a turn that tells axolotl whether it is trained on."""
-FIELDS = ("role", "content", "reasoning_content", "tool_calls", "tool_call_id", "name")
+FIELDS = ("role", "content", "reasoning_content", "thinking", "reasoning", "tool_calls", "tool_call_id", "name")
 """The fields of a turn that are handed to the template."""
 
 
@@ -34,40 +36,44 @@ class Axolotl:
         """`trainee`: the model to train, where what its template needs has to be known."""
         self._recipe = recipe or Recipe()
         self._trainee = trainee
+        self._rehearsal = Rehearsal(trainee) if trainee is not None else None
 
     def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Axolotl":
         return Axolotl(self._recipe, trainee=trainee)
 
     def record(self, pick: Pick) -> Record:
         conversation = pick.conversation
-        messages = [_plain(message, number) for number, message in enumerate(messages_of(conversation), start=1)]
-        if any("tool_calls" in message for message in messages) and self._wants_text():
-            raise RowError(
-                "text-arguments", "the model's template wants a call's arguments as text; axolotl parses them"
-            )
-        for place in answers(conversation)[1]:
-            messages[place][TRAINED] = False
-        return {"messages": messages, "tools": tools_text(conversation)}
+        messages = messages_of(conversation)
+        if self._trainee is not None:
+            if self._trainee.wants_text_arguments and any("tool_calls" in message for message in messages):
+                detail = "the model's template wants the arguments of calls as text; axolotl makes objects of them"
+                raise RowError("text-arguments", detail)
+            messages = self._trainee.shown(messages)
+        trained = _trained(conversation, messages)
+        self._rehearse(conversation, messages, trained)
+        lines = [_plain(message, number) for number, message in enumerate(messages, start=1)]
+        for place, line in enumerate(lines):
+            if line["role"] == "assistant" and place not in trained:
+                line[TRAINED] = False
+        return {"messages": lines, "tools": tools_text(conversation)}
 
-    def _wants_text(self) -> bool:
-        return self._trainee is not None and self._trainee.wants_text_arguments
+    def _rehearse(self, conversation: Conversation, messages: Sequence[Record], trained: Sequence[int]) -> None:
+        rehearsal = self._rehearsal
+        if rehearsal is None or self._trainee is None or not rehearsal.possible:
+            return
+        found, tokenizer = self._trainee.end_of_turn, self._trainee.tokenizer
+        names = {tokenizer.eos_token, found.token if found is not None and found.literal else None} - {None}
+        ends = [tokenizer.convert_tokens_to_ids(name) for name in names]
+        ids, mask = axolotl_mask(rehearsal, messages, conversation.tools, trained, ends)
+        rehearsal.compare(conversation, ids, mask, "axolotl")
 
     def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
-        said = [
-            message["content"]
-            for pick in picks
-            for place, message in enumerate(pick.conversation.messages)
-            if place in answers(pick.conversation)[0]
-        ]
-        edges = sum(text.strip().startswith("[") or text.strip().endswith("]") for text in said)
-        notes = []
-        if edges:
-            notes.append(
-                f"axolotl finds an answer by putting '[[dummy_message]]' in its place: of the {edges} answers that "
-                "begin with '[' or end with ']' it may leave the first or last token out of the loss."
-            )
+        if self._rehearsal is not None and self._rehearsal.possible:
+            notes = self._rehearsal.note("axolotl")
+        else:
+            notes = _unrehearsed([pick.conversation for pick in picks])
         ends = _ends(self._trainee)
-        return tuple([*notes, ends.note] if ends.note else notes)
+        return (*notes, ends.note) if ends.note else notes
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         lines = list(records)
@@ -79,6 +85,33 @@ class Axolotl:
             f"Train: cd into the folder, then `axolotl train {CONFIG}`.",
             f"See what is trained on first: `axolotl preprocess {CONFIG} --debug`.",
         )
+
+
+def _trained(conversation: Conversation, messages: Sequence[Record]) -> list[int]:
+    """The places in `messages`, which may lack system turns, of the answers that are trained on."""
+    places = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
+    own = [place for place, message in enumerate(conversation.messages) if message["role"] == "assistant"]
+    trained = answers(conversation)[0]
+    return [place for place, before in zip(places, own, strict=True) if before in trained]
+
+
+def _unrehearsed(conversations: Sequence[Conversation]) -> tuple[str, ...]:
+    """What axolotl gets wrong under some templates, counted, where the model's own is not here to look."""
+    several = sum(len(answers(one)[0]) > 1 for one in conversations)
+    said = [one.messages[place]["content"].strip() for one in conversations for place in answers(one)[0]]
+    edges = sum(text.startswith("[") or text.endswith("]") for text in said)
+    notes = []
+    if several:
+        notes.append(
+            f"axolotl finds the wrong tokens of earlier answers under templates that show the last one otherwise "
+            f"(Qwen3): {several} rows have several. Look with `axolotl preprocess {CONFIG} --debug`."
+        )
+    if edges:
+        notes.append(
+            f"axolotl finds an answer by putting {DUMMY!r} in its place: of the {edges} answers that begin with '[' or "
+            "end with ']' it may leave the first or last token out of the loss."
+        )
+    return tuple(notes)
 
 
 def _plain(message: Record, number: int) -> Record:

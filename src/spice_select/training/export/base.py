@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from spice_select.training.export.picks import Pick
+from spice_select.training.export.texts import Record as Record
 from spice_select.training.export.trainee import EMBEDDED as EMBEDDED
 from spice_select.training.export.trainee import Trainee
-
-Record = dict[str, Any]
-"""One line of the exported data."""
 
 
 @dataclass(frozen=True, kw_only=True)

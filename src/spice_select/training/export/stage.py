@@ -97,7 +97,7 @@ def export_run(
     refused = {drop.row for drop in left_out}
     kept = [pick for pick in picks if pick.row.number not in refused]
     origin = _origin(run, chosen=len(picks), model=trainee.name, lacking=_lacking(kept, records, target))
-    notes = (*_general_notes(origin, trainee), *target.notes(kept))
+    notes = (*_general_notes(origin, trainee), *_unseen(kept, target, trainee), *target.notes(kept))
     with export_folder(folder) as aside:
         steps = target.write(aside, records, origin)
         if left_out:
@@ -131,6 +131,22 @@ def _general_notes(origin: Origin, trainee: Trainee) -> tuple[str, ...]:
     elif trainee.found and (trainee.found.startswith((".", "/", "~")) or trainee.found.count("/") > 1):
         notes.append(f"The model {trainee.found!r} is not here; the configuration names it as it is: check it.")
     return tuple(notes)
+
+
+def _unseen(picks: Sequence[Pick], target: Target, trainee: Trainee) -> tuple[str, ...]:
+    """What depends on a chat template that is not here to be asked, with counts."""
+    if isinstance(target, Jsonl | LlamaFactory) or trainee.template is not None:
+        return ()
+    said = [pick.conversation.messages for pick in picks]
+    kinds = {
+        "a system turn": sum(any(turn["role"] == "system" for turn in turns) for turns in said),
+        "reasoning": sum(any("reasoning_content" in turn for turn in turns) for turns in said),
+        "tool calls": sum(any("tool_calls" in turn for turn in turns) for turns in said),
+    }
+    named = ", ".join(f"{count} with {kind}" for kind, count in kinds.items() if count)
+    if not named:
+        return ()
+    return (f"The model's template is not on this machine to be asked whether it shows all of the rows: {named}.",)
 
 
 def _records(picks: Sequence[Pick], target: Target, keep_spice: bool) -> tuple[list[Record], tuple[Drop, ...]]:

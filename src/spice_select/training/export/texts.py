@@ -7,7 +7,9 @@ from typing import Any
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation
-from spice_select.training.export.base import Record
+
+Record = dict[str, Any]
+"""One line of the exported data."""
 
 
 def messages_of(conversation: Conversation) -> list[Record]:

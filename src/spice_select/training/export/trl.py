@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
-from spice_select.data.records import Drop
+from spice_select.data.records import Conversation, Drop
 from spice_select.errors import InputError
 from spice_select.rows_as_dataset import survives
 from spice_select.store import atomic, sha256
@@ -15,8 +15,9 @@ from spice_select.training.export.card import card
 from spice_select.training.export.folder import write_text
 from spice_select.training.export.picks import Pick
 from spice_select.training.export.recipe import Recipe
+from spice_select.training.export.rehearsal import Rehearsal, completion_mask
 from spice_select.training.export.script import SCRIPT, script
-from spice_select.training.export.texts import drop_empty_column, messages_of, tools_text, with_arguments
+from spice_select.training.export.texts import drop_empty_column, messages_of, tools_text
 from spice_select.training.export.trainee import Trainee
 from spice_select.training.export.untrained import last_answer_only, refuse_other_answers, trains_on_its_end
 
@@ -44,6 +45,7 @@ class Trl:
         self._recipe = recipe or Recipe()
         self._messages = messages
         self._trainee = trainee
+        self._rehearsal = Rehearsal(trainee) if trainee is not None and not messages else None
 
     def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Trl":
         said = [pick.reading for pick in picks if not isinstance(pick.reading, Drop)]
@@ -54,20 +56,23 @@ class Trl:
         conversation = pick.conversation
         refuse_other_answers(conversation, last_only=not self._messages, trainer="TRL's `messages` layout")
         messages = messages_of(conversation)
-        if any("tool_calls" in message for message in messages) and self._wants_text():
-            messages = [_with_text_arguments(message) for message in messages]
+        if self._trainee is not None:
+            messages = self._trainee.shown(messages)
         for number, message in enumerate(messages, start=1):
             _refuse_unreadable(message, number)
         said: Record = {"messages": messages}
         if not self._messages:
+            self._rehearse(conversation, messages)
             said = {"prompt": messages[:-1], "completion": messages[-1:]}
         return {**said, "tools": tools_text(conversation), "source": conversation.source}
 
-    def _wants_text(self) -> bool:
-        return self._trainee is not None and self._trainee.wants_text_arguments
+    def _rehearse(self, conversation: Conversation, messages: Sequence[Record]) -> None:
+        if self._rehearsal is not None and self._rehearsal.possible:
+            ids, mask = completion_mask(self._rehearsal, messages, conversation.tools)
+            self._rehearsal.compare(conversation, ids, mask, "TRL")
 
     def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
-        return ()
+        return self._rehearsal.note("TRL") if self._rehearsal is not None else ()
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         as_pairs, lines = not self._messages, list(records)
@@ -81,17 +86,6 @@ class Trl:
 
 
 _TRAP = "The rows are `messages`: without assistant_only_loss=True TRL trains on the questions too. The script sets it."
-
-
-def _with_text_arguments(message: Record) -> Record:
-    """A turn whose calls hold their arguments as JSON text, for templates that write them as they stand."""
-    if "tool_calls" not in message:
-        return message
-    calls = [
-        with_arguments(call, lambda given: given if isinstance(given, str) else json_text(given))
-        for call in message["tool_calls"]
-    ]
-    return {**message, "tool_calls": calls}
 
 
 def _refuse_unreadable(message: Record, number: int) -> None:
