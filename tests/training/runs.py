@@ -71,7 +71,7 @@ OTHER_CALL = {
         {
             "role": "assistant",
             "content": "",
-            "tool_calls": [{"function": {"name": "add", "arguments": {"a": 1, "b": 2}}}],
+            "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {"a": 1, "b": 2}}}],
         },
         {"role": "tool", "content": "3"},
         {"role": "assistant", "content": "3"},

@@ -103,10 +103,9 @@ def test_jsonl_is_strict_json_and_names_what_json_cannot_say(tmp_path: Path) -> 
     text = (done.path / "train.jsonl").read_text()
     back, _ = (json.loads(line, parse_constant=pytest.fail) for line in text.splitlines())
     assert (back["img"], back["score"]) == ({"bytes": "iVBORw==", "path": "x"}, None)
-    (note,) = done.notes
-    assert "img.bytes (base64, 1 rows)" in note
+    (note,) = [note for note in done.notes if "img.bytes (base64, 1 rows)" in note]
     assert "score (nan, 1 rows)" in note
-    assert json.loads((done.path / "export.json").read_text())["notes"] == [note]
+    assert json.loads((done.path / "export.json").read_text())["notes"] == list(done.notes)
 
 
 def test_a_row_left_out_says_what_json_cannot(tmp_path: Path) -> None:
@@ -119,7 +118,7 @@ def test_a_row_left_out_says_what_json_cannot(tmp_path: Path) -> None:
 
 # ---- fields that are left behind
 
-MISREAD = {"prompt": "p", "text": "t", "chosen": "c", "images": [], "tools": None, "id": 7, "kind": "", "label": False}
+MISREAD = {"prompt": "p", "text": "t", "split": "train", "tools": None, "id": 7, "kind": "", "seen": False}
 
 
 @pytest.mark.parametrize(
@@ -140,27 +139,27 @@ def test_only_what_is_meant_is_exported_and_the_rest_is_named(tmp_path: Path, ta
     rows = load_dataset(kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
     assert set(rows.column_names) == columns
     said = " ".join(done.notes)
-    for name in ("prompt", "text", "chosen", "id", "label"):
+    for name in ("prompt", "text", "split", "id", "seen"):
         assert (f"{name} (1 rows)" in said) == (target != "jsonl")
     assert "kind" not in said  # it says nothing
     assert ("source (2 rows)" in said) == (target in ("llamafactory", "axolotl"))
     if target == "trl":
-        assert "not here: `prompt`, `text`, `chosen`" in (done.path / "README.md").read_text()
+        assert "not here: `prompt`, `text`, `split`" in (done.path / "README.md").read_text()
 
 
 def test_tokens_that_axolotl_leaves_out_are_counted_where_the_tokenizer_is_here(tmp_path: Path) -> None:
     rows = [{"messages": turns("a", "[[1], [2]]")}, {"messages": turns("a", "[1]")}, {"messages": turns("a", "b")}]
     run = finished_run(tmp_path / "r", rows, "messages")
-    (note,) = export_run(run, "axolotl").notes
-    assert "2 tokens in 1 of 3 rows" in note  # the brackets that its dummy begins and ends with
+    assert any(
+        "2 tokens in 1 of 3 rows" in note for note in export_run(run, "axolotl").notes
+    )  # the brackets that its dummy begins and ends with
 
 
 def test_what_axolotl_could_get_wrong_is_counted_where_it_is_not(tmp_path: Path) -> None:
     rows = [{"messages": turns("a", "[1, 2]")}, LONG, {"messages": turns("a", "b")}]
     done = export_run(finished_run(tmp_path / "r", rows, "messages"), "axolotl", model="nobody/nothing")
-    several, edges, _ = done.notes
-    assert "1 rows have several" in several
-    assert "of the 1 answers that begin with '['" in edges
+    assert any("1 rows have several" in note for note in done.notes)
+    assert any("of the 1 answers that begin with '['" in note for note in done.notes)
 
 
 @pytest.mark.parametrize("target", ["trl", "axolotl"])
@@ -173,9 +172,9 @@ def test_what_a_template_elsewhere_may_not_show_is_counted(tmp_path: Path, targe
 def test_what_llamafactory_shows_otherwise_is_counted(tmp_path: Path) -> None:
     named = json.loads(json.dumps(CALL))
     named["messages"][2]["tool_call_id"] = "c1"
-    forms, names = export_run(finished_run(tmp_path / "r", [named, CALL, PAIR], "messages"), "llamafactory").notes[-2:]
-    assert "2 rows are trained on other tokens" in forms
-    assert "left out of 1 rows" in names
+    notes = export_run(finished_run(tmp_path / "r", [named, CALL, PAIR], "messages"), "llamafactory").notes
+    assert any("2 rows are trained on other tokens" in note for note in notes)
+    assert any("left out of 1 rows" in note for note in notes)
 
 
 # ---- rows that cannot be expressed

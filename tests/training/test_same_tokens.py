@@ -67,7 +67,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "call": {"messages": calling(call("add", a=1, b=2)), "tools": TOOLS},
     "other arguments": {"messages": calling(call("weather", city="Rom", days=[1, 2], at={"lat": 0.1 + 0.2}))},
     "two calls": {"messages": calling(call("add", a=1), call("add", b="x"))},
-    "text beside a call": {"messages": calling(call("add", a=None), text="Let me see.")},
+    "text beside a call": {"messages": calling(call("add", a=0), text="Let me see.")},
     "no arguments": {"messages": calling(call("now"))},
     "long number": {"messages": calling(call("add", a=10**30))},
     "many digits": {"messages": calling(call("add", a=0.12345678901234567))},

@@ -58,9 +58,9 @@ class LlamaFactory:
     def record(self, pick: Pick) -> Record:
         """The turns, strictly question and answer by turns after at most one system turn; else a `RowError`."""
         conversation = pick.conversation
-        refuse_other_answers(conversation, last_only=self._last_only, trainer="LLaMA-Factory")
         turns = [_turn(message, number) for number, message in enumerate(messages_of(conversation), start=1)]
         _refuse_order(turns)
+        refuse_other_answers(conversation, last_only=self._last_only, trainer="LLaMA-Factory")
         return {"messages": turns, "tools": plain_tools(conversation.tools)}
 
     def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:

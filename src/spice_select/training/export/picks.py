@@ -29,6 +29,11 @@ class Pick:
     unread: tuple[str, ...] = ()
 
     @property
+    def unread_of_turns(self) -> tuple[str, ...]:
+        """Fields of its turns that nobody looked at, each once."""
+        return tuple(dict.fromkeys(getattr(self.reading, "unread_of_turns", ())))
+
+    @property
     def conversation(self) -> Conversation:
         """The conversation; a `RowError` where the row cannot be read as one."""
         if isinstance(self.reading, Drop):
@@ -55,7 +60,9 @@ def read_picks(run: Run) -> list[Pick]:
         reading = row_format.read(replace(row, raw=watched))
         if isinstance(reading, Conversation):
             reading = replace(reading, row=row)
-        unread = tuple(key for key, value in raw.items() if key not in watched.read and value not in _NOTHING)
+        unread = getattr(reading, "unread", None)  # the format's own account, where it keeps one
+        if unread is None:
+            unread = tuple(key for key, value in raw.items() if key not in watched.read and value not in _NOTHING)
         picks.append(Pick(row=row, reading=reading, note=note, unread=unread))
     return picks
 

@@ -114,6 +114,7 @@ def _lacking(picks: Sequence[Pick], records: Sequence[Record], target: Target) -
     counts: Counter[str] = Counter()
     for pick, record in zip(picks, records, strict=True):
         counts.update(pick.unread)
+        counts.update(f"{name} of a turn" for name in pick.unread_of_turns)
         if pick.conversation.source and "source" not in record:
             counts.update(name for name in ("source", "dataset") if pick.row.raw.get(name) == pick.conversation.source)
     return dict(counts.most_common())
