@@ -115,23 +115,23 @@ def test_what_json_cannot_say_is_written_as_text_and_named(corpus: Corpus, optio
     import pyarrow.parquet as pq
 
     rows = [
-        {"question": f"{i}?", "answer": "a" * (1 + i), "img": {"bytes": bytes([i])}, "at": datetime(2024, 1, 1 + i)}
+        {"question": f"{i}?", "answer": "a" * (1 + i), "digest": bytes([i]), "at": datetime(2024, 1, 1 + i)}
         for i in range(8)
     ]
-    rows.append({"question": "", "answer": "", "img": {"bytes": b"dropped"}, "at": None})
+    rows.append({"question": "", "answer": "", "digest": b"dropped", "at": None})
     pq.write_table(pa.Table.from_pylist(rows), path := tmp_path / "odd.parquet")
     run = spice.select(path, out=tmp_path / "r", **options)
     text = (run.path / outputs.SELECTED).read_text()
     assert "b'" not in text
     chosen = [rows[record["spice"]["row"]] for record in outputs.iterate_selected(run.path)]
     assert run.rows == chosen
-    assert [row["img"] for row in run.dataset] == [row["img"] for row in chosen]
+    assert [row["digest"] for row in run.dataset] == [row["digest"] for row in chosen]
     assert [row["at"] for row in run.dataset] == [row["at"] for row in chosen]
-    (note,) = (note for note in run.summary.notes if "img.bytes" in note)
-    assert "img.bytes (base64, 2 rows)" in note
+    (note,) = (note for note in run.summary.notes if "digest" in note and "JSON" in note)
+    assert "digest (base64, 2 rows)" in note
     assert "at (datetime, 2 rows)" in note
     (dropped,) = [json.loads(line) for line in (run.path / outputs.DROPPED).read_text().splitlines()]
-    assert (dropped["record"]["img"], dropped["encoded"]) == ({"bytes": "ZHJvcHBlZA=="}, {"/img/bytes": "base64"})
+    assert (dropped["record"]["digest"], dropped["encoded"]) == ("ZHJvcHBlZA==", {"/digest": "base64"})
 
 
 def test_a_summary_of_an_earlier_version_is_read(corpus: Corpus, options, tmp_path: Path) -> None:
