@@ -120,7 +120,7 @@ def axolotl_mask(
     mask = [False] * len(ids)
     for place in sorted(trained):
         dummy = rehearsal.render([*messages[:place], {"role": messages[place]["role"], "content": DUMMY}], tools)
-        full = rehearsal.render(messages[: place + 1], tools)
+        full = ids if place + 1 == len(messages) else rehearsal.render(messages[: place + 1], tools)
         begin = _first_difference(dummy, full)
         end = len(full) - _first_difference(dummy[::-1], full[::-1])
         if begin >= min(len(dummy), len(full)) or end <= begin:
