@@ -51,24 +51,38 @@ class Run:
         return RunFolder(self.path).manifest() or {}
 
     @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The chosen rows exactly as they came, in the order picked, without what the selection wrote beside them.
+
+        Raises:
+            InputError: the file is missing or was altered.
+        """
+        return [row for row, _ in self._lines()]
+
+    @property
     def dataset(self) -> "Dataset":
         """The chosen rows in the order picked, each with its `spice` object (rank, gain, epsilon, conflict, row).
 
-        Raises:
-            InputError: a column holds what no table can, a number beyond 64 bits or values of several types; the file
-                is missing or was altered.
-        """
-        import pyarrow as pa
-        from datasets import Dataset
+        Every value is read back as it came; see `spice_select.rows_as_dataset` for what a table makes of rows that
+        differ.
 
-        RunFolder(self.path).output(outputs.SELECTED)
+        Raises:
+            InputError: the name of a field is no valid Unicode; the file is missing or was altered.
+        """
+        from spice_select.rows_as_dataset import dataset_of
+
+        lines = self._lines()
         try:
-            return Dataset.from_list(list(outputs.iterate_selected(self.path)))
-        except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+            return dataset_of([row for row, _ in lines], [note for _, note in lines])
+        except UnicodeEncodeError as error:
             raise InputError(
-                f"{self.path / outputs.SELECTED}: its rows fit no table ({error}). Read its lines as JSON, or use "
-                f"`spice export {self.path} --to trl`, which takes the turns alone."
+                f"{self.path / outputs.SELECTED}: the name of a field holds half of a surrogate pair, which no table "
+                "can. Take `.rows`, or read the file's lines as JSON."
             ) from error
+
+    def _lines(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        RunFolder(self.path).output(outputs.SELECTED)
+        return [outputs.as_it_came(record) for record in outputs.iterate_selected(self.path)]
 
     @property
     def settings(self) -> SelectSettings:

@@ -133,7 +133,7 @@ def _fill(
     drops = [*corpus.encoded.drops, *chosen.unusable]
     with clock("writing"):
         by_row = {example.row: example for example in examples}
-        outputs.write_selected(run, corpus.rows, chosen.features, chosen.selection)
+        encoded = outputs.write_selected(run, corpus.rows, chosen.features, chosen.selection)
         outputs.write_dropped(run, corpus.rows, drops)
         outputs.write_selection(run, by_row, chosen.features, chosen.selection)
     summary = summarise(
@@ -142,7 +142,7 @@ def _fill(
         drops=drops,
         chosen=chosen,
         normalise=settings.selection.normalise,
-        notes=corpus.notes,
+        notes=[*corpus.notes, *encoded],
         seconds=clock.seconds,
     )
     run.write_json(outputs.SUMMARY, summary.to_json())

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spice_select.data.plain import json_text
 from spice_select.errors import InputError
 from spice_select.store import atomic, explained, sha256, sweep
 
@@ -73,13 +74,16 @@ class RunFolder:
         self.write_text(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def write_lines(self, name: str, records: Iterable[dict[str, Any]]) -> None:
-        """Write JSON lines, one record each; half a surrogate pair as its JSON escape, so that the file is UTF-8."""
+        """Write strict JSON lines, one record each; what JSON cannot say as `spice_select.data.plain` writes it.
+
+        Half a surrogate pair stands as its JSON escape, so that the file is UTF-8.
+        """
         with (
             atomic(self.path / name) as aside,
             aside.open("w", encoding="utf-8", errors="backslashreplace") as handle,
         ):
             for record in records:
-                handle.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+                handle.write(json_text(record) + "\n")
 
     def finish(self, facts: Mapping[str, Any], outputs: Iterable[str]) -> None:
         """Write the manifest, the last file of a run, with the SHA-256 of every output."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +99,39 @@ def test_the_summary_tells_of_interaction_curvature_and_the_proof(corpus: Corpus
 
 
 @pytest.mark.parametrize("odd", [10**40, "\ud800"], ids=["a long number", "half a character"])
-def test_rows_that_fit_no_table_are_chosen_written_and_named(corpus: Corpus, options, tmp_path: Path, odd) -> None:
+def test_rows_that_fit_no_table_are_chosen_written_and_read_back(corpus: Corpus, options, tmp_path: Path, odd) -> None:
     rows = [{"question": f"{i}?", "answer": "a" * (1 + i), "id": odd} for i in range(8)]
     path = tmp_path / "odd.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     run = spice.select(path, out=tmp_path / "r", **options)
     assert [record["id"] for record in outputs.iterate_selected(run.path)] == [odd, odd]
-    with pytest.raises(InputError, match=r"fit no table.*spice export"):
-        run.dataset  # noqa: B018
+    assert [row["id"] for row in run.rows] == [odd, odd]
+    assert [json.loads(text) for text in run.dataset["id"]] == [odd, odd]
+    assert "id" in run.dataset.info.description  # which says that the column is JSON text
+
+
+def test_what_json_cannot_say_is_written_as_text_and_named(corpus: Corpus, options, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {"question": f"{i}?", "answer": "a" * (1 + i), "digest": bytes([i]), "at": datetime(2024, 1, 1 + i)}
+        for i in range(8)
+    ]
+    rows.append({"question": "", "answer": "", "digest": b"dropped", "at": None})
+    pq.write_table(pa.Table.from_pylist(rows), path := tmp_path / "odd.parquet")
+    run = spice.select(path, out=tmp_path / "r", **options)
+    text = (run.path / outputs.SELECTED).read_text()
+    assert "b'" not in text
+    chosen = [rows[record["spice"]["row"]] for record in outputs.iterate_selected(run.path)]
+    assert run.rows == chosen
+    assert [row["digest"] for row in run.dataset] == [row["digest"] for row in chosen]
+    assert [row["at"] for row in run.dataset] == [row["at"] for row in chosen]
+    (note,) = (note for note in run.summary.notes if "digest" in note and "JSON" in note)
+    assert "digest (base64, 2 rows)" in note
+    assert "at (datetime, 2 rows)" in note
+    (dropped,) = [json.loads(line) for line in (run.path / outputs.DROPPED).read_text().splitlines()]
+    assert (dropped["record"]["digest"], dropped["encoded"]) == ("ZHJvcHBlZA==", {"/digest": "base64"})
 
 
 def test_a_summary_of_an_earlier_version_is_read(corpus: Corpus, options, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def _noted(number: int, raw: dict[str, Any]) -> dict[str, Any]:
     digest = Row(number=number, raw=raw, where="").content_hash
     note: dict[str, Any] = {"rank": number + 1, "gain": 0.5, "epsilon": -0.25, "conflict": 0.0, "row": number}
     note["sha256"] = digest
-    return {**raw, "spice": note | ({"earlier": raw["spice"]} if "spice" in raw else {})}
+    return outputs.selected_line(raw, note)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -71,7 +71,7 @@ OTHER_CALL = {
         {
             "role": "assistant",
             "content": "",
-            "tool_calls": [{"function": {"name": "add", "arguments": {"a": 1, "b": 2}}}],
+            "tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {"a": 1, "b": 2}}}],
         },
         {"role": "tool", "content": "3"},
         {"role": "assistant", "content": "3"},

@@ -11,6 +11,7 @@ from spice_select import outputs
 from spice_select.data.formats import FORMATS as KNOWN
 from spice_select.data.records import Row
 from spice_select.errors import InputError
+from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
 from spice_select.training.export import TARGETS, Jsonl, LlamaFactory, Trl, export_run
 from spice_select.training.export.base import Origin
 from spice_select.training.export.card import card
@@ -92,6 +93,88 @@ def test_what_the_selection_wrote_is_kept_only_if_asked(tmp_path: Path, target: 
         if keep:
             assert [note["rank"] for note in rows["spice"]] == [1, 2]
             assert rows[0]["spice"]["epsilon"] == -0.25
+
+
+BYTES = {**PAIR, "img": {"bytes": b"\x89PNG", "path": "x"}, "score": float("nan")}
+
+
+def test_jsonl_is_strict_json_and_names_what_json_cannot_say(tmp_path: Path) -> None:
+    done = export_run(finished_run(tmp_path / "r", [BYTES, PAIR], "messages"), "jsonl")
+    text = (done.path / "train.jsonl").read_text()
+    back, _ = (json.loads(line, parse_constant=pytest.fail) for line in text.splitlines())
+    assert (back["img"], back["score"]) == ({"bytes": "iVBORw==", "path": "x"}, None)
+    (note,) = [note for note in done.notes if "img.bytes (base64, 1 rows)" in note]
+    assert "score (nan, 1 rows)" in note
+    assert json.loads((done.path / "export.json").read_text())["notes"] == list(done.notes)
+
+
+def test_a_row_left_out_says_what_json_cannot(tmp_path: Path) -> None:
+    row = {**BYTES, "messages": UNFIT["reasoning"][0]["messages"]}
+    done = export_run(finished_run(tmp_path / "r", [row, PAIR], "messages"), "llamafactory")
+    (line,) = lines(done.path / "left_out.jsonl")
+    assert line["record"]["img"]["bytes"] == "iVBORw=="
+    assert line["encoded"] == {"/img/bytes": "base64", "/score": "nan"}
+
+
+# ---- fields that are left behind
+
+MISREAD = {"prompt": "p", "text": "t", "split": "train", "tools": None, "id": 7, "kind": "", "seen": False}
+
+
+@pytest.mark.parametrize(
+    ("target", "columns"),
+    [
+        ("trl", {"prompt", "completion", "source"}),
+        ("llamafactory", {"messages"}),
+        ("axolotl", {"messages"}),
+        ("jsonl", {*PAIR, *MISREAD}),
+    ],
+)
+def test_only_what_is_meant_is_exported_and_the_rest_is_named(tmp_path: Path, target: str, columns: set[str]) -> None:
+    from datasets import load_dataset
+
+    done = export_run(finished_run(tmp_path / "r", [{**PAIR, **MISREAD}, PAIR], "messages"), target)
+    kind, pattern = ("parquet", "data/*.parquet") if target == "trl" else ("json", "train.jsonl")
+    files = str(done.path / pattern)
+    rows = load_dataset(kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert set(rows.column_names) == columns
+    said = " ".join(done.notes)
+    for name in ("prompt", "text", "split", "id", "seen"):
+        assert (f"{name} (1 rows)" in said) == (target != "jsonl")
+    assert "kind" not in said  # it says nothing
+    assert ("source (2 rows)" in said) == (target in ("llamafactory", "axolotl"))
+    if target == "trl":
+        assert "not here: `prompt`, `text`, `split`" in (done.path / "README.md").read_text()
+
+
+def test_tokens_that_axolotl_leaves_out_are_counted_where_the_tokenizer_is_here(tmp_path: Path) -> None:
+    rows = [{"messages": turns("a", "[[1], [2]]")}, {"messages": turns("a", "[1]")}, {"messages": turns("a", "b")}]
+    run = finished_run(tmp_path / "r", rows, "messages")
+    assert any(
+        "2 tokens in 1 of 3 rows" in note for note in export_run(run, "axolotl").notes
+    )  # the brackets that its dummy begins and ends with
+
+
+def test_what_axolotl_could_get_wrong_is_counted_where_it_is_not(tmp_path: Path) -> None:
+    rows = [{"messages": turns("a", "[1, 2]")}, LONG, {"messages": turns("a", "b")}]
+    done = export_run(finished_run(tmp_path / "r", rows, "messages"), "axolotl", model="nobody/nothing")
+    assert any("1 rows have several" in note for note in done.notes)
+    assert any("of the 1 answers that begin with '['" in note for note in done.notes)
+
+
+@pytest.mark.parametrize("target", ["trl", "axolotl"])
+def test_what_a_template_elsewhere_may_not_show_is_counted(tmp_path: Path, target: str) -> None:
+    rows = [{"messages": turns("a", "b", system="s")}, CALL, PAIR]
+    done = export_run(finished_run(tmp_path / "r", rows, "messages"), target, model="nobody/nothing")
+    assert any("1 with a system turn, 1 with tool calls" in note for note in done.notes)
+
+
+def test_what_llamafactory_shows_otherwise_is_counted(tmp_path: Path) -> None:
+    named = json.loads(json.dumps(CALL))
+    named["messages"][2]["tool_call_id"] = "c1"
+    notes = export_run(finished_run(tmp_path / "r", [named, CALL, PAIR], "messages"), "llamafactory").notes
+    assert any("2 rows are trained on other tokens" in note for note in notes)
+    assert any("left out of 1 rows" in note for note in notes)
 
 
 # ---- rows that cannot be expressed
@@ -337,6 +420,89 @@ def test_configurations_are_yaml_and_name_the_model(tmp_path: Path, target: str,
         assert config[key] == model
         assert config["learning_rate"] == 5e-5
         assert 77 in config.values()
+
+
+# ---- the model to train
+
+
+def model_folder(place: Path, template: str = CHATML, **tokens: str) -> Path:
+    tiny_tokenizer(template, **tokens).save_pretrained(place)
+    (place / "config.json").write_text('{"model_type": "llama"}')
+    return place
+
+
+@pytest.mark.parametrize(
+    ("tokens", "ends"),
+    [
+        ({}, None),  # the EOS, which axolotl trains on by itself
+        ({"eos": "</s>"}, ["<|im_end|>"]),
+    ],
+)
+def test_axolotl_is_told_what_ends_a_turn(tmp_path: Path, tokens: dict[str, str], ends: list[str] | None) -> None:
+    model = model_folder(tmp_path / "model", **tokens)
+    done = export_run(finished_run(tmp_path / "r", [PAIR], "messages", model=str(model)), "axolotl")
+    assert yaml.safe_load((done.path / "axolotl.yaml").read_text()).get("eot_tokens") == ends
+    assert not [note for note in done.notes if "eot_tokens" in note]
+
+
+def test_where_the_end_of_a_turn_is_not_known_or_no_token_that_is_said(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "r", [PAIR], "messages")
+    assert "eot_tokens" not in " ".join(export_run(run, "axolotl").notes)  # the embedded proxy ends turns with its EOS
+    assert "not on this machine" in " ".join(export_run(run, "axolotl", model="nobody/nothing").notes)
+    bare = model_folder(tmp_path / "bare", CHATML.replace("<|im_end|>", "###"))
+    done = export_run(run, "axolotl", model=str(bare))
+    assert "no token that axolotl could be told of" in " ".join(done.notes)
+    assert "eot_tokens" not in yaml.safe_load((done.path / "axolotl.yaml").read_text())
+
+
+def test_the_embedded_proxy_ends_turns_with_its_eos() -> None:
+    from spice_select.training.export.trainee import EMBEDDED, Trainee
+
+    found = Trainee(EMBEDDED, None).end_of_turn
+    assert found is not None
+    assert found.token == found.eos
+
+
+def test_a_model_given_by_a_relative_path_is_named_by_the_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = finished_run(tmp_path / "r", [PAIR], "messages", model="m")
+    monkeypatch.chdir(tmp_path)
+    place = str(model_folder(tmp_path / "m").resolve())
+    for target, file in (("trl", "train.py"), ("llamafactory", "train.yaml"), ("axolotl", "axolotl.yaml")):
+        done = export_run(run, target)
+        assert place in (done.path / file).read_text()
+        assert any(place in note for note in done.notes)
+    assert str(tmp_path) not in (tmp_path / "r-trl" / "README.md").read_text()
+    # one that is not here stays as it is
+    done = export_run(run, "axolotl", model="../elsewhere/m")
+    assert yaml.safe_load((done.path / "axolotl.yaml").read_text())["base_model"] == "../elsewhere/m"
+    assert any("is not here" in note for note in done.notes)
+
+
+TEXT_ARGUMENTS = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] }}"
+    "{% for call in message['tool_calls'] or [] %}{{ call['function']['name'] + call['function']['arguments'] }}"
+    "{% endfor %}{{ '<|im_end|>' + '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+"""A template that takes the arguments of calls as text alone."""
+
+
+def test_arguments_are_text_where_the_template_takes_nothing_else(tmp_path: Path) -> None:
+    model = model_folder(tmp_path / "model", TEXT_ARGUMENTS)
+    run = finished_run(tmp_path / "r", [CALL, PAIR], "messages", model=str(model))
+    call = read_trl(export_run(run, "trl").path)[0][1]["tool_calls"][0]
+    assert call["function"]["arguments"] == '{"city": "Rome"}'
+    assert export_run(run, "axolotl").reasons == {"text-arguments": 1}  # it makes objects of them, come what may
+
+
+@pytest.mark.parametrize("target", ["trl", "llamafactory", "axolotl"])
+def test_arguments_given_as_text_are_exported_as_those_given_as_objects(tmp_path: Path, target: str) -> None:
+    as_text = json.loads(json.dumps(CALL))
+    as_text["messages"][1]["tool_calls"][0]["function"]["arguments"] = '{"city": "Rome"}'
+    first, other = READERS[target](export_run(finished_run(tmp_path / "r", [CALL, as_text], "messages"), target).path)
+    assert first == other
 
 
 def test_messages_can_be_asked_for_where_rows_are_pairs(tmp_path: Path) -> None:

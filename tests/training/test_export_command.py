@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spice_select.training.export import TARGETS
+from tests.training.runs import finished_run, turns
 
 
 def test_a_selection_exports_to_every_target(
@@ -20,6 +21,14 @@ def test_a_selection_exports_to_every_target(
         assert f"10 rows for {target}" in out
         assert (tmp_path / f"r-{target}" / "export.json").is_file()
     assert str(tmp_path) not in (tmp_path / "r-trl" / "README.md").read_text()  # cards are published
+
+
+def test_what_is_not_exported_is_said_on_the_screen(spice, tmp_path: Path) -> None:
+    raw = {"messages": turns("a", "b"), "id": 7}
+    finished_run(tmp_path / "r", [raw], "messages")
+    code, out, _ = spice("export", tmp_path / "r", "--to", "trl")
+    assert code == 0
+    assert "id (1 rows)" in " ".join(out.split())
 
 
 def test_bad_input_is_one_clear_error(spice, tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ def export(
     console = Console()
     for reason, count in done.reasons.items():
         console.print(f"[yellow]left out[/] {count} × {reason}: see left_out.jsonl")
+    for note in done.notes:
+        console.print(f"[yellow]note[/] {escape(note)}", highlight=False)
     warning = family_warning(load(run).settings.proxy.model, model) if model else None
     if warning:
         console.print(f"[yellow]note[/] {escape(warning)}", highlight=False)

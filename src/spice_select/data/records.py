@@ -1,12 +1,13 @@
 """The records that travel along the way of the data: row → conversation → example, or a drop with its reason."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from spice_select.data.plain import json_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,11 @@ class Row:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 (hex) of the row's canonical JSON: the same content gives the same hash in any file or order."""
-        canonical = json.dumps(self.raw, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+        """SHA-256 (hex) of the row's canonical JSON: the same content gives the same hash in any file or order.
+
+        What JSON cannot say counts as the files of a run write it: bytes as base64, times as ISO 8601, NaN as null.
+        """
+        canonical = json_text(self.raw, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -57,7 +57,7 @@ order picked. Their licence is that of the corpus.
 
 {_PAIRS if as_pairs else _MESSAGES}
 `{SCRIPT}` trains with that loss. `tools` (JSON text), `source` and `spice` are there where the rows have them.
-
+{_not_exported(origin)}
 ## How they were chosen
 
 {how}
@@ -110,7 +110,14 @@ def _front_matter(rows: int, data: str) -> str:
 
 def _public(name: str) -> str:
     """A hub id as it is; of a path on somebody's disk the last part alone, since cards are published."""
-    return Path(name).name if Path(name).is_absolute() else name
+    path = Path(name)
+    is_path = path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or "\\" in name or path.exists()
+    return path.name if is_path else name
+
+
+def _not_exported(origin: Origin) -> str:
+    names = ", ".join(f"`{name}`" for name in origin.not_exported)
+    return f"Fields of the corpus that are not here: {names}.\n" if names else ""
 
 
 def _left_out(count: int) -> str:

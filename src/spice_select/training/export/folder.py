@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from spice_select.data.plain import json_text
 from spice_select.errors import InputError
 from spice_select.store import atomic, explained, sha256
 
@@ -99,11 +100,13 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file, indented."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+    write_text(path, json_text(content, indent=2) + "\n")
 
 
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON lines, one record each; half a surrogate pair as its JSON escape, as in the run's own files."""
+    """Write strict JSON lines, one record each, as the run's own files are written: half a surrogate pair as its JSON
+    escape, what JSON cannot say as `spice_select.data.plain` writes it.
+    """
     with atomic(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as handle:
         for record in records:
-            handle.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+            handle.write(json_text(record) + "\n")

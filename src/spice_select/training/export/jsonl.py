@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from spice_select.data.plain import plain
+from spice_select.outputs import encoded_notes
 from spice_select.training.export.base import Origin, Record
 from spice_select.training.export.folder import write_lines
 from spice_select.training.export.picks import Pick
+from spice_select.training.export.trainee import Trainee
 
 DATA = "train.jsonl"
 
@@ -15,8 +18,14 @@ class Jsonl:
 
     name = "jsonl"
 
+    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Jsonl":
+        return self
+
     def record(self, pick: Pick) -> Record:
         return dict(pick.row.raw)
+
+    def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
+        return encoded_notes([plain(pick.row.raw)[1] for pick in picks])
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         write_lines(folder / DATA, records)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.data.formats.base import RowError
+from spice_select.data.plain import json_text
 from spice_select.training.export.base import Origin, Record
 from spice_select.training.export.folder import write_json, write_lines, write_text
 from spice_select.training.export.jsonl import DATA
@@ -14,6 +15,8 @@ from spice_select.training.export.llamafactory_tools import plain_tools
 from spice_select.training.export.picks import Pick
 from spice_select.training.export.recipe import Recipe
 from spice_select.training.export.texts import arguments_of, calls_of, drop_empty_column, messages_of
+from spice_select.training.export.trainee import Trainee
+from spice_select.training.export.untrained import last_answer_only, refuse_other_answers
 
 INFO = "dataset_info.json"
 CONFIG = "train.yaml"
@@ -40,15 +43,39 @@ class LlamaFactory:
 
     name = "llamafactory"
 
-    def __init__(self, recipe: Recipe | None = None) -> None:
+    def __init__(self, recipe: Recipe | None = None, *, last_only: bool = False) -> None:
+        """`last_only`: train on the last answer of every row alone (`mask_history`)."""
         self._recipe = recipe or Recipe()
+        self._last_only = last_only
+
+    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "LlamaFactory":
+        """With `last_only` where that is what the rows' own marks say, or leaves fewer rows out than training on all.
+
+        LLaMA-Factory has no mark for a turn: its `mask_history` holds for all rows.
+        """
+        return LlamaFactory(self._recipe, last_only=last_answer_only(picks))
 
     def record(self, pick: Pick) -> Record:
         """The turns, strictly question and answer by turns after at most one system turn; else a `RowError`."""
         conversation = pick.conversation
         turns = [_turn(message, number) for number, message in enumerate(messages_of(conversation), start=1)]
         _refuse_order(turns)
+        refuse_other_answers(conversation, last_only=self._last_only, trainer="LLaMA-Factory")
         return {"messages": turns, "tools": plain_tools(conversation.tools)}
+
+    def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
+        said = [pick.conversation for pick in picks]
+        calls = sum(bool(one.tools) or any("tool_calls" in turn for turn in one.messages) for one in said)
+        names = sum(any({"name", "tool_call_id"} & turn.keys() for turn in one.messages) for one in said)
+        notes = []
+        if calls:
+            notes.append(
+                f"LLaMA-Factory shows tools and calls in a form of its own, not the chat template's: {calls} rows are "
+                "trained on other tokens than the selection saw."
+            )
+        if names:
+            notes.append(f"LLaMA-Factory reads no name or tool_call_id of a turn: left out of {names} rows.")
+        return tuple(notes)
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         lines = list(records)
@@ -56,7 +83,7 @@ class LlamaFactory:
         name = dataset_name(origin.run)
         write_lines(folder / DATA, lines)
         write_json(folder / INFO, {name: dataset_info(has_tools="tools" in lines[0])})
-        write_text(folder / CONFIG, _config(name, origin, self._recipe))
+        write_text(folder / CONFIG, _config(name, origin, self._recipe, last_only=self._last_only))
         return (
             f"Train: cd into the folder, then `llamafactory-cli train {CONFIG}`.",
             f"In a data folder of your own: copy {DATA} there, and the entry of {INFO} into its {INFO}.",
@@ -89,7 +116,7 @@ def _turn(message: Record, number: int) -> Record:
     if message["content"].strip():
         raise RowError("text-beside-call", f"turn {number} has a text beside its tool call; LLaMA-Factory takes one")
     functions = [{"name": call["name"], "arguments": arguments_of(call, number)} for call in calls]
-    return {"role": TAGS["function_tag"], "content": json.dumps(functions, ensure_ascii=False)}
+    return {"role": TAGS["function_tag"], "content": json_text(functions)}
 
 
 def _refuse_order(turns: list[Record]) -> None:
@@ -106,10 +133,12 @@ def _refuse_order(turns: list[Record]) -> None:
         raise RowError("no-answer-at-the-end", "the last turn is no answer; LLaMA-Factory takes pairs of turns")
 
 
-def _config(name: str, origin: Origin, recipe: Recipe) -> str:
+def _config(name: str, origin: Origin, recipe: Recipe, *, last_only: bool) -> str:
+    said = "true  # the rows take their other answers out of the loss" if last_only else "false"
+    trained = "the last answer of each row" if last_only else "the answers, all of them"
     return f"""\
 # LLaMA-Factory on the rows of this folder. From within it: llamafactory-cli train {CONFIG}
-model_name_or_path: {json.dumps(origin.model)}  # the model to train
+model_name_or_path: {json.dumps(origin.model)}  # the model to train{origin.place}
 # template: qwen  # name your model's; without it the chat template of the tokenizer is parsed
 
 stage: sft
@@ -117,8 +146,8 @@ do_train: true
 dataset: {name}
 dataset_dir: .
 cutoff_len: {origin.max_length}  # as in the selection
-train_on_prompt: false  # the loss is that of the answers, all of them
-mask_history: false
+train_on_prompt: false  # the loss is that of {trained}
+mask_history: {said}
 packing: false
 
 finetuning_type: lora

@@ -1,10 +1,10 @@
 """Tool schemas as LLaMA-Factory (0.9.5) takes them: what its formatters would stop at is mended or refused."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError
+from spice_select.data.plain import json_text
 
 
 def plain_tools(tools: Iterable[Mapping[str, Any]]) -> str:
@@ -13,7 +13,7 @@ def plain_tools(tools: Iterable[Mapping[str, Any]]) -> str:
     Each becomes a bare function; one without parameters gets empty ones, since the formatters ask for `properties`.
     """
     functions = [_function(tool) for tool in tools]
-    return json.dumps(functions, ensure_ascii=False, default=str) if functions else ""
+    return json_text(functions) if functions else ""
 
 
 def _function(tool: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
 parser = argparse.ArgumentParser()
-parser.add_argument("model", nargs="?", default={origin.model!r})
+parser.add_argument("model", nargs="?", default={origin.model!r})  # the model to train{origin.place}
 parser.add_argument("--out", default="outputs")
 parser.add_argument("--max-steps", type=int, default=-1)
 given = parser.parse_args()

@@ -8,15 +8,17 @@ from types import MappingProxyType
 
 from spice_select import outputs
 from spice_select.data.formats.base import RowError
+from spice_select.data.plain import plain
 from spice_select.data.records import Drop
 from spice_select.errors import InputError, nearest
 from spice_select.finished import Run, load
 from spice_select.training.export.axolotl import Axolotl
-from spice_select.training.export.base import EMBEDDED, Origin, Record, Target
+from spice_select.training.export.base import Origin, Record, Target
 from spice_select.training.export.folder import export_folder, finish, refuse_foreign, write_lines
 from spice_select.training.export.jsonl import Jsonl
 from spice_select.training.export.llamafactory import LlamaFactory
 from spice_select.training.export.picks import Pick, read_picks
+from spice_select.training.export.trainee import Trainee, find_trainee
 from spice_select.training.export.trl import Trl
 
 TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
@@ -37,6 +39,7 @@ class Exported:
         target: the trainer's name.
         rows: how many rows it holds, in the order picked.
         left_out: the chosen rows that the trainer cannot take, with their reasons; `left_out.jsonl` holds them too.
+        notes: what a person should know of these rows under this trainer, in sentences.
         steps: what to do next, in sentences.
     """
 
@@ -44,6 +47,7 @@ class Exported:
     target: str
     rows: int
     left_out: tuple[Drop, ...]
+    notes: tuple[str, ...]
     steps: tuple[str, ...]
 
     @property
@@ -87,16 +91,63 @@ def export_run(
     target = find_target(to) if isinstance(to, str) else to
     folder = _default_folder(run, target) if out is None else Path(out)
     refuse_foreign(folder)
-    picks = read_picks(run)
+    picks, trainee = read_picks(run), find_trainee(run, model)
+    target = target.fitted(picks, trainee)
     records, left_out = _records(picks, target, keep_spice)
-    origin = _origin(run, chosen=len(picks), model=model)
+    refused = {drop.row for drop in left_out}
+    kept = [pick for pick in picks if pick.row.number not in refused]
+    origin = _origin(run, chosen=len(picks), model=trainee.name, lacking=_lacking(kept, records, target))
+    notes = (*_general_notes(origin, trainee), *_unseen(kept, target, trainee), *target.notes(kept))
     with export_folder(folder) as aside:
         steps = target.write(aside, records, origin)
         if left_out:
             write_lines(aside / LEFT_OUT, _left_out_lines(picks, left_out))
-        facts = {"target": target.name, "rows": len(records), "left_out": len(left_out), "origin": asdict(origin)}
-        finish(aside, facts)
-    return Exported(path=folder, target=target.name, rows=len(records), left_out=left_out, steps=steps)
+        facts = {"target": target.name, "rows": len(records), "left_out": len(left_out), "notes": notes}
+        finish(aside, {**facts, "origin": asdict(origin)})
+    return Exported(path=folder, target=target.name, rows=len(records), left_out=left_out, notes=notes, steps=steps)
+
+
+def _lacking(picks: Sequence[Pick], records: Sequence[Record], target: Target) -> dict[str, int]:
+    """The fields of the rows that their exported form lacks, and in how many rows they stood."""
+    if isinstance(target, Jsonl):
+        return {}
+    counts: Counter[str] = Counter()
+    for pick, record in zip(picks, records, strict=True):
+        counts.update(pick.unread)
+        counts.update(f"{name} of a turn" for name in pick.unread_of_turns)
+        if pick.conversation.source and "source" not in record:
+            counts.update(name for name in ("source", "dataset") if pick.row.raw.get(name) == pick.conversation.source)
+    return dict(counts.most_common())
+
+
+def _general_notes(origin: Origin, trainee: Trainee) -> tuple[str, ...]:
+    notes = []
+    if origin.not_exported:
+        named = ", ".join(f"{name} ({count} rows)" for name, count in origin.not_exported.items())
+        notes.append(f"Fields that were not exported, and stay in the run's {outputs.SELECTED}: {named}.")
+    if trainee.is_local:
+        notes.append(
+            f"The model is named by its path on this machine, {trainee.name}: change it where you train elsewhere."
+        )
+    elif trainee.found and (trainee.found.startswith((".", "/", "~")) or trainee.found.count("/") > 1):
+        notes.append(f"The model {trainee.found!r} is not here; the configuration names it as it is: check it.")
+    return tuple(notes)
+
+
+def _unseen(picks: Sequence[Pick], target: Target, trainee: Trainee) -> tuple[str, ...]:
+    """What depends on a chat template that is not here to be asked, with counts."""
+    if isinstance(target, Jsonl | LlamaFactory) or trainee.template is not None:
+        return ()
+    said = [pick.conversation.messages for pick in picks]
+    kinds = {
+        "a system turn": sum(any(turn["role"] == "system" for turn in turns) for turns in said),
+        "reasoning": sum(any("reasoning_content" in turn for turn in turns) for turns in said),
+        "tool calls": sum(any("tool_calls" in turn for turn in turns) for turns in said),
+    }
+    named = ", ".join(f"{count} with {kind}" for kind, count in kinds.items() if count)
+    if not named:
+        return ()
+    return (f"The model's template is not on this machine to be asked whether it shows all of the rows: {named}.",)
 
 
 def _records(picks: Sequence[Pick], target: Target, keep_spice: bool) -> tuple[list[Record], tuple[Drop, ...]]:
@@ -130,10 +181,12 @@ def _none_fits(target: Target, left_out: Sequence[Drop]) -> str:
 
 def _left_out_lines(picks: Sequence[Pick], left_out: Sequence[Drop]) -> list[Record]:
     rows = {pick.row.number: pick.row for pick in picks}
-    return [
-        {"row": drop.row, "reason": drop.reason, "detail": drop.detail, "record": rows[drop.row].raw}
-        for drop in left_out
-    ]
+    lines = []
+    for drop in left_out:
+        raw, encoded = plain(rows[drop.row].raw)
+        line = {"row": drop.row, "reason": drop.reason, "detail": drop.detail, "record": raw}
+        lines.append({**line, "encoded": encoded} if encoded else line)
+    return lines
 
 
 def _default_folder(run: Run, target: Target) -> Path:
@@ -141,7 +194,7 @@ def _default_folder(run: Run, target: Target) -> Path:
     return run.path.resolve().with_name(name) if run.path.name in ("", "..") else run.path.with_name(name)
 
 
-def _origin(run: Run, *, chosen: int, model: str | None) -> Origin:
+def _origin(run: Run, *, chosen: int, model: str, lacking: dict[str, int]) -> Origin:
     manifest = run.manifest
     return Origin(
         run=run.path.resolve().name,
@@ -149,7 +202,8 @@ def _origin(run: Run, *, chosen: int, model: str | None) -> Origin:
         identity=manifest["identity"],
         selected_sha256=manifest["outputs"][outputs.SELECTED],
         chosen=chosen,
-        model=model or run.settings.proxy.model or EMBEDDED,
+        model=model,
         max_length=run.settings.data.max_length,
         version=str(manifest.get("versions", {}).get("spice-select", "unknown")),
+        not_exported=lacking,
     )

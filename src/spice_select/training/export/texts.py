@@ -5,22 +5,54 @@ from collections.abc import Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError
+from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation
-from spice_select.training.export.base import Record
+
+Record = dict[str, Any]
+"""One line of the exported data."""
 
 
 def messages_of(conversation: Conversation) -> list[Record]:
-    """The messages as new dicts; a `RowError` where a text is not valid Unicode, which Arrow and Parquet refuse."""
+    """The messages as new dicts without null fields, the arguments of their calls as objects.
+
+    Raises:
+        RowError: a text is not valid Unicode, which Arrow and Parquet refuse.
+    """
     try:
-        json.dumps([conversation.messages, conversation.tools], ensure_ascii=False, default=str).encode("utf-8")
+        json_text([conversation.messages, conversation.tools]).encode("utf-8")
     except UnicodeEncodeError as error:
         raise RowError("not-unicode", "a text holds half of a surrogate pair, which is not valid Unicode") from error
-    return [dict(message) for message in conversation.messages]
+    return [_message(message) for message in conversation.messages]
+
+
+def _message(message: Mapping[str, Any]) -> Record:
+    kept = {key: value for key, value in message.items() if value is not None}
+    if "tool_calls" in kept:
+        kept["tool_calls"] = [with_arguments(call, _parsed) for call in kept["tool_calls"]]
+    return kept
+
+
+def with_arguments(call: Mapping[str, Any], change: Any) -> Record:
+    """A tool call with its arguments changed by a function, everything else and its order as it is."""
+    if isinstance(call.get("function"), Mapping):
+        return {**call, "function": with_arguments(call["function"], change)}
+    return {**call, "arguments": change(call["arguments"])} if "arguments" in call else dict(call)
+
+
+def _parsed(arguments: Any) -> Any:
+    """Arguments as an object where they are the JSON text of one; anything else as it is."""
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        found = json.loads(arguments)
+    except ValueError:
+        return arguments
+    return found if isinstance(found, dict) else arguments
 
 
 def tools_text(conversation: Conversation) -> str | None:
     """The tools as JSON text, or None: as text their schemas need not share one Arrow type."""
-    return json.dumps(list(conversation.tools), ensure_ascii=False, default=str) if conversation.tools else None
+    return json_text(list(conversation.tools)) if conversation.tools else None
 
 
 def calls_of(message: Record) -> list[dict[str, Any]]:
@@ -29,13 +61,20 @@ def calls_of(message: Record) -> list[dict[str, Any]]:
 
 
 def arguments_of(function: Mapping[str, Any], number: int) -> Any:
-    """The arguments of a call in turn `number` as an object (OpenAI's files hold JSON text); else a `RowError`."""
+    """The arguments of a call in turn `number`; a `RowError` where they are text that is no JSON."""
     arguments = function.get("arguments", {})
     try:
         return json.loads(arguments) if isinstance(arguments, str) else arguments
     except ValueError as error:
         detail = f"the arguments of the tool call in turn {number} are not JSON"
         raise RowError("broken-tool-call", detail) from error
+
+
+def answers(conversation: Conversation) -> tuple[list[int], list[int]]:
+    """The places of the answers that are trained on, and of those that the row takes out of the loss."""
+    places = [place for place, message in enumerate(conversation.messages) if message["role"] == "assistant"]
+    untrained = [place for place in places if place in conversation.untrained]
+    return [place for place in places if place not in conversation.untrained], untrained
 
 
 def drop_empty_column(records: list[Record], name: str) -> None:

@@ -4,15 +4,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spice_select.data.formats.base import RowError
+from spice_select.data.plain import json_text
+from spice_select.data.records import Conversation, Drop
 from spice_select.errors import InputError
+from spice_select.rows_as_dataset import survives
 from spice_select.store import atomic, sha256
 from spice_select.training.export.base import Origin, Record
 from spice_select.training.export.card import card
 from spice_select.training.export.folder import write_text
 from spice_select.training.export.picks import Pick
 from spice_select.training.export.recipe import Recipe
+from spice_select.training.export.rehearsal import Rehearsal, completion_mask
 from spice_select.training.export.script import SCRIPT, script
 from spice_select.training.export.texts import drop_empty_column, messages_of, tools_text
+from spice_select.training.export.trainee import Trainee
+from spice_select.training.export.untrained import last_answer_only, refuse_other_answers, trains_on_its_end
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -23,29 +30,52 @@ DATA = "data"
 class Trl:
     """Rows for `SFTTrainer` as it takes them.
 
-    Where every row's only answer is its last turn, they become `prompt` and `completion`: TRL then trains on the
+    Where every row trains on its last turn alone, they become `prompt` and `completion`: TRL then trains on the
     completion alone, under any chat template. Otherwise they are `messages`, for which TRL trains on *everything*
     unless ``assistant_only_loss=True``; that asks for a template with ``{% generation %}`` marks.
+
+    `messages` cannot say that an answer is not trained on. Where rows say so, the layout is taken that leaves fewer
+    rows out.
     """
 
     name = "trl"
 
-    def __init__(self, recipe: Recipe | None = None, *, messages: bool = False) -> None:
-        """`messages`: write `messages` even where every row is a pair."""
+    def __init__(self, recipe: Recipe | None = None, *, messages: bool = False, trainee: Trainee | None = None) -> None:
+        """`messages`: write `messages` even where every row is a pair. `trainee`: the model, where it is known."""
         self._recipe = recipe or Recipe()
         self._messages = messages
+        self._trainee = trainee
+        self._rehearsal = Rehearsal(trainee) if trainee is not None and not messages else None
+
+    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Trl":
+        said = [pick.reading for pick in picks if not isinstance(pick.reading, Drop)]
+        pairs = not self._messages and (all(map(trains_on_its_end, said)) or last_answer_only(picks))
+        return Trl(self._recipe, messages=not pairs, trainee=trainee)
 
     def record(self, pick: Pick) -> Record:
         conversation = pick.conversation
-        return {
-            "messages": messages_of(conversation),
-            "tools": tools_text(conversation),
-            "source": conversation.source,
-        }
+        refuse_other_answers(conversation, last_only=not self._messages, trainer="TRL's `messages` layout")
+        messages = messages_of(conversation)
+        if self._trainee is not None:
+            messages = self._trainee.shown(messages)
+        for number, message in enumerate(messages, start=1):
+            _refuse_unreadable(message, number)
+        said: Record = {"messages": messages}
+        if not self._messages:
+            self._rehearse(conversation, messages)
+            said = {"prompt": messages[:-1], "completion": messages[-1:]}
+        return {**said, "tools": tools_text(conversation), "source": conversation.source}
+
+    def _rehearse(self, conversation: Conversation, messages: Sequence[Record]) -> None:
+        if self._rehearsal is not None and self._rehearsal.possible:
+            ids, mask = completion_mask(self._rehearsal, messages, conversation.tools)
+            self._rehearsal.compare(conversation, ids, mask, "TRL")
+
+    def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
+        return self._rehearsal.note("TRL") if self._rehearsal is not None else ()
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
-        as_pairs = not self._messages and all(is_pair(record["messages"]) for record in records)
-        lines = [_as_pair(record) for record in records] if as_pairs else list(records)
+        as_pairs, lines = not self._messages, list(records)
         for column in ("tools", "source"):
             drop_empty_column(lines, column)
         data = f"{DATA}/{_write_parquet(folder / DATA, lines).name}"
@@ -55,20 +85,14 @@ class Trl:
         return steps if as_pairs else (*steps, _TRAP)
 
 
-_TRAP = (
-    "The rows have several answers each, so they are `messages`: without assistant_only_loss=True TRL trains on the "
-    "questions too. The script sets it."
-)
+_TRAP = "The rows are `messages`: without assistant_only_loss=True TRL trains on the questions too. The script sets it."
 
 
-def is_pair(messages: Sequence[Record]) -> bool:
-    """Whether the only answer of a conversation is its last turn, and something comes before it."""
-    return len(messages) > 1 and [i for i, m in enumerate(messages) if m["role"] == "assistant"] == [len(messages) - 1]
-
-
-def _as_pair(record: Record) -> Record:
-    *prompt, answer = record["messages"]
-    return {"prompt": prompt, "completion": [answer], **{k: v for k, v in record.items() if k != "messages"}}
+def _refuse_unreadable(message: Record, number: int) -> None:
+    """Raise a `RowError` where `datasets` would read or write back another number than the turn holds."""
+    if message.keys() != {"role", "content"} and not survives(message):
+        detail = f"turn {number} holds a number that `datasets` does not keep (beyond 64 bits, or of many digits)"
+        raise RowError("number-not-kept", detail)
 
 
 def _write_parquet(folder: Path, records: Sequence[Record]) -> Path:
@@ -77,7 +101,7 @@ def _write_parquet(folder: Path, records: Sequence[Record]) -> Path:
     from datasets import Dataset
 
     features = _features(records)
-    columns = {name: [record.get(name) for record in records] for name in features}
+    columns = {name: [_stored(record.get(name), features[name]) for record in records] for name in features}
     # `datasets` names its features in the table's metadata; Parquet carries that along
     table = Dataset.from_dict(columns, features=features).data.table
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,6 +109,12 @@ def _write_parquet(folder: Path, records: Sequence[Record]) -> Path:
     with atomic(unnamed) as aside:
         pq.write_table(table.replace_schema_metadata(features.arrow_schema.metadata), aside)
     return unnamed.rename(folder / f"train-{sha256(unnamed)[:16]}.parquet")
+
+
+def _stored(value: Any, feature: Any) -> Any:
+    """Turns with fields of their own as JSON text: `datasets` itself would write their fractions to ten digits."""
+    plain = not isinstance(value, list) or isinstance(feature.feature, dict)
+    return value if plain else [json_text(turn) for turn in value]
 
 
 def _features(records: Sequence[Record]) -> "Features":
