@@ -104,21 +104,25 @@ class Harness:
             **{f"version_{package}": package_version(package) for package in _DECISIVE},
         }
 
+    def permit(self, planned: Planned) -> None:
+        """See that a task may run. Raises InputError where it runs a model's code, and this was not confirmed."""
+        if planned.benchmark.runs_code:
+            self._refuse_code(planned)
+        for task in self._loaded(planned)["tasks"].values():
+            if getattr(task, "UNSAFE_CODE", False):
+                self._refuse_code(planned)
+
     def check(self, planned: Planned) -> None:
-        """Read a task's data and see that it may run, before any model is loaded.
+        """Read a task's data and see that it can run, before any model is loaded.
 
         Raises:
             InputError: the data is not here and the network is not allowed, a package or NLTK's data is missing, the
-                task runs a model's code and this was not confirmed, it asks for what a text model cannot see, it lacks
-                the worked examples asked for, or none of its metrics comes to a number that can be shown.
+                task asks for what a text model cannot see, it lacks the worked examples asked for, or none of its
+                metrics comes to a number that can be shown.
         """
-        if planned.benchmark.runs_code:
-            self._refuse_code(planned)
         if planned.benchmark.name == "ifeval":
             _check_nltk(self._allow_network)
         for name, task in self._loaded(planned)["tasks"].items():
-            if getattr(task, "UNSAFE_CODE", False):
-                self._refuse_code(planned)
             self._check_task(planned, name, task)
 
     def run(self, planned: Planned, opened: Opened, progress: Progress) -> TaskScore:

@@ -22,8 +22,7 @@ def task_digest(tasks: Mapping[str, Any]) -> str:
     """
     digest = hashlib.sha256()
     for name, task in sorted(tasks.items()):
-        config = {key: value for key, value in dict(task.dump_config()).items() if key not in _PLACES}
-        digest.update(_json([name, str(task.VERSION), config]))
+        digest.update(_json([name, str(task.VERSION), _settings(task)]))
         for documents in (task.eval_docs, _examples(task)):
             digest.update(b"\0documents\0")
             for document in documents:
@@ -31,7 +30,13 @@ def task_digest(tasks: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-_PLACES = ("dataset_path", "dataset_kwargs")
+def _settings(task: Any) -> dict[str, Any]:
+    """A task's settings, less the places that it and its data were read from."""
+    config = {key: value for key, value in task.dump_config().items() if key not in ("dataset_path", "dataset_kwargs")}
+    metadata = config.get("metadata")
+    if isinstance(metadata, dict):
+        config["metadata"] = {key: value for key, value in metadata.items() if key != "config_source"}
+    return config
 
 
 def shots_of(task: Any, asked: int | None, usual: int | None) -> tuple[int, str | None]:

@@ -36,15 +36,24 @@ def changed_since(identity: ModelIdentity, recorded: Mapping[str, Any]) -> str |
         recorded: ``model_weights_sha256``, ``model_files_sha256``, ``model_commit``, as far as they are known: of a
             run, a training, or `record_of`. What stands behind a ``+`` is the sum of an adapter on the model.
     """
+    then, then_adapter = _split(recorded.get("model_weights_sha256"))
+    now, now_adapter = _split(identity.weights_hash)
     pairs = (
-        ("weights", "SHA-256", str(recorded.get("model_weights_sha256") or "").split("+")[0], identity.weights_hash),
+        ("weights", "SHA-256", then, now),
+        ("adapter", "SHA-256", then_adapter, now_adapter or then_adapter),  # a base alone says nothing of adapters
         ("configuration or tokenizer files", "SHA-256", recorded.get("model_files_sha256"), identity.files_hash),
         ("revision", "commit", recorded.get("model_commit"), identity.revision),
     )
     changes = [
-        f"its {what} changed: {kind} {then} then, {now} now" for what, kind, then, now in pairs if then and now != then
+        f"its {what} changed: {kind} {old} then, {new} now" for what, kind, old, new in pairs if old and new != old
     ]
     return "; ".join(changes) or None
+
+
+def _split(weights: Any) -> tuple[str, str]:
+    """The sum of a base, and that of an adapter on it."""
+    base, _, adapter = str(weights or "").partition("+")
+    return base, adapter
 
 
 def write_record(folder: Path, record: Mapping[str, str]) -> None:

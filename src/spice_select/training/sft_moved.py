@@ -67,5 +67,5 @@ class Before:
 
     def _sample(self, parameter: torch.Tensor) -> torch.Tensor:
         flat = parameter.detach().flatten()
-        step = max(1, flat.numel() // VALUES)
+        step = max(1, -(-flat.numel() // VALUES))
         return flat[::step].to(device="cpu", dtype=getattr(torch, self._dtype), copy=True)
