@@ -36,7 +36,7 @@ def held_out(corpus: Corpus, sums: Callable[..., list[dict[str, Any]]]) -> Path:
     return corpus(sums(6, seed=3), "held.jsonl")
 
 
-def reword(path: Path, **changes: Any) -> None:
+def reword(path: Path, /, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
@@ -155,7 +155,9 @@ def test_an_adapter_of_another_make_has_no_record_to_be_held_against(base: Path,
 
 def test_a_training_whose_own_files_were_edited_is_refused_until_they_are_named(trained: Path) -> None:
     (trained / "model" / "tokenizer.json").unlink()
-    with pytest.raises(InputError, match=r"tokenizer\.json is missing, so this is not the model that the training left"):
+    with pytest.raises(
+        InputError, match=r"tokenizer\.json is missing, so this is not the model that the training left"
+    ):
         held(trained)
     reword(trained / "model" / "adapter_config.json", lora_alpha=99)
     with pytest.raises(InputError, match=r"adapter_config\.json was altered since: SHA-256 .* naming .*model\."):
@@ -208,7 +210,7 @@ def test_held_out_rows_that_are_lost_or_cut_are_counted_in_the_table_and_the_fil
 ) -> None:
     unanswered = {"messages": [{"role": "user", "content": "is there anybody"}]}
     file = corpus([*sums(6, seed=3), unanswered, unanswered], "held.jsonl")
-    asked = ("evaluate", base, "--held-out", file, "--max-length", "60", "--out", tmp_path / "out")
+    asked = ("evaluate", base, "--held-out", file, "--max-length", "45", "--out", tmp_path / "out")
     code, text, _ = spice(*asked)
     assert code == 0
     rows = json.loads((tmp_path / "out" / "results.json").read_text())["models"][0]["rows"]

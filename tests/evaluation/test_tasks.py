@@ -10,8 +10,8 @@ import pytest
 
 import spice_select
 from spice_select.errors import InputError
+from spice_select.evaluation import aggregates, stage
 from spice_select.evaluation import harness as harness_module
-from spice_select.evaluation import stage
 from spice_select.evaluation.benchmarks import Benchmark
 from spice_select.evaluation.settings import BenchmarkSettings
 from tests.evaluation.models import write_adapter
@@ -55,9 +55,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of the test's own, and few draws."""
     import datasets
 
+    monkeypatch.setattr(aggregates, "DRAWS", 50)
+    monkeypatch.setattr(aggregates, "SLOW_DRAWS", 5)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 Aggregation = Callable[[Sequence[Any]], Any]
 """From a value of each document (a number, or what a corpus' score is made of) to one number."""
@@ -111,8 +112,28 @@ def _redrawn(part: Part, count: int) -> Iterator[float]:
     """The part's aggregate of documents drawn with replacement; which, is a function of its name and size alone."""
     seed = int.from_bytes(hashlib.sha256(part.name.encode()).digest()[:8])
     size = len(part.values)
-    for drawn in np.random.default_rng(seed).integers(0, size, (count, size)):
-        yield apply(part.aggregation, [part.values[place] for place in drawn])
+    places = np.random.default_rng(seed).integers(0, size, (count, size))
+    fast = _fast(part)
+    for drawn in places:
+        yield fast(drawn) if fast else apply(part.aggregation, [part.values[place] for place in drawn])
+
+
+def _fast(part: Part) -> Callable[[NDArray[np.int64]], float] | None:
+    """F1 and Matthews' coefficient of two classes by counting, where scikit-learn takes milliseconds for each draw."""
+    count = {"f1_score": _f1, "matthews_corrcoef": _matthews}.get(_name(part.aggregation))
+    if count is None or not all(label in (0, 1) for pair in part.values for label in pair):
+        return None
+    cells = np.array([2 * int(gold) + int(guess) for gold, guess in part.values])
+    return lambda drawn: count(*np.bincount(cells[drawn], minlength=4).tolist())
+
+
+def _f1(tn: int, fp: int, fn: int, tp: int) -> float:
+    return 2 * tp / (2 * tp + fp + fn) if tp else 0.0
+
+
+def _matthews(tn: int, fp: int, fn: int, tp: int) -> float:
+    square = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    return (tp * tn - fp * fn) / math.sqrt(square) if square else 0.0
 
 
 def _name(aggregation: Aggregation) -> str:

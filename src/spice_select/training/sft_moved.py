@@ -1,6 +1,6 @@
 """What a training changed: a few values of each tensor, held before it and looked at again after."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ class Moved:
     """How much of a model a training changed.
 
     Attributes:
-        tensors: trained tensors.
+        tensors: trained tensors; of a LoRA, the weights that it is added to.
         still: names of those of which none of the values looked at differs from what was there before.
         dtype: the precision that the weights are saved in, and compared in.
     """
@@ -46,7 +46,10 @@ class Moved:
 
 
 class Before:
-    """The trained tensors of a model as they are now, at most `VALUES` values of each.
+    """A model as it is before training.
+
+    Of a LoRA nothing is held: what it has changed is what it adds to the weights below it. Of a model whose weights are
+    trained themselves, at most `VALUES` values of each tensor are.
 
     Args:
         model: before training; what requires a gradient is looked at.
@@ -55,17 +58,36 @@ class Before:
 
     def __init__(self, model: nn.Module, dtype: str) -> None:
         self._dtype = dtype
+        self._is_lora = hasattr(model, "peft_config")
         self._values: Mapping[str, torch.Tensor] = {
-            name: self._sample(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad
+            name: _sample(parameter, dtype)
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad and not self._is_lora
         }
 
     def against(self, model: nn.Module) -> Moved:
-        """Compare with the same model after training."""
-        now = dict(model.named_parameters())
-        still = [name for name, before in self._values.items() if torch.equal(before, self._sample(now[name]))]
-        return Moved(tensors=len(self._values), still=tuple(still), dtype=self._dtype)
+        """Compare with the same model after training. Cost for a LoRA: the product B·A of one layer after the other."""
+        changed = dict(_lora_changes(model, self._dtype)) if self._is_lora else self._changes(model)
+        still = tuple(name for name, moved in changed.items() if not moved)
+        return Moved(tensors=len(changed), still=still, dtype=self._dtype)
 
-    def _sample(self, parameter: torch.Tensor) -> torch.Tensor:
-        flat = parameter.detach().flatten()
-        step = max(1, -(-flat.numel() // VALUES))
-        return flat[::step].to(device="cpu", dtype=getattr(torch, self._dtype), copy=True)
+    def _changes(self, model: nn.Module) -> dict[str, bool]:
+        now = dict(model.named_parameters())
+        return {name: not torch.equal(before, _sample(now[name], self._dtype)) for name, before in self._values.items()}
+
+
+def _lora_changes(model: nn.Module, dtype: str) -> Iterator[tuple[str, bool]]:
+    """Whether each layer's weights with its LoRA added are others than without, by the layer's name."""
+    for name, module in model.named_modules():
+        for adapter in getattr(module, "lora_B", ()):
+            layer: Any = module
+            weight, added = layer.get_base_layer().weight, layer.get_delta_weight(adapter)
+            before = _sample(weight, dtype)
+            after = _sample(weight, "float32") + _sample(added, "float32")
+            yield name, not torch.equal(before, after.to(before.dtype))
+
+
+def _sample(tensor: torch.Tensor, dtype: str) -> torch.Tensor:
+    flat = tensor.detach().flatten()
+    step = max(1, -(-flat.numel() // VALUES))
+    return flat[::step].to(device="cpu", dtype=getattr(torch, dtype), copy=True)
