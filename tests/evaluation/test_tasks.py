@@ -288,3 +288,16 @@ def test_equal_tasks_in_two_folders_are_one_question(folder: Path) -> None:
         planned = harness.plan(Benchmark(name="choice", task="choice"), chat=False)
         digests.add(harness.identity(planned)["task_sha256"])
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("kind", ["multiple_choice", "generate_until"])
+def test_prompts_that_do_not_fit_in_the_model_are_counted(folder: Path, tiny_proxy: Path, kind: str) -> None:
+    rest = CHOICE + metrics("acc") if kind == "multiple_choice" else SAID + metrics("exact_match")
+    write_task(folder, "long", kind, rest)
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    for row in rows[:2]:
+        row["question"] *= 60
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (found,) = judged(folder, tiny_proxy, task="long").models
+    count = 4 if kind == "multiple_choice" else 2  # a request a choice
+    assert any(note.startswith(f"long: {count} prompts are longer than the 512 tokens") for note in found.notes)

@@ -145,6 +145,11 @@ class Harness:
                 fewshot_as_multiturn=planned.chat,
                 confirm_run_unsafe_code=self._settings.confirm_run_unsafe_code,
             )
+        if model.cut:
+            notes.append(
+                f"{model.cut} prompts are longer than the {model.max_length} tokens that the model takes, less those "
+                "it is to write; lm-eval drops what they begin with."
+            )
         return TaskScore.of(
             planned.benchmark,
             planned.task,
