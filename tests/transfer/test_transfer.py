@@ -122,3 +122,20 @@ def test_the_command_prints_a_verdict_and_writes_json(spice: Command, run: Run, 
     assert found["sentence"] in " ".join(text.split())
     assert "picks in common" in text
     assert {shares["source"] for shares in found["sources"]} == {"math", "talk"}
+
+
+def test_a_run_whose_own_model_changed_is_not_taken_for_it_again(
+    tiny_proxy: Path, corpus: Callable[..., Path], sums: Callable[..., Any], tmp_path: Path
+) -> None:
+    proxy = tmp_path / "proxy"
+    shutil.copytree(tiny_proxy, proxy)
+    run = spice_select.select(corpus(sums(40)), model=str(proxy), budget=0.2, out=tmp_path / "run", **OPTIONS)
+    config = json.loads((proxy / "config.json").read_text())
+    (proxy / "config.json").write_text(json.dumps({**config, "sliding_window": 8, "rms_norm_eps": 0.1}))
+    with pytest.raises(
+        InputError, match=r"no longer the one .* SHA-256 [0-9a-f]{64} then, [0-9a-f]{64} now.*old files"
+    ):
+        spice_select.transfer(run, model=tiny_proxy, sample=20, dtype="float32", ceiling=True)
+    found = spice_select.transfer(run, model=tiny_proxy, sample=20, dtype="float32")
+    assert found.overlap == found.picks  # the run's kept gradients are those of the model as it was
+    assert any("no longer the one it chose with" in note for note in found.notes)

@@ -22,6 +22,7 @@ from spice_select.diagnosis.ranks import spearman
 from spice_select.errors import InputError, nearest
 from spice_select.finished import Run, load
 from spice_select.models.family import family_of, kinship
+from spice_select.models.recorded import changed_since
 from spice_select.progress import Progress, Silent
 from spice_select.proxy import Proxy, find_proxy
 from spice_select.reread import reread_corpus
@@ -64,13 +65,16 @@ def transfer(
         The agreement, with its verdict as `sentence`.
 
     Raises:
-        InputError: the run is unfinished, its corpus was changed, the model cannot be used, the sample is too small.
+        InputError: the run is unfinished, its corpus was changed, the model cannot be used, the sample is too small,
+            or the run's own model is asked for again and is no longer what it was.
     """
     progress = progress or Silent()
     run = run if isinstance(run, Run) else load(run)
     _refuse_unknown(settings)
     other = for_model(run.settings, model, settings)
-    pair = _encoded_pair(run, other, sample, seed, progress)
+    own = find_proxy(run.settings, progress)
+    changed = _hold_to_record(run, own, again=ceiling or run.settings.selection.schedule == "interleaved")
+    pair = _encoded_pair(run, own, other, sample, seed, progress)
     k = _picks(run, len(pair.theirs), share)
     ours, notes = own_features(run, pair.ours, progress)
     theirs = sample_features(other, pair.proxy.identity.name, pair.theirs, progress)
@@ -80,7 +84,7 @@ def transfer(
     again = reseeded_features(run.settings, pair.ours, progress).take(both) if ceiling else None
     ours, theirs = ours.take(both), theirs.take(both)
     examples = [example for example, good in zip(pair.theirs, both, strict=True) if good]
-    return _compare(run, pair, (ours, theirs), examples, min(k, len(examples)), again, (*pair.notes, *notes))
+    return _compare(run, pair, (ours, theirs), examples, min(k, len(examples)), again, (*changed, *pair.notes, *notes))
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,30 @@ class _Pair:
     notes: tuple[str, ...]
 
 
-def _encoded_pair(run: Run, other: SelectSettings, sample: int, seed: int, progress: Progress) -> _Pair:
+def _hold_to_record(run: Run, own: Proxy, *, again: bool) -> tuple[str, ...]:
+    """A run's own model is found by its path, where another may lie by now.
+
+    Args:
+        run: the run.
+        own: what lies there.
+        again: whether gradients of it are taken anew, beside those that the run kept.
+
+    Raises:
+        InputError: they are, and it is no longer what the run chose with.
+    """
+    change = changed_since(own.identity, run.manifest["identity"])
+    if change is None:
+        return ()
+    if again:
+        raise InputError(
+            f"model {own.identity.name}: it is no longer the one that {run.path} chose with; {change}. Gradients of it "
+            "would be another model's. Put the old files back, or compare without --ceiling where the run's proxy "
+            "stood still: its own gradients are read from its folder."
+        )
+    return (f"The run's own model is no longer the one it chose with; its gradients are those that it kept. {change}.",)
+
+
+def _encoded_pair(run: Run, own: Proxy, other: SelectSettings, sample: int, seed: int, progress: Progress) -> _Pair:
     if sample < LEAST_ROWS:
         raise InputError(f"--sample {sample}: too few rows to compare on; give at least {LEAST_ROWS}, best 200.")
     usable = run.features.rows
@@ -102,7 +129,7 @@ def _encoded_pair(run: Run, other: SelectSettings, sample: int, seed: int, progr
     corpus = reread_corpus(run, allow_network=other.proxy.allow_network)
     rows = [corpus[int(number)] for number in drawn]
     proxy = find_proxy(other, progress)
-    ours = _encode(run, rows, find_proxy(run.settings, progress))
+    ours = _encode(run, rows, own)
     theirs = _encode(run, rows, proxy)
     shared = sorted(ours.keys() & theirs.keys())
     if len(shared) < LEAST_ROWS:

@@ -22,7 +22,8 @@ def evaluate(
     """Judge models by their response loss on held-out rows, by benchmarks, or both; several stand side by side.
 
     What is finished is kept in the folder of results and not computed again: the same command resumes, and another
-    model can join later.
+    model can join later. A task that fails at work takes no other with it: the tables show what stands, and the
+    command ends with 1, or with 2 where the failure can be mended.
 
     Examples: `spice evaluate trained/ --held-out test.jsonl --without runs/x`,
     `spice evaluate embedded trained/ --tasks gsm8k,ifeval --allow-network`.
@@ -46,3 +47,5 @@ def evaluate(
         models, settings, held_out=held_out, without=without, out=out, progress=TerminalProgress(console)
     )
     print_evaluation(console, found)
+    if found.failures:
+        raise SystemExit(2 if all(failure.mendable for failure in found.failures) else 1)

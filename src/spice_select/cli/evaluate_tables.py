@@ -10,7 +10,7 @@ from rich.table import Table
 
 from spice_select.evaluation.benchmarks import BENCHMARKS
 from spice_select.evaluation.heldout import SourceLoss
-from spice_select.evaluation.result import Evaluation, ModelResult
+from spice_select.evaluation.result import Evaluation, ModelResult, RowUse
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.statistics import Estimate
 
@@ -23,7 +23,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     """Print both tables, what the numbers mean, and where they are kept."""
     for models in _abreast(evaluation.models, console.width):
         _print_tables(console, models, evaluation)
-    for score in evaluation.models[0].scores:
+    for score in {score.benchmark: score for model in evaluation.models for score in model.scores}.values():
         said = _MEASURES.get(score.benchmark, "the task's own metric")
         console.print(f"[dim]{score.benchmark}: {said} ({escape(score.task)}: {escape(score.metric)})[/]")
     for note in evaluation.notes:
@@ -31,6 +31,8 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     for model in evaluation.models:
         for note in model.notes:
             console.print(f"[yellow]note[/] {escape(model.name)}: {escape(note)}")
+    for failure in evaluation.failures:
+        console.print(f"[bold red]failed[/] {escape(failure.model)}, {failure.what}: {escape(failure.cause)}")
     console.print(
         "[dim]± is one standard error over rows; Δ is the difference to the first model on the same rows, with its "
         "own.[/]",
@@ -46,13 +48,14 @@ def _abreast(models: Sequence[ModelResult], width: int) -> list[Sequence[ModelRe
 
 
 def _print_tables(console: Console, models: Sequence[ModelResult], evaluation: Evaluation) -> None:
-    if models[0].losses:
+    if any(model.losses for model in models):
         left = f"; {evaluation.left_out:,} rows left out" if evaluation.left_out else ""
         title = f"held-out response loss per token, nats ({evaluation.held_out}{left})"
         _print_losses(console, models, title, lambda loss: (loss.per_token, loss.per_token_difference))
         title = "the same, as the mean over rows of each row's own"
         _print_losses(console, models, title, lambda loss: (loss.per_row, loss.per_row_difference))
-    if models[0].scores:
+        _print_rows(console, models)
+    if any(model.scores for model in models):
         _print_scores(console, models)
 
 
@@ -72,13 +75,40 @@ def _print_losses(
     console.print(table, highlight=False)
 
 
-def _print_scores(console: Console, models: Sequence[ModelResult]) -> None:
-    table = _table("benchmarks, per cent", models, ("benchmark", "documents", "shots"))
-    for place, first in enumerate(models[0].scores):
-        scores = [model.scores[place] for model in models]
-        cells = [_cell(score.score, score.difference, digits=1, scale=100) for score in scores]
-        table.add_row(escape(first.benchmark), f"{first.score.count:,}", _shots(first), *cells)
+def _print_rows(console: Console, models: Sequence[ModelResult]) -> None:
+    """How many rows each model was judged on, where one lost any or had any cut."""
+    if not any(model.rows is not None and (model.rows.dropped or model.rows.truncated) for model in models):
+        return
+    table = _table("held-out rows", models, ("rows",))
+    reasons = dict.fromkeys(reason for model in models if model.rows for reason in model.rows.dropped)
+    counts: list[tuple[str, Callable[[RowUse], int]]] = [
+        ("given", lambda rows: rows.given),
+        ("judged", lambda rows: rows.judged),
+        ("of these cut at the maximum length", lambda rows: rows.truncated),
+        *((f"not used: {reason}", lambda rows, reason=reason: rows.dropped.get(reason, 0)) for reason in reasons),
+    ]
+    for name, count in counts:
+        table.add_row(escape(name), *("–" if model.rows is None else f"{count(model.rows):,}" for model in models))
     console.print(table, highlight=False)
+
+
+def _print_scores(console: Console, models: Sequence[ModelResult]) -> None:
+    named = [{score.benchmark: score for score in model.scores} for model in models]
+    benchmarks = list(dict.fromkeys(name for scores in named for name in scores))
+    for share, title in ((True, "benchmarks, per cent"), (False, "benchmarks whose score is no share")):
+        table = _table(title, models, ("benchmark", "documents", "shots"))
+        for benchmark in benchmarks:
+            scores = [scores.get(benchmark) for scores in named]
+            there = [score for score in scores if score is not None]
+            if all(score.is_share for score in there) is not share:
+                continue
+            digits, scale = (1, 100) if share else (3, 1)
+            cells = [
+                _cell(score.score, score.difference, digits=digits, scale=scale) if score else "–" for score in scores
+            ]
+            table.add_row(escape(benchmark), f"{there[0].score.count:,}", _shots(there[0]), *cells)
+        if table.row_count:
+            console.print(table, highlight=False)
 
 
 def _table(title: str, models: Sequence[ModelResult], heads: Sequence[str]) -> Table:

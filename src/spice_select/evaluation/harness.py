@@ -10,23 +10,28 @@ import importlib.util
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from spice_select.errors import InputError
+from spice_select.evaluation.aggregates import Aggregation, Guarded
 from spice_select.evaluation.benchmarks import Benchmark, local_task, unknown_task
 from spice_select.evaluation.reporting import reporting_model
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import BenchmarkSettings
 from spice_select.evaluation.subjects import Opened
+from spice_select.evaluation.task_facts import examples_note, lacks_examples, shots_of, task_digest, unshowable
+from spice_select.identity import package_version
 from spice_select.models.quiet import network
 from spice_select.progress import Progress
 
 _SEED = 1234
 """Seed of the worked examples' draw: lm-eval's own default."""
+_DECISIVE = ("lm_eval", "datasets", "evaluate", "sacrebleu", "scikit-learn", "peft")
+"""Packages whose version can change a score, beside those that run the model."""
 _NETWORK_ERRORS = (ConnectionError, FileNotFoundError, OSError, ValueError, ImportError, LookupError)
 
 
@@ -65,6 +70,8 @@ class Harness:
     def __init__(self, settings: BenchmarkSettings, *, allow_network: bool) -> None:
         require_lm_eval()
         self._settings, self._allow_network = settings, allow_network
+        self._seen: dict[str, Any] = {}
+        self._digests: dict[str, str] = {}
         if settings.include_path is not None and not settings.include_path.is_dir():
             raise InputError(
                 f"--include-path {settings.include_path}: no such folder. Give one with lm-eval task files (*.yaml)."
@@ -80,9 +87,7 @@ class Harness:
         return Planned(benchmark=benchmark, task=name, chat=chat)
 
     def identity(self, planned: Planned) -> dict[str, Any]:
-        """What decides a task's score, beside the model. The data that local task files read is not hashed."""
-        from importlib.metadata import version
-
+        """What decides a score beside the model: settings, task files, documents, versions. Errors as `check`."""
         own = self._own is not None and planned.task in self._own.all_tasks
         return {
             "task": planned.task,
@@ -91,25 +96,34 @@ class Harness:
             else "",
             "chat": planned.chat,
             "limit": self._settings.limit,
-            "num_fewshot": self._shots(planned.benchmark),
+            "task_sha256": self._digest(planned),
+            "num_fewshot": self._settings.num_fewshot,
+            "usual_shots": planned.benchmark.shots,
+            "metrics": [list(planned.benchmark.metrics), list(planned.benchmark.filters)],
             "task_batch_size": self._settings.task_batch_size,
-            "version_lm_eval": version("lm-eval"),
+            **{f"version_{package}": package_version(package) for package in _DECISIVE},
         }
 
-    def check(self, planned: Planned) -> None:
-        """Read a task's data and see that it may run, before any model is loaded.
-
-        Raises:
-            InputError: the data is not here and the network is not allowed, a package or NLTK's data is missing, or
-                the task runs a model's code and this was not confirmed.
-        """
+    def permit(self, planned: Planned) -> None:
+        """See that a task may run. Raises InputError where it runs a model's code, and this was not confirmed."""
         if planned.benchmark.runs_code:
             self._refuse_code(planned)
-        if planned.benchmark.name == "ifeval":
-            _check_nltk(self._allow_network)
-        for task in self._load(planned)["tasks"].values():
+        for task in self._loaded(planned)["tasks"].values():
             if getattr(task, "UNSAFE_CODE", False):
                 self._refuse_code(planned)
+
+    def check(self, planned: Planned) -> None:
+        """Read a task's data and see that it can run, before any model is loaded.
+
+        Raises:
+            InputError: the data is not here and the network is not allowed, a package or NLTK's data is missing, the
+                task asks for what a text model cannot see, it lacks the worked examples asked for, or none of its
+                metrics comes to a number that can be shown.
+        """
+        if planned.benchmark.name == "ifeval":
+            _check_nltk(self._allow_network)
+        for name, task in self._loaded(planned)["tasks"].items():
+            self._check_task(planned, name, task)
 
     def run(self, planned: Planned, opened: Opened, progress: Progress) -> TaskScore:
         """Run one benchmark on a loaded model. Errors as `check`."""
@@ -118,9 +132,9 @@ class Harness:
         started = time.monotonic()
         with self._quiet():
             loaded = self._load(planned)
-            for task in loaded["tasks"].values():
-                self._set_shots(task, planned.benchmark)
-                task.set_fewshot_seed(seed=_SEED)
+            notes = [note for task in loaded["tasks"].values() for note in self._prepare(task, planned.benchmark)]
+            failed: dict[str, str] = {}
+            plain = {name: _guard(task, failed) for name, task in loaded["tasks"].items()}
             model = reporting_model(opened, self._settings.task_batch_size, progress, planned.benchmark.name)
             results = lm_eval.evaluate(
                 lm=model,
@@ -131,16 +145,45 @@ class Harness:
                 fewshot_as_multiturn=planned.chat,
                 confirm_run_unsafe_code=self._settings.confirm_run_unsafe_code,
             )
-        return TaskScore.of(planned.benchmark, planned.task, results, seconds=time.monotonic() - started)
+        if model.cut:
+            notes.append(
+                f"{model.cut} prompts are longer than the {model.max_length} tokens that the model takes, less those "
+                "it is to write; lm-eval drops what they begin with."
+            )
+        return TaskScore.of(
+            planned.benchmark,
+            planned.task,
+            results,
+            seconds=time.monotonic() - started,
+            aggregations={name: dict(aggregations()) for name, aggregations in plain.items()},
+            by_size=_by_size(loaded.get("groups", {}).get(planned.task)),
+            missing=failed,
+            notes=notes,
+        )
 
-    def _shots(self, benchmark: Benchmark) -> int | None:
-        return self._settings.num_fewshot if self._settings.num_fewshot is not None else benchmark.shots
+    def _prepare(self, task: Any, benchmark: Benchmark) -> list[str]:
+        """Give a task its worked examples; what a person should know of them."""
+        shots, note = shots_of(task, self._settings.num_fewshot, benchmark.shots)
+        task.set_config(key="num_fewshot", value=shots)
+        task.set_fewshot_seed(seed=_SEED)
+        return [said for said in (note, examples_note(task, shots)) if said]
 
-    def _set_shots(self, task: Any, benchmark: Benchmark) -> None:
-        """As asked, else as is usual; a task that says 0 itself is left alone, as lm-eval's own command does."""
-        own, shots = task.get_config("num_fewshot"), self._shots(benchmark)
-        if own != 0 and (shots is not None or own is None):
-            task.set_config(key="num_fewshot", value=shots or 0)
+    def _check_task(self, planned: Planned, name: str, task: Any) -> None:
+        if getattr(task, "MULTIMODAL", False):
+            raise InputError(f"task {name!r}: it shows images or sound, and only text is given to a model here.")
+        shots, _ = shots_of(task, self._settings.num_fewshot, planned.benchmark.shots)
+        lacking = lacks_examples(task, shots)
+        if lacking:
+            raise InputError(f"task {name!r}: {lacking} with more.")
+        runs_code = planned.benchmark.runs_code or bool(getattr(task, "UNSAFE_CODE", False))
+        with self._quiet():
+            failed, metrics = unshowable(task, runs_code=runs_code)
+        if metrics and len(failed) == metrics:
+            causes = "; ".join(f"{metric}: {cause}" for metric, cause in failed.items())
+            raise InputError(
+                f"task {name!r}: none of its metrics comes to a number ({causes}). Give it a metric that does, in a "
+                "task file of your own (--include-path)."
+            )
 
     def _refuse_code(self, planned: Planned) -> None:
         if not self._settings.confirm_run_unsafe_code:
@@ -148,6 +191,18 @@ class Harness:
                 f"task {planned.benchmark.name!r}: it runs the code that the model writes, on this machine, with your "
                 "rights. Run it in a container or a virtual machine, and allow it with --confirm-run-unsafe-code."
             )
+
+    def _digest(self, planned: Planned) -> str:
+        if planned.task not in self._digests:
+            with self._quiet():
+                self._digests[planned.task] = task_digest(self._loaded(planned)["tasks"])
+        return self._digests[planned.task]
+
+    def _loaded(self, planned: Planned) -> Any:
+        """A task to look at: loaded once, and given to no model."""
+        if planned.task not in self._seen:
+            self._seen[planned.task] = self._load(planned)
+        return self._seen[planned.task]
 
     def _load(self, planned: Planned) -> Any:
         own = self._own is not None and planned.task in self._own.all_tasks
@@ -213,6 +268,19 @@ class Harness:
             building.tqdm = bar
             if shown:
                 datasets.enable_progress_bars()
+
+
+def _guard(task: Any, failed: dict[str, str]) -> Callable[[], Mapping[str, Aggregation]]:
+    """Let no aggregation of a task raise, and return what gives its own."""
+    plain: Callable[[], Mapping[str, Aggregation]] = task.aggregation
+    task.aggregation = lambda: Guarded(plain(), failed)
+    return plain
+
+
+def _by_size(group: Any) -> bool:
+    """Whether lm-eval weighs a group's tasks by their documents; where the group says nothing, so do we."""
+    asked = getattr(group, "aggregate_metric_list", None) or []
+    return all(metric.weight_by_size for metric in asked)
 
 
 def _files_hash(folder: Path) -> str:

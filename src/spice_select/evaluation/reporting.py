@@ -9,10 +9,15 @@ from spice_select.progress import Progress
 
 
 def reporting_model(opened: Opened, batch_size: int, progress: Progress, name: str) -> Any:
-    """lm-eval's own Hugging Face model around a loaded one, telling our progress of each request that is done."""
+    """lm-eval's own Hugging Face model around a loaded one, telling our progress of each request that is done.
+
+    Its `cut` counts the prompts that were longer than the model's context: lm-eval drops what they begin with.
+    """
     from lm_eval.models.huggingface import HFLM
 
     class Reporting(HFLM):  # type: ignore[misc]
+        cut = 0
+
         def loglikelihood(self, requests: Any, disable_tqdm: bool = False) -> Any:
             with self._reported(requests):
                 return super().loglikelihood(requests, disable_tqdm=True)
@@ -24,6 +29,20 @@ def reporting_model(opened: Opened, batch_size: int, progress: Progress, name: s
         def generate_until(self, requests: Any, disable_tqdm: bool = False) -> Any:
             with self._reported(requests):
                 return super().generate_until(requests, disable_tqdm=True)
+
+        def _loglikelihood_tokens(self, requests: Any, *rest: Any, **named: Any) -> Any:
+            longest = self.max_length + 1
+            self.cut += sum(len(before) + len(after) > longest for _, before, after in requests)
+            return super()._loglikelihood_tokens(requests, *rest, **named)
+
+        def tok_batch_encode(
+            self, strings: Any, padding_side: str = "left", left_truncate_len: int | None = None, **named: Any
+        ) -> Any:
+            if left_truncate_len:
+                self.cut += sum(len(self.tok_encode(text)) > left_truncate_len for text in strings)
+            return super().tok_batch_encode(
+                strings, padding_side=padding_side, left_truncate_len=left_truncate_len, **named
+            )
 
         @contextlib.contextmanager
         def _reported(self, requests: Any) -> Iterator[None]:

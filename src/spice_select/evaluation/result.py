@@ -10,6 +10,40 @@ from spice_select.evaluation.scores import TaskScore
 
 
 @dataclass(frozen=True, kw_only=True)
+class RowUse:
+    """What became of the held-out rows under one model.
+
+    Attributes:
+        given: rows to judge on, those left out that a run saw not counted.
+        judged: rows that the loss is of.
+        truncated: rows of these that were cut at the maximum length.
+        dropped: rows that could not be used, by reason.
+    """
+
+    given: int
+    judged: int
+    truncated: int
+    dropped: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A part of an evaluation that failed at work; what else was asked stands.
+
+    Attributes:
+        model: its name.
+        what: the benchmark, or ``held-out``.
+        cause: why.
+        mendable: whether the person who asked can mend it.
+    """
+
+    model: str
+    what: str
+    cause: str
+    mendable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelResult:
     """One model.
 
@@ -17,8 +51,10 @@ class ModelResult:
         name: as it was called.
         kind: ``model`` or ``adapter``.
         losses: held-out loss of all rows together and by source; empty without held-out rows.
-        scores: one a benchmark, in the order asked.
+        scores: one a benchmark, in the order asked; those that failed are in `failures`.
         notes: what a person should know.
+        rows: what became of the held-out rows; None without any, or where they failed.
+        failures: what failed at work.
     """
 
     name: str
@@ -26,6 +62,8 @@ class ModelResult:
     losses: tuple[SourceLoss, ...]
     scores: tuple[TaskScore, ...]
     notes: tuple[str, ...]
+    rows: RowUse | None = None
+    failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +84,11 @@ class Evaluation:
     path: Path
     notes: tuple[str, ...] = ()
 
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What failed at work, of all models."""
+        return tuple(failure for model in self.models for failure in model.failures)
+
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; what is not a number (a standard error of one row) is null."""
         return _clean(
@@ -57,8 +100,10 @@ class Evaluation:
                     {
                         "name": model.name,
                         "kind": model.kind,
+                        "rows": None if model.rows is None else asdict(model.rows),
                         "held_out": [asdict(loss) for loss in model.losses],
                         "tasks": [_score(score) for score in model.scores],
+                        "failures": [asdict(failure) for failure in model.failures],
                         "notes": list(model.notes),
                     }
                     for model in self.models
@@ -75,6 +120,8 @@ def _score(score: TaskScore) -> dict[str, Any]:
         "shots": list(score.shots),
         "score": asdict(score.score),
         "difference": None if score.difference is None else asdict(score.difference),
+        "is_share": score.is_share,
+        "missing": score.missing,
         "seconds": score.seconds,
         "reported": score.reported,
     }

@@ -1,14 +1,27 @@
-"""The score of a model on a benchmark: one number a document, so that two models can be compared in pairs."""
+"""The score of a model on a benchmark: aggregated as lm-eval does, and comparable in pairs of documents."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from spice_select.errors import SpiceError
+from spice_select.evaluation.aggregates import (
+    Aggregation,
+    Part,
+    UnshowableError,
+    aggregated,
+    is_mean,
+    is_mean_of_known,
+    mean_of,
+)
 from spice_select.evaluation.benchmarks import Benchmark
 from spice_select.evaluation.statistics import Estimate, row_difference, row_mean
+
+Samples = Mapping[str, Sequence[Mapping[str, Any]]]
+"""What lm-eval logs of each document, by task."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +33,14 @@ class TaskScore:
         task: the lm-eval task or group that was run.
         metric: ``metric,filter`` as lm-eval calls them.
         shots: worked examples in the prompt, least and most over the parts of a group.
-        documents: each document's score by its place, ``subtask/number``.
+        documents: each document's score by its place, ``subtask/number``, where the score is their mean; else empty.
         seconds: how long it took.
         reported: everything lm-eval reported, by task.
+        aggregate: what lm-eval makes of the documents, where that is not their mean (perplexities, F1, BLEU …).
+        count: documents that it is made of.
+        draws: the same of documents drawn anew, the same for every model (`Aggregate`).
+        missing: metrics that came to no number, each with the reason.
+        notes: what a person should know of this score.
         difference: less the first model's score, in pairs; None for the first model.
     """
 
@@ -33,47 +51,96 @@ class TaskScore:
     documents: dict[str, float]
     seconds: float
     reported: dict[str, dict[str, Any]]
+    aggregate: float | None = None
+    count: int = 0
+    draws: tuple[float, ...] = ()
+    missing: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     difference: Estimate | None = None
 
     @property
     def score(self) -> Estimate:
-        """Mean over the documents; standard error s/√n. In a group every document weighs the same."""
-        return row_mean(np.array(list(self.documents.values()), np.float64))
+        """The mean over the documents, standard error s/√n (in a group every document weighs the same); else the
+        aggregate with its bootstrap standard error, NaN where there is none.
+        """
+        if self.aggregate is None:
+            return row_mean(np.array(list(self.documents.values()), np.float64))
+        return Estimate(value=self.aggregate, stderr=_deviation(self.draws), count=self.count)
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is a mean of numbers from 0 to 1, which can be said in per cent."""
+        return self.aggregate is None and all(0 <= value <= 1 for value in self.documents.values())
 
     @staticmethod
-    def of(benchmark: Benchmark, task: str, results: Mapping[str, Any], *, seconds: float) -> "TaskScore":
+    def of(
+        benchmark: Benchmark,
+        task: str,
+        results: Mapping[str, Any],
+        *,
+        seconds: float,
+        aggregations: Mapping[str, Mapping[str, Aggregation]] | None = None,
+        by_size: bool = True,
+        missing: Mapping[str, str] | None = None,
+        notes: Sequence[str] = (),
+    ) -> "TaskScore":
         """The wanted metric out of what lm-eval returns (`lm_eval.evaluate`, samples logged).
 
+        Args:
+            benchmark: which metrics are wanted.
+            task: the task or group that was run.
+            results: what lm-eval returned.
+            seconds: how long it took.
+            aggregations: by task and metric; the mean where there is none.
+            by_size: whether a group's tasks weigh as many times as they have documents.
+            missing: metrics that lm-eval could not aggregate, with the reason.
+            notes: kept with the score.
+
         Raises:
-            SpiceError: the task reports no metric that is one number a document.
+            SpiceError: no metric comes to a number.
         """
-        samples: Mapping[str, list[Mapping[str, Any]]] = results["samples"]
-        metric, answer = _choose(benchmark, samples)
-        documents = {
-            f"{part}/{sample['doc_id']}": float(sample[metric])
-            for part, drawn in sorted(samples.items())
-            for sample in drawn
-            if sample["filter"] == answer and metric in sample
-        }
+        samples: Samples = results["samples"]
         shots = [int(results["n-shot"].get(part) or 0) for part in samples]
-        return TaskScore(
-            benchmark=benchmark.name,
-            task=task,
-            metric=f"{metric},{answer}",
-            shots=(min(shots), max(shots)),
-            documents=documents,
-            seconds=seconds,
-            reported={name: _plain(values) for name, values in results["results"].items()},
+        lost = dict(missing or {})
+        for metric, answer in _ranked(benchmark, samples):
+            parts = _parts(samples, metric, answer, aggregations or {})
+            try:
+                made = _made(samples, parts, metric, answer, by_size)
+            except UnshowableError as error:
+                lost[metric] = str(error)
+                continue
+            return TaskScore(
+                benchmark=benchmark.name,
+                task=task,
+                metric=f"{metric},{answer}",
+                shots=(min(shots), max(shots)),
+                seconds=seconds,
+                reported={name: _plain(values) for name, values in results["results"].items()},
+                missing=lost,
+                notes=(*notes, *_lacking(samples, parts, metric)),
+                **made,
+            )
+        causes = "; ".join(f"{metric}: {cause}" for metric, cause in lost.items())
+        raise SpiceError(
+            f"lm-eval reported no number a document for {benchmark.name!r}, nor one of all documents"
+            f"{f' ({causes})' if causes else ''}: its metric is not supported"
         )
 
     def against(self, first: "TaskScore") -> "TaskScore":
         """This score with its difference to another model's, over the documents both answered."""
         if self.metric != first.metric or self.task != first.task:
             return self
+        if self.aggregate is not None and first.aggregate is not None:
+            return replace(self, difference=self._less(self.aggregate, first, first.aggregate))
         shared = sorted(self.documents.keys() & first.documents.keys())
         own = np.array([self.documents[name] for name in shared], np.float64)
         other = np.array([first.documents[name] for name in shared], np.float64)
         return replace(self, difference=row_difference(own, other))
+
+    def _less(self, own: float, first: "TaskScore", other: float) -> Estimate:
+        paired = self.count == first.count and len(self.draws) == len(first.draws)
+        draws = tuple(np.subtract(self.draws, first.draws).tolist()) if paired else ()
+        return Estimate(value=own - other, stderr=_deviation(draws), count=self.count)
 
     def to_json(self) -> dict[str, Any]:
         content = asdict(self)
@@ -82,31 +149,85 @@ class TaskScore:
 
     @staticmethod
     def from_json(content: Mapping[str, Any]) -> "TaskScore":
-        return TaskScore(**{**content, "shots": tuple(content["shots"])})
+        pairs = {name: tuple(content.get(name, ())) for name in ("shots", "draws", "notes")}
+        return TaskScore(**{**content, **pairs})
 
 
-def _choose(benchmark: Benchmark, samples: Mapping[str, list[Mapping[str, Any]]]) -> tuple[str, str]:
-    """Metric and filter: the wanted ones where reported, else the first that is one number a document."""
-    found = [
-        (metric, sample["filter"])
-        for drawn in samples.values()
-        for sample in drawn
-        for metric in sample["metrics"]
-        if isinstance(sample[metric], bool | int | float | np.number | np.bool_)
-    ]
-    if not found:
-        raise SpiceError(f"lm-eval reported no number a document for {benchmark.name!r}: its metric is not supported")
-    order = {pair: place for place, pair in reversed(list(enumerate(found)))}
-
-    def rank(pair: tuple[str, str]) -> tuple[int, int, int]:
-        metric, answer = pair
-        return _place(benchmark.metrics, metric), _place(benchmark.filters, answer), order[pair]
-
-    return min(order, key=rank)
+def _ranked(benchmark: Benchmark, samples: Samples) -> list[tuple[str, str]]:
+    """Metrics and filters, the wanted ones first, else in the task's own order."""
+    found = list(
+        dict.fromkeys(
+            (metric, sample["filter"]) for drawn in samples.values() for sample in drawn for metric in sample["metrics"]
+        )
+    )
+    return sorted(
+        found, key=lambda pair: (_place(benchmark.metrics, pair[0]), _place(benchmark.filters, pair[1]))
+    )  # a stable sort
 
 
 def _place(wanted: tuple[str, ...], name: str) -> int:
     return wanted.index(name) if name in wanted else len(wanted)
+
+
+def _parts(
+    samples: Samples, metric: str, answer: str, aggregations: Mapping[str, Mapping[str, Aggregation]]
+) -> list[Part]:
+    """The documents of each task that reports a metric."""
+    values = {
+        part: [sample[metric] for sample in drawn if sample["filter"] == answer and metric in sample]
+        for part, drawn in sorted(samples.items())
+    }
+    return [
+        Part(name=part, values=found, aggregation=aggregations.get(part, {}).get(metric) or mean_of)
+        for part, found in values.items()
+        if found
+    ]
+
+
+def _made(samples: Samples, parts: Sequence[Part], metric: str, answer: str, by_size: bool) -> dict[str, Any]:
+    """The score as `TaskScore` holds it: one number a document where it is their mean, else draws.
+
+    Raises:
+        UnshowableError: the documents make no finite number.
+    """
+    known = any(is_mean_of_known(part.aggregation) for part in parts)
+    means = all(
+        part.aggregation is mean_of or is_mean(part.aggregation) or is_mean_of_known(part.aggregation) for part in parts
+    )
+    if not means or (not by_size and len(parts) > 1):
+        found = aggregated(parts, by_size=by_size)
+        count = sum(len(part.values) for part in parts)
+        return {"documents": {}, "aggregate": found.value, "count": count, "draws": found.draws}
+    documents = {
+        f"{part.name}/{sample['doc_id']}": _number(sample[metric])
+        for part in parts
+        for sample in samples[part.name]
+        if sample["filter"] == answer and metric in sample
+    }
+    if known:
+        documents = {name: value for name, value in documents.items() if not math.isnan(value)}
+    if not documents or not all(map(math.isfinite, documents.values())):
+        raise UnshowableError("a document's score is not a finite number")
+    return {"documents": documents}
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, bool | int | float | np.number | np.bool_):
+        raise UnshowableError("it is no number a document")
+    return float(value)
+
+
+def _lacking(samples: Samples, parts: Sequence[Part], metric: str) -> list[str]:
+    """Tasks of a group that do not report the metric."""
+    lacking = sorted(samples.keys() - {part.name for part in parts})
+    if not lacking:
+        return []
+    shown = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
+    return [f"{len(lacking)} of its {len(samples)} tasks report no {metric} and are not in the score: {shown}."]
+
+
+def _deviation(draws: Sequence[float]) -> float:
+    return float(np.std(np.array(draws, np.float64), ddof=1)) if len(draws) > 1 else math.nan
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

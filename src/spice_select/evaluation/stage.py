@@ -1,10 +1,12 @@
 """The way of an evaluation on one screen: models found → rows and tasks read → each model judged → side by side."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spice_select.errors import InputError
+from spice_select.errors import InputError, SpiceError
 from spice_select.evaluation.heldout import (
     HeldOutRows,
     RowLosses,
@@ -15,10 +17,11 @@ from spice_select.evaluation.heldout import (
 )
 from spice_select.evaluation.kept import Kept, write_json
 from spice_select.evaluation.loss import response_losses
-from spice_select.evaluation.result import Evaluation, ModelResult
+from spice_select.evaluation.provenance import hold_to_record, settings_for
+from spice_select.evaluation.result import Evaluation, Failure, ModelResult, RowUse
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import EvaluateSettings
-from spice_select.evaluation.subjects import Opened, find_subject, open_subject
+from spice_select.evaluation.subjects import Opened, Subject, find_subject, open_subject
 from spice_select.evaluation.trial import HELD_OUT, Trial
 from spice_select.models.family import vocabulary_hash
 from spice_select.progress import Progress, Silent
@@ -51,7 +54,8 @@ def evaluate(
             ``tasks=("gsm8k", "ifeval"), limit=100, base="Qwen/Qwen2.5-0.5B"``.
 
     Returns:
-        The results, side by side; also written as JSON to ``out/results.json``.
+        The results, side by side; also written as JSON to ``out/results.json``. A part that failed at work is named in
+        `Evaluation.failures`; the others stand.
 
     Raises:
         InputError: anything that the caller can mend, before any model is loaded.
@@ -78,16 +82,15 @@ def run_evaluate(
     """`evaluate` with the settings as one object."""
     progress = progress or Silent()
     _refuse_nothing(models, settings, held_out, without)
-    subjects = [find_subject(name, settings.models) for name in dict.fromkeys(models)]
+    found = [_find(name, settings) for name in dict.fromkeys(models)]
     rows = _rows(held_out, settings, without, progress)
     harness = _harness(settings)
-    trials = [Trial(subject, settings, rows, harness, Kept(out)) for subject in subjects]
+    trials = [Trial(subject, settings, rows, harness, Kept(out), notes) for subject, notes in found]
     for trial in trials:
         trial.check()
-    judged = [(trial, *_judge(trial, progress)) for trial in trials]
-    results = tuple(_result(trial, losses, scores, judged[0][1:]) for trial, losses, scores in judged)
+    judged = [_judge(trial, progress) for trial in trials]
     evaluation = Evaluation(
-        models=results,
+        models=tuple(_result(one, judged[0]) for one in judged),
         held_out=held_out,
         left_out=rows.left_out if rows else 0,
         path=out / RESULTS,
@@ -97,25 +100,62 @@ def run_evaluate(
     return evaluation
 
 
-def _judge(trial: Trial, progress: Progress) -> tuple[RowLosses | None, list[TaskScore]]:
+@dataclass
+class _Judged:
+    """One model, and what was found of it so far.
+
+    Attributes:
+        trial: what was asked.
+        losses: on the held-out rows, if asked and finished.
+        scores: by the benchmark's name, those that are finished.
+        failures: what failed at work.
+    """
+
+    trial: Trial
+    losses: RowLosses | None = None
+    scores: dict[str, TaskScore] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+
+    @contextmanager
+    def attempt(self, what: str) -> Iterator[None]:
+        """Keep the failure of one part from taking the others with it; an interruption is none."""
+        try:
+            yield
+        except Exception as error:
+            mendable, name = isinstance(error, InputError), self.trial.subject.name
+            cause = str(error) if isinstance(error, SpiceError) else f"{type(error).__name__}: {error}"
+            self.failures.append(Failure(model=name, what=what, cause=" ".join(cause.split()), mendable=mendable))
+
+
+def _find(name: str, settings: EvaluateSettings) -> tuple[Subject, tuple[str, ...]]:
+    """A model, held against what its training recorded; and what is to be said of it."""
+    opened = settings_for(name, settings.models)
+    subject = find_subject(name, opened)
+    note = hold_to_record(subject, opened)
+    return subject, () if note is None else (note,)
+
+
+def _judge(trial: Trial, progress: Progress) -> _Judged:
     """What is missing is computed and kept at once; a model of which all is there is not loaded."""
-    name, opened = trial.subject.name, None
-    losses = trial.losses()
-    if trial.rows is not None and losses is None:
+    judged, name, opened = _Judged(trial), trial.subject.name, None
+    judged.losses = trial.losses()
+    if trial.rows is not None and judged.losses is None:
         opened = _open(trial, progress)
-        losses = _held_out(trial, trial.rows, opened, progress)
-        trial.kept.write(name, HELD_OUT, trial.loss_identity, losses.to_json())
-    scores = []
+        with judged.attempt(HELD_OUT):
+            judged.losses = _held_out(trial, trial.rows, opened, progress)
+            trial.kept.write(name, HELD_OUT, trial.loss_identity, judged.losses.to_json())
     for harness, planned in trial.benchmarks:
         score = trial.score(harness, planned)
         if score is None:
             opened = opened or _open(trial, progress)
-            score = harness.run(planned, opened, progress)
-            trial.kept.write(name, planned.task, trial.task_identity(harness, planned), score.to_json())
-        scores.append(score)
+            with judged.attempt(planned.benchmark.name):
+                score = harness.run(planned, opened, progress)
+                trial.kept.write(name, planned.task, trial.task_identity(harness, planned), score.to_json())
+        if score is not None:
+            judged.scores[planned.benchmark.name] = score
     if opened is None:
         progress.note(f"{name}: finished already, nothing to do.")
-    return losses, scores
+    return judged
 
 
 def _open(trial: Trial, progress: Progress) -> Opened:
@@ -131,24 +171,39 @@ def _held_out(trial: Trial, rows: HeldOutRows, opened: Opened, progress: Progres
     return row_losses(examples, sums, dropped, vocabulary_hash(trial.tokenizer))
 
 
-def _result(
-    trial: Trial,
-    losses: RowLosses | None,
-    scores: Sequence[TaskScore],
-    first: tuple[RowLosses | None, Sequence[TaskScore]],
-) -> ModelResult:
-    first_losses, first_scores = first
-    is_first = scores is first_scores
-    against = None if is_first else first_losses
+def _result(judged: _Judged, first: _Judged) -> ModelResult:
+    is_first, trial = judged is first, judged.trial
+    against = None if is_first else first.losses
+    scores = [
+        score if is_first or name not in first.scores else score.against(first.scores[name])
+        for name, score in judged.scores.items()
+    ]
+    losses = judged.losses
     return ModelResult(
         name=trial.subject.name,
         kind=trial.subject.kind,
         losses=() if losses is None else by_source(losses, against),
-        scores=tuple(
-            scores if is_first else (own.against(other) for own, other in zip(scores, first_scores, strict=True))
-        ),
-        notes=tuple(_notes(losses, against)),
+        scores=tuple(scores),
+        rows=None if losses is None or trial.rows is None else _use(trial.rows, losses),
+        failures=tuple(judged.failures),
+        notes=(*trial.notes, *_notes(losses, against), *_score_notes(scores)),
     )
+
+
+def _use(rows: HeldOutRows, losses: RowLosses) -> RowUse:
+    return RowUse(
+        given=len(rows.rows), judged=len(losses.rows), truncated=losses.truncated, dropped=dict(losses.dropped)
+    )
+
+
+def _score_notes(scores: Sequence[TaskScore]) -> Iterator[str]:
+    for score in scores:
+        for note in score.notes:
+            yield f"{score.benchmark}: {note}"
+        for metric, cause in score.missing.items():
+            yield f"{score.benchmark}: no {metric}: {cause}."
+        if score.aggregate is not None and not score.draws:
+            yield f"{score.benchmark}: {score.metric} has no interval: of documents drawn anew it cannot be computed."
 
 
 def _notes(losses: RowLosses | None, first: RowLosses | None) -> Iterator[str]:

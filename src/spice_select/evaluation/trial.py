@@ -3,18 +3,19 @@
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from spice_select.data.batches import default_token_budget
 from spice_select.data.encode import Encoder
 from spice_select.errors import InputError
 from spice_select.evaluation.benchmarks import wanted
+from spice_select.evaluation.deciding import deciding_files
 from spice_select.evaluation.heldout import HeldOutRows, RowLosses
 from spice_select.evaluation.kept import Kept
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import EvaluateSettings
 from spice_select.evaluation.subjects import Subject, open_tokenizer
+from spice_select.identity import package_version
 from spice_select.models.family import vocabulary_hash
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 HELD_OUT = "held-out"
 """What the held-out loss is called among the results."""
-_DECISIVE = ("spice-select", "torch", "transformers", "tokenizers")
+_DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "peft")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Trial:
         rows: the held-out rows, if any.
         harness: what runs benchmarks; None where none is asked for.
         kept: where results lie.
+        notes: what a person should know of the model itself.
     """
 
     subject: Subject
@@ -42,6 +44,7 @@ class Trial:
     rows: HeldOutRows | None
     harness: "Harness | None"
     kept: Kept
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -92,8 +95,13 @@ class Trial:
 
     @cached_property
     def _base(self) -> dict[str, Any]:
-        versions = {f"version_{package}": version(package) for package in _DECISIVE}
-        return {**self.subject.identity, "vocabulary_sha256": vocabulary_hash(self.tokenizer), **versions}
+        versions = {f"version_{package}": package_version(package) for package in _DECISIVE}
+        return {
+            **self.subject.identity,
+            **deciding_files(self.subject),
+            "vocabulary_sha256": vocabulary_hash(self.tokenizer),
+            **versions,
+        }
 
     def losses(self) -> RowLosses | None:
         """The held-out losses, where they are finished."""
@@ -109,6 +117,8 @@ class Trial:
         """Everything that can be known to fail before a model is loaded."""
         if self.rows is not None:
             self.losses()
-        for harness, planned in self.benchmarks:
-            if self.score(harness, planned) is None:
-                harness.check(planned)
+        due = [(harness, planned) for harness, planned in self.benchmarks if self.score(harness, planned) is None]
+        for harness, planned in due:
+            harness.permit(planned)
+        for harness, planned in due:
+            harness.check(planned)

@@ -3,7 +3,7 @@
 import shutil
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spice_select.clock import Clock
 from spice_select.data.encode import Encoder
@@ -12,12 +12,14 @@ from spice_select.finished import Run, load
 from spice_select.models.family import family_warning
 from spice_select.models.load import load_model
 from spice_select.models.quiet import network, quiet_transformers
+from spice_select.models.recorded import changed_since, record_of
 from spice_select.progress import Progress, Silent
 from spice_select.run import RunFolder, open_run
 from spice_select.store import explained
 from spice_select.training.sft_checkpoint import newest_checkpoint
 from spice_select.training.sft_curve import draw_curve
 from spice_select.training.sft_facts import Material, default_folder, identity_of, manifest_facts
+from spice_select.training.sft_moved import Before, Moved
 from spice_select.training.sft_plan import plan_steps
 from spice_select.training.sft_result import (
     CHECKPOINTS,
@@ -35,6 +37,9 @@ from spice_select.training.sft_rows import Arm, encode_arm, read_arm
 from spice_select.training.sft_settings import TrainSettings
 from spice_select.training.sft_target import Target, find_target
 from spice_select.training.sft_trainer import make_trainer, require, trainer_config
+
+if TYPE_CHECKING:
+    from spice_select.training.sft_session import Session
 
 
 def train(
@@ -84,6 +89,7 @@ def run_train(
     run = run if isinstance(run, Run) else load(run)
     _refuse_training(run)
     target = find_target(run, settings)
+    _hold_to_record(run, target, settings, progress)
     with clock("reading"):
         arm = read_arm(run, settings.on, seed=settings.seed, allow_network=settings.allow_network)
     with clock("encoding"):
@@ -119,9 +125,32 @@ def _encode(run: Run, arm: Arm, target: Target, settings: TrainSettings, progres
         f"{arm.name}: {len(encoded.examples):,} rows, {encoded.num_tokens:,} tokens, {encoded.num_supervised:,} "
         f"supervised; {plan.sentence}."
     )
+    if encoded.truncated:
+        progress.note(f"{encoded.truncated:,} of these rows are cut at {max_length:,} tokens (--max-length).")
     for reason, count in encoded.reasons.items():
         progress.note(f"Left out: {count} × {reason}, see {LEFT_OUT}.")
     return Material(encoded=encoded, plan=plan, template_hash=encoder.template_hash, max_length=max_length)
+
+
+def _hold_to_record(run: Run, target: Target, settings: TrainSettings, progress: Progress) -> None:
+    """A run's own model is found by its path, where another may lie by now.
+
+    Raises:
+        InputError: it was asked for as the run's, and is no longer what the run chose with.
+    """
+    recorded, own = run.manifest["identity"], run.settings.proxy.model
+    if settings.model_revision is not None or settings.model not in (None, own):
+        return
+    change = changed_since(target.identity, recorded)
+    if change is not None and settings.model is None:
+        raise InputError(
+            f"model {target.identity.name}: it is no longer the one that {run.path} chose with; {change}. Put the old "
+            f"files back, or train what is there now by naming it: --model {own}."
+        )
+    if change is not None:
+        progress.note(f"The model at {own} is no longer the one that the rows were chosen with; {change}.")
+    if settings.model is None and run.settings.gradients.adapter is not None:
+        progress.note(f"The adapter that rows were chosen with ({run.settings.gradients.adapter}) is not trained on.")
 
 
 def _refuse_training(run: Run) -> None:
@@ -152,6 +181,7 @@ def _fill(
             **target.access,
         )
         advance(1)
+    place = _named_by_place(loaded.model, target.name)
     progress.note(f"Target: {loaded.name} on {target.device}, {target.reason}")
     checkpoint, done = newest_checkpoint(folder.path / CHECKPOINTS)
     if checkpoint is not None:
@@ -173,24 +203,38 @@ def _fill(
             device=target.device,
         )
         trainer = make_trainer(loaded.model, target.tokenizer, material.examples, settings, config)
-        session = Session(trainer, folder.path, tensorboard=settings.tensorboard)
+        session = Session(
+            trainer, folder.path, tensorboard=settings.tensorboard, base=record_of(target.identity, place)
+        )
+        before = Before(trainer.model, target.dtype if settings.full else "float32")
         with progress.task("Training", material.plan.steps, "steps", done=done) as advance:
             session.run(checkpoint, advance)
+        moved = before.against(trainer.model)
         session.save(folder.path / MODEL, dtype=target.dtype)
-    _finish(folder, identity, material, session.seconds, session.tokens, clock)
+    if moved.sentence is not None:
+        progress.note(moved.sentence)
+    _finish(folder, identity, material, session, moved, clock)
     if not settings.keep_checkpoints:
         shutil.rmtree(folder.path / CHECKPOINTS, ignore_errors=True)
     shutil.rmtree(folder.path / LAST_GOOD, ignore_errors=True)
 
 
+def _named_by_place(model: Any, name: str | None) -> str:
+    """Where a model lies, good from any folder (or its hub id), written into it: an adapter names its base by that."""
+    path = Path(model.name_or_path if name is None else name).expanduser()
+    place = str(path.resolve()) if path.exists() else str(model.name_or_path)
+    model.name_or_path = model.config._name_or_path = place
+    return place
+
+
 def _finish(
-    folder: RunFolder, identity: dict[str, Any], material: Material, seconds: float, tokens: int, clock: Clock
+    folder: RunFolder, identity: dict[str, Any], material: Material, session: "Session", moved: Moved, clock: Clock
 ) -> None:
     drops = material.encoded.drops
     folder.write_lines(LEFT_OUT, ({"row": d.row, "reason": d.reason, "detail": d.detail} for d in drops))
     losses = read_losses(folder.path)
     drawn = draw_curve(folder.path / CURVE, losses, title=f"{identity['model']} on {identity['on']} rows")
     model = sorted(path.relative_to(folder.path).as_posix() for path in (folder.path / MODEL).iterdir())
-    spent = {**clock.seconds, "training": seconds}
-    facts = manifest_facts(identity, material, steps=len(losses), tokens=tokens, seconds=spent)
+    spent = {**clock.seconds, "training": session.seconds}
+    facts = manifest_facts(identity, material, steps=len(losses), tokens=session.tokens, seconds=spent, moved=moved)
     folder.finish(facts, [LOSS, LEFT_OUT, *([CURVE] if drawn else []), *model])

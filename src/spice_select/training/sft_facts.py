@@ -13,6 +13,7 @@ from spice_select.data.encode import Encoded
 from spice_select.data.records import Example
 from spice_select.finished import Run
 from spice_select.identity import package_version, rows_hash
+from spice_select.training.sft_moved import Moved
 from spice_select.training.sft_plan import StepPlan
 from spice_select.training.sft_result import KIND
 from spice_select.training.sft_rows import Arm
@@ -52,10 +53,13 @@ def identity_of(run: Run, arm: Arm, target: Target, material: Material, settings
         **asked,
         "max_length": material.max_length,
         "steps": material.plan.steps,
+        "warmup_steps": material.plan.warmup,
+        "format": run.manifest["identity"]["format"],
         "rows": len(material.examples),
         "rows_sha256": rows_hash(arm.rows),
         "model": target.identity.name,
         "model_weights_sha256": target.identity.weights_hash,
+        "model_files_sha256": target.identity.files_hash,
         "model_commit": target.identity.revision,
         "chat_template_sha256": material.template_hash,
         "device": target.device,
@@ -72,7 +76,13 @@ def default_folder(run: Run, on: str, identity: Mapping[str, Any]) -> Path:
 
 
 def manifest_facts(
-    identity: Mapping[str, Any], material: Material, *, steps: int, tokens: int, seconds: Mapping[str, float]
+    identity: Mapping[str, Any],
+    material: Material,
+    *,
+    steps: int,
+    tokens: int,
+    seconds: Mapping[str, float],
+    moved: Moved,
 ) -> dict[str, Any]:
     """What the manifest records beside the hashes of the outputs; `tokens` are those seen, over all epochs."""
     encoded = material.encoded
@@ -86,6 +96,7 @@ def manifest_facts(
         "tokens": tokens,
         "tokens_of_rows": encoded.num_tokens,
         "supervised_tokens_of_rows": encoded.num_supervised,
+        "moved": moved.to_json(),
         "seconds": dict(seconds),
         "versions": {"python": platform.python_version(), **{name: package_version(name) for name in _DECISIVE}},
         "machine": {"platform": platform.platform()},

@@ -1,6 +1,7 @@
 """One session of training: begun or resumed, watched, and saved whole or not at all."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import torch
 
 from spice_select.errors import InputError
 from spice_select.gradients.backoff import is_out_of_memory
+from spice_select.models.recorded import write_record
 from spice_select.progress import Advance
 from spice_select.training.sft_result import CHECKPOINTS, LAST_GOOD, LOSS
 from spice_select.training.sft_watch import DivergedError, FiniteGuard, LossLog, Ticker
@@ -28,10 +30,13 @@ class Session:
         trainer: TRL's trainer, ready to run.
         folder: the training's folder.
         tensorboard: log to TensorBoard too.
+        base: what is recorded of the model that is trained, written beside an adapter on it.
     """
 
-    def __init__(self, trainer: "SFTTrainer", folder: Path, *, tensorboard: bool) -> None:
-        self._trainer, self._folder = trainer, folder
+    def __init__(
+        self, trainer: "SFTTrainer", folder: Path, *, tensorboard: bool, base: Mapping[str, str] | None = None
+    ) -> None:
+        self._trainer, self._folder, self._base = trainer, folder, base
         self.seconds = 0.0
         trainer.add_callback(FiniteGuard(scaled=trainer.args.fp16))
         trainer.add_callback(LossLog(folder / LOSS))
@@ -75,6 +80,8 @@ class Session:
             model = model.to(getattr(torch, dtype))
         model.save_pretrained(aside)
         self._trainer.processing_class.save_pretrained(aside)
+        if self._base is not None and hasattr(model, "peft_config"):
+            write_record(aside, self._base)
         shutil.rmtree(target, ignore_errors=True)
         aside.rename(target)
 

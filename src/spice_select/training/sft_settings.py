@@ -21,7 +21,7 @@ PERMISSIONS = (
 class TrainSettings(BaseModel):
     """What is trained, on what, and how. Defaults: the paper's for the target; the batch is ours."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     model: str | None = Field(
         None, description="The target: a hub id or a local directory. Default: the proxy that the run selected with."
@@ -48,7 +48,9 @@ class TrainSettings(BaseModel):
     max_length: int | None = Field(
         None, ge=2, description="Longest example in tokens, cut at the end. Default: the selection's."
     )
-    seed: int = Field(0, ge=0, description="Seed of the order of rows, the LoRA, the dropout and the random draw.")
+    seed: int = Field(
+        0, ge=0, le=2**32 - 1, description="Seed of the order of rows, the LoRA, the dropout and the random draw."
+    )
     full: bool = Field(False, description="Train all weights instead of a LoRA.")
     lora_rank: int = Field(16, ge=1, description="Rank of the LoRA.")
     lora_alpha: int = Field(32, ge=1, description="LoRA's alpha; the update is scaled by alpha / rank.")

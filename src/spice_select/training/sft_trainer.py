@@ -13,6 +13,7 @@ from torch import nn
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.training.sft_lora import lora_config, placing_lora
+from spice_select.training.sft_plan import warmup_steps
 from spice_select.training.sft_settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def trainer_config(settings: TrainSettings, *, steps: int, folder: Path, dtype: 
         gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=settings.warmup_ratio,
+        warmup_steps=warmup_steps(steps, settings),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.clip_norm,
         seed=settings.seed,
