@@ -16,7 +16,7 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients import HookEngine, build
 from spice_select.gradients.backoff import features_within_memory
-from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gradients, exact_gram, gram
+from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gram, exact_twin, gram
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.preconditioner import AdamState
 from spice_select.gradients.stage import Gradients
@@ -107,10 +107,10 @@ class ProxyEngine:
         drawn = np.random.default_rng(self._settings.selection.seed).choice(len(examples), size, replace=False)
         if 4 * size * engine.parameters.coverage(model).num_parameters > _EXACT_BYTES:
             return self._fidelity_in_one_batch([int(index) for index in drawn], examples, features)
-        gradients = []
+        gradients, exact = [], exact_twin(engine)
         with self._progress.task("Checking the sketch", size, "rows") as advance:
             for index in drawn:
-                gradients.append(exact_gradients(engine, model, [examples[index]]))
+                gradients.append(exact.features(model, [examples[index]]).features)
                 advance(1)
         return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
 
