@@ -32,6 +32,8 @@ WARM = "warm.safetensors"
 """Where a run keeps its warmed-up adapter, beside its gradients."""
 _EXACT_BYTES = 4 << 30
 """Whole gradients of the sketch's probe that are held at once."""
+_TOGETHER = 4
+"""Rows of the probe in a batch, of like lengths; their whole gradients are there twice until all are joined."""
 
 
 def batch_tokens(settings: GradientSettings, device: str) -> int:
@@ -109,9 +111,11 @@ class ProxyEngine:
             return self._fidelity_in_one_batch([int(index) for index in drawn], examples, features)
         gradients, exact = [], exact_twin(engine)
         with self._progress.task("Checking the sketch", size, "rows") as advance:
-            for index in drawn:
-                gradients.append(exact.features(model, [examples[index]]).features)
-                advance(1)
+            drawn = np.array(sorted(drawn, key=lambda index: examples[index].num_tokens))
+            for start in range(0, size, _TOGETHER):
+                batch = [examples[index] for index in drawn[start : start + _TOGETHER]]
+                gradients.append(exact.features(model, batch).features)
+                advance(len(batch))
         return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
 
     def _fidelity_in_one_batch(
