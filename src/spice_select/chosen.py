@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from spice_select.data.records import Drop
 from spice_select.diagnosis.certificate import Certificate
 from spice_select.diagnosis.curvature import Curvature
 from spice_select.diagnosis.versus_random import RandomComparison
 from spice_select.errors import InputError
-from spice_select.gradients.fidelity import Fidelity
 from spice_select.selection import Selection
 from spice_select.store import FeatureBlock
+
+if TYPE_CHECKING:  # reading a finished run takes a second; torch would take five more
+    from spice_select.gradients.fidelity import Fidelity
 
 RANDOM_DRAWS = 10
 """Random picks of the same size that a selection's information is compared with."""
@@ -40,7 +43,7 @@ class Chosen:
     selection: Selection
     versus: RandomComparison
     certificate: Certificate
-    fidelity: Fidelity | None
+    fidelity: "Fidelity | None"
     curvature: Curvature | None = None
     by_pool: bool = False
     outputs: Sequence[str] = ()

@@ -1,30 +1,39 @@
-"""How long work will take still, from the speed it had lately."""
+"""How long work will take still, from the speed it had over the last minutes."""
 
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-MEMORY = 12.0
-"""Seconds after which what was seen weighs 1/e: long beside a batch, short beside a minute."""
+MEMORY = 120.0
+"""Seconds after which what was seen weighs 1/e."""
+PAUSE = 60.0
+"""Seconds that one report weighs at most: a machine that slept, or a disk that hung, says nothing of the speed."""
+FACTOR = 3.0
+"""How far from the speed known a single report may stand; one further off counts as if it stood there."""
+SETTLED = 60.0
+"""Seconds of work after which a speed is known."""
+OTHER_WORK = 10.0
+"""So many times faster than the reports around it: not the same work, but parts that were there already."""
 
 
 @dataclass
 class Pace:
-    """The speed of work that reports its progress in uneven lumps.
+    """The speed of work that reports its progress in uneven lumps, on a machine that has other things to do.
 
-    Amounts and seconds are both summed with weights that fall exponentially with age, and the speed is their ratio: so
-    a lump counts with the time it took, and after a minute at a new speed all but 1 % of the weight is the new one's.
+    The mean speed since the start, and from two minutes on one whose weights fall exponentially with age. Because of
+    `FACTOR` and `PAUSE` the speed it reckons with, once settled, changes within a minute by a factor e at most upwards
+    and 1.4 downwards, whatever the reports. A speed that has changed for good is met to a quarter in five minutes if it
+    is a third or eight times what it was, and in twelve if it is a tenth.
 
     Attributes:
         clock: seconds that only grow.
-        memory: time constant of the weights, in seconds.
     """
 
     clock: Callable[[], float] = time.monotonic
-    memory: float = MEMORY
-    _amount: float = 0.0
+    _speed: float = 0.0
     _seconds: float = 0.0
+    _usual: float = 0.0
     _last: float | None = field(default=None)
 
     def start(self) -> None:
@@ -32,22 +41,30 @@ class Pace:
         self._last = self.clock()
 
     def advance(self, amount: float) -> None:
-        """So much was done since the last call. Reports of nothing are ignored."""
-        if amount <= 0:
-            return
+        """So much was done since the last call. Reports of nothing, and what took no time, are ignored."""
         now = self.clock()
         if self._last is None:
             self._last = now
         passed = now - self._last
-        kept = math.exp(-passed / self.memory)
-        # the new lump is spread evenly over the time it took: the mean weight over that time
-        fresh = self.memory / passed * (1.0 - kept) if passed > 0 else 1.0
-        self._amount = self._amount * kept + amount * fresh
-        self._seconds = self._seconds * kept + passed * fresh
+        if amount <= 0 or passed <= 0:
+            return
         self._last = now
+        rate, weight = amount / passed, min(passed, PAUSE)
+        if weight > self._seconds and rate * OTHER_WORK < self._speed:
+            self._seconds = 0.0
+        if self._seconds >= SETTLED:
+            rate = min(max(rate, self._speed / FACTOR), self._speed * FACTOR)
+        elif self._speed:
+            rate = min(rate, self._speed * OTHER_WORK)
+        self._seconds += weight
+        self._speed += max(weight / self._seconds, 1 - math.exp(-weight / MEMORY)) * (rate - self._speed)
+        self._usual += (weight - self._usual) / (5 if self._usual else 1)
 
     def left(self, amount: float) -> float | None:
-        """Seconds until `amount` more is done, less those since the last report; None before anything was done."""
-        if self._amount <= 0 or self._seconds <= 0 or self._last is None:
+        """Seconds until `amount` more is done; None before anything was done.
+
+        Counts down between reports, until the next is overdue: then it stands still.
+        """
+        if self._speed <= 0 or self._last is None:
             return None
-        return max(0.0, amount * self._seconds / self._amount - (self.clock() - self._last))
+        return max(0.0, amount / self._speed - min(self.clock() - self._last, self._usual))

@@ -16,7 +16,7 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients import HookEngine, build
 from spice_select.gradients.backoff import features_within_memory
-from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gradients, exact_gram, gram
+from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gram, exact_twin, gram
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.preconditioner import AdamState
 from spice_select.gradients.stage import Gradients
@@ -32,6 +32,8 @@ WARM = "warm.safetensors"
 """Where a run keeps its warmed-up adapter, beside its gradients."""
 _EXACT_BYTES = 4 << 30
 """Whole gradients of the sketch's probe that are held at once."""
+_TOGETHER = 4
+"""Rows of the probe in a batch, of like lengths; their whole gradients are there twice until all are joined."""
 
 
 def batch_tokens(settings: GradientSettings, device: str) -> int:
@@ -107,11 +109,13 @@ class ProxyEngine:
         drawn = np.random.default_rng(self._settings.selection.seed).choice(len(examples), size, replace=False)
         if 4 * size * engine.parameters.coverage(model).num_parameters > _EXACT_BYTES:
             return self._fidelity_in_one_batch([int(index) for index in drawn], examples, features)
-        gradients = []
+        gradients, exact = [], exact_twin(engine)
         with self._progress.task("Checking the sketch", size, "rows") as advance:
-            for index in drawn:
-                gradients.append(exact_gradients(engine, model, [examples[index]]))
-                advance(1)
+            drawn = np.array(sorted(drawn, key=lambda index: examples[index].num_tokens))
+            for start in range(0, size, _TOGETHER):
+                batch = [examples[index] for index in drawn[start : start + _TOGETHER]]
+                gradients.append(exact.features(model, batch).features)
+                advance(len(batch))
         return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
 
     def _fidelity_in_one_batch(

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -18,10 +18,12 @@ from spice_select.data.preview import Segment
 from spice_select.data.records import Drop
 from spice_select.diagnosis.checks import CheckResult
 from spice_select.finished import Run
-from spice_select.model_checks import ModelReport
-from spice_select.preview import Preview
 from spice_select.run import RunFolder
 from spice_select.summary import Mix, Summary
+
+if TYPE_CHECKING:  # these two need torch, which most tables do not
+    from spice_select.model_checks import ModelReport
+    from spice_select.preview import Preview
 
 TEXT = "what it says"
 SOURCES = 20  # lines in the source mix; the smallest sources share the last
@@ -207,7 +209,7 @@ def print_checks(console: Console, checks: Sequence[CheckResult]) -> None:
     console.print(table, highlight=False)
 
 
-def print_model_report(console: Console, report: ModelReport) -> None:
+def print_model_report(console: Console, report: "ModelReport") -> None:
     """Print what was found about a model."""
     console.print(f"[bold]{escape(report.model)}[/]", highlight=False)
     for note in report.notes:
@@ -215,7 +217,7 @@ def print_model_report(console: Console, report: ModelReport) -> None:
     print_checks(console, report.checks)
 
 
-def print_preview(console: Console, preview: Preview) -> None:
+def print_preview(console: Console, preview: "Preview") -> None:
     """Print rows as the proxy sees them, what is trained on in green."""
     console.print(f"[dim]{escape(preview.format)}; proxy {escape(preview.proxy)}[/]", highlight=False)
     for note in preview.notes:

@@ -14,6 +14,7 @@ import numpy as np
 from spice_select.diagnosis.matrix import picked_rows, read, tiles
 from spice_select.diagnosis.ports import Subset, alpha_of
 from spice_select.diagnosis.sensitivity import share_of_largest
+from spice_select.diagnosis.threads import fitting_threads
 from spice_select.errors import InputError
 from spice_select.selection.objectives.logdet import LogDet
 
@@ -55,25 +56,27 @@ def signs(features: Any, selection: Subset, objective: LogDet, *, draws: int = 2
 
     A choice no better than random rows is warned of by chance once in draws + 1 times, for each of the four.
 
-    Cost: nd² + (draws + 1)·(2kd² + d³) float64 flops, with min(n, d) for d.
+    Cost: nd² + (draws + 1)·(2kd² + 6k²d + 20k³) float64 flops, with min(n, d) for d; from 3k = d on (draws + 1)·(kd² +
+    3d³).
     """
     if draws < 2:
         raise InputError(f"draws is {draws}; a comparison needs 2 or more")
     checked = read(features)
     picked, alpha = picked_rows(selection, len(checked.array)), alpha_of(objective)
-    corpus = _Corpus.of(checked.rows, checked.squares, alpha)
     streams = (np.random.default_rng((seed, draw)) for draw in range(draws))
     subsets = [stream.choice(len(checked.array), len(picked), replace=False) for stream in streams]
 
     def beside(measure: Callable[[np.ndarray], float]) -> tuple[float, np.ndarray]:
         return measure(picked), np.array([measure(rows) for rows in subsets])
 
-    return [
-        _explained(*beside(corpus.explained)),
-        _towards(*beside(corpus.cosine)),
-        _together(*beside(corpus.pull)),
-        _largest(*beside(lambda rows: share_of_largest(checked.squares, rows))),
-    ]
+    with fitting_threads(min(checked.array.shape)):
+        corpus = _Corpus.of(checked.rows, checked.squares, alpha)
+        return [
+            _explained(*beside(corpus.explained)),
+            _towards(*beside(corpus.cosine)),
+            _together(*beside(corpus.pull)),
+            _largest(*beside(lambda rows: share_of_largest(checked.squares, rows))),
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +98,19 @@ class _Corpus:
 
     def explained(self, rows: np.ndarray) -> float:
         """1 − Σ_y u_yᵀ(I+αF_S)⁻¹u_y / Σ_y ‖u_y‖² over all rows y: `TargetVariance` as a share of what there is."""
+        if 3 * len(rows) < len(self.moment):
+            return _ratio(self._explained_in_span(rows), float(np.trace(self.moment)))
         state = np.eye(len(self.moment)) + self.alpha * _moment(self.rows, self.scale, rows)
         left = np.linalg.solve(state, self.moment)
         return _ratio(float(np.trace(self.moment) - np.trace(left)), float(np.trace(self.moment)))
+
+    def _explained_in_span(self, rows: np.ndarray) -> float:
+        """Σ_j αs_j²/(1+αs_j²)·v_jᵀMv_j, M = Σ_y u_y u_yᵀ, s_j and v_j of the few rows: outside their span (I+αF_S)⁻¹
+        is the identity.
+        """
+        _, lengths, axes = np.linalg.svd(self.rows[rows] * self.scale[rows, None], full_matrices=False)
+        taken = -np.expm1(-np.log1p(self.alpha * lengths**2))
+        return float(taken @ np.einsum("ij,ij->i", axes @ self.moment, axes))
 
     def cosine(self, rows: np.ndarray) -> float:
         """Of the rows' mean direction with that of the corpus."""

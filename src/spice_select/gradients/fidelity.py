@@ -79,9 +79,17 @@ def exact_gradients(
     engine: HookEngine, model: nn.Module, examples: Sequence[Example], *, batch_size: int = 4
 ) -> NDArray[np.float32]:
     """The gradients that an engine sketches, whole: float32 ``[rows, parameters]``; one pass over the rows."""
-    exact = HookEngine(engine.parameters, Identity(), engine.loss, engine.preconditioner)
+    exact = exact_twin(engine)
     batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
     return np.concatenate([exact.features(model, batch).features for batch in batches])
+
+
+def exact_twin(engine: HookEngine) -> HookEngine:
+    """An engine for the same gradients, not sketched.
+
+    Keep it where rows come one by one: an engine's first batch looks at the whole model, which takes longer than a row.
+    """
+    return HookEngine(engine.parameters, Identity(), engine.loss, engine.preconditioner)
 
 
 def exact_gram(engine: HookEngine, model: nn.Module, examples: Sequence[Example]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from spice_select.config import InterleavedSettings, SelectSettings
 from spice_select.data.records import Example
 from spice_select.gradients.backoff import features_within_memory
 from spice_select.gradients.build import check_affordable, lora_spec, make_engine
-from spice_select.gradients.fidelity import Fidelity, compare, exact_gradients
+from spice_select.gradients.fidelity import Fidelity, compare, exact_twin
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.lora import initial_a
 from spice_select.gradients.stage import Gradients
@@ -78,8 +78,8 @@ def probe_fidelity(
     engine = make_engine(settings.gradients, settings.selection.seed)
     size = min(len(examples), PROBE_ROWS)
     drawn = np.random.default_rng(settings.selection.seed).choice(len(examples), size, replace=False)
-    exact = []
+    whole, exact = exact_twin(engine), []
     for index in drawn:
-        exact.append(exact_gradients(engine, trainer.model, [examples[index]]))
+        exact.append(whole.features(trainer.model, [examples[index]]).features)
         advance(1)
     return compare(np.concatenate(exact), features[drawn], sketch=engine.sketch.name)
