@@ -7,13 +7,15 @@ import pytest
 import torch
 
 from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients
+from spice_select.gradients.lora import initial_a
+from spice_select.models.layers import linear_layers
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, Kronecker, SparseJL
 from spice_select.testing.models import ARCHITECTURES, tiny_model
 from tests.rounding import Reach
 
 from .examples import example, mixed_batch
-from .test_engines_agree import warm
+from .test_engines_agree import attached, warm
 
 PARAMETERS = [LoraGradients(LoraSpec(rank=4)), FullWeights(), LastLayer()]
 DTYPES = [torch.float32, torch.bfloat16]
@@ -83,14 +85,26 @@ def test_the_bound_would_find_what_is_not_rounding(dtype):
         assert reach.share < {torch.float32: 1e-4, torch.bfloat16: 0.2}[dtype], fault
 
 
+@in_either
+def test_an_adapter_with_b_at_zero_has_the_gradients_of_a_fresh_one(dtype):
+    """A proxy about to move begins where one that stands still is: A is float32 in both, and not rounded."""
+    plain, spec = tiny_model("llama").to(dtype), LoraSpec(rank=4, alpha=12.0)
+    fresh = HookEngine(LoraGradients(spec), Identity()).features(plain, BATCH)
+    adapted = attached(tiny_model("llama").to(dtype)).eval()
+    found = HookEngine(LoraGradients(), Identity()).features(adapted, BATCH)
+    start, halves = 0, []
+    for block in LoraGradients().coverage(adapted).blocks:
+        if block.name.endswith(".lora_B"):
+            halves.append(found.features[:, start : start + block.size])
+        start += block.size
+    np.testing.assert_allclose(np.concatenate(halves, axis=1), fresh.features, rtol=1e-4, atol=1e-5)
+
+
 def test_in_half_precision_a_fresh_adapters_a_is_not_rounded():
     """The static capture keeps X Aᵀ as PEFT has it: in float32, of the A that was drawn."""
     model = tiny_model("llama").bfloat16()
     capture = PARAMETERS[0].captures(model)[0]
     inputs = torch.randn(1, 7, 16, generator=torch.Generator().manual_seed(0)).bfloat16()
-    from spice_select.gradients.lora import initial_a
-    from spice_select.models.layers import linear_layers
-
     drawn = initial_a(linear_layers(model)[0], 4, 0)
     torch.testing.assert_close(capture.keep(inputs), inputs.float() @ drawn.T, rtol=1e-6, atol=1e-7)
 
