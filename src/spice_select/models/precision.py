@@ -75,7 +75,7 @@ def choose_device(device: str) -> torch.device:
 
 
 def cpu_multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether bfloat16 products are fast here: the processor's flags name AVX512-BF16 or AMX-BF16, and oneDNN uses them.
+    """Whether bfloat16 products are fast: the processor's flags name AVX512-BF16 or AMX-BF16, and oneDNN uses them.
 
     False where the flags cannot be read, and where ``ONEDNN_MAX_CPU_ISA`` forbids what they promise.
     """
