@@ -7,8 +7,9 @@ own behind every operation, forwards and backwards, as large as the precision's 
 - a product of matrices gets √K·u₃₂·(|A||B|)·ξ on top: what a sum of K terms in float32 is off in any order (Higham and
   Mary 2019), for products are accumulated in float32 whatever their factors are held in.
 
-What comes of it is a draw of the deviation that rounding makes in a row's feature. `MARGIN` times the largest of `DRAWS`
-draws bounds another one: a deviation is the sum of thousands of independent errors, so its length hardly varies.
+What comes of it is a draw of the deviation that rounding makes in a row's feature. `MARGIN` times the largest of
+`DRAWS` draws bounds another one: a deviation is the sum of thousands of independent errors, so its length hardly
+varies.
 
 The bound is wide where a model is not continuous: rounding may send a token to another expert, in a draw as in truth.
 """

@@ -101,9 +101,11 @@ def test_in_half_precision_the_adapter_and_its_moments_are_float32(tmp_path: Pat
     trainer, _ = trainer_of(chosen, tiny_proxy, tmp_path / "o", dtype="bfloat16", learning_rate=2e-4)
     trainer.train()
     trained = {name: p for name, p in trainer.model.named_parameters() if p.requires_grad}
-    assert trained and {p.dtype for p in trained.values()} == {torch.float32}
+    assert trained
+    assert {p.dtype for p in trained.values()} == {torch.float32}
     moments = [value for state in trainer.optimizer.state.values() for value in state.values() if value.numel() > 1]
-    assert moments and {value.dtype for value in moments} == {torch.float32}
+    assert moments
+    assert {value.dtype for value in moments} == {torch.float32}
     assert {p.dtype for p in trainer.model.parameters() if not p.requires_grad} == {torch.bfloat16}
 
 
