@@ -29,7 +29,7 @@ def choose_precision(dtype: str, device: torch.device) -> Precision:
     """Resolve ``auto`` for a device; any other name is taken as asked.
 
     On a CPU that is float32, whatever its units, so that the same corpus gives the same choice on every processor:
-    bfloat16 moves a row's feature by hundredths of its length, and picks with it (docs/limits.md), though it is the faster
+    bfloat16 moves a row's feature by hundredths of its length, and picks with it (docs/limits.md), though it is faster
     where AVX512-BF16 or AMX multiply it. Elsewhere on CPUs it is emulated: 37 times slower than float32 on an AVX2
     processor (matrix product of order 256, one thread). On a GPU that multiplies bfloat16 it is that: half the memory,
     and several times the speed.
