@@ -3,7 +3,8 @@
 import json
 import os
 import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,33 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--auto-dtype bfloat16`` runs the suite as on a machine where ``--dtype auto`` takes that."""
+    parser.addoption("--auto-dtype", choices=["float32", "bfloat16"], default=None, help="what --dtype auto is to be")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _auto_dtype(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Laws must hold in either precision: those that speak of float32's rounding ask for it by name."""
+    forced = request.config.getoption("--auto-dtype")
+    if forced is None:
+        yield
+        return
+    from spice_select.models import load, precision
+
+    real = precision.choose_precision
+
+    def chosen(dtype: str, device: Any) -> Any:
+        return real(forced if dtype == "auto" else dtype, device)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, module in [*sys.modules.items()]:
+            if name.startswith("spice_select.") and getattr(module, "choose_precision", None) is real:
+                patch.setattr(module, "choose_precision", chosen)
+        assert load.choose_precision is chosen
+        yield
 
 
 @pytest.fixture(scope="session")

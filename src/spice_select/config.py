@@ -58,7 +58,7 @@ class ProxySettings(_Group):
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
-        description="Precision of the model; `auto` takes bfloat16 only where the hardware is fast at it.",
+        description="Precision of the model; `auto` is bfloat16 on a GPU that multiplies it, else float32.",
     )
     allow_network: bool = Field(False, description="May reach the Hugging Face hub for the model or the data.")
     allow_pickle: bool = Field(False, description="May load pickled weights (they can run code when loaded).")

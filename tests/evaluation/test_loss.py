@@ -8,7 +8,10 @@ from torch.nn.functional import cross_entropy
 
 from spice_select.data.records import Example
 from spice_select.evaluation.loss import response_losses
+from spice_select.gradients import HookEngine, LastLayer, TokenSum
+from spice_select.sketch import Identity
 from spice_select.testing.models import ARCHITECTURES, VOCABULARY, tiny_model
+from tests.rounding import Reach
 
 
 def examples(count: int, seed: int = 0) -> list[Example]:
@@ -37,6 +40,15 @@ def test_losses_are_plain_cross_entropy_over_the_supervised_tokens(architecture:
     model, rows = tiny_model(architecture), examples(9)
     expected = [oracle(model, row) for row in rows]
     np.testing.assert_allclose(response_losses(model, rows, batch_tokens=100), expected, rtol=2e-5)
+
+
+@pytest.mark.parametrize("budget", [1, 60, 10_000])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_losses_are_the_truth_to_within_rounding(dtype: torch.dtype, budget: int) -> None:
+    model, rows = tiny_model("llama").to(dtype), examples(6, seed=3)
+    reach = Reach(model, HookEngine(LastLayer(), Identity(), TokenSum()), rows)
+    found = response_losses(model, rows, batch_tokens=budget)
+    np.testing.assert_array_less(np.abs(found - reach.exact.losses), reach.losses)
 
 
 @pytest.mark.parametrize("budget", [1, 60, 10_000])

@@ -8,16 +8,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from spice_select.gradients import HookEngine, LoraGradients
 from spice_select.gradients.lora import initial_a
 from spice_select.interleaved.steps import DivergedError, ProxyTrainer, StepRecipe
 from spice_select.models.lora import LoraSpec, attach_lora
+from spice_select.sketch import Identity
 from spice_select.testing.models import tiny_model
 
 from ..gradients.examples import mixed_batch
+from ..rounding import Reach
 
 
-def trainer(*, batch_tokens: int = 1000, dropout: float = 0.0, architecture: str = "llama", **recipe) -> ProxyTrainer:
-    model, spec = tiny_model(architecture), LoraSpec(rank=4, alpha=12.0, dropout=dropout)
+def trainer(
+    *,
+    batch_tokens: int = 1000,
+    dropout: float = 0.0,
+    architecture: str = "llama",
+    dtype: torch.dtype = torch.float32,
+    **recipe,
+) -> ProxyTrainer:
+    model, spec = tiny_model(architecture).to(dtype), LoraSpec(rank=4, alpha=12.0, dropout=dropout)
     adapted = attach_lora(model, spec, {layer.name: initial_a(layer, 4, 0) for layer in spec.layers(model)})
     return ProxyTrainer(adapted, StepRecipe(**recipe), total_steps=10, batch_tokens=batch_tokens)
 
@@ -71,6 +81,33 @@ def test_the_split_into_micro_batches_changes_nothing() -> None:
         assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-4)
     for name, value in parameters(whole).items():
         np.testing.assert_allclose(value, parameters(split)[name], atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("batch_tokens", [1000, 8])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_steps_loss_and_gradient_are_the_truth_to_within_rounding(dtype: torch.dtype, batch_tokens: int) -> None:
+    batch, spec = mixed_batch(), LoraSpec(rank=4, alpha=12.0)
+    reach = Reach(tiny_model("llama").to(dtype), HookEngine(LoraGradients(spec), Identity()), batch)
+    counts = np.array([example.num_supervised for example in batch])
+    weights = counts / counts.sum()
+    made = trainer(dtype=dtype, batch_tokens=batch_tokens).step(batch)
+    assert abs(made.loss - weights @ reach.exact.losses) < weights @ reach.losses
+    whole = np.linalg.norm(weights @ reach.exact.features)
+    assert abs(made.gradient_norm - whole) < weights @ reach.features
+
+
+def test_in_half_precision_the_adapter_and_its_moments_are_float32() -> None:
+    """A step of 2e-4 on weights of a tenth is less than half a unit in bfloat16's last place: it would be lost."""
+    one = trainer(dtype=torch.bfloat16, weight_decay=0.0)
+    for number in range(2):  # A moves once B is no longer zero
+        before = {name: value.clone() for name, value in one.state().items()}
+        one.step(mixed_batch(number))
+    after = one.state()
+    assert {value.dtype for value in after.values()} == {torch.float32}
+    for name in parameters(one):
+        moved = (after[name] - before[name]).abs()
+        assert bool((moved > 0).float().mean() > 0.9), name
+        assert float(moved.max()) < 4e-4
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])

@@ -1,7 +1,10 @@
 """Loading: what can be loaded is, what cannot is explained with its remedy."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -125,18 +128,39 @@ def test_a_file_that_is_no_gguf_is_refused(tmp_path):
         load_model(tmp_path / "model.safetensors")
 
 
-def test_precision_follows_the_processor(tmp_path, monkeypatch):
-    info = tmp_path / "cpuinfo"
-    for flags, fast in [("fpu avx2", False), ("fpu avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True)]:
-        info.write_text(f"processor : 0\nflags\t\t: {flags}\n")
-        assert cpu_multiplies_bfloat16(info) is fast
-    assert cpu_multiplies_bfloat16(tmp_path / "absent") is False
-    for fast, dtype in [(False, torch.float32), (True, torch.bfloat16)]:
+def test_every_cpu_computes_in_float32_unless_told_otherwise(monkeypatch):
+    for fast in (False, True):
         monkeypatch.setattr(precision_module, "cpu_multiplies_bfloat16", lambda fast=fast: fast)
         choice = choose_precision("auto", torch.device("cpu"))
-        assert choice.dtype is dtype
-        assert choice.reason.startswith(str(dtype).removeprefix("torch."))
+        assert choice.dtype is torch.float32
+        assert choice.reason.startswith("float32: the same choice on every CPU")
+        assert ("--dtype bfloat16" in choice.reason) is fast
+    assert choose_precision("bfloat16", torch.device("cpu")).dtype is torch.bfloat16
     assert choose_precision("float16", torch.device("cpu")).dtype is torch.float16
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_gpu_computes_in_bfloat16_if_it_multiplies_it(monkeypatch, native):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native or including_emulation)
+    choice = choose_precision("auto", torch.device("cuda"))
+    assert choice.dtype is (torch.bfloat16 if native else torch.float32)
+
+
+def test_bfloat16_units_are_those_of_the_processor_that_onednn_may_use(tmp_path, monkeypatch):
+    info = tmp_path / "cpuinfo"
+    for allowed in (True, False):
+        monkeypatch.setattr(precision_module, "_onednn_allows_bfloat16", lambda allowed=allowed: allowed)
+        for flags, there in [("fpu avx2", False), ("fpu avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True)]:
+            info.write_text(f"processor : 0\nflags\t\t: {flags}\n")
+            assert cpu_multiplies_bfloat16(info) is (there and allowed)
+    assert cpu_multiplies_bfloat16(tmp_path / "absent") is False
+
+
+def test_onednn_held_to_avx2_has_no_bfloat16_units():
+    asks = "from spice_select.models.precision import _onednn_allows_bfloat16 as asked; print(asked())"
+    told = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    said = subprocess.run([sys.executable, "-c", asks], env=told, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "False"
 
 
 def test_unknown_dtypes_and_devices_are_refused():

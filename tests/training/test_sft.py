@@ -7,22 +7,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn import functional
 
 import spice_select
 from spice_select.data.encode import Encoder
 from spice_select.errors import InputError
 from spice_select.finished import Run
+from spice_select.gradients import HookEngine, LastLayer, TokenSum
 from spice_select.models.layers import linear_layers
+from spice_select.models.load import load_model
+from spice_select.sketch import Identity
 from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training import TrainSettings, load_trained, sft
 from spice_select.training.sft_plan import plan_steps, steps_per_epoch
 from spice_select.training.sft_rows import encode_arm, read_arm
+from tests.rounding import Reach
 from tests.training.runs import encoded, finished_run, turns
 from tests.training.sft_runs import QUICK, Notes, small_run, weights
 
@@ -42,18 +44,17 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_proxy: Path) -> Run:
     return small_run(tmp_path_factory.mktemp("sft"), tiny_proxy)
 
 
-def trainer_of(run: Run, model: Path, folder: Path, **settings: Any) -> Any:
+def trainer_of(run: Run, model: Path, folder: Path, *, dtype: str = "float32", **settings: Any) -> Any:
     """The trainer that `train` would start."""
-    from spice_select.models import load_model
     from spice_select.training.sft_trainer import make_trainer, trainer_config
 
     asked = TrainSettings.from_flat({**QUICK, "lora_dropout": 0.0, **settings})
-    loaded = load_model(str(model), device="cpu")
+    loaded = load_model(str(model), device="cpu", dtype=dtype)
     encoder = Encoder(loaded.tokenizer, max_length=asked.max_length or run.settings.data.max_length)
     examples = encode_arm(
         run, read_arm(run, asked.on, seed=0, allow_network=False).rows, encoder, Notes(), "x"
     ).examples
-    config = trainer_config(asked, steps=3, folder=folder, dtype="float32", device="cpu")
+    config = trainer_config(asked, steps=3, folder=folder, dtype=dtype, device="cpu")
     return make_trainer(loaded.model, loaded.tokenizer, examples, asked, config), examples
 
 
@@ -76,19 +77,36 @@ def test_the_tokens_trl_delivers_are_those_of_the_selection(
     assert sorted(delivered) == sorted(pair for pair in wanted if any(pair[1]))
 
 
-def test_a_step_minimises_the_mean_over_its_supervised_tokens(tmp_path: Path, tiny_proxy: Path) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_step_minimises_the_mean_over_its_supervised_tokens(tmp_path: Path, tiny_proxy: Path, dtype: str) -> None:
+    """Held to the float64 loss of the same weights, and to what rounding in this precision may add to it."""
     chosen = finished_run(tmp_path / "r", CONVERSATIONS, "messages")
-    trainer, examples = trainer_of(chosen, tiny_proxy, tmp_path / "o", batch_size=2, accumulation=3, max_steps=1)
-    losses: list[torch.Tensor] = []
-    for example in examples:  # from the definition: one row at a time, no padding
-        ids = torch.from_numpy(example.input_ids.astype(np.int64))
-        with torch.no_grad():
-            logits = trainer.model(input_ids=ids[None]).logits[0]
-        per_token = functional.cross_entropy(logits[:-1], ids[1:], reduction="none")
-        losses.append(per_token[torch.from_numpy(example.supervised)[1:]])
+    sizes = {"batch_size": 2, "accumulation": 3, "max_steps": 1}
+    trainer, examples = trainer_of(chosen, tiny_proxy, tmp_path / "o", dtype=dtype, **sizes)
+    plain = load_model(str(tiny_proxy), device="cpu", dtype=dtype).model
+    reach = Reach(plain, HookEngine(LastLayer(), Identity(), TokenSum()), examples)
+    losses: list[torch.dtype] = []
+    trainer.model.register_forward_hook(lambda module, args, output: losses.append(output.loss.dtype))
     trainer.args.max_steps = 1
     trainer.train()
-    assert trainer.state.log_history[0]["loss"] == pytest.approx(float(torch.cat(losses).mean()), rel=1e-5)
+    count = sum(example.num_supervised for example in examples)
+    logged = trainer.state.log_history[0]["loss"]
+    assert set(losses) == {torch.float32}
+    assert abs(logged - reach.exact.losses.sum() / count) < reach.losses.sum() / count
+
+
+def test_in_half_precision_the_adapter_and_its_moments_are_float32(tmp_path: Path, tiny_proxy: Path) -> None:
+    """A step of 2e-4 on weights of a tenth is less than half a unit in bfloat16's last place: it would be lost."""
+    chosen = finished_run(tmp_path / "r", CONVERSATIONS, "messages")
+    trainer, _ = trainer_of(chosen, tiny_proxy, tmp_path / "o", dtype="bfloat16", learning_rate=2e-4)
+    trainer.train()
+    trained = {name: p for name, p in trainer.model.named_parameters() if p.requires_grad}
+    assert trained
+    assert {p.dtype for p in trained.values()} == {torch.float32}
+    moments = [value for state in trainer.optimizer.state.values() for value in state.values() if value.numel() > 1]
+    assert moments
+    assert {value.dtype for value in moments} == {torch.float32}
+    assert {p.dtype for p in trainer.model.parameters() if not p.requires_grad} == {torch.bfloat16}
 
 
 def test_training_leaves_an_adapter_a_loss_curve_and_a_manifest(run: Run, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ class ModelSettings(_Group):
     )
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`, `mps`.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Precision; `auto` takes bfloat16 only where the hardware is fast at it."
+        "auto", description="Precision; `auto` is bfloat16 on a GPU that multiplies it, else float32."
     )
     batch_tokens: int | None = Field(
         None, ge=1, description="Tokens in one batch, padding included. Default: 2048 on a CPU, 16384 on a GPU."

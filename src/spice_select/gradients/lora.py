@@ -42,9 +42,11 @@ class _FreshCapture:
         self._a = a
 
     def keep(self, inputs: Tensor) -> Tensor:
-        if self._a.device != inputs.device or self._a.dtype != inputs.dtype:
-            self._a = self._a.to(inputs)
-        return inputs @ self._a.T
+        """X Aᵀ in float32 at least, as PEFT has it in half precision: A is not rounded, nor is the product."""
+        wide = inputs if inputs.dtype == torch.float64 else inputs.float()
+        if self._a.device != wide.device or self._a.dtype != wide.dtype:
+            self._a = self._a.to(wide)
+        return wide @ self._a.T
 
     def gradients(self, kept: Tensor, output_gradients: Tensor) -> Iterator[Dense | Factored]:
         values = torch.bmm(output_gradients.float().transpose(1, 2), kept.float())

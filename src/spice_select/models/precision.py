@@ -28,9 +28,11 @@ class Precision:
 def choose_precision(dtype: str, device: torch.device) -> Precision:
     """Resolve ``auto`` for a device; any other name is taken as asked.
 
-    bfloat16 halves the memory and is several times faster where the hardware multiplies it (GPUs since Ampere, CPUs
-    with AVX512-BF16 or AMX). Elsewhere on CPUs it is emulated: 37 times slower than float32
-    on an AVX2 processor (matrix product of order 256, one thread).
+    On a CPU that is float32, whatever its units, so that the same corpus gives the same choice on every processor:
+    bfloat16 moves a row's feature by hundredths of its length, and picks with it (docs/limits.md), though it is faster
+    where AVX512-BF16 or AMX multiply it. Elsewhere on CPUs it is emulated: 37 times slower than float32 on an AVX2
+    processor (matrix product of order 256, one thread). On a GPU that multiplies bfloat16 it is that: half the memory,
+    and several times the speed.
 
     Raises:
         InputError: unknown name.
@@ -44,8 +46,9 @@ def choose_precision(dtype: str, device: torch.device) -> Precision:
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return Precision(torch.bfloat16, "bfloat16: this GPU multiplies it natively")
         return Precision(torch.float32, "float32: this GPU has no bfloat16 units")
-    if device.type == "cpu" and cpu_multiplies_bfloat16():
-        return Precision(torch.bfloat16, "bfloat16: this CPU has AVX512-BF16 or AMX")
+    if device.type == "cpu":
+        faster = "; --dtype bfloat16 would be faster on this one" if cpu_multiplies_bfloat16() else ""
+        return Precision(torch.float32, f"float32: the same choice on every CPU{faster}")
     return Precision(torch.float32, f"float32: bfloat16 is not known to be fast on this {device.type.upper()}")
 
 
@@ -72,10 +75,21 @@ def choose_device(device: str) -> torch.device:
 
 
 def cpu_multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor's flags name AVX512-BF16 or AMX-BF16; False where they cannot be read."""
+    """Whether bfloat16 products are fast: the processor's flags name AVX512-BF16 or AMX-BF16, and oneDNN uses them.
+
+    False where the flags cannot be read, and where ``ONEDNN_MAX_CPU_ISA`` forbids what they promise.
+    """
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
     flags = next((line.split(":", 1)[1].split() for line in text.splitlines() if line.startswith("flags")), [])
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return ("avx512_bf16" in flags or "amx_bf16" in flags) and _onednn_allows_bfloat16()
+
+
+def _onednn_allows_bfloat16() -> bool:
+    """As oneDNN says of the instructions it may use; True where this build of PyTorch cannot be asked."""
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):
+        return True

@@ -73,7 +73,7 @@ class TrainSettings(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Precision of the computation; LoRA's own weights, and all weights with --full, are float32. "
-        "`auto` takes bfloat16 only where the hardware is fast at it.",
+        "`auto` is bfloat16 on a GPU that multiplies it, else float32.",
     )
     allow_network: bool = Field(False, description="May reach the Hugging Face hub for the model or the corpus.")
     allow_pickle: bool = Field(False, description="May load pickled weights (they can run code when loaded).")
