@@ -1,12 +1,13 @@
 """What a model is, before its weights are loaded: enough to say whether a run folder belongs to it."""
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select.models.digests import file_digest
-from spice_select.models.load import check_weights, explained, hash_weights, locate
+from spice_select.errors import InputError
+from spice_select.models.contents import contents
+from spice_select.models.load import check_weights, explained, locate
 from spice_select.models.quiet import quiet_transformers
 
 
@@ -17,15 +18,53 @@ class ModelIdentity:
     Attributes:
         name: what to call it in summaries and manifests.
         weights_hash: SHA-256 (hex) over the weight files; "" for a model from the hub, which `revision` identifies.
-        files_hash: SHA-256 (hex) over its configuration, tokenizer and code; "" where `weights_hash` or `revision` says
-            it all (GGUF, hub).
+        files_hash: SHA-256 (hex) over its configuration, tokenizer, chat template and code; "" for a model from the hub.
         revision: commit of the hub repository; "" for local models.
+        generation_hash: SHA-256 (hex) over its settings of generation, which decide no gradient and no loss; "" where
+            there are none, and for a model from the hub.
     """
 
     name: str
     weights_hash: str
     revision: str
     files_hash: str = ""
+    generation_hash: str = ""
+
+    @property
+    def sums(self) -> dict[str, str]:
+        """What decides results, under the names that a run's identity records it by; equal sums, equal gradients."""
+        return {
+            "model_weights_sha256": self.weights_hash,
+            "model_files_sha256": self.files_hash,
+            "model_commit": self.revision,
+        }
+
+
+_PARTS = {
+    "model_weights_sha256": "its weights",
+    "model_files_sha256": "its configuration, tokenizer, chat template or code",
+    "model_commit": "its commit on the hub",
+}
+
+
+def refuse_changed(found: ModelIdentity, recorded: Mapping[str, Any], *, of: str) -> None:
+    """A model that is found again by its name must be the one that was recorded.
+
+    Args:
+        found: what lies there now.
+        recorded: the identity of a run, flat; of its facts those of `ModelIdentity.sums` are compared, where it has
+            them.
+        of: whose record it is, for the message: a run's folder.
+
+    Raises:
+        InputError: the content is another; the message says which part.
+    """
+    changed = [part for fact, part in _PARTS.items() if fact in recorded and recorded[fact] != found.sums[fact]]
+    if changed:
+        raise InputError(
+            f"model {found.name}: {' and '.join(changed)} changed since {of} was made from it, so what is computed with "
+            "it now would be another model's. Put the model back as it was, or make the run again"
+        )
 
 
 def identify_model(
@@ -47,30 +86,11 @@ def identify_model(
         with quiet_transformers(), explained(source, allow_network, allow_pickle, trust_remote_code):
             options = source.options(allow_network, trust_remote_code, revision)
             commit = getattr(AutoConfig.from_pretrained(source.place, **options), "_commit_hash", None) or ""
-    whole = source.directory is None or source.gguf is not None
+    sums = {} if source.directory is None else contents(source.directory, gguf=source.gguf)
     return ModelIdentity(
         name=source.name,
-        weights_hash=hash_weights(source),
+        weights_hash=sums.get("weights_sha256", ""),
         revision=str(commit),
-        files_hash="" if whole else _hash_files(Path(source.place)),
+        files_hash=sums.get("files_sha256", ""),
+        generation_hash=sums.get("generation_sha256", ""),
     )
-
-
-_SHAPING = (
-    "config.json",
-    "tokenizer*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab*",
-    "merges.txt",
-    "*.model",
-)
-"""Files that change what the same weights compute, or which tokens they are given."""
-
-
-def _hash_files(directory: Path) -> str:
-    found = {path for pattern in (*_SHAPING, "chat_template*", "*.py") for path in directory.glob(pattern)}
-    digest = hashlib.sha256()
-    for path in sorted(path for path in found if path.is_file()):
-        digest.update(path.name.encode() + b"\0" + file_digest(path))
-    return digest.hexdigest()

@@ -1,6 +1,5 @@
 """Proxies and targets by name: the embedded default, a local directory, a GGUF file, or a hub id."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +10,10 @@ from safetensors import SafetensorError
 from torch import nn
 
 from spice_select.errors import InputError
-from spice_select.models.digests import file_digest
+from spice_select.models.contents import PICKLED, files_sum, weight_files
 from spice_select.models.embedded import NAME, embedded_model
 from spice_select.models.precision import choose_device, choose_precision
 from spice_select.models.quiet import network, quiet_transformers
-
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +158,7 @@ def _check_no_adapter(directory: Path) -> None:
 def check_weights(directory: Path, allow_pickle: bool) -> None:
     if any(directory.glob("*.safetensors")):
         return
-    pickled = sorted(path.name for pattern in _PICKLED for path in directory.glob(pattern))
+    pickled = sorted(path.name for pattern in PICKLED for path in directory.glob(pattern))
     pickled = [name for name in pickled if name != "training_args.bin"]
     if not pickled:
         raise InputError(f"model directory {directory}: it holds no weights (*.safetensors); save the model again")
@@ -219,9 +216,4 @@ def hash_weights(source: Source) -> str:
     """SHA-256 over the weight files in the order of their names; about a second for each gigabyte."""
     if source.directory is None:
         return ""
-    files = [source.directory / source.gguf] if source.gguf else sorted(source.directory.glob("*.safetensors"))
-    files = files or sorted(path for pattern in _PICKLED for path in source.directory.glob(pattern))
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + file_digest(path))
-    return digest.hexdigest()
+    return files_sum(weight_files(source.directory, gguf=source.gguf))
