@@ -1,7 +1,6 @@
 """What is evaluated: a base model, an adapter on one, a merged model, or the folder that training left."""
 
 import json
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from torch import nn
 
 from spice_select.errors import InputError
 from spice_select.evaluation.settings import ModelSettings
+from spice_select.models.adapters import put_on, refuse_unplain_settings
 from spice_select.models.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS, contents
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
+from spice_select.models.guard import refuse_unknown_tokens
 from spice_select.models.identify import identify_model
 from spice_select.models.load import load_model, load_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
@@ -81,6 +82,8 @@ def find_subject(name: str, settings: ModelSettings) -> Subject:
     place = _inside(name)
     adapter = Path(place) if place is not None and (Path(place) / ADAPTER_CONFIG).is_file() else None
     base = place if adapter is None else _base_of(adapter, settings.base)
+    if adapter is not None:
+        refuse_unplain_settings(adapter, use="losses")
     device = choose_device(settings.device)
     dtype = str(choose_precision(settings.dtype, device).dtype).removeprefix("torch.")
     with _naming_base(adapter, base):
@@ -109,7 +112,9 @@ def open_subject(subject: Subject, settings: ModelSettings) -> Opened:
     tokenizer = open_tokenizer(subject, settings)
     if subject.adapter is None:
         return Opened(loaded.model, tokenizer)
-    return Opened(_adapted(loaded.model, subject.adapter, subject.base), tokenizer)
+    model = _adapted(loaded.model, subject.adapter, subject.base)
+    refuse_unknown_tokens(subject.name, model, tokenizer)
+    return Opened(model, tokenizer)
 
 
 def open_tokenizer(subject: Subject, settings: ModelSettings) -> Any:
@@ -123,20 +128,7 @@ def open_tokenizer(subject: Subject, settings: ModelSettings) -> Any:
 
 
 def _adapted(model: nn.Module, adapter: Path, base: str | None) -> nn.Module:
-    from peft import PeftModel
-
-    try:
-        with quiet_transformers(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for names it is giving up
-            adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
-    except (RuntimeError, ValueError, KeyError) as error:
-        cause = " ".join(str(error).split())[:300]
-        raise InputError(
-            f"adapter {adapter}: it does not fit its base {base or EMBEDDED_NAME} ({cause}). Give the model it was "
-            "trained on with --base."
-        ) from error
-    if adapted.active_peft_config.is_prompt_learning:
-        raise InputError(f"adapter {adapter}: prompt tuning is not supported, only adapters inside the layers (LoRA).")
+    adapted = put_on(model, adapter, use="losses", base=f"its base {base or EMBEDDED_NAME}", flag="--base")
     inner: nn.Module = adapted.get_base_model().eval().requires_grad_(False)
     return inner
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from spice_select.errors import InputError
 from spice_select.models.contents import contents
-from spice_select.models.load import check_weights, explained, locate
-from spice_select.models.quiet import quiet_transformers
+from spice_select.models.load import check_source, locate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +17,7 @@ class ModelIdentity:
     Attributes:
         name: what to call it in summaries and manifests.
         weights_hash: SHA-256 (hex) over the weight files; "" for a model from the hub, which `revision` identifies.
-        files_hash: SHA-256 (hex) over its configuration, tokenizer, chat template and code; "" for a model from the hub.
+        files_hash: SHA-256 (hex) over its configuration, tokenizer, chat template and code; "" for one from the hub.
         revision: commit of the hub repository; "" for local models.
         generation_hash: SHA-256 (hex) over its settings of generation, which decide no gradient and no loss; "" where
             there are none, and for a model from the hub.
@@ -62,8 +61,8 @@ def refuse_changed(found: ModelIdentity, recorded: Mapping[str, Any], *, of: str
     changed = [part for fact, part in _PARTS.items() if fact in recorded and recorded[fact] != found.sums[fact]]
     if changed:
         raise InputError(
-            f"model {found.name}: {' and '.join(changed)} changed since {of} was made from it, so what is computed with "
-            "it now would be another model's. Put the model back as it was, or make the run again"
+            f"model {found.name}: {' and '.join(changed)} changed since {of} was made from it, so what is computed "
+            "with it now would be another model's. Put the model back as it was, or make the run again"
         )
 
 
@@ -77,20 +76,12 @@ def identify_model(
 ) -> ModelIdentity:
     """Identify a model without loading it: about a second for each gigabyte of weights. Errors as for `load_model`."""
     source = locate(name, allow_network, revision)
-    if source.directory is not None and source.gguf is None:
-        check_weights(source.directory, allow_pickle)
-    commit: Any = ""
-    if source.directory is None:
-        from transformers import AutoConfig
-
-        with quiet_transformers(), explained(source, allow_network, allow_pickle, trust_remote_code):
-            options = source.options(allow_network, trust_remote_code, revision)
-            commit = getattr(AutoConfig.from_pretrained(source.place, **options), "_commit_hash", None) or ""
+    commit = check_source(source, allow_network, allow_pickle, trust_remote_code, revision)
     sums = {} if source.directory is None else contents(source.directory, gguf=source.gguf)
     return ModelIdentity(
         name=source.name,
         weights_hash=sums.get("weights_sha256", ""),
-        revision=str(commit),
+        revision=commit,
         files_hash=sums.get("files_sha256", ""),
         generation_hash=sums.get("generation_sha256", ""),
     )
