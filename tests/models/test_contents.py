@@ -25,7 +25,6 @@ CHANGES = {
     "special_tokens_map.json": "files_sha256",
     "model.safetensors": "weights_sha256",
     "more.safetensors": "weights_sha256",
-    "model.safetensors.index.json": "files_sha256",
     "additional_chat_templates/tool_use.jinja": "files_sha256",
     "modelling.py": "files_sha256",
     "generation_config.json": "generation_sha256",

@@ -21,6 +21,7 @@ from spice_select.data.records import Example, Row
 from spice_select.diagnosis.ranks import spearman
 from spice_select.errors import InputError, nearest
 from spice_select.finished import Run, load
+from spice_select.models.identify import refuse_changed
 from spice_select.models.family import family_of, kinship
 from spice_select.progress import Progress, Silent
 from spice_select.proxy import Proxy, find_proxy
@@ -64,7 +65,7 @@ def transfer(
         The agreement, with its verdict as `sentence`.
 
     Raises:
-        InputError: the run is unfinished, its corpus was changed, the model cannot be used, the sample is too small.
+        InputError: the run is unfinished, its corpus or its model was changed, the other model cannot be used, the sample is too small.
     """
     progress = progress or Silent()
     run = run if isinstance(run, Run) else load(run)
@@ -101,8 +102,9 @@ def _encoded_pair(run: Run, other: SelectSettings, sample: int, seed: int, progr
     drawn = np.sort(np.random.default_rng(seed).choice(usable, min(sample, len(usable)), replace=False))
     corpus = reread_corpus(run, allow_network=other.proxy.allow_network)
     rows = [corpus[int(number)] for number in drawn]
-    proxy = find_proxy(other, progress)
-    ours = _encode(run, rows, find_proxy(run.settings, progress))
+    proxy, own = find_proxy(other, progress), find_proxy(run.settings, progress)
+    refuse_changed(own.identity, run.manifest["identity"], of=str(run.path))
+    ours = _encode(run, rows, own)
     theirs = _encode(run, rows, proxy)
     shared = sorted(ours.keys() & theirs.keys())
     if len(shared) < LEAST_ROWS:

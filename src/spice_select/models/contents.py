@@ -15,7 +15,6 @@ _PICKLED_ADAPTER = "adapter_model.bin"
 _SHAPING = (
     "config.json",
     ADAPTER_CONFIG,
-    "*.safetensors.index.json",  # which file a tensor is read from
     "tokenizer*",
     "special_tokens_map.json",
     "added_tokens.json",

@@ -52,13 +52,13 @@ def refuse_changed(found: ModelIdentity, recorded: Mapping[str, Any], *, of: str
     Args:
         found: what lies there now.
         recorded: the identity of a run, flat; of its facts those of `ModelIdentity.sums` are compared, where it has
-            them.
+            them and they are not empty.
         of: whose record it is, for the message: a run's folder.
 
     Raises:
         InputError: the content is another; the message says which part.
     """
-    changed = [part for fact, part in _PARTS.items() if fact in recorded and recorded[fact] != found.sums[fact]]
+    changed = [part for fact, part in _PARTS.items() if recorded.get(fact, "") not in ("", found.sums[fact])]
     if changed:
         raise InputError(
             f"model {found.name}: {' and '.join(changed)} changed since {of} was made from it, so what is computed "
