@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
+from tests.conftest import make_sums
+from tests.evaluation.models import write_adapter
 
 import spice_select
 from spice_select.config import SelectSettings
@@ -17,8 +19,6 @@ from spice_select.evaluation.stage import evaluate
 from spice_select.model_checks import check_model
 from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training import train
-from tests.conftest import make_sums
-from tests.evaluation.models import write_adapter
 
 OPTIONS: dict[str, Any] = {"sketch_dim": 32, "budget": 6, "device": "cpu", "dtype": "float32"}
 
@@ -31,6 +31,7 @@ class Ground:
     corpus: Path
     run: Path
     model: Path
+    adapter: Path
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def ground(tiny_proxy: Path, tmp_path_factory: pytest.TempPathFactory) -> Ground
     corpus = folder / "rows.jsonl"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in make_sums(12)), encoding="utf-8")
     run = spice_select.select(corpus, out=folder / "run", model=str(tiny_proxy), **OPTIONS)
-    return Ground(folder, corpus, run.path, tiny_proxy)
+    return Ground(folder, corpus, run.path, tiny_proxy, write_adapter(tiny_proxy, folder / "adapter"))
 
 
 def _settings(folder: Path, **changes: Any) -> None:
@@ -100,7 +101,9 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a layer too many": (lambda m: _settings(m, num_hidden_layers=1), r"hold 9 weights .* has no place for"),
     "a bias without a place": (
-        lambda m: _tensors(m, lambda t: t.update({"model.layers.0.mlp.up_proj.bias": t["model.norm.weight"][:1]})),
+        lambda m: _tensors(
+            m, lambda t: t.update({"model.layers.0.mlp.up_proj.bias": t["model.norm.weight"][:1].clone()})
+        ),
         r"hold 1 weights .* no place for .*up_proj\.bias",
     ),
     "another width": (lambda m: _settings(m, intermediate_size=40), r"does not fit 6 of the weights"),
@@ -108,9 +111,7 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 DOORS: dict[str, Callable[[Ground, str, Path], Any]] = {
     "select": lambda g, m, out: spice_select.select(g.corpus, model=m, out=out, **OPTIONS),
-    "select --warmup-rows": lambda g, m, out: spice_select.select(
-        g.corpus, model=m, out=out, warmup_rows=4, **OPTIONS
-    ),
+    "select --warmup-rows": lambda g, m, out: spice_select.select(g.corpus, model=m, out=out, warmup_rows=4, **OPTIONS),
     "select --schedule interleaved": lambda g, m, out: spice_select.select(
         g.corpus, model=m, out=out, schedule="interleaved", pool_size=6, **OPTIONS
     ),
@@ -119,7 +120,7 @@ DOORS: dict[str, Callable[[Ground, str, Path], Any]] = {
     "train": lambda g, m, out: train(g.run, model=m, out=out, max_steps=1, device="cpu", dtype="float32"),
     "evaluate": lambda g, m, out: evaluate(m, held_out=g.corpus, out=out, device="cpu", dtype="float32"),
     "evaluate, a base": lambda g, m, out: evaluate(
-        write_adapter(g.model, out / "adapter"), held_out=g.corpus, out=out, base=m, device="cpu", dtype="float32"
+        g.adapter, held_out=g.corpus, out=out, base=m, device="cpu", dtype="float32"
     ),
 }
 
@@ -153,7 +154,7 @@ BAD_ADAPTERS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "of its tensors and the model's do not go together",
     ),
     "of more layers": (
-        lambda a: _tensors(a, lambda t: [t.update({n.replace("layers.1", "layers.7"): t[n]}) for n in list(t)]),
+        lambda a: _tensors(a, lambda t: [t.update({n.replace("layers.1", "layers.7"): t[n].clone()}) for n in list(t)]),
         "of its tensors and the model's do not go together",
     ),
     "of another rank": (lambda a: _adapter_settings(a, r=5), "does not fit"),
@@ -205,24 +206,22 @@ def test_a_bad_adapter_is_refused_at_every_door_with_its_cause(
     ground: Ground, tmp_path: Path, bad: str, door: str
 ) -> None:
     harm, cause = BAD_ADAPTERS[bad]
-    adapter = write_adapter(ground.model, tmp_path / "adapter")
+    adapter = shutil.copytree(ground.adapter, tmp_path / "adapter")
     harm(adapter)
     with pytest.raises(InputError, match=cause):
         ADAPTER_DOORS[door](ground, adapter, tmp_path / "out")
 
 
 @pytest.mark.parametrize("setting", ONLY_FOR_LOSSES)
-def test_what_only_a_forward_pass_is_right_for_gives_no_gradients(
-    ground: Ground, tmp_path: Path, setting: str
-) -> None:
-    adapter = write_adapter(ground.model, tmp_path / "adapter")
+def test_what_only_a_forward_pass_is_right_for_gives_no_gradients(ground: Ground, tmp_path: Path, setting: str) -> None:
+    adapter = shutil.copytree(ground.adapter, tmp_path / "adapter")
     _adapter_settings(adapter, **{setting: ONLY_FOR_LOSSES[setting]})
     with pytest.raises(InputError, match=f"{setting}=.*gradients would not be those of W x"):
         ADAPTER_DOORS["select --adapter"](ground, adapter, tmp_path / "out")
 
 
 def test_an_adapters_own_tokenizer_is_held_against_the_base(ground: Ground, tmp_path: Path) -> None:
-    adapter = write_adapter(ground.model, tmp_path / "adapter")
+    adapter = shutil.copytree(ground.adapter, tmp_path / "adapter")
     _new_tokens(adapter)
     with pytest.raises(InputError, match="3 tokens that the embedding has no rows for"):
         ADAPTER_DOORS["evaluate"](ground, adapter, tmp_path / "out")

@@ -210,6 +210,8 @@ def test_no_parts_are_no_rows(tmp_path: Path) -> None:
 def test_a_process_that_ends_right_after_reading_ends_well(tmp_path: Path, what: str) -> None:
     """Memory of Python's in Arrow's threads is given back when there is no Python left: an abort, in most processes."""
     PartStore(tmp_path).write(0, block(list(range(64)), dim=4096))
-    code = f"from pathlib import Path; from spice_select.store import PartStore; PartStore(Path({str(tmp_path)!r})).{what}"
+    code = (
+        f"from pathlib import Path; from spice_select.store import PartStore; PartStore(Path({str(tmp_path)!r})).{what}"
+    )
     ended = [subprocess.run([sys.executable, "-c", code], capture_output=True).returncode for _ in range(8)]
     assert ended == [0] * 8

@@ -21,8 +21,8 @@ from spice_select.data.records import Example, Row
 from spice_select.diagnosis.ranks import spearman
 from spice_select.errors import InputError, nearest
 from spice_select.finished import Run, load
-from spice_select.models.identify import refuse_changed
 from spice_select.models.family import family_of, kinship
+from spice_select.models.identify import refuse_changed
 from spice_select.progress import Progress, Silent
 from spice_select.proxy import Proxy, find_proxy
 from spice_select.reread import reread_corpus

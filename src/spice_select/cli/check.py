@@ -5,8 +5,8 @@ from typing import Annotated
 
 import tyro
 
-from spice_select.errors import InputError
 from spice_select.config import DataSettings, GradientSettings, ProxySettings, SelectSettings
+from spice_select.errors import InputError
 
 
 def check_features(

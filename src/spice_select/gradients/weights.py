@@ -121,7 +121,7 @@ class LastLayer:
 
 
 def _refuse_others(model: nn.Module) -> None:
-    """The weights of a model are its own: quantised ones are no weights, and adapted layers compute more than them."""
+    """Quantised layers compute with other weights than they show, and so do adapters that are not plain."""
     refuse_unusable(model)
     refuse_unplain_layers(model)
 

@@ -19,8 +19,26 @@ from spice_select.errors import InputError
 _SIDE_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 """Where tools put what they did to the weights, beside config.json or in its place."""
 _QUANTISING = frozenset(
-    "bitsandbytes gptqmodel auto_gptq awq hqq eetq aqlm vptq quanto torchao compressed_tensors quark fbgemm_gpu "
-    "flute spqr_quant fp_quant auto_round sinq".split()
+    [
+        "bitsandbytes",
+        "gptqmodel",
+        "auto_gptq",
+        "awq",
+        "hqq",
+        "eetq",
+        "aqlm",
+        "vptq",
+        "quanto",
+        "torchao",
+        "compressed_tensors",
+        "quark",
+        "fbgemm_gpu",
+        "flute",
+        "spqr_quant",
+        "fp_quant",
+        "auto_round",
+        "sinq",
+    ]
 )
 """Packages whose layers and tensors hold numbers of a few bits."""
 _QUANTISED_CLASS = re.compile(
