@@ -208,7 +208,7 @@ def test_no_parts_are_no_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["read(1).features", "is_finished(0, {'row': list(range(64))})", "faults(1)"])
 def test_a_process_that_ends_right_after_reading_ends_well(tmp_path: Path, what: str) -> None:
-    """Memory of Python's in Arrow's threads is given back when there is no Python left: an abort, in most processes."""
+    """Memory of Python's in Arrow's threads is given back when there is no Python left: an abort."""
     PartStore(tmp_path).write(0, block(list(range(64)), dim=4096))
     code = (
         f"from pathlib import Path; from spice_select.store import PartStore; PartStore(Path({str(tmp_path)!r})).{what}"

@@ -65,7 +65,8 @@ def transfer(
         The agreement, with its verdict as `sentence`.
 
     Raises:
-        InputError: the run is unfinished, its corpus or its model was changed, the other model cannot be used, the sample is too small.
+        InputError: the run is unfinished, its corpus or its model was changed, the other model cannot be used,
+            the sample is too small.
     """
     progress = progress or Silent()
     run = run if isinstance(run, Run) else load(run)

@@ -42,8 +42,8 @@ class _Interrupts:
 def interrupted_once() -> Iterator[None]:
     """Within it, and on the way out of the interpreter after an interrupt, Ctrl-C makes no traceback.
 
-    After an interrupt SIGINT stays ignored: the process is on its way out. Left alone where the caller has a handler of its own, or is not the main thread.
-    """
+    After an interrupt SIGINT stays ignored: the process is on its way out. Left alone where the caller has a handler of
+    its own, or is not the main thread.
     own = threading.current_thread() is threading.main_thread()
     if not own or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield

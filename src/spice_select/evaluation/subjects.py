@@ -14,7 +14,7 @@ from spice_select.evaluation.settings import ModelSettings
 from spice_select.models.adapters import put_on, refuse_unplain_settings
 from spice_select.models.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS, contents
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
-from spice_select.models.guard import refuse_unknown_tokens
+from spice_select.models.guard import refuse_marks_without_rows
 from spice_select.models.identify import identify_model
 from spice_select.models.load import load_model, load_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
@@ -113,7 +113,7 @@ def open_subject(subject: Subject, settings: ModelSettings) -> Opened:
     if subject.adapter is None:
         return Opened(loaded.model, tokenizer)
     model = _adapted(loaded.model, subject.adapter, subject.base)
-    refuse_unknown_tokens(subject.name, model, tokenizer)
+    refuse_marks_without_rows(subject.name, model, tokenizer)
     return Opened(model, tokenizer)
 
 

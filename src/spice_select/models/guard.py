@@ -19,26 +19,10 @@ from spice_select.errors import InputError
 _SIDE_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 """Where tools put what they did to the weights, beside config.json or in its place."""
 _QUANTISING = frozenset(
-    [
-        "bitsandbytes",
-        "gptqmodel",
-        "auto_gptq",
-        "awq",
-        "hqq",
-        "eetq",
-        "aqlm",
-        "vptq",
-        "quanto",
-        "torchao",
-        "compressed_tensors",
-        "quark",
-        "fbgemm_gpu",
-        "flute",
-        "spqr_quant",
-        "fp_quant",
-        "auto_round",
-        "sinq",
-    ]
+    {
+        *("bitsandbytes", "gptqmodel", "auto_gptq", "awq", "hqq", "eetq", "aqlm", "vptq", "quanto", "torchao"),
+        *("compressed_tensors", "quark", "fbgemm_gpu", "flute", "spqr_quant", "fp_quant", "auto_round", "sinq"),
+    }
 )
 """Packages whose layers and tensors hold numbers of a few bits."""
 _QUANTISED_CLASS = re.compile(
@@ -150,27 +134,26 @@ def refuse_foreign_adapter(name: str, model: nn.Module) -> None:
         )
 
 
-def refuse_unknown_tokens(name: str, model: nn.Module, tokenizer: Any) -> None:
-    """Refuse a tokenizer that writes tokens which the model has no rows for, in its embedding or its output head.
+def refuse_marks_without_rows(name: str, model: nn.Module, tokenizer: Any) -> None:
+    """Refuse a tokenizer whose padding, begin or end of text has no row in the model's embedding or output head.
 
-    Such a token ends in an index error deep inside the model, on a GPU in an assertion, when its row comes. Padding
-    counts: trainers and benchmarks pad with it. A model with more rows than tokens is ordinary.
+    Trainers and benchmarks pad with such a token, which ends in an index error deep inside the model. Others of its
+    tokens may be beyond the rows (Gemma 3's 1B has one for images): they are refused where a row of data has them, by
+    `spice_select.gradients.lengths`.
 
     Raises:
-        InputError: it names the tokens, and how many rows there are.
+        InputError: it names the token, and how many rows there are.
     """
     rows = vocabulary_rows(model)
-    if rows is None:
-        return
-    unknown = sorted({(number, str(token)) for token, number in _written(tokenizer) if number >= rows})
-    if unknown:
-        named = ", ".join(f"{token!r} is {number}" for number, token in unknown[:3])
-        count = len({number for number, _ in unknown})
-        raise InputError(
-            f"model {name}: its tokenizer has {count} tokens that the embedding has no rows for "
-            f"({named}{', …' if len(unknown) > 3 else ''}; the model knows {rows}). Give the tokenizer that belongs to "
-            f"the model, or resize the embeddings (`resize_token_embeddings({unknown[-1][0] + 1})`) and save it again"
-        )
+    for kind in ("pad", "bos", "eos"):
+        number = getattr(tokenizer, f"{kind}_token_id", None)
+        if rows is not None and isinstance(number, int) and number >= rows:
+            token = getattr(tokenizer, f"{kind}_token", kind)
+            raise InputError(
+                f"model {name}: the tokenizer's {kind} token {token!r} is {number}, and the model knows {rows}: its "
+                "tokenizer has tokens that the embedding has no rows for. Give the tokenizer that belongs to the model, "
+                f"or resize the embeddings (`resize_token_embeddings({number + 1})`) and save it again"
+            )
 
 
 def vocabulary_rows(model: nn.Module) -> int | None:
@@ -185,17 +168,6 @@ def vocabulary_rows(model: nn.Module) -> int | None:
         if isinstance(weight, torch.Tensor) and weight.ndim == 2:
             counts.append(int(weight.shape[0]))
     return min(counts, default=None)
-
-
-def _written(tokenizer: Any) -> Iterator[tuple[str, int]]:
-    """The tokens that a tokenizer may write, with their numbers: its vocabulary, what was added, what it pads with."""
-    yield from tokenizer.get_vocab().items()
-    for number, token in getattr(tokenizer, "added_tokens_decoder", {}).items():
-        yield str(token), int(number)
-    for kind in ("pad", "bos", "eos", "unk"):
-        number = getattr(tokenizer, f"{kind}_token_id", None)
-        if isinstance(number, int):
-            yield str(getattr(tokenizer, f"{kind}_token", kind)), number
 
 
 def _method(said: Any) -> str:

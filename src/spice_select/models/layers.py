@@ -84,7 +84,8 @@ def _returns_the_product(module: nn.Linear) -> bool:
 def output_head(model: nn.Module) -> LinearLayer:
     """The layer that turns hidden states into logits; one that PEFT has wrapped is the wrapper.
 
-    Gradients are not taken of a wrapped head (`spice_select.models.adapters` refuses it); its logits are as good as any.
+    Gradients are not taken of a wrapped head (`spice_select.models.adapters` refuses it); its logits are as
+    good as any.
 
     Raises:
         InputError: the model has no linear output head, so it is no causal language model that can be used here.

@@ -80,7 +80,7 @@ def load_model(
     tokenizer = load_tokenizer(
         name, allow_network=allow_network, trust_remote_code=trust_remote_code, revision=revision
     )
-    guard.refuse_unknown_tokens(source.name, model, tokenizer)
+    guard.refuse_marks_without_rows(source.name, model, tokenizer)
     model.config.use_cache = False
     return Loaded(
         model=model.to(place).eval().requires_grad_(False),
