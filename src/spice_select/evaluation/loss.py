@@ -35,7 +35,8 @@ def response_losses(
         float64 ``[n]`` in nats, in the order of `examples`. Cost: one forward pass of all tokens.
 
     Raises:
-        InputError: an example without a supervised token, or with one that the model has no row for, or one that does not fit in memory by itself.
+        InputError: an example without a supervised token, or with one that the model has no row for, or one
+            that does not fit in memory by itself.
     """
     refuse_unknown_tokens(model, examples)
     lengths = [example.num_tokens for example in examples]

@@ -105,8 +105,8 @@ def check_tokens(examples: Sequence[Example], vocabulary: int | None) -> None:
         first = strange[0]
         others = f" ({len(strange) - 1:,} more of {len(examples):,} rows have such)" if len(strange) > 1 else ""
         raise InputError(
-            f"row {examples[first].row} has token {largest[first]}, and the model knows {vocabulary}: its tokenizer has "
-            f"tokens that the embedding has no rows for{others}. Give the tokenizer that belongs to the model, or "
+            f"row {examples[first].row} has token {largest[first]}, and the model knows {vocabulary}: its tokenizer "
+            f"has tokens that the embedding has no rows for{others}. Give the tokenizer that belongs to the model, or "
             "resize the embeddings"
         )
 

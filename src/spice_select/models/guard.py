@@ -151,7 +151,7 @@ def refuse_marks_without_rows(name: str, model: nn.Module, tokenizer: Any) -> No
             token = getattr(tokenizer, f"{kind}_token", kind)
             raise InputError(
                 f"model {name}: the tokenizer's {kind} token {token!r} is {number}, and the model knows {rows}: its "
-                "tokenizer has tokens that the embedding has no rows for. Give the tokenizer that belongs to the model, "
+                "tokenizer has tokens that the embedding has no rows for. Give the tokenizer that belongs to the model "
                 f"or resize the embeddings (`resize_token_embeddings({number + 1})`) and save it again"
             )
 
