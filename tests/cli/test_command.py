@@ -105,9 +105,10 @@ def test_check_model_catches_an_engine_that_is_wrong(spice, small, monkeypatch: 
 
     keep = _FreshCapture.keep
     monkeypatch.setattr(_FreshCapture, "keep", lambda self, inputs: keep(self, inputs).roll(1, dims=-2))
-    code, out, _ = spice("check", "model", small[1], "--sketch-dim", "32")
-    assert code == 0
+    code, out, errors = spice("check", "model", small[1], "--sketch-dim", "32")
+    assert code == 2  # a script must not go on with such a model
     assert "fails" in out
+    assert "not fit to be a proxy as it is: engine equals loop" in errors
 
 
 def test_help_teaches_every_setting(spice) -> None:

@@ -55,7 +55,7 @@ def test_the_identity_follows_the_content_not_the_place(tiny_proxy: Path, adapte
     other = write_adapter(tiny_proxy, tmp_path / "other", seed=1)
     one, two = find_subject(str(adapter), SETTINGS), find_subject(str(other), SETTINGS)
     assert one.identity["base_weights_sha256"] == two.identity["base_weights_sha256"]
-    assert one.identity["adapter_sha256"] != two.identity["adapter_sha256"]
+    assert one.identity["adapter_weights_sha256"] != two.identity["adapter_weights_sha256"]
 
 
 def test_the_base_can_be_given(tiny_proxy: Path, adapter: Path, tmp_path: Path) -> None:

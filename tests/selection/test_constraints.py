@@ -212,6 +212,25 @@ def test_a_selection_has_no_half_picks():
         greedy(G, 5).head(2.5)
 
 
+@pytest.mark.parametrize(
+    "kind", [np.matrix, np.ma.masked_array, lambda g: np.ma.masked_less(g, -1e9), lambda g: [np.ma.array(r) for r in g]]
+)
+def test_an_array_of_another_kind_is_its_plain_values(kind):
+    """A matrix multiplies by `*` and stays two-dimensional, a masked array sums what is not masked."""
+    plain = np.asarray(G)
+    found, due = greedy(kind(plain), 5), greedy(plain, 5)
+    np.testing.assert_array_equal(found.indices, due.indices)
+    np.testing.assert_array_equal(found.gains, due.gains)
+
+
+def test_masked_rows_in_a_list_and_masked_costs_are_refused():
+    rows = [np.ma.masked_less(row, 0) for row in np.asarray(G)]
+    with pytest.raises(InputError, match="features with masked entries"):
+        greedy(rows, 3)
+    with pytest.raises(InputError, match="costs with masked entries"):
+        greedy(G, 3, costs=np.ma.array(np.ones(len(G)), mask=[True] + [False] * (len(G) - 1)), max_cost=3.0)
+
+
 def test_masked_entries_are_refused():
     with pytest.raises(InputError, match="masked entries"):
         greedy(np.ma.masked_less(np.asarray(G), 0), 3)

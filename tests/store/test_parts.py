@@ -204,3 +204,14 @@ def test_a_right_sum_of_what_is_no_part_is_not_finished(tmp_path: Path) -> None:
 
 def test_no_parts_are_no_rows(tmp_path: Path) -> None:
     assert len(PartStore(tmp_path).read(0).rows) == 0
+
+
+@pytest.mark.parametrize("what", ["read(1).features", "is_finished(0, {'row': list(range(64))})", "faults(1)"])
+def test_a_process_that_ends_right_after_reading_ends_well(tmp_path: Path, what: str) -> None:
+    """Memory of Python's in Arrow's threads is given back when there is no Python left: an abort."""
+    PartStore(tmp_path).write(0, block(list(range(64)), dim=4096))
+    code = (
+        f"from pathlib import Path; from spice_select.store import PartStore; PartStore(Path({str(tmp_path)!r})).{what}"
+    )
+    ended = [subprocess.run([sys.executable, "-c", code], capture_output=True).returncode for _ in range(8)]
+    assert ended == [0] * 8

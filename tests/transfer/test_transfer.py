@@ -44,6 +44,30 @@ def test_the_runs_own_features_are_reused(run: Run, tmp_path: Path, monkeypatch:
     assert asked == [str(other)]
 
 
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", "model.safetensors"])
+def test_a_model_that_changed_since_the_run_is_not_taken_for_the_runs(
+    run: Run, tiny_proxy: Path, tmp_path: Path, name: str
+) -> None:
+    """Its features are the recorded ones, the ceiling's would be another model's."""
+    moved = shutil.copytree(tiny_proxy, tmp_path / "proxy")
+    again = spice_select.select(
+        tmp_path / "train.jsonl", model=str(moved), budget=0.2, out=tmp_path / "again", **OPTIONS
+    )
+    spice_select.transfer(again, model=tiny_proxy, sample=8, ceiling=True)
+    if name.endswith(".json"):
+        (moved / name).write_text(json.dumps({**json.loads((moved / name).read_text()), "added": 1}))
+    else:
+        _with_other_weights(moved / name)
+    with pytest.raises(InputError, match=r"proxy: its .* changed since .*again was made from it"):
+        spice_select.transfer(again, model=tiny_proxy, sample=8, ceiling=True)
+
+
+def _with_other_weights(path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    save_file({name: tensor * 1.01 for name, tensor in load_file(path).items()}, path, metadata={"format": "pt"})
+
+
 def test_another_family_is_compared_on_its_own_template(run: Run, tmp_path: Path) -> None:
     found = spice_select.transfer(run, model=write_other(tmp_path / "other"), sample=60, share="25%", ceiling=True)
     assert found.picks == 15

@@ -8,10 +8,14 @@ import functools
 import io
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
 from spice_select.cli.plain import plain
 from spice_select.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -19,22 +23,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # hours of work must not end in a ± that a locale cannot write
-    sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
+    with interrupted_once():
+        sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
 
 
 def _run(argv: list[str]) -> int:
-    from rich.console import Console
+    try:
+        from rich.console import Console
 
-    errors = Console(stderr=True)
+        errors = Console(stderr=True)
+        return _reported(argv, errors)
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)  # plain: whatever was at work may have left rich half-way
+        return 130
+
+
+def _reported(argv: list[str], errors: "Console") -> int:
     try:
         _dispatch(argv)
     except InputError as error:
         errors.print("[bold red]error:[/] ", end="")
         errors.print(plain(str(error)), markup=False, highlight=False, soft_wrap=True)
         return 2
-    except KeyboardInterrupt:
-        errors.print("interrupted: run the same command again to go on from the last finished part", style="yellow")
-        return 130
     except BrokenPipeError:
         return 0
     except SystemExit as end:

@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from spice_select.config import DataSettings, GradientSettings, ProxySettings, SelectSettings
+from spice_select.errors import InputError
 
 
 def check_features(
@@ -40,6 +41,8 @@ def check_model(
     """Check a model before hours are spent on it: fast engine equals plain autograd, company and order change nothing,
     template and mask are sound; and what a run will cost.
 
+    Exits with 2 if one of them fails.
+
     Args:
         model: Hugging Face causal LM, as for `spice select --model`; the embedded proxy without.
         corpus: File to try the template on and to estimate the time for.
@@ -50,4 +53,11 @@ def check_model(
     from spice_select.model_checks import check_model as check
 
     chosen = proxy if model is None else proxy.model_copy(update={"model": model})
-    print_model_report(Console(), check(SelectSettings(proxy=chosen, data=data, gradients=gradients), corpus=corpus))
+    report = check(SelectSettings(proxy=chosen, data=data, gradients=gradients), corpus=corpus)
+    print_model_report(Console(), report)
+    failed = [check.name for check in report.checks if check.passed is False]
+    if failed:
+        raise InputError(
+            f"model {report.model}: not fit to be a proxy as it is: {', '.join(failed)}. What was found stands in the "
+            "table above"
+        )

@@ -13,6 +13,7 @@ from spice_select.errors import InputError
 from spice_select.gradients.backoff import is_out_of_memory
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
+from spice_select.gradients.lengths import refuse_unknown_tokens
 from spice_select.gradients.loss import token_losses
 from spice_select.progress import Progress, Silent
 
@@ -34,8 +35,10 @@ def response_losses(
         float64 ``[n]`` in nats, in the order of `examples`. Cost: one forward pass of all tokens.
 
     Raises:
-        InputError: an example without a supervised token, or one that does not fit in memory by itself.
+        InputError: an example without a supervised token, or with one that the model has no row for, or one
+            that does not fit in memory by itself.
     """
+    refuse_unknown_tokens(model, examples)
     lengths = [example.num_tokens for example in examples]
     sums = np.empty(len(examples), np.float64)
     training = model.training

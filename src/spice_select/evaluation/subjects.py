@@ -1,7 +1,6 @@
 """What is evaluated: a base model, an adapter on one, a merged model, or the folder that training left."""
 
 import json
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,18 +11,18 @@ from torch import nn
 
 from spice_select.errors import InputError
 from spice_select.evaluation.settings import ModelSettings
+from spice_select.models.adapters import put_on, refuse_unplain_settings
+from spice_select.models.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS, contents
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
+from spice_select.models.guard import refuse_marks_without_rows
 from spice_select.models.identify import identify_model
 from spice_select.models.load import load_model, load_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
 from spice_select.models.quiet import quiet_transformers
 from spice_select.run import IDENTITY, MANIFEST
-from spice_select.store import sha256
 
 EMBEDDED = "embedded"
 """How the embedded model is asked for by name."""
-_ADAPTER = "adapter_config.json"
-_ADAPTER_WEIGHTS = "adapter_model.safetensors"
 _SELECTION = "selected.jsonl"
 _MOVED_PROXY = "proxy/adapter"
 _TRAINED = "model"
@@ -81,16 +80,18 @@ def find_subject(name: str, settings: ModelSettings) -> Subject:
         InputError: there is no such thing, or it is unfinished, or its base is not known; as `load_model`.
     """
     place = _inside(name)
-    adapter = Path(place) if place is not None and (Path(place) / _ADAPTER).is_file() else None
+    adapter = Path(place) if place is not None and (Path(place) / ADAPTER_CONFIG).is_file() else None
     base = place if adapter is None else _base_of(adapter, settings.base)
+    if adapter is not None:
+        refuse_unplain_settings(adapter, use="losses")
     device = choose_device(settings.device)
     dtype = str(choose_precision(settings.dtype, device).dtype).removeprefix("torch.")
     with _naming_base(adapter, base):
         known = identify_model(base, allow_pickle=settings.allow_pickle, **_access(settings))
     identity = {
-        "base_weights_sha256": known.weights_hash,
-        "base_commit": known.revision,
-        "adapter_sha256": _adapter_hash(adapter) if adapter else "",
+        **{f"base_{name.removeprefix('model_')}": digest for name, digest in known.sums.items()},
+        "base_generation_sha256": known.generation_hash,
+        **(_adapter_sums(adapter) if adapter else {"adapter_weights_sha256": "", "adapter_files_sha256": ""}),
         "dtype": dtype,
         "device": device.type,
     }
@@ -111,7 +112,9 @@ def open_subject(subject: Subject, settings: ModelSettings) -> Opened:
     tokenizer = open_tokenizer(subject, settings)
     if subject.adapter is None:
         return Opened(loaded.model, tokenizer)
-    return Opened(_adapted(loaded.model, subject.adapter, subject.base), tokenizer)
+    model = _adapted(loaded.model, subject.adapter, subject.base)
+    refuse_marks_without_rows(subject.name, model, tokenizer)
+    return Opened(model, tokenizer)
 
 
 def open_tokenizer(subject: Subject, settings: ModelSettings) -> Any:
@@ -125,20 +128,7 @@ def open_tokenizer(subject: Subject, settings: ModelSettings) -> Any:
 
 
 def _adapted(model: nn.Module, adapter: Path, base: str | None) -> nn.Module:
-    from peft import PeftModel
-
-    try:
-        with quiet_transformers(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for names it is giving up
-            adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=False)
-    except (RuntimeError, ValueError, KeyError) as error:
-        cause = " ".join(str(error).split())[:300]
-        raise InputError(
-            f"adapter {adapter}: it does not fit its base {base or EMBEDDED_NAME} ({cause}). Give the model it was "
-            "trained on with --base."
-        ) from error
-    if adapted.active_peft_config.is_prompt_learning:
-        raise InputError(f"adapter {adapter}: prompt tuning is not supported, only adapters inside the layers (LoRA).")
+    adapted = put_on(model, adapter, use="losses", base=f"its base {base or EMBEDDED_NAME}", flag="--base")
     inner: nn.Module = adapted.get_base_model().eval().requires_grad_(False)
     return inner
 
@@ -169,13 +159,13 @@ def _inside(name: str) -> str | None:
         names = ", ".join(child.name for child in found)
         raise InputError(f"{name}: it holds several models ({names}). Name one of them: {found[0]}.")
     raise InputError(
-        f"{name}: no model and no adapter in it (neither config.json nor {_ADAPTER}). Give a directory that "
+        f"{name}: no model and no adapter in it (neither config.json nor {ADAPTER_CONFIG}). Give a directory that "
         "`save_pretrained` wrote, a folder that `spice train` finished, a .gguf file, or a hub id."
     )
 
 
 def _is_model(folder: Path) -> bool:
-    return (folder / _ADAPTER).is_file() or (folder / "config.json").is_file()
+    return (folder / ADAPTER_CONFIG).is_file() or (folder / "config.json").is_file()
 
 
 def _base_of(adapter: Path, given: str | None) -> str | None:
@@ -183,13 +173,13 @@ def _base_of(adapter: Path, given: str | None) -> str | None:
     if given is not None:
         return None if given == EMBEDDED else given
     try:
-        named = json.loads((adapter / _ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
+        named = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
     except (ValueError, AttributeError) as error:
         raise InputError(
-            f"{adapter / _ADAPTER}: not a PEFT configuration ({error}). Save the adapter again."
+            f"{adapter / ADAPTER_CONFIG}: not a PEFT configuration ({error}). Save the adapter again."
         ) from error
     if not named:
-        raise InputError(f"adapter {adapter}: its {_ADAPTER} names no base model. Give it with --base.")
+        raise InputError(f"adapter {adapter}: its {ADAPTER_CONFIG} names no base model. Give it with --base.")
     return None if named in (EMBEDDED, EMBEDDED_NAME) else str(named)
 
 
@@ -207,14 +197,15 @@ def _naming_base(adapter: Path | None, base: str | None) -> Iterator[None]:
         ) from error
 
 
-def _adapter_hash(adapter: Path) -> str:
-    weights = adapter / _ADAPTER_WEIGHTS
-    if not weights.is_file():
+def _adapter_sums(adapter: Path) -> dict[str, str]:
+    """Sums over an adapter's weights, and over its configuration and the tokenizer it may bring."""
+    if not (adapter / ADAPTER_WEIGHTS).is_file():
         raise InputError(
-            f"adapter {adapter}: it has no {_ADAPTER_WEIGHTS}. Pickled adapters are not read; save it again with "
+            f"adapter {adapter}: it has no {ADAPTER_WEIGHTS}. Pickled adapters are not read; save it again with "
             "`save_pretrained`, which writes safetensors."
         )
-    return sha256(weights) + sha256(adapter / _ADAPTER)
+    sums = contents(adapter)
+    return {f"adapter_{name}": sums[name] for name in ("weights_sha256", "files_sha256")}
 
 
 def _access(settings: ModelSettings) -> dict[str, Any]:

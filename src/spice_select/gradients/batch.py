@@ -49,8 +49,7 @@ class PaddedBatch:
         """
         if not examples:
             raise InputError("a batch of no examples: give at least one")
-        for example in examples:
-            _check_tokens(example, vocabulary)
+        check_tokens(examples, vocabulary)
         positions = [_predicting(example) for example in examples]
         width = max(int(p[-1]) + 1 for p in positions)
         ids = np.empty((len(examples), width), dtype=np.int64)
@@ -98,12 +97,17 @@ class PaddedBatch:
         return None
 
 
-def _check_tokens(example: Example, vocabulary: int | None) -> None:
-    largest = int(example.input_ids.max(initial=0))
-    if vocabulary is not None and largest >= vocabulary:
+def check_tokens(examples: Sequence[Example], vocabulary: int | None) -> None:
+    """Raise InputError where a row has a token beyond those that a model knows; None: it is not known how many."""
+    largest = [int(example.input_ids.max(initial=0)) for example in examples] if vocabulary is not None else []
+    strange = [position for position, token in enumerate(largest) if token >= (vocabulary or 0)]
+    if strange:
+        first = strange[0]
+        others = f" ({len(strange) - 1:,} more of {len(examples):,} rows have such)" if len(strange) > 1 else ""
         raise InputError(
-            f"row {example.row} has token {largest}, and the model knows {vocabulary}: its tokenizer has tokens that "
-            "the embedding has no rows for. Give the tokenizer that belongs to the model, or resize the embeddings"
+            f"row {examples[first].row} has token {largest[first]}, and the model knows {vocabulary}: its tokenizer "
+            f"has tokens that the embedding has no rows for{others}. Give the tokenizer that belongs to the model, or "
+            "resize the embeddings"
         )
 
 

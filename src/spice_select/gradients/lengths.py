@@ -1,4 +1,4 @@
-"""Rows that a model has no positions for are refused before any gradient is computed."""
+"""Rows that a model has no positions for, or no tokens, are refused before anything is computed."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,25 @@ from torch import nn
 
 from spice_select.data.records import Example
 from spice_select.errors import InputError
+from spice_select.gradients.batch import check_tokens
+from spice_select.models.guard import vocabulary_rows
 from spice_select.models.positions import RowLimit, row_limit
 
 
 def refuse_long_rows(model: nn.Module, examples: Sequence[Example]) -> None:
-    """Raise InputError where a row is longer than the model can read; the message says how to have it cut."""
+    """Refuse what the model cannot read.
+
+    Raises:
+        InputError: a row is longer than the model has positions (the message says how to have it cut), or has a token
+            that the model has no row for.
+    """
     check_lengths(examples, row_limit(model))
+    refuse_unknown_tokens(model, examples)
+
+
+def refuse_unknown_tokens(model: nn.Module, examples: Sequence[Example]) -> None:
+    """Raise InputError where a row has a token that the model's embedding, or its output head, has no row for."""
+    check_tokens(examples, vocabulary_rows(model))
 
 
 def check_lengths(examples: Sequence[Example], limit: RowLimit | None) -> None:

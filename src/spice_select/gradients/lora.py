@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spice_select.errors import InputError
 from spice_select.gradients.base import Attached, Capture, Coverage, Dense, Factored, Leaf
+from spice_select.models.adapters import refuse_unplain_layers
+from spice_select.models.guard import refuse_unusable
 from spice_select.models.layers import LinearLayer, uncaptured_parameters
 from spice_select.models.lora import LoraSpec, attach_lora, lora_modules
 from spice_select.sketch import Block, Stream
@@ -97,13 +98,13 @@ class LoraGradients:
         """One capture for each adapted layer.
 
         Raises:
-            InputError: a target names no layer, or a PEFT model uses adapters with dropout, several at once, or a
-                variant of LoRA whose gradients are others.
+            InputError: a target names no layer, the model is quantised, or a PEFT model's adapters are not plain (see
+                `spice_select.models.adapters`).
         """
+        refuse_unusable(model)
+        refuse_unplain_layers(model)
         warm = lora_modules(model)
         if warm:
-            for name, module in warm.items():
-                _check_plain(name, module)
             return [_WarmCapture(name, module) for name, module in warm.items()]
         return [
             _FreshCapture(layer, initial_a(layer, self.spec.rank, self.seed), self.spec.scale)
@@ -140,21 +141,3 @@ def _warm_leaves(model: nn.Module) -> Iterator[Leaf]:
         for half in ("lora_B", "lora_A"):
             weight = getattr(module, half)[adapter].weight
             yield Leaf(Block(f"{name}.{half}", (weight.shape[0], weight.shape[1])), weight)
-
-
-def _check_plain(name: str, module: Any) -> None:
-    """Refuse adapters whose forward is not W x + s·B A x."""
-    adapters = module.active_adapters
-    adapter = adapters[0] if adapters else None
-    faults = {
-        "several active adapters": len(adapters) != 1,
-        "no linear adapter": adapter not in module.lora_A,
-        "DoRA": getattr(module, "use_dora", {}).get(adapter, False),
-        "merged weights": getattr(module, "merged", False),
-    }
-    wrong = [fault for fault, present in faults.items() if present]
-    if wrong:
-        raise InputError(
-            f"adapter at {name}: {', '.join(wrong)}: the hook engine knows one plain, unmerged LoRA adapter; "
-            "use the loop engine, or merge the adapter into the weights"
-        )

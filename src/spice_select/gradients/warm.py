@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from spice_select.errors import InputError
 from spice_select.gradients.optimizer_state import OPTIMIZERS, optimizer_file, read_optimizer
 from spice_select.gradients.preconditioner import AdamState, Moments
-from spice_select.models.layers import output_head
-from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora, lora_modules
+from spice_select.models.adapters import put_on
+from spice_select.models.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
 from spice_select.store import atomic, explained, is_whole, sha256, write_sum
 
 _PREFIXES = {"weight": "parameter:", "first": "exp_avg:", "second": "exp_avg_sq:"}
@@ -151,60 +152,13 @@ def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
 
 
 def _load_checkpoint(path: Path, model: nn.Module, *, moments: bool, allow_pickle: bool) -> Warm:
-    from peft import PeftModel
-    from safetensors import SafetensorError
-
-    if not (path / "adapter_config.json").is_file():
-        raise InputError(f"adapter {path}: it holds no adapter_config.json, so it is no PEFT adapter")
-    if not (path / "adapter_model.safetensors").is_file() and not allow_pickle:
+    if not (path / ADAPTER_CONFIG).is_file():
+        raise InputError(f"adapter {path}: it holds no {ADAPTER_CONFIG}, so it is no PEFT adapter")
+    if not (path / ADAPTER_WEIGHTS).is_file() and not allow_pickle:
         raise InputError(
-            f"adapter {path}: it has no adapter_model.safetensors; pickled weights can run any code while they load: "
-            "save the adapter again, or trust it with --allow-pickle"
+            f"adapter {path}: it has no {ADAPTER_WEIGHTS}; pickled weights can run any code while they load: save the "
+            "adapter again, or trust it with --allow-pickle"
         )
-    try:
-        adapted: Any = PeftModel.from_pretrained(model, str(path), is_trainable=False)
-    except (RuntimeError, ValueError, OSError, LookupError, TypeError, SafetensorError) as error:
-        cause = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        raise InputError(
-            f"adapter {path}: it is damaged or does not fit this model ({cause}); give its own base with --model, or "
-            "save it again"
-        ) from error
-    _check_adapter(path, adapted)
-    adapted.eval().requires_grad_(False)
+    adapted = put_on(model, path, use="gradients", base="this model")
     state = read_optimizer(optimizer_file(path), adapted, allow_pickle=allow_pickle) if moments else None
     return Warm(model=adapted, state=state)
-
-
-def _check_adapter(path: Path, adapted: Any) -> None:
-    """Refuse what PEFT loads and no gradient here would be right for."""
-    kind = adapted.active_peft_config.peft_type.value
-    if kind != "LORA" or not lora_modules(adapted):
-        raise InputError(
-            f"adapter {path}: it is of the kind {kind}; the gradients are those of a LoRA's A and B. Give a LoRA, or "
-            "merge it into the weights and give the merged model with --model"
-        )
-    try:
-        output_head(adapted)
-    except InputError as error:
-        raise InputError(
-            f"adapter {path}: it adapts the output head or brings one of its own (modules_to_save), and the loss needs "
-            "a plain one; give an adapter without, or merge it into the weights"
-        ) from error
-    lost = _lost_keys(path / "adapter_model.safetensors", adapted)
-    if lost:
-        raise InputError(
-            f"adapter {path}: {len(lost)} of its tensors and the model's do not go together (e.g. {lost[0]}): it was "
-            "trained on a model of other layers; give its own base with --model"
-        )
-
-
-def _lost_keys(weights: Path, adapted: Any) -> list[str]:
-    """LoRA tensors that are in the file alone, and so were ignored, or in the model alone, and so are untrained."""
-    from peft import get_peft_model_state_dict
-    from safetensors import safe_open
-
-    if not weights.is_file():
-        return []
-    with safe_open(weights, "pt") as file:
-        stored = {name for name in file.keys() if ".lora_" in name}  # noqa: SIM118 - not a mapping
-    return sorted(stored ^ {name for name in get_peft_model_state_dict(adapted) if ".lora_" in name})

@@ -12,6 +12,7 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
+from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.lora import initial_a
 from spice_select.gradients.loss import ResponseLoss, TokenMean, token_losses
 from spice_select.gradients.preconditioner import AdamState, Moments
@@ -64,12 +65,13 @@ def train_warmup(
         The PEFT model in evaluation mode, nothing trainable, and AdamW's state.
 
     Raises:
-        InputError: no rows, or a loss that is not finite.
+        InputError: no rows, or one that the model cannot read, or a loss that is not finite.
     """
     if how.rows < 1 or not examples:
         raise InputError(f"a warm-up of {how.rows} rows from {len(examples)}: both must be at least 1")
     drawn = np.random.default_rng([how.seed, 1]).permutation(len(examples))[: how.rows]
     rows = [examples[int(index)] for index in drawn]
+    refuse_long_rows(model, rows)
     adapted = attach_lora(
         model, spec, {layer.name: initial_a(layer, spec.rank, how.seed) for layer in spec.layers(model)}
     )

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from spice_select.gradients.base import Attached, Capture, Coverage, Dense, Factored, Leaf
+from spice_select.models.adapters import refuse_unplain_layers
+from spice_select.models.guard import refuse_unusable
 from spice_select.models.layers import (
     LinearLayer,
     in_last_blocks,
@@ -58,7 +60,8 @@ class FullWeights:
         return "weights" + (f"-last-{self.last_blocks}" if self.last_blocks is not None else "")
 
     def captures(self, model: nn.Module) -> Sequence[Capture]:
-        """One capture for each layer; see `linear_layers` for the errors."""
+        """One capture for each layer. Raises InputError as `linear_layers`, and for a quantised or adapted model."""
+        _refuse_others(model)
         sharing = _sharing(linear_layers(model))
         return [
             _WeightCapture(
@@ -96,7 +99,8 @@ class LastLayer:
         return "last-layer"
 
     def captures(self, model: nn.Module) -> Sequence[Capture]:
-        """The head. Nothing below it requires a gradient, so autograd stops there."""
+        """The head. Nothing below it requires a gradient, so autograd stops there. Errors as for `FullWeights`."""
+        _refuse_others(model)
         return [_WeightCapture(output_head(model), bias=False)]
 
     @contextmanager
@@ -114,6 +118,12 @@ class LastLayer:
     def coverage(self, model: nn.Module) -> Coverage:
         """The head's weight; all else is left out by intent."""
         return Coverage(self.captures(model)[0].blocks, ())
+
+
+def _refuse_others(model: nn.Module) -> None:
+    """Quantised layers compute with other weights than they show, and so do adapters that are not plain."""
+    refuse_unusable(model)
+    refuse_unplain_layers(model)
 
 
 def _sharing(layers: Sequence[LinearLayer]) -> dict[int, list[LinearLayer]]:

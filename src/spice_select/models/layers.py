@@ -82,7 +82,10 @@ def _returns_the_product(module: nn.Linear) -> bool:
 
 
 def output_head(model: nn.Module) -> LinearLayer:
-    """The layer that turns hidden states into logits.
+    """The layer that turns hidden states into logits; one that PEFT has wrapped is the wrapper.
+
+    Gradients are not taken of a wrapped head (`spice_select.models.adapters` refuses it); its logits are as
+    good as any.
 
     Raises:
         InputError: the model has no linear output head, so it is no causal language model that can be used here.
@@ -90,13 +93,21 @@ def output_head(model: nn.Module) -> LinearLayer:
     find = getattr(model, "get_output_embeddings", None)
     head: Any = find() if callable(find) else None
     for name, module in model.named_modules():
-        layer = as_linear(name, module) if id(module) == id(head) else None
+        layer = _as_head(name, module) if id(module) == id(head) else None
         if layer is not None:
             return layer
     raise InputError(
         f"{type(model).__name__} has no linear output head: its loss cannot be restricted to responses; "
         "give a causal language model (AutoModelForCausalLM)"
     )
+
+
+def _as_head(name: str, module: nn.Module) -> LinearLayer | None:
+    inside: Any = module
+    while isinstance(below := getattr(inside, "base_layer", getattr(inside, "original_module", None)), nn.Module):
+        inside = below
+    layer = as_linear(name, inside)
+    return layer if layer is None or inside is module else LinearLayer(name, module, layer.d_in, layer.d_out)
 
 
 def linear_layers(model: nn.Module, targets: Sequence[str] | None = None) -> list[LinearLayer]:

@@ -1,6 +1,5 @@
 """Proxies and targets by name: the embedded default, a local directory, a GGUF file, or a hub id."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from safetensors import SafetensorError
 from torch import nn
 
 from spice_select.errors import InputError
-from spice_select.models.digests import file_digest
+from spice_select.models import guard
+from spice_select.models.contents import PICKLED, files_sum, weight_files
 from spice_select.models.embedded import NAME, embedded_model
 from spice_select.models.precision import choose_device, choose_precision
 from spice_select.models.quiet import network, quiet_transformers
-
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +64,7 @@ def load_model(
     """
     place, chosen = choose_device(device), choose_precision(dtype, choose_device(device))
     source = locate(name, allow_network, revision)
-    if source.directory is not None and source.gguf is None:
-        check_weights(source.directory, allow_pickle)
+    check_source(source, allow_network, allow_pickle, trust_remote_code, revision)
     from transformers import AutoModelForCausalLM
 
     with quiet_transformers(), explained(source, allow_network, allow_pickle, trust_remote_code):
@@ -77,13 +74,17 @@ def load_model(
         model, found = AutoModelForCausalLM.from_pretrained(
             source.place, dtype=chosen.dtype, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
-    _check_whole(source, model, found)
+    guard.refuse_foreign_adapter(source.name, model)
+    guard.refuse_lost(source.name, model, found)
+    guard.refuse_unusable(model, source.name)
+    tokenizer = load_tokenizer(
+        name, allow_network=allow_network, trust_remote_code=trust_remote_code, revision=revision
+    )
+    guard.refuse_marks_without_rows(source.name, model, tokenizer)
     model.config.use_cache = False
     return Loaded(
         model=model.to(place).eval().requires_grad_(False),
-        tokenizer=load_tokenizer(
-            name, allow_network=allow_network, trust_remote_code=trust_remote_code, revision=revision
-        ),
+        tokenizer=tokenizer,
         name=source.name,
         weights_hash=hash_weights(source),
         revision="" if source.directory is not None else str(getattr(model.config, "_commit_hash", None) or ""),
@@ -150,6 +151,30 @@ def locate(name: str | Path | None, allow_network: bool, revision: str | None) -
     return Source(text + (f"@{revision}" if revision else ""), text, None)
 
 
+def check_source(
+    source: Source, allow_network: bool, allow_pickle: bool, trust_remote_code: bool, revision: str | None
+) -> str:
+    """Refuse what no weight needs to be read for: pickles that are not allowed, quantised models.
+
+    Returns:
+        The commit of a model from the hub; "" for a local one.
+    """
+    if source.gguf is not None:
+        return ""  # transformers dequantises it as it reads
+    if source.directory is not None:
+        check_weights(source.directory, allow_pickle)
+        guard.refuse_quantised_settings(source.name, guard.settings_of(source.directory), source.directory)
+        return ""
+    from transformers import AutoConfig
+
+    with quiet_transformers(), explained(source, allow_network, allow_pickle, trust_remote_code):
+        config: Any = AutoConfig.from_pretrained(
+            source.place, **source.options(allow_network, trust_remote_code, revision)
+        )
+    guard.refuse_quantised_settings(source.name, config.to_dict())
+    return str(getattr(config, "_commit_hash", None) or "")
+
+
 def _check_no_adapter(directory: Path) -> None:
     if (directory / "adapter_config.json").is_file():
         raise InputError(
@@ -161,7 +186,7 @@ def _check_no_adapter(directory: Path) -> None:
 def check_weights(directory: Path, allow_pickle: bool) -> None:
     if any(directory.glob("*.safetensors")):
         return
-    pickled = sorted(path.name for pattern in _PICKLED for path in directory.glob(pattern))
+    pickled = sorted(path.name for pattern in PICKLED for path in directory.glob(pattern))
     pickled = [name for name in pickled if name != "training_args.bin"]
     if not pickled:
         raise InputError(f"model directory {directory}: it holds no weights (*.safetensors); save the model again")
@@ -170,20 +195,6 @@ def check_weights(directory: Path, allow_pickle: bool) -> None:
             f"model directory {directory}: its weights are pickled only ({pickled[0]}), and a pickle can run any code "
             "while it loads; convert them to safetensors, or trust the file with --allow-pickle"
         )
-
-
-def _check_whole(source: Source, model: nn.Module, found: dict[str, Any]) -> None:
-    """Refuse weights that do not fill the model: transformers draws the others at random, anew in each process."""
-    lacking = sorted(found["missing_keys"])
-    unfit = sorted(f"{name} ({list(there)}, not {list(due)})" for name, there, due in found["mismatched_keys"])
-    for names, fault in ((lacking, "its files lack"), (unfit, "its config.json does not fit")):
-        if names:
-            shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-            raise InputError(
-                f"model {source.name}: {fault} {len(names)} of the weights of {type(model).__name__}: {shown}. They "
-                "would be drawn at random; give the whole causal language model (a classifier or an encoder has no "
-                "output head), or save it again"
-            )
 
 
 @contextmanager
@@ -219,9 +230,4 @@ def hash_weights(source: Source) -> str:
     """SHA-256 over the weight files in the order of their names; about a second for each gigabyte."""
     if source.directory is None:
         return ""
-    files = [source.directory / source.gguf] if source.gguf else sorted(source.directory.glob("*.safetensors"))
-    files = files or sorted(path for pattern in _PICKLED for path in source.directory.glob(pattern))
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + file_digest(path))
-    return digest.hexdigest()
+    return files_sum(weight_files(source.directory, gguf=source.gguf))

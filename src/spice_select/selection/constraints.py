@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError, nearest
+from spice_select.selection.features import refuse_masked
 from spice_select.selection.objectives.base import is_number
 
 
@@ -148,6 +149,7 @@ def build_constraints(
 
 def row_numbers(rows: Sequence[int] | NDArray[Any], n: int, name: str) -> NDArray[np.int64]:
     """Validate row numbers: whole, within 0 … n−1, none twice."""
+    refuse_masked(rows, "rows")
     array = np.asarray(rows)
     if array.size == 0:
         return np.zeros(0, dtype=np.int64)
@@ -227,6 +229,7 @@ def _check_costs(n: int, costs: Any, max_cost: float | None) -> tuple[NDArray[np
                 f"max_cost={max_cost!r} without costs: give the cost of each row, its tokens for instance."
             )
         return None, float("inf")
+    refuse_masked(costs, "costs")
     array = np.asarray(costs)
     if array.dtype.kind not in "iuf":
         raise InputError(f"costs of dtype {array.dtype}: give one number for each row, its tokens for instance.")

@@ -73,9 +73,8 @@ def as_matrix(features: Any) -> NDArray[Any]:
     """Any array-like of real numbers as a 2-d float32 or float64 array."""
     if type(features).__module__.split(".")[0] == "torch":
         features = from_torch(features)
-    if isinstance(features, np.ma.MaskedArray) and np.ma.is_masked(features):
-        raise InputError("features with masked entries: every number counts. Fill them, or leave such rows out.")
-    array = np.asanyarray(features)
+    refuse_masked(features)
+    array = np.asarray(features)  # made plain: a matrix or a masked array has a product and a sum of its own
     if array.dtype == np.float16:
         array = array.astype(np.float32)
     elif array.dtype.kind in "iub":
@@ -90,6 +89,16 @@ def as_matrix(features: Any) -> NDArray[Any]:
     if array.dtype.itemsize > 8:
         array = array.astype(np.float64)
     return array
+
+
+def refuse_masked(values: Any, what: str = "features") -> None:
+    """Refuse masked entries, also of rows that are masked arrays in a list: numpy would take what lies under the mask.
+
+    An array of which nothing is masked is as good as any.
+    """
+    parts = values if isinstance(values, (list, tuple)) else [values]
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+        raise InputError(f"{what} with masked entries: every number counts. Fill them, or leave such rows out.")
 
 
 def on_accelerator(features: Any) -> bool:

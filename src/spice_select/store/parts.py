@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 from spice_select.store.atomic import atomic, explained, sha256
 from spice_select.store.sums import sum_path, whole_bytes, write_sum
+from spice_select.store.tables import read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ class PartStore:
         if content is None:
             return False
         try:
-            table = pq.ParquetFile(pa.BufferReader(content)).read(columns=list(due or ()))
+            table = read_table(content, list(due or ()))
         except (pa.ArrowException, OSError):
             return False  # a sum that fits, of something that is no part
         known = self.origin is None or _origin(table.schema) == self.origin
@@ -136,7 +137,7 @@ class PartStore:
     def _rows(self, part: int) -> NDArray[np.int64]:
         """A first look at a part's row numbers, before it is checked as a whole."""
         try:
-            rows: NDArray[np.int64] = pq.ParquetFile(self.path(part)).read(columns=["row"])["row"].to_numpy()
+            rows: NDArray[np.int64] = pq.ParquetFile(self.path(part)).read(["row"], use_threads=False)["row"].to_numpy()
         except (pa.ArrowException, OSError, KeyError) as error:
             raise self._unreadable(part, self._opened(part)[1] or str(error)) from error
         return rows
@@ -147,7 +148,7 @@ class PartStore:
         if content is None:
             return None, "its bytes do not match its sum" if self.path(part).is_file() else "it is missing"
         try:
-            table = pq.ParquetFile(pa.BufferReader(content)).read()
+            table = read_table(content)
         except (pa.ArrowException, OSError) as error:
             return None, f"it is no Parquet file: {error}"
         foreign = self.origin is not None and _origin(table.schema) not in (None, self.origin)
