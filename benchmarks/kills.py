@@ -35,7 +35,7 @@ PART_TOKENS = 120
 
 _PRELOADED = [
     "spice_select.pipeline",
-    "spice_select.cli.tables",
+    "spice_select.cli.tables.summary",
     "spice_select.cli.export",
     "tyro.extras",
     "peft",
@@ -75,8 +75,8 @@ def start(command: Command, log: Path | None = None) -> BaseProcess:
 def _run(command: Command, log: Path | None) -> None:
     import torch
 
-    from spice_select.cli import main
-    from spice_select.gradients import stage
+    from spice_select.cli.main import main
+    from spice_select.features import stage
 
     torch.set_num_threads(1)
     stage.PART_TOKENS = command.part_tokens

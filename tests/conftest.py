@@ -104,7 +104,7 @@ def sums() -> Callable[..., list[dict[str, Any]]]:
 @pytest.fixture
 def spice(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, str, str]]:
     """Run the command; returns exit code, output, errors."""
-    from spice_select.cli import main
+    from spice_select.cli.main import main
 
     monkeypatch.setenv("COLUMNS", "200")
 

@@ -18,11 +18,11 @@ import numpy as np
 from benchmarks.gradients.rows import generated_rows, real_rows
 
 from spice_select.data.records import Example
-from spice_select.finished import load
 from spice_select.gradients import LoraGradients
 from spice_select.gradients.fidelity import gram
 from spice_select.models import load_model
 from spice_select.models.load import Loaded
+from spice_select.run.finished import load
 
 from .exact import kept_gradients
 from .plot import draw

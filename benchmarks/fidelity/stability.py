@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from spice_select.gradients.fidelity import gram
-from spice_select.sketch import Block, SparseJL
+from spice_select.sketch import ParameterBlock, SparseJL
 
 from .sweep import blind, picks, retained_information
 
@@ -45,7 +45,7 @@ def stability(features: NDArray[np.float32], dimensions: Sequence[int], seeds: i
 
 def shortened(features: NDArray[np.float32], sketch: SparseJL) -> NDArray[np.float32]:
     """Another sketch of rows that are sketches already."""
-    block = Block("features", (features.shape[1], 1))
+    block = ParameterBlock("features", (features.shape[1], 1))
     out = torch.zeros(len(features), sketch.dim)
     sketch.bind([block]).add(out, block, torch.from_numpy(np.ascontiguousarray(features))[:, :, None])
     return out.numpy()

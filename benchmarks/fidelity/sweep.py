@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spice_select.gradients.fidelity import compare_grams, gram
 from spice_select.selection import Conflict, greedy
-from spice_select.sketch import Block, Kronecker, Rademacher, Sketch, SparseJL
+from spice_select.sketch import Kronecker, ParameterBlock, Rademacher, Sketch, SparseJL
 
 BUDGETS = (0.1, 0.2, 0.3)
 PENALTY = 0.1
@@ -37,7 +37,9 @@ def families(dimensions: Sequence[int], seeds: int, dense: Sequence[int], side: 
         yield Family(kind="rademacher", dim=dim, sketches=(Rademacher(dim),))
 
 
-def sweep(exact: NDArray[np.float32], blocks: Sequence[Block], tried: Iterator[Family]) -> Iterator[dict[str, Any]]:
+def sweep(
+    exact: NDArray[np.float32], blocks: Sequence[ParameterBlock], tried: Iterator[Family]
+) -> Iterator[dict[str, Any]]:
     """One record for each family, means over its seeds; first one for picks made blindly, with kind ``random``.
 
     `overlap` holds, for raw and unit norms and each budget, the share of the exact gradients' picks that the sketch
@@ -67,7 +69,7 @@ def sweep(exact: NDArray[np.float32], blocks: Sequence[Block], tried: Iterator[F
         }
 
 
-def sketched(exact: NDArray[np.float32], blocks: Sequence[Block], sketch: Sketch) -> NDArray[np.float32]:
+def sketched(exact: NDArray[np.float32], blocks: Sequence[ParameterBlock], sketch: Sketch) -> NDArray[np.float32]:
     """Features of whole gradients ``[rows, parameters]`` whose columns are the blocks in order."""
     projection = sketch.bind(blocks)
     features = torch.zeros(len(exact), projection.dim)

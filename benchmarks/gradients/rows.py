@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spice_select.data.encode import Encoder, encode_rows
+from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Example
 from spice_select.data.sources import read_rows

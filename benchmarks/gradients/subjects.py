@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from spice_select.data.records import Example
 from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients
-from spice_select.sketch import Block, Kronecker, Projection, Sketch, SparseJL
+from spice_select.sketch import Kronecker, ParameterBlock, Projection, Sketch, SparseJL
 
 Subject = Callable[[nn.Module, Sequence[Example]], object]
 
@@ -39,7 +39,7 @@ class TimedSketch:
     def __init__(self, inner: Sketch) -> None:
         self.inner, self.seconds, self.seed, self.name = inner, 0.0, inner.seed, inner.name
 
-    def bind(self, blocks: Sequence[Block]) -> Projection:
+    def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         timer = self
 
         class Timed(Projection):
@@ -47,12 +47,12 @@ class TimedSketch:
                 super().__init__(inner.dim)
                 self.inner, self.takes_factors = inner, inner.takes_factors
 
-            def add(self, features: Tensor, block: Block, gradients: Tensor) -> None:
+            def add(self, features: Tensor, block: ParameterBlock, gradients: Tensor) -> None:
                 start = perf_counter()
                 self.inner.add(features, block, gradients)
                 timer.seconds += perf_counter() - start
 
-            def add_factors(self, features: Tensor, block: Block, left: Tensor, right: Tensor) -> None:
+            def add_factors(self, features: Tensor, block: ParameterBlock, left: Tensor, right: Tensor) -> None:
                 start = perf_counter()
                 self.inner.add_factors(features, block, left, right)
                 timer.seconds += perf_counter() - start

@@ -21,11 +21,11 @@ from benchmarks.gradients.rows import generated_rows, real_rows
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
 from spice_select.gradients import HookEngine, LoraGradients
-from spice_select.gradients.lora import initial_a
-from spice_select.interleaved.folding import folded
-from spice_select.interleaved.steps import ProxyTrainer, StepRecipe
+from spice_select.gradients.parameters.lora import initial_a
+from spice_select.models.folding import folded
 from spice_select.models.load import load_model, load_tokenizer
 from spice_select.models.lora import LoraSpec, attach_lora
+from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
 from spice_select.sketch import SparseJL
 
 

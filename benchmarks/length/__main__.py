@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from spice_select.errors import InputError
-from spice_select.finished import load
+from spice_select.run.finished import load
 
 from .bias import length_bias, scaled
 

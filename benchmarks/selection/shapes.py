@@ -63,7 +63,7 @@ def described(matrix: np.ndarray) -> dict[str, object]:
 
 
 def _described_run(run: Path) -> dict[str, object]:
-    from spice_select import finished
+    from spice_select.run import finished
 
     loaded = finished.load(run)
     settings, matrix = loaded.settings, loaded.matrix

@@ -17,7 +17,7 @@ from rich.console import Console
 
 import spice_select as spice
 from spice_select.cli.display import TerminalProgress
-from spice_select.finished import Run
+from spice_select.run.finished import Run
 
 
 def main() -> None:

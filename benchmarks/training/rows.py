@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from spice_select.config import SelectSettings
-from spice_select.corpus import read_corpus
-from spice_select.data.encode import Encoder, encode_rows
+from spice_select.data.corpus import read_corpus
+from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.models.load import load_tokenizer
 

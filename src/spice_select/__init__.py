@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from spice_select.config import SelectSettings as SelectSettings
     from spice_select.diagnosis import certificate as certificate
     from spice_select.evaluation.stage import evaluate as evaluate
-    from spice_select.finished import Run as Run
-    from spice_select.finished import load as load
     from spice_select.pipeline import select as select
+    from spice_select.run.finished import Run as Run
+    from spice_select.run.finished import load as load
     from spice_select.training import Trained as Trained
     from spice_select.training import train as train
 
@@ -41,8 +41,8 @@ _LAZY = {
     "SelectSettings": "spice_select.config",
     "certificate": "spice_select.diagnosis",
     "evaluate": "spice_select.evaluation.stage",
-    "Run": "spice_select.finished",
-    "load": "spice_select.finished",
+    "Run": "spice_select.run.finished",
+    "load": "spice_select.run.finished",
     "select": "spice_select.pipeline",
     "Trained": "spice_select.training",
     "train": "spice_select.training",

@@ -7,27 +7,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select import outputs
-from spice_select.choice import check_choice
-from spice_select.clock import Clock
 from spice_select.config import SelectSettings, write_config
-from spice_select.corpus import encode_corpus, read_corpus
-from spice_select.data.budget import Budget
-from spice_select.data.encode import Encoded, Encoder
+from spice_select.data.corpus import encode_corpus, read_corpus
+from spice_select.data.encoding import Encoded, Encoder
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Row
-from spice_select.engines import Place
-from spice_select.finished import Run
-from spice_select.identity import default_folder, identity_of, manifest_facts
-from spice_select.interleaved.stage import choose_interleaved
-from spice_select.offline import choose_offline
-from spice_select.origin import feature_store
+from spice_select.executors import ProcessPlace
+from spice_select.features.proxy import Proxy, find_proxy
+from spice_select.methods.budget import Budget
+from spice_select.methods.choice import check_choice
 from spice_select.progress import Progress, Silent
-from spice_select.proxy import Proxy, find_proxy
-from spice_select.run import IDENTITY, RunFolder, open_run
+from spice_select.progress.clock import Clock
+from spice_select.run import files as outputs
+from spice_select.run.finished import Run
+from spice_select.run.folder import IDENTITY, RunFolder, open_run
+from spice_select.run.identity import default_folder, identity_of, manifest_facts
+from spice_select.run.origin import feature_store
+from spice_select.run.summary import summarise
+from spice_select.run.worker import compute_share, wait_for_end
+from spice_select.schedules.interleaved.stage import choose_interleaved
+from spice_select.schedules.static import choose_offline
 from spice_select.store import atomic
-from spice_select.summary import summarise
-from spice_select.worker import compute_share, wait_for_end
 
 
 def select(
@@ -87,7 +87,7 @@ def run_select(
             check_choice(sources, lengths, budget, settings.selection)
     identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
     folder = default_folder(corpus, identity) if out is None else Path(out)
-    place = Place.of_environment()
+    place = ProcessPlace.of_environment()
     if place.rank > 0:
         compute_share(folder, identity, encoded.examples, settings, proxy, place)
         wait_for_end(folder)

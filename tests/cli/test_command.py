@@ -101,7 +101,7 @@ def test_check_model_finds_a_sound_proxy_sound(spice, corpus: Corpus, small) -> 
 
 
 def test_check_model_catches_an_engine_that_is_wrong(spice, small, monkeypatch: pytest.MonkeyPatch) -> None:
-    from spice_select.gradients.lora import _FreshCapture
+    from spice_select.gradients.parameters.lora import _FreshCapture
 
     keep = _FreshCapture.keep
     monkeypatch.setattr(_FreshCapture, "keep", lambda self, inputs: keep(self, inputs).roll(1, dims=-2))
@@ -230,7 +230,7 @@ def test_an_unknown_flag_suggests_the_nearest(spice, corpus: Corpus) -> None:
 
 
 def test_a_fault_of_ours_exits_with_1(spice, corpus: Corpus, small, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spice_select.offline.certificate", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr("spice_select.schedules.static.certificate", lambda *a, **k: 1 / 0)
     code, _, err = spice("select", corpus(), *small, "--out", corpus().parent / "r")
     assert code == 1
     assert "ZeroDivisionError" in err
@@ -248,7 +248,7 @@ def test_a_locale_that_cannot_write_every_character_gets_the_summary_all_the_sam
     spice, corpus: Corpus, small, tmp_path: Path
 ) -> None:
     spice("select", corpus(), "--budget", "5", "--out", tmp_path / "r", *small)
-    command = [sys.executable, "-c", "from spice_select.cli import main; main()", "show", str(tmp_path / "r")]
+    command = [sys.executable, "-c", "from spice_select.cli.main import main; main()", "show", str(tmp_path / "r")]
     done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False)
     assert done.returncode == 0
     assert b"5 rows (12.5% of the usable 40)" in done.stdout
@@ -256,7 +256,7 @@ def test_a_locale_that_cannot_write_every_character_gets_the_summary_all_the_sam
 
 def test_a_reader_that_has_seen_enough_is_no_fault(spice, corpus: Corpus, small, tmp_path: Path) -> None:
     spice("select", corpus(), "--budget", "5", "--out", tmp_path / "r", *small)
-    command = [sys.executable, "-c", "from spice_select.cli import main; main()", "show", str(tmp_path / "r")]
+    command = [sys.executable, "-c", "from spice_select.cli.main import main; main()", "show", str(tmp_path / "r")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as show:
         show.stdout.close()
         assert show.stderr.read() == b""
@@ -430,7 +430,7 @@ def test_a_run_whose_files_were_lost_or_altered_says_so(
 
 def test_summary_and_checks_count_conflicting_picks_alike(spice, corpus: Corpus, small, tmp_path: Path) -> None:
     from spice_select.diagnosis import conflict_statistics
-    from spice_select.finished import load
+    from spice_select.run.finished import load
     from spice_select.selection import LogDet
 
     flags = ("--budget", "12", "--schedule", "pools", "--pool-size", "10", "--conflict-weight", "0", "--seed", "3")

@@ -54,7 +54,7 @@ def test_a_clean_up_that_takes_too_long_can_be_left() -> None:
 
 
 def test_a_handler_of_the_callers_is_left_alone() -> None:
-    from spice_select.cli import main
+    from spice_select.cli.main import main
 
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(SystemExit):

@@ -5,9 +5,9 @@ import random
 import pytest
 from rich.console import Console
 
-from spice_select.cli import display
 from spice_select.cli.display import TerminalProgress
-from spice_select.pace import Pace
+from spice_select.cli.main import display
+from spice_select.cli.pace import Pace
 
 TOTAL = 500_000.0
 

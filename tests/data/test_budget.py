@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spice_select.data.budget import Budget
 from spice_select.errors import InputError
+from spice_select.methods.budget import Budget
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.data.encode import Encoder, encode_rows, mask_of
+from spice_select.data.encoding import Encoder, encode_rows, mask_of
+from spice_select.data.encoding.spans import Located
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Drop, Example, Row
-from spice_select.data.spans import Located
 from spice_select.errors import InputError
 from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
 from tests.data.oracle import conversation, expected_answers, expected_of_tool_template, supervised_text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spice_select.data.encode import Encoder, encode_rows
+from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.sources import read_rows
 from spice_select.testing.tokenizers import tiny_tokenizer

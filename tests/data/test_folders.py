@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from spice_select.data.readers import kinds, walk
-from spice_select.data.sources import Corpus, read_source
+from spice_select.data.sources import Corpus, kinds, read_source, walk
 from spice_select.errors import InputError
 
 

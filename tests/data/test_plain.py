@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from spice_select.data.plain import columns_of, json_text, plain, restored
 from spice_select.data.records import Row
-from spice_select.rows_as_dataset import same
+from spice_select.run.dataset import same
 
 UTC = datetime.UTC
 ODD = {

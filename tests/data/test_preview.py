@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.data.encode import Encoder
+from spice_select.data.encoding import Encoder
 from spice_select.data.preview import segments
 from spice_select.data.records import Example
 from spice_select.testing.tokenizers import tiny_tokenizer

@@ -5,11 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.diagnosis import brackets, certificate, curvature, versus_random
+from spice_select.diagnosis import certificate, curvature, versus_random
 from spice_select.diagnosis import matrix as matrices
-from spice_select.diagnosis.brackets import Bracketed
-from spice_select.diagnosis.budgets import CostBudget, RowBudget
-from spice_select.diagnosis.factor import factor_of, factor_of_all, factor_of_set, inverse_of_lower, quadratic_forms
+from spice_select.diagnosis.certificates import brackets
+from spice_select.diagnosis.certificates.brackets import Bracketed
+from spice_select.diagnosis.certificates.constraint import CostBudget, RowBudget
+from spice_select.diagnosis.certificates.factor import (
+    factor_of,
+    factor_of_all,
+    factor_of_set,
+    inverse_of_lower,
+    quadratic_forms,
+)
 from spice_select.diagnosis.matrix import gram, read
 from spice_select.selection import LogDet, greedy
 
@@ -124,7 +131,7 @@ def test_judgements_from_shared_features_are_those_from_the_array_and_sum_all_ro
         sums.append(chosen is None)
         return gram(matrix, chosen)
 
-    monkeypatch.setattr("spice_select.diagnosis.factor.gram", counted)
+    monkeypatch.setattr("spice_select.diagnosis.certificates.factor.gram", counted)
     shared = read(rows)
     bent, proof, versus = (
         curvature(shared, objective),

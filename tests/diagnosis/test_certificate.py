@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.diagnosis import matrix
-from spice_select.diagnosis.certificate import certificate
+from spice_select.diagnosis.certificates import certificate
 from spice_select.errors import InputError
 from spice_select.selection import DiagonalLogDet, LogDet, greedy
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from spice_select.diagnosis import decompose
 from spice_select.diagnosis import epsilon as module
-from spice_select.diagnosis.ranks import ranks, spearman
 from spice_select.errors import InputError
+from spice_select.numerics.ranks import ranks, spearman
 from spice_select.selection import LogDet
 
 from .examples import conflict, information, naive, pooled

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.diagnosis import relaxation
-from spice_select.diagnosis.budgets import CostBudget, RowBudget, largest
-from spice_select.diagnosis.relaxation import improve, spread
+from spice_select.diagnosis.certificates import relaxation
+from spice_select.diagnosis.certificates.constraint import CostBudget, RowBudget, largest
+from spice_select.diagnosis.certificates.relaxation import improve, spread
 
 positive = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=30)
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from spice_select.diagnosis import checks, run_checks, signs
+from spice_select.diagnosis import run_checks, signs
+from spice_select.diagnosis import theory as checks
 from spice_select.diagnosis.matrix import read
 from spice_select.diagnosis.threads import NARROW, fitting_threads
 from spice_select.selection import LogDet, TargetVariance, greedy

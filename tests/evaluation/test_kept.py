@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.evaluation.kept import Kept
+from spice_select.evaluation.results import Kept
 
 
 def test_a_result_is_found_under_its_own_identity_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from spice_select.evaluation.subjects import find_subject
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
 from spice_select.models.identify import identify_model
 from spice_select.models.recorded import changed_since, record_of, write_record
-from spice_select.run import open_run
+from spice_select.run.folder import open_run
 from tests.evaluation.models import write_adapter
 
 Corpus = Callable[..., Path]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spice_select.evaluation.statistics import row_difference, row_mean, token_difference, token_mean
+from spice_select.numerics.estimates import row_difference, row_mean, token_difference, token_mean
 
 
 def draw(seed: int, n: int = 120) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 import spice_select as spice
-from spice_select.engines import DeviceExecutor
-from spice_select.gradients import stage
+from spice_select.executors import DeviceExecutor
+from spice_select.features import stage
 from spice_select.store import PartStore
 
 from .conftest import Command, start
@@ -70,7 +70,7 @@ def test_a_process_for_each_device_shares_a_run(asked, whole, tmp_path, monkeypa
         return DeviceExecutor(folder=folder, meeting=meeting, devices=("cpu", "cpu"), worker=command)
 
     monkeypatch.setattr(PartStore, "write", noted)
-    monkeypatch.setattr("spice_select.offline.executor_for", two_devices)
+    monkeypatch.setattr("spice_select.schedules.static.executor_for", two_devices)
     spice.select(asked[1], out=tmp_path / "r", **as_options(asked))
     said = (tmp_path / "r" / "worker-1.log").read_text()
     assert differences(tmp_path / "r", whole) == [], said
@@ -86,7 +86,7 @@ def test_a_worker_that_cannot_begin_is_noticed(asked, whole, tmp_path, monkeypat
         command = (sys.executable, "-c", "raise SystemExit('no such device')")
         return DeviceExecutor(folder=folder, meeting=meeting, devices=("cpu", "cpu"), worker=command, tell=told.append)
 
-    monkeypatch.setattr("spice_select.offline.executor_for", no_worker)
+    monkeypatch.setattr("spice_select.schedules.static.executor_for", no_worker)
     spice.select(asked[1], out=tmp_path / "r", **as_options(asked))
     assert differences(tmp_path / "r", whole) == []
     assert "Process 1 is gone" in told[0]

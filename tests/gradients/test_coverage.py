@@ -7,7 +7,7 @@ from torch import nn
 
 from spice_select.errors import InputError
 from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients
-from spice_select.gradients.lora import initial_a
+from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.layers import linear_layers
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, SparseJL

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients, TokenMean, TokenSum
-from spice_select.gradients.weights import factor_squares
+from spice_select.gradients.parameters.weights import factor_squares
 from spice_select.models.lora import LoraSpec, attach_lora
 from spice_select.sketch import Identity, Kronecker, SparseJL
 from spice_select.testing.models import ARCHITECTURES, tiny_model
@@ -85,7 +85,7 @@ def test_the_norm_of_a_product_follows_from_its_factors_either_way(tokens):
 
 def test_a_fresh_adapters_gradient_is_the_full_gradient_seen_through_a():
     """dB = (α/r)·dW·Aᵀ: the fact that lets a static selection leave the A half out."""
-    from spice_select.gradients.lora import initial_a
+    from spice_select.gradients.parameters.lora import initial_a
     from spice_select.models.layers import linear_layers
 
     model, batch = tiny_model("llama"), mixed_batch()
@@ -111,7 +111,7 @@ def test_the_a_half_of_a_fresh_adapter_is_exactly_zero():
 
 
 def attached(model):
-    from spice_select.gradients.lora import initial_a
+    from spice_select.gradients.parameters.lora import initial_a
 
     return attach_lora(model, SMALL, {layer.name: initial_a(layer, 4, 0) for layer in SMALL.layers(model)})
 

@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from spice_select.errors import InputError
+from spice_select.features.optimizer_state import read_optimizer
+from spice_select.features.warm import is_warm, load_warm, save_warm
+from spice_select.features.warmup import Warmup, train_warmup
 from spice_select.gradients import HookEngine, LoopEngine, LoraGradients
-from spice_select.gradients.optimizer_state import read_optimizer
 from spice_select.gradients.preconditioner import AdamDiagonal, AdamState, AdamUpdate, Moments
-from spice_select.gradients.warm import is_warm, load_warm, save_warm
-from spice_select.gradients.warmup import Warmup, train_warmup
 from spice_select.models.lora import LoraSpec, adapter_weights
-from spice_select.sketch import Block, Identity, SparseJL
+from spice_select.sketch import Identity, ParameterBlock, SparseJL
 from spice_select.testing.models import tiny_model
 
 from .examples import example, mixed_batch
@@ -33,7 +33,7 @@ def test_gamma_is_the_step_that_torchs_adam_would_make():
     for _ in range(5):
         parameter.grad = torch.randn(3, 4, generator=generator, dtype=torch.float64)
         optimiser.step()
-    known, block = optimiser.state[parameter], Block("x", (3, 4))
+    known, block = optimiser.state[parameter], ParameterBlock("x", (3, 4))
     state = AdamState(
         moments={"x": Moments(known["exp_avg"].clone(), known["exp_avg_sq"].clone())},
         steps=5,
@@ -53,13 +53,13 @@ def test_the_diagonal_divides_by_the_root_of_the_unbiased_second_moment():
     """After one step from zero, v̂ is that step's squared gradient."""
     first = torch.tensor([[3.0, -4.0]])
     state = AdamState(moments={"x": Moments(0.1 * first, 0.001 * first**2)}, steps=1)
-    found = AdamDiagonal(state).apply(Block("x", (1, 2)), torch.tensor([[[6.0, 6.0]]]))
+    found = AdamDiagonal(state).apply(ParameterBlock("x", (1, 2)), torch.tensor([[[6.0, 6.0]]]))
     torch.testing.assert_close(found, torch.tensor([[[2.0, 1.5]]]))
 
 
 def test_the_diagonal_is_linear_and_gamma_is_not():
     state = warm().state
-    block = Block(next(iter(state.moments)), tuple(next(iter(state.moments.values())).first.shape))
+    block = ParameterBlock(next(iter(state.moments)), tuple(next(iter(state.moments.values())).first.shape))
     x, y = torch.randn(2, 1, *block.shape, generator=torch.Generator().manual_seed(0))
     for rule, linear in ((AdamDiagonal(state), True), (AdamUpdate(state), False)):
         both = rule.apply(block, x + y)
@@ -111,7 +111,7 @@ def test_a_warm_up_is_the_adamw_that_anyone_would_write():
     """Plain loop: each row's loss by all logits, the mean over eight rows, torch's AdamW."""
     from torch.nn import functional
 
-    from spice_select.gradients.lora import initial_a
+    from spice_select.gradients.parameters.lora import initial_a
     from spice_select.models.lora import adapter_weights, attach_lora
 
     trained = warm(batch_tokens=25)
@@ -338,7 +338,7 @@ def test_an_adapter_that_is_not_there_is_explained(tmp_path, name):
 def test_moments_that_are_missing_or_sick_are_refused():
     state = warm().state
     with pytest.raises(InputError, match="another adapter"):
-        AdamUpdate(state).apply(Block("elsewhere", (2, 2)), torch.zeros(1, 2, 2))
+        AdamUpdate(state).apply(ParameterBlock("elsewhere", (2, 2)), torch.zeros(1, 2, 2))
     with pytest.raises(InputError, match="not finite"):
         AdamState(moments={"x": Moments(torch.full((1, 1), torch.nan), torch.ones(1, 1))}, steps=1)
     with pytest.raises(InputError, match="no steps"):

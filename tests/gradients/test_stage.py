@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.data.records import Example
+from spice_select.features.stage import PART_TOKENS, compute_features, plan_parts
 from spice_select.gradients.base import BatchGradients
-from spice_select.gradients.stage import PART_TOKENS, compute_features, plan_parts
 from spice_select.store import PartStore
 
 

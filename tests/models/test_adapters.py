@@ -16,8 +16,8 @@ from torch.nn import functional
 from spice_select.errors import InputError
 from spice_select.evaluation.loss import response_losses
 from spice_select.gradients import HookEngine
-from spice_select.gradients.lora import LoraGradients
-from spice_select.gradients.weights import FullWeights, LastLayer
+from spice_select.gradients.parameters.lora import LoraGradients
+from spice_select.gradients.parameters.weights import FullWeights, LastLayer
 from spice_select.models.adapters import put_on
 from spice_select.sketch import Identity
 from spice_select.testing.models import tiny_model

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.training.runs import finished_run, turns
 
-from spice_select.finished import Run
-from spice_select.rows_as_dataset import dataset_of, same
+from spice_select.run.dataset import dataset_of, same
+from spice_select.run.finished import Run
 
 PAIR = {"question": "q", "answer": "a"}
 ROWS: dict[str, list[dict[str, Any]]] = {

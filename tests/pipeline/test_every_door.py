@@ -14,10 +14,10 @@ from tests.conftest import make_sums
 from tests.evaluation.models import write_adapter
 
 import spice_select
+from spice_select.checks.model import check_model
 from spice_select.config import SelectSettings
 from spice_select.errors import InputError
 from spice_select.evaluation.stage import evaluate
-from spice_select.model_checks import check_model
 from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training import train
 

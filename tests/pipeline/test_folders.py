@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from spice_select.finished import load
-from spice_select.reread import reread_corpus
+from spice_select.run.corpus import reread_corpus
+from spice_select.run.finished import load
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 import spice_select as spice
 from spice_select.errors import InputError
-from spice_select.gradients import stage
-from spice_select.interleaved.moving import Checkpoints
+from spice_select.features import stage
+from spice_select.schedules.interleaved.moving import Checkpoints
 
 Corpus = Callable[..., Path]
 
@@ -24,7 +24,7 @@ def options(tiny_proxy: Path) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Counts the parts that are computed."""
-    from spice_select.interleaved import gradients
+    from spice_select.schedules.interleaved import gradients
 
     real, parts = stage.compute_part, []
     monkeypatch.setattr(stage, "PART_TOKENS", 300)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import spice_select as spice
-from spice_select.gradients import stage
+from spice_select.features import stage
 
 Corpus = Callable[..., Path]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.run import load_run, open_run
+from spice_select.run.folder import load_run, open_run
 
 IDENTITY = {"budget": "10%", "corpus_sha256": "aa", "lora_targets": ["q"]}
 
@@ -110,7 +110,7 @@ def test_a_damaged_identity_is_explained(tmp_path: Path) -> None:
 
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     script = (
-        "import sys, json; from pathlib import Path; from spice_select.run import open_run\n"
+        "import sys, json; from pathlib import Path; from spice_select.run.folder import open_run\n"
         "from spice_select.errors import InputError\n"
         "try:\n with open_run(Path(sys.argv[1]), json.loads(sys.argv[2])): pass\n"
         "except InputError as error: print(error); sys.exit(2)\n"

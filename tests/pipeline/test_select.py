@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 
 import spice_select as spice
-from spice_select import outputs
 from spice_select.config import read_config
 from spice_select.diagnosis import curvature, decompose
 from spice_select.errors import InputError
-from spice_select.finished import check_run
-from spice_select.gradients import stage
+from spice_select.features import stage
 from spice_select.pipeline import run_select
+from spice_select.run import files as outputs
+from spice_select.run.finished import check_run
+from spice_select.run.summary import Summary
 from spice_select.store import PartStore
-from spice_select.summary import Summary
 
 Corpus = Callable[..., Path]
 OUTPUTS = ("selected.jsonl", "dropped.jsonl", "selection.parquet")
@@ -266,7 +266,7 @@ def test_a_finished_run_is_returned_without_loading_a_model(
 ) -> None:
     path = corpus()
     first = spice.select(path, out=tmp_path / "r", **options)
-    monkeypatch.setattr("spice_select.proxy.load_model", lambda *a, **k: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("spice_select.features.proxy.load_model", lambda *a, **k: pytest.fail("the model was loaded"))
     assert contents(spice.select(path, out=tmp_path / "r", **options).path) == contents(first.path)
 
 

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.selection.blocked import largest
-from spice_select.selection.bounds import Bounds, tiles
-from spice_select.selection.compiled import CompiledBounds
 from spice_select.selection.constraints import build_constraints
-from spice_select.selection.device import DeviceBounds
 from spice_select.selection.features import Features
-from spice_select.selection.kernels import has_kernel
 from spice_select.selection.objectives.logdet import LogDet
-from spice_select.selection.problem import Ledger, Problem, conflicts_along, lowest_twin
-from spice_select.selection.root import InverseRoot
+from spice_select.selection.paths.blocked.bounds import Bounds, tiles
+from spice_select.selection.paths.blocked.bounds_compiled import CompiledBounds
+from spice_select.selection.paths.blocked.bounds_device import DeviceBounds
+from spice_select.selection.paths.blocked.kernels import has_kernel
+from spice_select.selection.paths.blocked.root import InverseRoot
+from spice_select.selection.paths.blocked.rounds import largest
+from spice_select.selection.paths.ledger import Ledger, Problem, conflicts_along, lowest_twin
 from spice_select.testing.selection import sample_features
 
 needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not built, or not for this processor")

@@ -10,14 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from spice_select.selection import Conflict, blocked, compiled, greedy, inner, kernels, threads
-from spice_select.selection.bounds import Bounds
-from spice_select.selection.compiled import PANEL, CompiledBounds, Panels, fits_kernel
-from spice_select.selection.device import DeviceBounds
+from spice_select.selection import Conflict, greedy
 from spice_select.selection.features import Features
-from spice_select.selection.kernels import has_kernel
-from spice_select.selection.root import InverseRoot
-from spice_select.selection.threads import share, single_threaded_blas
+from spice_select.selection.paths.blocked import bounds_compiled as compiled
+from spice_select.selection.paths.blocked import inner, kernels, threads
+from spice_select.selection.paths.blocked import rounds as blocked
+from spice_select.selection.paths.blocked.bounds import Bounds
+from spice_select.selection.paths.blocked.bounds_compiled import PANEL, CompiledBounds, Panels, fits_kernel
+from spice_select.selection.paths.blocked.bounds_device import DeviceBounds
+from spice_select.selection.paths.blocked.kernels import has_kernel
+from spice_select.selection.paths.blocked.root import InverseRoot
+from spice_select.selection.paths.blocked.threads import share, single_threaded_blas
 from spice_select.testing.selection import require_same, sample_features
 
 needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not built, or not for this processor")

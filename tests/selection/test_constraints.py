@@ -269,7 +269,7 @@ def test_pools_refuse_constraints_and_empty_pools():
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("pause", [0.0, 1e9])
 def test_progress_adds_up_to_the_picks(monkeypatch, objective, pause):
-    monkeypatch.setattr("spice_select.selection.meter.EVERY", pause)
+    monkeypatch.setattr("spice_select.progress.meter.EVERY", pause)
     told: list[int] = []
     greedy(G, 20, objective=objective, forced=[3, 5], initial=[7], progress=told.append)
     assert sum(told) == 20

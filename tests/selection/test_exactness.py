@@ -15,11 +15,11 @@ from spice_select.selection import (
     LogDet,
     SquaredInnerProduct,
     TargetVariance,
-    block,
     greedy,
     naive,
 )
-from spice_select.selection.kernels import has_kernel
+from spice_select.selection.paths.blocked import block
+from spice_select.selection.paths.blocked.kernels import has_kernel
 from spice_select.testing.selection import check_selector, degenerate, require_same, sample_features
 
 KINDS = ("iso", "aniso", "heavy")
@@ -32,7 +32,7 @@ def products(request):
         pytest.skip("the kernel is not built, or not for this processor")
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "numpy":
-            patch.setattr("spice_select.selection.kernels.compiled", None)
+            patch.setattr("spice_select.selection.paths.blocked.kernels.compiled", None)
         yield request.param
 
 
@@ -203,9 +203,9 @@ def test_scores_within_the_tolerance_tie():
 
 @pytest.mark.parametrize(("patience", "path"), [(16, "blocked"), (0, "blocked+eager")])
 def test_more_ties_than_a_block_can_hold_are_still_exact(monkeypatch, patience, path):
-    monkeypatch.setattr("spice_select.selection.blocked.FIRST_BLOCK", 4)
-    monkeypatch.setattr("spice_select.selection.blocked.LARGEST_BLOCK", 8)
-    monkeypatch.setattr("spice_select.selection.blocked.MOST_TIES", patience)
+    monkeypatch.setattr("spice_select.selection.paths.blocked.rounds.FIRST_BLOCK", 4)
+    monkeypatch.setattr("spice_select.selection.paths.blocked.rounds.LARGEST_BLOCK", 8)
+    monkeypatch.setattr("spice_select.selection.paths.blocked.rounds.MOST_TIES", patience)
     found = compare(np.eye(40), 40, penalty=Conflict(0.1), stop=GainRatio(0.01))
     assert found.indices.tolist() == list(range(40))
     assert found.stats.path == path
@@ -220,7 +220,7 @@ def unit_rows(kind, n, d):
 @pytest.mark.parametrize("weight", [0.0, 0.1, 2.0])
 @pytest.mark.parametrize("kind", ["iso", "aniso"])
 def test_rows_of_one_length_tie_once_and_then_go_on_in_blocks(monkeypatch, kind, weight, dtype):
-    monkeypatch.setattr("spice_select.selection.blocked.LARGEST_BLOCK", 32)
+    monkeypatch.setattr("spice_select.selection.paths.blocked.rounds.LARGEST_BLOCK", 32)
     G = unit_rows(kind, 600, 24).astype(dtype)
     found = compare(G, 90, penalty=Conflict(weight), initial=[7] if weight == 2.0 else [])
     assert found.stats.path == "blocked"
@@ -233,7 +233,9 @@ def test_rows_that_all_tie_are_evaluated_once_not_twice():
 
 def test_a_penalty_does_not_end_every_block_after_one_pick(monkeypatch):
     opened = []
-    monkeypatch.setattr("spice_select.selection.blocked.Block", lambda *given: opened.append(1) or block.Block(*given))
+    monkeypatch.setattr(
+        "spice_select.selection.paths.blocked.rounds.Block", lambda *given: opened.append(1) or block.Block(*given)
+    )
     greedy(unit_rows("iso", 3000, 128), 300, penalty=Conflict(0.1))
     assert len(opened) < 100
 

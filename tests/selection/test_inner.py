@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.selection import kernels
-from spice_select.selection.inner import OVERFLOW, CompiledInner, Conflicts, Inner
-from spice_select.selection.pool import EMPTY, Pool
-from spice_select.selection.problem import TIE
+from spice_select.selection.paths.blocked import kernels
+from spice_select.selection.paths.blocked.inner import OVERFLOW, CompiledInner, Conflicts, Inner
+from spice_select.selection.paths.blocked.whitened import EMPTY, WhitenedRows
+from spice_select.selection.paths.ledger import TIE
 
 needs_kernel = pytest.mark.skipif(kernels.compiled is None, reason="the package was built without")
 LOOPS = [Inner, pytest.param(CompiledInner, marks=needs_kernel)]
@@ -16,7 +16,7 @@ LOOPS = [Inner, pytest.param(CompiledInner, marks=needs_kernel)]
 
 def pool_of(G, size, numbers=None):
     """A pool that holds the rows of G, with places to spare."""
-    pool = Pool(size, (int(max(numbers) + 1) if numbers is not None else len(G), G.shape[1]), raw=True)
+    pool = WhitenedRows(size, (int(max(numbers) + 1) if numbers is not None else len(G), G.shape[1]), raw=True)
     numbers = np.arange(len(G)) if numbers is None else np.asarray(numbers)
     at = {int(number): row for row, number in enumerate(numbers)}
     pool.bring(numbers, lambda rows: G[[at[int(row)] for row in rows]], lambda X: X.copy())

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from spice_select.diagnosis import factor
+from spice_select.diagnosis.certificates import factor
 from spice_select.selection import Conflict, FacilityLocation, LogDet, greedy, naive
-from spice_select.selection.bounds import Bounds
-from spice_select.selection.compiled import CompiledBounds
 from spice_select.selection.features import Features
-from spice_select.selection.kernels import has_kernel
-from spice_select.selection.pool import EMPTY, Pool
-from spice_select.selection.root import InverseRoot
+from spice_select.selection.paths.blocked.bounds import Bounds
+from spice_select.selection.paths.blocked.bounds_compiled import CompiledBounds
+from spice_select.selection.paths.blocked.kernels import has_kernel
+from spice_select.selection.paths.blocked.root import InverseRoot
+from spice_select.selection.paths.blocked.whitened import EMPTY, WhitenedRows
 from spice_select.testing.selection import require_same, sample_features
 
 needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not built, or not for this processor")
@@ -19,7 +19,7 @@ needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not bu
 @pytest.mark.parametrize("raw", [False, True])
 def test_a_pool_that_moved_on_equals_one_whitened_afresh(raw):
     G = sample_features("heavy", 60, 24)
-    root, pool, rng = InverseRoot(24, 1.0), Pool(16, G.shape, raw=raw), np.random.default_rng(0)
+    root, pool, rng = InverseRoot(24, 1.0), WhitenedRows(16, G.shape, raw=raw), np.random.default_rng(0)
     for step in range(12):
         rows = rng.choice(60, size=10, replace=False)
         here = set(pool.rows.tolist())
@@ -43,7 +43,7 @@ def test_a_pool_that_moved_on_equals_one_whitened_afresh(raw):
 
 def test_the_row_with_the_least_left_gives_way():
     G, root = np.diag([5.0, 1.0, 3.0, 4.0, 2.0]), InverseRoot(5, 1.0)
-    pool = Pool(3, G.shape, raw=False)
+    pool = WhitenedRows(3, G.shape, raw=False)
     pool.bring(np.array([0, 1, 2]), lambda at: G[at], root.whiten)
     pool.bring(np.array([3]), lambda at: G[at], root.whiten)
     assert sorted(pool.rows.tolist()) == [0, 2, 3]
@@ -55,7 +55,7 @@ def test_the_row_with_the_least_left_gives_way():
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_many_small_blocks_keep_the_order(monkeypatch, weight, scale):
     for name in ("FIRST_BLOCK", "SMALLEST_BLOCK", "USUAL_BLOCK"):
-        monkeypatch.setattr(f"spice_select.selection.blocked.{name}", 6)
+        monkeypatch.setattr(f"spice_select.selection.paths.blocked.rounds.{name}", 6)
     G = sample_features("heavy", 150, 12, seed=4) * scale
     options = {"objective": LogDet(1.0), "penalty": Conflict(weight)}
     require_same(greedy(G, 60, **options), naive(G, 60, **options), "small blocks")

@@ -13,8 +13,8 @@ from spice_select.selection import (
     FacilityLocation,
     GainRatio,
     LogDet,
+    NextPick,
     Penalty,
-    Progress,
     SquaredInnerProduct,
     TargetVariance,
     greedy,
@@ -139,9 +139,9 @@ def test_squared_inner_products_do_not_see_the_sign():
 
 def test_gain_ratio_stops_on_the_gain_not_on_the_score():
     rule = GainRatio(0.5)
-    assert rule.check(Progress(picked=3, gain=0.6, score=-9.0, first_gain=1.0)) is None
-    assert rule.check(Progress(picked=3, gain=0.5, score=9.0, first_gain=1.0)).reason == "gain_ratio"
-    assert rule.check(Progress(picked=0, gain=0.0, score=0.0, first_gain=0.0)) is None
+    assert rule.check(NextPick(picked=3, gain=0.6, score=-9.0, first_gain=1.0)) is None
+    assert rule.check(NextPick(picked=3, gain=0.5, score=9.0, first_gain=1.0)).reason == "gain_ratio"
+    assert rule.check(NextPick(picked=0, gain=0.0, score=0.0, first_gain=0.0)) is None
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.selection import kernels, products
-from spice_select.selection.products import product, subtract_product
+from spice_select.selection.paths.blocked import kernels, products
+from spice_select.selection.paths.blocked.products import product, subtract_product
 
 sizes = st.integers(min_value=0, max_value=40) | st.sampled_from([95, 96, 97, 255, 256, 257, 300])
 layouts = st.sampled_from(["rows", "columns", "every other", "backwards", "part"])

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from spice_select.errors import InputError
-from spice_select.sketch import Block, Identity, Kronecker, Rademacher, SparseJL
+from spice_select.sketch import Identity, Kronecker, ParameterBlock, Rademacher, SparseJL
 
-BLOCKS = (Block("first", (6, 5)), Block("second", (3, 14)), Block("bias", (7, 1)))
+BLOCKS = (ParameterBlock("first", (6, 5)), ParameterBlock("second", (3, 14)), ParameterBlock("bias", (7, 1)))
 RANDOM = {
     "sparse-jl": lambda seed: SparseJL(16, seed=seed),
     "sparse-jl-c3": lambda seed: SparseJL(16, nonzeros=3, seed=seed),
@@ -19,7 +19,7 @@ RANDOM = {
 ALL = {**RANDOM, "identity": lambda seed: Identity()}
 
 
-def gradients(samples: int, seed: int = 0, tokens: int = 4) -> dict[Block, tuple[torch.Tensor, torch.Tensor]]:
+def gradients(samples: int, seed: int = 0, tokens: int = 4) -> dict[ParameterBlock, tuple[torch.Tensor, torch.Tensor]]:
     generator = torch.Generator().manual_seed(seed)
     return {
         block: tuple(torch.randn(samples, tokens, side, generator=generator) for side in block.shape)
@@ -106,14 +106,18 @@ def test_another_seed_block_name_or_shape_gives_another_map(make):
         projection.add(features, block, values.view(1, *block.shape))
         return features
 
-    first = sketched(0, Block("a", (6, 5)))
-    assert torch.equal(first, sketched(0, Block("a", (6, 5))))
-    for seed, block in [(1, Block("a", (6, 5))), (0, Block("b", (6, 5))), (0, Block("a", (5, 6)))]:
+    first = sketched(0, ParameterBlock("a", (6, 5)))
+    assert torch.equal(first, sketched(0, ParameterBlock("a", (6, 5))))
+    for seed, block in [
+        (1, ParameterBlock("a", (6, 5))),
+        (0, ParameterBlock("b", (6, 5))),
+        (0, ParameterBlock("a", (5, 6))),
+    ]:
         assert not torch.allclose(first, sketched(seed, block))
 
 
 def test_a_sparse_sketch_deals_coordinates_out_evenly_and_loses_none():
-    block = Block("layer", (10, 10))
+    block = ParameterBlock("layer", (10, 10))
     projection = SparseJL(16, nonzeros=2).bind([block])
     ones = torch.zeros(100, 16)
     projection.add(ones, block, torch.eye(100).view(100, 10, 10))
@@ -126,7 +130,7 @@ def test_a_sparse_sketch_deals_coordinates_out_evenly_and_loses_none():
 
 
 def test_a_block_shorter_than_the_sketch_keeps_its_norm_exactly():
-    block = Block("layer", (4, 4))
+    block = ParameterBlock("layer", (4, 4))
     values = torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(0))
     features = torch.zeros(2, 64)
     SparseJL(64).bind([block]).add(features, block, values)

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from spice_select import outputs
 from spice_select.config import SelectSettings, write_config
-from spice_select.data.encode import Encoder
+from spice_select.data.encoding import Encoder
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Conversation, Example, Row
-from spice_select.finished import Run
-from spice_select.run import open_run
+from spice_select.run import files as outputs
+from spice_select.run.finished import Run
+from spice_select.run.folder import open_run
 
 
 def finished_run(folder: Path, rows: list[dict[str, Any]], row_format: str, **settings: Any) -> Run:

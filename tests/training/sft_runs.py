@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 import spice_select
-from spice_select.finished import Run
 from spice_select.progress import Advance
+from spice_select.run.finished import Run
 from tests.conftest import make_sums
 
 QUICK: dict[str, Any] = {"batch_size": 2, "accumulation": 2, "learning_rate": 1e-3, "epochs": 2, "device": "cpu"}

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from spice_select.export import export_run
 from spice_select.testing.tokenizers import tiny_tokenizer
-from spice_select.training.export import export_run
 from tests.training.runs import CALL, OTHER_CALL, encoded, finished_run, turns
 
 Read = Callable[[Path], dict[str, Any]]

@@ -15,10 +15,10 @@ import yaml
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.records import Conversation, Row
+from spice_select.export import Axolotl, LlamaFactory, Pick, Target, Trl
+from spice_select.export.base import Origin
+from spice_select.export.trainee import Trainee
 from spice_select.testing.tokenizers import tiny_tokenizer
-from spice_select.training.export import Axolotl, LlamaFactory, Pick, Target, Trl
-from spice_select.training.export.base import Origin
-from spice_select.training.export.trainee import Trainee
 from tests.data.templates import GEMMA, KINDS, QWEN3, Kind
 from tests.training.runs import encoded, lines, turns
 

@@ -13,17 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spice_select
-from spice_select.data.encode import Encoder
+from spice_select.data.encoding import Encoder
 from spice_select.errors import InputError
-from spice_select.finished import Run
 from spice_select.gradients import HookEngine, LastLayer, TokenSum
 from spice_select.models.layers import linear_layers
 from spice_select.models.load import load_model
+from spice_select.run.finished import Run
 from spice_select.sketch import Identity
 from spice_select.testing.tokenizers import tiny_tokenizer
-from spice_select.training import TrainSettings, load_trained, sft
-from spice_select.training.sft_plan import plan_steps, steps_per_epoch
-from spice_select.training.sft_rows import encode_arm, read_arm
+from spice_select.training import TrainSettings, load_trained
+from spice_select.training import stage as sft
+from spice_select.training.rows import encode_arm, read_arm
+from spice_select.training.steps import plan_steps, steps_per_epoch
 from tests.rounding import Reach
 from tests.training.runs import encoded, finished_run, turns
 from tests.training.sft_runs import QUICK, Notes, small_run, weights
@@ -46,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_proxy: Path) -> Run:
 
 def trainer_of(run: Run, model: Path, folder: Path, *, dtype: str = "float32", **settings: Any) -> Any:
     """The trainer that `train` would start."""
-    from spice_select.training.sft_trainer import make_trainer, trainer_config
+    from spice_select.training.trainer import make_trainer, trainer_config
 
     asked = TrainSettings.from_flat({**QUICK, "lora_dropout": 0.0, **settings})
     loaded = load_model(str(model), device="cpu", dtype=dtype)
@@ -269,7 +270,7 @@ def test_a_missing_library_is_named_with_its_extra(run: Run, monkeypatch: pytest
 
 
 def test_exports_and_training_start_from_the_same_settings() -> None:
-    from spice_select.training.export.recipe import Recipe
+    from spice_select.export.recipe import Recipe
 
     ours = TrainSettings().model_dump()
     assert {name: ours[name] for name in asdict(Recipe())} == asdict(Recipe())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spice_select.training.sft_curve import draw_curve
+from spice_select.training.curve import draw_curve
 
 matplotlib = pytest.importorskip("matplotlib")
 

@@ -14,8 +14,8 @@ from spice_select.errors import InputError
 from spice_select.models.layers import linear_layers
 from spice_select.models.lora import lora_modules
 from spice_select.testing.tokenizers import tiny_tokenizer
-from spice_select.training.sft_lora import lora_config, placing_lora
-from spice_select.training.sft_settings import TrainSettings
+from spice_select.training.lora import lora_config, placing_lora
+from spice_select.training.settings import TrainSettings
 from tests.gradients.families import tiny_family
 from tests.training.sft_runs import QUICK, small_run
 
@@ -86,10 +86,10 @@ def test_the_moments_of_a_real_trainers_checkpoint_are_those_of_its_own_optimize
     tmp_path: Path, tiny_proxy: Path
 ) -> None:
     """The file names no parameters: that the model's order is the right one is seen against the living optimizer."""
-    from spice_select.gradients.warm import load_warm
+    from spice_select.features.warm import load_warm
     from spice_select.models.load import load_model
     from spice_select.models.lora import adapter_weights
-    from spice_select.training.sft_trainer import make_trainer, trainer_config
+    from spice_select.training.trainer import make_trainer, trainer_config
 
     settings = TrainSettings.from_flat({**QUICK, "checkpoint_steps": 3})
     loaded = load_model(str(tiny_proxy), device="cpu")

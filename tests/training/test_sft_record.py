@@ -10,10 +10,10 @@ import torch
 
 import spice_select
 from spice_select.errors import InputError
-from spice_select.finished import Run
+from spice_select.run.finished import Run
 from spice_select.training import TrainSettings
-from spice_select.training.sft_moved import Before
-from spice_select.training.sft_plan import plan_steps, warmup_steps
+from spice_select.training.moved import Before
+from spice_select.training.steps import plan_steps, warmup_steps
 from tests.training.runs import finished_run, turns
 from tests.training.sft_runs import QUICK, Notes, small_run, weights
 

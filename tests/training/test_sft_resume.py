@@ -10,8 +10,8 @@ import torch
 
 import spice_select
 from spice_select.errors import InputError
-from spice_select.finished import Run
-from spice_select.training.sft_checkpoint import newest_checkpoint
+from spice_select.run.finished import Run
+from spice_select.training.checkpoint import newest_checkpoint
 from tests.training.sft_runs import QUICK, InterruptedRunError, Notes, StopsAfter, small_run, weights
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from spice_select.export import Trl, export_run
 from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
-from spice_select.training.export import Trl, export_run
 from tests.training.runs import encoded, finished_run, turns
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl")

@@ -12,7 +12,7 @@ from torch import nn
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
-from spice_select.gradients.lora import initial_a
+from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import LoraSpec
 
 from .environments import PEERS, RUNNERS, Peer, interpreter

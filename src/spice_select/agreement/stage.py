@@ -8,24 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.agreement.alignment import alignment, cosine_correlation, cosines
 from spice_select.agreement.chance import chance_overlap
-from spice_select.agreement.features import MODEL_SETTINGS, for_model, own_features, reseeded_features, sample_features
 from spice_select.agreement.result import SourceShares, Transfer
-from spice_select.choice import criterion, normalised
+from spice_select.agreement.samples import MODEL_SETTINGS, for_model, own_features, reseeded_features, sample_features
 from spice_select.config import SelectSettings
-from spice_select.data.budget import Budget
-from spice_select.data.encode import Encoder, encode_rows
+from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Example, Row
-from spice_select.diagnosis.ranks import spearman
+from spice_select.diagnosis.alignment import alignment, cosine_correlation, cosines
 from spice_select.errors import InputError, nearest
-from spice_select.finished import Run, load
+from spice_select.features.proxy import Proxy, find_proxy
+from spice_select.methods.budget import Budget
+from spice_select.methods.choice import criterion, normalised
 from spice_select.models.family import family_of, kinship
 from spice_select.models.recorded import changed_since
+from spice_select.numerics.ranks import spearman
 from spice_select.progress import Progress, Silent
-from spice_select.proxy import Proxy, find_proxy
-from spice_select.reread import reread_corpus
+from spice_select.run.corpus import reread_corpus
+from spice_select.run.finished import Run, load
 from spice_select.selection import greedy
 from spice_select.store import FeatureBlock
 

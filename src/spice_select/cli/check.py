@@ -24,8 +24,8 @@ def check_features(
     """
     from rich.console import Console
 
-    from spice_select.cli.examination import print_examination
-    from spice_select.finished import examine_run
+    from spice_select.cli.tables.examination import print_examination
+    from spice_select.run.finished import examine_run
 
     print_examination(Console(), examine_run(run, seed=seed))
 
@@ -49,8 +49,8 @@ def check_model(
     """
     from rich.console import Console
 
-    from spice_select.cli.tables import print_model_report
-    from spice_select.model_checks import check_model as check
+    from spice_select.checks.model import check_model as check
+    from spice_select.cli.tables.summary import print_model_report
 
     chosen = proxy if model is None else proxy.model_copy(update={"model": model})
     report = check(SelectSettings(proxy=chosen, data=data, gradients=gradients), corpus=corpus)

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Spinner
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from spice_select.pace import Pace
+from spice_select.cli.pace import Pace
 from spice_select.progress import Advance
 
 

@@ -38,7 +38,7 @@ def evaluate(
     from rich.console import Console
 
     from spice_select.cli.display import TerminalProgress
-    from spice_select.cli.evaluate_tables import print_evaluation
+    from spice_select.cli.tables.evaluation import print_evaluation
     from spice_select.evaluation.stage import run_evaluate
 
     console = Console()

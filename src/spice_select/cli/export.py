@@ -33,9 +33,9 @@ def export(
     from rich.markup import escape
 
     from spice_select.errors import InputError
-    from spice_select.finished import load
+    from spice_select.export import Trl, export_run
     from spice_select.models.family import family_warning
-    from spice_select.training.export import Trl, export_run
+    from spice_select.run.finished import load
 
     if messages and to != "trl":
         raise InputError(f"--messages goes with --to trl alone; --to {to} has one layout. Leave it out.")

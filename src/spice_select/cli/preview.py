@@ -26,7 +26,7 @@ def preview(
     """
     from rich.console import Console
 
-    from spice_select.cli.tables import print_preview
-    from spice_select.preview import preview_rows
+    from spice_select.checks.preview import preview_rows
+    from spice_select.cli.tables.summary import print_preview
 
     print_preview(Console(), preview_rows(corpus, SelectSettings(proxy=proxy, data=data), rows=rows, start=start))

@@ -51,8 +51,8 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
             overwrite: Throw away what a different run left in the folder.
         """
         from spice_select.cli.display import TerminalProgress
-        from spice_select.cli.tables import print_summary
-        from spice_select.engines import Place
+        from spice_select.cli.tables.summary import print_summary
+        from spice_select.executors import ProcessPlace
         from spice_select.pipeline import run_select
 
         if corpus is None:
@@ -62,7 +62,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
             selection=selection, proxy=proxy, data=data, gradients=gradients, interleaved=interleaved
         )
         run = run_select(corpus, whole, out=out, overwrite=overwrite, progress=TerminalProgress(console))
-        if Place.of_environment().rank == 0:
+        if ProcessPlace.of_environment().rank == 0:
             print_summary(console, run)
 
     return select

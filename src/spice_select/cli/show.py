@@ -18,7 +18,7 @@ def show(
     """
     from rich.console import Console
 
-    from spice_select.cli.tables import print_summary
-    from spice_select.finished import load
+    from spice_select.cli.tables.summary import print_summary
+    from spice_select.run.finished import load
 
     print_summary(Console(), load(run), rows=rows)

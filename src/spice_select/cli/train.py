@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from spice_select.training.sft_settings import TrainSettings
+from spice_select.training.settings import TrainSettings
 
 
 def train(
@@ -33,7 +33,7 @@ def train(
     from rich.markup import escape
 
     from spice_select.cli.display import TerminalProgress
-    from spice_select.training.sft import run_train
+    from spice_select.training.stage import run_train
 
     console = Console()
     done = run_train(run, settings, out=out, overwrite=overwrite, progress=TerminalProgress(console))

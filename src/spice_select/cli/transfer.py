@@ -46,7 +46,7 @@ def transfer(
 
     from spice_select.agreement.stage import transfer as measure
     from spice_select.cli.display import TerminalProgress
-    from spice_select.cli.transfer_tables import print_transfer
+    from spice_select.cli.tables.transfer import print_transfer
     from spice_select.store import atomic, explained
 
     console = Console()

@@ -1,9 +1,7 @@
 """What can be said of a selection: how far from the best, what interaction cost, and whether the theory holds here."""
 
-from spice_select.diagnosis.certificate import Certificate as Certificate
-from spice_select.diagnosis.certificate import certificate as certificate
-from spice_select.diagnosis.checks import CheckResult as CheckResult
-from spice_select.diagnosis.checks import run_checks as run_checks
+from spice_select.diagnosis.certificates import Certificate as Certificate
+from spice_select.diagnosis.certificates import certificate as certificate
 from spice_select.diagnosis.conflict import ConflictStatistics as ConflictStatistics
 from spice_select.diagnosis.conflict import PairCosines as PairCosines
 from spice_select.diagnosis.conflict import conflict_statistics as conflict_statistics
@@ -23,7 +21,9 @@ from spice_select.diagnosis.profile import profile as profile
 from spice_select.diagnosis.sensitivity import Sensitivity as Sensitivity
 from spice_select.diagnosis.sensitivity import Variant as Variant
 from spice_select.diagnosis.sensitivity import sensitivity as sensitivity
-from spice_select.diagnosis.signs import Sign as Sign
-from spice_select.diagnosis.signs import signs as signs
+from spice_select.diagnosis.theory import CheckResult as CheckResult
+from spice_select.diagnosis.theory import run_checks as run_checks
 from spice_select.diagnosis.versus_random import RandomComparison as RandomComparison
 from spice_select.diagnosis.versus_random import versus_random as versus_random
+from spice_select.diagnosis.warning_signs import Sign as Sign
+from spice_select.diagnosis.warning_signs import signs as signs

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.brackets import Bracketed
-from spice_select.diagnosis.factor import UNIT, factor_of, factor_of_all, gamma
+from spice_select.diagnosis.certificates.brackets import Bracketed
+from spice_select.diagnosis.certificates.factor import UNIT, factor_of, factor_of_all, gamma
 from spice_select.diagnosis.matrix import Matrix, read
 from spice_select.diagnosis.ports import alpha_of
 from spice_select.selection.objectives.logdet import LogDet

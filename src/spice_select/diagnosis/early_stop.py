@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.ports import Run
+from spice_select.diagnosis.ports import RecordedPicks
 from spice_select.errors import InputError
 
 OMEGAS = (0.3, 0.5, 0.7, 0.9)
@@ -39,7 +39,7 @@ class EarlyStop:
         return self.reached > 0 and ((self.most - self.fewest) > SHAKY * self.picks or self.returns > 0)
 
 
-def early_stops(selection: Run, omegas: Sequence[float] = OMEGAS) -> tuple[EarlyStop, ...]:
+def early_stops(selection: RecordedPicks, omegas: Sequence[float] = OMEGAS) -> tuple[EarlyStop, ...]:
     """Where each ω would have ended the run, from the gains it recorded.
 
     The rule only ever ends a run, so the picks before the stop are those of the run itself; nothing is known beyond

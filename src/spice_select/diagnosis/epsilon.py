@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.factor import STEEP, inverse_of_lower
+from spice_select.diagnosis.certificates.factor import STEEP, inverse_of_lower
 from spice_select.diagnosis.matrix import compact, picked_rows, read
 from spice_select.diagnosis.ports import Picks, alpha_of
-from spice_select.diagnosis.ranks import spearman
 from spice_select.errors import InputError
+from spice_select.numerics.ranks import spearman
 from spice_select.selection.objectives.logdet import LogDet
 
 BLOCK = 256  # picks handled by one product, or d/4; the gains inside a block come from its conditional Gram matrix

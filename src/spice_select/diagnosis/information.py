@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spice_select.diagnosis.factor import factor_of
+from spice_select.diagnosis.certificates.factor import factor_of
 from spice_select.diagnosis.matrix import gram, tiles
 
 STEEP = 1e9  # of αΣ‖g‖²: above it log det of the matrix as it stands is off by more than a ten-millionth

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.ports import Run
-from spice_select.diagnosis.ranks import spearman
+from spice_select.diagnosis.ports import RecordedPicks
+from spice_select.numerics.ranks import spearman
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ def later(pools: np.ndarray) -> np.ndarray:
     return mask
 
 
-def interaction(selection: Run) -> Interaction:
+def interaction(selection: RecordedPicks) -> Interaction:
     """Read it off the gains, bases and conflicts of a selection. O(k log k)."""
     mask = later(np.asarray(selection.pools))
     gains, bases, conflicts = selection.gains[mask], selection.bases[mask], selection.conflicts[mask]

@@ -25,7 +25,7 @@ class Picks(Subset, Protocol):
     def pools(self) -> np.ndarray: ...
 
 
-class Run(Picks, Protocol):
+class RecordedPicks(Picks, Protocol):
     """A selection with what the selector itself recorded for each pick, float64 [k] each.
 
     `gains` Δ when picked; `bases` log(1+α‖g‖²); `conflicts` the unweighted hinge.

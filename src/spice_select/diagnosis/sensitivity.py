@@ -9,7 +9,7 @@ import numpy as np
 from spice_select.diagnosis.information import information_of
 from spice_select.diagnosis.interaction import interaction, later
 from spice_select.diagnosis.matrix import picked_rows, read
-from spice_select.diagnosis.ports import Run
+from spice_select.diagnosis.ports import RecordedPicks
 from spice_select.errors import InputError
 
 WEIGHTS = (0.0, 0.1, 0.5, 1.0)
@@ -18,7 +18,7 @@ KEPT = 0.99  # a λ is called affordable while it keeps this share of the inform
 FAINT = 0.05  # below this interaction log det is all but a sum of what each row holds alone
 LITTLE = 0.05  # of the picks
 
-Select = Callable[[float, float], Run]
+Select = Callable[[float, float], RecordedPicks]
 """(α, λ) → the selection with these two and everything else as in the run."""
 
 
@@ -96,7 +96,7 @@ class Sensitivity:
 
 def sensitivity(
     features: Any,
-    selection: Run,
+    selection: RecordedPicks,
     select: Select,
     *,
     alpha: float,

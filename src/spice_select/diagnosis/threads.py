@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 
-from spice_select.selection.threads import single_threaded_blas
+from spice_select.selection.paths.blocked.threads import single_threaded_blas
 
 NARROW = 768  # dimensions up to which a second thread waits for the first for longer than it works
 

@@ -24,9 +24,9 @@ from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import BenchmarkSettings
 from spice_select.evaluation.subjects import Opened
 from spice_select.evaluation.task_facts import examples_note, lacks_examples, shots_of, task_digest, unshowable
-from spice_select.identity import package_version
 from spice_select.models.quiet import network
 from spice_select.progress import Progress
+from spice_select.run.identity import package_version
 
 _SEED = 1234
 """Seed of the worked examples' draw: lm-eval's own default."""

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.config import DataSettings
-from spice_select.data.encode import Encoder, encode_rows
+from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import Format, detect_format
 from spice_select.data.records import Example, Row
 from spice_select.data.sources import read_source
 from spice_select.errors import InputError
-from spice_select.evaluation.statistics import Estimate, row_difference, row_mean, token_difference, token_mean
-from spice_select.finished import load
-from spice_select.identity import rows_hash
-from spice_select.reread import reread_corpus
+from spice_select.numerics.estimates import Estimate, row_difference, row_mean, token_difference, token_mean
+from spice_select.run.corpus import reread_corpus
+from spice_select.run.finished import load
+from spice_select.run.identity import rows_hash
 
 ALL = "all"
 """Every source together."""

@@ -11,7 +11,7 @@ from spice_select.models.digests import file_digest
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
 from spice_select.models.identify import identify_model
 from spice_select.models.recorded import changed_since, read_record
-from spice_select.run import IDENTITY, MANIFEST
+from spice_select.run.folder import IDENTITY, MANIFEST
 
 _TRAINED = "model"
 """Where a training's folder holds what it trained."""

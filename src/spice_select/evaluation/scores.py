@@ -18,7 +18,7 @@ from spice_select.evaluation.aggregates import (
     mean_of,
 )
 from spice_select.evaluation.benchmarks import Benchmark
-from spice_select.evaluation.statistics import Estimate, row_difference, row_mean
+from spice_select.numerics.estimates import Estimate, row_difference, row_mean
 
 Samples = Mapping[str, Sequence[Mapping[str, Any]]]
 """What lm-eval logs of each document, by task."""

@@ -15,10 +15,10 @@ from spice_select.evaluation.heldout import (
     read_held_out,
     row_losses,
 )
-from spice_select.evaluation.kept import Kept, write_json
 from spice_select.evaluation.loss import response_losses
 from spice_select.evaluation.provenance import hold_to_record, settings_for
 from spice_select.evaluation.result import Evaluation, Failure, ModelResult, RowUse
+from spice_select.evaluation.results import Kept, write_json
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import EvaluateSettings
 from spice_select.evaluation.subjects import Opened, Subject, find_subject, open_subject

@@ -19,7 +19,7 @@ from spice_select.models.identify import identify_model
 from spice_select.models.load import load_model, load_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
 from spice_select.models.quiet import quiet_transformers
-from spice_select.run import IDENTITY, MANIFEST
+from spice_select.run.folder import IDENTITY, MANIFEST
 
 EMBEDDED = "embedded"
 """How the embedded model is asked for by name."""

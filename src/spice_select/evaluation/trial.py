@@ -6,17 +6,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from spice_select.data.batches import default_token_budget
-from spice_select.data.encode import Encoder
+from spice_select.data.encoding import Encoder
 from spice_select.errors import InputError
 from spice_select.evaluation.benchmarks import wanted
 from spice_select.evaluation.deciding import deciding_files
 from spice_select.evaluation.heldout import HeldOutRows, RowLosses
-from spice_select.evaluation.kept import Kept
+from spice_select.evaluation.results import Kept
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import EvaluateSettings
 from spice_select.evaluation.subjects import Subject, open_tokenizer
-from spice_select.identity import package_version
 from spice_select.models.family import vocabulary_hash
+from spice_select.run.identity import package_version
 
 if TYPE_CHECKING:
     from spice_select.evaluation.harness import Harness, Planned

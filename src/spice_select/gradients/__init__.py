@@ -3,9 +3,9 @@
 from spice_select.gradients.base import BatchGradients, Coverage, Engine, Parameters
 from spice_select.gradients.hooks import HookEngine
 from spice_select.gradients.loop import LoopEngine
-from spice_select.gradients.lora import LoraGradients
 from spice_select.gradients.loss import ResponseLoss, TokenMean, TokenSum
-from spice_select.gradients.weights import FullWeights, LastLayer
+from spice_select.gradients.parameters.lora import LoraGradients
+from spice_select.gradients.parameters.weights import FullWeights, LastLayer
 
 __all__ = [
     "BatchGradients",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spice_select.data.records import Example
-from spice_select.sketch import Block
+from spice_select.sketch import ParameterBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Dense:
         values: float32 ``[b, rows, columns]``.
     """
 
-    block: Block
+    block: ParameterBlock
     values: Tensor
 
 
@@ -64,7 +64,7 @@ class Factored:
         right: ``[b, tokens, columns]``: the layer's inputs.
     """
 
-    block: Block
+    block: ParameterBlock
     left: Tensor
     right: Tensor
 
@@ -78,7 +78,7 @@ class Capture(Protocol):
     """
 
     modules: tuple[nn.Module, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[ParameterBlock, ...]
 
     def keep(self, inputs: Tensor) -> Tensor:
         """What to remember of the inputs ``[…, d_in]`` until the backward pass: as little as possible."""
@@ -99,7 +99,7 @@ class Leaf:
         transposed: whether it is stored as ``[columns, rows]``.
     """
 
-    block: Block
+    block: ParameterBlock
     parameter: nn.Parameter
     transposed: bool = False
 
@@ -121,7 +121,7 @@ class Coverage:
         uncaptured: weight matrices that no engine here can capture (fused experts, say): their gradients are missing.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[ParameterBlock, ...]
     uncaptured: tuple[str, ...]
 
     @property

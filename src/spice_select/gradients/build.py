@@ -8,10 +8,10 @@ from spice_select.config import GradientSettings
 from spice_select.errors import InputError
 from spice_select.gradients.base import Parameters
 from spice_select.gradients.hooks import HookEngine
-from spice_select.gradients.lora import LoraGradients
 from spice_select.gradients.loss import ResponseLoss, TokenMean, TokenSum
+from spice_select.gradients.parameters.lora import LoraGradients
+from spice_select.gradients.parameters.weights import FullWeights, LastLayer
 from spice_select.gradients.preconditioner import AdamDiagonal, AdamState, AdamUpdate, Preconditioner
-from spice_select.gradients.weights import FullWeights, LastLayer
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, Kronecker, Rademacher, Sketch, SparseJL
 

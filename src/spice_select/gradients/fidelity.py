@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients.hooks import HookEngine
-from spice_select.sketch import Block, Identity, Projection
+from spice_select.sketch import Identity, ParameterBlock, Projection
 
 _COLUMNS = 1 << 16
 """Coordinates that are held in float64 at once while a Gram matrix is summed."""
@@ -110,18 +110,18 @@ class _Gram:
     seed: int = 0
     name: str = "gram"
 
-    def bind(self, blocks: Sequence[Block]) -> Projection:
+    def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         return _GramProjection(self.rows)
 
 
 class _GramProjection(Projection):
     takes_factors = True
 
-    def add(self, features: Tensor, block: Block, gradients: Tensor) -> None:
+    def add(self, features: Tensor, block: ParameterBlock, gradients: Tensor) -> None:
         flat = gradients.reshape(len(gradients), block.size)
         features += flat @ flat.T
 
-    def add_factors(self, features: Tensor, block: Block, left: Tensor, right: Tensor) -> None:
+    def add_factors(self, features: Tensor, block: ParameterBlock, left: Tensor, right: Tensor) -> None:
         step = max(1, _GRAM_ELEMENTS // (len(left) * block.shape[1]))
         for start in range(0, block.shape[0], step):
             stretch = left[:, :, start : start + step].float()

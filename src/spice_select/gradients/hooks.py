@@ -24,14 +24,14 @@ from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import fewest_positions, supervised_positions
 from spice_select.gradients.lengths import check_lengths
 from spice_select.gradients.loop import only_leaves_trainable
-from spice_select.gradients.lora import LoraGradients
 from spice_select.gradients.loss import ResponseLoss, TokenMean, token_losses
+from spice_select.gradients.parameters.lora import LoraGradients
+from spice_select.gradients.parameters.weights import factor_squares
 from spice_select.gradients.preconditioner import Preconditioner
-from spice_select.gradients.weights import factor_squares
 from spice_select.models.layers import LinearLayer, conduct, output_head
 from spice_select.models.positions import RowLimit, row_limit
 from spice_select.models.probe import Conduct
-from spice_select.sketch import Block, Projection, Sketch, SparseJL
+from spice_select.sketch import ParameterBlock, Projection, Sketch, SparseJL
 from spice_select.sketch.base import formed
 
 
@@ -210,7 +210,7 @@ class _Sums:
             for rows, values in formed(gradient.block, gradient.left, gradient.right):
                 self._add_formed(rows, gradient.block, values)
 
-    def _add_formed(self, rows: slice, block: Block, values: Tensor) -> None:
+    def _add_formed(self, rows: slice, block: ParameterBlock, values: Tensor) -> None:
         if self.preconditioner is not None:
             values = self.preconditioner.apply(block, values)
         self.projection.add(self.features[rows], block, values)

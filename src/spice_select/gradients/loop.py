@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from spice_select.data.records import Example
 from spice_select.gradients.base import Attached, BatchGradients, Leaf, Parameters
-from spice_select.gradients.lora import LoraGradients
 from spice_select.gradients.loss import ResponseLoss, TokenMean
+from spice_select.gradients.parameters.lora import LoraGradients
 from spice_select.gradients.preconditioner import Preconditioner
 from spice_select.sketch import Projection, Sketch, SparseJL
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from spice_select.errors import InputError
-from spice_select.sketch import Block
+from spice_select.sketch import ParameterBlock
 
 
 class Preconditioner(Protocol):
@@ -28,7 +28,7 @@ class Preconditioner(Protocol):
         """What it is called in settings and reports."""
         ...
 
-    def apply(self, block: Block, gradients: Tensor) -> Tensor:
+    def apply(self, block: ParameterBlock, gradients: Tensor) -> Tensor:
         """The preconditioned gradients of one block, float32 ``[b, rows, columns]`` as given; a new tensor."""
         ...
 
@@ -72,7 +72,7 @@ class AdamState:
             if not (torch.isfinite(moments.first).all() and torch.isfinite(moments.second).all()):
                 raise InputError(f"Adam's moments of {name} are not finite: the training diverged; use another state")
 
-    def of(self, block: Block, device: torch.device) -> Moments:
+    def of(self, block: ParameterBlock, device: torch.device) -> Moments:
         """The moments of a block on a device.
 
         Raises:
@@ -99,7 +99,7 @@ class AdamUpdate:
         """``adam``."""
         return "adam"
 
-    def apply(self, block: Block, gradients: Tensor) -> Tensor:
+    def apply(self, block: ParameterBlock, gradients: Tensor) -> Tensor:
         """Γ of each sample; the module's docstring has the formula."""
         state, moments = self.state, self.state.of(block, gradients.device)
         first = (state.beta1 * moments.first + (1 - state.beta1) * gradients) / (1 - state.beta1 ** (state.steps + 1))
@@ -118,7 +118,7 @@ class AdamDiagonal:
         """``diagonal``."""
         return "diagonal"
 
-    def apply(self, block: Block, gradients: Tensor) -> Tensor:
+    def apply(self, block: ParameterBlock, gradients: Tensor) -> Tensor:
         """Each coordinate over its root mean square in the warm-up."""
         state, moments = self.state, self.state.of(block, gradients.device)
         return gradients / ((moments.second / (1 - state.beta2**state.steps)).sqrt() + state.eps)

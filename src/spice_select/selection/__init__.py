@@ -14,10 +14,10 @@ from spice_select.selection.penalties import Conflict as Conflict
 from spice_select.selection.penalties import Penalty as Penalty
 from spice_select.selection.penalties import PenaltyState as PenaltyState
 from spice_select.selection.penalties import SquaredInnerProduct as SquaredInnerProduct
+from spice_select.selection.pools import pools as pools
 from spice_select.selection.result import Selection as Selection
 from spice_select.selection.result import Stats as Stats
 from spice_select.selection.result import Stop as Stop
-from spice_select.selection.schedule import pools as pools
 from spice_select.selection.stopping import GainRatio as GainRatio
-from spice_select.selection.stopping import Progress as Progress
+from spice_select.selection.stopping import NextPick as NextPick
 from spice_select.selection.stopping import StoppingRule as StoppingRule

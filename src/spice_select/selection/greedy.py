@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
-from spice_select.selection.blocked import run_blocked
+from spice_select.progress.meter import Meter
 from spice_select.selection.constraints import Quota, build_constraints, row_numbers
-from spice_select.selection.eager import run_eager
 from spice_select.selection.features import Features
-from spice_select.selection.lazy import run_lazy
-from spice_select.selection.meter import Meter
-from spice_select.selection.naive import run_naive
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.paths.blocked.rounds import run_blocked
+from spice_select.selection.paths.eager import run_eager
+from spice_select.selection.paths.lazy import run_lazy
+from spice_select.selection.paths.ledger import TIE, Problem
+from spice_select.selection.paths.naive import run_naive
 from spice_select.selection.penalties.base import Penalty
 from spice_select.selection.penalties.conflict import Conflict
-from spice_select.selection.problem import TIE, Problem
 from spice_select.selection.result import Selection
 from spice_select.selection.stopping import StoppingRule
 

@@ -9,7 +9,7 @@ from spice_select.selection.result import Stop
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class NextPick:
     """The pick about to be made.
 
     Attributes:
@@ -28,7 +28,7 @@ class Progress:
 class StoppingRule(Protocol):
     """A rule returns a `Stop` to end the run before the pick is made, or None to let it pass."""
 
-    def check(self, progress: Progress) -> Stop | None:
+    def check(self, progress: NextPick) -> Stop | None:
         """Judge one pick."""
         ...
 
@@ -53,7 +53,7 @@ class GainRatio:
                 "has ratio 1. Give a smaller value, 0.5 for instance, or drop the rule to use the whole budget."
             )
 
-    def check(self, progress: Progress) -> Stop | None:
+    def check(self, progress: NextPick) -> Stop | None:
         """End the run when the gain has fallen to ω times the first."""
         if progress.picked == 0 or progress.gain > self.omega * progress.first_gain:
             return None

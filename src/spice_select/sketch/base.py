@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ParameterBlock:
     """One matrix of parameters whose gradient is sketched.
 
     Attributes:
@@ -41,7 +41,7 @@ class Projection:
     def __init__(self, dim: int) -> None:
         self.dim = dim
 
-    def add(self, features: Tensor, block: Block, gradients: Tensor) -> None:
+    def add(self, features: Tensor, block: ParameterBlock, gradients: Tensor) -> None:
         """Add the sketch of one block to the features, in place.
 
         Args:
@@ -51,7 +51,7 @@ class Projection:
         """
         raise NotImplementedError
 
-    def add_factors(self, features: Tensor, block: Block, left: Tensor, right: Tensor) -> None:
+    def add_factors(self, features: Tensor, block: ParameterBlock, left: Tensor, right: Tensor) -> None:
         """Add the sketch of the block whose gradient for sample i is ``left[i]ᵀ @ right[i]``, in place.
 
         Here the product is formed, a few samples at a time; a two-sided sketch never forms it.
@@ -70,7 +70,7 @@ _FORMED_ELEMENTS = 1 << 26
 """At most this many gradient elements (256 MiB in float32) are formed at once from factors."""
 
 
-def formed(block: Block, left: Tensor, right: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def formed(block: ParameterBlock, left: Tensor, right: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """The products ``left[i]ᵀ @ right[i]`` in float32, a few samples at a time, each lot with its rows."""
     step = max(1, _FORMED_ELEMENTS // block.size)
     for start in range(0, len(left), step):
@@ -94,6 +94,6 @@ class Sketch(Protocol):
         """What the sketch is called in settings and reports, with its parameters."""
         ...
 
-    def bind(self, blocks: Sequence[Block]) -> Projection:
+    def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """The maps for these blocks. Operators are drawn when first used and kept by the projection."""
         ...

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from spice_select.sketch.base import Block, Projection
+from spice_select.sketch.base import ParameterBlock, Projection
 
 
 class IdentityProjection(Projection):
     """Each block has its own stretch of the feature vector, in the order the blocks were given."""
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
-        self.offsets: dict[Block, int] = {}
+    def __init__(self, blocks: Sequence[ParameterBlock]) -> None:
+        self.offsets: dict[ParameterBlock, int] = {}
         end = 0
         for block in blocks:
             self.offsets[block] = end
             end += block.size
         super().__init__(end)
 
-    def add(self, features: Tensor, block: Block, gradients: Tensor) -> None:
+    def add(self, features: Tensor, block: ParameterBlock, gradients: Tensor) -> None:
         """Copy the flattened block to its stretch; see `Projection.add`."""
         start = self.offsets[block]
         features[:, start : start + block.size] += gradients.reshape(len(gradients), block.size)
@@ -36,6 +36,6 @@ class Identity:
         """``identity``."""
         return "identity"
 
-    def bind(self, blocks: Sequence[Block]) -> Projection:
+    def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """Lay the blocks out side by side."""
         return IdentityProjection(blocks)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from spice_select.errors import InputError
-from spice_select.sketch.base import Block, Projection
+from spice_select.sketch.base import ParameterBlock, Projection
 from spice_select.sketch.randomness import Stream
 from spice_select.sketch.sparse_jl import SparseJLProjection
 
@@ -29,25 +29,25 @@ class KroneckerProjection(Projection):
         self._core = SparseJLProjection(dim, 1, seed)
         self._sides: dict[tuple[str, str, torch.device], Tensor] = {}
 
-    def add(self, features: Tensor, block: Block, gradients: Tensor) -> None:
+    def add(self, features: Tensor, block: ParameterBlock, gradients: Tensor) -> None:
         """Sketch both sides of formed gradients; see `Projection.add`."""
         left, right = self._operators(block, gradients.device)
         core = gradients.transpose(1, 2) @ left
         self._add_core(features, block, core.transpose(1, 2) @ right)
 
-    def add_factors(self, features: Tensor, block: Block, left: Tensor, right: Tensor) -> None:
+    def add_factors(self, features: Tensor, block: ParameterBlock, left: Tensor, right: Tensor) -> None:
         """Sketch each factor, then multiply: 2·tokens·side·(rows + columns + side) flops for each sample."""
         u, v = self._operators(block, left.device)
         self._add_core(features, block, torch.bmm((left.float() @ u).transpose(1, 2), right.float() @ v))
 
-    def _add_core(self, features: Tensor, block: Block, core: Tensor) -> None:
-        inner = Block(f"{block.name}/core", (core.shape[1], core.shape[2]))
+    def _add_core(self, features: Tensor, block: ParameterBlock, core: Tensor) -> None:
+        inner = ParameterBlock(f"{block.name}/core", (core.shape[1], core.shape[2]))
         self._core.add(features, inner, core)
 
-    def _operators(self, block: Block, device: torch.device) -> tuple[Tensor, Tensor]:
+    def _operators(self, block: ParameterBlock, device: torch.device) -> tuple[Tensor, Tensor]:
         return self._side(block, "left", block.shape[0], device), self._side(block, "right", block.shape[1], device)
 
-    def _side(self, block: Block, which: str, length: int, device: torch.device) -> Tensor:
+    def _side(self, block: ParameterBlock, which: str, length: int, device: torch.device) -> Tensor:
         """±1/√side ``[length, side]``; the identity where the block's side is already no longer than that."""
         key = (block.name, which, device)
         if key not in self._sides:
@@ -91,6 +91,6 @@ class Kronecker:
         """E.g. ``kronecker-4096-p32``."""
         return f"kronecker-{self.dim}-p{self.side}"
 
-    def bind(self, blocks: Sequence[Block]) -> Projection:
+    def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """The two sides of each block, drawn when the block first comes."""
         return KroneckerProjection(self.dim, self.side, self.seed)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from spice_select.errors import InputError
-from spice_select.sketch.base import Block, Projection
+from spice_select.sketch.base import ParameterBlock, Projection
 from spice_select.sketch.randomness import Stream
 
 _BLOCK_ELEMENTS = 1 << 22
@@ -26,7 +26,7 @@ class RademacherProjection(Projection):
         super().__init__(dim)
         self.seed = seed
 
-    def add(self, features: Tensor, block: Block, gradients: Tensor) -> None:
+    def add(self, features: Tensor, block: ParameterBlock, gradients: Tensor) -> None:
         """Multiply by the block's rows of the matrix; cost 2·samples·P·dim flops and P·dim random bits."""
         flat = gradients.reshape(len(gradients), block.size)
         name = f"{block.name}:{block.shape[0]}x{block.shape[1]}"
@@ -68,6 +68,6 @@ class Rademacher:
         """E.g. ``rademacher-4096``."""
         return f"rademacher-{self.dim}"
 
-    def bind(self, blocks: Sequence[Block]) -> Projection:
+    def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """The map, whose rows are drawn as they are needed."""
         return RademacherProjection(self.dim, self.seed)

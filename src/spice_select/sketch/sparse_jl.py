@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from spice_select.errors import InputError
-from spice_select.sketch.base import Block, Projection
+from spice_select.sketch.base import ParameterBlock, Projection
 from spice_select.sketch.randomness import Stream
 
 
@@ -42,22 +42,22 @@ class SparseJLProjection(Projection):
         self.nonzeros, self.seed = nonzeros, seed
         edges = [dim * number // nonzeros for number in range(nonzeros + 1)]
         self._stretches = [slice(start, stop) for start, stop in pairwise(edges)]
-        self._deals: dict[tuple[Block, torch.device], list[_Deal]] = {}
+        self._deals: dict[tuple[ParameterBlock, torch.device], list[_Deal]] = {}
 
-    def add(self, features: Tensor, block: Block, gradients: Tensor) -> None:
+    def add(self, features: Tensor, block: ParameterBlock, gradients: Tensor) -> None:
         """Deal the coordinates out and sum each bucket; cost O(samples · P · c); see `Projection.add`."""
         flat = gradients.reshape(len(gradients), block.size)
         for deal in self._operator(block, flat.device):
             dealt = flat.index_select(1, deal.take).view(len(flat), *deal.weights.shape)
             features[:, deal.stretch] += dealt.mul_(deal.weights).sum(1)
 
-    def _operator(self, block: Block, device: torch.device) -> list[_Deal]:
+    def _operator(self, block: ParameterBlock, device: torch.device) -> list[_Deal]:
         key = (block, device)
         if key not in self._deals:
             self._deals[key] = [self._draw(block, number, device) for number in range(self.nonzeros)]
         return self._deals[key]
 
-    def _draw(self, block: Block, number: int, device: torch.device) -> _Deal:
+    def _draw(self, block: ParameterBlock, number: int, device: torch.device) -> _Deal:
         stretch = self._stretches[number]
         width = stretch.stop - stretch.start
         slots = -(-block.size // width) * width
@@ -104,6 +104,6 @@ class SparseJL:
         """E.g. ``sparse-jl-4096`` or, with two nonzeros, ``sparse-jl-4096-c2``."""
         return f"sparse-jl-{self.dim}" + (f"-c{self.nonzeros}" if self.nonzeros > 1 else "")
 
-    def bind(self, blocks: Sequence[Block]) -> Projection:
+    def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """The deals, drawn when a block first comes."""
         return SparseJLProjection(self.dim, self.nonzeros, self.seed)

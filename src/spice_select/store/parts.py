@@ -161,7 +161,7 @@ class PartStore:
         )
 
 
-_ORIGIN = b"spice_select.origin"
+_ORIGIN = b"spice_select.run.origin"
 
 
 def _origin(schema: pa.Schema) -> str | None:

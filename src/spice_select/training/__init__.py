@@ -3,20 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spice_select.training.online import OnlineSelector as OnlineSelector
-    from spice_select.training.sft import run_train as run_train
-    from spice_select.training.sft import train as train
-    from spice_select.training.sft_result import Trained as Trained
-    from spice_select.training.sft_result import load_trained as load_trained
-    from spice_select.training.sft_settings import TrainSettings as TrainSettings
+    from spice_select.schedules.online.selector import OnlineSelector as OnlineSelector
+    from spice_select.training.result import Trained as Trained
+    from spice_select.training.result import load_trained as load_trained
+    from spice_select.training.settings import TrainSettings as TrainSettings
+    from spice_select.training.stage import run_train as run_train
+    from spice_select.training.stage import train as train
 
 _LAZY = {
-    "OnlineSelector": "spice_select.training.online",
-    "run_train": "spice_select.training.sft",
-    "train": "spice_select.training.sft",
-    "Trained": "spice_select.training.sft_result",
-    "load_trained": "spice_select.training.sft_result",
-    "TrainSettings": "spice_select.training.sft_settings",
+    "OnlineSelector": "spice_select.schedules.online.selector",
+    "run_train": "spice_select.training.stage",
+    "train": "spice_select.training.stage",
+    "Trained": "spice_select.training.result",
+    "load_trained": "spice_select.training.result",
+    "TrainSettings": "spice_select.training.settings",
 }
 
 

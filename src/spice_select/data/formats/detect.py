@@ -9,21 +9,16 @@ from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.formats.base import Format, present
 from spice_select.data.formats.kinds import rejected_field
 from spice_select.data.formats.messages import MESSAGES, SHAREGPT
-from spice_select.data.formats.pairs import (
-    INSTRUCTION_RESPONSE,
-    PROMPT_COMPLETION,
-    PROMPT_RESPONSE,
-    QUESTION_ANSWER,
-)
-from spice_select.data.formats.preference import Chosen
-from spice_select.data.readers.text import wrapped
+from spice_select.data.formats.pairs import INSTRUCTION_RESPONSE, PROMPT_COMPLETION, PROMPT_RESPONSE, QUESTION_ANSWER
+from spice_select.data.formats.preference import ChosenAnswer
 from spice_select.data.records import Row
+from spice_select.data.sources.text import wrapped
 from spice_select.errors import InputError, nearest
 
 FORMATS: tuple[Format, ...] = (
     MESSAGES,
     SHAREGPT,
-    Chosen(),
+    ChosenAnswer(),
     Alpaca(),
     PROMPT_COMPLETION,
     PROMPT_RESPONSE,
@@ -70,7 +65,7 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
 
 
 def _pairs(found: Format, row: Row, rejected: str) -> str:
-    if isinstance(found, Chosen):
+    if isinstance(found, ChosenAnswer):
         return (
             f"{row.where}: the rows are preference pairs (chosen/rejected), which are not supported yet. "
             "To select among the chosen answers, say so with --format chosen (format='chosen')."

@@ -14,7 +14,7 @@ from spice_select.data.records import Conversation, Drop, Row
 _PROMPTS = ("prompt", "question", "query")
 
 
-class Chosen:
+class ChosenAnswer:
     """The chosen answers of preference pairs; the rejected ones are not looked at.
 
     The prompt may be missing where ``chosen`` is a list of messages that begins with it.

@@ -1,0 +1,69 @@
+"""The features of a sample: a run's own, from its folder, and another model's under the run's settings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spice_select.config import ProxySettings, SelectSettings
+from spice_select.data.batches import plan_batches
+from spice_select.data.records import Example
+from spice_select.features.proxy import ProxyEngine, find_proxy
+from spice_select.features.stage import compute_part
+from spice_select.progress import Progress
+from spice_select.run.finished import Run
+from spice_select.store import FeatureBlock
+
+MODEL_SETTINGS = ("model_revision", "device", "dtype", "allow_network", "allow_pickle", "trust_remote_code")
+"""Settings that say how the other model is opened; they are not the run's."""
+_TRAINED = ("adapter", "warmup_rows", "precondition")
+"""Settings that ask for something trained on the run's own model."""
+
+
+def for_model(settings: SelectSettings, model: str | Path | None, given: dict[str, Any]) -> SelectSettings:
+    """The run's settings with another model: what was trained for the run's model does not go with it."""
+    plain = {"adapter": None, "warmup_rows": None, "precondition": "none"}
+    flat = {**settings.flat(), **ProxySettings().model_dump(mode="json"), **given}
+    fresh = {name: value for name, value in plain.items() if name in flat}
+    return SelectSettings.from_flat({**flat, **fresh, "model": None if model is None else str(model)})
+
+
+def own_features(run: Run, examples: Sequence[Example], progress: Progress) -> tuple[FeatureBlock, tuple[str, ...]]:
+    """The run's own features of the sample: from its folder, computed only where the run's weights moved."""
+    if run.settings.selection.schedule == "interleaved":
+        plain = for_model(run.settings, run.settings.proxy.model, _model_settings(run.settings))
+        name = run.manifest["identity"]["model"]
+        note = "The run's model moved while it selected; compared are its gradients before it moved."
+        return sample_features(plain, name, examples, progress), (note,)
+    block = run.features
+    notes: tuple[str, ...] = ()
+    if any(getattr(run.settings.gradients, name, None) not in (None, "none") for name in _TRAINED):
+        notes = ("The run's gradients are of a warm or preconditioned adapter; the other model's are of a fresh LoRA.",)
+    return block.take(np.searchsorted(block.rows, [example.row for example in examples])), notes
+
+
+def sample_features(
+    settings: SelectSettings, name: str, examples: Sequence[Example], progress: Progress
+) -> FeatureBlock:
+    """Features of the examples under the settings' model, in their order; kept in memory, not on disk."""
+    proxy = find_proxy(settings)
+    engine = ProxyEngine(settings, name, progress, examples=examples).gradients()
+    lengths = [example.num_tokens for example in examples]
+    batches = plan_batches(lengths, token_budget=proxy.batch_tokens(settings.gradients))
+    with progress.task(f"Gradients of {name}", sum(lengths), "tokens") as advance:
+        block = compute_part(engine, examples, batches, advance)
+    place = np.argsort([position for batch in batches for position in batch])
+    return block.take(place)
+
+
+def reseeded_features(settings: SelectSettings, examples: Sequence[Example], progress: Progress) -> FeatureBlock:
+    """The features of the run's own model under another seed of LoRA and sketch."""
+    selection = settings.selection.model_copy(update={"seed": settings.selection.seed + 1})
+    plain = for_model(settings, settings.proxy.model, _model_settings(settings))
+    changed = plain.model_copy(update={"selection": selection})
+    return sample_features(changed, "the run's model, another seed", examples, progress)
+
+
+def _model_settings(settings: SelectSettings) -> dict[str, Any]:
+    return {name: getattr(settings.proxy, name) for name in MODEL_SETTINGS}

@@ -1,0 +1,82 @@
+"""Rows as the proxy sees them, before any gradient is computed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spice_select.config import SelectSettings
+from spice_select.data.corpus import read_corpus
+from spice_select.data.encoding import Encoder, encode_some
+from spice_select.data.formats import Format, detect_format
+from spice_select.data.preview import Segment, segments
+from spice_select.data.records import Drop, Example, Row
+from spice_select.errors import InputError
+from spice_select.features.proxy import find_proxy
+
+_LOOKED_AT = 300
+"""Rows that the notes speak of: enough to see what a corpus holds, few enough to wait for."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An example and its text in runs, trained on or not."""
+
+    example: Example
+    segments: list[Segment]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A few rows as the proxy sees them.
+
+    Attributes:
+        format: the row format, described.
+        proxy: the model's name.
+        notes: what a person should know about what was read, about the chat template, and about how the rows are read
+            and shown: those asked for, and the first 300 of the corpus.
+        rows: where each row stands, and the row as shown or the reason it would be dropped.
+    """
+
+    format: str
+    proxy: str
+    notes: tuple[str, ...]
+    rows: list[tuple[str, Shown | Drop]]
+
+
+def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start: int = 0) -> Preview:
+    """Encode rows ``start … start + rows − 1`` of a corpus. Needs the tokenizer only.
+
+    Raises:
+        InputError: as `spice_select.select`, or the rows asked for do not exist.
+    """
+    found = read_corpus(corpus, settings)
+    read = found.rows
+    if rows < 1 or not 0 <= start < len(read):
+        raise InputError(
+            f"rows {start} to {start + rows - 1} cannot be shown: {corpus} has rows 0 to {len(read) - 1}. "
+            "Give --start within them and --rows of at least 1."
+        )
+    row_format = detect_format(read, settings.data.format)
+    proxy = find_proxy(settings)
+    encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
+    shown: list[tuple[str, Shown | Drop]] = []
+    for row in read[start : start + rows]:
+        conversation = row_format.read(row)
+        result = conversation if isinstance(conversation, Drop) else encoder.encode(conversation)
+        if isinstance(result, Example):
+            shown.append((row.where, Shown(result, segments(result, proxy.tokenizer))))
+        else:
+            shown.append((row.where, result))
+    notes = (
+        *found.notes,
+        *encoder.notes,
+        *_notes(read, range(start, min(start + rows, len(read))), row_format, encoder),
+    )
+    return Preview(row_format.describe(), proxy.identity.name, notes, shown)
+
+
+def _notes(read: Sequence[Row], asked: range, row_format: Format, encoder: Encoder) -> tuple[str, ...]:
+    """What is to be said of the rows asked for and of the first of the corpus; it says how many if not of all."""
+    looked_at = [row for place, row in enumerate(read) if place < _LOOKED_AT or place in asked]
+    notes = encode_some(looked_at, row_format, encoder).notes
+    some = f"Of {len(looked_at):,} rows looked at: " if len(looked_at) < len(read) else ""
+    return tuple(f"{some}{note}" for note in notes)

@@ -1,0 +1,248 @@
+"""The summary of a run as a person reads it."""
+
+import json
+import math
+from collections.abc import Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from spice_select.cli.plain import plain
+from spice_select.data.preview import Segment
+from spice_select.data.records import Drop
+from spice_select.diagnosis.theory import CheckResult
+from spice_select.run import files as outputs
+from spice_select.run.finished import Run
+from spice_select.run.folder import RunFolder
+from spice_select.run.summary import Mix, Summary
+
+if TYPE_CHECKING:  # these two need torch, which most tables do not
+    from spice_select.checks.model import ModelReport
+    from spice_select.checks.preview import Preview
+
+TEXT = "what it says"
+SOURCES = 20  # lines in the source mix; the smallest sources share the last
+
+
+def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
+    """Print what was chosen and why, from the run's own files."""
+    summary = run.summary
+    console.print()
+    _print_counts(console, summary)
+    _print_mix(console, summary)
+    _print_information(console, summary)
+    _print_picks(console, run, rows)
+    for note in summary.notes:
+        console.print(f"[yellow]note[/] {escape(note)}")
+    seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in summary.seconds.items())
+    console.print(f"[dim]time: {seconds}[/]", highlight=False)
+    console.print(f"[dim]look closer: spice check features {escape(str(run.path))}[/]", highlight=False)
+    path = escape(str(run.path / outputs.SELECTED))
+    console.print(f"\n[bold]{path}[/]  {_rows(summary.chosen)}, ready to train on")
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _grid() -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    return table
+
+
+def _print_counts(console: Console, summary: Summary) -> None:
+    table = _grid()
+    dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.items())
+    total = sum(summary.dropped.values())
+    table.add_row("rows", f"{summary.rows:,} in, {total:,} dropped{f' ({dropped})' if dropped else ''}")
+    share = summary.chosen / summary.usable
+    table.add_row("chosen", f"[bold green]{_rows(summary.chosen)}[/] ({share:.1%} of the usable {summary.usable:,})")
+    table.add_row(
+        "tokens",
+        f"{summary.chosen_tokens:,} of {summary.tokens:,}; trained on: {summary.chosen_supervised:,} of "
+        f"{summary.supervised:,} ({summary.chosen_supervised / summary.supervised:.1%})",
+    )
+    table.add_row(
+        "response",
+        f"median {summary.chosen_median_response:.0f} supervised tokens, {summary.median_response:.0f} in the corpus",
+    )
+    if summary.truncated:
+        table.add_row("truncated", f"{summary.truncated:,} rows were cut at the maximum length")
+    console.print(table, highlight=False)
+
+
+def _print_mix(console: Console, summary: Summary) -> None:
+    if len(summary.mix) < 2:
+        return
+    table = Table(box=box.SIMPLE_HEAD, title="source mix", title_style="bold", title_justify="left", pad_edge=False)
+    table.add_column("source", overflow="ellipsis", max_width=40)
+    for name in ("corpus", "chosen", "taken"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("trained tokens chosen", justify="right")
+    for mix in _largest(summary.mix):
+        table.add_row(
+            escape(plain(" ".join(mix.source.split()))) or "(none)",
+            f"{mix.rows:,}  {mix.rows / summary.usable:6.1%}",
+            f"{mix.chosen_rows:,}  {mix.chosen_rows / summary.chosen:6.1%}",
+            f"{mix.chosen_rows / mix.rows:.1%}",
+            f"{mix.chosen_tokens:,}",
+        )
+    console.print(table, highlight=False)
+
+
+def _largest(mix: Sequence[Mix]) -> list[Mix]:
+    """The largest sources, and all the others as one."""
+    if len(mix) <= SOURCES:
+        return list(mix)
+    rest = mix[SOURCES - 1 :]
+    others = Mix(
+        source=f"({len(rest):,} others)",
+        rows=sum(one.rows for one in rest),
+        tokens=sum(one.tokens for one in rest),
+        chosen_rows=sum(one.chosen_rows for one in rest),
+        chosen_tokens=sum(one.chosen_tokens for one in rest),
+    )
+    return [*mix[: SOURCES - 1], others]
+
+
+def _print_information(console: Console, summary: Summary) -> None:
+    table = _grid()
+    gap = (summary.information - summary.random_mean) / summary.random_mean if summary.random_mean else 0.0
+    table.add_row(
+        "information",
+        f"{summary.information:.4g} nats; random picks of as many rows: {summary.random_mean:.4g} ± "
+        f"{summary.random_std:.2g}, best of {summary.random_draws} {summary.random_max:.4g} "
+        f"({gap if abs(gap) >= 5e-4 else 0.0:+.1%} over the mean)",
+    )
+    table.add_row("certified", _certified(summary))
+    table.add_row("conflict", _conflict(summary))
+    if summary.interaction is not None:
+        table.add_row("interaction", f"takes {round(summary.interaction, 4) + 0.0:.1%} off the gain of the median pick")
+    if summary.sketch:
+        table.add_row("sketch", f"{summary.sketch}; {summary.sign_flips:.1%} of the cosines between rows change sign")
+    table.add_row("gain", f"{summary.first_gain:.4g} at the first pick, {summary.last_gain:.4g} at the last")
+    table.add_row("stopped", escape(summary.stopped))
+    console.print(table, highlight=False)
+
+
+def _certified(summary: Summary) -> str:
+    proof = f" (bound {summary.bound}, proven in {summary.proof_seconds:.1f} s)" if summary.bound else ""
+    text = f"≥ {_floor(summary.certified)} of the best possible information for {summary.certified_for}{proof}"
+    if summary.promised is not None:
+        text += f"; curvature {summary.curvature:.2f} alone promises {_floor(summary.promised)} to greedy with λ = 0"
+    return text + ". It says nothing of the tuned model"
+
+
+def _conflict(summary: Summary) -> str:
+    text = f"{summary.conflicting:.1%} of the picks oppose the mean gradient of those before them"
+    if summary.conflict_with_gain is None or summary.conflict_with_epsilon is None:
+        return text
+    return (
+        f"{text}; rank correlation of conflict with the gain {summary.conflict_with_gain:+.2f}, with ε's size "
+        f"{summary.conflict_with_epsilon:+.2f} (paper: −0.79, +0.90)"
+    )
+
+
+def _floor(share: float) -> str:
+    """A percentage rounded down: a bound must not be rounded up."""
+    return f"{int(share * 1000) / 10:.1f} %"
+
+
+def _print_picks(console: Console, run: Run, rows: int) -> None:
+    if rows < 1:
+        return
+    RunFolder(run.path).output(outputs.SELECTED)
+    lines = [_pick(record) for record in islice(outputs.iterate_selected(run.path), rows)]
+    names = ("rank", "row", "gain", "ε", "conflict")
+    table = Table(box=box.SIMPLE_HEAD, title="first picks", title_style="bold", title_justify="left", pad_edge=False)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    taken = sum(max(map(len, column)) + 3 for column in zip(names, *(line[:-1] for line in lines), strict=True))
+    room = console.width - taken - 2
+    if room >= len(TEXT):
+        table.add_column(TEXT, overflow="ellipsis", no_wrap=True, max_width=room)
+    for line in lines:
+        table.add_row(*line[: len(table.columns)])
+    console.print(table, highlight=False)
+
+
+def _pick(record: dict[str, Any]) -> tuple[str, ...]:
+    note = record.pop("spice")
+    return (
+        str(note["rank"]),
+        str(note["row"]),
+        f"{note['gain']:.3g}",
+        f"{min(0.0, note['epsilon']) + 0.0:.2g}" if note["rank"] > 1 else "0",
+        f"{note['conflict'] + 0.0:.2f}",
+        escape(plain(_gist(record))),
+    )
+
+
+def _gist(record: dict[str, Any]) -> str:
+    """The first words a person wrote, whatever the format."""
+    turns = record.get("messages") or record.get("conversations") or []
+    texts = [turn.get("content") or turn.get("value") for turn in turns if isinstance(turn, dict)]
+    named = [record.get(key) for key in ("instruction", "prompt", "question")]
+    text = next((text for text in [*named, *texts] if isinstance(text, str) and text.strip()), None)
+    return " ".join((text if text is not None else json.dumps(record, ensure_ascii=False, default=str))[:400].split())
+
+
+def print_checks(console: Console, checks: Sequence[CheckResult]) -> None:
+    """Print what each check found; a failed one is red."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("check", no_wrap=True)
+    table.add_column("")
+    table.add_column("found", justify="right")
+    table.add_column("meaning")
+    for check in checks:
+        verdict = {True: "[green]holds[/]", False: "[bold red]fails[/]", None: "[dim]–[/]"}[check.passed]
+        table.add_row(
+            escape(check.name), verdict, "" if math.isnan(check.value) else f"{check.value:.4g}", escape(check.sentence)
+        )
+    console.print(table, highlight=False)
+
+
+def print_model_report(console: Console, report: "ModelReport") -> None:
+    """Print what was found about a model."""
+    console.print(f"[bold]{escape(report.model)}[/]", highlight=False)
+    for note in report.notes:
+        console.print(f"[yellow]note[/] {escape(note)}")
+    print_checks(console, report.checks)
+
+
+def print_preview(console: Console, preview: "Preview") -> None:
+    """Print rows as the proxy sees them, what is trained on in green."""
+    console.print(f"[dim]{escape(preview.format)}; proxy {escape(preview.proxy)}[/]", highlight=False)
+    for note in preview.notes:
+        console.print(f"[yellow]note[/] {escape(note)}")
+    for where, shown in preview.rows:
+        console.print()
+        if isinstance(shown, Drop):
+            console.print(f"[bold]{escape(where)}[/] [red]dropped: {shown.reason}[/] ({escape(plain(shown.detail))})")
+            continue
+        console.print(
+            f"[bold]{escape(where)}[/] [dim]{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained "
+            f"on{f', {shown.example.truncated} cut off' if shown.example.truncated else ''}[/]",
+            highlight=False,
+        )
+        console.print(_coloured(shown.segments, console.color_system is not None), highlight=False)
+
+
+def _coloured(segments: Sequence[Segment], colour: bool) -> Text:
+    text = Text()
+    for segment in segments:
+        shown = plain(segment.text)
+        if not segment.supervised:
+            text.append(shown, style="dim")
+        elif colour:
+            text.append(shown, style="bold green")
+        else:
+            text.append(f"⟦{shown}⟧")
+    return text

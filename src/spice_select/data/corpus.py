@@ -1,0 +1,39 @@
+"""The rows of a corpus, read as the settings say, and encoded in sight of the person who waits."""
+
+from collections.abc import Sequence
+
+from spice_select.config import SelectSettings
+from spice_select.data.encoding import Encoded, Encoder, encode_rows
+from spice_select.data.formats import Format
+from spice_select.data.records import Row
+from spice_select.data.sources import Corpus, read_source
+from spice_select.progress import Progress
+
+__all__ = ["Corpus", "encode_corpus", "read_corpus"]
+
+
+def read_corpus(corpus: str, settings: SelectSettings) -> Corpus:
+    """Read every row, and what is to be said of the reading; errors as `spice_select.data.sources.read_source`."""
+    data = settings.data
+    return read_source(
+        corpus,
+        split=data.split,
+        subset=data.subset,
+        revision=data.revision,
+        allow_network=settings.proxy.allow_network,
+    )
+
+
+def encode_corpus(
+    rows: Sequence[Row], row_format: Format, encoder: Encoder, progress: Progress, *, name: str = "Encoding"
+) -> Encoded:
+    """`encode_rows` under a progress bar called `name`."""
+    with progress.task(name, len(rows), "rows") as advance:
+        told = 0
+
+        def tell(done: int, _total: int) -> None:
+            nonlocal told
+            advance(done - told)
+            told = done
+
+        return encode_rows(rows, row_format, encoder, tell)

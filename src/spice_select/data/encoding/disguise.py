@@ -1,0 +1,85 @@
+"""What a template leaves out of the turns it shows: asked with a stand-in for each text and each value."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from spice_select.data.encoding.frames import restored, sentinel, sentinels_in, skeleton
+from spice_select.data.encoding.template import ChatTemplate, Messages
+from spice_select.data.formats.base import RowError
+
+_FIRST_VALUE = 1_000_000
+_FIRST_NUMBER = 7_700_000_000
+
+
+def parts_left_out(
+    template: ChatTemplate, messages: Messages, tools: Messages, untrained: frozenset[int]
+) -> tuple[str, ...]:
+    """Remarks on parts of turns that the template does not show, and on turns it shows in another order.
+
+    The conversation is rendered once more with a stand-in of its own for every text, and for every name and value of
+    a tool call; what does not come back is left out. Templates that refuse the stand-ins are not judged.
+
+    Args:
+        untrained: which answers, counted from 0, are not trained on.
+
+    Raises:
+        RowError: text or values of an answer that is trained on are left out, or the whole text of another turn.
+    """
+    turns, _ = skeleton(messages)
+    disguised = restored(turns)
+    numbers = itertools.count()
+    values: list[list[str]] = [[] for _ in messages]
+    for turn, message in enumerate(messages):
+        disguised[turn] |= {name: message[name] for name in ("name", "tool_call_id") if name in message}
+        if calls := message.get("tool_calls"):
+            disguised[turn]["tool_calls"] = [_call(call, numbers, values[turn]) for call in calls]
+    try:
+        text = template.render(disguised, tools)
+    except RowError:
+        return ()
+    remarks, places, answers = [], [], -1
+    for turn, (role, content, reasoning) in enumerate(turns):
+        answers += role == "assistant"
+        before, _, visible = content.rpartition("</think>")
+        if not _all_in(text, sentinels_in(f"{reasoning or ''} {before}")):
+            remarks.append("reasoning-cut")
+        texts = sentinels_in(visible)
+        if not (_all_in(text, texts) and _all_in(text, values[turn])):
+            if role != "assistant" or answers not in untrained:
+                raise _partly(turn, role, "the calls" if _all_in(text, texts) else "the text")
+            remarks.append("part-hidden")
+        places += [text.find(shown) for shown in texts if shown in text]
+    return (*remarks, *(("turns-moved",) if places != sorted(places) else ()))
+
+
+def _all_in(text: str, parts: Iterable[str]) -> bool:
+    return all(part in text for part in parts)
+
+
+def _partly(turn: int, role: str, what: str) -> RowError:
+    return RowError("template-omits-turn", f"the chat template does not show all of {what} of turn {turn + 1} ({role})")
+
+
+def _call(call: dict[str, Any], numbers: Iterator[int], shown: list[str]) -> dict[str, Any]:
+    """The call with stand-ins for its name and its values; adds to `shown` what has to be seen of it."""
+    function = call.get("function", call)
+    disguised = _value(function.get("arguments", {}), numbers, shown)
+    changed = {**function, "name": _value(function.get("name", ""), numbers, shown), "arguments": disguised}
+    return {**call, "function": changed} if "function" in call else changed
+
+
+def _value(value: Any, numbers: Iterator[int], shown: list[str]) -> Any:
+    """A JSON value of the same shape and types; true, false, null and what is empty stay, and are not looked for."""
+    if isinstance(value, dict):
+        return {name: _value(item, numbers, shown) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_value(item, numbers, shown) for item in value]
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
+        return value
+    number = next(numbers)
+    if isinstance(value, str):
+        shown.append(sentinel(_FIRST_VALUE + number))
+        return shown[-1]
+    shown.append(str(_FIRST_NUMBER + number))
+    return _FIRST_NUMBER + number + (0.5 if isinstance(value, float) else 0)

@@ -1,1 +1,0 @@
-"""One reader for each kind of file; each yields raw rows with the place where they stand."""

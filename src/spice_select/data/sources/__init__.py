@@ -1,0 +1,129 @@
+"""Where rows come from: one file, a folder of files, a saved ``datasets`` folder, or (on request) the hub.
+
+Rows are kept exactly as they came, so that a selection can be written out in the form it arrived in. Files are told
+apart by their content first and their name second. Everything a person can get wrong here is an `InputError` that
+names the file, the place, the cause and the remedy.
+"""
+
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from spice_select.data.records import Corpus, Row
+from spice_select.data.sources.bytes import read_bytes
+from spice_select.data.sources.folders import by_column, read_folder, refuse_options
+from spice_select.data.sources.hub import is_saved_dataset, read_hub, read_saved
+from spice_select.data.sources.kinds import BY_EXTENSION, Located, choose_reader, extension
+from spice_select.data.sources.splits import EVERY, label_of
+from spice_select.errors import InputError, nearest
+
+__all__ = ["Corpus", "read_rows", "read_source"]
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+
+def read_rows(
+    path_or_id: str | Path,
+    *,
+    split: str | None = None,
+    subset: str | None = None,
+    revision: str | None = None,
+    allow_network: bool = False,
+) -> list[Row]:
+    """The rows of `read_source`, without its notes."""
+    return read_source(path_or_id, split=split, subset=subset, revision=revision, allow_network=allow_network).rows
+
+
+def read_source(
+    path_or_id: str | Path,
+    *,
+    split: str | None = None,
+    subset: str | None = None,
+    revision: str | None = None,
+    allow_network: bool = False,
+    default_split: str = "train",
+) -> Corpus:
+    """Read every row of a corpus, in order, numbered from 0, and say what was not read.
+
+    Args:
+        path_or_id: a file (JSONL, JSON array, CSV, TSV, Parquet, Arrow; each also as .gz, .xz, .bz2, .zst), a folder
+            of such files (read in the order of their names, links followed), a data set in the hub's cache, a folder
+            written by ``datasets.save_to_disk``, or the id of a hub data set.
+        split: the split to read, ``all`` for every one; by default `default_split`, or the only one there is. In a
+            folder of files names tell the splits (`spice_select.data.sources.splits`), and what is no split's name is
+            the beginning of the names of files or folders; where names tell none, a column `split` of the rows may.
+        subset: the configuration of a hub data set; in a folder of files, the folder that holds it.
+        revision: the revision of a hub data set, in the hub's cache the snapshot.
+        allow_network: a hub id is looked up only if this is true.
+        default_split: what is read of a source that names several splits where `split` does not say.
+
+    Returns:
+        The rows, at least one, and the notes. The whole corpus is held in memory.
+
+    Raises:
+        InputError: nothing there, nothing in it, or something in it that cannot be read.
+    """
+    path = Path(path_or_id).expanduser()
+    if path.is_dir() and is_saved_dataset(path):
+        refuse_options(path, subset=subset, revision=revision)
+        located, notes = read_saved(path, split, default_split)
+        corpus = _numbered(_at(path.name, located), notes)
+    elif path.is_dir():
+        corpus = read_folder(path, split, default_split, subset, revision)
+    elif path.exists():
+        refuse_options(path, subset=subset, revision=revision)
+        corpus = _numbered(_at(path.name, _file(path)))
+        corpus = by_column(corpus, _unnamed(path, split), default_split, str(path))
+    else:
+        located, notes = _hub_or_missing(str(path_or_id), path, (split, default_split), subset, revision, allow_network)
+        corpus = _numbered(_at(str(path_or_id), located), notes)
+    if not corpus.rows:
+        raise InputError(f"{path_or_id}: holds no rows. Give a corpus with at least one row.")
+    return corpus
+
+
+def _numbered(located: Iterator[Located], notes: tuple[str, ...] = ()) -> Corpus:
+    return Corpus([Row(number, raw, where) for number, (raw, where) in enumerate(located)], notes)
+
+
+def _at(name: str, located: Iterator[Located]) -> Iterator[Located]:
+    for raw, place in located:
+        yield raw, f"{name}{place}"
+
+
+def _unnamed(path: Path, split: str | None) -> str | None:
+    """The split asked for, or all where a single file is that split by its own name."""
+    label = label_of(PurePath(path.name))
+    return EVERY if label is not None and split in (label.name, label.kind) else split
+
+
+def _file(path: Path) -> Iterator[Located]:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise InputError(
+            f"{path}: a pipe, socket or device, not a file. Write the rows to a file: a corpus is read more than once."
+        )
+    data = read_bytes(path)
+    if not data.strip():
+        raise InputError(f"{path}: the file is empty. Give a corpus with at least one row.")
+    return choose_reader(path, data)(path, data)
+
+
+def _hub_or_missing(
+    name: str, path: Path, split: tuple[str | None, str], subset: str | None, revision: str | None, allow_network: bool
+) -> tuple[Iterator[Located], tuple[str, ...]]:
+    looks_like_id = _HUB_ID.fullmatch(name) is not None and extension(path) not in BY_EXTENSION
+    if looks_like_id and allow_network:
+        return read_hub(name, *split, subset, revision)
+    message = f"{name}: no such file or folder.{_nearest_file(path)}"
+    if looks_like_id:
+        message += " If it is the id of a hub data set, allow the network: --allow-network (allow_network=True)."
+    raise InputError(message)
+
+
+def _nearest_file(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f" The folder {path.parent} cannot be read either." if str(path.parent) != "." else ""
+    return nearest(path.name, names)

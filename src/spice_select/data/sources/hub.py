@@ -1,0 +1,99 @@
+"""Data sets of the ``datasets`` library: saved to a folder, or on the hub."""
+
+import copy
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spice_select.data.sources.kinds import Located
+from spice_select.data.sources.splits import EVERY, left_out, only
+from spice_select.errors import InputError, nearest
+
+
+def is_saved_dataset(folder: Path) -> bool:
+    """True for what ``Dataset.save_to_disk`` and ``DatasetDict.save_to_disk`` write."""
+    return (folder / "dataset_dict.json").is_file() or (
+        (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+    )
+
+
+def read_saved(folder: Path, split: str | None, default: str) -> tuple[Iterator[Located], tuple[str, ...]]:
+    """The rows of a saved data set, of one of its splits if it has several, and what was left out."""
+    import datasets
+
+    try:
+        loaded = datasets.load_from_disk(str(folder))
+    except Exception as error:  # pyarrow, json and datasets each raise their own; the cause is kept
+        raise InputError(f"{folder}: not a readable data set: {_first_line(error)}. Save it again.") from error
+    return _chosen(loaded, split, default, str(folder))
+
+
+def read_hub(
+    name: str, split: str | None, default: str, subset: str | None, revision: str | None
+) -> tuple[Iterator[Located], tuple[str, ...]]:
+    """The rows of a hub data set, and what was left out. Reaches the network."""
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(name, name=subset, revision=revision)
+    except Exception as error:  # network, missing data set, missing configuration: told by the library's own words
+        raise InputError(
+            f"{name}: the hub data set could not be loaded: {_first_line(error)}. "
+            "Check the id, the subset, the revision and the connection, or download it and give the folder."
+        ) from error
+    return _chosen(loaded, split, default, name)
+
+
+def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[Iterator[Located], tuple[str, ...]]:
+    if not isinstance(loaded, dict):
+        if split not in (None, EVERY, str(loaded.split or "")):
+            raise InputError(f"split={split!r}: {name} has no splits to choose from. Leave split out.")
+        return _rows(loaded, ""), ()
+    if split == EVERY:
+        return itertools.chain.from_iterable(_rows(part, f" {title}") for title, part in loaded.items()), ()
+    wanted = split or (default if default in loaded else None) or (next(iter(loaded)) if len(loaded) == 1 else None)
+    known = ", ".join(loaded)
+    if wanted is None:
+        raise InputError(
+            f"{name}: has several splits and none is called {default}. Choose one with --split ({known}), or all "
+            f"with --split {EVERY}."
+        )
+    if wanted not in loaded:
+        raise InputError(f"split={split!r}: not in {name}, which has {known}.{nearest(wanted, loaded)}")
+    others = {title: f"{len(part):,} rows" for title, part in loaded.items() if title != wanted}
+    return _rows(loaded[wanted], ""), left_out(wanted, others) or only(wanted, default)
+
+
+def _rows(dataset: Any, place: str) -> Iterator[Located]:
+    for number, row in enumerate(_undecoded(dataset)):
+        yield dict(row), f"{place} row {number}"
+
+
+def _undecoded(dataset: Any) -> Any:
+    """The data set as plain values, images, audio and the like as the bytes or paths they are kept as: so they came."""
+    dataset = dataset.with_format(None)
+    for column, feature in dataset.features.items():
+        kept = _kept(feature)
+        if kept is not feature:
+            dataset = dataset.cast_column(column, kept)
+    return dataset
+
+
+def _kept(feature: Any) -> Any:
+    """The feature without decoding, at any depth; itself where it decodes nothing."""
+    if isinstance(feature, dict):
+        inside = {name: _kept(item) for name, item in feature.items()}
+        return inside if any(inside[name] is not feature[name] for name in feature) else feature
+    name = "feature" if hasattr(feature, "feature") else "decode"
+    value = getattr(feature, name, None)
+    new = _kept(value) if name == "feature" else False
+    if new is value or value is None:
+        return feature
+    changed = copy.copy(feature)
+    setattr(changed, name, new)
+    return changed
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

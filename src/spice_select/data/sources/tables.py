@@ -1,0 +1,63 @@
+"""Comma- and tab-separated tables; the first line names the columns, every value is a string."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from spice_select.data.sources.bytes import decode
+from spice_select.errors import InputError
+
+
+def read_csv(path: Path, data: bytes) -> Iterator[tuple[dict[str, str], str]]:
+    """Comma-separated (RFC 4180: quoted cells may hold commas, quotes and line ends)."""
+    yield from _read(path, data, ",")
+
+
+def read_tsv(path: Path, data: bytes) -> Iterator[tuple[dict[str, str], str]]:
+    """Tab-separated."""
+    yield from _read(path, data, "\t")
+
+
+def _read(path: Path, data: bytes, delimiter: str) -> Iterator[tuple[dict[str, str], str]]:
+    # the default limit of 128 KiB a cell is less than a long conversation
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    reader = csv.reader(io.StringIO(decode(path, data), newline=""), delimiter=delimiter, strict=True)
+    header = _header(path, reader, delimiter)
+    line = reader.line_num + 1
+    try:
+        for cells in reader:
+            if cells:
+                yield _row(path, line, header, cells), f":{line}"
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}:{line}: broken CSV: {error}. Check the quotes of this row.") from error
+
+
+def _header(path: Path, reader: Iterator[list[str]], delimiter: str) -> list[str]:
+    header = next(reader, [])
+    if len(header) == 1:
+        _refuse_other_separator(path, header[0], delimiter)
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise InputError(f"{path}:1: the column {twice[0]!r} is there twice. Rename or delete one of them.")
+    return header
+
+
+def _refuse_other_separator(path: Path, name: str, delimiter: str) -> None:
+    """Refuse a table whose only column has a separator in its name: it is one of several columns, cut wrongly."""
+    other = next((mark for mark in ",\t;|" if mark != delimiter and mark in name), None)
+    if other is not None:
+        extension = {",": ".csv", "\t": ".tsv"}.get(other)
+        remedy = f"Name the file {extension}." if extension else f"Save the table with {delimiter!r}."
+        raise InputError(f"{path}:1: one column only, {name!r}: the cells are separated by {other!r}. {remedy}")
+
+
+def _row(path: Path, line: int, header: list[str], cells: list[str]) -> dict[str, str]:
+    if len(cells) != len(header):
+        raise InputError(
+            f"{path}:{line}: {len(cells)} cells, but the first line names {len(header)} columns. "
+            "Put cells that hold the separator into double quotes."
+        )
+    return dict(zip(header, cells, strict=True))

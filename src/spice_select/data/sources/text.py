@@ -1,0 +1,180 @@
+"""JSON lines and JSON arrays."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from spice_select.data.sources.bytes import decode
+from spice_select.errors import InputError
+
+_ENDLESS = f"a whole number of more than {sys.get_int_max_str_digits()} digits."  # the one other fault of json.loads
+
+
+class _TwiceError(ValueError):
+    """An object names a field twice, with different values: whichever were taken, the other would be lost."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"an object has the field {name!r} twice, with different values.")
+
+
+def _object_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        for name, item in pairs:
+            if item != value[name] and not (item != item and value[name] != value[name]):  # NaN is not itself
+                raise _TwiceError(name)
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object_once)
+_loads = _DECODER.decode
+_BETWEEN = re.compile(r"[\s,]*")
+
+
+def read_jsonl(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
+    """One JSON object a line; blank lines are skipped. A whole JSON array under this name is read as one."""
+    text = decode(path, data)
+    if text.lstrip().startswith("[") and _parsed(text) is not None:
+        yield from _array(path, _whole(path, text))
+        return
+    # not str.splitlines: JSON strings may hold U+2028 and other characters which that takes for line ends
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield _object(path, number, line), f":{number}"
+
+
+def _object(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        value = _loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}:{number}: broken JSON: {_fault(error)} {error.colno}: {_excerpt(line, error.pos)}. "
+            f"{_remedy(line)}Mend or delete the line."
+        ) from error
+    except RecursionError as error:
+        raise InputError(f"{path}:{number}: JSON nested too deeply. Mend or delete the line.") from error
+    except _TwiceError as error:
+        raise InputError(f"{path}:{number}: {error} Mend or delete the line.") from error
+    except ValueError as error:
+        raise InputError(f"{path}:{number}: {_ENDLESS} Mend or delete the line.") from error
+    if not isinstance(value, dict):
+        raise InputError(
+            f"{path}:{number}: the line is {_kind(value)}, not a JSON object ({{...}}). "
+            "Each line has to be one row with named fields."
+        )
+    return value
+
+
+def read_json(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
+    """A JSON array of objects; JSON lines under this name are read as such."""
+    text = decode(path, data)
+    start = text.lstrip()
+    if start.startswith("{") and _parsed(start.split("\n", 1)[0]) is not None and not _wrapper(_parsed(text)):
+        yield from read_jsonl(path, data)
+        return
+    yield from _array(path, _whole(path, text))
+
+
+def _whole(path: Path, text: str) -> Any:
+    """The value of a whole file."""
+    try:
+        return _loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}:{error.lineno}: broken JSON: {_fault(error)} {error.colno}: "
+            f"{_excerpt(text, error.pos)}. {_remedy(text)}Mend the file."
+        ) from error
+    except RecursionError as error:
+        raise InputError(f"{path}: JSON nested too deeply. Mend the file.") from error
+    except _TwiceError as error:
+        raise InputError(f"{path}{_place_of_twice(text)}: {error} Mend the file.") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {_ENDLESS} Mend the file.") from error
+
+
+def _place_of_twice(text: str) -> str:
+    """`[5]` for the first element of an array that names a field twice, "" for what is no array."""
+    position, number = len(text) - len(text.lstrip()) + 1, 0
+    while text.lstrip().startswith("["):
+        position = _BETWEEN.match(text, position).end()  # type: ignore[union-attr]  # it matches nothing, too
+        try:
+            position = _DECODER.raw_decode(text, position)[1]
+        except ValueError:
+            return f"[{number}]"
+        number += 1
+    return ""
+
+
+def _wrapper(value: Any) -> bool:
+    """Whether this is an object around the rows, {"data": [{…}, …]}, and not itself a row."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    ((name, inside),) = value.items()
+    return (
+        name not in ("messages", "conversations")
+        and isinstance(inside, list)
+        and any(isinstance(item, dict) for item in inside)
+    )
+
+
+def _array(path: Path, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    if not isinstance(value, list):
+        hint = wrapped(value) if isinstance(value, dict) else ""
+        remedy = hint or "Write the rows as an array, or move the file elsewhere if it holds none."
+        raise InputError(f"{path}: the file is {_kind(value)}, not a JSON array of rows. {remedy}")
+    for number, row in enumerate(value, start=1):
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: element {number} of the array is {_kind(row)}, not an object with fields.")
+        yield row, f"[{number - 1}]"
+
+
+def wrapped(value: dict[str, Any]) -> str:
+    """What an object that is no row has its rows in, and how to take them out; "" where nothing looks like rows."""
+    lists = [name for name, item in value.items() if isinstance(item, list)]
+    objects = [name for name in lists if value[name] and all(isinstance(item, dict) for item in value[name])]
+    if len(lists) == len(value) > len(objects) and len(value) > 1 and len({len(value[name]) for name in lists}) == 1:
+        return (
+            "Its fields hold one list each, as columns of a table do: write one object a row "
+            "(pandas: to_json(orient='records', lines=True))."
+        )
+    if lists:
+        named = (objects or lists)[0]
+        return f"Its field {named!r} holds a list: write that alone to a file (jq -c '.[{json.dumps(named)}][]')."
+    if len(value) > 1 and all(isinstance(item, dict) for item in value.values()):
+        return "Each of its fields holds an object: write those alone to a file, one a line (jq -c '.[]')."
+    return ""
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a truth value", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _fault(error: json.JSONDecodeError) -> str:
+    return f"{error.msg.removesuffix(' at')} at column"  # some of Python's messages end in "at" already
+
+
+def _remedy(text: str) -> str:
+    """What stands where JSON should, if it is known by its first characters; ends in a space."""
+    start = text.lstrip()[:200]
+    if start.startswith("\ufeff"):
+        return "A byte-order mark stands in front of it, as where files were joined: take it off. "
+    if start.lower().startswith(("<!doctype", "<html")):
+        return "It is a web page, as where a download was answered by one: fetch the file again. "
+    if re.match(r"[\[{]\s*[{]?\s*'", start):
+        return "Its strings stand in single quotes, as Python prints them: write it with json.dumps. "
+    return ""
+
+
+def _excerpt(text: str, position: int) -> str:
+    return repr(text[max(0, position - 20) : position + 20])

@@ -1,0 +1,127 @@
+"""Several processes, one store: each computes its share of the parts, and the first sees to what is left.
+
+They say nothing to each other. A part counts as finished when its file and sum are there, and a process counts as
+living while it holds the lock on its own file, which the system lets go when it ends. So a dead one is noticed at once,
+and its parts are computed by the first process.
+"""
+
+import contextlib
+import fcntl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spice_select.executors.base import Work
+from spice_select.executors.places import ProcessPlace
+from spice_select.store import explained
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedExecutor:
+    """One of several processes.
+
+    Attributes:
+        folder: where they leave their marks, the same for all: that of the parts.
+        place: which of them this one is.
+        tell: told in a sentence when a process is gone.
+        ended: whether a process is known to have ended, by whoever started it.
+        poll: seconds between two looks at what is missing.
+        patience: seconds without a newly finished part after which processes that have not begun, or whose life
+            cannot be told (a file system without locks), are given up.
+    """
+
+    folder: Path
+    place: ProcessPlace
+    tell: Callable[[str], None] = lambda sentence: None
+    ended: Callable[[int], bool] = lambda rank: False
+    poll: float = 0.2
+    patience: float = 900.0
+    _gone: set[int] = field(default_factory=set)
+
+    def run(
+        self,
+        parts: Sequence[int],
+        open_work: Callable[[], Work],
+        *,
+        finished: Callable[[int], bool],
+        seen: Callable[[int], None] = lambda part: None,
+    ) -> None:
+        """This process's share: every `world`-th part; process 0 returns when all are finished, the others before."""
+        with self._present():
+            work = open_work()
+            for part in parts:
+                if self._owner(part) == self.place.rank and not finished(part):
+                    work(part)
+            if self.place.rank == 0:
+                self._see_to([part for part in parts if self._owner(part) != 0], work, finished, seen)
+
+    def _owner(self, part: int) -> int:
+        return part % self.place.world
+
+    def _see_to(
+        self, parts: Sequence[int], work: Work, is_finished: Callable[[int], bool], seen: Callable[[int], None]
+    ) -> None:
+        missing, last = list(parts), time.monotonic()
+        while missing:
+            finished = [part for part in missing if is_finished(part)]
+            for part in finished:
+                missing.remove(part)
+                seen(part)
+            if finished:
+                last = time.monotonic()
+                continue
+            orphan = next((part for part in missing if self._is_gone(self._owner(part), since=last)), None)
+            if orphan is None:
+                time.sleep(self.poll)
+            elif not is_finished(orphan):  # it may have been its owner's last deed
+                work(orphan)
+                missing.remove(orphan)
+                last = time.monotonic()
+
+    def _is_gone(self, rank: int, *, since: float) -> bool:
+        living = False if self.ended(rank) else is_held(self._file(rank))
+        if living is None and time.monotonic() - since < self.patience:
+            return False  # not begun yet
+        if not living and rank not in self._gone:
+            self._gone.add(rank)
+            self.tell(f"Process {rank} is gone with parts unfinished: they are computed here.")
+        return not living
+
+    def _file(self, rank: int) -> Path:
+        return self.folder / f"process-{rank}.lock"
+
+    @contextlib.contextmanager
+    def _present(self) -> Iterator[None]:
+        """Hold this process's lock; its file stays, free, which tells the first process that this one has ended."""
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._file(self.place.rank)
+        if self.place.rank == 0:
+            self._forget(is_held)
+        aside = path.with_name(f"{path.name}.part")  # a file seen before it is held would be taken for a dead process's
+        with aside.open("w") as lock:
+            with contextlib.suppress(OSError):  # a file system without locks: `patience` decides
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            aside.replace(path)
+            yield
+        if self.place.rank == 0:
+            self._forget(lambda path: False)
+
+    def _forget(self, needed: Callable[[Path], bool | None]) -> None:
+        """Remove the processes' files: at first those of an earlier run, lest one yet to begin be taken for dead."""
+        for path in self.folder.glob("process-*.lock"):
+            if needed(path) is False:
+                path.unlink(missing_ok=True)
+
+
+def is_held(path: Path) -> bool | None:
+    """Whether a process holds the lock on a file; None where there is no such file, or no locks."""
+    try:
+        with path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    return False

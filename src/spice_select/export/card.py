@@ -1,0 +1,131 @@
+"""The dataset card of an export: what the rows were selected from, how, and by which hashes it can be checked."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spice_select.export.base import Origin
+from spice_select.export.script import SCRIPT
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_HOW = (
+    "budget",
+    "objective",
+    "schedule",
+    "pool_size",
+    "picker",
+    "alpha",
+    "conflict_weight",
+    "normalise",
+    "stop_ratio",
+    "per_source_min",
+    "per_source_max",
+    "seed",
+    "loss",
+    "lora_rank",
+    "sketch",
+    "sketch_dim",
+    "max_length",
+    "format",
+)
+_HASHES = ("corpus_sha256", "model_weights_sha256", "model_commit", "chat_template_sha256")
+
+
+def card(origin: Origin, *, rows: int, as_pairs: bool, data: str) -> str:
+    """The card, with the front matter that the hub and `datasets.load_dataset` read."""
+    identity = origin.identity
+    unused = () if identity.get("schedule") == "interleaved" else ("picker",)
+    how = _table({name: identity[name] for name in _HOW if identity.get(name) not in (None, "") and name not in unused})
+    hashes = _table(
+        {
+            "selected rows (selected.jsonl)": origin.selected_sha256,
+            **{name: identity[name] for name in _HASHES if identity.get(name)},
+        }
+    )
+    return f"""\
+{_front_matter(rows, data)}
+# {rows:,} rows chosen from {identity["corpus_rows"]:,}
+
+Selected from `{_public(origin.corpus)}` ({identity["corpus_rows"]:,} rows) by spice-select {origin.version}:
+{_rule(identity)}. {_left_out(origin.chosen - rows)}The rows are in the
+order picked. Their licence is that of the corpus.
+
+## Columns
+
+{_PAIRS if as_pairs else _MESSAGES}
+`{SCRIPT}` trains with that loss. `tools` (JSON text), `source` and `spice` are there where the rows have them.
+{_not_exported(origin)}
+## How they were chosen
+
+{how}
+
+## Hashes (SHA-256)
+
+{hashes}
+
+`export.json` holds the hash of every file here and all facts of the run.
+"""
+
+
+def _rule(identity: Mapping[str, Any]) -> str:
+    """What the rows were picked by, in words."""
+    gradients = f"the per-sample gradients of the proxy `{_public(identity['model'])}`"
+    picker = identity.get("picker", "spice") if identity.get("schedule") == "interleaved" else "spice"
+    if picker == "random":
+        return "at random in each pool, as a control on the schedule of SPICE (arXiv 2601.23155)"
+    if picker == "top-norm":
+        return f"the largest of {gradients} in each pool, as a control on the schedule of SPICE (arXiv 2601.23155)"
+    goal = "log det(I + αΣ g gᵀ)"
+    if identity.get("objective", "log-det") == "target-variance":
+        goal = "the drop in Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y over all rows y"
+    penalty = ", less a\npenalty on gradient conflict" if identity.get("conflict_weight", 1) else ""
+    return f"greedy maximisation of\n{goal} over {gradients}{penalty} (after SPICE, arXiv 2601.23155)"
+
+
+_PAIRS = """\
+`prompt` (the turns before the answer) and `completion` (the answer): TRL's `SFTTrainer` trains on the completion alone,
+by default and under any chat template. That includes whatever the template writes after the end of turn, often a line
+end, which the selection left out.
+"""
+_MESSAGES = """\
+`messages`, a list of turns. TRL's `SFTTrainer` trains on **all of it, questions included**, unless
+`assistant_only_loss=True`, which needs a chat template with `{% generation %}` marks. TRL keeps such templates for
+common families and swaps them in; for others it refuses to start.
+"""
+
+
+def _front_matter(rows: int, data: str) -> str:
+    size = next((name for limit, name in _SIZES if rows < limit), "n>1M")
+    facts = {
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": data}]}],
+        "size_categories": [size],
+        "tags": ["spice-select", "instruction-tuning", "data-selection"],
+        "task_categories": ["text-generation"],
+    }
+    return f"---\n{yaml.safe_dump(facts, sort_keys=False)}---\n"
+
+
+def _public(name: str) -> str:
+    """A hub id as it is; of a path on somebody's disk the last part alone, since cards are published."""
+    path = Path(name)
+    is_path = path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or "\\" in name or path.exists()
+    return path.name if is_path else name
+
+
+def _not_exported(origin: Origin) -> str:
+    names = ", ".join(f"`{name}`" for name in origin.not_exported)
+    return f"Fields of the corpus that are not here: {names}.\n" if names else ""
+
+
+def _left_out(count: int) -> str:
+    return f"{count:,} chosen rows could not be expressed and lie in `left_out.jsonl`. " if count else ""
+
+
+def _table(facts: dict[str, object]) -> str:
+    lines = [
+        f"| {name} | `{value if isinstance(value, str) else json.dumps(value)}` |" for name, value in facts.items()
+    ]
+    return "\n".join(["| | |", "|---|---|", *lines])

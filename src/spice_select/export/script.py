@@ -1,0 +1,64 @@
+"""The training script that goes with a TRL export."""
+
+from spice_select.export.base import Origin
+from spice_select.export.recipe import Recipe
+
+SCRIPT = "train.py"
+
+_PAIRS = """\
+    completion_only_loss=True,  # TRL's default for prompt and completion, said aloud"""
+_MESSAGES = """\
+    # Without this TRL trains on the questions too. It needs a chat template with {% generation %} marks: the model's
+    # own, or the one TRL keeps for its family; TRL says so where there is neither.
+    assistant_only_loss=True,"""
+
+
+def script(origin: Origin, recipe: Recipe, *, as_pairs: bool, data: str) -> str:
+    """A script of one screen: `python train.py MODEL`."""
+    return f'''\
+"""Tune a model on the rows of this folder with TRL: python {SCRIPT} MODEL [--out FOLDER] [--max-steps N].
+
+The loss is that of the answers alone. pip install trl peft
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from datasets import load_dataset
+from peft import LoraConfig
+from trl import SFTConfig, SFTTrainer
+
+parser = argparse.ArgumentParser()
+parser.add_argument("model", nargs="?", default={origin.model!r})  # the model to train{origin.place}
+parser.add_argument("--out", default="outputs")
+parser.add_argument("--max-steps", type=int, default=-1)
+given = parser.parse_args()
+
+rows = load_dataset("parquet", data_files=str(Path(__file__).parent / {data!r}), split="train")
+config = SFTConfig(
+    output_dir=given.out,
+{_PAIRS if as_pairs else _MESSAGES}
+    max_length={origin.max_length},  # as in the selection
+    learning_rate={recipe.learning_rate},
+    lr_scheduler_type="cosine",
+    warmup_steps={recipe.warmup_ratio},  # below 1: a share of all steps
+    num_train_epochs={recipe.epochs},
+    max_steps=given.max_steps,
+    per_device_train_batch_size={recipe.batch_size},
+    gradient_accumulation_steps={recipe.accumulation},
+    bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+    report_to="none",
+    seed=0,
+)
+lora = LoraConfig(
+    r={recipe.lora_rank},
+    lora_alpha={recipe.lora_alpha},
+    lora_dropout={recipe.lora_dropout},
+    target_modules="all-linear",
+    task_type="CAUSAL_LM",
+)
+trainer = SFTTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)
+trainer.train()
+trainer.save_model()
+'''

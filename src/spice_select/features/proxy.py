@@ -1,0 +1,265 @@
+"""The proxy of a run: known by its identity and tokenizer at once, its weights loaded only when gradients are due."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from spice_select.config import GradientSettings, ProxySettings, SelectSettings
+from spice_select.data.batches import default_token_budget
+from spice_select.data.records import Example
+from spice_select.errors import InputError
+from spice_select.features.stage import Gradients
+from spice_select.features.warm import Warm, adapter_hash, is_warm, load_warm, save_warm
+from spice_select.features.warmup import Warmup, train_warmup
+from spice_select.gradients import HookEngine, build
+from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gram, exact_twin, gram
+from spice_select.gradients.lengths import refuse_long_rows
+from spice_select.gradients.preconditioner import AdamState
+from spice_select.models.embedded import conversion_due
+from spice_select.models.identify import ModelIdentity, identify_model
+from spice_select.models.load import Loaded, load_model, load_tokenizer
+from spice_select.models.memory import features_within_memory
+from spice_select.models.precision import choose_device, choose_precision
+from spice_select.progress import Progress, Silent
+
+WARM = "warm.safetensors"
+"""Where a run keeps its warmed-up adapter, beside its gradients."""
+_EXACT_BYTES = 4 << 30
+"""Whole gradients of the sketch's probe that are held at once."""
+_TOGETHER = 4
+"""Rows of the probe in a batch, of like lengths; their whole gradients are there twice until all are joined."""
+
+
+def batch_tokens(settings: GradientSettings, device: str) -> int:
+    """Tokens in a batch on a kind of device; see `Proxy.batch_tokens`."""
+    return settings.batch_tokens or default_token_budget(device)
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy model that is found, not yet loaded.
+
+    Attributes:
+        identity: its name and content.
+        tokenizer: its tokenizer.
+        device: where it will run, e.g. ``cpu``.
+        dtype: the precision it will run in.
+        reason: why this precision.
+    """
+
+    identity: ModelIdentity
+    tokenizer: Any
+    device: str
+    dtype: str
+    reason: str
+
+    def batch_tokens(self, settings: GradientSettings) -> int:
+        """Tokens in a batch: as asked, else what fills the device (activations take some 1.5 MB a token at 135M)."""
+        return batch_tokens(settings, self.device)
+
+
+class ProxyEngine:
+    """The gradient engine of a run; the weights are loaded when the first gradient is asked for.
+
+    Args:
+        settings: of the run.
+        name: what the model is called.
+        progress: told what goes on.
+        examples: what gradients will be asked of: rows too long for the model are refused when it is loaded. A warm-up
+            draws from them.
+        folder: where a warm adapter is kept, so that a resumed run does not train it again.
+        origin: what the run's gradients are made from; an adapter kept by another run is not taken.
+    """
+
+    def __init__(
+        self,
+        settings: SelectSettings,
+        name: str,
+        progress: Progress,
+        *,
+        examples: Sequence[Example] = (),
+        folder: Path | None = None,
+        origin: str | None = None,
+    ) -> None:
+        self._settings, self._name, self._progress = settings, name, progress
+        self._examples, self._folder, self._origin = examples, folder, origin
+
+    def gradients(self) -> Gradients:
+        """The engine, bound to the loaded model."""
+        engine, model = self._opened
+        return partial(features_within_memory, engine, model)
+
+    def fidelity(self, examples: Sequence[Example], features: NDArray[np.float32]) -> Fidelity:
+        """Exact against sketched inner products on a seeded draw of the corpus: one row in forty, 8 to 32 of them.
+
+        Where their whole gradients would take more than 4 GiB, as many of them as fill one batch are compared.
+
+        Args:
+            examples: the usable rows.
+            features: their sketched gradients ``[n, d]``.
+        """
+        engine, model = self._opened
+        size = min(len(examples), max(8, min(32, len(examples) // 40)))
+        drawn = np.random.default_rng(self._settings.selection.seed).choice(len(examples), size, replace=False)
+        if 4 * size * engine.parameters.coverage(model).num_parameters > _EXACT_BYTES:
+            return self._fidelity_in_one_batch([int(index) for index in drawn], examples, features)
+        gradients, exact = [], exact_twin(engine)
+        with self._progress.task("Checking the sketch", size, "rows") as advance:
+            drawn = np.array(sorted(drawn, key=lambda index: examples[index].num_tokens))
+            for start in range(0, size, _TOGETHER):
+                batch = [examples[index] for index in drawn[start : start + _TOGETHER]]
+                gradients.append(exact.features(model, batch).features)
+                advance(len(batch))
+        return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
+
+    def _fidelity_in_one_batch(
+        self, drawn: Sequence[int], examples: Sequence[Example], features: NDArray[np.float32]
+    ) -> Fidelity:
+        engine, model = self._opened
+        budget, kept = batch_tokens(self._settings.gradients, next(model.parameters()).device.type), list(drawn[:2])
+        for index in drawn[2:]:
+            longest = max(examples[i].num_tokens for i in [*kept, index])
+            if longest * (len(kept) + 1) <= budget:
+                kept.append(index)
+        with self._progress.task("Checking the sketch", len(kept), "rows") as advance:
+            true = exact_gram(engine, model, [examples[index] for index in kept])
+            advance(len(kept))
+        return compare_grams(true, gram(features[kept]), sketch=engine.sketch.name, dim=features.shape[1])
+
+    @cached_property
+    def _opened(self) -> tuple[HookEngine, nn.Module]:
+        settings = self._settings
+        with self._progress.task(f"Loading {self._name}", 1, "model") as advance:
+            loaded = load_proxy(settings)
+            advance(1)
+        refuse_long_rows(loaded.model, self._examples)
+        warm = warmed(loaded.model, settings, self._examples, self._folder, self._progress, origin=self._origin)
+        engine = make_engine(settings, warm.state)
+        build.check_affordable(engine, warm.model)
+        uncaptured = engine.parameters.coverage(warm.model).uncaptured
+        if uncaptured:
+            self._progress.note(
+                f"Cannot be captured, so not in the gradients: {len(uncaptured)} weight matrices, e.g. {uncaptured[0]}."
+            )
+        return engine, warm.model
+
+
+def warmed(
+    model: nn.Module,
+    settings: SelectSettings,
+    examples: Sequence[Example],
+    folder: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    origin: str | None = None,
+) -> Warm:
+    """The model with the adapter whose gradients are asked for: as it is, trained on a few rows, or read from disk.
+
+    Args:
+        model: without adapters; changed in place where it gets one.
+        settings: of the run.
+        examples: what a warm-up draws from.
+        folder: where a warmed-up adapter is kept and found again; None to keep it nowhere.
+        progress: told of the warm-up.
+        origin: written into the adapter that is kept; one of another is not taken.
+
+    Raises:
+        InputError: as `load_warm` and `train_warmup`.
+    """
+    asked, moments = settings.gradients, settings.gradients.precondition != "none"
+    if asked.adapter is not None:
+        pickles = settings.proxy.allow_pickle
+        return load_warm(Path(asked.adapter).expanduser(), model, moments=moments, allow_pickle=pickles)
+    if asked.warmup_rows is None:
+        return Warm(model=model, state=None)
+    kept = folder / WARM if folder is not None else None
+    if kept is not None and is_warm(kept, origin=origin):
+        return load_warm(kept, model, moments=moments)
+    spec, device = build.lora_spec(asked), next(model.parameters()).device.type
+    how = Warmup(rows=asked.warmup_rows, batch_tokens=batch_tokens(asked, device), seed=settings.selection.seed)
+    total = min(how.rows, len(examples))
+    with (progress or Silent()).task("Warming up", total, "rows") as advance:
+        warm = train_warmup(model, examples, spec, how, loss=build.make_loss(asked), advance=advance)
+    if kept is not None and warm.state is not None:
+        save_warm(kept, warm.model, warm.state, spec, origin=origin)
+    return warm
+
+
+def find_proxy(settings: SelectSettings, progress: Progress | None = None) -> Proxy:
+    """Identify the proxy and load its tokenizer.
+
+    Raises:
+        InputError: gradient settings that do not go together, or as `load_model` does.
+    """
+    build.check_settings(settings.gradients)
+    _check_schedule(settings)
+    due = conversion_due() if settings.proxy.model is None else None
+    if due is not None and progress is not None:
+        progress.note(f"Converting the embedded proxy into {due} (once, about half a minute) …")
+    place = choose_device(settings.proxy.device)
+    precision = choose_precision(settings.proxy.dtype, place)
+    identity = identify_model(settings.proxy.model, allow_pickle=settings.proxy.allow_pickle, **_access(settings.proxy))
+    return Proxy(
+        identity=_with_adapter(identity, settings.gradients.adapter),
+        tokenizer=load_tokenizer(settings.proxy.model, **_access(settings.proxy)),
+        device=place.type,
+        dtype=str(precision.dtype).removeprefix("torch."),
+        reason=precision.reason,
+    )
+
+
+def _check_schedule(settings: SelectSettings) -> None:
+    """An interleaved run trains the LoRA itself, and takes the gradients of that LoRA as they are."""
+    asked = settings.gradients
+    clash = {
+        f"--parameters {asked.parameters}": asked.parameters != "lora",
+        "--warmup-rows": asked.warmup_rows is not None,
+        "--adapter": asked.adapter is not None,
+        f"--precondition {asked.precondition}": asked.precondition != "none",
+    }
+    given = [flag for flag, there in clash.items() if there]
+    if settings.selection.schedule == "interleaved" and given:
+        raise InputError(
+            f"--schedule interleaved with {', '.join(given)}: the run trains the LoRA itself. Leave that "
+            "out, or give --schedule global or pools."
+        )
+
+
+def _with_adapter(identity: ModelIdentity, adapter: str | None) -> ModelIdentity:
+    """A model with a trained adapter is another model."""
+    if adapter is None:
+        return identity
+    digest = adapter_hash(Path(adapter).expanduser())
+    return replace(
+        identity, name=f"{identity.name} + {adapter}", weights_hash=f"{identity.weights_hash}+{digest}".lstrip("+")
+    )
+
+
+def load_proxy(settings: SelectSettings) -> Loaded:
+    """Load the proxy's weights."""
+    return load_model(
+        settings.proxy.model,
+        dtype=settings.proxy.dtype,
+        device=settings.proxy.device,
+        allow_pickle=settings.proxy.allow_pickle,
+        **_access(settings.proxy),
+    )
+
+
+def make_engine(settings: SelectSettings, state: AdamState | None = None) -> HookEngine:
+    """The gradient engine that the settings describe; see `spice_select.gradients.build.make_engine`."""
+    return build.make_engine(settings.gradients, settings.selection.seed, state)
+
+
+def _access(settings: ProxySettings) -> dict[str, Any]:
+    return {
+        "allow_network": settings.allow_network,
+        "trust_remote_code": settings.trust_remote_code,
+        "revision": settings.model_revision,
+    }

@@ -1,0 +1,164 @@
+"""A trained LoRA and its optimiser's state, on disk: our own safetensors file, or a Trainer's checkpoint with PEFT."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spice_select.errors import InputError
+from spice_select.features.optimizer_state import OPTIMIZERS, optimizer_file, read_optimizer
+from spice_select.gradients.preconditioner import AdamState, Moments
+from spice_select.models.adapters import put_on
+from spice_select.models.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
+from spice_select.store import atomic, explained, is_whole, sha256, write_sum
+
+_PREFIXES = {"weight": "parameter:", "first": "exp_avg:", "second": "exp_avg_sq:"}
+_FACTS = "warm"  # one entry: several would come in an order of their own each time, and the bytes would differ
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warm:
+    """A model with a trained adapter.
+
+    Attributes:
+        model: the PEFT model.
+        state: its optimiser's moments; None where the checkpoint has none, or none were asked for.
+    """
+
+    model: nn.Module
+    state: AdamState | None
+
+
+def save_warm(path: Path, model: nn.Module, state: AdamState, spec: LoraSpec, *, origin: str | None = None) -> None:
+    """Write adapter and moments as one safetensors file, its SHA-256 beside it, whole or absent.
+
+    `origin` says what it was made from, so that `is_warm` tells it from that of another run.
+    """
+    from safetensors.torch import save_file
+
+    tensors = {f"{_PREFIXES['weight']}{name}": weight.detach() for name, weight in adapter_weights(model).items()}
+    for name, moments in state.moments.items():
+        tensors[f"{_PREFIXES['first']}{name}"] = moments.first
+        tensors[f"{_PREFIXES['second']}{name}"] = moments.second
+    facts = {name: getattr(state, name) for name in ("steps", "beta1", "beta2", "eps")}
+    facts |= {"alpha": spec.alpha, "origin": origin}
+    with explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as aside:
+        save_file({name: t.contiguous().cpu() for name, t in tensors.items()}, aside, {_FACTS: json.dumps(facts)})
+        digest = sha256(aside)
+    write_sum(path, digest)
+
+
+def is_warm(path: Path, *, origin: str | None = None) -> bool:
+    """Whether a file of `save_warm` is there, of this origin (None: any), and its bytes match the sum beside it."""
+    from safetensors import SafetensorError, safe_open
+
+    if not is_whole(path):
+        return False
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+    except (SafetensorError, ValueError):
+        return False
+    return origin in (None, facts.get("origin"))
+
+
+def load_warm(path: Path, model: nn.Module, *, moments: bool, allow_pickle: bool = False) -> Warm:
+    """Put a trained adapter on a model.
+
+    Args:
+        path: a file of `save_warm`, or a folder with adapter_config.json, adapter_model.safetensors and, for moments,
+            optimizer.pt (a checkpoint that transformers' Trainer wrote of a PEFT model).
+        model: the model without adapters; changed in place.
+        moments: whether the optimiser's state is wanted.
+        allow_pickle: whether pickled files may be read, by torch's restricted reader (``weights_only=True``).
+
+    Raises:
+        InputError: nothing there, a file of another model, no moments where they are wanted, or a pickle that is not
+            allowed.
+    """
+    if path.is_dir():
+        return _load_checkpoint(path, model, moments=moments, allow_pickle=allow_pickle)
+    if path.suffix != ".safetensors" or not path.is_file():
+        raise InputError(
+            f"adapter {path}: neither a safetensors file of ours nor a folder; give `gradients/warm.safetensors` of a "
+            "run, or a checkpoint folder with adapter_config.json"
+        )
+    return _load_file(path, model, moments=moments)
+
+
+def adapter_hash(path: Path) -> str:
+    """SHA-256 (hex) over the files that `load_warm` reads: what a run's identity keeps of an adapter."""
+    names = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", *OPTIMIZERS)
+    files = [path] if path.is_file() else [path / name for name in names if (path / name).is_file()]
+    if not files:
+        raise InputError(f"adapter {path}: there is no such file or PEFT folder; check the path")
+    return "-".join(sha256(file)[:32] for file in files)
+
+
+def _load_file(path: Path, model: nn.Module, *, moments: bool) -> Warm:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+        parts = {kind: _with_prefix(tensors, prefix) for kind, prefix in _PREFIXES.items()}
+        if facts and parts["weight"]:
+            return _put_on(model, parts, facts, moments=moments)
+    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        cause = " ".join(str(error if isinstance(error, InputError) else repr(error)).split())[:200]
+        raise InputError(
+            f"adapter {path}: it is damaged or does not fit this model ({cause}); give its own base with --model, or "
+            "make it again"
+        ) from error
+    raise InputError(f"adapter {path}: it was not written by a warm-up of ours; give a PEFT folder instead")
+
+
+def _put_on(
+    model: nn.Module, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any], *, moments: bool
+) -> Warm:
+    """The model with what a file of `save_warm` holds."""
+    halves = {name: weight for name, weight in parts["weight"].items() if name.endswith(".lora_A")}
+    layers = [name.removesuffix(".lora_A") for name in halves]
+    spec = LoraSpec(
+        rank=min(int(weight.shape[0]) for weight in halves.values()), alpha=facts["alpha"], targets=tuple(layers)
+    )
+    adapted = attach_lora(model, spec, {layer: halves[f"{layer}.lora_A"] for layer in layers})
+    weights = adapter_weights(adapted)
+    if weights.keys() != parts["weight"].keys():
+        raise LookupError(f"halves without their other: {sorted(weights.keys() ^ parts['weight'].keys())[:3]}")
+    with torch.no_grad():
+        for name, weight in weights.items():
+            weight.copy_(parts["weight"][name].to(weight))
+    adapted.requires_grad_(False)
+    state = None
+    if moments:
+        own = {name: Moments(parts["first"][name], parts["second"][name]) for name in parts["first"]}
+        state = AdamState(
+            moments=own, steps=facts["steps"], beta1=facts["beta1"], beta2=facts["beta2"], eps=facts["eps"]
+        )
+    return Warm(model=adapted, state=state)
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _load_checkpoint(path: Path, model: nn.Module, *, moments: bool, allow_pickle: bool) -> Warm:
+    if not (path / ADAPTER_CONFIG).is_file():
+        raise InputError(f"adapter {path}: it holds no {ADAPTER_CONFIG}, so it is no PEFT adapter")
+    if not (path / ADAPTER_WEIGHTS).is_file() and not allow_pickle:
+        raise InputError(
+            f"adapter {path}: it has no {ADAPTER_WEIGHTS}; pickled weights can run any code while they load: save the "
+            "adapter again, or trust it with --allow-pickle"
+        )
+    adapted = put_on(model, path, use="gradients", base="this model")
+    state = read_optimizer(optimizer_file(path), adapted, allow_pickle=allow_pickle) if moments else None
+    return Warm(model=adapted, state=state)

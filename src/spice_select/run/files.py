@@ -1,0 +1,155 @@
+"""The files a person takes away from a run: the chosen rows, the dropped rows, the ordered selection."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from spice_select.data.plain import columns_of, plain, restored
+from spice_select.data.records import Drop, Example, Row
+from spice_select.run.folder import RunFolder
+from spice_select.selection import Selection, Stats, Stop
+from spice_select.store import FeatureBlock, atomic
+
+SELECTED = "selected.jsonl"
+DROPPED = "dropped.jsonl"
+SELECTION = "selection.parquet"
+SUMMARY = "summary.json"
+CONFIG = "config.yaml"
+FEATURES = "gradients"
+FIDELITY = "gradients/fidelity.json"
+ALL = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
+
+
+def write_selected(
+    run: RunFolder, rows: Sequence[Row], features: FeatureBlock, selection: Selection
+) -> tuple[str, ...]:
+    """Write the chosen rows in the order picked, exactly as they came, each with a `spice` object beside its fields.
+
+    What JSON cannot say (bytes, times, NaN) is written as text or null, and `spice.encoded` names its place and kind.
+
+    Returns:
+        What a person should know of that, in sentences: none where JSON could say it all.
+    """
+    run.write_lines(SELECTED, _selected(rows, features, selection))
+    chosen = [rows[int(features.rows[index])] for index in selection.indices]
+    return encoded_notes([plain(row.raw)[1] for row in chosen])
+
+
+def encoded_notes(rows: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """One sentence that names the fields which JSON could not hold as they came, and in how many rows; or none."""
+    counts = Counter(f"{name} ({kind}" for encoded in rows for name, kind in columns_of(encoded).items())
+    if not counts:
+        return ()
+    named = ", ".join(f"{name}, {count} rows)" for name, count in counts.most_common())
+    return (f"JSON has no bytes, times, decimals or NaN; written as text or null: {named}.",)
+
+
+def _selected(rows: Sequence[Row], features: FeatureBlock, selection: Selection) -> Iterator[dict[str, Any]]:
+    for place, index in enumerate(selection.indices):
+        row = rows[int(features.rows[index])]
+        note: dict[str, Any] = {
+            "rank": place + 1,
+            "gain": float(selection.gains[place]),
+            "epsilon": float(selection.epsilons[place]),
+            "conflict": float(selection.conflicts[place]),
+            "row": row.number,
+            "sha256": row.content_hash,
+        }
+        yield selected_line(row.raw, note)
+
+
+def selected_line(raw: Mapping[str, Any], note: Mapping[str, Any]) -> dict[str, Any]:
+    """A chosen row as the file holds it, with what the selection wrote of it; see `as_it_came`."""
+    written, encoded = plain(raw)
+    noted = dict(note)
+    if "spice" in written:  # chosen from an earlier choice: its record is kept
+        noted["earlier"] = written["spice"]
+    if encoded:
+        noted["encoded"] = encoded
+    return {**written, "spice": noted}
+
+
+def iterate_selected(folder: Path) -> Iterator[dict[str, Any]]:
+    """The chosen rows of a finished run, in the order picked."""
+    with (folder / SELECTED).open(encoding="utf-8", errors="surrogatepass") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+def as_it_came(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A line of the chosen rows parted into the row as it came and what the selection wrote. Alters `record`."""
+    note = record.pop("spice")
+    if "earlier" in note:  # the corpus had a `spice` field of its own
+        record["spice"] = note["earlier"]
+    return restored(record, note.get("encoded", {})), note
+
+
+def write_dropped(run: RunFolder, rows: Sequence[Row], drops: Sequence[Drop]) -> None:
+    """Write every row that was left out before the selection, with its reason, in the order of the corpus."""
+    run.write_lines(DROPPED, (_dropped(rows[drop.row], drop) for drop in sorted(drops, key=lambda drop: drop.row)))
+
+
+def _dropped(row: Row, drop: Drop) -> dict[str, Any]:
+    raw, encoded = plain(row.raw)
+    line = {
+        "row": row.number,
+        "where": row.where,
+        "reason": drop.reason,
+        "detail": drop.detail,
+        "sha256": row.content_hash,
+        "record": raw,
+    }
+    return {**line, "encoded": encoded} if encoded else line
+
+
+def write_selection(
+    run: RunFolder, examples: Mapping[int, Example], features: FeatureBlock, selection: Selection
+) -> None:
+    """Write the ordered selection as Parquet: one line a pick, with what it brought and what it cost."""
+    numbers = features.rows[selection.indices]
+    table = pa.table(
+        {
+            "rank": pa.array(range(1, len(numbers) + 1), pa.int64()),
+            "row": numbers,
+            "sha256": [examples[int(number)].content_hash for number in numbers],
+            "source": [examples[int(number)].source for number in numbers],
+            "gain": selection.gains,
+            "base": selection.bases,
+            "epsilon": selection.epsilons,
+            "conflict": selection.conflicts,
+            "penalty": selection.penalties,
+            "score": selection.scores,
+            "pool": selection.pools,
+            "loss": features.losses[selection.indices],
+            "gradient_norm": features.norms[selection.indices],
+            "tokens": features.tokens[selection.indices],
+            "supervised_tokens": features.supervised[selection.indices],
+        }
+    )
+    with atomic(run.path / SELECTION) as aside:
+        pq.write_table(table, aside)
+
+
+def read_selection(
+    folder: Path, features: FeatureBlock, stop: Mapping[str, Any], stats: Mapping[str, Any]
+) -> Selection:
+    """Read the ordered selection back; indices are positions in `features`, whose rows are in ascending order."""
+    table = pq.read_table(folder / SELECTION)
+    columns = {name: table[name].to_numpy() for name in ("gain", "base", "conflict", "penalty", "score", "pool", "row")}
+    return Selection(
+        indices=np.searchsorted(features.rows, columns["row"]),
+        gains=columns["gain"],
+        bases=columns["base"],
+        conflicts=columns["conflict"],
+        penalties=columns["penalty"],
+        scores=columns["score"],
+        pools=columns["pool"],
+        stop=Stop(**stop),
+        stats=Stats(**stats),
+    )

@@ -1,0 +1,90 @@
+"""What makes a run this run and no other: the facts that decide its result, and those that record how it went."""
+
+import hashlib
+import json
+import platform
+import re
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from spice_select.config import SelectSettings
+from spice_select.data.records import Row
+from spice_select.features.proxy import Proxy
+from spice_select.store import sha256
+
+_DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
+"""Packages whose version can change a bit of the result; a run is not resumed across them."""
+_RECORDED = (*_DECISIVE, "peft", "datasets", "pyarrow", "accelerate", "safetensors")
+_PERMISSIONS = ("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype")
+"""Settings that say what may be done, or are resolved below: they do not name a different result."""
+
+
+def identity_of(
+    rows: Sequence[Row], settings: SelectSettings, proxy: Proxy, *, template_hash: str, row_format: str
+) -> dict[str, Any]:
+    """The facts that decide a run's result, flat and JSON-ready: equal facts give an equal result."""
+    asked = {name: value for name, value in settings.flat().items() if name not in _PERMISSIONS}
+    return {
+        **asked,
+        "batch_tokens": proxy.batch_tokens(settings.gradients),
+        "format": row_format,
+        "corpus_sha256": rows_hash(rows),
+        "corpus_rows": len(rows),
+        "model": proxy.identity.name,
+        "model_weights_sha256": proxy.identity.weights_hash,
+        "model_files_sha256": proxy.identity.files_hash,
+        "model_commit": proxy.identity.revision,
+        "chat_template_sha256": template_hash,
+        "device": proxy.device,
+        "dtype": proxy.dtype,
+        **{f"version_{package}": package_version(package) for package in _DECISIVE},
+    }
+
+
+def rows_hash(rows: Sequence[Row]) -> str:
+    """SHA-256 over the rows' content hashes in order: the same for the same rows in any file format."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(bytes.fromhex(row.content_hash))
+    return digest.hexdigest()
+
+
+def default_folder(corpus: str, identity: Mapping[str, Any]) -> Path:
+    """``runs/<corpus>-<8 hex digits of the identity>``: the same question finds its folder again."""
+    stem = Path(corpus).name.split(".")[0] or "corpus"
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return Path("runs") / f"{re.sub(r'[^A-Za-z0-9_-]', '_', stem)}-{digest[:8]}"
+
+
+def manifest_facts(
+    corpus: str, identity: Mapping[str, Any], *, parts: int, notes: Mapping[str, Any], seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """What the manifest records beside the hashes of the outputs."""
+    import torch
+
+    path = Path(corpus)
+    return {
+        "corpus": {
+            "name": corpus,
+            "sha256": sha256(path) if path.is_file() else None,
+            "rows_sha256": identity["corpus_sha256"],
+        },
+        "identity": dict(identity),
+        **notes,
+        "parts": parts,
+        "versions": {"python": platform.python_version(), **{name: package_version(name) for name in _RECORDED}},
+        "machine": {"platform": platform.platform(), "threads": torch.get_num_threads()},
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": dict(seconds),
+    }
+
+
+def package_version(package: str) -> str:
+    """The installed version, or ``absent``."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,42 @@
+"""What gradients are made from: the facts of a run that decide them, told apart from those of the choice alone."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spice_select.config import InterleavedSettings, SelectionSettings
+from spice_select.run import files as outputs
+from spice_select.store import PartStore
+
+_ONLY_THE_CHOICE = (SelectionSettings.model_fields.keys() - {"seed"}) | InterleavedSettings.model_fields.keys()
+"""Settings that change what is chosen from the gradients of a still proxy, not the gradients. The seed draws LoRA and
+sketch."""
+
+
+def gradient_facts(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a run's identity that decide its gradients: rows, proxy, template, gradient settings, versions.
+
+    All of them where the proxy moves while it selects, for it moves by what is chosen.
+    """
+    moving = identity.get("schedule") == "interleaved"
+    return {name: value for name, value in identity.items() if moving or name not in _ONLY_THE_CHOICE}
+
+
+def origin_of(identity: Mapping[str, Any], *, epoch: int | None = None) -> str:
+    """SHA-256 (hex) over `gradient_facts`.
+
+    Runs of equal origin have equal gradients; what is on disk carries it, so that gradients of others are not used.
+
+    Args:
+        identity: of the run.
+        epoch: a pass over the corpus other than the last, where a moving proxy makes several.
+    """
+    facts = json.dumps([gradient_facts(identity), epoch], sort_keys=True)
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
+def feature_store(folder: Path, identity: Mapping[str, Any]) -> PartStore:
+    """The parts of a run's features."""
+    return PartStore(folder / outputs.FEATURES, origin_of(identity))

@@ -1,0 +1,211 @@
+"""What a run did, in numbers: computed once, kept as `summary.json`, printed by the command line."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from spice_select.data.records import Drop, Example
+from spice_select.diagnosis.interaction import interaction, later
+from spice_select.run.outcome import Outcome
+from spice_select.store import FeatureBlock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """One source before and after.
+
+    Attributes:
+        source: name of the group, `""` where the corpus names none.
+        rows, tokens: usable rows, and their supervised tokens.
+        chosen_rows, chosen_tokens: the same among the chosen.
+    """
+
+    source: str
+    rows: int
+    tokens: int
+    chosen_rows: int
+    chosen_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A run in numbers.
+
+    Attributes:
+        rows: rows in the corpus.
+        usable: rows left after drops.
+        chosen: rows chosen.
+        dropped: reason → count.
+        truncated: examples cut to the maximum length.
+        tokens, supervised: tokens of the usable rows, and those trained on.
+        chosen_tokens, chosen_supervised: the same among the chosen.
+        median_response, chosen_median_response: supervised tokens of the median row.
+        mix: sources, largest first.
+        information: log det(I + αΣ g gᵀ) of the chosen rows.
+        random_mean, random_std, random_max, random_draws: the same for random picks of as many rows.
+        certified: information as a share of a proven upper bound on the best possible.
+        certified_for: the choices that the bound holds for, in words.
+        bound: name of that bound.
+        proof_seconds: what the proof took.
+        curvature: total curvature of log det over the usable rows; None where it was not computed.
+        promised: share of the best possible that curvature promises greedy with λ = 0; None likewise.
+        conflicting: share of picks whose gradient opposes the mean of those before; the first of each pool aside.
+        interaction: median share of a pick's base that the picks before it take away, |ε|/base; None if too few picks.
+        conflict_with_gain, conflict_with_epsilon: Spearman of conflict with Δ and with |ε| over the picks; None where
+            none conflicts.
+        first_gain, last_gain: marginal gain of the first and the last pick.
+        sketch: name of the sketch; `""` where the gradients were kept whole.
+        sign_flips: share of cosines between rows whose sign the sketch changes, on a probe of the corpus; 0 without.
+        stopped: why the selection ended, in a sentence.
+        notes: what the reader should know before trusting the result.
+        seconds: stage → seconds spent in this process.
+    """
+
+    rows: int
+    usable: int
+    chosen: int
+    dropped: Mapping[str, int]
+    truncated: int
+    tokens: int
+    supervised: int
+    chosen_tokens: int
+    chosen_supervised: int
+    median_response: float
+    chosen_median_response: float
+    mix: Sequence[Mix]
+    information: float
+    random_mean: float
+    random_std: float
+    random_max: float
+    random_draws: int
+    certified: float
+    conflicting: float
+    first_gain: float
+    last_gain: float
+    sketch: str
+    sign_flips: float
+    stopped: str
+    certified_for: str = "this many rows"
+    bound: str = ""
+    proof_seconds: float = 0.0
+    curvature: float | None = None
+    promised: float | None = None
+    interaction: float | None = None
+    conflict_with_gain: float | None = None
+    conflict_with_epsilon: float | None = None
+    notes: Sequence[str] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Summary":
+        return cls(**{**content, "mix": [Mix(**mix) for mix in content["mix"]]})
+
+
+def summarise(
+    *,
+    rows: int,
+    examples: Sequence[Example],
+    drops: Sequence[Drop],
+    chosen: Outcome,
+    normalise: str,
+    notes: Sequence[str],
+    seconds: Mapping[str, float],
+) -> Summary:
+    """Gather the numbers of a run; `normalise` is the rule that the gradients were scaled by."""
+    features, selection, fidelity = chosen.features, chosen.selection, chosen.fidelity
+    versus, picks, parts = chosen.versus, selection.indices, interaction(selection)
+    rest = later(selection.pools)
+    return Summary(
+        rows=rows,
+        usable=len(features.rows),
+        chosen=len(picks),
+        dropped=dict(Counter(drop.reason for drop in drops).most_common()),
+        truncated=sum(example.truncated > 0 for example in examples),
+        tokens=int(features.tokens.sum()),
+        supervised=int(features.supervised.sum()),
+        chosen_tokens=int(features.tokens[picks].sum()),
+        chosen_supervised=int(features.supervised[picks].sum()),
+        median_response=float(np.median(features.supervised)),
+        chosen_median_response=float(np.median(features.supervised[picks])),
+        mix=_mix({example.row: example.source for example in examples}, features, picks),
+        information=chosen.certificate.information,
+        random_mean=versus.mean,
+        random_std=versus.std,
+        random_max=float(versus.draws.max()),
+        random_draws=len(versus.draws),
+        certified=chosen.certificate.ratio,
+        certified_for=_rivals(chosen),
+        bound=chosen.certificate.best,
+        proof_seconds=chosen.certificate.seconds,
+        curvature=chosen.curvature.value if chosen.curvature else None,
+        promised=chosen.curvature.guarantee if chosen.curvature else None,
+        interaction=_known(parts.share),
+        conflict_with_gain=_known(parts.conflict_with_gain),
+        conflict_with_epsilon=_known(parts.conflict_with_epsilon),
+        conflicting=float(np.mean(selection.conflicts[rest] > 0)) if rest.any() else 0.0,
+        first_gain=float(selection.gains[0]),
+        last_gain=float(selection.gains[-1]),
+        sketch=fidelity.sketch if fidelity else "",
+        sign_flips=fidelity.sign_flips if fidelity else 0.0,
+        stopped=selection.stop.sentence,
+        notes=[
+            *notes,
+            *chosen.notes,
+            *([f"{fidelity.warning}."] if fidelity and fidelity.warning else []),
+            *_length_note(features, picks, normalise),
+        ],
+        seconds=dict(seconds),
+    )
+
+
+def _rivals(chosen: Outcome) -> str:
+    if chosen.certificate.max_cost is not None:
+        return f"{chosen.certificate.max_cost:,.0f} tokens"
+    return "as many rows of every pool" if chosen.by_pool else "this many rows"
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _mix(sources: Mapping[int, str], features: FeatureBlock, chosen: Any) -> list[Mix]:
+    names = [sources[int(row)] for row in features.rows]
+    picked = np.zeros(len(names), bool)
+    picked[chosen] = True
+    mix = []
+    for source, count in Counter(names).most_common():
+        inside = np.array([name == source for name in names])
+        mix.append(
+            Mix(
+                source=source,
+                rows=count,
+                tokens=int(features.supervised[inside].sum()),
+                chosen_rows=int((inside & picked).sum()),
+                chosen_tokens=int(features.supervised[inside & picked].sum()),
+            )
+        )
+    return mix
+
+
+def _length_note(features: FeatureBlock, chosen: Any, normalise: str) -> list[str]:
+    everywhere, here = np.median(features.supervised), np.median(features.supervised[chosen])
+    if everywhere / 2 <= here <= everywhere * 2:
+        return []
+    word = "shorter" if here < everywhere else "longer"
+    found = (
+        f"The chosen responses are much {word} than the corpus' (median {here:.0f} against {everywhere:.0f} supervised "
+        "tokens)"
+    )
+    if normalise == "none":
+        return [
+            f"{found}: log det favours large gradients, and their size depends on length. Compare with `--normalise "
+            "unit`, which leaves length out, before training on this."
+        ]
+    return [f"{found}. Look at the picks, and at the budget in tokens, before training on this."]

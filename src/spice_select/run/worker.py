@@ -1,0 +1,133 @@
+"""A process that helps with a run's gradients: it needs the run folder, nothing else.
+
+`python -m spice_select.run.worker RUN --rank 1 --world 4 --device cuda:1` computes every fourth part and ends.
+`spice select` starts one for each further GPU.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spice_select.config import SelectSettings, read_config
+from spice_select.data.corpus import read_corpus
+from spice_select.data.encoding import Encoder, encode_rows
+from spice_select.data.formats import detect_format
+from spice_select.data.records import Example
+from spice_select.errors import InputError, SpiceError
+from spice_select.executors import ProcessPlace, SharedExecutor
+from spice_select.executors.shared import is_held
+from spice_select.features.proxy import WARM, Proxy, ProxyEngine, find_proxy
+from spice_select.features.stage import compute_parts
+from spice_select.features.warm import is_warm
+from spice_select.progress import Silent
+from spice_select.run import files as outputs
+from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, comparable
+from spice_select.run.identity import identity_of
+from spice_select.run.origin import feature_store, origin_of
+
+PATIENCE = 900.0
+"""Seconds to wait for the first process to begin."""
+
+
+def help_with(folder: Path, place: ProcessPlace, *, device: str = "auto") -> None:
+    """Compute this process's share of the parts of a run that another process has begun.
+
+    Raises:
+        InputError: no run there, or the corpus, model or versions found here are not those of the run.
+    """
+    wait_for(lambda: (folder / IDENTITY).is_file() and (folder / outputs.CONFIG).is_file(), folder)
+    corpus, settings = read_config(folder / outputs.CONFIG)
+    if corpus is None:
+        raise InputError(f"{folder / outputs.CONFIG} names no corpus: it is not the config of a run")
+    settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"device": device})})
+    rows = read_corpus(corpus, settings).rows
+    row_format = detect_format(rows, settings.data.format)
+    proxy = find_proxy(settings)
+    encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
+    examples = encode_rows(rows, row_format, encoder).examples
+    identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
+    compute_share(folder, identity, examples, settings, proxy, place)
+
+
+def compute_share(
+    folder: Path,
+    identity: Mapping[str, Any],
+    examples: Sequence[Example],
+    settings: SelectSettings,
+    proxy: Proxy,
+    place: ProcessPlace,
+) -> None:
+    """What `help_with` does once the corpus is read and encoded. Raises InputError as it does."""
+    if settings.selection.schedule == "interleaved":
+        raise InputError(
+            "--schedule interleaved in several processes: its pools come one after the other. Start one process."
+        )
+    wait_for(lambda: (folder / IDENTITY).is_file(), folder)
+    identity = _require_same(folder, identity)
+    store, origin = feature_store(folder, identity), origin_of(identity)
+    if settings.gradients.warmup_rows is not None:
+        wait_for(lambda: is_warm(store.folder / WARM, origin=origin), folder)
+    engine = ProxyEngine(settings, proxy.identity.name, Silent(), examples=examples, folder=store.folder, origin=origin)
+    compute_parts(
+        examples,
+        engine.gradients,
+        store,
+        batch_tokens=proxy.batch_tokens(settings.gradients),
+        executor=SharedExecutor(folder=store.folder, place=place),
+    )
+
+
+def wait_for_end(folder: Path) -> None:
+    """Return when the first process has finished the run. Raises SpiceError when it died instead."""
+    wait_for(lambda: (folder / MANIFEST).is_file(), folder)
+
+
+def wait_for(ready: Callable[[], bool], folder: Path, *, poll: float = 0.2) -> None:
+    """Wait for something the first process does.
+
+    Raises:
+        SpiceError: it has not begun for `PATIENCE` seconds, or let go of the run before that something was there.
+    """
+    began, seen = time.monotonic(), False
+    while not ready():
+        held = is_held(folder / LOCK)
+        if seen and held is False and not ready():
+            raise SpiceError(f"{folder}: the first process ended before it was done; start the same command again")
+        seen = seen or held is True
+        if not seen and time.monotonic() - began > PATIENCE:
+            raise SpiceError(f"{folder}: no process has begun this run for {PATIENCE:.0f} seconds")
+        time.sleep(poll)
+
+
+def _require_same(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The identity of the run that is there, if it is that of this process."""
+    there: dict[str, Any] = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
+    here = comparable(identity, there)
+    differ = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
+    if differ:
+        shown = "; ".join(f"{name}: there {there.get(name)!r}, here {here.get(name)!r}" for name in differ[:6])
+        raise InputError(f"{folder} is another run than this process would help with: {shown}")
+    return there
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command; ends with SystemExit: 0 done, 2 bad input."""
+    parser = argparse.ArgumentParser(prog="python -m spice_select.run.worker", description=__doc__)
+    parser.add_argument("run", type=Path, help="folder of a run that `spice select` has begun")
+    parser.add_argument("--rank", type=int, required=True, help="number of this process, from 1")
+    parser.add_argument("--world", type=int, required=True, help="how many processes there are, the first included")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args(argv)
+    try:
+        help_with(options.run, ProcessPlace(rank=options.rank, world=options.world), device=options.device)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The proxy as it moves: loaded when needed, at the state it has after so many updates, checkpointed each time."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from spice_select.data.records import Example
+from spice_select.schedules.interleaved.plan import Plan
+from spice_select.schedules.interleaved.steps import ProxyTrainer, Step
+from spice_select.store import atomic, explained, is_whole, sha256, sum_path, write_sum
+
+KEPT = 2
+"""Checkpoints kept: the newest, and the one before in case the newest is damaged."""
+
+_FACTS = "facts"  # one entry: several would come in an order of their own each time, and the bytes would differ
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The proxy's states on disk: `cycle-00003.safetensors` is the state after three updates.
+
+    Adapter, AdamW's moments and the log of all steps are in one file, with its SHA-256 beside it.
+
+    Attributes:
+        folder: where they lie.
+        origin: what the run is made from; states of others do not count. None: any counts.
+    """
+
+    folder: Path
+    origin: str | None = None
+
+    def path(self, cycle: int) -> Path:
+        return self.folder / f"cycle-{cycle:05d}.safetensors"
+
+    def save(self, cycle: int, tensors: dict[str, Tensor], steps: Sequence[Step]) -> None:
+        """Write a state and drop those that are no longer needed."""
+        from safetensors.torch import save_file
+
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        with atomic(self.path(cycle)) as aside:
+            facts = {"steps": [asdict(step) for step in steps], "origin": self.origin, "cycle": cycle}
+            save_file(tensors, aside, {_FACTS: json.dumps(facts)})
+            digest = sha256(aside)
+        write_sum(self.path(cycle), digest)
+        for old in sorted(self.folder.glob("cycle-*.safetensors"))[:-KEPT]:
+            sum_path(old).unlink(missing_ok=True)
+            old.unlink()
+
+    def newest(self, limit: int) -> int | None:
+        """The highest cycle up to `limit` whose file is whole and of this run; None where there is none."""
+        for path in sorted(self.folder.glob("cycle-*.safetensors"), reverse=True):
+            cycle = path.stem.removeprefix("cycle-")
+            if cycle.isdigit() and int(cycle) <= limit and is_whole(path) and self._is_own(int(cycle)):
+                return int(cycle)
+        return None
+
+    def _is_own(self, cycle: int) -> bool:
+        """A file's sum goes with it when it is copied or renamed; what it says of itself tells it from others."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path(cycle), "pt") as file:
+                facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+        except (SafetensorError, ValueError):
+            return False
+        return self.origin in (None, facts.get("origin")) and facts.get("cycle") == cycle
+
+    def load(self, cycle: int) -> tuple[dict[str, Tensor], list[Step]]:
+        """A state that `newest` named, and the steps that led to it."""
+        from safetensors import safe_open
+
+        with safe_open(self.path(cycle), "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            log = json.loads(file.metadata()[_FACTS])["steps"]
+        return tensors, [Step(**step) for step in log]
+
+
+@dataclass
+class MovingProxy:
+    """A proxy that is at the state a pool asks for.
+
+    Updates are made when a later state is first asked for, from the picks that were entered, so a resumed run makes
+    exactly those that are missing: from the newest whole checkpoint on.
+
+    Attributes:
+        open_trainer: loads the model with its adapter; called once, and only if something must be computed.
+        plan: how picks are cut into steps.
+        checkpoints: where states are kept.
+        observe: told of each step made.
+    """
+
+    open_trainer: Callable[[], ProxyTrainer]
+    plan: Plan
+    checkpoints: Checkpoints
+    observe: Callable[[Step], None] = lambda step: None
+    picks: dict[int, list[Example]] = field(default_factory=dict)
+    log: list[Step] = field(default_factory=list)
+    _trainer: ProxyTrainer | None = None
+    _cycle: int = 0
+
+    def enter(self, cycle: int, examples: Sequence[Example]) -> None:
+        """Note the picks of a pool: the update that ends `cycle` will be made on them."""
+        self.picks.setdefault(cycle, []).extend(examples)
+
+    def at(self, cycle: int) -> ProxyTrainer:
+        """The proxy after `cycle` updates. Cost: the updates that are missing."""
+        trainer = self._trainer or self._opened(cycle)
+        while self._cycle < cycle:
+            self._update(trainer)
+        return trainer
+
+    def _opened(self, cycle: int) -> ProxyTrainer:
+        trainer = self.open_trainer()
+        known = self.checkpoints.newest(cycle)
+        if known is not None:
+            tensors, self.log = self.checkpoints.load(known)
+            trainer.restore(tensors, len(self.log))
+            self._cycle = known
+        self._trainer = trainer
+        return trainer
+
+    def _update(self, trainer: ProxyTrainer) -> None:
+        examples = self.picks.get(self._cycle, [])
+        for part in self.plan.steps_of(len(examples)):
+            step = trainer.step(examples[part])
+            self.log.append(step)
+            self.observe(step)
+        self._cycle += 1
+        self.checkpoints.save(self._cycle, trainer.state(), self.log)
+
+
+def mean_loss(log: Sequence[Step], part: slice) -> float:
+    """Mean over the supervised tokens of some steps; NaN for none."""
+    steps = list(log)[part]
+    tokens = sum(step.supervised for step in steps)
+    return sum(step.loss * step.supervised for step in steps) / tokens if tokens else math.nan

@@ -1,0 +1,85 @@
+"""The proxy with its LoRA attached, ready to be trained and to yield gradients, and the check of the sketch on it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.config import InterleavedSettings, SelectSettings
+from spice_select.data.records import Example
+from spice_select.features.proxy import Proxy, load_proxy
+from spice_select.features.stage import Gradients
+from spice_select.gradients.build import check_affordable, lora_spec, make_engine
+from spice_select.gradients.fidelity import Fidelity, compare, exact_twin
+from spice_select.gradients.lengths import refuse_long_rows
+from spice_select.gradients.parameters.lora import initial_a
+from spice_select.models.lora import attach_lora
+from spice_select.models.memory import features_within_memory
+from spice_select.progress import Advance
+from spice_select.schedules.interleaved.plan import Plan
+from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
+
+PROBE_ROWS = 16
+
+
+def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: Sequence[Example] = ()) -> ProxyTrainer:
+    """Load the proxy and attach a fresh LoRA: the one whose gradients a static run takes, B = 0 and A from the seed.
+
+    Raises:
+        InputError: as `load_model`; LoRA targets that name no layer; an example that is too long for the model.
+    """
+    seed, moving = settings.selection.seed, settings.interleaved
+    model = load_proxy(settings).model
+    refuse_long_rows(model, examples)
+    spec = replace(lora_spec(settings.gradients), dropout=moving.lora_dropout)
+    drawn = {layer.name: initial_a(layer, spec.rank, seed) for layer in spec.layers(model)}
+    return ProxyTrainer(
+        attach_lora(model, spec, drawn),
+        step_recipe(moving, seed),
+        total_steps=plan.total_steps,
+        batch_tokens=proxy.batch_tokens(settings.gradients),
+    )
+
+
+def step_recipe(settings: InterleavedSettings, seed: int) -> StepRecipe:
+    """How the proxy is trained, as the settings say."""
+    return StepRecipe(
+        learning_rate=settings.learning_rate,
+        warmup=settings.warmup,
+        decay=settings.decay,
+        weight_decay=settings.weight_decay,
+        clip_norm=settings.clip_norm,
+        seed=seed,
+    )
+
+
+def open_engine(settings: SelectSettings, trainer: ProxyTrainer) -> Gradients:
+    """Gradients with respect to A and B of the trainer's adapter, always at its current state."""
+    engine = make_engine(settings.gradients, settings.selection.seed)
+    check_affordable(engine, trainer.model)
+    return partial(features_within_memory, engine, trainer.model)
+
+
+def probe_fidelity(
+    settings: SelectSettings,
+    trainer: ProxyTrainer,
+    examples: Sequence[Example],
+    features: NDArray[np.float32],
+    advance: Advance,
+) -> Fidelity:
+    """Exact against sketched inner products of up to `PROBE_ROWS` rows whose features are of the trainer's state.
+
+    Args:
+        examples: rows met since the last update.
+        features: their features ``[n, d]``.
+    """
+    engine = make_engine(settings.gradients, settings.selection.seed)
+    size = min(len(examples), PROBE_ROWS)
+    drawn = np.random.default_rng(settings.selection.seed).choice(len(examples), size, replace=False)
+    whole, exact = exact_twin(engine), []
+    for index in drawn:
+        exact.append(whole.features(trainer.model, [examples[index]]).features)
+        advance(1)
+    return compare(np.concatenate(exact), features[drawn], sketch=engine.sketch.name)

@@ -1,0 +1,68 @@
+"""The trainer's side of online selection: hands the model over, and keeps the picks in the trainer's checkpoints."""
+
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+from transformers.trainer_callback import ExportableState
+
+from spice_select.errors import InputError
+
+if TYPE_CHECKING:
+    from spice_select.schedules.online.selector import OnlineSelector
+
+_PICKS = "picks"
+
+
+class OnlineCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
+    """Made by `OnlineSelector.callback()`.
+
+    The picks so far are part of `trainer_state.json` in every checkpoint. On resuming, the trainer skips the batches
+    that it has trained on by iterating over them; the pools they came from are then read from there instead of being
+    picked again at weights that have moved on, so a resumed training goes on with the very rows it would have met.
+    """
+
+    def __init__(self, selector: "OnlineSelector | None" = None) -> None:
+        self._selector = selector
+
+    @property
+    def selector(self) -> "OnlineSelector":
+        """The selector it belongs to."""
+        if self._selector is None:
+            raise InputError(
+                "the online selector's callback was made anew without its selector: leave "
+                "restore_callback_states_from_checkpoint off, the picks are restored without it."
+            )
+        return self._selector
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, *, model: Any, **kwargs: Any) -> None:
+        _refuse(args, resumed=state.global_step > 0)
+        known: Any = (state.stateful_callbacks or {}).get(type(self).__name__, {}) if state.global_step > 0 else {}
+        picks = known.get("attributes", {}).get(_PICKS, []) if isinstance(known, dict) else []
+        self.selector.begin(model, state, dict(enumerate(picks)))
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.selector.exhausted:
+            control.should_training_stop = True  # the trainer would begin the dataset again
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.selector.end()
+
+    def state(self) -> dict[str, Any]:
+        """See `ExportableState`: the picks of every pool so far."""
+        return {"args": {}, "attributes": {_PICKS: [list(record.picks) for record in self.selector.records]}}
+
+
+def _refuse(args: Any, *, resumed: bool) -> None:
+    """Settings of the trainer under which the rows would not be those that were picked."""
+    if args.world_size > 1:
+        raise InputError(
+            f"online selection in {args.world_size} processes: each would pick for itself. Train in one process."
+        )
+    if args.dataloader_num_workers > 0:
+        raise InputError(
+            f"dataloader_num_workers={args.dataloader_num_workers}: a worker has no access to the model. Set it to 0."
+        )
+    if resumed and args.ignore_data_skip:
+        raise InputError(
+            "ignore_data_skip=True: a resumed training would begin again with the first pools. Leave it off."
+        )

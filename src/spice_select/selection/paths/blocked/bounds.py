@@ -1,0 +1,304 @@
+"""Stale float32 bounds on every row's gain and conflict, and their refresh by tiled matrix products."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.selection.features import Features
+from spice_select.selection.paths.blocked.root import InverseRoot
+
+UNIT = 2.0**-24  # unit roundoff of float32
+UNDERFLOW = 2.0**-148  # what gradual underflow may add to a product of float32 numbers
+ULP = 4 * float(np.finfo(np.float64).eps)
+TILE_ROWS = 1024
+DENSE = 1.3  # rows whose span is at most this many times their number are used in place, without a copy
+FREE_FLOPS = 2e6  # about what a tile's overhead costs
+WASTE = 0.25  # how much of a tile's work may fall on picks that some of its rows have seen already
+TILE_DEPTH = 256  # inner products are summed in stretches of this length, which is what the error bound pays for
+STAGE_PICKS = 128  # a bound is lowered by about this many picks before it is asked again whether it still matters
+FAR = 1.5  # rows that more than this many times d picks have passed by are refreshed from the root itself
+ROOT_PICKS = 64  # getting the root ready for that costs about as much as the products of d rows with so many picks
+
+
+def gamma(terms: Any) -> Any:
+    """γ_m = mu/(1 − mu): bounds the relative error of m float32 roundings (Higham, 2002, Lemma 3.1)."""
+    return terms * UNIT / (1.0 - terms * UNIT)
+
+
+class Bounds:
+    """For each row: an upper bound on r = ‖xL‖², and a lower bound on its conflict, both as of some earlier pick.
+
+    A row's bound on r falls by what the picks since then take from it; the proof that float32 does not make it too
+    small is in docs/selection.md. `reached` counts the picks that a row's bound has seen.
+    """
+
+    tile_rows = TILE_ROWS
+    stage_picks = STAGE_PICKS
+    grain = 1  # products are taken with this many picks at a time; a refresh that can stop at a multiple does
+
+    def __init__(self, features: Features, *, eta: float | None, root: InverseRoot | None = None) -> None:
+        n, d = features.n, features.d
+        self._d = d
+        self._root, self._root_at, self._root_length = root, -1, 0.0
+        peak = np.sqrt(features.squares.max(initial=0.0))
+        self._scale = float(2.0 ** np.round(np.log2(peak))) if peak > 0 else 1.0
+        self._matrix_scale = self._place(features)
+        self._squares, self._lengths = features.squares, np.sqrt(features.squares)
+        self.longest = float(self._lengths.max(initial=0.0))
+        self._shortest = float(np.where(self._lengths > 0, self._lengths, np.inf).min())
+        self._gamma = gamma(min(d, TILE_DEPTH) + -(-d // TILE_DEPTH) + 3)
+        self._tiny = 2 * d * UNDERFLOW
+        self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
+        self.reached = np.zeros(n, dtype=np.int32)
+        self.exact = np.full(n, -1, dtype=np.int32)  # how many picks there were when float64 last found the row's r
+        self._mass = np.zeros(1)  # Σ‖u‖² over the first 0, 1, 2, … picks
+        self._eta = eta
+        self._cosine = np.zeros(n) if eta is not None else None
+        self._means = np.zeros((64 if eta is not None else 1, d))  # the unit mean gradient after each block
+        self._blocks = 0
+        self._seen = np.zeros(n if eta is not None else 1, dtype=np.int32)  # the block of each row's cosine
+        self._moved = np.full(1, 2.0)  # at most how far each block's unit mean lies from the present one
+        self._mean_length = 0.0
+        self.refreshed, self.flops = 0, 0.0
+
+    def _place(self, features: Features) -> float:
+        """Put features and updates where products are taken; returns what updates must be divided by."""
+        self._matrix, scale = _single(features, self._scale)
+        self._updates = np.zeros((256, features.d), dtype=np.float32)
+        self._room = np.empty((0, features.d), dtype=np.float32)  # working memory for a tile's rows and their products
+        self._products_room = np.empty((2, 0), dtype=np.float32)
+        return scale
+
+    def _keep(self, U: NDArray[np.float64], start: int) -> None:
+        """Store updates [m, d] as numbers `start`, `start` + 1, …"""
+        while start + len(U) > len(self._updates):
+            self._updates = np.concatenate([self._updates, np.zeros_like(self._updates)])
+        self._updates[start : start + len(U)] = U
+
+    @property
+    def now(self) -> int:
+        """How many picks there are."""
+        return len(self._mass) - 1
+
+    def advance(self, U: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
+        """A block of picks took UᵀU from the inverse, U [m, d], and the picks' mean gradient is now `mean`."""
+        self._keep(U * (1.0 / self._matrix_scale), self.now)
+        self._mass = np.append(self._mass, self._mass[-1] + np.cumsum(np.einsum("ij,ij->i", U, U)))
+        self._mean_length = float(np.sqrt(mean @ mean))
+        self._blocks += 1
+        if self._eta is not None:
+            self._advance_mean(mean)
+
+    def _advance_mean(self, mean: NDArray[np.float64]) -> None:
+        if self._blocks >= len(self._means):
+            self._means = np.concatenate([self._means, np.zeros_like(self._means)])
+        present = mean / self._mean_length if self._mean_length > 0 else np.zeros_like(mean)
+        self._means[self._blocks] = present
+        self._unit_mean = present.astype(np.float32)
+        past = self._means[: self._blocks + 1]
+        cosines = past @ present
+        self._moved = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * cosines)) + 1e-7 + self._gamma
+        self._moved[~past.any(axis=1)] = 2.0
+
+    def conflicts(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64] | float:
+        """A lower bound on the present conflict: the cosine moved by at most the distance of the unit means."""
+        if self._cosine is None or self._eta is None or self._mean_length == 0 or self.now == 0:
+            return 0.0
+        size = self._lengths[rows] * self._mean_length
+        return np.maximum(0.0, -self._cosine[rows] - self._moved[self._seen[rows]]) * (size / (size + self._eta))
+
+    def drift(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+        """The most any row's conflict can have changed while the mean gradient went from `before` to `after`."""
+        a, b = math.sqrt(before @ before), math.sqrt(after @ after)
+        if a == 0 or b == 0 or self._eta is None:
+            return 2.0
+        rounding = 8 * (self._d + 4) * float(np.finfo(np.float64).eps)  # of three inner products of d terms, generously
+        gap = math.sqrt(max(0.0, 2.0 - 2.0 * float(before @ after) / (a * b)) + rounding)
+        return gap + min(1.0, self._eta / (self._shortest * min(a, b)))
+
+    def settle(
+        self, rows: NDArray[np.int64], r: NDArray[np.float64], noise: float, cosine: NDArray[np.float64] | None
+    ) -> None:
+        """Enter what float64 found for `rows` after the picks so far; √r is right to `noise` times a row's length."""
+        self.r[rows] = (np.sqrt(r) + noise * self._lengths[rows]) ** 2
+        self.reached[rows] = self.exact[rows] = self.now
+        if self._cosine is not None and cosine is not None:
+            self._cosine[rows], self._seen[rows] = cosine, self._blocks
+
+    def refresh(self, rows: NDArray[np.int64], floor: NDArray[np.float64] | float = -np.inf) -> None:
+        """Bring the stale ones of `rows` up to the present: 2·(pending picks)·d flops each, in float32.
+
+        A row whose bound falls below `floor` (one number, or one for each row of the matrix) on the way is left with
+        the picks it has seen.
+        """
+        stale = rows[self.reached[rows] < self.now]
+        far = self._far(stale)
+        if len(far):
+            self._refresh_directly(np.sort(far))
+            stale = stale[self.reached[stale] < self.now]
+        if len(stale):
+            self._refresh_in_stages(stale, floor)
+
+    def _refresh_in_stages(self, stale: NDArray[np.int64], floor: NDArray[np.float64] | float) -> None:
+        while len(stale):
+            stage = self._stage(int(self.reached[stale].min()))
+            self._refresh_to(stage, stale[self.reached[stale] < stage])
+            stale = stale[self.reached[stale] < self.now]
+            stale = stale[self.r[stale] >= (floor[stale] if isinstance(floor, np.ndarray) else floor)]
+
+    def _far(self, stale: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows that so many picks have passed by that L is the shorter way; none if too few to get L ready for."""
+        if self._root is None or self.now <= FAR * self._d:
+            return stale[:0]
+        pending = self.now - self.reached[stale]
+        far = pending > FAR * self._d
+        excess = float((pending[far] - self._d).sum())
+        return stale[far] if excess > ROOT_PICKS * self._d else stale[:0]
+
+    def _stage(self, oldest: int) -> int:
+        """Up to which pick to refresh rows that have seen `oldest`; the last stage may be half as long again."""
+        end = oldest + self.stage_picks
+        if self.now <= end + self.stage_picks // 2:
+            end = self.now
+        whole = end - end % self.grain
+        return whole if whole > oldest else end
+
+    def _refresh_to(self, stage: int, rows: NDArray[np.int64]) -> None:
+        rows, seen = self._oldest_first(rows)
+        pending = stage - seen
+        for a, b in tiles(pending, FREE_FLOPS / self._d, self.tile_rows):
+            self._refresh_tile(rows[a:b], pending[a:b], stage)
+
+    def _oldest_first(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows by the picks they have seen, then by number, and how many each has seen."""
+        order = np.sort(self.reached[rows].astype(np.int64) * len(self.r) + rows)
+        return order % len(self.r), order // len(self.r)
+
+    def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
+        """Refresh rows that more than d picks have passed by from L itself: 2d² flops each."""
+        for i in range(0, len(rows), self.tile_rows):
+            part = rows[i : i + self.tile_rows]
+            X, at = self._gather(part)
+            W = self._products(X, self._single_root().T)
+            W = W if at is None else W[at]
+            self._settle_directly(part, np.einsum("ij,ij->i", W, W).astype(np.float64), W.shape[1])
+            self._enter_cosines(part, self._mean_products(X, at))
+
+    def _settle_directly(self, rows: NDArray[np.int64], squares: NDArray[np.float64], terms: int) -> None:
+        """Enter ‖xL‖², found in float32 as `squares`, as the bounds of these rows."""
+        reach = self._gamma * self._lengths[rows] / self._scale * self._root_length + np.sqrt(terms) * self._tiny
+        found = np.sqrt(squares * (1 + gamma(terms + 2)) + terms * UNDERFLOW) + reach
+        self.r[rows] = np.minimum(self.r[rows], (found * self._scale) ** 2 * (1 + ULP))
+        self.reached[rows] = self.now
+        self.refreshed += len(rows)
+        self.flops += 2.0 * len(rows) * self._d * terms
+
+    def _single_root(self) -> NDArray[np.float32]:
+        """L [d, d] in float32, scaled like the updates; its Frobenius norm is noted for the error bound."""
+        if self._root_at != self.now:
+            dense = self._root.dense if self._root is not None else None
+            if dense is None:
+                raise RuntimeError("more picks than dimensions have passed, but the root is not dense")
+            self._root32 = (dense * (1.0 / self._matrix_scale)).astype(np.float32)
+            self._root_length, self._root_at = float(np.linalg.norm(dense)), self.now
+        return self._root32
+
+    def _refresh_tile(self, rows: NDArray[np.int64], pending: NDArray[np.int64], stage: int) -> None:
+        """Bring rows, the longest pending first, up to the pick `stage`."""
+        taken, dots = self._measure(rows, pending, stage)
+        mass = self._mass[stage] - self._mass[stage - pending]
+        self._lower(rows, taken, mass, pending)
+        self._enter_cosines(rows, dots)
+        self.reached[rows] = stage
+        self.refreshed += len(rows)
+        self.flops += 2.0 * self._d * float(pending.sum())
+
+    def _measure(
+        self, rows: NDArray[np.int64], pending: NDArray[np.int64], end: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """In float32: Σw̃² of each row over its pending picks before `end`, and its product with the unit mean."""
+        X, at = self._gather(rows)
+        most = int(pending[0])
+        W = self._products(X, self._updates[end - most : end])
+        W = W if at is None else W[at]
+        edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(rows)]
+        for a, b in pairwise(edges[1:]):
+            W[a:b, : most - int(pending[a])] = 0.0  # what these rows' bounds have seen already
+        taken = np.einsum("ij,ij->i", W, W).astype(np.float64)
+        return taken, self._mean_products(X, at)
+
+    def _mean_products(self, X: NDArray[np.float32], at: NDArray[np.int64] | None) -> NDArray[np.float64] | None:
+        if self._cosine is None:
+            return None
+        dots = (X @ self._unit_mean).astype(np.float64)
+        return dots if at is None else dots[at]
+
+    def _enter_cosines(self, rows: NDArray[np.int64], dots: NDArray[np.float64] | None) -> None:
+        if self._cosine is not None and dots is not None:
+            dots = dots * (self._scale / self._matrix_scale)
+            self._cosine[rows] = dots / np.where(self._lengths[rows] > 0, self._lengths[rows], 1.0)
+            self._seen[rows] = self._blocks
+
+    def _gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
+        """The rows as float32: a slice with their positions in it where they lie close together, else a copy."""
+        low, high = int(rows.min()), int(rows.max()) + 1
+        if high - low <= DENSE * len(rows):
+            return self._matrix[low:high], rows - low
+        if len(rows) > len(self._room):
+            self._room = np.empty((len(rows), self._matrix.shape[1]), dtype=np.float32)
+        return np.take(self._matrix, rows, axis=0, mode="clip", out=self._room[: len(rows)]), None
+
+    def _products(self, X: NDArray[np.float32], U: NDArray[np.float32]) -> NDArray[np.float32]:
+        """XUᵀ, in memory that the next call overwrites."""
+        shape, size = (len(X), len(U)), len(X) * len(U)
+        if size > self._products_room.shape[1]:
+            self._products_room = np.empty((2, size), dtype=np.float32)
+        W, part = (room[:size].reshape(shape) for room in self._products_room)
+        np.matmul(X[:, :TILE_DEPTH], U[:, :TILE_DEPTH].T, out=W)
+        for j in range(TILE_DEPTH, X.shape[1], TILE_DEPTH):
+            np.matmul(X[:, j : j + TILE_DEPTH], U[:, j : j + TILE_DEPTH].T, out=part)
+            W += part
+        return W
+
+    def _lower(
+        self,
+        rows: NDArray[np.int64],
+        taken: NDArray[np.float64],
+        mass: NDArray[np.float64],
+        terms: NDArray[np.int64],
+    ) -> None:
+        """Bound r by r − Σw̃² + slack, with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
+        reach = self._gamma * self._lengths[rows] / self._scale * np.sqrt(mass) + np.sqrt(terms) * self._tiny
+        slack = 2 * reach * np.sqrt(taken) + gamma(terms + 2) * taken + terms * UNDERFLOW
+        lowered = (self.r[rows] - (taken - slack) * self._scale**2) * (1 + ULP)
+        self.r[rows] = np.minimum(self.r[rows], lowered)
+
+
+def tiles(pending: NDArray[np.int64], free: float, most: int = TILE_ROWS) -> list[tuple[int, int]]:
+    """Cut rows sorted by falling `pending` into tiles of at most `most` rows that share most of their picks.
+
+    `free` products of a row with a pick may be wasted in each tile: they cost no more than opening another.
+    """
+    if len(pending) == 0:
+        return []
+    edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(pending)]
+    cut: list[tuple[int, int]] = []
+    start, useful = 0, 0
+    for a, b in pairwise(edges):
+        grown = useful + (b - a) * int(pending[a])
+        if a > start and (b - start) * int(pending[start]) > (1 + WASTE) * grown + free:
+            cut.append((start, a))
+            start, grown = a, (b - a) * int(pending[a])
+        useful = grown
+    cut.append((start, len(pending)))
+    return [(i, min(i + most, b)) for a, b in cut for i in range(a, b, most)]
+
+
+def _single(features: Features, scale: float) -> tuple[NDArray[np.float32], float]:
+    """Float32 features and the scale still to divide by: a float32 matrix is used in place, unscaled."""
+    if features.array.dtype == np.float32:
+        return features.array, scale
+    return (features.array / scale).astype(np.float32), 1.0

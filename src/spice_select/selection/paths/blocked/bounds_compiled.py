@@ -1,0 +1,90 @@
+"""The float32 bounds computed by the compiled kernel (`kernel/sweep.c`), on as many threads as there are cores."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.selection.features import Features
+from spice_select.selection.paths.blocked import kernels
+from spice_select.selection.paths.blocked.bounds import Bounds
+from spice_select.selection.paths.blocked.threads import crew_size
+
+PANEL = 16  # picks side by side in memory, as the kernel wants them
+
+
+def fits_kernel(features: Features) -> bool:
+    """Whether the kernel can read these features where they lie: rows of float32 or float64 one after another."""
+    return features.array.flags.c_contiguous and features.array.dtype in (np.float32, np.float64)
+
+
+class CompiledBounds(Bounds):
+    """`Bounds` without tiles: rows are read where they lie, float64 ones too, and no product is written down."""
+
+    grain = PANEL
+
+    def _place(self, features: Features) -> float:
+        """Nothing is copied: float64 rows are scaled as they are read."""
+        self._source = features.array
+        wide = features.array.dtype == np.float64
+        self._factor = 1.0 / self._scale if wide else 1.0
+        self._panels = Panels(features.d, 256)
+        return 1.0 if wide else self._scale
+
+    def _keep(self, U: NDArray[np.float64], start: int) -> None:
+        self._panels.enter(U, start)
+
+    def _refresh_in_stages(self, stale: NDArray[np.int64], floor: NDArray[np.float64] | float) -> None:
+        rows, starts = self._oldest_first(stale)
+        r, dots, mean = self.r[rows], np.empty(len(rows)), self._mean_asked()
+        floors = np.broadcast_to(floor[rows] if isinstance(floor, np.ndarray) else floor, len(rows))
+        flops = 2.0 * self._d * float((self.now - starts).sum())
+        steps, visits = kernels.compiled.refresh(
+            *(self._source, self._factor, self._d, rows, starts, self.now, self._panels.array, mean, dots),
+            *(r, np.ascontiguousarray(floors, dtype=np.float64), self._lengths[rows], self._mass),
+            *(self._gamma, self._tiny, self._scale, self.stage_picks, self.grain, crew_size(flops)),
+        )
+        self.r[rows], self.reached[rows] = r, starts
+        self._enter_cosines(rows, None if mean is None else dots)
+        self.refreshed += visits
+        self.flops += 2.0 * self._d * steps
+
+    def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
+        if self._root_at != self.now:
+            self._root_panels = Panels.of_columns(self._single_root())
+        taken, dots, mean = np.empty(len(rows)), np.empty(len(rows)), self._mean_asked()
+        kernels.compiled.taken(
+            *(self._source, self._factor, self._d, rows, np.zeros(len(rows), dtype=np.int64), self._d),
+            *(self._root_panels.array, mean, taken, dots, crew_size(2.0 * self._d**2 * len(rows))),
+        )
+        self._settle_directly(rows, taken, self._d)
+        self._enter_cosines(rows, None if mean is None else dots)
+
+    def _mean_asked(self) -> NDArray[np.float32] | None:
+        """The unit mean, where conflicts are asked for."""
+        return None if self._cosine is None else self._unit_mean
+
+
+class Panels:
+    """Vectors of length d in panels of `PANEL`, coordinate by coordinate, in float32; grows as they come."""
+
+    def __init__(self, d: int, room: int) -> None:
+        self.array = np.zeros((-(-room // PANEL), d, PANEL), dtype=np.float32)
+
+    @classmethod
+    def of_columns(cls, matrix: NDArray[np.float32]) -> "Panels":
+        """The columns of a matrix [d, m]."""
+        d, m = matrix.shape
+        panels = cls(d, m)
+        padded = np.pad(matrix, ((0, 0), (0, -m % PANEL)))
+        panels.array[:] = padded.reshape(d, -1, PANEL).swapaxes(0, 1)
+        return panels
+
+    def enter(self, vectors: NDArray[np.float64], start: int) -> None:
+        """Put vectors [m, d] at the numbers `start`, `start` + 1, …"""
+        end = start + len(vectors)
+        while end > len(self.array) * PANEL:
+            grown = np.zeros((2 * len(self.array), *self.array.shape[1:]), dtype=np.float32)
+            grown[: len(self.array)] = self.array  # the rest takes no memory until it is used
+            self.array = grown
+        for first in range(start - start % PANEL, end, PANEL):
+            a, b = max(start, first), min(end, first + PANEL)
+            self.array[first // PANEL, :, a - first : b - first] = vectors[a - start : b - start].T

@@ -1,0 +1,81 @@
+"""The paper's schedule: pools of m rows, a few picks in each, everything reset in between."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from spice_select.errors import InputError
+from spice_select.selection.features import Features
+from spice_select.selection.greedy import greedy
+from spice_select.selection.paths.blocked.threads import single_threaded_blas
+from spice_select.selection.result import Selection, Stop, reached_budget
+
+GLOBAL_ONLY = ("groups", "quotas", "forced", "excluded", "initial", "costs", "max_cost")
+
+
+def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **options: Any) -> Selection:
+    """Pick k rows by greedy runs in consecutive windows of one seeded permutation of the rows.
+
+    Fisher information and mean gradient start empty in every pool, and the k picks are spread over the pools as evenly
+    as their sizes allow (the paper: 12 of every 120). A stopping rule ends its pool, not the run. Pool by pool the rows
+    stand in the order picked; `Selection.pools` numbers the pools from 0. O(n·pool_size·d) in all.
+
+    Args:
+        features: [n, d], as for `greedy`.
+        k: how many rows in all.
+        pool_size: rows in a pool; the last one may be smaller.
+        seed: of the permutation.
+        options: objective, penalty, stop and progress, as for `greedy`. Constraints are for global runs.
+
+    Raises:
+        InputError: as `greedy`; `pool_size` not in 1 … n; constraints given.
+    """
+    given = [name for name in options if name in GLOBAL_ONLY]
+    if given:
+        raise InputError(f"{given[0]} with pools: constraints hold for a whole run. Use a global selection instead.")
+    matrix = Features(features)
+    shares = spread(k, window_sizes(matrix.n, k, pool_size))
+    order = np.random.default_rng(seed).permutation(matrix.n)
+    runs: list[Selection] = []
+    with single_threaded_blas():  # once, not for every pool
+        for number, share in enumerate(shares.tolist()):
+            if share:
+                window = order[number * pool_size : (number + 1) * pool_size]
+                picked = greedy(matrix.array[window], share, **options)
+                runs.append(replace(picked, indices=window[picked.indices], pools=np.full(len(picked), number)))
+    return joined(runs, k, len(shares))
+
+
+def window_sizes(n: int, k: int, pool_size: int) -> np.ndarray:
+    """The sizes of the consecutive windows that cover n rows."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n:
+        raise InputError(
+            f"k={k!r}: the number of rows to pick must be a whole number from 1 to {n}, the rows there are."
+        )
+    if isinstance(pool_size, bool) or not isinstance(pool_size, int | np.integer) or pool_size < 1:
+        raise InputError(f"pool_size={pool_size!r}: a pool must be a whole number of rows, 1 or more. The paper: 120.")
+    return np.diff(np.append(np.arange(0, n, pool_size), n))
+
+
+def spread(k: int, sizes: np.ndarray) -> np.ndarray:
+    """K picks over pools in proportion to their sizes: pool j's share ends at ⌊k·(rows up to j)/n⌋."""
+    ends = np.cumsum(sizes)
+    return np.diff(k * ends // ends[-1], prepend=0)
+
+
+def joined(runs: list[Selection], k: int, windows: int) -> Selection:
+    """Pool by pool selections as one; `windows` pools in all, of which some may have been asked for no row."""
+    names = ("indices", "gains", "bases", "conflicts", "penalties", "scores", "pools")
+    arrays = {name: np.concatenate([getattr(run, name) for run in runs]) for name in names}
+    stats = runs[0].stats
+    for run in runs[1:]:
+        stats = stats + run.stats
+    early = [run for run in runs if run.stop.reason != "budget"]
+    stop = reached_budget(k)
+    if early:
+        stop = Stop(
+            reason=early[0].stop.reason,
+            sentence=f"{len(early)} of {windows} pools ended early; in the first of them: {early[0].stop.sentence}",
+        )
+    return Selection(**arrays, stop=stop, stats=stats)

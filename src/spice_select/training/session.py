@@ -1,0 +1,96 @@
+"""One session of training: begun or resumed, watched, and saved whole or not at all."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from spice_select.errors import InputError
+from spice_select.models.memory import is_out_of_memory
+from spice_select.models.recorded import write_record
+from spice_select.progress import Advance
+from spice_select.training.callbacks import DivergedError, FiniteGuard, LossLog, Ticker
+from spice_select.training.result import CHECKPOINTS, LAST_GOOD, LOSS
+
+if TYPE_CHECKING:
+    from trl import SFTTrainer
+
+_TOO_LARGE = (
+    "training ran out of memory. Lower --batch-size and raise --accumulation by as much (the steps stay the same), add "
+    "--gradient-checkpointing, or cut rows shorter with --max-length; with another --out, or --overwrite."
+)
+
+
+class Session:
+    """A trainer at work.
+
+    Args:
+        trainer: TRL's trainer, ready to run.
+        folder: the training's folder.
+        tensorboard: log to TensorBoard too.
+        base: what is recorded of the model that is trained, written beside an adapter on it.
+    """
+
+    def __init__(
+        self, trainer: "SFTTrainer", folder: Path, *, tensorboard: bool, base: Mapping[str, str] | None = None
+    ) -> None:
+        self._trainer, self._folder, self._base = trainer, folder, base
+        self.seconds = 0.0
+        trainer.add_callback(FiniteGuard(scaled=trainer.args.fp16))
+        trainer.add_callback(LossLog(folder / LOSS))
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+            from transformers.integrations import TensorBoardCallback
+
+            trainer.add_callback(TensorBoardCallback(SummaryWriter(log_dir=str(folder / "tensorboard"))))
+
+    @property
+    def tokens(self) -> int:
+        """Tokens seen over all sessions, padding not counted."""
+        return int(self._trainer.state.num_input_tokens_seen)
+
+    def run(self, checkpoint: Path | None, advance: Advance) -> None:
+        """Train to the last step.
+
+        Raises:
+            InputError: the loss or its gradient is no longer finite, and the model as it was before is in
+                ``last-good``; or a micro-batch does not fit in memory.
+        """
+        ticker = Ticker(advance)
+        self._trainer.add_callback(ticker)
+        try:
+            self._trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        except DivergedError as fault:
+            raise InputError(self._kept(fault)) from fault
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise InputError(_TOO_LARGE) from error
+        self.seconds = ticker.seconds
+
+    def save(self, target: Path, *, dtype: str = "float32") -> None:
+        """Write adapter or model and the tokenizer to a folder that appears whole or not at all."""
+        aside = target.with_name(f".{target.name}.part")
+        shutil.rmtree(aside, ignore_errors=True)
+        model: Any = self._trainer.model
+        model.config.use_cache = True  # it was turned off to train
+        if not hasattr(model, "peft_config"):
+            model = model.to(getattr(torch, dtype))
+        model.save_pretrained(aside)
+        self._trainer.processing_class.save_pretrained(aside)
+        if self._base is not None and hasattr(model, "peft_config"):
+            write_record(aside, self._base)
+        shutil.rmtree(target, ignore_errors=True)
+        aside.rename(target)
+
+    def _kept(self, fault: DivergedError) -> str:
+        """Save what is still good and say where."""
+        place = self._folder / LAST_GOOD
+        self.save(place)
+        return (
+            f"training stopped: {fault}. The model after step {fault.step - 1} is kept in {place}, checkpoints in "
+            f"{self._folder / CHECKPOINTS}. Lower --learning-rate (or use --dtype float32) with another --out, and "
+            "check the rows with `spice preview`."
+        )

@@ -1,0 +1,154 @@
+"""Several processes fill one store: the same parts, none lost when one of them dies."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spice_select.errors import InputError
+from spice_select.executors import DeviceExecutor, LocalExecutor, ProcessPlace, SharedExecutor, executor_for, shared
+from spice_select.executors.shared import is_held
+from spice_select.store import FeatureBlock, PartStore
+
+
+def write(store: PartStore, part: int) -> None:
+    ones = np.ones(1)
+    store.write(
+        part,
+        FeatureBlock(
+            rows=np.array([part]),
+            features=np.full((1, 2), part, np.float32),
+            losses=ones,
+            norms=ones,
+            tokens=np.array([1]),
+            supervised=np.array([1]),
+            finite=np.array([True]),
+        ),
+    )
+
+
+def process(store: PartStore, rank: int, world: int, done: list[int], **options):
+    """An executor's run in a thread of its own, which stands for a process."""
+    executor = SharedExecutor(folder=store.folder, place=ProcessPlace(rank=rank, world=world), poll=0.01, **options)
+
+    def open_work():
+        def work(part: int) -> None:
+            write(store, part)
+            done.append(part)
+
+        return work
+
+    seen: list[int] = []
+    thread = threading.Thread(
+        target=lambda: executor.run(range(7), open_work, finished=store.is_finished, seen=seen.append)
+    )
+    thread.start()
+    return thread, seen
+
+
+def test_each_process_computes_its_share_and_the_first_waits_for_all(tmp_path: Path) -> None:
+    store, done = PartStore(tmp_path), [[], [], []]
+    first, seen = process(store, 0, 3, done[0])
+    time.sleep(0.05)
+    assert first.is_alive()
+    others = [process(store, rank, 3, done[rank])[0] for rank in (1, 2)]
+    for thread in (first, *others):
+        thread.join(20)
+    assert done == [[0, 3, 6], [1, 4], [2, 5]]
+    assert sorted(seen) == [1, 2, 4, 5]
+    assert all(store.is_finished(part) for part in range(7))
+    assert list(tmp_path.glob("*.lock")) == []
+
+
+def test_a_process_that_dies_is_noticed_and_its_parts_are_computed(tmp_path: Path) -> None:
+    """A lock file that nobody holds is what a killed process leaves."""
+    store, done, told = PartStore(tmp_path), [], []
+    first, _ = process(store, 0, 2, done, tell=told.append)
+    time.sleep(0.05)
+    write(store, 1)
+    (tmp_path / "process-1.lock").touch()
+    first.join(20)
+    assert sorted(done) == [0, 2, 3, 4, 5, 6]
+    assert told == ["Process 1 is gone with parts unfinished: they are computed here."]
+
+
+def test_a_process_that_never_begins_is_given_up(tmp_path: Path) -> None:
+    store, done = PartStore(tmp_path), []
+    first, _ = process(store, 0, 2, done, patience=0.1)
+    first.join(20)
+    assert sorted(done) == list(range(7))
+
+
+def test_a_process_whose_work_fails_leaves_its_mark(tmp_path: Path) -> None:
+    def open_work():
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        executor = SharedExecutor(folder=tmp_path, place=ProcessPlace(rank=1, world=2))
+        executor.run([1], open_work, finished=lambda part: False)
+    assert is_held(tmp_path / "process-1.lock") is False
+
+
+def test_marks_of_an_earlier_run_are_forgotten(tmp_path: Path) -> None:
+    store, done, told = PartStore(tmp_path), [[], []], []
+    (tmp_path / "process-1.lock").touch()
+    first, _ = process(store, 0, 2, done[0], tell=told.append)
+    time.sleep(0.05)
+    second, _ = process(store, 1, 2, done[1])
+    first.join(20)
+    second.join(20)
+    assert done == [[0, 2, 4, 6], [1, 3, 5]]
+    assert told == []
+
+
+def test_a_process_that_is_just_beginning_is_never_taken_for_dead(tmp_path: Path, monkeypatch) -> None:
+    """Between making its file and holding it, it could lose its processor for as long as it takes to be looked at."""
+    looks, flock = [], shared.fcntl.flock
+
+    def looked_at(file, how):
+        if how == shared.fcntl.LOCK_EX:
+            looks.append(is_held(tmp_path / "process-1.lock"))
+        flock(file, how)
+
+    monkeypatch.setattr(shared.fcntl, "flock", looked_at)
+    thread, _ = process(PartStore(tmp_path), 1, 2, done := [])
+    thread.join(20)
+    assert done == [1, 3, 5]
+    assert looks == [None]
+
+
+@pytest.mark.parametrize(
+    ("environment", "place"),
+    [
+        ({}, ProcessPlace()),
+        ({"RANK": "0", "WORLD_SIZE": "1"}, ProcessPlace()),
+        ({"RANK": "3", "WORLD_SIZE": "8"}, ProcessPlace(rank=3, world=8)),
+    ],
+)
+def test_the_environment_of_torchrun_tells_the_place(environment, place) -> None:
+    assert ProcessPlace.of_environment(environment) == place
+
+
+@pytest.mark.parametrize("environment", [{"RANK": "2", "WORLD_SIZE": "2"}, {"RANK": "x"}, {"RANK": "1"}])
+def test_a_place_that_cannot_be_is_refused(environment) -> None:
+    with pytest.raises(InputError):
+        ProcessPlace.of_environment(environment)
+
+
+def test_the_executor_follows_environment_and_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(device: str = "auto") -> object:
+        return executor_for(tmp_path, tmp_path, device=device)
+
+    assert isinstance(chosen(), LocalExecutor)
+    monkeypatch.setattr("spice_select.executors.choose.visible_gpus", lambda: ["cuda:0", "cuda:1"])
+    found = chosen()
+    assert isinstance(found, DeviceExecutor)
+    assert found.devices == ["cuda:0", "cuda:1"]
+    assert isinstance(chosen("cuda:1"), LocalExecutor)
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    shared = chosen()
+    assert isinstance(shared, SharedExecutor)
+    assert shared.place == ProcessPlace(rank=1, world=2)

@@ -1,0 +1,54 @@
+"""Folding a warm adapter into the weights changes the time that gradients take, and nothing else."""
+
+import numpy as np
+import pytest
+import torch
+
+from spice_select.gradients import HookEngine, LoraGradients
+from spice_select.models.folding import folded
+from spice_select.models.lora import lora_modules
+from spice_select.sketch import Identity
+from spice_select.testing.models import ARCHITECTURES
+
+from ..gradients.examples import mixed_batch
+from .test_steps import trainer
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*weight matrices of")
+
+
+def warm(architecture: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:
+    model = trainer(architecture=architecture).model.to(dtype)
+    with torch.no_grad():
+        for module in lora_modules(model).values():
+            module.lora_B["default"].weight.normal_(0, 0.1)  # type: ignore[index, union-attr]
+    return model
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_gradients_are_those_of_the_adapter(architecture: str) -> None:
+    model, engine = warm(architecture), HookEngine(LoraGradients(), Identity())
+    plain = engine.features(model, mixed_batch())
+    with folded(model):
+        fast = engine.features(model, mixed_batch())
+    np.testing.assert_allclose(fast.features, plain.features, atol=2e-5 * float(np.abs(plain.features).max()))
+    np.testing.assert_allclose(fast.losses, plain.losses, rtol=1e-5)
+    np.testing.assert_allclose(fast.norms, plain.norms, rtol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_everything_is_put_back_bit_for_bit_even_after_a_fault(architecture: str) -> None:
+    model = warm(architecture)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(RuntimeError, match="fault"), folded(model):
+        assert any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        raise RuntimeError("fault")
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
+def test_half_precision_is_left_as_it_is() -> None:
+    model = warm("llama", torch.bfloat16)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with folded(model):
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
