@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig
+from spice_select.schedules.interleaved.picker import GreedyPicker, RandomPicker, TopNormPicker
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from trl import SFTConfig, SFTTrainer
 
@@ -19,7 +20,6 @@ from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.sources import read_rows
 from spice_select.gradients import HookEngine
-from spice_select.schedules.interleaved.picker import GreedyPicker, RandomPicker, TopNormPicker
 from spice_select.selection import Conflict
 from spice_select.sketch import SparseJL
 from spice_select.testing.tokenizers import tiny_tokenizer

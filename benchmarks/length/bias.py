@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.methods.choice import normalised
+from spice_select.features.normalise import normalised
 from spice_select.selection import Conflict, greedy
 
 BUDGETS = (0.01, 0.1, 0.3)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spice_select.config import SelectSettings
 from spice_select.data.corpus import read_corpus
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.models.load import load_tokenizer
+from spice_select.run.settings import SelectSettings
 
 
 def draw(corpus: str, model: str | None, folder: Path, *, rows: int, held_out: int, longest: int, seed: int) -> None:

@@ -24,12 +24,12 @@ from spice_select.selection import pools as pools
 if TYPE_CHECKING:
     from spice_select.agreement import Transfer as Transfer
     from spice_select.agreement.stage import transfer as transfer
-    from spice_select.config import SelectSettings as SelectSettings
     from spice_select.diagnosis import certificate as certificate
     from spice_select.evaluation.stage import evaluate as evaluate
     from spice_select.pipeline import select as select
     from spice_select.run.finished import Run as Run
     from spice_select.run.finished import load as load
+    from spice_select.run.settings import SelectSettings as SelectSettings
     from spice_select.training import Trained as Trained
     from spice_select.training import train as train
 
@@ -38,7 +38,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Transfer": "spice_select.agreement",
     "transfer": "spice_select.agreement.stage",
-    "SelectSettings": "spice_select.config",
+    "SelectSettings": "spice_select.run.settings",
     "certificate": "spice_select.diagnosis",
     "evaluate": "spice_select.evaluation.stage",
     "Run": "spice_select.run.finished",

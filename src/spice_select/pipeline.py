@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select.config import SelectSettings, write_config
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoded, Encoder
 from spice_select.data.formats import detect_format
@@ -15,18 +14,18 @@ from spice_select.data.records import Row
 from spice_select.executors import ProcessPlace
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods.budget import Budget
-from spice_select.methods.choice import check_choice
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
+from spice_select.run.feasible import refuse_rows, refuse_settings
 from spice_select.run.finished import Run
 from spice_select.run.folder import IDENTITY, RunFolder, open_run
 from spice_select.run.identity import default_folder, identity_of, manifest_facts
 from spice_select.run.origin import feature_store
+from spice_select.run.settings import SelectSettings, write_config
 from spice_select.run.summary import summarise
 from spice_select.run.worker import compute_share, wait_for_end
-from spice_select.schedules.interleaved.stage import choose_interleaved
-from spice_select.schedules.static import choose_offline
+from spice_select.schedules import SCHEDULES
 from spice_select.store import atomic
 
 
@@ -67,24 +66,23 @@ def run_select(
     progress: Progress | None = None,
 ) -> Run:
     """`select` with the settings as one object."""
+    refuse_settings(settings)
     progress, clock = progress or Silent(), Clock()
     budget = Budget.parse(settings.selection.budget)
     with clock("reading"):
-        read = read_corpus(corpus, settings)
+        read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
         rows = read.rows
         row_format = detect_format(rows, settings.data.format)
         progress.note(f"{corpus}: {len(rows):,} rows, {row_format.describe()}")
         for note in read.notes:
             progress.note(note)
-        proxy = find_proxy(settings, progress)
+        proxy = find_proxy(settings.request, progress)
         progress.note(f"Proxy: {proxy.identity.name} on {proxy.device}, {proxy.reason}")
     with clock("encoding"):
         encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
         encoded = encode_corpus(rows, row_format, encoder, progress)
-        budget.check(len(encoded.examples), encoded.num_tokens)
-        if settings.selection.schedule != "interleaved":  # which has its own rules
-            sources, lengths = zip(*((e.source, e.num_tokens) for e in encoded.examples), strict=True)
-            check_choice(sources, lengths, budget, settings.selection)
+        sources, lengths = zip(*((e.source, e.num_tokens) for e in encoded.examples), strict=True)
+        refuse_rows(settings, sources, lengths)
     identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
     folder = default_folder(corpus, identity) if out is None else Path(out)
     place = ProcessPlace.of_environment()
@@ -127,28 +125,27 @@ def _fill(
     """Compute what an open run folder lacks, the manifest last."""
     with atomic(run.path / outputs.CONFIG) as aside:
         write_config(aside, _absolute(corpus.name), settings)
-    schedule = choose_interleaved if settings.selection.schedule == "interleaved" else choose_offline
+    schedule = SCHEDULES[settings.selection.schedule]
     examples = corpus.encoded.examples
-    chosen = schedule(run, examples, corpus.budget, settings, proxy, progress, clock)
-    drops = [*corpus.encoded.drops, *chosen.unusable]
+    outcome = schedule(run, examples, corpus.budget, settings, proxy, progress, clock)
+    drops = [*corpus.encoded.drops, *outcome.unusable]
     with clock("writing"):
-        by_row = {example.row: example for example in examples}
-        encoded = outputs.write_selected(run, corpus.rows, chosen.features, chosen.selection)
+        encoded = outputs.write_selected(run, corpus.rows, outcome)
         outputs.write_dropped(run, corpus.rows, drops)
-        outputs.write_selection(run, by_row, chosen.features, chosen.selection)
+        outputs.write_selection(run, corpus.rows, outcome)
     summary = summarise(
+        method=settings.selection.method,
         rows=len(corpus.rows),
         examples=examples,
         drops=drops,
-        chosen=chosen,
-        normalise=settings.selection.normalise,
+        outcome=outcome,
         notes=[*corpus.notes, *encoded],
         seconds=clock.seconds,
     )
     run.write_json(outputs.SUMMARY, summary.to_json())
-    notes = {"stop": asdict(chosen.selection.stop), "stats": asdict(chosen.selection.stats)}
-    facts = manifest_facts(corpus.name, corpus.identity, parts=chosen.parts, notes=notes, seconds=clock.seconds)
-    run.finish(facts, (*outputs.ALL, *chosen.outputs))
+    notes = {"stop": asdict(outcome.choice.stop), "stats": asdict(outcome.choice.stats)}
+    facts = manifest_facts(corpus.name, corpus.identity, parts=outcome.parts, notes=notes, seconds=clock.seconds)
+    run.finish(facts, (*outputs.ALL, *outcome.outputs))
 
 
 def _absolute(corpus: str) -> str:

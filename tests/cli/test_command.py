@@ -112,7 +112,7 @@ def test_check_model_catches_an_engine_that_is_wrong(spice, small, monkeypatch: 
 
 
 def test_help_teaches_every_setting(spice) -> None:
-    from spice_select.config import SelectSettings
+    from spice_select.run.settings import SelectSettings
 
     code, out, _ = spice("select", "--help")
     assert code == 0
@@ -437,5 +437,5 @@ def test_summary_and_checks_count_conflicting_picks_alike(spice, corpus: Corpus,
     spice("select", corpus(), *flags, "--out", tmp_path / "r", *small)
     run = load(tmp_path / "r")
     apart = conflict_statistics(run.matrix, run.selection, LogDet()).conflicting
-    assert run.summary.conflicting == pytest.approx(apart)
+    assert run.summary.judged.conflicting == pytest.approx(apart)
     assert np.mean(run.selection.conflicts > 0) < apart

@@ -5,8 +5,8 @@ import random
 import pytest
 from rich.console import Console
 
+from spice_select.cli import display
 from spice_select.cli.display import TerminalProgress
-from spice_select.cli.main import display
 from spice_select.cli.pace import Pace
 
 TOTAL = 500_000.0

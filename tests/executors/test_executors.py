@@ -4,46 +4,35 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from spice_select.errors import InputError
 from spice_select.executors import DeviceExecutor, LocalExecutor, ProcessPlace, SharedExecutor, executor_for, shared
 from spice_select.executors.shared import is_held
-from spice_select.store import FeatureBlock, PartStore
+from spice_select.store import PartStore
+from spice_select.testing.executor import CountingJob, check_executor, write_part
 
 
-def write(store: PartStore, part: int) -> None:
-    ones = np.ones(1)
-    store.write(
-        part,
-        FeatureBlock(
-            rows=np.array([part]),
-            features=np.full((1, 2), part, np.float32),
-            losses=ones,
-            norms=ones,
-            tokens=np.array([1]),
-            supervised=np.array([1]),
-            finite=np.array([True]),
-        ),
-    )
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda folder: LocalExecutor(),
+        lambda folder: SharedExecutor(folder=folder, place=ProcessPlace()),
+        lambda folder: DeviceExecutor(folder=folder, meeting=folder, devices=("cpu",)),
+    ],
+    ids=["local", "shared", "devices"],
+)
+def test_an_executor_keeps_the_contract(make, tmp_path: Path) -> None:
+    check_executor(make, tmp_path)
 
 
 def process(store: PartStore, rank: int, world: int, done: list[int], **options):
     """An executor's run in a thread of its own, which stands for a process."""
     executor = SharedExecutor(folder=store.folder, place=ProcessPlace(rank=rank, world=world), poll=0.01, **options)
 
-    def open_work():
-        def work(part: int) -> None:
-            write(store, part)
-            done.append(part)
-
-        return work
-
     seen: list[int] = []
-    thread = threading.Thread(
-        target=lambda: executor.run(range(7), open_work, finished=store.is_finished, seen=seen.append)
-    )
+    job = CountingJob(store.folder, computed=done)
+    thread = threading.Thread(target=lambda: executor.run(range(7), job, seen=seen.append))
     thread.start()
     return thread, seen
 
@@ -67,7 +56,7 @@ def test_a_process_that_dies_is_noticed_and_its_parts_are_computed(tmp_path: Pat
     store, done, told = PartStore(tmp_path), [], []
     first, _ = process(store, 0, 2, done, tell=told.append)
     time.sleep(0.05)
-    write(store, 1)
+    write_part(store, 1)
     (tmp_path / "process-1.lock").touch()
     first.join(20)
     assert sorted(done) == [0, 2, 3, 4, 5, 6]
@@ -82,12 +71,13 @@ def test_a_process_that_never_begins_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_process_whose_work_fails_leaves_its_mark(tmp_path: Path) -> None:
-    def open_work():
-        raise MemoryError
+    class Broken(CountingJob):
+        def open(self):
+            raise MemoryError
 
     with pytest.raises(MemoryError):
         executor = SharedExecutor(folder=tmp_path, place=ProcessPlace(rank=1, world=2))
-        executor.run([1], open_work, finished=lambda part: False)
+        executor.run([1], Broken(tmp_path))
     assert is_held(tmp_path / "process-1.lock") is False
 
 

@@ -542,13 +542,14 @@ def test_datasets_does_not_take_an_earlier_export_from_its_cache(tmp_path: Path)
         ({}, ("log det(I + αΣ g gᵀ)", "penalty on gradient conflict"), ()),
         ({"conflict_weight": 0.0}, ("log det",), ("penalty",)),
         ({"objective": "target-variance"}, ("the drop in Σ_y", "penalty"), ("log det",)),
-        ({"schedule": "interleaved", "picker": "random"}, ("at random in each pool",), ("log det", "penalty")),
-        ({"schedule": "interleaved", "picker": "top-norm"}, ("the largest of",), ("log det", "penalty")),
-        ({"schedule": "global", "picker": "random"}, ("log det",), ("random",)),
+        ({"schedule": "interleaved", "method": "random"}, ("at random in each pool",), ("log det", "penalty")),
+        ({"schedule": "pools", "method": "top-norm"}, ("the largest of", "in each pool"), ("log det", "penalty")),
+        ({"method": "random"}, ("at random",), ("log det", "penalty", "in each pool")),
     ],
 )
 def test_the_card_claims_no_other_rule_than_the_run_s(settings, words, absent) -> None:
-    identity = {"model": "tiny", "corpus_rows": 20, "conflict_weight": 0.1, "schedule": "global", **settings}
+    identity = {"model": "tiny", "corpus_rows": 20, "conflict_weight": 0.1, "schedule": "global"}
+    identity |= {"method": "spice", "objective": "log-det", **settings}
     facts = {"run": "r", "corpus": "a.jsonl", "selected_sha256": "c", "model": "m", "max_length": 9, "version": "0"}
     origin = Origin(identity=identity, chosen=2, **facts)
     said = card(origin, rows=2, as_pairs=False, data="data/x.parquet").split("## Columns")[0]

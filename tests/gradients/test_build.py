@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from spice_select.config import GradientSettings
 from spice_select.errors import InputError
 from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients
-from spice_select.gradients.build import check_affordable, check_settings, make_engine, make_parameters, make_sketch
+from spice_select.gradients.build import check_affordable, make_engine, make_parameters, make_sketch
 from spice_select.gradients.fidelity import exact_gradients, exact_gram, gram
+from spice_select.gradients.settings import GradientSettings
 from spice_select.models.layers import linear_layers
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, Kronecker, Rademacher, SparseJL
@@ -17,7 +17,10 @@ from .examples import mixed_batch
 
 
 def settings(**changes):
-    return GradientSettings(**{"sketch_dim": 64, "lora_rank": 4, **changes})
+    """Small ones, where what is chosen reads them."""
+    small = {"sketch_dim": 64} if changes.get("sketch") != "identity" else {}
+    small |= {"lora_rank": 4} if changes.get("parameters", "lora") == "lora" else {}
+    return GradientSettings(**{**small, **changes})
 
 
 @pytest.mark.parametrize(
@@ -58,11 +61,15 @@ def test_the_settings_name_the_sketch(changes, sketch):
             {"parameters": "last-layer", "last_blocks": 2, "lora_targets": ("q_proj",)},
             ["--last-blocks 2", "--lora-targets q_proj"],
         ),
+        ({"sketch_side": 8}, ["--sketch-side 8", "--sketch kronecker reads it"]),
+        ({"sketch": "identity", "sketch_dim": 8}, ["--sketch-dim 8", "--sketch identity"]),
+        ({"parameters": "full", "lora_rank": 2}, ["--lora-rank", "has no LoRA"]),
+        ({"adapter": "there", "lora_alpha": 2.0}, ["--lora-alpha", "brings its own"]),
     ],
 )
 def test_combinations_without_sense_are_refused_all_at_once(changes, words):
     with pytest.raises(InputError) as caught:
-        check_settings(settings(**changes))
+        settings(**changes)
     assert all(word in str(caught.value) for word in words)
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from spice_select.config import SelectionSettings, SelectSettings, read_config, write_config
 from spice_select.errors import InputError
+from spice_select.run.settings import SelectionSettings, SelectSettings, read_config, write_config
 
 
 def test_a_config_file_gives_back_the_settings(tmp_path: Path) -> None:

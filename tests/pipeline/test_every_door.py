@@ -15,9 +15,9 @@ from tests.evaluation.models import write_adapter
 
 import spice_select
 from spice_select.checks.model import check_model
-from spice_select.config import SelectSettings
 from spice_select.errors import InputError
 from spice_select.evaluation.stage import evaluate
+from spice_select.run.settings import SelectSettings
 from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training import train
 

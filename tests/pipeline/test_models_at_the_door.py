@@ -9,9 +9,9 @@ import torch
 
 import spice_select as spice
 from spice_select.checks.model import check_model
-from spice_select.config import SelectSettings
 from spice_select.errors import InputError
 from spice_select.gradients import HookEngine
+from spice_select.run.settings import SelectSettings
 from spice_select.testing.tokenizers import tiny_tokenizer
 
 Corpus = Callable[..., Path]

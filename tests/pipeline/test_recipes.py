@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from spice_select.config import SelectSettings, read_config
+from spice_select.recipes import recipes
+from spice_select.run.settings import SelectSettings, read_config
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.yaml"))
+RECIPES = [recipe.path for recipe in recipes()]
 
 
 def test_there_are_recipes() -> None:

@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 
 import spice_select as spice
-from spice_select.config import read_config
+from spice_select.checks.run import check_run
 from spice_select.diagnosis import curvature, decompose
 from spice_select.errors import InputError
 from spice_select.features import stage
 from spice_select.pipeline import run_select
 from spice_select.run import files as outputs
-from spice_select.run.finished import check_run
-from spice_select.run.summary import Summary
+from spice_select.run.settings import read_config
 from spice_select.store import PartStore
 
 Corpus = Callable[..., Path]
@@ -65,13 +64,16 @@ def test_the_selection_is_naive_greedy_on_the_stored_features(corpus: Corpus, op
 
 @pytest.mark.parametrize("schedule", ["global", "pools", "interleaved"])
 def test_the_objective_is_the_one_asked_for(corpus: Corpus, options, tmp_path: Path, schedule: str) -> None:
-    options |= {"objective": "target-variance", "pool_size": 40, "schedule": schedule}
+    options |= {"objective": "target-variance", "schedule": schedule}
+    options |= {"pool_size": 40} if schedule == "pools" else {}
     run = spice.select(corpus(), out=tmp_path / "r", **options)
     order = np.arange(40) if schedule == "global" else np.random.default_rng(0).permutation(40)
     rule = {"objective": spice.TargetVariance(), "penalty": spice.Conflict(weight=0.1)}
     expected = spice.naive(run.matrix[order], 10, **rule)
     assert run.selection.indices.tolist() == order[expected.indices].tolist()
-    assert run.summary.information == pytest.approx(spice.LogDet().value(run.matrix, run.selection.indices.tolist()))
+    assert run.summary.judged.information == pytest.approx(
+        spice.LogDet().value(run.matrix, run.selection.indices.tolist())
+    )
     with pytest.raises(InputError, match="--objective log-det"):
         check_run(run.path)
 
@@ -83,7 +85,7 @@ def test_unit_norm_features_have_equal_bases(corpus: Corpus, options, tmp_path: 
 
 def test_the_summary_tells_of_interaction_curvature_and_the_proof(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", **options)
-    found, parts = run.summary, decompose(run.matrix, run.selection, spice.LogDet())
+    found, parts = run.summary.judged, decompose(run.matrix, run.selection, spice.LogDet())
     later = ~parts.firsts
     assert found.interaction == pytest.approx(np.median(-parts.epsilons[later] / parts.bases[later]), abs=1e-9)
     for ours, fresh in (
@@ -134,15 +136,6 @@ def test_what_json_cannot_say_is_written_as_text_and_named(corpus: Corpus, optio
     assert (dropped["record"]["digest"], dropped["encoded"]) == ("ZHJvcHBlZA==", {"/digest": "base64"})
 
 
-def test_a_summary_of_an_earlier_version_is_read(corpus: Corpus, options, tmp_path: Path) -> None:
-    run = spice.select(corpus(), out=tmp_path / "r", **options)
-    content = run.summary.to_json()
-    later = ("bound", "proof_seconds", "curvature", "promised", "interaction", "conflict_with_gain")
-    found = Summary.from_json({name: value for name, value in content.items() if name not in later})
-    assert found.interaction is None
-    assert found.chosen == run.summary.chosen
-
-
 def test_pools_take_their_share_of_every_window(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", schedule="pools", pool_size=8, **options)
     assert np.bincount(run.selection.pools).tolist() == [2, 2, 2, 2, 2]
@@ -172,7 +165,7 @@ def test_every_source_gets_its_share_and_no_more(corpus: Corpus, options, tmp_pa
         ({"per_source_min": 0.6}, "per-source-min 0.6: the shares of 2 sources come to 12 rows, and the budget is 10"),
         ({"per_source_max": 0.2}, "per-source-max 0.2: 2 sources may give 4 rows at most"),
         ({"per_source_min": 0.5, "per_source_max": 0.2}, "per-source-min 0.5 is above --per-source-max 0.2"),
-        ({"per_source_min": 0.1, "schedule": "pools"}, "--per-source-min with --schedule pools"),
+        ({"per_source_min": 0.1, "schedule": "pools"}, "--per-source-min 0.1: not read by"),
         ({"per_source_max": 0.9, "budget": "500-tokens"}, "--per-source-max with a budget in tokens"),
         ({"budget": "2-tokens"}, "none fits"),
     ],
@@ -203,7 +196,7 @@ def test_a_run_cut_off_after_any_part_ends_as_one_that_was_not(
     corpus: Corpus, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: str
 ) -> None:
     path = corpus()
-    options = {**options, "schedule": schedule, "pool_size": 10}
+    options = {**options, "schedule": schedule} | ({"pool_size": 10} if schedule == "pools" else {})
     expected = contents(spice.select(path, out=tmp_path / "undisturbed" / "whole", **options).path)
     write, count = PartStore.write, 0
 
@@ -229,7 +222,7 @@ def test_a_killed_process_loses_nothing_that_was_finished(corpus: Corpus, option
     expected = contents(spice.select(path, out=tmp_path / "undisturbed" / "whole", **options).path)
     script = (
         "import json, os, signal, sys\nimport spice_select as spice\n"
-        "from spice_select.gradients import stage\nimport spice_select.store.parts as parts\n"
+        "from spice_select.features import stage\nimport spice_select.store.parts as parts\n"
         "stage.PART_TOKENS = 300\nfrom pathlib import Path\nwrite = parts.pq.write_table\n"
         "def die(table, place, **options):\n"
         "    write(table, place, **options)\n"

@@ -17,9 +17,11 @@ from spice_select.data.formats import detect_format
 from spice_select.data.records import Example, Row
 from spice_select.errors import InputError
 from spice_select.gradients import BatchGradients, Engine, HookEngine, LoopEngine
-from spice_select.schedules.interleaved.picker import GreedyPicker, RandomPicker, TopNormPicker
+from spice_select.methods.random import Random
+from spice_select.methods.spice import Spice
+from spice_select.methods.top_norm import TopNorm
 from spice_select.schedules.online.selector import OnlineSelector, PoolRecord
-from spice_select.selection import Conflict, GainRatio
+from spice_select.selection import Conflict, GainRatio, naive
 from spice_select.sketch import SparseJL
 from spice_select.testing.tokenizers import tiny_tokenizer
 from tests.conftest import make_sums
@@ -163,8 +165,8 @@ def test_the_trainer_gets_the_picks_of_each_pool_and_nothing_else(
 def test_picks_are_those_of_the_oracle_at_the_same_weights(
     adapter: bool, normalise: str, engine: Engine, examples: list[Example], tiny_proxy: Path, tmp_path: Path
 ) -> None:
-    picker = GreedyPicker(penalty=Conflict(weight=0.2))
-    selector = selector_of(examples, picker=picker, normalise=normalise, batch_tokens=200, engine=engine)
+    method = Spice(penalty=Conflict(weight=0.2))
+    selector = selector_of(examples, method=method, normalise=normalise, batch_tokens=200, engine=engine)
     model = model_of(tiny_proxy, adapter)
     trainer = trainer_of(  # at a learning rate of nothing the weights stay
         "transformers", model, tmp_path, selector.dataset, [selector.callback()], max_steps=4, learning_rate=0.0
@@ -177,7 +179,7 @@ def test_picks_are_those_of_the_oracle_at_the_same_weights(
         if normalise == "unit":
             matrix = matrix.astype(np.float64)
             matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-        chosen = picker.pick(matrix, gradients.norms, pool.share, pool.number)
+        chosen = naive(matrix, pool.share, penalty=Conflict(weight=0.2))
         assert record.picks == tuple(pool.positions[chosen.indices].tolist())
 
 
@@ -249,10 +251,10 @@ def test_a_resumed_training_meets_the_rows_it_would_have_met(
     assert torch.equal(flat(resumed), flat(whole))
 
 
-def test_training_ends_with_the_pools_when_a_picker_stops_early(
+def test_training_ends_with_the_pools_when_a_method_stops_early(
     examples: list[Example], tiny_proxy: Path, tmp_path: Path
 ) -> None:
-    selector = selector_of(examples, picker=GreedyPicker(stop=[GainRatio(0.99)]))
+    selector = selector_of(examples, method=Spice(stop=(GainRatio(0.99),)))
     trainer = trainer_of(
         "transformers", model_of(tiny_proxy, False), tmp_path, selector.dataset, [selector.callback()], max_steps=1000
     )
@@ -265,8 +267,8 @@ def test_training_ends_with_the_pools_when_a_picker_stops_early(
 
 def test_controls_pick_on_the_same_pools(examples: list[Example], tiny_proxy: Path, tmp_path: Path) -> None:
     found: dict[str, list[PoolRecord]] = {}
-    for name, picker in (("spice", None), ("random", RandomPicker(seed=1)), ("norm", TopNormPicker())):
-        selector = selector_of(examples, picker=picker)
+    for name, method in (("spice", None), ("random", Random()), ("norm", TopNorm())):
+        selector = selector_of(examples, method=method)
         model = model_of(tiny_proxy, False)
         trainer_of("transformers", model, tmp_path, selector.dataset, [selector.callback()], max_steps=4).train()
         found[name] = selector.records

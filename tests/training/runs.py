@@ -4,18 +4,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from spice_select.config import SelectSettings, write_config
 from spice_select.data.encoding import Encoder
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Conversation, Example, Row
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import open_run
+from spice_select.run.settings import SelectSettings, write_config
 
 
 def finished_run(folder: Path, rows: list[dict[str, Any]], row_format: str, **settings: Any) -> Run:
     """A run that chose all of `rows`, in their order."""
     identity = {"format": row_format, "corpus_rows": 10 * len(rows), "corpus_sha256": "c" * 64, "model": "tiny"}
+    identity |= {"method": "spice", "schedule": "global", "objective": "log-det"}
     with open_run(folder, identity) as run:
         write_config(folder / outputs.CONFIG, "train.jsonl", SelectSettings.from_flat(settings))
         run.write_lines(outputs.SELECTED, (_noted(number, raw) for number, raw in enumerate(rows)))

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from spice_select.config import ProxySettings, SelectSettings
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
-from spice_select.features.proxy import ProxyEngine, find_proxy
+from spice_select.features import FeatureRequest, Gradients
+from spice_select.features.proxy import find_proxy
 from spice_select.features.stage import compute_part
+from spice_select.models.settings import ProxySettings
 from spice_select.progress import Progress
 from spice_select.run.finished import Run
+from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
 
 MODEL_SETTINGS = ("model_revision", "device", "dtype", "allow_network", "allow_pickle", "trust_remote_code")
@@ -47,12 +49,14 @@ def sample_features(
     settings: SelectSettings, name: str, examples: Sequence[Example], progress: Progress
 ) -> FeatureBlock:
     """Features of the examples under the settings' model, in their order; kept in memory, not on disk."""
-    proxy = find_proxy(settings)
-    engine = ProxyEngine(settings, name, progress, examples=examples).gradients()
+    proxy = find_proxy(settings.request)
+    compute = Gradients.of(
+        FeatureRequest(proxy=settings.request, model=name, examples=examples, progress=progress)
+    ).open()
     lengths = [example.num_tokens for example in examples]
     batches = plan_batches(lengths, token_budget=proxy.batch_tokens(settings.gradients))
     with progress.task(f"Gradients of {name}", sum(lengths), "tokens") as advance:
-        block = compute_part(engine, examples, batches, advance)
+        block = compute_part(compute, examples, batches, advance)
     place = np.argsort([position for batch in batches for position in batch])
     return block.take(place)
 

@@ -11,22 +11,22 @@ from numpy.typing import NDArray
 from spice_select.agreement.chance import chance_overlap
 from spice_select.agreement.result import SourceShares, Transfer
 from spice_select.agreement.samples import MODEL_SETTINGS, for_model, own_features, reseeded_features, sample_features
-from spice_select.config import SelectSettings
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Example, Row
 from spice_select.diagnosis.alignment import alignment, cosine_correlation, cosines
 from spice_select.errors import InputError, nearest
 from spice_select.features.proxy import Proxy, find_proxy
-from spice_select.methods.budget import Budget
-from spice_select.methods.choice import criterion, normalised
+from spice_select.methods import METHODS, Candidates
+from spice_select.methods.base import GRADIENTS
+from spice_select.methods.budget import Allowance, Budget
 from spice_select.models.family import family_of, kinship
 from spice_select.models.recorded import changed_since
 from spice_select.numerics.ranks import spearman
 from spice_select.progress import Progress, Silent
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run, load
-from spice_select.selection import greedy
+from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
 
 LEAST_ROWS = 4
@@ -72,7 +72,7 @@ def transfer(
     run = run if isinstance(run, Run) else load(run)
     _refuse_unknown(settings)
     other = for_model(run.settings, model, settings)
-    own = find_proxy(run.settings, progress)
+    own = find_proxy(run.settings.request, progress)
     changed = _hold_to_record(run, own, again=ceiling or run.settings.selection.schedule == "interleaved")
     pair = _encoded_pair(run, own, other, sample, seed, progress)
     k = _picks(run, len(pair.theirs), share)
@@ -128,7 +128,7 @@ def _encoded_pair(run: Run, own: Proxy, other: SelectSettings, sample: int, seed
     drawn = np.sort(np.random.default_rng(seed).choice(usable, min(sample, len(usable)), replace=False))
     corpus = reread_corpus(run, allow_network=other.proxy.allow_network)
     rows = [corpus[int(number)] for number in drawn]
-    proxy = find_proxy(other, progress)
+    proxy = find_proxy(other.request, progress)
     ours = _encode(run, rows, own)
     theirs = _encode(run, rows, proxy)
     shared = sorted(ours.keys() & theirs.keys())
@@ -183,8 +183,17 @@ def _picks(run: Run, n: int, share: str | float | None) -> int:
 
 def _choose(block: FeatureBlock, k: int, settings: SelectSettings) -> set[int]:
     """Positions that the run's criterion picks: one global greedy."""
-    matrix, rule = normalised(block.features, settings.selection.normalise), criterion(settings.selection)
-    return set(greedy(matrix, k, objective=rule.objective, penalty=rule.penalty).indices.tolist())
+    method = METHODS[settings.selection.method].of({**settings.flat(), "stop_ratio": None, "carry_state": False})
+    candidates = Candidates(
+        rows=block.rows,
+        tokens=block.tokens,
+        supervised=block.supervised,
+        sources=[""] * len(block.rows),
+        features={GRADIENTS: block},
+        normalise=settings.selection.normalise,
+    )
+    seed = settings.selection.seed
+    return set(method.choose(candidates, Allowance(rows=k), seed=seed, progress=Silent()).indices.tolist())
 
 
 def _compare(
@@ -226,7 +235,7 @@ def _bases(block: FeatureBlock, settings: SelectSettings) -> NDArray[np.float64]
     if settings.selection.normalise == "unit":
         return np.zeros(len(block.rows))
     matrix = block.features.astype(np.float64)
-    return np.log1p(settings.selection.alpha * np.einsum("nd,nd->n", matrix, matrix))
+    return np.log1p(settings.spice.alpha * np.einsum("nd,nd->n", matrix, matrix))
 
 
 def _sources(examples: Sequence[Example], own: set[int], other: set[int]) -> tuple[SourceShares, ...]:

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.config import SelectSettings
 from spice_select.data.corpus import Corpus, read_corpus
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Conversation, Drop, Example, Row
 from spice_select.diagnosis.theory import CheckResult
-from spice_select.features.proxy import find_proxy, load_proxy, make_engine, warmed
+from spice_select.features.proxy import find_proxy, load_proxy, warmed
 from spice_select.gradients import HookEngine, LoopEngine
 from spice_select.gradients.base import BatchGradients
-from spice_select.gradients.build import check_affordable
+from spice_select.gradients.build import check_affordable, make_engine
 from spice_select.gradients.lengths import refuse_long_rows
+from spice_select.run.settings import SelectSettings
 
 PROBE = 6
 """Rows that are computed by the loop too; short ones, so that the check stays quick."""
@@ -60,14 +60,16 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
     Raises:
         InputError: as `spice_select.select`.
     """
-    proxy = find_proxy(settings)
+    proxy = find_proxy(settings.request)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-    read = None if corpus is None else read_corpus(corpus, settings)
+    read = None
+    if corpus is not None:
+        read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
     examples, dropped = _examples(encoder, settings, read)
-    loaded = load_proxy(settings)
+    loaded = load_proxy(settings.request)
     refuse_long_rows(loaded.model, examples)
-    warm = warmed(loaded.model, settings, examples)
-    engine, model = make_engine(settings, warm.state), warm.model
+    warm = warmed(loaded.model, settings.request, examples)
+    engine, model = make_engine(settings.gradients, settings.selection.seed, warm.state), warm.model
     check_affordable(engine, model)
     probe = sorted(examples, key=lambda example: example.num_tokens)[:PROBE]
     tolerance = TOLERANCE[proxy.dtype]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spice_select.config import SelectSettings
 from spice_select.data.corpus import read_corpus
 from spice_select.data.encoding import Encoder, encode_some
 from spice_select.data.formats import Format, detect_format
@@ -11,6 +10,7 @@ from spice_select.data.preview import Segment, segments
 from spice_select.data.records import Drop, Example, Row
 from spice_select.errors import InputError
 from spice_select.features.proxy import find_proxy
+from spice_select.run.settings import SelectSettings
 
 _LOOKED_AT = 300
 """Rows that the notes speak of: enough to see what a corpus holds, few enough to wait for."""
@@ -48,7 +48,7 @@ def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start:
     Raises:
         InputError: as `spice_select.select`, or the rows asked for do not exist.
     """
-    found = read_corpus(corpus, settings)
+    found = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
     read = found.rows
     if rows < 1 or not 0 <= start < len(read):
         raise InputError(
@@ -56,7 +56,7 @@ def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start:
             "Give --start within them and --rows of at least 1."
         )
     row_format = detect_format(read, settings.data.format)
-    proxy = find_proxy(settings)
+    proxy = find_proxy(settings.request)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
     shown: list[tuple[str, Shown | Drop]] = []
     for row in read[start : start + rows]:

@@ -5,8 +5,11 @@ from typing import Annotated
 
 import tyro
 
-from spice_select.config import DataSettings, GradientSettings, ProxySettings, SelectSettings
+from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
+from spice_select.gradients.settings import GradientSettings
+from spice_select.models.settings import ProxySettings
+from spice_select.run.settings import SelectSettings
 
 
 def check_features(
@@ -24,8 +27,8 @@ def check_features(
     """
     from rich.console import Console
 
+    from spice_select.checks.run import examine_run
     from spice_select.cli.tables.examination import print_examination
-    from spice_select.run.finished import examine_run
 
     print_examination(Console(), examine_run(run, seed=seed))
 

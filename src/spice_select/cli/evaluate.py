@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from spice_select.config import DataSettings
+from spice_select.data.settings import DataSettings
 from spice_select.evaluation.settings import BenchmarkSettings, EvaluateSettings, ModelSettings
 
 

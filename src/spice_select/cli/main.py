@@ -66,6 +66,7 @@ def _dispatch(argv: list[str]) -> None:
     from spice_select.cli.evaluate import evaluate
     from spice_select.cli.export import export
     from spice_select.cli.preview import preview
+    from spice_select.cli.recipes import show_recipes
     from spice_select.cli.select import select_with_defaults
     from spice_select.cli.show import show
     from spice_select.cli.train import train
@@ -76,6 +77,7 @@ def _dispatch(argv: list[str]) -> None:
         "select": select_with_defaults(defaults),
         "preview": preview,
         "show": show,
+        "recipes": show_recipes,
         "export": export,
         "train": train,
         "evaluate": evaluate,
@@ -129,7 +131,7 @@ def _refused(end: BaseException | None) -> InputError | None:
     """The settings that could not be used, where these ended the parsing."""
     from pydantic import ValidationError
 
-    from spice_select.config import refusal
+    from spice_select.settings.base import refusal
 
     while end is not None:
         if isinstance(end, InputError):

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import tyro
 
-from spice_select.config import DataSettings, ProxySettings, SelectSettings
+from spice_select.data.settings import DataSettings
+from spice_select.models.settings import ProxySettings
+from spice_select.run.settings import SelectSettings
 
 
 def preview(

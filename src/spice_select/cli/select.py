@@ -7,21 +7,18 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from spice_select.config import (
-    DataSettings,
-    GradientSettings,
-    InterleavedSettings,
-    ProxySettings,
-    SelectionSettings,
-    SelectSettings,
-    read_config,
-)
+from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
+from spice_select.gradients.settings import GradientSettings
+from spice_select.methods.spice import SpiceSettings
+from spice_select.models.settings import ProxySettings
+from spice_select.recipes import config_path
+from spice_select.run.settings import InterleavedSettings, SelectionSettings, SelectSettings, read_config
 
 
 def select_with_defaults(config: str | None) -> Callable[..., None]:
     """The verb, with the settings of a config file as its defaults."""
-    corpus_default, settings = (None, SelectSettings()) if config is None else read_config(Path(config))
+    corpus_default, settings = (None, SelectSettings()) if config is None else read_config(config_path(config))
 
     def select(
         corpus: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="CORPUS")] = corpus_default,
@@ -29,6 +26,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
         out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
         overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
         selection: tyro.conf.OmitArgPrefixes[SelectionSettings] = settings.selection,
+        spice: tyro.conf.OmitArgPrefixes[SpiceSettings] = settings.spice,
         proxy: tyro.conf.OmitArgPrefixes[ProxySettings] = settings.proxy,
         data: tyro.conf.OmitArgPrefixes[DataSettings] = settings.data,
         gradients: tyro.conf.OmitArgPrefixes[GradientSettings] = settings.gradients,
@@ -59,7 +57,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
             raise InputError("no corpus was given. Name a file: `spice select train.jsonl --budget 10%`.")
         console = Console()
         whole = SelectSettings(
-            selection=selection, proxy=proxy, data=data, gradients=gradients, interleaved=interleaved
+            selection=selection, spice=spice, proxy=proxy, data=data, gradients=gradients, interleaved=interleaved
         )
         run = run_select(corpus, whole, out=out, overwrite=overwrite, progress=TerminalProgress(console))
         if ProcessPlace.of_environment().rank == 0:

@@ -2,25 +2,24 @@
 
 from collections.abc import Sequence
 
-from spice_select.config import SelectSettings
 from spice_select.data.encoding import Encoded, Encoder, encode_rows
 from spice_select.data.formats import Format
 from spice_select.data.records import Row
+from spice_select.data.settings import DataSettings
 from spice_select.data.sources import Corpus, read_source
 from spice_select.progress import Progress
 
 __all__ = ["Corpus", "encode_corpus", "read_corpus"]
 
 
-def read_corpus(corpus: str, settings: SelectSettings) -> Corpus:
+def read_corpus(corpus: str, data: DataSettings, *, allow_network: bool = False) -> Corpus:
     """Read every row, and what is to be said of the reading; errors as `spice_select.data.sources.read_source`."""
-    data = settings.data
     return read_source(
         corpus,
         split=data.split,
         subset=data.subset,
         revision=data.revision,
-        allow_network=settings.proxy.allow_network,
+        allow_network=allow_network,
     )
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from spice_select.diagnosis.certificates import Certificate, certificate
 from spice_select.diagnosis.information import information_of
-from spice_select.diagnosis.versus_random import RandomComparison
-from spice_select.run.outcome import RANDOM_DRAWS
-from spice_select.selection import LogDet, Selection
+from spice_select.diagnosis.ports import Picks
+from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison
+from spice_select.selection import LogDet
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class PoolResult:
     certificate: Certificate
 
 
-def judge_pool(seen: NDArray[np.floating], picked: Selection, objective: LogDet, *, seed: int, pool: int) -> PoolResult:
+def judge_pool(seen: NDArray[np.floating], picked: Picks, objective: LogDet, *, seed: int, pool: int) -> PoolResult:
     """Judge the picks of one pool.
 
     Args:
@@ -49,7 +49,7 @@ def judge_pool(seen: NDArray[np.floating], picked: Selection, objective: LogDet,
     """
     draws = []
     for draw in range(RANDOM_DRAWS):
-        rows = np.random.default_rng((seed, pool, draw)).choice(len(seen), len(picked), replace=False)
+        rows = np.random.default_rng((seed, pool, draw)).choice(len(seen), len(picked.indices), replace=False)
         draws.append(information_of(seen, rows, objective.alpha))
     return PoolResult(
         information=information_of(seen, picked.indices, objective.alpha),

@@ -12,6 +12,9 @@ from spice_select.diagnosis.ports import Subset, alpha_of
 from spice_select.errors import InputError
 from spice_select.selection.objectives.logdet import LogDet
 
+RANDOM_DRAWS = 10
+"""Random picks of the same size that a selection's information is compared with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RandomComparison:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.config import DataSettings
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import Format, detect_format
 from spice_select.data.records import Example, Row
+from spice_select.data.settings import DataSettings
 from spice_select.data.sources import read_source
 from spice_select.errors import InputError
 from spice_select.numerics.estimates import Estimate, row_difference, row_mean, token_difference, token_mean

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from spice_select.config import DataSettings
+from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError, nearest
 
 

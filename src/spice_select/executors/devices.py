@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spice_select.executors.base import Work
+from spice_select.executors.base import PartJob, Work
 from spice_select.executors.places import ProcessPlace
 from spice_select.executors.shared import SharedExecutor
 
@@ -33,16 +33,9 @@ class DeviceExecutor:
     tell: Callable[[str], None] = lambda sentence: None
     worker: Sequence[str] = (sys.executable, "-m", "spice_select.run.worker")
 
-    def run(
-        self,
-        parts: Sequence[int],
-        open_work: Callable[[], Work],
-        *,
-        finished: Callable[[int], bool],
-        seen: Callable[[int], None] = lambda part: None,
-    ) -> None:
+    def run(self, parts: Sequence[int], job: PartJob, *, seen: Callable[[int], None] = lambda part: None) -> None:
         """See `Executor.run`. The workers are ended on leaving, however that happens."""
-        work = open_work()  # first, so that a warm-up is on disk before the workers look for it
+        work = _Opened(job, job.open())  # first, so that a warm-up is on disk before the workers look for it
         with self._workers() as workers:
             shared = SharedExecutor(
                 folder=self.meeting,
@@ -50,7 +43,7 @@ class DeviceExecutor:
                 tell=self.tell,
                 ended=lambda rank: workers[rank - 1].poll() is not None,
             )
-            shared.run(parts, lambda: work, finished=finished, seen=seen)
+            shared.run(parts, work, seen=seen)
 
     @contextlib.contextmanager
     def _workers(self) -> Iterator[list[subprocess.Popen[bytes]]]:
@@ -68,3 +61,17 @@ class DeviceExecutor:
                     worker.terminate()
                 for worker in workers:
                     worker.wait()
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A job that has been opened already."""
+
+    job: PartJob
+    work: Work
+
+    def open(self) -> Work:
+        return self.work
+
+    def is_finished(self, part: int) -> bool:
+        return self.job.is_finished(part)

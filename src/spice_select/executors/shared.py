@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spice_select.executors.base import Work
+from spice_select.executors.base import PartJob, Work
 from spice_select.executors.places import ProcessPlace
 from spice_select.store import explained
 
@@ -39,22 +39,15 @@ class SharedExecutor:
     patience: float = 900.0
     _gone: set[int] = field(default_factory=set)
 
-    def run(
-        self,
-        parts: Sequence[int],
-        open_work: Callable[[], Work],
-        *,
-        finished: Callable[[int], bool],
-        seen: Callable[[int], None] = lambda part: None,
-    ) -> None:
+    def run(self, parts: Sequence[int], job: PartJob, *, seen: Callable[[int], None] = lambda part: None) -> None:
         """This process's share: every `world`-th part; process 0 returns when all are finished, the others before."""
         with self._present():
-            work = open_work()
+            work = job.open()
             for part in parts:
-                if self._owner(part) == self.place.rank and not finished(part):
+                if self._owner(part) == self.place.rank and not job.is_finished(part):
                     work(part)
             if self.place.rank == 0:
-                self._see_to([part for part in parts if self._owner(part) != 0], work, finished, seen)
+                self._see_to([part for part in parts if self._owner(part) != 0], work, job.is_finished, seen)
 
     def _owner(self, part: int) -> int:
         return part % self.place.world

@@ -9,14 +9,15 @@ import yaml
 
 from spice_select.export.base import Origin
 from spice_select.export.script import SCRIPT
+from spice_select.methods import METHODS
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _HOW = (
+    "method",
     "budget",
     "objective",
     "schedule",
     "pool_size",
-    "picker",
     "alpha",
     "conflict_weight",
     "normalise",
@@ -37,8 +38,7 @@ _HASHES = ("corpus_sha256", "model_weights_sha256", "model_commit", "chat_templa
 def card(origin: Origin, *, rows: int, as_pairs: bool, data: str) -> str:
     """The card, with the front matter that the hub and `datasets.load_dataset` read."""
     identity = origin.identity
-    unused = () if identity.get("schedule") == "interleaved" else ("picker",)
-    how = _table({name: identity[name] for name in _HOW if identity.get(name) not in (None, "") and name not in unused})
+    how = _table({name: identity[name] for name in _HOW if identity.get(name) not in (None, "")})
     hashes = _table(
         {
             "selected rows (selected.jsonl)": origin.selected_sha256,
@@ -73,13 +73,15 @@ order picked. Their licence is that of the corpus.
 def _rule(identity: Mapping[str, Any]) -> str:
     """What the rows were picked by, in words."""
     gradients = f"the per-sample gradients of the proxy `{_public(identity['model'])}`"
-    picker = identity.get("picker", "spice") if identity.get("schedule") == "interleaved" else "spice"
-    if picker == "random":
-        return "at random in each pool, as a control on the schedule of SPICE (arXiv 2601.23155)"
-    if picker == "top-norm":
-        return f"the largest of {gradients} in each pool, as a control on the schedule of SPICE (arXiv 2601.23155)"
+    pools = " in each pool" if identity["schedule"] != "global" else ""
+    if identity["method"] == "random":
+        return f"at random{pools}, as a control"
+    if identity["method"] == "top-norm":
+        return f"the largest of {gradients}{pools}, as a control"
+    if identity["method"] != "spice":
+        return f"`--method {identity['method']}`{pools} ({METHODS[identity['method']].source})"
     goal = "log det(I + αΣ g gᵀ)"
-    if identity.get("objective", "log-det") == "target-variance":
+    if identity["objective"] == "target-variance":
         goal = "the drop in Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y over all rows y"
     penalty = ", less a\npenalty on gradient conflict" if identity.get("conflict_weight", 1) else ""
     return f"greedy maximisation of\n{goal} over {gradients}{penalty} (after SPICE, arXiv 2601.23155)"

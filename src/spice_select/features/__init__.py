@@ -1,1 +1,27 @@
-"""TODO."""
+"""What is known of a row: one file a kind, one line in `FEATURES`, one row in ``tests/features/cases.py``.
+
+All are computed in parts on disk and resumable. A method names what it needs (`spice_select.methods.Method.needs`).
+Importing this loads no torch; `FEATURES` does, when it is asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from spice_select.features.base import Feature as Feature
+from spice_select.features.base import FeatureRequest as FeatureRequest
+from spice_select.features.base import usable as usable
+
+if TYPE_CHECKING:
+    from spice_select.features.gradients import Gradients as Gradients
+    from spice_select.settings.table import Table
+
+    FEATURES: Table[type[Gradients]]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("FEATURES", "Gradients"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from spice_select.features.gradients import Gradients
+    from spice_select.settings.table import Table
+
+    globals().update(Gradients=Gradients, FEATURES=Table("feature", Gradients))
+    return globals()[name]

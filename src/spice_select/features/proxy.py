@@ -1,6 +1,6 @@
 """The proxy of a run: known by its identity and tokenizer at once, its weights loaded only when gradients are due."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,22 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from spice_select.config import GradientSettings, ProxySettings, SelectSettings
 from spice_select.data.batches import default_token_budget
 from spice_select.data.records import Example
-from spice_select.errors import InputError
-from spice_select.features.stage import Gradients
+from spice_select.features.request import ProxyRequest
 from spice_select.features.warm import Warm, adapter_hash, is_warm, load_warm, save_warm
 from spice_select.features.warmup import Warmup, train_warmup
-from spice_select.gradients import HookEngine, build
+from spice_select.gradients import BatchGradients, HookEngine, build
 from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gram, exact_twin, gram
 from spice_select.gradients.lengths import refuse_long_rows
-from spice_select.gradients.preconditioner import AdamState
+from spice_select.gradients.settings import GradientSettings
 from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model
 from spice_select.models.load import Loaded, load_model, load_tokenizer
 from spice_select.models.memory import features_within_memory
 from spice_select.models.precision import choose_device, choose_precision
+from spice_select.models.settings import ProxySettings
 from spice_select.progress import Progress, Silent
 
 WARM = "warm.safetensors"
@@ -68,7 +67,7 @@ class ProxyEngine:
     """The gradient engine of a run; the weights are loaded when the first gradient is asked for.
 
     Args:
-        settings: of the run.
+        request: which proxy, which gradients, which seed.
         name: what the model is called.
         progress: told what goes on.
         examples: what gradients will be asked of: rows too long for the model are refused when it is loaded. A warm-up
@@ -79,7 +78,7 @@ class ProxyEngine:
 
     def __init__(
         self,
-        settings: SelectSettings,
+        request: ProxyRequest,
         name: str,
         progress: Progress,
         *,
@@ -87,10 +86,10 @@ class ProxyEngine:
         folder: Path | None = None,
         origin: str | None = None,
     ) -> None:
-        self._settings, self._name, self._progress = settings, name, progress
+        self._request, self._name, self._progress = request, name, progress
         self._examples, self._folder, self._origin = examples, folder, origin
 
-    def gradients(self) -> Gradients:
+    def gradients(self) -> Callable[[Sequence[Example]], BatchGradients]:
         """The engine, bound to the loaded model."""
         engine, model = self._opened
         return partial(features_within_memory, engine, model)
@@ -106,7 +105,7 @@ class ProxyEngine:
         """
         engine, model = self._opened
         size = min(len(examples), max(8, min(32, len(examples) // 40)))
-        drawn = np.random.default_rng(self._settings.selection.seed).choice(len(examples), size, replace=False)
+        drawn = np.random.default_rng(self._request.seed).choice(len(examples), size, replace=False)
         if 4 * size * engine.parameters.coverage(model).num_parameters > _EXACT_BYTES:
             return self._fidelity_in_one_batch([int(index) for index in drawn], examples, features)
         gradients, exact = [], exact_twin(engine)
@@ -122,7 +121,7 @@ class ProxyEngine:
         self, drawn: Sequence[int], examples: Sequence[Example], features: NDArray[np.float32]
     ) -> Fidelity:
         engine, model = self._opened
-        budget, kept = batch_tokens(self._settings.gradients, next(model.parameters()).device.type), list(drawn[:2])
+        budget, kept = batch_tokens(self._request.gradients, next(model.parameters()).device.type), list(drawn[:2])
         for index in drawn[2:]:
             longest = max(examples[i].num_tokens for i in [*kept, index])
             if longest * (len(kept) + 1) <= budget:
@@ -134,13 +133,13 @@ class ProxyEngine:
 
     @cached_property
     def _opened(self) -> tuple[HookEngine, nn.Module]:
-        settings = self._settings
+        request = self._request
         with self._progress.task(f"Loading {self._name}", 1, "model") as advance:
-            loaded = load_proxy(settings)
+            loaded = load_proxy(request)
             advance(1)
         refuse_long_rows(loaded.model, self._examples)
-        warm = warmed(loaded.model, settings, self._examples, self._folder, self._progress, origin=self._origin)
-        engine = make_engine(settings, warm.state)
+        warm = warmed(loaded.model, request, self._examples, self._folder, self._progress, origin=self._origin)
+        engine = build.make_engine(request.gradients, request.seed, warm.state)
         build.check_affordable(engine, warm.model)
         uncaptured = engine.parameters.coverage(warm.model).uncaptured
         if uncaptured:
@@ -152,7 +151,7 @@ class ProxyEngine:
 
 def warmed(
     model: nn.Module,
-    settings: SelectSettings,
+    request: ProxyRequest,
     examples: Sequence[Example],
     folder: Path | None = None,
     progress: Progress | None = None,
@@ -163,7 +162,7 @@ def warmed(
 
     Args:
         model: without adapters; changed in place where it gets one.
-        settings: of the run.
+        request: which proxy, which gradients, which seed.
         examples: what a warm-up draws from.
         folder: where a warmed-up adapter is kept and found again; None to keep it nowhere.
         progress: told of the warm-up.
@@ -172,9 +171,9 @@ def warmed(
     Raises:
         InputError: as `load_warm` and `train_warmup`.
     """
-    asked, moments = settings.gradients, settings.gradients.precondition != "none"
+    asked, moments = request.gradients, request.gradients.precondition != "none"
     if asked.adapter is not None:
-        pickles = settings.proxy.allow_pickle
+        pickles = request.access.allow_pickle
         return load_warm(Path(asked.adapter).expanduser(), model, moments=moments, allow_pickle=pickles)
     if asked.warmup_rows is None:
         return Warm(model=model, state=None)
@@ -182,7 +181,7 @@ def warmed(
     if kept is not None and is_warm(kept, origin=origin):
         return load_warm(kept, model, moments=moments)
     spec, device = build.lora_spec(asked), next(model.parameters()).device.type
-    how = Warmup(rows=asked.warmup_rows, batch_tokens=batch_tokens(asked, device), seed=settings.selection.seed)
+    how = Warmup(rows=asked.warmup_rows, batch_tokens=batch_tokens(asked, device), seed=request.seed)
     total = min(how.rows, len(examples))
     with (progress or Silent()).task("Warming up", total, "rows") as advance:
         warm = train_warmup(model, examples, spec, how, loss=build.make_loss(asked), advance=advance)
@@ -191,44 +190,25 @@ def warmed(
     return warm
 
 
-def find_proxy(settings: SelectSettings, progress: Progress | None = None) -> Proxy:
+def find_proxy(request: ProxyRequest, progress: Progress | None = None) -> Proxy:
     """Identify the proxy and load its tokenizer.
 
     Raises:
-        InputError: gradient settings that do not go together, or as `load_model` does.
+        InputError: as `load_model`.
     """
-    build.check_settings(settings.gradients)
-    _check_schedule(settings)
-    due = conversion_due() if settings.proxy.model is None else None
+    due = conversion_due() if request.access.model is None else None
     if due is not None and progress is not None:
         progress.note(f"Converting the embedded proxy into {due} (once, about half a minute) …")
-    place = choose_device(settings.proxy.device)
-    precision = choose_precision(settings.proxy.dtype, place)
-    identity = identify_model(settings.proxy.model, allow_pickle=settings.proxy.allow_pickle, **_access(settings.proxy))
+    place = choose_device(request.access.device)
+    precision = choose_precision(request.access.dtype, place)
+    identity = identify_model(request.access.model, allow_pickle=request.access.allow_pickle, **_access(request.access))
     return Proxy(
-        identity=_with_adapter(identity, settings.gradients.adapter),
-        tokenizer=load_tokenizer(settings.proxy.model, **_access(settings.proxy)),
+        identity=_with_adapter(identity, request.gradients.adapter),
+        tokenizer=load_tokenizer(request.access.model, **_access(request.access)),
         device=place.type,
         dtype=str(precision.dtype).removeprefix("torch."),
         reason=precision.reason,
     )
-
-
-def _check_schedule(settings: SelectSettings) -> None:
-    """An interleaved run trains the LoRA itself, and takes the gradients of that LoRA as they are."""
-    asked = settings.gradients
-    clash = {
-        f"--parameters {asked.parameters}": asked.parameters != "lora",
-        "--warmup-rows": asked.warmup_rows is not None,
-        "--adapter": asked.adapter is not None,
-        f"--precondition {asked.precondition}": asked.precondition != "none",
-    }
-    given = [flag for flag, there in clash.items() if there]
-    if settings.selection.schedule == "interleaved" and given:
-        raise InputError(
-            f"--schedule interleaved with {', '.join(given)}: the run trains the LoRA itself. Leave that "
-            "out, or give --schedule global or pools."
-        )
 
 
 def _with_adapter(identity: ModelIdentity, adapter: str | None) -> ModelIdentity:
@@ -241,20 +221,15 @@ def _with_adapter(identity: ModelIdentity, adapter: str | None) -> ModelIdentity
     )
 
 
-def load_proxy(settings: SelectSettings) -> Loaded:
+def load_proxy(request: ProxyRequest) -> Loaded:
     """Load the proxy's weights."""
     return load_model(
-        settings.proxy.model,
-        dtype=settings.proxy.dtype,
-        device=settings.proxy.device,
-        allow_pickle=settings.proxy.allow_pickle,
-        **_access(settings.proxy),
+        request.access.model,
+        dtype=request.access.dtype,
+        device=request.access.device,
+        allow_pickle=request.access.allow_pickle,
+        **_access(request.access),
     )
-
-
-def make_engine(settings: SelectSettings, state: AdamState | None = None) -> HookEngine:
-    """The gradient engine that the settings describe; see `spice_select.gradients.build.make_engine`."""
-    return build.make_engine(settings.gradients, settings.selection.seed, state)
 
 
 def _access(settings: ProxySettings) -> dict[str, Any]:

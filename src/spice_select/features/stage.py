@@ -1,19 +1,16 @@
-"""The gradient stage: examples → features in parts on disk, resumable, each row computed once."""
+"""The stage that computes a feature of every row: examples → features in parts on disk, resumable, each row once."""
 
 import contextlib
 from collections.abc import Callable, Sequence
-
-import numpy as np
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
-from spice_select.executors.base import Executor, LocalExecutor, Work
-from spice_select.gradients.base import BatchGradients
+from spice_select.executors.base import Executor, LocalExecutor, PartJob, Work
+from spice_select.features.base import Compute, Feature
 from spice_select.progress import Advance, Progress, Silent
 from spice_select.store import FeatureBlock, PartStore
-
-Gradients = Callable[[Sequence[Example]], BatchGradients]
-"""An engine bound to its model."""
 
 PART_TOKENS = 16384
 """Tokens in one part: what a crash can cost at most. About a minute of a small proxy on two CPU cores."""
@@ -38,69 +35,82 @@ def plan_parts(lengths: Sequence[int], *, batch_tokens: int) -> list[list[list[i
     return parts
 
 
-def compute_features(
-    examples: Sequence[Example],
-    open_engine: Callable[[], Gradients],
-    store: PartStore,
-    *,
-    batch_tokens: int,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
-) -> tuple[int, FeatureBlock]:
-    """Features of all examples, from the store where a part is finished, computed and stored where not.
+@dataclass(frozen=True, kw_only=True)
+class FeatureParts:
+    """A feature of some examples, cut into parts: the `PartJob` of the process that has it all in memory.
 
-    Args:
+    Attributes:
         examples: what to compute; the order decides the parts and must not change between a run and its resumption.
-        open_engine: called once, and only if a part is missing: a finished stage loads no model.
+        feature: opened once, and only if a part is missing: a finished stage loads no model.
         store: where the parts lie.
         batch_tokens: tokens in a batch, padding included.
         progress: told the tokens done.
-        executor: who computes the parts; this process, one after the other, if not given.
-
-    Returns:
-        The number of parts, and one block of all rows, ordered by row number.
     """
-    parts = compute_parts(examples, open_engine, store, batch_tokens=batch_tokens, progress=progress, executor=executor)
-    return parts, store.read(parts)
 
+    examples: Sequence[Example]
+    feature: Feature
+    store: PartStore
+    batch_tokens: int
+    progress: Progress = field(default_factory=Silent)
+    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _bars: list[Advance] = field(default_factory=list)
 
-def compute_parts(
-    examples: Sequence[Example],
-    open_engine: Callable[[], Gradients],
-    store: PartStore,
-    *,
-    batch_tokens: int,
-    progress: Progress | None = None,
-    executor: Executor | None = None,
-) -> int:
-    """`compute_features` without reading them back; returns the number of parts."""
-    progress = progress or Silent()
-    lengths = [example.num_tokens for example in examples]
-    parts = plan_parts(lengths, batch_tokens=batch_tokens)
-    sizes = [sum(lengths[position] for batch in part for position in batch) for part in parts]
-    due = [due_in(examples, part) for part in parts]
-    finished = [store.is_finished(number, rows) for number, rows in enumerate(due)]
-    done = sum(size for size, there in zip(sizes, finished, strict=True) if there)
-    if done:
-        progress.note(f"Resuming: {sum(finished)} of {len(parts)} parts of the gradients are already there.")
-    missing = [number for number, there in enumerate(finished) if not there]
-    with contextlib.ExitStack() as stack:
+    def compute(self, executor: Executor | None = None, job: PartJob | None = None) -> int:
+        """See to it that every part is in the store.
 
-        def open_work() -> Work:
-            engine = open_engine()
-            advance = stack.enter_context(progress.task("Gradients", sum(sizes), "tokens", done=done))
-            advances.append(advance)
-            return lambda number: store.write(number, compute_part(engine, examples, parts[number], advance))
+        Args:
+            executor: who computes; this process, one part after the other, if not given.
+            job: these parts in the form that executor takes; they themselves if not given.
 
-        advances: list[Advance] = []
+        Returns:
+            The number of parts.
+        """
+        missing = [number for number in range(len(self.parts)) if not self._there[number]]
+        if self._done:
+            there = len(self.parts) - len(missing)
+            self.progress.note(f"Resuming: {there} of {len(self.parts)} parts of the {self.feature.name} are there.")
         if missing:
-            (executor or LocalExecutor()).run(
-                missing,
-                open_work,
-                finished=lambda number: store.is_finished(number, due[number]),
-                seen=lambda number: advances[0](sizes[number]),
-            )
-    return len(parts)
+            with self._open:
+                (executor or LocalExecutor()).run(missing, job or self, seen=self.seen)
+        return len(self.parts)
+
+    def open(self) -> Work:
+        """Open the feature, begin the bar, and give what computes a part and puts it into the store."""
+        compute = self.feature.open()
+        name, total = self.feature.name.capitalize(), sum(self._sizes)
+        self._bars.append(self._open.enter_context(self.progress.task(name, total, "tokens", done=self._done)))
+
+        def work(number: int) -> None:
+            self.store.write(number, compute_part(compute, self.examples, self.parts[number], self._bars[0]))
+
+        return work
+
+    def is_finished(self, part: int) -> bool:
+        """Whether a part is in the store by now, whole and that of these examples. Costs a read of it."""
+        return self.store.is_finished(part, due_in(self.examples, self.parts[part]))
+
+    def seen(self, part: int) -> None:
+        """Count a part that another process has finished."""
+        self._bars[0](self._sizes[part])
+
+    @cached_property
+    def parts(self) -> list[list[list[int]]]:
+        """See `plan_parts`."""
+        return plan_parts([example.num_tokens for example in self.examples], batch_tokens=self.batch_tokens)
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        lengths = [example.num_tokens for example in self.examples]
+        return [sum(lengths[position] for batch in part for position in batch) for part in self.parts]
+
+    @cached_property
+    def _there(self) -> list[bool]:
+        """What was there at the beginning."""
+        return [self.is_finished(number) for number in range(len(self.parts))]
+
+    @property
+    def _done(self) -> int:
+        return sum(size for size, there in zip(self._sizes, self._there, strict=True) if there)
 
 
 def due_in(examples: Sequence[Example], part: list[list[int]]) -> dict[str, list[int]]:
@@ -114,25 +124,12 @@ def due_in(examples: Sequence[Example], part: list[list[int]]) -> dict[str, list
 
 
 def compute_part(
-    engine: Gradients, examples: Sequence[Example], part: list[list[int]], advance: Callable[[int], None]
+    compute: Compute, examples: Sequence[Example], part: list[list[int]], advance: Callable[[int], None]
 ) -> FeatureBlock:
     """The batches of one part, one after the other. `part` holds positions in `examples`."""
     blocks = []
     for positions in part:
         batch = [examples[position] for position in positions]
-        blocks.append(_block(engine, batch))
+        blocks.append(compute(batch))
         advance(sum(example.num_tokens for example in batch))
     return FeatureBlock.concatenate(blocks)
-
-
-def _block(engine: Gradients, batch: Sequence[Example]) -> FeatureBlock:
-    gradients = engine(batch)
-    return FeatureBlock(
-        rows=np.array([example.row for example in batch], np.int64),
-        features=np.where(gradients.finite[:, None], gradients.features, np.float32(0)),
-        losses=gradients.losses,
-        norms=gradients.norms,
-        tokens=np.array([example.num_tokens for example in batch], np.int64),
-        supervised=np.array([example.num_supervised for example in batch], np.int64),
-        finite=gradients.finite,
-    )

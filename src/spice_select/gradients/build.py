@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from torch import nn
 
-from spice_select.config import GradientSettings
 from spice_select.errors import InputError
 from spice_select.gradients.base import Parameters
 from spice_select.gradients.hooks import HookEngine
@@ -12,6 +11,7 @@ from spice_select.gradients.loss import ResponseLoss, TokenMean, TokenSum
 from spice_select.gradients.parameters.lora import LoraGradients
 from spice_select.gradients.parameters.weights import FullWeights, LastLayer
 from spice_select.gradients.preconditioner import AdamDiagonal, AdamState, AdamUpdate, Preconditioner
+from spice_select.gradients.settings import GradientSettings
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, Kronecker, Rademacher, Sketch, SparseJL
 
@@ -25,56 +25,6 @@ SPARSE_LIMIT = 1 << 29
 _LOSSES: dict[str, Callable[[], ResponseLoss]] = {"mean": TokenMean, "sum": TokenSum}
 
 
-def check_settings(settings: GradientSettings) -> None:
-    """Refuse combinations that make no sense, before anything is loaded.
-
-    Raises:
-        InputError: the message names every clash and its remedy.
-    """
-    faults = _clashes(settings)
-    if faults:
-        raise InputError("gradient settings that do not go together:\n" + "\n".join(f"  - {fault}" for fault in faults))
-
-
-def _clashes(settings: GradientSettings) -> list[str]:
-    faults, chosen = [], settings.parameters
-    if chosen == "last-layer" and settings.last_blocks is not None:
-        faults.append(
-            f"--parameters last-layer with --last-blocks {settings.last_blocks}: the output head lies above all "
-            "blocks. Leave one of them out."
-        )
-    if chosen != "lora" and settings.lora_targets:
-        faults.append(
-            f"--parameters {chosen} with --lora-targets {' '.join(settings.lora_targets)}: no LoRA is there to be "
-            "placed. Give --parameters lora, or leave the targets out."
-        )
-    if chosen == "full" and settings.sketch == "rademacher":
-        faults.append(
-            "--parameters full with --sketch rademacher: it would draw parameters × dimensions signs for every batch. "
-            "Give --sketch kronecker, or sparse-jl."
-        )
-    return faults + _warm_clashes(settings)
-
-
-def _warm_clashes(settings: GradientSettings) -> list[str]:
-    faults, warm = [], settings.warmup_rows is not None or settings.adapter is not None
-    if settings.warmup_rows is not None and settings.adapter is not None:
-        faults.append("--warmup-rows with --adapter: the adapter is trained already. Leave one of them out.")
-    if settings.parameters != "lora" and (warm or settings.precondition != "none"):
-        faults.append(
-            f"--parameters {settings.parameters} with --warmup-rows, --adapter or --precondition: only a LoRA is "
-            "warmed up and has an optimizer's state. Give --parameters lora, or leave them out."
-        )
-    if settings.precondition != "none" and not warm:
-        faults.append(
-            f"--precondition {settings.precondition}: Adam's moments come from a training. Give --warmup-rows (say "
-            "200), or --adapter with a checkpoint."
-        )
-    if settings.adapter is not None and (settings.lora_targets or settings.last_blocks is not None):
-        faults.append("--adapter with --lora-targets or --last-blocks: it brings its own layers. Leave them out.")
-    return faults
-
-
 def make_engine(settings: GradientSettings, seed: int, state: AdamState | None = None) -> HookEngine:
     """The gradient engine that the settings describe.
 
@@ -84,9 +34,8 @@ def make_engine(settings: GradientSettings, seed: int, state: AdamState | None =
         state: Adam's moments, where gradients are to be preconditioned.
 
     Raises:
-        InputError: as `check_settings`.
+        InputError: preconditioning without Adam's moments.
     """
-    check_settings(settings)
     return HookEngine(
         make_parameters(settings, seed),
         make_sketch(settings, seed),

@@ -1,11 +1,13 @@
 """How much to choose: a share of the usable rows, a number of them, or as many as fit into a number of tokens."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Integral, Real
 
 from spice_select.errors import InputError
+from spice_select.selection import Quota
 
 _FORMS = "Give a share (10%, 0.1), a number of rows (500) or of tokens (2M-tokens)."
 _NUMBER = re.compile(r"[+-]?\d[\d_]*(\.\d*)?|[+-]?\.\d+")
@@ -77,6 +79,21 @@ class Budget:
         if self.tokens is not None:
             return f"{self.tokens}-tokens"
         return f"{self.count}" if self.share is None else f"{float(self.share * 100):.15g}%"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """A budget as it stands for given candidates: rows or tokens, one of the two.
+
+    Attributes:
+        rows: how many rows; None under a budget in tokens.
+        tokens: how many tokens the rows may have together; None where rows are counted.
+        quotas: least and most rows of each source, where shares were asked for; every source is named then.
+    """
+
+    rows: int | None = None
+    tokens: int | None = None
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
 
 
 def _digits(value: float) -> str:

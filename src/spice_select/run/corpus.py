@@ -1,12 +1,12 @@
 """The corpus of a finished run, read again from where it lay, and known to be the same."""
 
-from spice_select.config import read_config
 from spice_select.data.corpus import read_corpus
 from spice_select.data.records import Row
 from spice_select.errors import InputError
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.identity import rows_hash
+from spice_select.run.settings import read_config
 
 
 def reread_corpus(run: Run, *, allow_network: bool = False) -> list[Row]:
@@ -24,7 +24,7 @@ def reread_corpus(run: Run, *, allow_network: bool = False) -> list[Row]:
         raise InputError(f"{run.path / outputs.CONFIG}: it names no corpus. Make the run again with this version.")
     if allow_network:
         settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"allow_network": True})})
-    rows = read_corpus(corpus, settings).rows
+    rows = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network).rows
     if rows_hash(rows) != run.manifest.get("identity", {}).get("corpus_sha256"):
         raise InputError(
             f"corpus {corpus}: its rows are no longer those that {run.path} selected from. Put the old file back, or "

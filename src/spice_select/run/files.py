@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from spice_select.data.plain import columns_of, plain, restored
-from spice_select.data.records import Drop, Example, Row
+from spice_select.data.records import Drop, Row
+from spice_select.methods.base import GRADIENTS
 from spice_select.run.folder import RunFolder
+from spice_select.run.outcome import Outcome
 from spice_select.selection import Selection, Stats, Stop
 from spice_select.store import FeatureBlock, atomic
 
@@ -26,9 +29,7 @@ FIDELITY = "gradients/fidelity.json"
 ALL = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
 
 
-def write_selected(
-    run: RunFolder, rows: Sequence[Row], features: FeatureBlock, selection: Selection
-) -> tuple[str, ...]:
+def write_selected(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> tuple[str, ...]:
     """Write the chosen rows in the order picked, exactly as they came, each with a `spice` object beside its fields.
 
     What JSON cannot say (bytes, times, NaN) is written as text or null, and `spice.encoded` names its place and kind.
@@ -36,8 +37,8 @@ def write_selected(
     Returns:
         What a person should know of that, in sentences: none where JSON could say it all.
     """
-    run.write_lines(SELECTED, _selected(rows, features, selection))
-    chosen = [rows[int(features.rows[index])] for index in selection.indices]
+    run.write_lines(SELECTED, _selected(rows, outcome))
+    chosen = [rows[int(outcome.candidates.rows[index])] for index in outcome.choice.indices]
     return encoded_notes([plain(row.raw)[1] for row in chosen])
 
 
@@ -50,14 +51,17 @@ def encoded_notes(rows: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     return (f"JSON has no bytes, times, decimals or NaN; written as text or null: {named}.",)
 
 
-def _selected(rows: Sequence[Row], features: FeatureBlock, selection: Selection) -> Iterator[dict[str, Any]]:
-    for place, index in enumerate(selection.indices):
-        row = rows[int(features.rows[index])]
+_TOLD = ("gain", "epsilon", "conflict")
+"""What a row's `spice` object says of its pick beside rank and row; the rest is in ``selection.parquet``."""
+
+
+def _selected(rows: Sequence[Row], outcome: Outcome) -> Iterator[dict[str, Any]]:
+    choice = outcome.choice
+    for place, index in enumerate(choice.indices):
+        row = rows[int(outcome.candidates.rows[index])]
         note: dict[str, Any] = {
             "rank": place + 1,
-            "gain": float(selection.gains[place]),
-            "epsilon": float(selection.epsilons[place]),
-            "conflict": float(selection.conflicts[place]),
+            **{name: float(choice.columns[name][place]) for name in _TOLD if name in choice.columns},
             "row": row.number,
             "sha256": row.content_hash,
         }
@@ -108,32 +112,32 @@ def _dropped(row: Row, drop: Drop) -> dict[str, Any]:
     return {**line, "encoded": encoded} if encoded else line
 
 
-def write_selection(
-    run: RunFolder, examples: Mapping[int, Example], features: FeatureBlock, selection: Selection
-) -> None:
-    """Write the ordered selection as Parquet: one line a pick, with what it brought and what it cost."""
-    numbers = features.rows[selection.indices]
+def write_selection(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> None:
+    """Write the ordered selection as Parquet: one line a pick, with what the method knows of it."""
+    candidates, choice = outcome.candidates, outcome.choice
+    picks, numbers = choice.indices, candidates.rows[choice.indices]
+    block = candidates.features.get(GRADIENTS)
+    measured = {} if block is None else {"loss": block.losses[picks], "gradient_norm": block.norms[picks]}
     table = pa.table(
         {
             "rank": pa.array(range(1, len(numbers) + 1), pa.int64()),
             "row": numbers,
-            "sha256": [examples[int(number)].content_hash for number in numbers],
-            "source": [examples[int(number)].source for number in numbers],
-            "gain": selection.gains,
-            "base": selection.bases,
-            "epsilon": selection.epsilons,
-            "conflict": selection.conflicts,
-            "penalty": selection.penalties,
-            "score": selection.scores,
-            "pool": selection.pools,
-            "loss": features.losses[selection.indices],
-            "gradient_norm": features.norms[selection.indices],
-            "tokens": features.tokens[selection.indices],
-            "supervised_tokens": features.supervised[selection.indices],
+            "sha256": [rows[int(number)].content_hash for number in numbers],
+            "source": [candidates.sources[int(pick)] for pick in picks],
+            **choice.columns,
+            "pool": choice.pools,
+            **measured,
+            "tokens": candidates.tokens[picks],
+            "supervised_tokens": candidates.supervised[picks],
         }
     )
     with atomic(run.path / SELECTION) as aside:
         pq.write_table(table, aside)
+
+
+def read_row_numbers(folder: Path) -> NDArray[np.int64]:
+    """Numbers of the chosen rows in the order picked."""
+    return pq.read_table(folder / SELECTION, columns=["row"])["row"].to_numpy()
 
 
 def read_selection(

@@ -1,7 +1,7 @@
 """A finished run, read back from its folder."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.config import SelectSettings, read_config
-from spice_select.diagnosis.early_stop import EarlyStop, early_stops
-from spice_select.diagnosis.matrix import Matrix, read
-from spice_select.diagnosis.sensitivity import Sensitivity, sensitivity
-from spice_select.diagnosis.theory import CheckResult, run_checks
-from spice_select.diagnosis.warning_signs import Sign, signs
 from spice_select.errors import InputError
-from spice_select.methods.budget import Budget
-from spice_select.methods.choice import choose, normalised, priced, usable
+from spice_select.features import usable
+from spice_select.methods import Candidates
+from spice_select.methods.base import GRADIENTS
 from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder, load_run
 from spice_select.run.origin import feature_store
+from spice_select.run.settings import SelectSettings, read_config
 from spice_select.run.summary import Summary
-from spice_select.selection import LogDet, Selection
+from spice_select.selection import Selection
 from spice_select.store import FeatureBlock
 
 if TYPE_CHECKING:
@@ -91,17 +87,46 @@ class Run:
 
     @cached_property
     def features(self) -> FeatureBlock:
-        """The features of the usable rows: ``[n, d]`` float32 as sketched, and what belongs to each row."""
+        """The features of the usable rows: ``[n, d]`` float32 as sketched, and what belongs to each row.
+
+        Raises:
+            InputError: the run's method took no gradients; a part is missing or altered.
+        """
+        if not self.manifest["parts"]:
+            method = self.settings.selection.method
+            raise InputError(
+                f"{self.path} was chosen by --method {method}, which takes no gradients: there are none to look at. "
+                "Its rows are in `row_numbers` and in selected.jsonl."
+            )
         return usable(feature_store(self.path, self.manifest["identity"]).read(self.manifest["parts"]))[0]
+
+    @property
+    def candidates(self) -> Candidates:
+        """The usable rows as the method saw them, their sources aside, which are not kept."""
+        block = self.features
+        return Candidates(
+            rows=block.rows,
+            tokens=block.tokens,
+            supervised=block.supervised,
+            sources=[""] * len(block.rows),
+            features={GRADIENTS: block},
+            normalise=self.settings.selection.normalise,
+        )
 
     @property
     def matrix(self) -> NDArray[np.floating]:
         """The features as the selector saw them ``[n, d]``: of length one, float64, where the settings say so."""
-        return normalised(self.features.features, self.settings.selection.normalise)
+        return self.candidates.matrix
+
+    @property
+    def row_numbers(self) -> NDArray[np.int64]:
+        """Numbers of the chosen rows in the order picked, whoever chose them."""
+        RunFolder(self.path).output(outputs.SELECTION)
+        return outputs.read_row_numbers(self.path)
 
     @property
     def selection(self) -> Selection:
-        """The ordered selection; indices are positions in `features`."""
+        """The ordered selection; indices are positions in `features`. Raises InputError as `features`."""
         manifest = self.manifest
         RunFolder(self.path).output(outputs.SELECTION)
         return outputs.read_selection(self.path, self.features, manifest["stop"], manifest["stats"])
@@ -110,97 +135,3 @@ class Run:
 def load(path: str | Path) -> Run:
     """Open a finished run folder. Raises InputError when it is none, or unfinished."""
     return Run(load_run(Path(path)).path)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Examination:
-    """What a run's own gradients say of it.
-
-    Attributes:
-        checks: does the theory hold? None asked where the run was not chosen by log det.
-        sensitivity: what other λ and α would have chosen; None where that cannot be told.
-        untold: why not, in a sentence; "" otherwise.
-        stops: where other ω would have ended it.
-        signs: what would explain poor tuning despite high information.
-    """
-
-    checks: list[CheckResult]
-    sensitivity: Sensitivity | None
-    untold: str
-    stops: tuple[EarlyStop, ...]
-    signs: list[Sign]
-
-
-def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
-    """The sceptic's questions, asked of a finished run's own gradients: see `spice_select.diagnosis.run_checks`.
-
-    Raises:
-        InputError: the run was not chosen by log det, whose theory the questions are about.
-    """
-    _check_seed(seed)
-    run = load(path)
-    chosen = run.settings.selection
-    if chosen.objective != "log-det":
-        raise InputError(
-            f"{path} was chosen by --objective {chosen.objective}: the checks ask whether the theory of log det holds, "
-            "so they need a run with --objective log-det. Its gradients are taken from this one."
-        )
-    return run_checks(run.matrix, _recorded(run), LogDet(alpha=chosen.alpha), seed=seed, **_priced(run))
-
-
-def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
-    """`check_run`, and what the run's λ, α and ω do on its gradients.
-
-    Cost: that of `run_checks`, `sensitivity` (nine selections) and `signs`.
-    """
-    _check_seed(seed)
-    run = load(path)
-    matrix, selection, chosen = run.matrix, _recorded(run), run.settings.selection
-    objective, untold = LogDet(alpha=chosen.alpha), _untold(run.settings)
-    by_log_det, rows = chosen.objective == "log-det", read(matrix)
-    return Examination(
-        checks=run_checks(rows, selection, objective, seed=seed, **_priced(run)) if by_log_det else [],
-        sensitivity=None if untold else _sensitivity(run, rows, selection),
-        untold=untold,
-        stops=early_stops(selection),
-        signs=signs(rows, selection, objective, seed=seed),
-    )
-
-
-def _priced(run: Run) -> dict[str, Any]:
-    return priced(run.features, Budget.parse(run.settings.selection.budget))
-
-
-def _check_seed(seed: int) -> None:
-    if seed < 0:
-        raise InputError(f"seed={seed}: a seed is 0 or above. Give another.")
-
-
-def _recorded(run: Run) -> Selection:
-    """The picks of a run, in one pool where one state was carried from first to last."""
-    settings, selection = run.settings, run.selection
-    if settings.selection.schedule == "interleaved" and settings.interleaved.carry_state:
-        return replace(selection, pools=np.zeros_like(selection.pools))
-    return selection
-
-
-def _untold(settings: SelectSettings) -> str:
-    chosen = settings.selection
-    if chosen.objective != "log-det":
-        return f"Chosen by --objective {chosen.objective}: what is asked of log det alone is left out."
-    if chosen.schedule == "interleaved":
-        return "With another λ or α the proxy would have moved elsewhere: what it would choose takes a run of its own."
-    if chosen.per_source_min is not None or chosen.per_source_max is not None:
-        return "What another λ or α would choose under quotas takes a run of its own: sources are not kept."
-    return ""
-
-
-def _sensitivity(run: Run, rows: Matrix, selection: Selection) -> Sensitivity:
-    settings, features = run.settings.selection, run.features
-    budget = Budget.parse(settings.budget)
-
-    def select(alpha: float, weight: float) -> Selection:
-        other = settings.model_copy(update={"alpha": alpha, "conflict_weight": weight})
-        return choose(rows.array, features, (), budget, other)
-
-    return sensitivity(rows, selection, select, alpha=settings.alpha, conflict_weight=settings.conflict_weight)

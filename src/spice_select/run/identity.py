@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from spice_select.config import SelectSettings
 from spice_select.data.records import Row
 from spice_select.features.proxy import Proxy
+from spice_select.run.settings import SelectSettings
 from spice_select.store import sha256
 
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")

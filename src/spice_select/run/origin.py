@@ -6,11 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from spice_select.config import InterleavedSettings, SelectionSettings
+from spice_select.methods.spice import SpiceSettings
 from spice_select.run import files as outputs
+from spice_select.run.settings import InterleavedSettings, SelectionSettings
 from spice_select.store import PartStore
 
-_ONLY_THE_CHOICE = (SelectionSettings.model_fields.keys() - {"seed"}) | InterleavedSettings.model_fields.keys()
+_ONLY_THE_CHOICE = (
+    (SelectionSettings.model_fields.keys() - {"seed"})
+    | SpiceSettings.model_fields.keys()
+    | InterleavedSettings.model_fields.keys()
+)
 """Settings that change what is chosen from the gradients of a still proxy, not the gradients. The seed draws LoRA and
 sketch."""
 

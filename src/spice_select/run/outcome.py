@@ -1,4 +1,4 @@
-"""What a schedule hands to the writers: the features, what was chosen from them, and how good that was."""
+"""What a schedule hands to the writers: the candidates, what was chosen from them, and how good that was."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,29 @@ from spice_select.diagnosis.certificates import Certificate
 from spice_select.diagnosis.curvature import Curvature
 from spice_select.diagnosis.versus_random import RandomComparison
 from spice_select.errors import InputError
-from spice_select.selection import Selection
-from spice_select.store import FeatureBlock
+from spice_select.methods.base import Candidates, Choice
 
 if TYPE_CHECKING:  # reading a finished run takes a second; torch would take five more
     from spice_select.gradients.fidelity import Fidelity
 
-RANDOM_DRAWS = 10
-"""Random picks of the same size that a selection's information is compared with."""
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """How good a choice is by its gradients.
+
+    Attributes:
+        versus: the picks' information beside random ones'.
+        certificate: how near to the best possible it is.
+        by_pool: whether that compares pool by pool.
+        curvature: what greedy is promised beforehand; None where the rows are not chosen from all at once.
+        fidelity: what the sketch does to inner products; None where there is no sketch.
+    """
+
+    versus: RandomComparison
+    certificate: Certificate
+    by_pool: bool = False
+    curvature: Curvature | None = None
+    fidelity: "Fidelity | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,35 +39,27 @@ class Outcome:
     """The outcome of a schedule.
 
     Attributes:
-        parts: parts that the features lie in.
-        features: the usable rows, in ascending order.
+        candidates: the usable rows in ascending order, with the features that were computed.
+        choice: the picks; indices are positions in `candidates`.
+        judged: how good they are; None where no gradients were taken.
         unusable: rows whose loss or gradient is not a number.
-        selection: the picks; indices are positions in `features`.
-        versus: the picks' information beside random ones'.
-        certificate: how near to the best possible it is.
-        by_pool: whether that compares pool by pool.
-        curvature: what greedy is promised beforehand; None where the rows are not chosen from all at once.
-        fidelity: what the sketch does to inner products; None where there is no sketch.
+        parts: parts that the gradients lie in; 0 where none were taken.
         outputs: further files of the run folder that the manifest vouches for.
         notes: what the reader of the summary should know.
     """
 
-    parts: int
-    features: FeatureBlock
-    unusable: Sequence[Drop]
-    selection: Selection
-    versus: RandomComparison
-    certificate: Certificate
-    fidelity: "Fidelity | None"
-    curvature: Curvature | None = None
-    by_pool: bool = False
+    candidates: Candidates
+    choice: Choice
+    judged: Judgement | None
+    unusable: Sequence[Drop] = ()
+    parts: int = 0
     outputs: Sequence[str] = ()
     notes: Sequence[str] = ()
 
 
-def refuse_empty(features: FeatureBlock, unusable: Sequence[Drop]) -> None:
+def refuse_empty(rows: int, unusable: Sequence[Drop]) -> None:
     """If the gradients failed on every row that was left there is nothing to choose from."""
-    if len(features.rows) == 0:
+    if rows == 0:
         raise InputError(
             f"none of the {len(unusable)} rows can be used: the model's loss is not a finite number on any of them. "
             "The weights may be damaged, or the precision too low: try --dtype float32, or another --model."

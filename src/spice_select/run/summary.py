@@ -3,15 +3,17 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spice_select.data.records import Drop, Example
 from spice_select.diagnosis.interaction import interaction, later
-from spice_select.run.outcome import Outcome
-from spice_select.store import FeatureBlock
+from spice_select.methods import Candidates
+from spice_select.run.outcome import Judgement, Outcome
+from spice_select.selection import Selection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +34,10 @@ class Mix:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
-    """A run in numbers.
+class Judged:
+    """How good a choice is by its gradients, in numbers.
 
     Attributes:
-        rows: rows in the corpus.
-        usable: rows left after drops.
-        chosen: rows chosen.
-        dropped: reason → count.
-        truncated: examples cut to the maximum length.
-        tokens, supervised: tokens of the usable rows, and those trained on.
-        chosen_tokens, chosen_supervised: the same among the chosen.
-        median_response, chosen_median_response: supervised tokens of the median row.
-        mix: sources, largest first.
         information: log det(I + αΣ g gᵀ) of the chosen rows.
         random_mean, random_std, random_max, random_draws: the same for random picks of as many rows.
         certified: information as a share of a proven upper bound on the best possible.
@@ -60,11 +53,51 @@ class Summary:
         first_gain, last_gain: marginal gain of the first and the last pick.
         sketch: name of the sketch; `""` where the gradients were kept whole.
         sign_flips: share of cosines between rows whose sign the sketch changes, on a probe of the corpus; 0 without.
+    """
+
+    information: float
+    random_mean: float
+    random_std: float
+    random_max: float
+    random_draws: int
+    certified: float
+    certified_for: str
+    bound: str
+    proof_seconds: float
+    curvature: float | None
+    promised: float | None
+    conflicting: float
+    interaction: float | None
+    conflict_with_gain: float | None
+    conflict_with_epsilon: float | None
+    first_gain: float
+    last_gain: float
+    sketch: str
+    sign_flips: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A run in numbers.
+
+    Attributes:
+        method: who chose.
+        rows: rows in the corpus.
+        usable: rows left after drops.
+        chosen: rows chosen.
+        dropped: reason → count.
+        truncated: examples cut to the maximum length.
+        tokens, supervised: tokens of the usable rows, and those trained on.
+        chosen_tokens, chosen_supervised: the same among the chosen.
+        median_response, chosen_median_response: supervised tokens of the median row.
+        mix: sources, largest first.
+        judged: how good the choice is by its gradients; None where none were taken.
         stopped: why the selection ended, in a sentence.
         notes: what the reader should know before trusting the result.
         seconds: stage → seconds spent in this process.
     """
 
+    method: str
     rows: int
     usable: int
     chosen: int
@@ -77,106 +110,100 @@ class Summary:
     median_response: float
     chosen_median_response: float
     mix: Sequence[Mix]
-    information: float
-    random_mean: float
-    random_std: float
-    random_max: float
-    random_draws: int
-    certified: float
-    conflicting: float
-    first_gain: float
-    last_gain: float
-    sketch: str
-    sign_flips: float
+    judged: Judged | None
     stopped: str
-    certified_for: str = "this many rows"
-    bound: str = ""
-    proof_seconds: float = 0.0
-    curvature: float | None = None
-    promised: float | None = None
-    interaction: float | None = None
-    conflict_with_gain: float | None = None
-    conflict_with_epsilon: float | None = None
-    notes: Sequence[str] = ()
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    notes: Sequence[str]
+    seconds: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Summary":
-        return cls(**{**content, "mix": [Mix(**mix) for mix in content["mix"]]})
+        judged = content["judged"]
+        mix = [Mix(**one) for one in content["mix"]]
+        return cls(**{**content, "mix": mix, "judged": None if judged is None else Judged(**judged)})
 
 
 def summarise(
     *,
+    method: str,
     rows: int,
     examples: Sequence[Example],
     drops: Sequence[Drop],
-    chosen: Outcome,
-    normalise: str,
+    outcome: Outcome,
     notes: Sequence[str],
     seconds: Mapping[str, float],
 ) -> Summary:
-    """Gather the numbers of a run; `normalise` is the rule that the gradients were scaled by."""
-    features, selection, fidelity = chosen.features, chosen.selection, chosen.fidelity
-    versus, picks, parts = chosen.versus, selection.indices, interaction(selection)
-    rest = later(selection.pools)
+    """Gather the numbers of a run."""
+    candidates, picks = outcome.candidates, outcome.choice.indices
+    fidelity = outcome.judged.fidelity if outcome.judged else None
     return Summary(
+        method=method,
         rows=rows,
-        usable=len(features.rows),
+        usable=len(candidates),
         chosen=len(picks),
         dropped=dict(Counter(drop.reason for drop in drops).most_common()),
         truncated=sum(example.truncated > 0 for example in examples),
-        tokens=int(features.tokens.sum()),
-        supervised=int(features.supervised.sum()),
-        chosen_tokens=int(features.tokens[picks].sum()),
-        chosen_supervised=int(features.supervised[picks].sum()),
-        median_response=float(np.median(features.supervised)),
-        chosen_median_response=float(np.median(features.supervised[picks])),
-        mix=_mix({example.row: example.source for example in examples}, features, picks),
-        information=chosen.certificate.information,
-        random_mean=versus.mean,
-        random_std=versus.std,
-        random_max=float(versus.draws.max()),
-        random_draws=len(versus.draws),
-        certified=chosen.certificate.ratio,
-        certified_for=_rivals(chosen),
-        bound=chosen.certificate.best,
-        proof_seconds=chosen.certificate.seconds,
-        curvature=chosen.curvature.value if chosen.curvature else None,
-        promised=chosen.curvature.guarantee if chosen.curvature else None,
-        interaction=_known(parts.share),
-        conflict_with_gain=_known(parts.conflict_with_gain),
-        conflict_with_epsilon=_known(parts.conflict_with_epsilon),
-        conflicting=float(np.mean(selection.conflicts[rest] > 0)) if rest.any() else 0.0,
-        first_gain=float(selection.gains[0]),
-        last_gain=float(selection.gains[-1]),
-        sketch=fidelity.sketch if fidelity else "",
-        sign_flips=fidelity.sign_flips if fidelity else 0.0,
-        stopped=selection.stop.sentence,
+        tokens=int(candidates.tokens.sum()),
+        supervised=int(candidates.supervised.sum()),
+        chosen_tokens=int(candidates.tokens[picks].sum()),
+        chosen_supervised=int(candidates.supervised[picks].sum()),
+        median_response=float(np.median(candidates.supervised)),
+        chosen_median_response=float(np.median(candidates.supervised[picks])),
+        mix=_mix(candidates, picks),
+        judged=_judged(outcome.choice.worth, outcome.judged),
+        stopped=outcome.choice.stop.sentence,
         notes=[
             *notes,
-            *chosen.notes,
+            *outcome.notes,
             *([f"{fidelity.warning}."] if fidelity and fidelity.warning else []),
-            *_length_note(features, picks, normalise),
+            *_length_note(method, candidates, picks),
         ],
         seconds=dict(seconds),
     )
 
 
-def _rivals(chosen: Outcome) -> str:
-    if chosen.certificate.max_cost is not None:
-        return f"{chosen.certificate.max_cost:,.0f} tokens"
-    return "as many rows of every pool" if chosen.by_pool else "this many rows"
+def _judged(selection: Selection | None, judged: Judgement | None) -> Judged | None:
+    if selection is None or judged is None:
+        return None
+    versus, proof, fidelity, parts = judged.versus, judged.certificate, judged.fidelity, interaction(selection)
+    rest = later(selection.pools)
+    return Judged(
+        information=proof.information,
+        random_mean=versus.mean,
+        random_std=versus.std,
+        random_max=float(versus.draws.max()),
+        random_draws=len(versus.draws),
+        certified=proof.ratio,
+        certified_for=_rivals(judged),
+        bound=proof.best,
+        proof_seconds=proof.seconds,
+        curvature=judged.curvature.value if judged.curvature else None,
+        promised=judged.curvature.guarantee if judged.curvature else None,
+        conflicting=float(np.mean(selection.conflicts[rest] > 0)) if rest.any() else 0.0,
+        interaction=_known(parts.share),
+        conflict_with_gain=_known(parts.conflict_with_gain),
+        conflict_with_epsilon=_known(parts.conflict_with_epsilon),
+        first_gain=float(selection.gains[0]),
+        last_gain=float(selection.gains[-1]),
+        sketch=fidelity.sketch if fidelity else "",
+        sign_flips=fidelity.sign_flips if fidelity else 0.0,
+    )
+
+
+def _rivals(judged: Judgement) -> str:
+    if judged.certificate.max_cost is not None:
+        return f"{judged.certificate.max_cost:,.0f} tokens"
+    return "as many rows of every pool" if judged.by_pool else "this many rows"
 
 
 def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _mix(sources: Mapping[int, str], features: FeatureBlock, chosen: Any) -> list[Mix]:
-    names = [sources[int(row)] for row in features.rows]
+def _mix(candidates: Candidates, chosen: NDArray[np.int64]) -> list[Mix]:
+    names = candidates.sources
     picked = np.zeros(len(names), bool)
     picked[chosen] = True
     mix = []
@@ -186,16 +213,16 @@ def _mix(sources: Mapping[int, str], features: FeatureBlock, chosen: Any) -> lis
             Mix(
                 source=source,
                 rows=count,
-                tokens=int(features.supervised[inside].sum()),
+                tokens=int(candidates.supervised[inside].sum()),
                 chosen_rows=int((inside & picked).sum()),
-                chosen_tokens=int(features.supervised[inside & picked].sum()),
+                chosen_tokens=int(candidates.supervised[inside & picked].sum()),
             )
         )
     return mix
 
 
-def _length_note(features: FeatureBlock, chosen: Any, normalise: str) -> list[str]:
-    everywhere, here = np.median(features.supervised), np.median(features.supervised[chosen])
+def _length_note(method: str, candidates: Candidates, chosen: NDArray[np.int64]) -> list[str]:
+    everywhere, here = np.median(candidates.supervised), np.median(candidates.supervised[chosen])
     if everywhere / 2 <= here <= everywhere * 2:
         return []
     word = "shorter" if here < everywhere else "longer"
@@ -203,7 +230,7 @@ def _length_note(features: FeatureBlock, chosen: Any, normalise: str) -> list[st
         f"The chosen responses are much {word} than the corpus' (median {here:.0f} against {everywhere:.0f} supervised "
         "tokens)"
     )
-    if normalise == "none":
+    if method == "spice" and candidates.normalise == "none":
         return [
             f"{found}: log det favours large gradients, and their size depends on length. Compare with `--normalise "
             "unit`, which leaves length out, before training on this."

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spice_select.config import SelectSettings, read_config
 from spice_select.data.corpus import read_corpus
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
@@ -20,14 +19,16 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors import ProcessPlace, SharedExecutor
 from spice_select.executors.shared import is_held
-from spice_select.features.proxy import WARM, Proxy, ProxyEngine, find_proxy
-from spice_select.features.stage import compute_parts
+from spice_select.features import FeatureRequest, Gradients
+from spice_select.features.proxy import WARM, Proxy, find_proxy
+from spice_select.features.stage import FeatureParts
 from spice_select.features.warm import is_warm
-from spice_select.progress import Silent
+from spice_select.methods import METHODS
 from spice_select.run import files as outputs
 from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, comparable
 from spice_select.run.identity import identity_of
-from spice_select.run.origin import feature_store, origin_of
+from spice_select.run.origin import feature_store, gradient_facts, origin_of
+from spice_select.run.settings import SelectSettings, read_config
 
 PATIENCE = 900.0
 """Seconds to wait for the first process to begin."""
@@ -39,18 +40,27 @@ def help_with(folder: Path, place: ProcessPlace, *, device: str = "auto") -> Non
     Raises:
         InputError: no run there, or the corpus, model or versions found here are not those of the run.
     """
+    _share(folder, parts_of(folder, device=device), place)
+
+
+def parts_of(folder: Path, *, device: str = "auto") -> FeatureParts:
+    """The parts of a run that another process has begun, from its folder alone: corpus, model and settings found again.
+
+    Raises:
+        InputError: as `help_with`.
+    """
     wait_for(lambda: (folder / IDENTITY).is_file() and (folder / outputs.CONFIG).is_file(), folder)
     corpus, settings = read_config(folder / outputs.CONFIG)
     if corpus is None:
         raise InputError(f"{folder / outputs.CONFIG} names no corpus: it is not the config of a run")
     settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"device": device})})
-    rows = read_corpus(corpus, settings).rows
+    rows = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network).rows
     row_format = detect_format(rows, settings.data.format)
-    proxy = find_proxy(settings)
+    proxy = find_proxy(settings.request)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
     examples = encode_rows(rows, row_format, encoder).examples
     identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
-    compute_share(folder, identity, examples, settings, proxy, place)
+    return _parts(folder, identity, examples, settings, proxy)
 
 
 def compute_share(
@@ -66,18 +76,39 @@ def compute_share(
         raise InputError(
             "--schedule interleaved in several processes: its pools come one after the other. Start one process."
         )
+    if METHODS[settings.selection.method].of(settings.flat()).needs():
+        _share(folder, _parts(folder, identity, examples, settings, proxy), place)
+
+
+def _share(folder: Path, parts: FeatureParts, place: ProcessPlace) -> None:
+    parts.compute(SharedExecutor(folder=parts.store.folder, place=place))
+
+
+def _parts(
+    folder: Path,
+    identity: Mapping[str, Any],
+    examples: Sequence[Example],
+    settings: SelectSettings,
+    proxy: Proxy,
+) -> FeatureParts:
     wait_for(lambda: (folder / IDENTITY).is_file(), folder)
     identity = _require_same(folder, identity)
     store, origin = feature_store(folder, identity), origin_of(identity)
     if settings.gradients.warmup_rows is not None:
         wait_for(lambda: is_warm(store.folder / WARM, origin=origin), folder)
-    engine = ProxyEngine(settings, proxy.identity.name, Silent(), examples=examples, folder=store.folder, origin=origin)
-    compute_parts(
-        examples,
-        engine.gradients,
-        store,
+    request = FeatureRequest(
+        proxy=settings.request,
+        model=proxy.identity.name,
+        examples=examples,
+        folder=store.folder,
+        origin=origin,
+        facts=gradient_facts(identity),
+    )
+    return FeatureParts(
+        examples=examples,
+        feature=Gradients.of(request),
+        store=store,
         batch_tokens=proxy.batch_tokens(settings.gradients),
-        executor=SharedExecutor(folder=store.folder, place=place),
     )
 
 

@@ -1,1 +1,12 @@
-"""TODO."""
+"""When rows are chosen, and what the proxy does meanwhile: a function for each value of `--schedule`."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from spice_select.run.outcome import Outcome
+from spice_select.schedules.interleaved.stage import choose_interleaved
+from spice_select.schedules.static import choose_static
+
+SCHEDULES: Mapping[str, Callable[..., Outcome]] = MappingProxyType(
+    {"global": choose_static, "pools": choose_static, "interleaved": choose_interleaved}
+)

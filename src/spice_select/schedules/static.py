@@ -1,34 +1,43 @@
-"""Selection with a proxy that stands still: all gradients first, then one choice from all of them."""
+"""Selection with a proxy that stands still: what the method must know of all rows first, then one choice from them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spice_select.config import SelectionSettings, SelectSettings
-from spice_select.data.records import Example
+from spice_select.data.records import Drop, Example
 from spice_select.diagnosis.certificates import Certificate, certificate
 from spice_select.diagnosis.curvature import Curvature, curvature
 from spice_select.diagnosis.matrix import read
-from spice_select.diagnosis.versus_random import RandomComparison, versus_random
+from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison, versus_random
 from spice_select.executors import executor_for
+from spice_select.features import FeatureRequest, Gradients, usable
 from spice_select.features.proxy import Proxy, ProxyEngine
-from spice_select.features.stage import compute_features
+from spice_select.features.stage import FeatureParts
 from spice_select.gradients.fidelity import Fidelity
-from spice_select.methods.budget import Budget
-from spice_select.methods.choice import choose, information, normalised, priced, usable
-from spice_select.progress import Progress
+from spice_select.methods import METHODS, Budget, Candidates, Choice, Method
+from spice_select.methods.base import GRADIENTS
+from spice_select.methods.budget import Allowance
+from spice_select.methods.quotas import check_quotas, quotas_of
+from spice_select.methods.worth import with_worth
+from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run.folder import IDENTITY, RunFolder
-from spice_select.run.origin import feature_store, origin_of
-from spice_select.run.outcome import RANDOM_DRAWS, Outcome, refuse_empty
+from spice_select.run.job import RunJob
+from spice_select.run.origin import feature_store, gradient_facts, origin_of
+from spice_select.run.outcome import Judgement, Outcome, refuse_empty
 from spice_select.run.reuse import reuse_gradients
+from spice_select.run.settings import SelectionSettings, SelectSettings
 from spice_select.run.sketch_check import checked_sketch
-from spice_select.selection import Selection
+from spice_select.schedules.joined import joined
+from spice_select.selection import LogDet
+from spice_select.selection.paths.blocked.threads import single_threaded_blas
+from spice_select.selection.pools import spread, window_sizes
 from spice_select.store import FeatureBlock
 
 
-def choose_offline(
+def choose_static(
     run: RunFolder,
     examples: Sequence[Example],
     budget: Budget,
@@ -37,69 +46,156 @@ def choose_offline(
     progress: Progress,
     clock: Clock,
 ) -> Outcome:
-    """Gradients of every example at the proxy as it came, and the choice from them.
+    """What the method needs, of every example at the proxy as it came, and the choice from it.
 
     Raises:
-        InputError: no row has a finite gradient, or as `choose`.
+        InputError: no row has a finite gradient, or as `Method.choose`.
     """
+    method = METHODS[settings.selection.method].of(settings.flat())
+    known = _Known() if not method.needs() else _computed(run, examples, settings, proxy, progress, clock)
+    candidates = _candidates(examples, known.block, settings.selection)
+    with clock("selection"):
+        choice = choose_from(method, candidates, budget, settings, progress)
+    judged = None
+    if known.block is not None:
+        with clock("judging"):
+            versus, proof, bent = _judged(candidates, choice, budget, settings, progress)
+        judged = Judgement(versus=versus, certificate=proof, curvature=bent, fidelity=known.fidelity)
+    return Outcome(candidates=candidates, choice=choice, judged=judged, unusable=known.unusable, parts=known.parts)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The features that a method needs; nothing where it needs none."""
+
+    block: FeatureBlock | None = None
+    unusable: Sequence[Drop] = ()
+    parts: int = 0
+    fidelity: Fidelity | None = None
+
+
+def _computed(
+    run: RunFolder,
+    examples: Sequence[Example],
+    settings: SelectSettings,
+    proxy: Proxy,
+    progress: Progress,
+    clock: Clock,
+) -> _Known:
+    """The gradients, from this run's parts, those of the run beside it, or the proxy; and the check of their sketch."""
     reuse_gradients(run, progress)
     identity = run.read_json(IDENTITY)
     origin, store = origin_of(identity), feature_store(run.path, identity)
-    engine = ProxyEngine(settings, proxy.identity.name, progress, examples=examples, folder=store.folder, origin=origin)
-    with clock("gradients"):
-        parts, block = compute_features(
-            examples,
-            engine.gradients,
-            store,
+    request = FeatureRequest(
+        proxy=settings.request,
+        model=proxy.identity.name,
+        examples=examples,
+        folder=store.folder,
+        origin=origin,
+        facts=gradient_facts(identity),
+        progress=progress,
+    )
+    feature = Gradients.of(request)
+    with clock(feature.name):
+        parts = FeatureParts(
+            examples=examples,
+            feature=feature,
+            store=store,
             batch_tokens=proxy.batch_tokens(settings.gradients),
             progress=progress,
-            executor=executor_for(run.path, store.folder, device=settings.proxy.device, tell=progress.note),
         )
-        features, unusable = usable(block)
-    refuse_empty(features, unusable)
+        device = settings.proxy.device
+        executor = executor_for(run.path, store.folder, device=device, tell=progress.note)
+        count = parts.compute(executor, RunJob(run=run.path, device=device, live=parts))
+        block, unusable = usable(store.read(count))
+    refuse_empty(len(block.rows), unusable)
     with clock("fidelity"):
-        fidelity = checked_sketch(run, origin, lambda: _fidelity(settings, engine, examples, features))
-    with clock("selection"):
-        matrix = normalised(features.features, settings.selection.normalise)
-        groups = {example.row: example.source for example in examples}
-        sources = [groups[int(row)] for row in features.rows]
-        chosen = choose(matrix, features, sources, budget, settings.selection, progress)
-    with clock("judging"):
-        versus, proof, bent = _judged(matrix, chosen, features, budget, settings.selection, progress)
-    return Outcome(
-        parts=parts,
-        features=features,
-        unusable=unusable,
-        selection=chosen,
-        versus=versus,
-        certificate=proof,
-        curvature=bent,
-        fidelity=fidelity,
+        fidelity = checked_sketch(run, origin, lambda: _fidelity(settings, feature.engine, examples, block))
+    return _Known(block=block, unusable=unusable, parts=count, fidelity=fidelity)
+
+
+def _candidates(examples: Sequence[Example], block: FeatureBlock | None, settings: SelectionSettings) -> Candidates:
+    """The examples in ascending order of their rows: those that the features are of, all where there are none."""
+    by_row = {example.row: example for example in examples}
+    rows = np.array(sorted(by_row), np.int64) if block is None else block.rows
+    usable_examples = [by_row[int(row)] for row in rows]
+    return Candidates(
+        rows=rows,
+        tokens=np.array([example.num_tokens for example in usable_examples], np.int64),
+        supervised=np.array([example.num_supervised for example in usable_examples], np.int64),
+        sources=[example.source for example in usable_examples],
+        features={} if block is None else {GRADIENTS: block},
+        normalise=settings.normalise,
     )
 
 
+def choose_from(
+    method: Method, candidates: Candidates, budget: Budget, settings: SelectSettings, progress: Progress
+) -> Choice:
+    """The choice from candidates that are known: over everything, or pool by pool.
+
+    With gradients each pick's gain, base and conflict are known, whoever chose it. Raises InputError as
+    `Method.choose`, or where shares cannot be met.
+    """
+    chosen = settings.selection
+    if budget.tokens is not None:
+        choice = method.choose(candidates, Allowance(tokens=budget.tokens), seed=chosen.seed, progress=progress)
+    elif chosen.schedule == "pools":
+        return _in_pools(method, candidates, budget.rows(len(candidates)), settings, progress)
+    else:
+        k, low, high = budget.rows(len(candidates)), chosen.per_source_min, chosen.per_source_max
+        check_quotas(candidates.sources, k, low, high)
+        allowance = Allowance(rows=k, quotas=quotas_of(candidates.sources, k, low, high))
+        choice = method.choose(candidates, allowance, seed=chosen.seed, progress=progress)
+    return with_worth(choice, candidates, LogDet(alpha=settings.spice.alpha)) if candidates.features else choice
+
+
+def _in_pools(method: Method, candidates: Candidates, k: int, settings: SelectSettings, progress: Progress) -> Choice:
+    """Pool by pool in consecutive windows of one seeded permutation, the k picks spread over them.
+
+    Whatever a method carries from pick to pick starts empty in every pool. Cost: a choice from each pool.
+    """
+    chosen, objective, picked = settings.selection, LogDet(alpha=settings.spice.alpha), list[Choice]()
+    shares = spread(k, window_sizes(len(candidates), k, chosen.pool_size))
+    order = np.random.default_rng(chosen.seed).permutation(len(candidates))
+    if candidates.features:
+        candidates.matrix  # noqa: B018 - made once; the pools take their rows of it
+    with single_threaded_blas(), progress.task("Selection", k, "rows") as advance:
+        for number, share in enumerate(shares.tolist()):
+            if not share:
+                continue
+            window = order[number * chosen.pool_size : (number + 1) * chosen.pool_size]
+            pool = candidates.take(window)
+            choice = method.choose(pool, Allowance(rows=share), seed=(chosen.seed, number), progress=Silent())
+            if candidates.features:
+                choice = with_worth(choice, pool, objective)
+            picked.append(replace(choice, indices=window[choice.indices], pools=np.full(len(choice), number, np.int64)))
+            advance(len(choice))
+    return joined(picked, k, len(shares))
+
+
 def _judged(
-    matrix: NDArray[np.floating],
-    chosen: Selection,
-    features: FeatureBlock,
-    budget: Budget,
-    settings: SelectionSettings,
-    progress: Progress,
+    candidates: Candidates, choice: Choice, budget: Budget, settings: SelectSettings, progress: Progress
 ) -> tuple[RandomComparison, Certificate, Curvature | None]:
     """How good the choice is: beside random ones, beside the best possible, and what greedy promises here.
 
     A step is a factorisation of as many rows as were chosen; the others work on all rows. The curvature's
     factorisation of all rows serves the certificate too.
     """
-    objective, over_all = information(settings), max(1, len(matrix) // max(1, len(chosen)))
+    objective, over_all = LogDet(alpha=settings.spice.alpha), max(1, len(candidates) // max(1, len(choice)))
     with progress.task("Judging", RANDOM_DRAWS + 1 + 4 * over_all, "steps") as advance:
-        rows = read(matrix)
-        versus = versus_random(rows, chosen, objective, draws=RANDOM_DRAWS, seed=settings.seed, progress=advance)
-        bent = curvature(rows, objective) if settings.objective == "log-det" else None
+        rows, seed = read(candidates.matrix), settings.selection.seed
+        versus = versus_random(rows, choice, objective, draws=RANDOM_DRAWS, seed=seed, progress=advance)
+        bent = curvature(rows, objective) if settings.spice.objective == "log-det" else None
         advance(2 * over_all)
-        proof = certificate(rows, chosen, objective, **priced(features, budget))
+        proof = certificate(rows, choice, objective, **priced(candidates, budget))
         advance(2 * over_all)
     return versus, proof, bent
+
+
+def priced(candidates: Candidates, budget: Budget) -> dict[str, Any]:
+    """A budget in tokens as arguments of `greedy` and `certificate`; {} where rows are counted."""
+    return {} if budget.tokens is None else {"costs": candidates.tokens, "max_cost": budget.tokens}
 
 
 def _fidelity(

@@ -42,6 +42,7 @@ def greedy(
     costs: Sequence[float] | NDArray[Any] | None = None,
     max_cost: float | None = None,
     progress: Callable[[int], None] | None = None,
+    path: Path | None = None,
 ) -> Selection:
     """Pick k rows one after another, each the best by marginal gain minus penalty. Exact: the order `naive` picks.
 
@@ -62,6 +63,7 @@ def greedy(
             stop, `forced` or `initial` rows.
         progress: called at most ten times a second with how many rows have been picked since the last call; under a
             cost budget with how much has been spent, by both runs.
+        path: the algorithm, `run_naive` for instance; the fastest exact one for the request if not given.
 
     Returns:
         A `Selection`. Scores within 1e-12 (relative to gain + penalty) tie; the lowest row number wins.
@@ -69,57 +71,11 @@ def greedy(
     Raises:
         InputError: with the value, the cause and the remedy.
     """
-    return _select(
-        _path,
-        features,
-        k,
-        objective=objective,
-        penalty=penalty,
-        stop=stop,
-        groups=groups,
-        quotas=quotas,
-        forced=forced,
-        excluded=excluded,
-        initial=initial,
-        costs=costs,
-        max_cost=max_cost,
-        progress=progress,
-    )
-
-
-def naive(features: Any, k: int | None = None, **options: Any) -> Selection:
-    """The oracle: `greedy`'s signature and picks, every gain from the definition in float64 at every pick. Slow."""
-    return _select(lambda problem: run_naive, features, k, **options)
-
-
-def _path(problem: Problem) -> Path:
-    """The fastest exact path for a request. Subclasses may compute something else, so types are compared exactly."""
-    if type(problem.objective) is LogDet and (problem.weight == 0 or type(problem.penalty) is Conflict):
-        return run_blocked
-    return run_lazy if problem.objective.submodular else run_eager
-
-
-def _select(
-    path: Callable[[Problem], Path],
-    features: Any,
-    k: int | None,
-    *,
-    objective: Objective | None = None,
-    penalty: Penalty | None = None,
-    stop: StoppingRule | Sequence[StoppingRule] = (),
-    groups: Any = None,
-    quotas: Any = None,
-    forced: Sequence[int] = (),
-    excluded: Sequence[int] = (),
-    initial: Any = (),
-    costs: Any = None,
-    max_cost: float | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Selection:
     started = time.perf_counter()
     rules = _check_parts(objective, penalty, stop)
     matrix = features if isinstance(features, Features) else Features(features)
     budget = _budget(k, matrix.n, max_cost)
+    chosen = _path if path is None else lambda problem: path
     problem = Problem(
         features=matrix,
         k=budget,
@@ -138,9 +94,21 @@ def _select(
         initial=(),
         meter=None if progress is None else Meter(progress),
     )
-    problem = replace(problem, initial=_first_rows(path, problem, initial, forced))
-    selection = _best_of_two(path, problem) if max_cost is not None else path(problem)(problem)
+    problem = replace(problem, initial=_first_rows(chosen, problem, initial, forced))
+    selection = _best_of_two(chosen, problem) if max_cost is not None else chosen(problem)(problem)
     return replace(selection, stats=replace(selection.stats, seconds=time.perf_counter() - started))
+
+
+def naive(features: Any, k: int | None = None, **options: Any) -> Selection:
+    """The oracle: `greedy`'s signature and picks, every gain from the definition in float64 at every pick. Slow."""
+    return greedy(features, k, **options, path=run_naive)
+
+
+def _path(problem: Problem) -> Path:
+    """The fastest exact path for a request. Subclasses may compute something else, so types are compared exactly."""
+    if type(problem.objective) is LogDet and (problem.weight == 0 or type(problem.penalty) is Conflict):
+        return run_blocked
+    return run_lazy if problem.objective.submodular else run_eager
 
 
 def _check_parts(objective: Any, penalty: Any, stop: Any) -> tuple[StoppingRule, ...]:

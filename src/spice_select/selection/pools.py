@@ -1,5 +1,6 @@
 """The paper's schedule: pools of m rows, a few picks in each, everything reset in between."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -71,11 +72,15 @@ def joined(runs: list[Selection], k: int, windows: int) -> Selection:
     stats = runs[0].stats
     for run in runs[1:]:
         stats = stats + run.stats
-    early = [run for run in runs if run.stop.reason != "budget"]
-    stop = reached_budget(k)
-    if early:
-        stop = Stop(
-            reason=early[0].stop.reason,
-            sentence=f"{len(early)} of {windows} pools ended early; in the first of them: {early[0].stop.sentence}",
-        )
-    return Selection(**arrays, stop=stop, stats=stats)
+    return Selection(**arrays, stop=joined_stop([run.stop for run in runs], k, windows), stats=stats)
+
+
+def joined_stop(stops: Sequence[Stop], k: int, windows: int) -> Stop:
+    """Why many pools ended, in one sentence: by the budget of k rows, or the first of those that ended early."""
+    early = [stop for stop in stops if stop.reason != "budget"]
+    if not early:
+        return reached_budget(k)
+    return Stop(
+        reason=early[0].reason,
+        sentence=f"{len(early)} of {windows} pools ended early; in the first of them: {early[0].sentence}",
+    )

@@ -4,7 +4,7 @@ from spice_select.store.atomic import atomic as atomic
 from spice_select.store.atomic import explained as explained
 from spice_select.store.atomic import sha256 as sha256
 from spice_select.store.atomic import sweep as sweep
-from spice_select.store.parts import FeatureBlock as FeatureBlock
+from spice_select.store.block import FeatureBlock as FeatureBlock
 from spice_select.store.parts import PartStore as PartStore
 from spice_select.store.sums import is_whole as is_whole
 from spice_select.store.sums import sum_path as sum_path

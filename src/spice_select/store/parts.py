@@ -6,7 +6,7 @@ It also says what it was made from, so that one of another run is not taken for 
 it is: metadata columns beside a fixed-size list of float32.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,42 +17,9 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.store.atomic import atomic, explained, sha256
+from spice_select.store.block import FeatureBlock
 from spice_select.store.sums import sum_path, whole_bytes, write_sum
 from spice_select.store.tables import read_table
-
-
-@dataclass(frozen=True, kw_only=True)
-class FeatureBlock:
-    """The features of some rows, aligned by position.
-
-    Attributes:
-        rows: int64 ``[b]``, row numbers in the corpus.
-        features: float32 ``[b, d]``, sketched gradients.
-        losses: float64 ``[b]``, response loss as the gradient's loss defines it (nats).
-        norms: float64 ``[b]``, length of the gradient before the sketch.
-        tokens, supervised: int64 ``[b]``, tokens of the example, and those trained on.
-        finite: bool ``[b]``, false where loss or gradient overflowed or was not a number; the feature is zero there.
-    """
-
-    rows: NDArray[np.int64]
-    features: NDArray[np.float32]
-    losses: NDArray[np.float64]
-    norms: NDArray[np.float64]
-    tokens: NDArray[np.int64]
-    supervised: NDArray[np.int64]
-    finite: NDArray[np.bool_]
-
-    @staticmethod
-    def concatenate(blocks: Sequence["FeatureBlock"]) -> "FeatureBlock":
-        """The rows of several blocks, one block after the other. Copies."""
-        return FeatureBlock(**{name: np.concatenate([getattr(block, name) for block in blocks]) for name in _COLUMNS})
-
-    def take(self, order: NDArray) -> "FeatureBlock":
-        """The rows at these positions (or under this mask), in this order. Copies."""
-        return FeatureBlock(**{name: getattr(self, name)[order] for name in _COLUMNS})
-
-
-_COLUMNS = ("rows", "features", "losses", "norms", "tokens", "supervised", "finite")
 
 
 @dataclass(frozen=True)
@@ -121,18 +88,26 @@ class PartStore:
         numbers = list(range(parts) if isinstance(parts, int) else parts)
         rows = [self._rows(part) for part in numbers]
         place = np.argsort(np.argsort(np.concatenate(rows))) if rows else np.empty(0, np.int64)
-        block, start = _empty(0, 0), 0
-        for part, expected in zip(numbers, rows, strict=True):
+        whole, start = _empty(), 0
+        for part, expected, block in zip(numbers, rows, self.blocks(numbers), strict=True):
+            if start == 0:
+                whole = _room_for(len(place), block)
+            if not np.array_equal(block.rows, expected) or not _alike(block, whole):
+                raise self._unreadable(part, "it does not belong to the others")
+            _fill(whole, place[start : start + len(expected)], block)
+            start += len(expected)
+        return whole
+
+    def blocks(self, parts: int | Sequence[int]) -> Iterator[FeatureBlock]:
+        """Parts ``0 … parts - 1``, or those of these numbers, one after the other: memory of one part at a time.
+
+        Rows stand as they were written, by length, not by number. Raises InputError as `read`.
+        """
+        for part in range(parts) if isinstance(parts, int) else parts:
             table, fault = self._opened(part)
             if table is None:
                 raise self._unreadable(part, fault)
-            if start == 0:
-                block = _empty(len(place), _dim(table))
-            if not np.array_equal(table["row"].to_numpy(), expected) or _dim(table) != block.features.shape[1]:
-                raise self._unreadable(part, "it does not belong to the others")
-            _fill(block, place[start : start + len(expected)], table)
-            start += len(expected)
-        return block
+            yield _from_table(table)
 
     def _rows(self, part: int) -> NDArray[np.int64]:
         """A first look at a part's row numbers, before it is checked as a whole."""
@@ -174,44 +149,54 @@ def _values(table: pa.Table, name: str) -> list[int] | None:
 
 
 def _to_table(block: FeatureBlock, origin: str | None) -> pa.Table:
-    flat = pa.array(np.ascontiguousarray(block.features).reshape(-1), pa.float32())
-    table = pa.table(
-        {
-            "row": block.rows,
-            "loss": block.losses,
-            "norm": block.norms,
-            "tokens": block.tokens,
-            "supervised": block.supervised,
-            "finite": block.finite,
-            "feature": pa.FixedSizeListArray.from_arrays(flat, block.features.shape[1]),
-        }
-    )
+    columns = {"row": block.rows, **block.columns, "finite": block.finite}
+    if block.dim:
+        flat = pa.array(np.ascontiguousarray(block.features).reshape(-1), pa.float32())
+        columns["feature"] = pa.FixedSizeListArray.from_arrays(flat, block.dim)
+    table = pa.table(columns)
     return table if origin is None else table.replace_schema_metadata({_ORIGIN: origin})
 
 
-def _dim(table: pa.Table) -> int:
-    """Numbers in a feature."""
-    size: int = table.schema.field("feature").type.list_size
-    return size
+_OWN = ("row", "finite", "feature")
 
 
-def _empty(rows: int, dim: int) -> FeatureBlock:
+def _from_table(table: pa.Table) -> FeatureBlock:
+    names = [name for name in table.column_names if name not in _OWN]
     return FeatureBlock(
-        rows=np.empty(rows, np.int64),
-        features=np.empty((rows, dim), np.float32),
-        losses=np.empty(rows),
-        norms=np.empty(rows),
-        tokens=np.empty(rows, np.int64),
-        supervised=np.empty(rows, np.int64),
-        finite=np.empty(rows, np.bool_),
+        rows=table["row"].to_numpy(),
+        columns={name: table[name].to_numpy() for name in names},
+        finite=table["finite"].to_numpy(),
+        features=_vectors(table) if "feature" in table.column_names else _empty().features,
     )
 
 
-def _fill(block: FeatureBlock, place: NDArray, table: pa.Table) -> None:
-    names = ("row", "loss", "norm", "tokens", "supervised", "finite")
-    fields = ("rows", "losses", "norms", "tokens", "supervised", "finite")
-    for name, target in zip(names, fields, strict=True):
-        getattr(block, target)[place] = table[name].to_numpy()
-    vectors = table["feature"].combine_chunks()
-    flat = vectors.flatten().to_numpy(zero_copy_only=False)
-    block.features[place] = flat.reshape(len(vectors), block.features.shape[1])
+def _vectors(table: pa.Table) -> NDArray[np.float32]:
+    size: int = table.schema.field("feature").type.list_size
+    flat = table["feature"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(len(table), size)
+
+
+def _empty() -> FeatureBlock:
+    return FeatureBlock(rows=np.empty(0, np.int64), columns={}, finite=np.empty(0, np.bool_))
+
+
+def _room_for(rows: int, like: FeatureBlock) -> FeatureBlock:
+    """An unfilled block of so many rows, its columns and vectors as those of another."""
+    return FeatureBlock(
+        rows=np.empty(rows, np.int64),
+        columns={name: np.empty(rows, column.dtype) for name, column in like.columns.items()},
+        finite=np.empty(rows, np.bool_),
+        features=np.empty((rows, like.dim), np.float32) if like.dim else like.features,
+    )
+
+
+def _alike(block: FeatureBlock, other: FeatureBlock) -> bool:
+    return block.dim == other.dim and block.columns.keys() == other.columns.keys()
+
+
+def _fill(whole: FeatureBlock, place: NDArray, part: FeatureBlock) -> None:
+    whole.rows[place], whole.finite[place] = part.rows, part.finite
+    for name, column in part.columns.items():
+        whole.columns[name][place] = column
+    if part.dim:
+        whole.features[place] = part.features

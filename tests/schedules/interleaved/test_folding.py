@@ -9,8 +9,8 @@ from spice_select.models.folding import folded
 from spice_select.models.lora import lora_modules
 from spice_select.sketch import Identity
 from spice_select.testing.models import ARCHITECTURES
+from tests.gradients.examples import mixed_batch
 
-from ..gradients.examples import mixed_batch
 from .test_steps import trainer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight matrices of")

@@ -12,13 +12,13 @@ from torch import nn
 from torch.nn import functional
 
 import spice_select as spice
+from spice_select.checks.run import check_run
 from spice_select.errors import InputError
 from spice_select.features import stage
 from spice_select.gradients import LoopEngine, LoraGradients
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.load import load_model, load_tokenizer
 from spice_select.models.lora import LoraSpec, attach_lora
-from spice_select.run.finished import check_run
 from spice_select.schedules.interleaved import moving
 from spice_select.schedules.interleaved.moving import Checkpoints
 from spice_select.schedules.interleaved.steps import ProxyTrainer
@@ -193,12 +193,12 @@ def test_the_adapter_left_behind_is_the_proxy_as_trained(corpus: Corpus, options
             assert bool(value.abs().max() > 0), "B has moved"
 
 
-@pytest.mark.parametrize("picker", ["random", "top-norm"])
-def test_the_controls_run_on_the_same_schedule(corpus: Corpus, options, tmp_path: Path, picker: str) -> None:
-    run = spice.select(corpus(), out=tmp_path / "r", picker=picker, **options)
+@pytest.mark.parametrize("method", ["random", "top-norm", "longest"])
+def test_the_controls_run_on_the_same_schedule(corpus: Corpus, options, tmp_path: Path, method: str) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", method=method, **options)
     assert np.bincount(run.selection.pools).tolist() == [2, 2, 2, 2, 2]
     assert len(set(run.selection.indices)) == 10
-    if picker == "top-norm":
+    if method == "top-norm":
         order = np.random.default_rng(0).permutation(40)[:8]
         first = run.selection.indices[run.selection.pools == 0]
         assert set(first) == set(order[np.argsort(-run.features.norms[order])[:2]])
@@ -214,9 +214,9 @@ def test_information_and_bound_are_sums_over_pools(corpus: Corpus, options, tmp_
     run = spice.select(corpus(), out=tmp_path / "r", **options)
     pools, rows = run.selection.pools, run.selection.indices
     worth = sum(spice.LogDet().value(run.matrix, rows[pools == pool].tolist()) for pool in range(5))
-    assert run.summary.information == pytest.approx(worth, rel=1e-6)
+    assert run.summary.judged.information == pytest.approx(worth, rel=1e-6)
     assert run.selection.gains.sum() == pytest.approx(worth, rel=1e-6)
-    assert 0.5 < run.summary.certified <= 1
+    assert 0.5 < run.summary.judged.certified <= 1
 
 
 @pytest.mark.parametrize("extra", [{}, {"carry_state": True, "epochs": 2}], ids=str)
@@ -235,7 +235,7 @@ def test_the_sceptics_arithmetic_holds_on_its_runs(corpus: Corpus, options, tmp_
         ({"parameters": "last-layer"}, "--parameters last-layer"),
         ({"warmup_rows": 8, "precondition": "adam", "normalise": "unit"}, "--warmup-rows.*--precondition adam"),
         ({"budget": 3}, "3 rows over 5 pools"),
-        ({"carry_state": True, "picker": "random"}, "--carry-state"),
+        ({"carry_state": True, "method": "random"}, "--carry-state"),
         ({"carry_state": True, "objective": "target-variance"}, "--carry-state"),
         ({"lora_targets": ("nowhere",)}, "nowhere"),
     ],

@@ -14,9 +14,8 @@ from spice_select.models.lora import LoraSpec, attach_lora
 from spice_select.schedules.interleaved.steps import DivergedError, ProxyTrainer, StepRecipe
 from spice_select.sketch import Identity
 from spice_select.testing.models import tiny_model
-
-from ..gradients.examples import mixed_batch
-from ..rounding import Reach
+from tests.gradients.examples import mixed_batch
+from tests.rounding import Reach
 
 
 def trainer(

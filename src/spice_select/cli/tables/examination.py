@@ -8,11 +8,11 @@ from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
+from spice_select.checks.run import Examination
 from spice_select.cli.tables.summary import print_checks
 from spice_select.diagnosis.early_stop import MARGIN, EarlyStop
 from spice_select.diagnosis.sensitivity import Sensitivity, Variant
 from spice_select.diagnosis.warning_signs import Sign
-from spice_select.run.finished import Examination
 
 
 def print_examination(console: Console, found: Examination) -> None:

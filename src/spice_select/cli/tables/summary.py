@@ -19,7 +19,7 @@ from spice_select.diagnosis.theory import CheckResult
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
-from spice_select.run.summary import Mix, Summary
+from spice_select.run.summary import Judged, Mix, Summary
 
 if TYPE_CHECKING:  # these two need torch, which most tables do not
     from spice_select.checks.model import ModelReport
@@ -35,13 +35,14 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
     console.print()
     _print_counts(console, summary)
     _print_mix(console, summary)
-    _print_information(console, summary)
+    _print_judged(console, summary)
     _print_picks(console, run, rows)
     for note in summary.notes:
         console.print(f"[yellow]note[/] {escape(note)}")
     seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in summary.seconds.items())
     console.print(f"[dim]time: {seconds}[/]", highlight=False)
-    console.print(f"[dim]look closer: spice check features {escape(str(run.path))}[/]", highlight=False)
+    if summary.judged is not None:
+        console.print(f"[dim]look closer: spice check features {escape(str(run.path))}[/]", highlight=False)
     path = escape(str(run.path / outputs.SELECTED))
     console.print(f"\n[bold]{path}[/]  {_rows(summary.chosen)}, ready to train on")
 
@@ -112,41 +113,48 @@ def _largest(mix: Sequence[Mix]) -> list[Mix]:
     return [*mix[: SOURCES - 1], others]
 
 
-def _print_information(console: Console, summary: Summary) -> None:
+def _print_judged(console: Console, summary: Summary) -> None:
     table = _grid()
-    gap = (summary.information - summary.random_mean) / summary.random_mean if summary.random_mean else 0.0
-    table.add_row(
-        "information",
-        f"{summary.information:.4g} nats; random picks of as many rows: {summary.random_mean:.4g} ± "
-        f"{summary.random_std:.2g}, best of {summary.random_draws} {summary.random_max:.4g} "
-        f"({gap if abs(gap) >= 5e-4 else 0.0:+.1%} over the mean)",
-    )
-    table.add_row("certified", _certified(summary))
-    table.add_row("conflict", _conflict(summary))
-    if summary.interaction is not None:
-        table.add_row("interaction", f"takes {round(summary.interaction, 4) + 0.0:.1%} off the gain of the median pick")
-    if summary.sketch:
-        table.add_row("sketch", f"{summary.sketch}; {summary.sign_flips:.1%} of the cosines between rows change sign")
-    table.add_row("gain", f"{summary.first_gain:.4g} at the first pick, {summary.last_gain:.4g} at the last")
+    if summary.judged is not None:
+        _add_judged(table, summary.judged)
+    else:
+        table.add_row("judged", f"not: {summary.method} takes no gradients, so nothing says what its picks hold")
     table.add_row("stopped", escape(summary.stopped))
     console.print(table, highlight=False)
 
 
-def _certified(summary: Summary) -> str:
-    proof = f" (bound {summary.bound}, proven in {summary.proof_seconds:.1f} s)" if summary.bound else ""
-    text = f"≥ {_floor(summary.certified)} of the best possible information for {summary.certified_for}{proof}"
-    if summary.promised is not None:
-        text += f"; curvature {summary.curvature:.2f} alone promises {_floor(summary.promised)} to greedy with λ = 0"
+def _add_judged(table: Table, judged: Judged) -> None:
+    gap = (judged.information - judged.random_mean) / judged.random_mean if judged.random_mean else 0.0
+    table.add_row(
+        "information",
+        f"{judged.information:.4g} nats; random picks of as many rows: {judged.random_mean:.4g} ± "
+        f"{judged.random_std:.2g}, best of {judged.random_draws} {judged.random_max:.4g} "
+        f"({gap if abs(gap) >= 5e-4 else 0.0:+.1%} over the mean)",
+    )
+    table.add_row("certified", _certified(judged))
+    table.add_row("conflict", _conflict(judged))
+    if judged.interaction is not None:
+        table.add_row("interaction", f"takes {round(judged.interaction, 4) + 0.0:.1%} off the gain of the median pick")
+    if judged.sketch:
+        table.add_row("sketch", f"{judged.sketch}; {judged.sign_flips:.1%} of the cosines between rows change sign")
+    table.add_row("gain", f"{judged.first_gain:.4g} at the first pick, {judged.last_gain:.4g} at the last")
+
+
+def _certified(judged: Judged) -> str:
+    proof = f" (bound {judged.bound}, proven in {judged.proof_seconds:.1f} s)" if judged.bound else ""
+    text = f"≥ {_floor(judged.certified)} of the best possible information for {judged.certified_for}{proof}"
+    if judged.promised is not None:
+        text += f"; curvature {judged.curvature:.2f} alone promises {_floor(judged.promised)} to greedy with λ = 0"
     return text + ". It says nothing of the tuned model"
 
 
-def _conflict(summary: Summary) -> str:
-    text = f"{summary.conflicting:.1%} of the picks oppose the mean gradient of those before them"
-    if summary.conflict_with_gain is None or summary.conflict_with_epsilon is None:
+def _conflict(judged: Judged) -> str:
+    text = f"{judged.conflicting:.1%} of the picks oppose the mean gradient of those before them"
+    if judged.conflict_with_gain is None or judged.conflict_with_epsilon is None:
         return text
     return (
-        f"{text}; rank correlation of conflict with the gain {summary.conflict_with_gain:+.2f}, with ε's size "
-        f"{summary.conflict_with_epsilon:+.2f} (paper: −0.79, +0.90)"
+        f"{text}; rank correlation of conflict with the gain {judged.conflict_with_gain:+.2f}, with ε's size "
+        f"{judged.conflict_with_epsilon:+.2f} (paper: −0.79, +0.90)"
     )
 
 
@@ -160,7 +168,7 @@ def _print_picks(console: Console, run: Run, rows: int) -> None:
         return
     RunFolder(run.path).output(outputs.SELECTED)
     lines = [_pick(record) for record in islice(outputs.iterate_selected(run.path), rows)]
-    names = ("rank", "row", "gain", "ε", "conflict")
+    names = ("rank", "row", "gain", "ε", "conflict") if run.summary.judged else ("rank", "row")
     table = Table(box=box.SIMPLE_HEAD, title="first picks", title_style="bold", title_justify="left", pad_edge=False)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
@@ -178,11 +186,17 @@ def _pick(record: dict[str, Any]) -> tuple[str, ...]:
     return (
         str(note["rank"]),
         str(note["row"]),
-        f"{note['gain']:.3g}",
-        f"{min(0.0, note['epsilon']) + 0.0:.2g}" if note["rank"] > 1 else "0",
-        f"{note['conflict'] + 0.0:.2f}",
+        *_worth(note),
         escape(plain(_gist(record))),
     )
+
+
+def _worth(note: dict[str, Any]) -> tuple[str, ...]:
+    """What a pick was worth, where that is known."""
+    if "gain" not in note:
+        return ()
+    epsilon = f"{min(0.0, note['epsilon']) + 0.0:.2g}" if note["rank"] > 1 else "0"
+    return (f"{note['gain']:.3g}", epsilon, f"{note['conflict'] + 0.0:.2f}")
 
 
 def _gist(record: dict[str, Any]) -> str:

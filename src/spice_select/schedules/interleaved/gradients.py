@@ -4,13 +4,14 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from spice_select.config import SelectSettings
 from spice_select.data.records import Example
+from spice_select.features.base import Compute
 from spice_select.features.proxy import Proxy
-from spice_select.features.stage import Gradients, compute_part, due_in, plan_parts
+from spice_select.features.stage import compute_part, due_in, plan_parts
 from spice_select.models.folding import folded
 from spice_select.progress import Advance, Progress
 from spice_select.progress.clock import Clock
+from spice_select.run.settings import SelectSettings
 from spice_select.schedules.interleaved.moving import MovingProxy
 from spice_select.schedules.interleaved.opening import open_engine
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool
@@ -50,7 +51,7 @@ class PoolGradients:
     ) -> None:
         self._folder, self._origins, self._examples, self._plan = folder, origins, examples, plan
         self._settings, self._moving, self._clock = settings, moving, clock
-        self._engine: Gradients | None = None
+        self._engine: Compute | None = None
         self._advance: Advance = lambda amount: None
         self._parts = self._number(proxy.batch_tokens(settings.gradients))
         self._finished = {

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.config import InterleavedSettings, SelectSettings
 from spice_select.data.records import Example
+from spice_select.features.base import Compute
+from spice_select.features.gradients import as_block
 from spice_select.features.proxy import Proxy, load_proxy
-from spice_select.features.stage import Gradients
 from spice_select.gradients.build import check_affordable, lora_spec, make_engine
 from spice_select.gradients.fidelity import Fidelity, compare, exact_twin
 from spice_select.gradients.lengths import refuse_long_rows
@@ -18,6 +17,7 @@ from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import attach_lora
 from spice_select.models.memory import features_within_memory
 from spice_select.progress import Advance
+from spice_select.run.settings import InterleavedSettings, SelectSettings
 from spice_select.schedules.interleaved.plan import Plan
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
 
@@ -31,7 +31,7 @@ def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: S
         InputError: as `load_model`; LoRA targets that name no layer; an example that is too long for the model.
     """
     seed, moving = settings.selection.seed, settings.interleaved
-    model = load_proxy(settings).model
+    model = load_proxy(settings.request).model
     refuse_long_rows(model, examples)
     spec = replace(lora_spec(settings.gradients), dropout=moving.lora_dropout)
     drawn = {layer.name: initial_a(layer, spec.rank, seed) for layer in spec.layers(model)}
@@ -55,11 +55,11 @@ def step_recipe(settings: InterleavedSettings, seed: int) -> StepRecipe:
     )
 
 
-def open_engine(settings: SelectSettings, trainer: ProxyTrainer) -> Gradients:
+def open_engine(settings: SelectSettings, trainer: ProxyTrainer) -> Compute:
     """Gradients with respect to A and B of the trainer's adapter, always at its current state."""
     engine = make_engine(settings.gradients, settings.selection.seed)
     check_affordable(engine, trainer.model)
-    return partial(features_within_memory, engine, trainer.model)
+    return lambda batch: as_block(batch, features_within_memory(engine, trainer.model, batch))
 
 
 def probe_fidelity(

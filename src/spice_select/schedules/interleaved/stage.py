@@ -5,37 +5,36 @@ update. Picks cost next to nothing and are made anew from the gradients, so a ru
 part twice and makes no finished update twice, and ends bit-identical.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.config import SelectSettings
 from spice_select.data.records import Example
 from spice_select.diagnosis.pool_by_pool import PoolResult, judge_pool, total
-from spice_select.errors import InputError
+from spice_select.features import usable
 from spice_select.features.proxy import Proxy
 from spice_select.gradients.fidelity import Fidelity
-from spice_select.methods.budget import Budget
-from spice_select.methods.choice import information, normalised, usable
-from spice_select.progress import Progress
+from spice_select.methods import METHODS, Candidates, Choice, Method
+from spice_select.methods.base import GRADIENTS
+from spice_select.methods.budget import Allowance, Budget
+from spice_select.methods.worth import with_worth
+from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
 from spice_select.run.folder import IDENTITY, RunFolder
 from spice_select.run.origin import origin_of
-from spice_select.run.outcome import Outcome, refuse_empty
+from spice_select.run.outcome import Judgement, Outcome, refuse_empty
+from spice_select.run.settings import SelectSettings
 from spice_select.run.sketch_check import checked_sketch
 from spice_select.schedules.interleaved.adapter import OUTPUTS, save_proxy
-from spice_select.schedules.interleaved.carrying import CarryingPicker
 from spice_select.schedules.interleaved.gradients import PoolGradients
 from spice_select.schedules.interleaved.moving import Checkpoints, MovingProxy, mean_loss
 from spice_select.schedules.interleaved.opening import PROBE_ROWS, open_trainer, probe_fidelity
-from spice_select.schedules.interleaved.picker import Picker
-from spice_select.schedules.interleaved.pickers import make_picker
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
-from spice_select.selection import Selection
-from spice_select.selection.pools import joined
+from spice_select.schedules.joined import joined
+from spice_select.selection import LogDet
 from spice_select.store import FeatureBlock
 
 PROXY = "proxy"
@@ -58,7 +57,6 @@ def choose_interleaved(
         InputError: a budget in tokens or smaller than the pools, quotas, parameters other than LoRA; a loss that is
             no longer a number (`DivergedError`), or that never was one.
     """
-    _refuse(settings, budget)
     plan = _plan(len(examples), budget, settings)
     identity = run.read_json(IDENTITY)
     checkpoints = Checkpoints(run.path / PROXY, origin_of(identity))
@@ -66,19 +64,20 @@ def choose_interleaved(
     origins = [*(origin_of(identity, epoch=epoch) for epoch in range(plan.epochs - 1)), origin_of(identity)]
     folder = run.path / outputs.FEATURES
     gradients = PoolGradients(folder, origins, examples, plan, settings, proxy, moving, clock)
-    pickers = [make_picker(settings) for _ in range(plan.epochs)]  # what is carried is carried through one epoch
+    method = METHODS[settings.selection.method].of(settings.flat())
+    methods = [method.fresh() for _ in range(plan.epochs)]  # what is carried is carried through one epoch
     met = list[_Met]()
     with gradients.shown(progress):
         for pool in plan.pools:
             block, _ = usable(gradients.of(pool))
             if len(block.rows):
+                members = {examples[position].row: examples[position] for position in pool.positions}
                 with clock("selection"):
-                    met.append(_pick(pickers[pool.epoch], pool, block, settings))
-                by_row = {examples[position].row: examples[position] for position in pool.positions}
-                moving.enter(pool.cycle, [by_row[int(row)] for row in met[-1].rows])
+                    met.append(_pick(methods[pool.epoch], pool, _candidates(members, block, settings), settings))
+                moving.enter(pool.cycle, [members[int(row)] for row in met[-1].rows])
     final = [one for one in met if one.pool.epoch == plan.epochs - 1]
     features, unusable = usable(gradients.read())
-    refuse_empty(features, unusable)
+    refuse_empty(len(features.rows), unusable)
     with clock("fidelity"):
         cycle = met[-1].pool.cycle
         fidelity = checked_sketch(
@@ -89,13 +88,10 @@ def choose_interleaved(
     versus, proof = total([one.result for one in final if one.result is not None])
     return Outcome(
         parts=gradients.parts,
-        features=features,
+        candidates=_candidates({example.row: example for example in examples}, features, settings),
+        choice=_joined(final, features, plan),
+        judged=Judgement(versus=versus, certificate=proof, by_pool=True, fidelity=fidelity),
         unusable=unusable,
-        selection=_joined(final, features, plan),
-        versus=versus,
-        certificate=proof,
-        by_pool=True,
-        fidelity=fidelity,
         outputs=OUTPUTS,
         notes=[_told(plan, moving, settings)],
     )
@@ -114,31 +110,8 @@ class _Met:
 
     pool: PlannedPool
     rows: NDArray[np.int64]
-    picked: Selection
+    picked: Choice
     result: PoolResult | None
-
-
-def _refuse(settings: SelectSettings, budget: Budget) -> None:
-    """What the procedure cannot honour is said before anything is computed."""
-    quota = "shares hold for a whole choice, not for a pool. Leave it out"
-    clashes: dict[str, object] = {
-        "a budget in tokens: pools need a number of rows. Give --budget in rows or as a share": budget.tokens,
-        f"--per-source-min: {quota}": settings.selection.per_source_min,
-        f"--per-source-max: {quota}": settings.selection.per_source_max,
-    }
-    own = "the proxy warms up by its own steps. Leave it out"
-    gradients = settings.gradients
-    clashes |= {f"--warmup-rows: {own}": gradients.warmup_rows, f"--adapter: {own}": gradients.adapter}
-    faults = [sentence for sentence, given in clashes.items() if given is not None]
-    if gradients.precondition != "none":
-        faults.append(f"--precondition {gradients.precondition}: its moments are those of a proxy that stands still")
-    if gradients.parameters != "lora":
-        faults.append(
-            f"--parameters {gradients.parameters}: what moves is a LoRA, and its gradients are those that "
-            "count. Give --parameters lora"
-        )
-    if faults:
-        raise InputError("; ".join(f"--schedule interleaved with {fault}" for fault in faults) + ".")
 
 
 def _plan(n: int, budget: Budget, settings: SelectSettings) -> Plan:
@@ -154,16 +127,29 @@ def _plan(n: int, budget: Budget, settings: SelectSettings) -> Plan:
     )
 
 
-def _pick(picker: Picker, pool: PlannedPool, block: FeatureBlock, settings: SelectSettings) -> _Met:
-    matrix = normalised(block.features, settings.selection.normalise)
-    seen = picker.whitened(matrix) if isinstance(picker, CarryingPicker) else matrix
-    picked = picker.pick(matrix, block.norms, min(pool.share, len(matrix)), pool.number)
-    objective, seed = information(settings.selection), settings.selection.seed
+def _candidates(members: Mapping[int, Example], block: FeatureBlock, settings: SelectSettings) -> Candidates:
+    """The rows of a block, which are some of `members` (row number → example)."""
+    return Candidates(
+        rows=block.rows,
+        tokens=block.tokens,
+        supervised=block.supervised,
+        sources=[members[int(row)].source for row in block.rows],
+        features={GRADIENTS: block},
+        normalise=settings.selection.normalise,
+    )
+
+
+def _pick(method: Method, pool: PlannedPool, candidates: Candidates, settings: SelectSettings) -> _Met:
+    objective, seed = LogDet(alpha=settings.spice.alpha), settings.selection.seed
+    seen = method.seen(candidates)  # before the picks enter what is carried
+    share = Allowance(rows=min(pool.share, len(candidates)))
+    picked = method.choose(candidates, share, seed=(seed, pool.number), progress=Silent())
+    picked = with_worth(picked, candidates, objective)
     result = judge_pool(seen, picked, objective, seed=seed, pool=pool.number) if len(picked) else None
-    return _Met(pool, block.rows[picked.indices], picked, result)
+    return _Met(pool, candidates.rows[picked.indices], picked, result)
 
 
-def _joined(met: Sequence[_Met], features: FeatureBlock, plan: Plan) -> Selection:
+def _joined(met: Sequence[_Met], features: FeatureBlock, plan: Plan) -> Choice:
     """All picks of the last epoch, pool after pool, as positions in the usable rows."""
     first, share = met[0].pool.number, sum(one.pool.share for one in met)
     runs = [
@@ -205,7 +191,7 @@ def _told(plan: Plan, moving: MovingProxy, settings: SelectSettings) -> str:
     steps, tenth = len(moving.log), max(1, len(moving.log) // 10)
     before, after = mean_loss(moving.log, slice(0, tenth)), mean_loss(moving.log, slice(-tenth, None))
     return (
-        f"The proxy made {steps} optimiser steps on what {settings.interleaved.picker} picked in {len(plan.pools)} "
+        f"The proxy made {steps} optimiser steps on what {settings.selection.method} picked in {len(plan.pools)} "
         f"pools; its loss on the rows of a step was {before:.3f} in the first {tenth} and {after:.3f} in the last. "
         "Information and bound are sums over pools, each at the state the proxy had there."
     )

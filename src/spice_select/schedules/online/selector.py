@@ -19,10 +19,14 @@ from torch import nn
 from spice_select.data.batches import default_token_budget, plan_batches
 from spice_select.data.records import Example
 from spice_select.errors import InputError
+from spice_select.features.gradients import as_block
 from spice_select.gradients import BatchGradients, Engine, HookEngine
-from spice_select.methods.choice import normalised
+from spice_select.methods import Candidates, Method
+from spice_select.methods.base import GRADIENTS
+from spice_select.methods.budget import Allowance
+from spice_select.methods.spice import Spice
 from spice_select.models.memory import features_within_memory
-from spice_select.schedules.interleaved.picker import GreedyPicker, Picker
+from spice_select.progress import Silent
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
 from spice_select.selection import Conflict
 from spice_select.training.trainer import labels_of
@@ -57,8 +61,8 @@ class OnlineSelector:
     Args:
         examples: the corpus, encoded (`spice_select.data.encoding`); all of one pass are seen, few are trained on.
         picks: rows to train on in one pass over the corpus, spread evenly over its pools.
-        picker: who picks; by default greedy log det with conflict penalty 0.1, from an empty state in each pool.
-            On resuming, pools that were picked before are not picked again, so a picker must carry no state.
+        method: who chooses in each pool; by default greedy log det with conflict penalty 0.1, from an empty state.
+            On resuming, pools that were picked before are not picked again, so a method must carry no state.
         pool_size: rows m in a pool.
         epochs: passes over the corpus; each has a permutation of its own.
         seed: of the permutations.
@@ -79,7 +83,7 @@ class OnlineSelector:
         examples: Sequence[Example],
         *,
         picks: int,
-        picker: Picker | None = None,
+        method: Method | None = None,
         pool_size: int = 120,
         epochs: int = 1,
         seed: int = 0,
@@ -90,14 +94,14 @@ class OnlineSelector:
         if not 1 <= picks <= len(examples):
             raise InputError(f"picks={picks} of {len(examples)} examples: give a number from 1 to that.")
         self.examples = examples
-        self.picker: Picker = picker if picker is not None else GreedyPicker(penalty=Conflict(weight=0.1))
+        self.method: Method = method if method is not None else Spice(penalty=Conflict(weight=0.1))
         self.plan: Plan = plan_pools(
             len(examples), picks, pool_size=pool_size, update_every=1, epochs=epochs, seed=seed, step_rows=None
         )
         self.records: list[PoolRecord] = []
         self.exhausted = False
         self._engine = engine if engine is not None else HookEngine()
-        self._normalise, self._batch_tokens = normalise, batch_tokens
+        self._normalise, self._batch_tokens, self._seed = normalise, batch_tokens, seed
         self._known: Mapping[int, Sequence[int]] = {}
         self._model: nn.Module | None = None
         self._trainer_state: Any = None
@@ -105,7 +109,7 @@ class OnlineSelector:
     def steps(self, *, batch_size: int, accumulation: int = 1) -> int:
         """Optimiser steps that the picks of all epochs are enough for: what to give the trainer as `max_steps`.
 
-        With a picker that stops early it is an upper limit, and training ends when the pools do. Micro-batches beyond
+        With a method that stops early it is an upper limit, and training ends when the pools do. Micro-batches beyond
         the last whole step are not trained on.
 
         Raises:
@@ -174,15 +178,25 @@ class OnlineSelector:
 
     def _picked(self, model: nn.Module, pool: PlannedPool) -> NDArray[np.int64]:
         """Positions of the pool's picks, at the model's weights as they are."""
-        gradients = self._gradients(model, [self.examples[int(position)] for position in pool.positions])
+        examples = [self.examples[int(position)] for position in pool.positions]
+        gradients = self._gradients(model, examples)
         sound = np.flatnonzero(gradients.finite)
         if len(sound) == 0:
             raise InputError(
                 f"pool {pool.number}: no row has a finite loss and gradient, so the model is broken by now. Go back to "
                 "an earlier checkpoint with a lower learning rate."
             )
-        matrix = normalised(gradients.features[sound], self._normalise)
-        chosen = self.picker.pick(matrix, gradients.norms[sound], min(pool.share, len(sound)), pool.number)
+        block = as_block(examples, gradients).take(sound)
+        candidates = Candidates(
+            rows=block.rows,
+            tokens=block.tokens,
+            supervised=block.supervised,
+            sources=[examples[int(position)].source for position in sound],
+            features={GRADIENTS: block},
+            normalise=self._normalise,
+        )
+        share, seed = Allowance(rows=min(pool.share, len(sound))), (self._seed, pool.number)
+        chosen = self.method.choose(candidates, share, seed=seed, progress=Silent())
         return pool.positions[sound[chosen.indices]]
 
     def _gradients(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:

@@ -6,3 +6,7 @@ from spice_select.selection.objectives.diagonal import DiagonalLogDet as Diagona
 from spice_select.selection.objectives.facility_location import FacilityLocation as FacilityLocation
 from spice_select.selection.objectives.logdet import LogDet as LogDet
 from spice_select.selection.objectives.target_variance import TargetVariance as TargetVariance
+from spice_select.settings.table import Table
+
+OBJECTIVES: Table[type[LogDet] | type[TargetVariance]] = Table("objective", LogDet, TargetVariance)
+"""Those that `--objective` offers: functions of gradients with a scale α."""

@@ -20,6 +20,8 @@ class LogDet(Objective):
         InputError: `alpha` is not a finite number above 0.
     """
 
+    name: ClassVar[str] = "log-det"
+    summary: ClassVar[str] = "the paper's, in which every direction counts alike"
     alpha: float = 1.0
     monotone: ClassVar[bool] = True
     submodular: ClassVar[bool] = True

@@ -26,6 +26,8 @@ class TargetVariance(Objective):
         InputError: `alpha` is not a finite number above 0; `target` is not a finite matrix.
     """
 
+    name: ClassVar[str] = "target-variance"
+    summary: ClassVar[str] = "what it takes from the uncertainty about all rows, in which common directions count more"
     alpha: float = 1.0
     target: Any = field(default=None, repr=False)
     monotone: ClassVar[bool] = True

@@ -8,36 +8,39 @@ picks so far. Gradients taken before an optimiser step stay in the state as they
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection import LogDet, Penalty, Selection, StoppingRule, greedy
+from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
+from spice_select.methods.budget import Allowance
+from spice_select.progress import Progress
+from spice_select.selection import LogDet, Penalty, StoppingRule, greedy
 from spice_select.selection.paths.blocked.root import InverseRoot
 from spice_select.selection.penalties.conflict import ETA, hinge
 
 Matrix = NDArray[np.float64]
 
 
-class CarryingPicker:
-    """Greedy by the criterion with the state of all earlier pools. Pools must be picked in order, each once.
+class SpiceCarried(Method):
+    """`Spice` with the state of all earlier pools. Pools must be met in order, each once; see `fresh`.
 
     Args:
-        objective: the information.
+        objective: the information; log det alone can be carried exactly.
         weight: λ of the conflict penalty; 0 for none.
-        eta: guard in the cosine's denominator.
         stop: rules that may end a pool early, judged against the first gain of that pool.
+        eta: guard in the cosine's denominator.
 
     Cost: per pool O(m·d·min(t, d)) for whitening and O(k·d²) to absorb the picks, t the picks so far; memory d².
     """
 
+    name: ClassVar[str] = "spice"
+    summary: ClassVar[str] = "as spice, its state carried from pool to pool"
+    source: ClassVar[str] = "arXiv 2601.23155"
+
     def __init__(
-        self,
-        *,
-        objective: LogDet | None = None,
-        weight: float = 0.1,
-        eta: float = ETA,
-        stop: Sequence[StoppingRule] = (),
+        self, objective: LogDet | None = None, weight: float = 0.1, stop: Sequence[StoppingRule] = (), eta: float = ETA
     ) -> None:
         self._objective = objective or LogDet()
         self._weight, self._eta, self._stop = weight, eta, stop
@@ -45,23 +48,30 @@ class CarryingPicker:
         self._sum: Matrix = np.zeros(0)
         self._count = 0
 
-    def whitened(self, matrix: NDArray[np.floating]) -> Matrix:
-        """The pool's rows as the state leaves them, float64 ``[m, d]``: their log det is the information added."""
-        root = self._opened(matrix.shape[1])
-        return root.whiten(matrix.astype(np.float64))
+    def needs(self) -> tuple[str, ...]:
+        """Gradients."""
+        return (GRADIENTS,)
 
-    def pick(self, matrix: NDArray[np.floating], norms: NDArray[np.float64], k: int, pool: int) -> Selection:
-        """See `Picker`; the picks enter the state."""
-        rows, seen = matrix.astype(np.float64), self.whitened(matrix)
+    def fresh(self) -> "SpiceCarried":
+        """With an empty state: what is carried is carried through one pass over the corpus."""
+        return SpiceCarried(self._objective, self._weight, self._stop, self._eta)
+
+    def seen(self, candidates: Candidates) -> Matrix:
+        """The pool's rows as the state leaves them, float64 ``[m, d]``: their log det is the information added."""
+        root = self._opened(candidates.matrix.shape[1])
+        return root.whiten(candidates.matrix.astype(np.float64))
+
+    def choose(
+        self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
+    ) -> Choice:
+        """See `Method.choose`; the picks enter the state."""
+        rows, seen = candidates.matrix.astype(np.float64), self.seen(candidates)
         penalty = CarriedConflict(rows, self._sum, self._count, weight=self._weight, eta=self._eta)
-        picked = greedy(seen, k, objective=self._objective, penalty=penalty, stop=self._stop)
+        picked = greedy(seen, allowance.rows, objective=self._objective, penalty=penalty, stop=self._stop)
         conflicts = [float(penalty.of(picked.indices[:t], picked.indices[t : t + 1])[0]) for t in range(len(picked))]
         self._absorb(rows[picked.indices], seen[picked.indices])
-        return replace(
-            picked,
-            bases=self._objective.gains(rows, [], picked.indices),
-            conflicts=np.array(conflicts),
-        )
+        bases = self._objective.gains(rows, [], picked.indices)
+        return Choice.of(replace(picked, bases=bases, conflicts=np.array(conflicts)))
 
     def _opened(self, d: int) -> InverseRoot:
         if self._root is None:
@@ -126,6 +136,3 @@ class CarriedState:
     def add(self, row: int) -> None:
         """O(1)."""
         self._picked.append(row)
-
-
-__all__ = ["CarriedConflict", "CarryingPicker"]

@@ -1,0 +1,75 @@
+"""The port of a feature: what must be known of a row before a method can choose."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from spice_select.data.records import Drop, Example
+from spice_select.features.request import ProxyRequest
+from spice_select.progress import Progress, Silent
+from spice_select.store import FeatureBlock
+
+Compute = Callable[[Sequence[Example]], FeatureBlock]
+"""The features of one batch of examples, rows in the order given; a model is bound to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureRequest:
+    """What a feature is made from.
+
+    Attributes:
+        proxy: which model, which gradients, which seed.
+        model: what the proxy is called.
+        examples: what will be computed: rows too long for a model are refused when it is loaded; a warm-up
+            draws of them.
+        folder: where the parts lie, and what else is kept beside them.
+        origin: digest of the facts; what is kept carries it.
+        facts: all that decides the numbers.
+        progress: told what goes on.
+    """
+
+    proxy: ProxyRequest
+    model: str
+    examples: Sequence[Example] = ()
+    folder: Path | None = None
+    origin: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Silent)
+
+
+class Feature(Protocol):
+    """One kind of knowledge about rows: computed in parts, kept on disk, resumable.
+
+    A new one is a file with a class, a line in `spice_select.features.FEATURES` and a row in
+    ``tests/features/cases.py``.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called, and the folder of a run that its parts lie in."""
+        ...
+
+    def facts(self) -> Mapping[str, Any]:
+        """All that decides the numbers, JSON-ready. Parts of equal facts are the same and are shared between runs."""
+        ...
+
+    def open(self) -> Compute:
+        """Load what it takes (a model, an adapter). Called once, and only where a part is missing.
+
+        Raises:
+            InputError: the model cannot be loaded or used.
+        """
+        ...
+
+
+def usable(block: FeatureBlock) -> tuple[FeatureBlock, list[Drop]]:
+    """Split off the rows whose loss or gradient is not a number."""
+    bad = np.flatnonzero(~block.finite)
+    drops = [
+        Drop(int(block.rows[i]), "non-finite", f"loss {block.losses[i]} or its gradient is not a finite number")
+        for i in bad
+    ]
+    return (block.take(block.finite) if len(bad) else block), drops

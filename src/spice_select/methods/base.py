@@ -1,0 +1,174 @@
+"""The port of a method: what it must know of the rows, and which of them it takes in which order."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.features.normalise import normalised
+from spice_select.methods.budget import Allowance
+from spice_select.progress import Progress
+from spice_select.selection import Selection, Stats, Stop
+from spice_select.store import FeatureBlock
+
+GRADIENTS = "gradients"
+"""The feature that most methods need, by its name in `spice_select.features.FEATURES`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Candidates:
+    """The rows that may be chosen, aligned by position and in ascending order of their numbers.
+
+    Attributes:
+        rows: int64 ``[n]``, row numbers in the corpus.
+        tokens, supervised: int64 ``[n]``, tokens of each example, and those trained on.
+        sources: the group of each row, ``""`` where the corpus names none.
+        features: what the method asked to know (`Method.needs`), by the feature's name; rows as here.
+        normalise: how gradients are scaled before directions are compared: ``unit`` or ``none``.
+    """
+
+    rows: NDArray[np.int64]
+    tokens: NDArray[np.int64]
+    supervised: NDArray[np.int64]
+    sources: Sequence[str]
+    features: Mapping[str, FeatureBlock] = field(default_factory=dict)
+    normalise: str = "unit"
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def matrix(self) -> NDArray[np.floating]:
+        """The gradients ``[n, d]`` as the selector sees them. Made once, for selection and judging."""
+        return normalised(self.features[GRADIENTS].features, self.normalise)
+
+    def take(self, positions: NDArray[np.int64]) -> "Candidates":
+        """Some of the candidates, in this order."""
+        taken = Candidates(
+            rows=self.rows[positions],
+            tokens=self.tokens[positions],
+            supervised=self.supervised[positions],
+            sources=[self.sources[int(position)] for position in positions],
+            features={name: block.take(positions) for name, block in self.features.items()},
+            normalise=self.normalise,
+        )
+        if "matrix" in self.__dict__:  # made already: the rows of it, not made again
+            taken.__dict__["matrix"] = self.matrix[positions]
+        return taken
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Choice:
+    """Rows in the order picked. All arrays have length k.
+
+    Attributes:
+        indices: int64, positions among the candidates.
+        columns: name → float64, what the method knows of each pick; they become columns of ``selection.parquet``.
+        pools: int64, the pool each was picked in; 0 where there are none.
+        stop: why there are no more.
+        stats: what it cost.
+    """
+
+    indices: NDArray[np.int64]
+    columns: Mapping[str, NDArray[np.float64]]
+    pools: NDArray[np.int64]
+    stop: Stop
+    stats: Stats
+
+    @classmethod
+    def of(cls, selection: Selection) -> Self:
+        """A greedy selection, with the ε-decomposition of each pick."""
+        return cls(
+            indices=selection.indices,
+            columns={
+                "gain": selection.gains,
+                "base": selection.bases,
+                "epsilon": selection.epsilons,
+                "conflict": selection.conflicts,
+                "penalty": selection.penalties,
+                "score": selection.scores,
+            },
+            pools=selection.pools,
+            stop=selection.stop,
+            stats=selection.stats,
+        )
+
+    @property
+    def worth(self) -> Selection | None:
+        """The picks with gain, base and conflict of each; None where no gradients said what a pick was worth."""
+        if "gain" not in self.columns:
+            return None
+        return Selection(
+            indices=self.indices,
+            gains=self.columns["gain"],
+            bases=self.columns["base"],
+            conflicts=self.columns["conflict"],
+            penalties=self.columns["penalty"],
+            scores=self.columns["score"],
+            pools=self.pools,
+            stop=self.stop,
+            stats=self.stats,
+        )
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class Method(ABC):
+    """Chooses rows. A new one is a file with a subclass, a line in ``METHODS`` and a row in ``tests/methods/cases.py``.
+
+    Attributes:
+        name: what `--method` calls it.
+        summary: what it takes, in a few words, for `--help`.
+        source: the paper, or "control" for what others are compared with.
+        reads: the settings that change what it chooses, by name; any other that is not the schedule's is refused.
+        draws: whether it draws at random, by the seed.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    reads: ClassVar[frozenset[str]] = frozenset()
+    draws: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Method":
+        """The method as these settings (by flat name) describe it."""
+        return cls()
+
+    @classmethod
+    def clashes(cls, settings: Mapping[str, Any]) -> list[str]:
+        """What it cannot honour among these settings: a sentence each, with the remedy; none by default."""
+        return []
+
+    def needs(self) -> tuple[str, ...]:
+        """Names of the features it must know, of `spice_select.features.FEATURES`. None: no model is loaded."""
+        return ()
+
+    def fresh(self) -> "Method":
+        """The method at the beginning of a pass over the pools: itself, unless it carries a state from pool to pool."""
+        return self
+
+    def seen(self, candidates: Candidates) -> NDArray[np.floating]:
+        """The gradients ``[n, d]`` as they count now, for judging: given what is carried, if anything is."""
+        return candidates.matrix
+
+    @abstractmethod
+    def choose(
+        self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
+    ) -> Choice:
+        """Choose.
+
+        Args:
+            candidates: one or more.
+            allowance: how many rows or tokens, and how much of each source.
+            seed: of whatever is drawn; a schedule of pools gives each pool its own, (seed, pool).
+            progress: shown how far it is, where that takes long.
+
+        Raises:
+            InputError: an allowance that these candidates cannot meet.
+        """

@@ -1,0 +1,76 @@
+"""The best of a ranking under a budget and shares: what every method does that ranks rows one by one."""
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.methods.base import Candidates, Choice
+from spice_select.methods.budget import Allowance
+from spice_select.selection import Stats, Stop
+from spice_select.selection.result import reached_budget
+
+
+def best_ranked(order: NDArray[np.int64], candidates: Candidates, allowance: Allowance, *, path: str) -> Choice:
+    """Take candidates in the order given as far as the allowance goes.
+
+    Under shares a source that must still give rows is served before one that need not; what exceeds a source's share
+    is passed over. Under a budget in tokens a row that no longer fits is passed over, and the next that fits is taken.
+
+    Args:
+        order: every position among the candidates once, the best first.
+        candidates: their tokens and sources.
+        allowance: how much may be taken.
+        path: name of the algorithm, for the record.
+
+    Cost: O(n).
+    """
+    if allowance.tokens is not None:
+        taken = _within_tokens(order, candidates, allowance.tokens)
+    elif allowance.quotas:
+        taken = _within_shares(order, candidates, allowance)
+    else:
+        taken = order[: allowance.rows].tolist()
+    return Choice(
+        indices=np.asarray(taken, np.int64),
+        columns={},
+        pools=np.zeros(len(taken), np.int64),
+        stop=_reached(allowance, len(taken)),
+        stats=Stats(path=path),
+    )
+
+
+def _reached(allowance: Allowance, count: int) -> Stop:
+    if allowance.tokens is None:
+        return reached_budget(count)
+    return Stop(reason="cost", sentence=f"No further row fits into the budget of {allowance.tokens:,} tokens.")
+
+
+def _within_tokens(order: NDArray[np.int64], candidates: Candidates, left: int) -> list[int]:
+    taken = []
+    for position in order.tolist():
+        if candidates.tokens[position] <= left:
+            left -= int(candidates.tokens[position])
+            taken.append(position)
+    return taken
+
+
+def _within_shares(order: NDArray[np.int64], candidates: Candidates, allowance: Allowance) -> list[int]:
+    counts: Counter[str] = Counter()
+    owed = {source: quota.minimum for source, quota in allowance.quotas.items()}
+    left, taken = allowance.rows or 0, []
+    for position in order.tolist():
+        source = candidates.sources[position]
+        most = allowance.quotas[source].maximum
+        if most is not None and counts[source] >= most:
+            continue
+        reserved = sum(owed.values())
+        if left <= reserved and not owed[source]:
+            continue  # what is left belongs to sources that must still give rows
+        taken.append(position)
+        counts[source] += 1
+        owed[source] = max(0, owed[source] - 1)
+        left -= 1
+        if not left:
+            break
+    return taken

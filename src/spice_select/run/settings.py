@@ -1,0 +1,122 @@
+"""The settings of a selection run: the groups of its stages under one roof, and the file that replays them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
+from pydantic import Field, field_validator
+
+from spice_select.data.settings import DataSettings
+from spice_select.errors import InputError
+from spice_select.features.request import ProxyRequest
+from spice_select.gradients.settings import GradientSettings
+from spice_select.methods import METHODS
+from spice_select.methods.spice import SpiceSettings
+from spice_select.models.settings import ProxySettings
+from spice_select.settings.base import Group, Settings
+from spice_select.settings.table import literal
+
+if TYPE_CHECKING:
+    MethodName = str
+else:
+    MethodName = literal(METHODS.names)
+
+
+class SelectionSettings(Group):
+    """How much is chosen, by which method and on which schedule."""
+
+    method: MethodName = Field("spice", description=f"Who chooses. {METHODS.described()}.")
+    budget: str = Field(
+        "10%", description="How much to choose: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`)."
+    )
+    normalise: Literal["none", "unit"] = Field(
+        "unit",
+        description="`unit` scales every gradient to length one, so that directions count and short answers gain "
+        "nothing by the size of theirs; `none` takes them as they are, as the paper has it.",
+    )
+    per_source_min: float | None = Field(
+        None, ge=0, le=1, description="Least share of the choice that every source gets (by its `source` column)."
+    )
+    per_source_max: float | None = Field(
+        None, gt=0, le=1, description="Most of the choice that any one source may get, as a share."
+    )
+    schedule: Literal["global", "pools", "interleaved"] = Field(
+        "global",
+        description="`global`: one greedy over everything; `pools`: one in each pool of a seeded permutation; "
+        "`interleaved`: pools, and the proxy trains on what was picked as it goes (the paper's way).",
+    )
+    pool_size: int = Field(120, ge=1, description="Rows m in a pool, with `--schedule pools` and `interleaved`.")
+    seed: int = Field(
+        0, ge=0, description="Seed of the LoRA, the sketch, the pools and the random picks compared with."
+    )
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+class InterleavedSettings(Group):
+    """How the proxy moves while it selects, with `--schedule interleaved`."""
+
+    update_every: int = Field(10, ge=1, description="Pools T between two updates of the proxy.")
+    carry_state: bool = Field(
+        False, description="Carry Fisher information and mean gradient from pool to pool instead of starting empty."
+    )
+    epochs: int = Field(
+        1, ge=1, description="Passes over the corpus; the choice is that of the last, the others only move the proxy."
+    )
+    step_rows: int | None = Field(
+        None, ge=1, description="Rows in one optimiser step. Default: all that was picked since the last update."
+    )
+    learning_rate: float = Field(2e-4, gt=0, description="Peak learning rate of AdamW on the proxy's LoRA.")
+    warmup: float = Field(0.03, ge=0, lt=1, description="Share of the steps over which the rate rises.")
+    decay: Literal["linear", "cosine", "none"] = Field("linear", description="How the rate falls afterwards.")
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
+    clip_norm: float = Field(1.0, gt=0, description="Longest gradient of a step; a longer one is scaled down.")
+    lora_dropout: float = Field(0.0, ge=0, lt=1, description="Dropout of the LoRA in the proxy's training steps.")
+
+
+class SelectSettings(Settings):
+    """All settings of a selection run."""
+
+    selection: SelectionSettings = SelectionSettings()
+    spice: SpiceSettings = SpiceSettings()
+    proxy: ProxySettings = ProxySettings()
+    data: DataSettings = DataSettings()
+    gradients: GradientSettings = GradientSettings()
+    interleaved: InterleavedSettings = InterleavedSettings()
+
+    @property
+    def request(self) -> ProxyRequest:
+        """What is asked of the proxy."""
+        return ProxyRequest(access=self.proxy, gradients=self.gradients, seed=self.selection.seed)
+
+
+def write_config(path: Path, corpus: str, settings: SelectSettings) -> None:
+    """Write the file that `spice select --config FILE` replays."""
+    body = yaml.safe_dump({"corpus": corpus, **settings.nested()}, sort_keys=False, allow_unicode=True)
+    path.write_text("# Replay with: spice select --config THIS_FILE --out ANOTHER_FOLDER\n" + body, encoding="utf-8")
+
+
+def read_config(path: Path) -> tuple[str | None, SelectSettings]:
+    """Read a config file: the corpus it names, if any, and the settings.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or holds unknown names or bad values.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the config file cannot be read ({error}). Check the path.") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from error
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping of settings, found {type(content).__name__}.")
+    corpus = content.pop("corpus", None)
+    try:
+        return corpus, SelectSettings.from_nested(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error

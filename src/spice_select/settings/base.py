@@ -1,0 +1,118 @@
+"""One declaration for every setting: it feeds Python, the command line and YAML.
+
+A group of settings stands beside the code that reads it; `Settings` puts groups together. In Python and on the command
+line every setting is called by its own name alone, which is unique across the groups of one `Settings`.
+"""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from spice_select.errors import InputError, nearest
+
+
+class Group(BaseModel):
+    """Settings of one stage. Values that cannot be used are an `InputError`, from Python, YAML and the command line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise refusal(error) from error
+        faults = self.clashes()
+        if faults:
+            raise _unusable(faults)
+
+    def clashes(self) -> list[str]:
+        """Settings of this group that do not go together, a sentence each with its remedy; none by default."""
+        return []
+
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from their defaults."""
+        fields = type(self).model_fields
+        return {name: value for name in fields if (value := getattr(self, name)) != fields[name].default}
+
+
+class Settings(BaseModel):
+    """Groups of settings under one roof; every field of a subclass is a `Group` with a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def from_flat(cls, settings: dict[str, Any]) -> Self:
+        """Settings from flat names, e.g. ``{"budget": 0.1, "sketch_dim": 512}``.
+
+        Raises:
+            InputError: unknown names (with the nearest known one) and bad values, all at once.
+        """
+        homes = cls.homes()
+        unknown = [f"unknown setting {name!r}.{nearest(name, homes)}" for name in settings if name not in homes]
+        nested: dict[str, dict[str, Any]] = {}
+        for name in settings.keys() & homes.keys():
+            nested.setdefault(homes[name], {})[name] = settings[name]
+        return cls._validated(nested, unknown)
+
+    @classmethod
+    def from_nested(cls, groups: dict[str, Any]) -> Self:
+        """Settings from the grouped form that `config.yaml` holds. Raises InputError as `from_flat` does."""
+        faults, homes = [], cls.homes()
+        clean: dict[str, dict[str, Any]] = {}
+        for group, values in groups.items():
+            if group not in cls.model_fields:
+                faults.append(f"unknown group {group!r}.{nearest(group, cls.model_fields)}")
+            elif not isinstance(values, dict):
+                faults.append(f"{group}: expected settings, found {values!r}")
+            else:
+                known = cls.model_fields[group].default.__class__.model_fields
+                faults += [f"{group}: unknown setting {n!r}.{nearest(n, homes)}" for n in values if n not in known]
+                clean[group] = {n: v for n, v in values.items() if n in known}
+        return cls._validated(clean, faults)
+
+    @classmethod
+    def _validated(cls, nested: dict[str, dict[str, Any]], faults: list[str]) -> Self:
+        groups = {}
+        for name in (name for name in cls.model_fields if name in nested):
+            try:
+                groups[name] = cls.model_fields[name].default.__class__(**nested[name])
+            except InputError as error:
+                faults += str(error).split(_FAULT)[1:]
+        if faults:
+            raise _unusable(faults)
+        return cls(**groups)
+
+    @classmethod
+    def homes(cls) -> dict[str, str]:
+        """Setting name → the group it lives in."""
+        groups = cls.model_fields.items()
+        return {name: group for group, field in groups for name in field.default.__class__.model_fields}
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting by its own name, JSON-ready."""
+        return {name: value for group in self.nested().values() for name, value in group.items()}
+
+    def nested(self) -> dict[str, dict[str, Any]]:
+        """The settings by group, JSON-ready."""
+        return self.model_dump(mode="json")
+
+    def changed(self) -> dict[str, Any]:
+        """The settings of all groups that differ from their defaults."""
+        return {n: v for group in type(self).model_fields for n, v in getattr(self, group).changed().items()}
+
+
+_FAULT = "\n  - "
+
+
+def refusal(error: ValidationError) -> InputError:
+    """What pydantic refused, as the error that the caller sees."""
+    return _unusable([_sentence(fault) for fault in error.errors()])
+
+
+def _unusable(faults: list[str]) -> InputError:
+    return InputError("settings cannot be used:" + "".join(_FAULT + fault for fault in faults))
+
+
+def _sentence(fault: Any) -> str:
+    name = str(fault["loc"][0]) if fault["loc"] else "settings"
+    return f"{name} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"

@@ -1,0 +1,101 @@
+"""Every method of the table: its worked example, and the contract of methods."""
+
+import numpy as np
+import pytest
+
+import spice_select as spice
+from spice_select.methods import METHODS, Choice, Method
+from spice_select.methods.budget import Allowance
+from spice_select.methods.random import Random
+from spice_select.methods.top_norm import TopNorm
+from spice_select.methods.worth import with_worth
+from spice_select.progress import Silent
+from spice_select.run.settings import SelectionSettings
+from spice_select.testing.method import check_method, sample_candidates
+from tests.methods.cases import CASES, Case, ids, worked
+
+
+def test_every_entry_of_the_table_has_a_case() -> None:
+    assert {case.name for case in CASES} == set(METHODS.names)
+
+
+def test_settings_help_and_errors_come_from_the_table() -> None:
+    said = SelectionSettings.model_fields["method"].description or ""
+    for method in METHODS:
+        assert method.name in said
+        assert method.summary in said
+    with pytest.raises(spice.InputError, match="top-norm"):
+        SelectionSettings(method="topnorm")
+    with pytest.raises(spice.InputError, match="Did you mean 'top-norm'"):
+        METHODS["topnorm"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_a_method_chooses_what_the_worked_example_says(case: Case) -> None:
+    choice = case.method.choose(worked(), Allowance(rows=3), seed=0, progress=Silent())
+    if case.picks is None:
+        assert case.method.draws
+    else:
+        assert choice.indices.tolist() == case.picks
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_method_keeps_the_contract(case: Case, seed: int) -> None:
+    check_method(case.method, seed=seed)
+
+
+class Greedy(Method):
+    """Breaks its promises one by one."""
+
+    name, summary, source = "broken", "", ""
+
+    def __init__(self, fault: str) -> None:
+        self._fault = fault
+
+    def choose(self, candidates, allowance, *, seed, progress) -> Choice:
+        whole = TopNorm() if self._fault == "needs" else Random()
+        if self._fault in ("tokens", "shares"):
+            tokens = allowance.tokens if self._fault == "shares" else None
+            rows = allowance.rows or (len(candidates) if tokens is None else None)
+            allowance = Allowance(rows=rows, tokens=tokens, quotas=allowance.quotas if self._fault == "tokens" else {})
+        choice = whole.choose(candidates, allowance, seed=0, progress=progress)
+        if self._fault == "twice":
+            choice.indices[1:] = choice.indices[:-1]
+        return choice
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("needs", "not asked for"),
+        ("twice", "a row twice"),
+        ("tokens", "tokens of a budget"),
+        ("shares", "share of"),
+        ("order", "in another order"),
+    ],
+)
+def test_the_suite_finds_what_is_broken(fault: str, words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        check_method(Greedy(fault))
+
+
+def test_equal_rows_are_taken_from_the_lowest_number() -> None:
+    candidates = worked().take(np.array([3, 1, 0]))  # as a pool of a permutation has them: numbers descend
+    for name in ("longest", "top-norm"):
+        tied = candidates.take(np.array([0, 1]))
+        tied.features["gradients"].columns["norm"][:] = 1.0
+        picked = METHODS[name].of({}).choose(tied, Allowance(rows=1), seed=0, progress=Silent())
+        assert tied.rows[picked.indices].tolist() == [5]
+
+
+def test_a_control_says_what_its_picks_were_worth() -> None:
+    candidates = sample_candidates(20, 6, features=("gradients",))
+    for method in (Random(), TopNorm()):
+        choice = method.choose(candidates, Allowance(rows=4), seed=(5, 0), progress=Silent())
+        picked = with_worth(choice, candidates, spice.LogDet()).worth
+        assert picked is not None
+        value = spice.LogDet().value(candidates.matrix, choice.indices.tolist())
+        assert picked.gains.sum() == pytest.approx(value, rel=1e-9)
+        assert (picked.penalties == 0).all()
+    assert choice.worth is None
