@@ -58,7 +58,7 @@ def test_a_model_that_changed_since_the_run_is_not_taken_for_the_runs(
         (moved / name).write_text(json.dumps({**json.loads((moved / name).read_text()), "added": 1}))
     else:
         _with_other_weights(moved / name)
-    with pytest.raises(InputError, match=r"proxy: its .* changed since .*again was made from it"):
+    with pytest.raises(InputError, match=r"no longer the one that .*again chose with; its .* changed: SHA-256"):
         spice_select.transfer(again, model=tiny_proxy, sample=8, ceiling=True)
 
 

@@ -89,6 +89,7 @@ def run_evaluate(
     for trial in trials:
         trial.check()
     judged = [_judge(trial, progress) for trial in trials]
+    _refuse_all_failed(judged)
     evaluation = Evaluation(
         models=tuple(_result(one, judged[0]) for one in judged),
         held_out=held_out,
@@ -125,6 +126,15 @@ class _Judged:
             mendable, name = isinstance(error, InputError), self.trial.subject.name
             cause = str(error) if isinstance(error, SpiceError) else f"{type(error).__name__}: {error}"
             self.failures.append(Failure(model=name, what=what, cause=" ".join(cause.split()), mendable=mendable))
+
+
+def _refuse_all_failed(judged: Sequence[_Judged]) -> None:
+    """Raise what failed where nothing stands: an InputError if all of it can be mended by the caller."""
+    failures = [failure for one in judged for failure in one.failures]
+    if not failures or any(one.losses is not None or one.scores for one in judged):
+        return
+    kind = InputError if all(failure.mendable for failure in failures) else SpiceError
+    raise kind("; ".join(dict.fromkeys(f"{failure.what}: {failure.cause}" for failure in failures)))
 
 
 def _find(name: str, settings: EvaluateSettings) -> tuple[Subject, tuple[str, ...]]:
