@@ -61,7 +61,7 @@ def test_a_process_for_each_device_shares_a_run(asked, whole, tmp_path, monkeypa
         write(self, part, block)
 
     script = (
-        "import sys; from spice_select import worker; from spice_select.gradients import stage\n"
+        "import sys; from spice_select.run import worker; from spice_select.features import stage\n"
         f"stage.PART_TOKENS = {PART_TOKENS}; worker.main(sys.argv[1:])\n"
     )
 

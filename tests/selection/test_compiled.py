@@ -173,7 +173,7 @@ def test_a_forked_child_selects_too():
 import multiprocessing, os, sys
 os.environ["OMP_NUM_THREADS"] = "2"
 import numpy as np
-from spice_select.selection import kernels, greedy
+from spice_select.selection import greedy
 def run(_): return greedy(G, 300).indices.tolist()
 G = np.random.default_rng(0).standard_normal((3000, 256)).astype("f")
 if __name__ == "__main__":
