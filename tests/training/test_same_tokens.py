@@ -143,7 +143,7 @@ def exported(target: Target, folder: Path, trainee: Trainee, some: Iterable[Conv
         except RowError as fault:
             left_out[pick.row.where] = fault.reason
     facts = {"run": "r", "corpus": "c", "selected_sha256": "0", "chosen": len(picks), "version": "0"}
-    identity = {"corpus_rows": 99, "model": "tiny", "format": "messages"}
+    identity = {"corpus_rows": 99, "model": "tiny", "format": "messages", "method": "random", "schedule": "global"}
     folder.mkdir()
     target.write(folder, records, Origin(identity=identity, model=trainee.name, max_length=999, **facts))
     return left_out

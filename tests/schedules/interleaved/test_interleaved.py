@@ -59,6 +59,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in (*OUTPUTS, *features)}
 
 
+def standing_still(options: dict[str, Any]) -> dict[str, Any]:
+    """The same pools with a proxy that does not move, and so has no rate to move at."""
+    kept = {name: value for name, value in options.items() if name not in ("update_every", "learning_rate")}
+    return {**kept, "schedule": "pools"}
+
+
 def oracle(folder: Path, rows: list[dict[str, Any]], proxy: Path, *, weight: float) -> list[list[int]]:
     """Row numbers picked in each pool by the definition: one row at a time, plain autograd, naive greedy, AdamW."""
     from spice_select.data.encoding import Encoder, encode_rows
@@ -111,14 +117,14 @@ def test_it_picks_what_the_definition_picks(corpus: Corpus, options, tmp_path: P
     expected = oracle(tmp_path, rows, tiny_proxy, weight=weight)
     picked = run.features.rows[run.selection.indices]
     assert [picked[run.selection.pools == pool].tolist() for pool in range(len(expected))] == expected
-    still = spice.select(path, out=tmp_path / "s", **{**options, "schedule": "pools"}, conflict_weight=weight)
+    still = spice.select(path, out=tmp_path / "s", **standing_still(options), conflict_weight=weight)
     assert set(still.features.rows[still.selection.indices]) != set(picked), "a proxy that does not move proves nothing"
 
 
 def test_a_proxy_that_hardly_moves_picks_as_one_that_stands_still(corpus: Corpus, options, tmp_path: Path) -> None:
     path, options = corpus(), {**options, "dtype": "float32"}  # the two make up their batches otherwise
     moving_run = spice.select(path, out=tmp_path / "a", **{**options, "learning_rate": 1e-30})
-    still = spice.select(path, out=tmp_path / "b", **{**options, "schedule": "pools"})
+    still = spice.select(path, out=tmp_path / "b", **standing_still(options))
     assert moving_run.selection.indices.tolist() == still.selection.indices.tolist()
     np.testing.assert_allclose(moving_run.features.features, still.features.features, atol=1e-5)
 
