@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import spice_select as spice
-from spice_select.methods import METHODS, Choice, Method
+from spice_select.methods import METHODS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
+from spice_select.methods.longest import Longest
 from spice_select.methods.random import Random
 from spice_select.methods.top_norm import TopNorm
 from spice_select.methods.worth import with_worth
@@ -99,3 +100,26 @@ def test_a_control_says_what_its_picks_were_worth() -> None:
         assert picked.gains.sum() == pytest.approx(value, rel=1e-9)
         assert (picked.penalties == 0).all()
     assert choice.worth is None
+
+
+def chosen(method: Method, tokens: list[int], allowance: Allowance) -> list[int]:
+    """What is chosen of rows of these lengths, one token of each not trained on."""
+    lengths = np.array(tokens)
+    candidates = Candidates(
+        rows=np.arange(len(tokens)), tokens=lengths, supervised=lengths - 1, sources=[""] * len(tokens)
+    )
+    return method.choose(candidates, allowance, seed=0, progress=Silent()).indices.tolist()
+
+
+def test_random_is_the_head_of_one_permutation_whatever_the_budget() -> None:
+    """Under seed 0 numpy permutes 6 to 3 2 5 4 0 1; rows 3, 2 and 5 take 10 of 13 tokens, row 4 would take 6."""
+    lengths = [4, 7, 3, 5, 6, 2]
+    assert chosen(Random(), lengths, Allowance(rows=6)) == [3, 2, 5, 4, 0, 1]
+    assert chosen(Random(), lengths, Allowance(rows=2)) == [3, 2]
+    assert chosen(Random(), lengths, Allowance(tokens=13)) == [3, 2, 5]
+
+
+def test_a_budget_in_tokens_ends_at_the_first_row_that_does_not_fit() -> None:
+    assert chosen(Longest(), [6, 10, 10, 3], Allowance(rows=4)) == [1, 2, 0, 3]
+    assert chosen(Longest(), [6, 10, 10, 3], Allowance(tokens=25)) == [1, 2]
+    assert chosen(Longest(), [6, 10, 10, 3], Allowance(tokens=9)) == [0, 3], "longer than the whole budget"

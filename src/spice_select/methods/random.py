@@ -11,7 +11,10 @@ from spice_select.progress import Progress
 
 
 class Random(Method):
-    """Rows drawn uniformly without replacement. Loads no model, except where the schedule trains one."""
+    """Rows drawn uniformly without replacement: the head of a seeded permutation.
+
+    Loads no model, except where the schedule trains one.
+    """
 
     name: ClassVar[str] = "random"
     summary: ClassVar[str] = "drawn uniformly, the control that every method has to beat; loads no model"
@@ -21,8 +24,6 @@ class Random(Method):
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
-        """See `Method.choose`. A seed draws the same rows whatever the features are."""
-        n, draw = len(candidates), np.random.default_rng(seed)
-        whole = allowance.rows is None or bool(allowance.quotas)
-        order = draw.choice(n, n if whole else allowance.rows, replace=False)
+        """See `Method.choose`. A smaller budget is the beginning of a larger one, whatever the features are."""
+        order = np.random.default_rng(seed).permutation(len(candidates))
         return best_ranked(order, candidates, allowance, path=self.name)

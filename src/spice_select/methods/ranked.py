@@ -15,7 +15,8 @@ def best_ranked(order: NDArray[np.int64], candidates: Candidates, allowance: All
     """Take candidates in the order given as far as the allowance goes.
 
     Under shares a source that must still give rows is served before one that need not; what exceeds a source's share
-    is passed over. Under a budget in tokens a row that no longer fits is passed over, and the next that fits is taken.
+    is passed over. A budget in tokens ends at the first row that no longer fits: to go on to shorter ones would favour
+    them. Rows longer than the whole budget are passed over.
 
     Args:
         order: every position among the candidates once, the best first.
@@ -43,14 +44,17 @@ def best_ranked(order: NDArray[np.int64], candidates: Candidates, allowance: All
 def _reached(allowance: Allowance, count: int) -> Stop:
     if allowance.tokens is None:
         return reached_budget(count)
-    return Stop(reason="cost", sentence=f"No further row fits into the budget of {allowance.tokens:,} tokens.")
+    return Stop(reason="cost", sentence=f"The next row does not fit into the budget of {allowance.tokens:,} tokens.")
 
 
 def _within_tokens(order: NDArray[np.int64], candidates: Candidates, left: int) -> list[int]:
-    taken = []
+    taken, whole = [], left
     for position in order.tolist():
-        if candidates.tokens[position] <= left:
-            left -= int(candidates.tokens[position])
+        tokens = int(candidates.tokens[position])
+        if left < tokens <= whole:
+            break
+        if tokens <= left:
+            left -= tokens
             taken.append(position)
     return taken
 
