@@ -95,7 +95,9 @@ def _unread_fault(name: str, value: Any, settings: SelectSettings) -> str:
     elif name in GradientSettings.model_fields:
         instead = "methods that look at gradients read it, spice for one"
     else:
-        instead = _INSTEAD.get(name) or f"--method {' and '.join(readers)} read it"
+        instead = (
+            _INSTEAD.get(name) or f"--method {' and '.join(readers)} {'reads' if len(readers) == 1 else 'read'} it"
+        )
     return f"{flag}: not read by {beside}; {instead}. Leave it out."
 
 
