@@ -51,4 +51,4 @@ def export(
         console.print(f"[yellow]note[/] {escape(warning)}", highlight=False)
     for step in done.steps:
         console.print(escape(step), highlight=False)
-    console.print(f"\n[bold]{escape(str(done.path))}[/]  {done.rows} rows for {done.target}")
+    console.print(f"\n[bold]{escape(str(done.path))}[/]  {done.rows} rows for {done.target}", soft_wrap=True)

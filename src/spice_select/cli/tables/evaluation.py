@@ -38,7 +38,7 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
         "own.[/]",
         highlight=False,
     )
-    console.print(f"\n[bold]{escape(str(evaluation.path))}[/]")
+    console.print(f"\n[bold]{escape(str(evaluation.path))}[/]", soft_wrap=True)
 
 
 def _abreast(models: Sequence[ModelResult], width: int) -> list[Sequence[ModelResult]]:
