@@ -61,12 +61,12 @@ def test_carrying_equals_going_on_from_all_earlier_picks(seed, d, pools, weight,
     for number in range(pools):
         candidates = pool(8, d, seed + number)
         picked, before = pick(method, candidates, 3), len(carried)
-        stacked = np.concatenate([carried, candidates.matrix])
+        stacked = np.concatenate([carried, candidates.matrix.array])
         slow = spice.naive(stacked, before + 3, objective=objective, penalty=penalty, initial=range(before))
         assert picked.indices.tolist() == (slow.indices[before:] - before).tolist()
         for name in ("gains", "bases", "conflicts", "penalties", "scores"):
             np.testing.assert_allclose(getattr(picked, name), getattr(slow, name)[before:], rtol=1e-6, atol=1e-9)
-        carried = np.concatenate([carried, candidates.matrix[picked.indices]])
+        carried = np.concatenate([carried, candidates.matrix.array[picked.indices]])
 
 
 def test_a_picked_row_is_worth_less_when_it_comes_again() -> None:
@@ -78,5 +78,5 @@ def test_a_picked_row_is_worth_less_when_it_comes_again() -> None:
 
 def test_the_carried_penalty_keeps_the_contract_of_penalties() -> None:
     """With nothing carried: the contract speaks of the empty set, which a carried state is not."""
-    matrix = pool(12, 5, 3).matrix.astype(np.float64)
+    matrix = pool(12, 5, 3).matrix.dense
     check_penalty(CarriedConflict(matrix, np.zeros(5), 0, weight=0.3), features=matrix)

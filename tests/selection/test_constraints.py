@@ -282,12 +282,12 @@ def test_progress_adds_up_to_the_picks(monkeypatch, objective, pause):
 
 def test_progress_goes_on_where_the_blocks_give_way_to_eager_picks(monkeypatch):
     for name, value in {
-        "blocked.FIRST_BLOCK": 4,
-        "blocked.LARGEST_BLOCK": 8,
-        "blocked.MOST_TIES": 0,
-        "meter.EVERY": 0.0,
+        "selection.paths.blocked.rounds.FIRST_BLOCK": 4,
+        "selection.paths.blocked.rounds.LARGEST_BLOCK": 8,
+        "selection.paths.blocked.rounds.MOST_TIES": 0,
+        "progress.meter.EVERY": 0.0,
     }.items():
-        monkeypatch.setattr(f"spice_select.selection.{name}", value)
+        monkeypatch.setattr(f"spice_select.{name}", value)
     told: list[int] = []
     assert greedy(np.eye(40), 30, progress=told.append).stats.path == "blocked+eager"
     assert told == [1] * 30

@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.numerics.arrays import Matrix
 from spice_select.numerics.ranks import spearman
-
-Matrix = NDArray[np.float64]
 
 
 def cosines(features: NDArray[np.float32]) -> Matrix:

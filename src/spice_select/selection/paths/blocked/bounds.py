@@ -2,30 +2,24 @@
 
 import math
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.features import Features
+from spice_select.numerics.features import Features
+from spice_select.numerics.rounding import UNIT32, gamma, gammas
 from spice_select.selection.paths.blocked.root import InverseRoot
 
-UNIT = 2.0**-24  # unit roundoff of float32
 UNDERFLOW = 2.0**-148  # what gradual underflow may add to a product of float32 numbers
-ULP = 4 * float(np.finfo(np.float64).eps)
-TILE_ROWS = 1024
-DENSE = 1.3  # rows whose span is at most this many times their number are used in place, without a copy
-FREE_FLOPS = 2e6  # about what a tile's overhead costs
-WASTE = 0.25  # how much of a tile's work may fall on picks that some of its rows have seen already
+_ULP = 4 * float(np.finfo(np.float64).eps)
+_TILE_ROWS = 1024
+_DENSE = 1.3  # rows whose span is at most this many times their number are used in place, without a copy
+_FREE_FLOPS = 2e6  # about what a tile's overhead costs
+_WASTE = 0.25  # how much of a tile's work may fall on picks that some of its rows have seen already
 TILE_DEPTH = 256  # inner products are summed in stretches of this length, which is what the error bound pays for
-STAGE_PICKS = 128  # a bound is lowered by about this many picks before it is asked again whether it still matters
-FAR = 1.5  # rows that more than this many times d picks have passed by are refreshed from the root itself
-ROOT_PICKS = 64  # getting the root ready for that costs about as much as the products of d rows with so many picks
-
-
-def gamma(terms: Any) -> Any:
-    """γ_m = mu/(1 − mu): bounds the relative error of m float32 roundings (Higham, 2002, Lemma 3.1)."""
-    return terms * UNIT / (1.0 - terms * UNIT)
+_STAGE_PICKS = 128  # a bound is lowered by about this many picks before it is asked again whether it still matters
+_FAR = 1.5  # rows that more than this many times d picks have passed by are refreshed from the root itself
+_ROOT_PICKS = 64  # getting the root ready for that costs about as much as the products of d rows with so many picks
 
 
 class Bounds:
@@ -35,8 +29,9 @@ class Bounds:
     small is in docs/selection.md. `reached` counts the picks that a row's bound has seen.
     """
 
-    tile_rows = TILE_ROWS
-    stage_picks = STAGE_PICKS
+    tile_rows = _TILE_ROWS
+    stage_picks = _STAGE_PICKS
+    depth = TILE_DEPTH
     grain = 1  # products are taken with this many picks at a time; a refresh that can stop at a multiple does
 
     def __init__(self, features: Features, *, eta: float | None, root: InverseRoot | None = None) -> None:
@@ -49,7 +44,7 @@ class Bounds:
         self._squares, self._lengths = features.squares, np.sqrt(features.squares)
         self.longest = float(self._lengths.max(initial=0.0))
         self._shortest = float(np.where(self._lengths > 0, self._lengths, np.inf).min())
-        self._gamma = gamma(min(d, TILE_DEPTH) + -(-d // TILE_DEPTH) + 3)
+        self._gamma = gamma(min(d, self.depth) + -(-d // self.depth) + 3, UNIT32)
         self._tiny = 2 * d * UNDERFLOW
         self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
         self.reached = np.zeros(n, dtype=np.int32)
@@ -151,12 +146,12 @@ class Bounds:
 
     def _far(self, stale: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows that so many picks have passed by that L is the shorter way; none if too few to get L ready for."""
-        if self._root is None or self.now <= FAR * self._d:
+        if self._root is None or self.now <= _FAR * self._d:
             return stale[:0]
         pending = self.now - self.reached[stale]
-        far = pending > FAR * self._d
+        far = pending > _FAR * self._d
         excess = float((pending[far] - self._d).sum())
-        return stale[far] if excess > ROOT_PICKS * self._d else stale[:0]
+        return stale[far] if excess > _ROOT_PICKS * self._d else stale[:0]
 
     def _stage(self, oldest: int) -> int:
         """Up to which pick to refresh rows that have seen `oldest`; the last stage may be half as long again."""
@@ -169,7 +164,7 @@ class Bounds:
     def _refresh_to(self, stage: int, rows: NDArray[np.int64]) -> None:
         rows, seen = self._oldest_first(rows)
         pending = stage - seen
-        for a, b in tiles(pending, FREE_FLOPS / self._d, self.tile_rows):
+        for a, b in cut_into_tiles(pending, _FREE_FLOPS / self._d, self.tile_rows):
             self._refresh_tile(rows[a:b], pending[a:b], stage)
 
     def _oldest_first(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -190,8 +185,8 @@ class Bounds:
     def _settle_directly(self, rows: NDArray[np.int64], squares: NDArray[np.float64], terms: int) -> None:
         """Enter ‖xL‖², found in float32 as `squares`, as the bounds of these rows."""
         reach = self._gamma * self._lengths[rows] / self._scale * self._root_length + np.sqrt(terms) * self._tiny
-        found = np.sqrt(squares * (1 + gamma(terms + 2)) + terms * UNDERFLOW) + reach
-        self.r[rows] = np.minimum(self.r[rows], (found * self._scale) ** 2 * (1 + ULP))
+        found = np.sqrt(squares * (1 + gamma(terms + 2, UNIT32)) + terms * UNDERFLOW) + reach
+        self.r[rows] = np.minimum(self.r[rows], (found * self._scale) ** 2 * (1 + _ULP))
         self.reached[rows] = self.now
         self.refreshed += len(rows)
         self.flops += 2.0 * len(rows) * self._d * terms
@@ -245,7 +240,7 @@ class Bounds:
     def _gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
         """The rows as float32: a slice with their positions in it where they lie close together, else a copy."""
         low, high = int(rows.min()), int(rows.max()) + 1
-        if high - low <= DENSE * len(rows):
+        if high - low <= _DENSE * len(rows):
             return self._matrix[low:high], rows - low
         if len(rows) > len(self._room):
             self._room = np.empty((len(rows), self._matrix.shape[1]), dtype=np.float32)
@@ -272,12 +267,12 @@ class Bounds:
     ) -> None:
         """Bound r by r − Σw̃² + slack, with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
         reach = self._gamma * self._lengths[rows] / self._scale * np.sqrt(mass) + np.sqrt(terms) * self._tiny
-        slack = 2 * reach * np.sqrt(taken) + gamma(terms + 2) * taken + terms * UNDERFLOW
-        lowered = (self.r[rows] - (taken - slack) * self._scale**2) * (1 + ULP)
+        slack = 2 * reach * np.sqrt(taken) + gammas(terms + 2, UNIT32) * taken + terms * UNDERFLOW
+        lowered = (self.r[rows] - (taken - slack) * self._scale**2) * (1 + _ULP)
         self.r[rows] = np.minimum(self.r[rows], lowered)
 
 
-def tiles(pending: NDArray[np.int64], free: float, most: int = TILE_ROWS) -> list[tuple[int, int]]:
+def cut_into_tiles(pending: NDArray[np.int64], free: float, most: int = _TILE_ROWS) -> list[tuple[int, int]]:
     """Cut rows sorted by falling `pending` into tiles of at most `most` rows that share most of their picks.
 
     `free` products of a row with a pick may be wasted in each tile: they cost no more than opening another.
@@ -289,7 +284,7 @@ def tiles(pending: NDArray[np.int64], free: float, most: int = TILE_ROWS) -> lis
     start, useful = 0, 0
     for a, b in pairwise(edges):
         grown = useful + (b - a) * int(pending[a])
-        if a > start and (b - start) * int(pending[start]) > (1 + WASTE) * grown + free:
+        if a > start and (b - start) * int(pending[start]) > (1 + _WASTE) * grown + free:
             cut.append((start, a))
             start, grown = a, (b - a) * int(pending[a])
         useful = grown

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.features import Features
+from spice_select.numerics.features import Features
 from spice_select.selection.paths.blocked import kernels
-from spice_select.selection.paths.blocked.bounds import Bounds
+from spice_select.selection.paths.blocked.bounds import TILE_DEPTH, Bounds
 from spice_select.selection.paths.blocked.threads import crew_size
 
-PANEL = 16  # picks side by side in memory, as the kernel wants them
+PANEL = 16 if kernels.compiled is None else int(kernels.compiled.PANEL_PICKS)  # picks side by side in memory
 
 
 def fits_kernel(features: Features) -> bool:
@@ -20,6 +20,7 @@ class CompiledBounds(Bounds):
     """`Bounds` without tiles: rows are read where they lie, float64 ones too, and no product is written down."""
 
     grain = PANEL
+    depth = TILE_DEPTH if kernels.compiled is None else int(kernels.compiled.SUM_TERMS)  # what the kernel does
 
     def _place(self, features: Features) -> float:
         """Nothing is copied: float64 rows are scaled as they are read."""

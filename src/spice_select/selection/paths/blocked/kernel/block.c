@@ -9,8 +9,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#define OVERFLOW_GAIN 700.0 /* gains above this are not turned back into r */
-#define WIDTH 32            /* columns whose sums stay in registers */
+#define WIDTH 32 /* columns whose sums stay in registers */
 
 typedef struct {
     const double *r;       /* [p]; below 0: the row is not open */

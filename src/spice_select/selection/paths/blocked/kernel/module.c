@@ -26,10 +26,29 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static int
+show_constants(PyObject *m)
+{
+    PyObject *unit = PyFloat_FromDouble(UNIT), *loss = PyFloat_FromDouble(UNDERFLOW_LOSS);
+    int failed = !unit || !loss || PyModule_AddObjectRef(m, "UNIT", unit) < 0 ||
+                 PyModule_AddObjectRef(m, "UNDERFLOW_LOSS", loss) < 0 ||
+                 PyModule_AddIntConstant(m, "SUM_TERMS", SUM_TERMS) < 0 ||
+                 PyModule_AddIntConstant(m, "PANEL_PICKS", PANEL_PICKS) < 0 ||
+                 PyModule_AddIntConstant(m, "OVERFLOW_GAIN", OVERFLOW_GAIN) < 0;
+    Py_XDECREF(unit);
+    Py_XDECREF(loss);
+    return failed;
+}
+
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "The selector's compiled loops.", 0, methods};
 
 PyMODINIT_FUNC
 PyInit__kernel(void)
 {
-    return PyModule_Create(&module);
+    PyObject *m = PyModule_Create(&module);
+    if (m && show_constants(m)) {
+        Py_DECREF(m);
+        return NULL;
+    }
+    return m;
 }
