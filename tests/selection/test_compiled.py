@@ -17,7 +17,7 @@ from spice_select.selection.paths.blocked import bounds, inner, kernels, threads
 from spice_select.selection.paths.blocked import bounds_compiled as compiled
 from spice_select.selection.paths.blocked import state as blocked
 from spice_select.selection.paths.blocked.bounds import Bounds
-from spice_select.selection.paths.blocked.bounds_compiled import PANEL, CompiledBounds, Panels, fits_kernel
+from spice_select.selection.paths.blocked.bounds_compiled import PANEL_PICKS, CompiledBounds, Panels, fits_kernel
 from spice_select.selection.paths.blocked.kernels import has_kernel
 from spice_select.selection.paths.blocked.root import InverseRoot
 from spice_select.selection.paths.blocked.threads import share, single_threaded_blas
@@ -89,7 +89,7 @@ def test_panels_hold_their_vectors_coordinate_by_coordinate(d, m):
     of_columns = Panels.of_columns(np.ascontiguousarray(vectors.T))
     for panels in (grown, of_columns):
         for j in range(m):
-            np.testing.assert_array_equal(panels.array[j // PANEL, :, j % PANEL], vectors[j])
+            np.testing.assert_array_equal(panels.array[j // PANEL_PICKS, :, j % PANEL_PICKS], vectors[j])
 
 
 def test_the_proofs_speak_of_the_numbers_that_the_loops_are_built_with():
@@ -99,7 +99,7 @@ def test_the_proofs_speak_of_the_numbers_that_the_loops_are_built_with():
     assert kernels.compiled.UNIT == UNIT32
     assert kernels.compiled.UNDERFLOW_LOSS == bounds.UNDERFLOW
     assert CompiledBounds.depth == kernels.compiled.SUM_TERMS
-    assert CompiledBounds.grain == PANEL == kernels.compiled.PANEL_PICKS
+    assert CompiledBounds.grain == PANEL_PICKS == kernels.compiled.PANEL_PICKS
     assert inner.OVERFLOW == kernels.compiled.OVERFLOW_GAIN
 
 

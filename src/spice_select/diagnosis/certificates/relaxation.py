@@ -46,7 +46,7 @@ class Tangent(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Triangular:
+class _Triangular:
     """B lower triangular, from Cholesky: all there is to know where k ≥ d."""
 
     inverse_root: np.ndarray
@@ -61,7 +61,7 @@ class Triangular:
 
 
 @dataclass(frozen=True, eq=False)
-class Spectral:
+class _Spectral:
     """B = diag(√δ)Uᵀ: `basis` U, `shrink` δ (float64), for k < d."""
 
     basis: np.ndarray
@@ -114,10 +114,10 @@ def tangent(matrix: np.ndarray, weights: np.ndarray, rank: int) -> Tangent:
     d = len(total)
     if rank < d:
         values, vectors = np.linalg.eigh(total)
-        return Spectral(vectors[:, ::-1], 1 / (1 + spread_tail(np.maximum(values[::-1], 0.0), rank)))
+        return _Spectral(vectors[:, ::-1], 1 / (1 + spread_tail(np.maximum(values[::-1], 0.0), rank)))
     lift = _LIFT * float(np.trace(total)) if matrix.dtype == np.float32 else 0.0
     total[np.diag_indices(d)] += 1 + lift
-    return Triangular(inverse_of_lower(np.linalg.cholesky(total)))
+    return _Triangular(inverse_of_lower(np.linalg.cholesky(total)))
 
 
 def beginning(picked: np.ndarray, rates: np.ndarray) -> np.ndarray:

@@ -32,10 +32,10 @@ def run_blocked(problem: Problem) -> Selection:
     if not isinstance(problem.objective, LogDet):
         raise TypeError(f"the blocked path computes log det only, not {type(problem.objective).__name__}")
     with single_threaded_blas():
-        return BlockedRun(problem, problem.objective.alpha).selection()
+        return _Run(problem, problem.objective.alpha).selection()
 
 
-class BlockedRun:
+class _Run:
     """One run: its state, how many rows to look at in a round, and how far down the next look will have to go."""
 
     def __init__(self, problem: Problem, alpha: float) -> None:
@@ -54,11 +54,14 @@ class BlockedRun:
             rows, keys = self._contenders()
             known = bool((bounds.exact[rows] == bounds.now).all())
             pool = state.pool_of(rows, pool)
-            keys[pool.rows[pool.rows != EMPTY]] = -np.inf  # what is in the block is known exactly: the rest is outside
+            # The block's rows are known exactly now. The highest key left bounds every other open row, stale or not:
+            # no gain grows and no penalty is negative.
+            keys[pool.rows[pool.rows != EMPTY]] = -np.inf
             block = Block(state, pool, float(keys.max()))
             picked = block.pick()
             if ledger.stop is not None or self._adapt(len(rows), picked, block.turned):
                 continue
+            # No pick: some row outside may be as good as the best inside, and all that may be must be looked at.
             tied = tied_rows(state)
             if len(tied) > LARGEST_BLOCK:
                 if self._ties_settled > MOST_TIES + len(ledger.rows) // 2:
@@ -78,6 +81,8 @@ class BlockedRun:
         level, refreshed = self._expected, 0
         while True:
             rows, out = highest(keys, state.size, near=level)
+            # A stale key is a bound like any other, so only rows above the first stale one are sure to lead. Which rows
+            # are contenders and how many are refreshed at a time is a matter of speed: any set would do.
             stale = bounds.reached[rows] < bounds.now
             fresh = int(np.argmax(stale)) if stale.any() else len(rows)
             if fresh == len(rows) or 2 * fresh > state.size:
@@ -106,6 +111,7 @@ class BlockedRun:
     def _floor(self, level: float) -> NDArray[np.float64] | float:
         """What r must reach, in each row or in all, for a score to reach `level`."""
         problem = self.state.problem
+        # score ≤ log(1 + αr)/cost, so a row below this r is below the level; 1e-9 keeps rounding from cutting one off.
         scores = np.maximum(level * problem.divisors(np.arange(problem.features.n)), 0.0)
         return np.expm1(np.minimum(scores, OVERFLOW)) * ((1 - 1e-9) / self.state.alpha)
 

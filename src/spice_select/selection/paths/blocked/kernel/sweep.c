@@ -93,7 +93,7 @@ multiply(const float *const *x, int64_t from, const float *panel, int64_t depth,
     }
     for (; c < depth; c++)
         step(row, panel, c, sum);
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < ROWS; i++) { /* the stretch is summed: one more rounding for each stretch, not for each term */
         *(vec *)w[i] += sum[i][0];
         *(vec *)(w[i] + 8) += sum[i][1];
     }
@@ -123,11 +123,12 @@ squares(const Bench *b, int64_t i, int64_t panel, int64_t panels, int64_t start,
 {
     double total = 0;
     for (int64_t p = 0; p < panels; p++) {
+        /* Picks seen already would be taken off twice, those past the end have not been made: neither may count. */
         int64_t first = (panel + p) * PANEL_PICKS, seen = start - first, last = end - first;
         last = last < PANEL_PICKS ? last : PANEL_PICKS;
         float sum = 0;
         for (int64_t j = seen > 0 ? seen : 0; j < last; j++)
-            sum += b->w[p][i][j] * b->w[p][i][j];
+            sum += b->w[p][i][j] * b->w[p][i][j]; /* at most PANEL_PICKS float32 terms: the proof allows for m + 2 */
         total += sum;
     }
     return total;
@@ -162,7 +163,7 @@ fetch(const Sweep *s, Bench *b, int64_t r, int64_t many)
         if (s->wide) {
             float *to = b->room + i * s->d;
             for (int64_t c = 0; c < s->d; c++)
-                to[c] = (float)(((const double *)s->matrix)[from + c] * s->factor);
+                to[c] = (float)(((const double *)s->matrix)[from + c] * s->factor); /* a power of two: one rounding */
             b->x[i] = to;
         }
         if (s->mean)
@@ -199,6 +200,8 @@ sum_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
 static double
 lowered(const Sweep *s, double bound, double length, double taken, double mass, double terms)
 {
+    /* As in Bounds._lower: |w~ - w| <= reach by Minkowski, the sum of w~^2 - w^2 <= 2 |w~| reach by Cauchy-Schwarz, and
+     * what summing the squares in float32 may have added. */
     double reach = s->gamma * length / s->scale * sqrt(mass) + sqrt(terms) * s->tiny;
     double rounding = (terms + 2) * UNIT / (1 - (terms + 2) * UNIT) * taken;
     double slack = 2 * reach * sqrt(taken) + rounding + terms * UNDERFLOW_LOSS;
@@ -258,6 +261,7 @@ refresh_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
                 steps += end - start;
                 visits++;
             }
+            /* A row left behind keeps a bound that is true for the picks it has seen, and so for all: r never grows. */
             if (s->starts[row] < s->end && s->bounds[row] >= s->floors[row])
                 at[left++] = at[i];
         }
@@ -267,7 +271,8 @@ refresh_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
     atomic_fetch_add(&s->visits, visits);
 }
 
-/* One thread's work: some rows after others until none is left. */
+/* One thread's work: some rows after others until none is left. Each row is one thread's from its first product to its
+ * last, so no bit depends on how many threads there are. */
 static void
 sweep(void *sweep_)
 {
