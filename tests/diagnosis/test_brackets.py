@@ -16,7 +16,6 @@ from spice_select.diagnosis.certificates.factor import (
     inverse_of_lower,
     quadratic_forms,
 )
-from spice_select.numerics import tiles as tiled
 from spice_select.numerics.features import read
 from spice_select.numerics.tiles import gram
 from spice_select.selection import LogDet, greedy
@@ -190,11 +189,3 @@ def test_a_set_has_one_factor_whether_by_cholesky_or_by_qr(scale):
     truth = information(rows, picked)
     assert found.lower() <= truth <= found.upper() + 1e-15
     assert found.upper() - found.lower() <= 1e-6 * truth + 1e-10
-
-
-def test_a_sum_over_tiles_is_the_sum(monkeypatch):
-    monkeypatch.setattr(tiled, "TILE_ENTRIES", 1)
-    rows = np.random.default_rng(8).standard_normal((500, 6)).astype(np.float32)
-    np.testing.assert_allclose(gram(rows), rows.T.astype(float) @ rows.astype(float), rtol=1e-12, atol=1e-9)
-    some = np.arange(499, 0, -3)
-    np.testing.assert_allclose(gram(rows, some), rows[some].T.astype(float) @ rows[some].astype(float), atol=1e-9)

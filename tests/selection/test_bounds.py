@@ -174,3 +174,21 @@ def test_the_largest_keys_do_not_depend_on_the_guess(keys, count, near):
     np.testing.assert_array_equal(values[top], finite[:count])
     assert out == (ordered[count] if count < len(ordered) else -np.inf)
     assert len(set(top.tolist())) == len(top)
+
+
+@pytest.mark.parametrize("d", [3, 600, 4000])
+@pytest.mark.parametrize("turn", [0.0, 1e-9, 1e-7, 1e-3])
+def test_the_distance_of_unit_means_is_never_less_than_it_is(d, turn):
+    rng = np.random.default_rng(d)
+    bounds, none = Bounds(Features(np.ones((2, d))), eta=1e-8), np.zeros((1, d))
+    for _ in range(20):
+        before = rng.standard_normal(d)
+        after = before + turn * rng.standard_normal(d)
+        bounds.advance(none, before)
+        bounds.advance(none, after)
+        units = [
+            mean.astype(np.longdouble) / np.sqrt((mean.astype(np.longdouble) ** 2).sum()) for mean in (before, after)
+        ]
+        truth = np.sqrt(((units[0] - units[1]) ** 2).sum())
+        assert bounds._moved[-2] - bounds._gamma >= truth
+        assert bounds._moved[-2] - bounds._gamma <= truth + 1e-5
