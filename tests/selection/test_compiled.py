@@ -98,6 +98,7 @@ def test_the_proofs_speak_of_the_numbers_that_the_loops_are_built_with():
         pytest.skip("built without a C compiler: there is nothing to differ from")
     assert kernels.compiled.UNIT == UNIT32
     assert kernels.compiled.UNDERFLOW_LOSS == bounds.UNDERFLOW
+    assert kernels.compiled.ULP == bounds.ULP
     assert CompiledBounds.depth == kernels.compiled.SUM_TERMS
     assert CompiledBounds.grain == PANEL_PICKS == kernels.compiled.PANEL_PICKS
     assert inner.OVERFLOW == kernels.compiled.OVERFLOW_GAIN

@@ -11,7 +11,7 @@ from spice_select.numerics.rounding import UNIT32, gamma, gammas
 from spice_select.selection.paths.blocked.root import InverseRoot
 
 UNDERFLOW = 2.0**-148  # what gradual underflow may add to a product of float32 numbers, or take from it
-_ULP = 4 * float(np.finfo(np.float64).eps)  # more than the few float64 steps that lower a bound can take from it
+ULP = 4 * float(np.finfo(np.float64).eps)  # more than the few float64 steps that lower a bound can take from it
 _TILE_ROWS = 1024
 _DENSE = 1.3  # rows whose span is at most this many times their number are used in place, without a copy
 _FREE_FLOPS = 2e6  # about what a tile's overhead costs
@@ -196,7 +196,7 @@ class Bounds:
         # ‖xL − computed‖ ≤ γ‖x‖‖L‖_F + underflow, so the true length is at most what was found and that.
         reach = self._gamma * self._lengths[rows] / self._scale * self._root_length + np.sqrt(terms) * self._tiny
         found = np.sqrt(squares * (1 + gamma(terms + 2, UNIT32)) + terms * UNDERFLOW) + reach
-        self.r[rows] = np.minimum(self.r[rows], (found * self._scale) ** 2 * (1 + _ULP))
+        self.r[rows] = np.minimum(self.r[rows], (found * self._scale) ** 2 * (1 + ULP))
         self.reached[rows] = self.now
         self.refreshed += len(rows)
         self.flops += 2.0 * len(rows) * self._d * terms
@@ -280,7 +280,7 @@ class Bounds:
         reach = self._gamma * self._lengths[rows] / self._scale * np.sqrt(mass) + np.sqrt(terms) * self._tiny
         # w̃² − w² = 2w̃δ − δ² ≤ 2|w̃||δ|, summed by Cauchy–Schwarz; then what summing the squares in float32 can add.
         slack = 2 * reach * np.sqrt(taken) + gammas(terms + 2, UNIT32) * taken + terms * UNDERFLOW
-        lowered = (self.r[rows] - (taken - slack) * self._scale**2) * (1 + _ULP)
+        lowered = (self.r[rows] - (taken - slack) * self._scale**2) * (1 + ULP)
         self.r[rows] = np.minimum(self.r[rows], lowered)  # where the slack is more than was taken the old bound stays
 
 

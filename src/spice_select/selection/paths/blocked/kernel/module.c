@@ -27,17 +27,20 @@ static PyMethodDef methods[] = {
 };
 
 static int
+show_double(PyObject *m, const char *name, double value)
+{
+    PyObject *number = PyFloat_FromDouble(value);
+    int failed = !number || PyModule_AddObjectRef(m, name, number);
+    Py_XDECREF(number);
+    return failed;
+}
+
+static int
 show_constants(PyObject *m)
 {
-    PyObject *unit = PyFloat_FromDouble(UNIT), *loss = PyFloat_FromDouble(UNDERFLOW_LOSS);
-    int failed = !unit || !loss || PyModule_AddObjectRef(m, "UNIT", unit) < 0 ||
-                 PyModule_AddObjectRef(m, "UNDERFLOW_LOSS", loss) < 0 ||
-                 PyModule_AddIntConstant(m, "SUM_TERMS", SUM_TERMS) < 0 ||
-                 PyModule_AddIntConstant(m, "PANEL_PICKS", PANEL_PICKS) < 0 ||
-                 PyModule_AddIntConstant(m, "OVERFLOW_GAIN", OVERFLOW_GAIN) < 0;
-    Py_XDECREF(unit);
-    Py_XDECREF(loss);
-    return failed;
+    return show_double(m, "UNIT", UNIT) || show_double(m, "UNDERFLOW_LOSS", UNDERFLOW_LOSS) || show_double(m, "ULP", ULP) ||
+           PyModule_AddIntConstant(m, "SUM_TERMS", SUM_TERMS) || PyModule_AddIntConstant(m, "PANEL_PICKS", PANEL_PICKS) ||
+           PyModule_AddIntConstant(m, "OVERFLOW_GAIN", OVERFLOW_GAIN);
 }
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "The selector's compiled loops.", 0, methods};

@@ -26,7 +26,6 @@
 #define CACHE 393216   /* or as many as fit into so many bytes, */
 #define LEAST_PARTS 16 /* or so few that threads which take one after another end together */
 #define MOST_PANELS 12 /* panels multiplied at a time */
-#define ULP (4 * 0x1p-52) /* more than the float64 steps that lower a bound can take from it */
 
 typedef float vec __attribute__((vector_size(32), aligned(4)));
 
