@@ -11,6 +11,7 @@ from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
 from spice_select.methods.spice_carried import CarriedConflict, SpiceCarried
+from spice_select.numerics import features as numerics
 from spice_select.progress import Silent
 from spice_select.selection import Selection
 from spice_select.store import FeatureBlock
@@ -80,3 +81,15 @@ def test_the_carried_penalty_keeps_the_contract_of_penalties() -> None:
     """With nothing carried: the contract speaks of the empty set, which a carried state is not."""
     matrix = pool(12, 5, 3).matrix.dense
     check_penalty(CarriedConflict(matrix, np.zeros(5), 0, weight=0.3), features=matrix)
+
+
+def test_a_pool_is_made_ready_once_for_choosing_and_judging_and_anew_after_its_picks(monkeypatch) -> None:
+    passes, squared_norms = [], numerics.squared_norms
+    monkeypatch.setattr(numerics, "squared_norms", lambda rows: passes.append(len(rows)) or squared_norms(rows))
+    candidates, method = pool(9, 4, 5), SpiceCarried(weight=0.1)
+    before = method.seen(candidates)
+    pick(method, candidates, 2)
+    assert passes == [9, 9]  # of the gradients, and of what the state leaves of them
+    after = method.seen(candidates)
+    assert passes == [9, 9, 9]
+    assert after.squares.sum() < before.squares.sum()

@@ -46,6 +46,7 @@ class SpiceCarried(Method):
         self._root: InverseRoot | None = None
         self._sum: Matrix = np.zeros(0)
         self._count = 0
+        self._last: tuple[Candidates, Features] | None = None  # the pool seen last, until its picks enter the state
 
     def needs(self) -> tuple[str, ...]:
         """Gradients."""
@@ -56,8 +57,14 @@ class SpiceCarried(Method):
         return SpiceCarried(self._objective, self._weight, self._stop, self._eta)
 
     def seen(self, candidates: Candidates) -> Features:
-        """The pool's rows as the state leaves them, float64 ``[m, d]``: their log det is the information added."""
-        return Features(self._opened(candidates.matrix.d).whiten(candidates.matrix.dense))
+        """The pool's rows as the state leaves them, float64 ``[m, d]``: their log det is the information added.
+
+        Made once for choosing and judging.
+        """
+        if self._last is None or self._last[0] is not candidates:
+            rows = candidates.matrix
+            self._last = candidates, Features(self._opened(rows.d).whiten(rows.dense))
+        return self._last[1]
 
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
@@ -78,6 +85,7 @@ class SpiceCarried(Method):
 
     def _absorb(self, rows: Matrix, seen: Matrix) -> None:
         if len(rows):
+            self._last = None
             self._opened(rows.shape[1]).absorb(seen)
             self._sum = self._sum + rows.sum(axis=0)
             self._count += len(rows)
