@@ -19,7 +19,7 @@ from benchmarks.gradients.rows import generated_rows, real_rows
 
 from spice_select.data.records import Example
 from spice_select.gradients import LoraGradients
-from spice_select.gradients.fidelity import gram
+from spice_select.gradients.fidelity import inner_products
 from spice_select.models import load_model
 from spice_select.models.load import Loaded
 from spice_select.run.finished import load
@@ -76,7 +76,7 @@ def _whole(options: argparse.Namespace) -> dict[str, Any]:
     exact, norms = kept_gradients(
         Path(options.cache), loaded.weights_hash or loaded.name, loaded.model, rows, options.token_budget
     )
-    inner = gram(exact)
+    inner = inner_products(exact)
     cosines = (inner / np.outer(norms, norms))[np.triu_indices(len(norms), 1)]
     report: dict[str, Any] = {
         "model": loaded.name,

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from spice_select.data.records import Example
-from spice_select.gradients.fidelity import compare_grams, gram
+from spice_select.gradients.fidelity import compare_grams, inner_products
 
 from .exact import exact_gradients
 from .sweep import picks, retained_information
@@ -43,7 +43,7 @@ def rounded(model: nn.Module, dtype: torch.dtype, *, activations: bool) -> Itera
 
 def measure_precision(model: nn.Module, examples: Sequence[Example], token_budget: int) -> Iterator[dict[str, Any]]:
     """A record for each dtype, for rounded weights alone and with rounded activations, against plain float32."""
-    true = gram(exact_gradients(model, examples, token_budget)[0])
+    true = inner_products(exact_gradients(model, examples, token_budget)[0])
     wanted = picks(true)
     for dtype in DTYPES:
         for activations in (False, True):
@@ -56,7 +56,7 @@ def measure_precision(model: nn.Module, examples: Sequence[Example], token_budge
                 "finite": finite,
             }
             if finite:
-                estimate = gram(whole)
+                estimate = inner_products(whole)
                 found = picks(estimate)
                 figures = asdict(compare_grams(true, estimate, sketch="", dim=whole.shape[1]))
                 record |= {k: v for k, v in figures.items() if isinstance(v, float)}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spice_select.gradients.fidelity import gram
+from spice_select.gradients.fidelity import inner_products
 from spice_select.sketch import ParameterBlock, SparseJL
 
 from .sweep import blind, picks, retained_information
@@ -22,13 +22,13 @@ def stability(features: NDArray[np.float32], dimensions: Sequence[int], seeds: i
 
     A length that is the features' own gives the features themselves.
     """
-    true = gram(features)
+    true = inner_products(features)
     wanted = picks(true)
     yield blind(true, wanted, draws=20)
     for dim in dimensions:
         overlaps, retained, changes = [], [], []
         for seed in range(seeds):
-            inner = true if dim == features.shape[1] else gram(shortened(features, SparseJL(dim, seed=seed)))
+            inner = true if dim == features.shape[1] else inner_products(shortened(features, SparseJL(dim, seed=seed)))
             found = picks(inner)
             overlaps.append({key: len(wanted[key] & found[key]) / len(wanted[key]) for key in wanted})
             retained.append(retained_information(true, wanted, found))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spice_select.gradients.fidelity import compare_grams, gram
+from spice_select.gradients.fidelity import compare_grams, inner_products
 from spice_select.selection import Conflict, greedy
 from spice_select.sketch import Kronecker, ParameterBlock, Rademacher, Sketch, SparseJL
 
@@ -45,13 +45,13 @@ def sweep(
     `overlap` holds, for raw and unit norms and each budget, the share of the exact gradients' picks that the sketch
     picks too; `retained` the exact information (log det) of the sketch's picks over that of the exact ones.
     """
-    true = gram(exact)
+    true = inner_products(exact)
     wanted = picks(true)
     yield blind(true, wanted)
     for family in tried:
         start, records, overlaps, retained = perf_counter(), [], [], []
         for sketch in family.sketches:
-            estimate = gram(sketched(exact, blocks, sketch))
+            estimate = inner_products(sketched(exact, blocks, sketch))
             records.append(compare_grams(true, estimate, sketch=sketch.name, dim=family.dim))
             found = picks(estimate)
             overlaps.append({key: len(wanted[key] & found[key]) / len(wanted[key]) for key in wanted})

@@ -9,7 +9,7 @@ from benchmarks.fidelity.sweep import Family, families, picks, sketched, sweep
 from benchmarks.gradients.rows import generated_rows
 
 from spice_select.gradients import HookEngine, LoraGradients
-from spice_select.gradients.fidelity import gram
+from spice_select.gradients.fidelity import inner_products
 from spice_select.selection import Conflict, naive
 from spice_select.sketch import Identity, Kronecker, SparseJL
 from spice_select.testing.models import VOCABULARY, tiny_model
@@ -50,7 +50,7 @@ def test_a_longer_sketch_is_closer(model, whole):
 
 def test_picks_from_a_gram_matrix_are_those_from_the_rows_themselves():
     rows = np.random.default_rng(3).standard_normal((20, 9))
-    found = picks(gram(rows.astype(np.float32)))
+    found = picks(inner_products(rows.astype(np.float32)))
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     assert found["raw 20%"] == set(naive(rows, 4, penalty=Conflict(0.1)).indices.tolist())
     assert found["unit 30%"] == set(naive(unit, 6, penalty=Conflict(0.1)).indices.tolist())

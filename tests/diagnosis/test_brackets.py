@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.diagnosis import certificate, curvature, versus_random
-from spice_select.diagnosis import matrix as matrices
 from spice_select.diagnosis.certificates import brackets
 from spice_select.diagnosis.certificates.brackets import Bracketed
-from spice_select.diagnosis.certificates.constraint import CostBudget, RowBudget
+from spice_select.diagnosis.certificates.constraint import Cardinality, Knapsack
 from spice_select.diagnosis.certificates.factor import (
     factor_of,
     factor_of_all,
@@ -17,7 +16,8 @@ from spice_select.diagnosis.certificates.factor import (
     inverse_of_lower,
     quadratic_forms,
 )
-from spice_select.diagnosis.matrix import gram, read
+from spice_select.numerics.features import read
+from spice_select.numerics.tiles import gram
 from spice_select.selection import LogDet, greedy
 
 from .examples import information, naive
@@ -72,7 +72,7 @@ def test_only_contenders_count_in_the_most_that_a_budget_holds(n, seed, paid, wi
     low = rng.lognormal(0, 1, n) * rng.integers(0, 2, n)
     high = low + width * rng.lognormal(0, 1, n)
     costs = rng.integers(1, 9, n).astype(float)
-    budget = CostBudget(costs, float(rng.uniform(0.5, costs.sum()))) if paid else RowBudget(int(rng.integers(1, n + 1)))
+    budget = Knapsack(costs, float(rng.uniform(0.5, costs.sum()))) if paid else Cardinality(int(rng.integers(1, n + 1)))
     values = rng.uniform(low, high)
     loose = high.copy()
     rows = budget.contenders(low, high)
@@ -189,11 +189,3 @@ def test_a_set_has_one_factor_whether_by_cholesky_or_by_qr(scale):
     truth = information(rows, picked)
     assert found.lower() <= truth <= found.upper() + 1e-15
     assert found.upper() - found.lower() <= 1e-6 * truth + 1e-10
-
-
-def test_a_sum_over_tiles_is_the_sum(monkeypatch):
-    monkeypatch.setattr(matrices, "TILE_ENTRIES", 1)
-    rows = np.random.default_rng(8).standard_normal((500, 6)).astype(np.float32)
-    np.testing.assert_allclose(gram(rows), rows.T.astype(float) @ rows.astype(float), rtol=1e-12, atol=1e-9)
-    some = np.arange(499, 0, -3)
-    np.testing.assert_allclose(gram(rows, some), rows[some].T.astype(float) @ rows[some].astype(float), atol=1e-9)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.diagnosis import matrix
 from spice_select.diagnosis.certificates import certificate
 from spice_select.errors import InputError
+from spice_select.numerics import tiles
 from spice_select.selection import DiagonalLogDet, LogDet, greedy
 
 from .examples import information, naive, optimum, pooled
@@ -143,7 +143,7 @@ def test_tiles_change_nothing_but_rounding(monkeypatch):
     rows = np.random.default_rng(13).standard_normal((500, 6)).astype(np.float32)
     picks = SimpleNamespace(indices=np.arange(0, 500, 3))
     whole = certificate(rows, picks, LogDet())
-    monkeypatch.setattr(matrix, "TILE_ENTRIES", 1)
+    monkeypatch.setattr(tiles, "TILE_ENTRIES", 1)
     tiled = certificate(rows, picks, LogDet())
     assert tiled.information == pytest.approx(whole.information, rel=1e-12)
     assert dict(tiled.bounds) == pytest.approx(dict(whole.bounds), rel=1e-6)

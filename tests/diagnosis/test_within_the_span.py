@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_info
 
 from spice_select.diagnosis import run_checks, signs
 from spice_select.diagnosis import theory as checks
-from spice_select.diagnosis.matrix import read
 from spice_select.diagnosis.threads import NARROW, fitting_threads
+from spice_select.numerics.features import read
 from spice_select.selection import LogDet, TargetVariance, greedy
 from spice_select.testing.selection import degenerate, sample_features
 
@@ -35,7 +35,7 @@ def chains_from_the_definition(matrix, objective, chains, seed):
         small, large = (objective.value(matrix, [*s, x]) - objective.value(matrix, s) for s in (a, b))
         margin = min(small - large, large)
         worst = min(worst, margin)
-        refuted += margin < -checks.TOLERANCE * (1 + objective.value(matrix, [*b, x]))
+        refuted += margin < -checks._TOLERANCE * (1 + objective.value(matrix, [*b, x]))
     return refuted, worst
 
 
@@ -49,7 +49,7 @@ def test_chains_are_those_of_whole_rows(rows, alpha):
             seen.append(features.shape)
             return super().value(features, indices)
 
-    found = checks._submodular(read(rows).rows, Watched(alpha), 20, 0)
+    found = checks._submodular(read(rows).compacted, Watched(alpha), 20, 0)
     refuted, worst = chains_from_the_definition(rows, objective, 20, 0)
     assert found.value == refuted == 0
     told = float(found.sentence.split("least margin ")[1].rstrip(")."))
@@ -66,7 +66,7 @@ def test_small_pools_are_those_of_whole_rows(name):
         best = optimum(few, checks.FEW)
         if best > 0:
             ratios.append(LogDet().value(few, greedy(few, checks.FEW).indices) / best)
-    found = checks._exhaustive(read(rows).rows, LogDet(), 0)
+    found = checks._exhaustive(read(rows).compacted, LogDet(), 0)
     assert found.value == pytest.approx(min(ratios), rel=1e-9)
     assert f"On {len(ratios)} random pools" in found.sentence
 

@@ -6,7 +6,7 @@ import pytest
 from spice_select.errors import InputError
 from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients
 from spice_select.gradients.build import check_affordable, make_engine, make_parameters, make_sketch
-from spice_select.gradients.fidelity import exact_gradients, exact_gram, gram
+from spice_select.gradients.fidelity import exact_gradients, exact_gram, inner_products
 from spice_select.gradients.settings import GradientSettings
 from spice_select.models.layers import linear_layers
 from spice_select.models.lora import LoraSpec
@@ -137,6 +137,6 @@ def test_a_sketch_that_nobody_could_wait_for_is_refused(changes, limit, monkeypa
 def test_the_gram_of_one_batch_is_that_of_the_whole_gradients(parameters, monkeypatch):
     monkeypatch.setattr("spice_select.gradients.fidelity._GRAM_ELEMENTS", 500)
     engine, model = HookEngine(parameters), tiny_model("gpt2")
-    expected = gram(exact_gradients(engine, model, mixed_batch()))
+    expected = inner_products(exact_gradients(engine, model, mixed_batch()))
     found = exact_gram(engine, model, mixed_batch())
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())

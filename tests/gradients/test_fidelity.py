@@ -5,7 +5,7 @@ import pytest
 
 from spice_select.errors import InputError
 from spice_select.gradients import HookEngine, LoraGradients
-from spice_select.gradients.fidelity import compare, gram, measure_fidelity
+from spice_select.gradients.fidelity import compare, inner_products, measure_fidelity
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, SparseJL
 from spice_select.testing.models import tiny_model
@@ -18,7 +18,7 @@ LORA = LoraGradients(LoraSpec(rank=4))
 
 def test_a_gram_matrix_summed_in_stretches_equals_the_product():
     vectors = np.random.default_rng(0).standard_normal((3, (1 << 16) + 7)).astype(np.float32)
-    np.testing.assert_allclose(gram(vectors), vectors.astype(float) @ vectors.T.astype(float), rtol=1e-9)
+    np.testing.assert_allclose(inner_products(vectors), vectors.astype(float) @ vectors.T.astype(float), rtol=1e-9)
 
 
 def test_the_figures_are_those_of_their_definitions():

@@ -96,7 +96,7 @@ def test_a_control_says_what_its_picks_were_worth() -> None:
         choice = method.choose(candidates, Allowance(rows=4), seed=(5, 0), progress=Silent())
         picked = with_worth(choice, candidates, spice.LogDet()).worth
         assert picked is not None
-        value = spice.LogDet().value(candidates.matrix, choice.indices.tolist())
+        value = spice.LogDet().value(candidates.matrix.array, choice.indices.tolist())
         assert picked.gains.sum() == pytest.approx(value, rel=1e-9)
         assert (picked.penalties == 0).all()
     assert choice.worth is None

@@ -11,6 +11,7 @@ from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
 from spice_select.methods.spice_carried import CarriedConflict, SpiceCarried
+from spice_select.numerics import features as numerics
 from spice_select.progress import Silent
 from spice_select.selection import Selection
 from spice_select.store import FeatureBlock
@@ -61,12 +62,12 @@ def test_carrying_equals_going_on_from_all_earlier_picks(seed, d, pools, weight,
     for number in range(pools):
         candidates = pool(8, d, seed + number)
         picked, before = pick(method, candidates, 3), len(carried)
-        stacked = np.concatenate([carried, candidates.matrix])
+        stacked = np.concatenate([carried, candidates.matrix.array])
         slow = spice.naive(stacked, before + 3, objective=objective, penalty=penalty, initial=range(before))
         assert picked.indices.tolist() == (slow.indices[before:] - before).tolist()
         for name in ("gains", "bases", "conflicts", "penalties", "scores"):
             np.testing.assert_allclose(getattr(picked, name), getattr(slow, name)[before:], rtol=1e-6, atol=1e-9)
-        carried = np.concatenate([carried, candidates.matrix[picked.indices]])
+        carried = np.concatenate([carried, candidates.matrix.array[picked.indices]])
 
 
 def test_a_picked_row_is_worth_less_when_it_comes_again() -> None:
@@ -78,5 +79,17 @@ def test_a_picked_row_is_worth_less_when_it_comes_again() -> None:
 
 def test_the_carried_penalty_keeps_the_contract_of_penalties() -> None:
     """With nothing carried: the contract speaks of the empty set, which a carried state is not."""
-    matrix = pool(12, 5, 3).matrix.astype(np.float64)
+    matrix = pool(12, 5, 3).matrix.dense
     check_penalty(CarriedConflict(matrix, np.zeros(5), 0, weight=0.3), features=matrix)
+
+
+def test_a_pool_is_made_ready_once_for_choosing_and_judging_and_anew_after_its_picks(monkeypatch) -> None:
+    passes, squared_norms = [], numerics.squared_norms
+    monkeypatch.setattr(numerics, "squared_norms", lambda rows: passes.append(len(rows)) or squared_norms(rows))
+    candidates, method = pool(9, 4, 5), SpiceCarried(weight=0.1)
+    before = method.seen(candidates)
+    pick(method, candidates, 2)
+    assert passes == [9, 9]  # of the gradients, and of what the state leaves of them
+    after = method.seen(candidates)
+    assert passes == [9, 9, 9]
+    assert after.squares.sum() < before.squares.sum()

@@ -8,15 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spice_select.numerics.features import Features
 from spice_select.selection.constraints import build_constraints
-from spice_select.selection.features import Features
 from spice_select.selection.objectives.logdet import LogDet
-from spice_select.selection.paths.blocked.bounds import Bounds, tiles
+from spice_select.selection.paths.blocked.bounds import Bounds, cut_into_tiles
 from spice_select.selection.paths.blocked.bounds_compiled import CompiledBounds
-from spice_select.selection.paths.blocked.bounds_device import DeviceBounds
 from spice_select.selection.paths.blocked.kernels import has_kernel
 from spice_select.selection.paths.blocked.root import InverseRoot
-from spice_select.selection.paths.blocked.rounds import largest
+from spice_select.selection.paths.blocked.rounds import highest
 from spice_select.selection.paths.ledger import Ledger, Problem, conflicts_along, lowest_twin
 from spice_select.testing.selection import sample_features
 
@@ -24,8 +23,7 @@ needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not bu
 HOMES = [
     (Bounds, 40),
     (Bounds, 16),
-    (DeviceBounds, 40),
-    (DeviceBounds, 300),
+    (Bounds, 300),
     pytest.param(CompiledBounds, 40, marks=needs_kernel),
     pytest.param(CompiledBounds, 16, marks=needs_kernel),
     pytest.param(CompiledBounds, 300, marks=needs_kernel),
@@ -39,8 +37,6 @@ HOMES = [
 def test_bounds_never_fall_below_the_truth_and_stay_close(alpha, dtype, kind, home, d):
     G = sample_features(kind, 300, d).astype(dtype)
     features, root = Features(G), InverseRoot(d, alpha)
-    if home is DeviceBounds:
-        features.tensor = pytest.importorskip("torch").from_numpy(G)
     bounds = home(features, eta=1e-8, root=root)
     picked: list[int] = []
     for start in range(0, 60, 6):
@@ -114,11 +110,11 @@ def test_a_root_rebuilt_is_the_same_root():
 def test_tiles_cover_every_row_once_and_hold_few_wasted_products():
     rng = np.random.default_rng(0)
     pending = -np.sort(-rng.integers(1, 400, size=5000))
-    cut = tiles(pending, free=100.0)
+    cut = cut_into_tiles(pending, free=100.0)
     assert [a for a, _ in cut] == [0, *[b for _, b in cut[:-1]]]
     assert cut[-1][1] == 5000
     assert sum((b - a) * pending[a] for a, b in cut) <= 1.3 * pending.sum() + 100 * len(cut)
-    assert tiles(pending[:0], free=1.0) == []
+    assert cut_into_tiles(pending[:0], free=1.0) == []
 
 
 def test_conflicts_along_a_run_are_those_of_the_definition():
@@ -172,9 +168,27 @@ def test_importing_the_selector_imports_neither_torch_nor_transformers():
 @settings(max_examples=200, deadline=None)
 def test_the_largest_keys_do_not_depend_on_the_guess(keys, count, near):
     values = np.array(keys)
-    top, out = largest(values, count, near=near)
+    top, out = highest(values, count, near=near)
     ordered = np.sort(values)[::-1]
     finite = ordered[ordered > -np.inf]
     np.testing.assert_array_equal(values[top], finite[:count])
     assert out == (ordered[count] if count < len(ordered) else -np.inf)
     assert len(set(top.tolist())) == len(top)
+
+
+@pytest.mark.parametrize("d", [3, 600, 4000])
+@pytest.mark.parametrize("turn", [0.0, 1e-9, 1e-7, 1e-3])
+def test_the_distance_of_unit_means_is_never_less_than_it_is(d, turn):
+    rng = np.random.default_rng(d)
+    bounds, none = Bounds(Features(np.ones((2, d))), eta=1e-8), np.zeros((1, d))
+    for _ in range(20):
+        before = rng.standard_normal(d)
+        after = before + turn * rng.standard_normal(d)
+        bounds.advance(none, before)
+        bounds.advance(none, after)
+        units = [
+            mean.astype(np.longdouble) / np.sqrt((mean.astype(np.longdouble) ** 2).sum()) for mean in (before, after)
+        ]
+        truth = np.sqrt(((units[0] - units[1]) ** 2).sum())
+        assert bounds._moved[-2] - bounds._gamma >= truth
+        assert bounds._moved[-2] - bounds._gamma <= truth + 1e-5

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
+from spice_select.numerics.features import Features
+from spice_select.numerics.rounding import UNIT32, gamma
 from spice_select.selection import Conflict, greedy
-from spice_select.selection.features import Features
+from spice_select.selection.paths.blocked import bounds, inner, kernels, threads
 from spice_select.selection.paths.blocked import bounds_compiled as compiled
-from spice_select.selection.paths.blocked import inner, kernels, threads
-from spice_select.selection.paths.blocked import rounds as blocked
+from spice_select.selection.paths.blocked import state as blocked
 from spice_select.selection.paths.blocked.bounds import Bounds
-from spice_select.selection.paths.blocked.bounds_compiled import PANEL, CompiledBounds, Panels, fits_kernel
-from spice_select.selection.paths.blocked.bounds_device import DeviceBounds
+from spice_select.selection.paths.blocked.bounds_compiled import PANEL_PICKS, CompiledBounds, Panels, fits_kernel
 from spice_select.selection.paths.blocked.kernels import has_kernel
 from spice_select.selection.paths.blocked.root import InverseRoot
 from spice_select.selection.paths.blocked.threads import share, single_threaded_blas
@@ -89,7 +89,41 @@ def test_panels_hold_their_vectors_coordinate_by_coordinate(d, m):
     of_columns = Panels.of_columns(np.ascontiguousarray(vectors.T))
     for panels in (grown, of_columns):
         for j in range(m):
-            np.testing.assert_array_equal(panels.array[j // PANEL, :, j % PANEL], vectors[j])
+            np.testing.assert_array_equal(panels.array[j // PANEL_PICKS, :, j % PANEL_PICKS], vectors[j])
+
+
+def test_the_proofs_speak_of_the_numbers_that_the_loops_are_built_with():
+    """One number in C and in Python: an error bound for stretches of another length would prove nothing."""
+    if kernels.compiled is None:
+        pytest.skip("built without a C compiler: there is nothing to differ from")
+    assert kernels.compiled.UNIT == UNIT32
+    assert kernels.compiled.UNDERFLOW_LOSS == bounds.UNDERFLOW
+    assert kernels.compiled.ULP == bounds.ULP
+    assert CompiledBounds.depth == kernels.compiled.SUM_TERMS
+    assert CompiledBounds.grain == PANEL_PICKS == kernels.compiled.PANEL_PICKS
+    assert inner.OVERFLOW == kernels.compiled.OVERFLOW_GAIN
+
+
+@needs_kernel
+@pytest.mark.parametrize("home", [Bounds, CompiledBounds])
+def test_the_error_bound_counts_the_roundings_of_its_own_loop(monkeypatch, home):
+    features = Features(sample_features("iso", 20, 600))
+    for depth in (100, 256, 600):
+        monkeypatch.setattr(home, "depth", depth)
+        assert home(features, eta=None)._gamma == gamma(depth + -(-600 // depth) + 3, UNIT32)
+
+
+@needs_kernel
+def test_a_product_is_summed_in_stretches_of_the_length_that_the_module_shows():
+    """1 + 2⁻²⁴ + 2⁻²⁴ + … loses all but the 1 within a stretch, and nothing of what other stretches add up."""
+    length = kernels.compiled.SUM_TERMS
+    row = np.full((1, 2 * length), 2.0**-24, dtype=np.float32)
+    row[0, 0] = 1.0
+    panels = Panels(2 * length, 1)
+    panels.enter(np.ones((1, 2 * length)), 0)
+    zero = np.zeros(1, dtype=np.int64)
+    taken, _ = swept(row, 1.0, zero, zero, panels, 1, None, 1)
+    assert taken[0] == np.float32(1.0 + length * 2.0**-24) ** 2
 
 
 @needs_kernel
@@ -116,8 +150,6 @@ def test_without_the_kernel_numpy_does_the_work(monkeypatch):
     without = greedy(features, 60, penalty=Conflict(0.1))
     monkeypatch.undo()
     require_same(greedy(features, 60, penalty=Conflict(0.1)), without, "with and without the kernel")
-    features.tensor = object()
-    assert blocked.home_of(features) is DeviceBounds
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 17])

@@ -10,7 +10,6 @@ from spice_select.selection import (
     Conflict,
     DiagonalLogDet,
     FacilityLocation,
-    Features,
     GainRatio,
     LogDet,
     SquaredInnerProduct,
@@ -112,20 +111,6 @@ def test_a_given_target_replaces_the_pool_as_target():
     features, target = sample_features("iso", 50, 8), sample_features("aniso", 20, 8, seed=9)
     found = compare(features, 20, objective=TargetVariance(target=target))
     assert found.indices.tolist() != greedy(features, 20, objective=TargetVariance()).indices.tolist()
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("weight", [0.0, 0.5])
-def test_bounds_computed_by_torch_give_the_same_order(dtype, weight):
-    torch = pytest.importorskip("torch")
-    tensor = torch.from_numpy(sample_features("heavy", 500, 300, seed=2)).to(getattr(torch, dtype))
-    features = Features(tensor)
-    assert features.tensor is None  # a tensor on the CPU goes through numpy
-    expected = greedy(features, 90, penalty=Conflict(weight))
-    features.tensor = tensor
-    before = torch.get_float32_matmul_precision()
-    require_same(greedy(features, 90, penalty=Conflict(weight)), expected, "device")
-    assert torch.get_float32_matmul_precision() == before
 
 
 GRID = hnp.arrays(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from spice_select.diagnosis.certificates import factor
+from spice_select.numerics.features import Features
 from spice_select.selection import Conflict, FacilityLocation, LogDet, greedy, naive
-from spice_select.selection.features import Features
 from spice_select.selection.paths.blocked.bounds import Bounds
 from spice_select.selection.paths.blocked.bounds_compiled import CompiledBounds
 from spice_select.selection.paths.blocked.kernels import has_kernel

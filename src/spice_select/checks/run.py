@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from spice_select.diagnosis.early_stop import EarlyStop, early_stops
-from spice_select.diagnosis.matrix import Matrix, read
 from spice_select.diagnosis.sensitivity import Sensitivity, sensitivity
 from spice_select.diagnosis.theory import CheckResult, run_checks
 from spice_select.diagnosis.warning_signs import Sign, signs
 from spice_select.errors import InputError
 from spice_select.methods import METHODS, Budget
+from spice_select.numerics.features import Features, read
 from spice_select.progress import Silent
 from spice_select.run.finished import Run, load
 from spice_select.run.settings import SelectSettings
@@ -105,7 +105,7 @@ def _untold(settings: SelectSettings) -> str:
     return ""
 
 
-def _sensitivity(run: Run, rows: Matrix, selection: Selection) -> Sensitivity:
+def _sensitivity(run: Run, rows: Features, selection: Selection) -> Sensitivity:
     """`Sensitivity` of the run's rule, on the gradients as the selector sees them."""
     settings, candidates = run.settings, run.candidates
     budget = Budget.parse(settings.selection.budget)

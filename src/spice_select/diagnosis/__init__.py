@@ -14,8 +14,6 @@ from spice_select.diagnosis.epsilon import Decomposition as Decomposition
 from spice_select.diagnosis.epsilon import decompose as decompose
 from spice_select.diagnosis.interaction import Interaction as Interaction
 from spice_select.diagnosis.interaction import interaction as interaction
-from spice_select.diagnosis.matrix import Matrix as Matrix
-from spice_select.diagnosis.matrix import read as read
 from spice_select.diagnosis.profile import Profile as Profile
 from spice_select.diagnosis.profile import profile as profile
 from spice_select.diagnosis.sensitivity import Sensitivity as Sensitivity
@@ -27,3 +25,4 @@ from spice_select.diagnosis.versus_random import RandomComparison as RandomCompa
 from spice_select.diagnosis.versus_random import versus_random as versus_random
 from spice_select.diagnosis.warning_signs import Sign as Sign
 from spice_select.diagnosis.warning_signs import signs as signs
+from spice_select.numerics.features import read as read

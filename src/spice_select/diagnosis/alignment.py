@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.numerics.arrays import Matrix
 from spice_select.numerics.ranks import spearman
-
-Matrix = NDArray[np.float64]
 
 
 def cosines(features: NDArray[np.float32]) -> Matrix:
@@ -20,14 +19,14 @@ def cosines(features: NDArray[np.float32]) -> Matrix:
     return unit @ unit.T
 
 
-def off_diagonal(matrix: Matrix) -> NDArray[np.float64]:
+def _off_diagonal(matrix: Matrix) -> NDArray[np.float64]:
     """The entries above the diagonal of ``[n, n]``, float64 ``[n(n−1)/2]``."""
     return matrix[np.triu_indices(len(matrix), 1)]
 
 
 def cosine_correlation(left: Matrix, right: Matrix) -> float:
     """Spearman's ρ between the cosines of the same pairs in two models, ``[n, n]`` each; 0 is what chance gives."""
-    return spearman(off_diagonal(left), off_diagonal(right))
+    return spearman(_off_diagonal(left), _off_diagonal(right))
 
 
 def alignment(left: Matrix, right: Matrix) -> float:

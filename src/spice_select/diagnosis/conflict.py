@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.diagnosis.epsilon import decompose
-from spice_select.diagnosis.matrix import read, tile_rows
 from spice_select.diagnosis.ports import Picks
 from spice_select.errors import InputError
+from spice_select.numerics.features import read
+from spice_select.numerics.tiles import tile_rows
 from spice_select.selection.objectives.logdet import LogDet
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.diagnosis.certificates.brackets import Bracketed
-from spice_select.diagnosis.certificates.factor import UNIT, factor_of, factor_of_all, gamma
-from spice_select.diagnosis.matrix import Matrix, read
+from spice_select.diagnosis.certificates.factor import factor_of, factor_of_all
 from spice_select.diagnosis.ports import alpha_of
+from spice_select.numerics.features import Features, read
+from spice_select.numerics.rounding import UNIT64, gamma
 from spice_select.selection.objectives.logdet import LogDet
 
-STEEP = 1e6  # of αΣ‖g‖²: above it a Gram matrix keeps fewer than nine digits of what its inverse needs
+_STEEP = 1e6  # of αΣ‖g‖²: above it a Gram matrix keeps fewer than nine digits of what its inverse needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ def curvature(features: object, objective: LogDet) -> Curvature:
     Δ_x(D∖x) = −log(1−h_x) with the leverage h_x = α g_xᵀ(I+αF_D)⁻¹g_x, so one factorisation gives all n of them. The
     value is rounded towards 1, so that the guarantee is not above what holds. Zero rows add nothing wherever they
     stand, and are left out. Raises InputError as `certificate` does.
-    Cost: nd² + d³ float64 flops (2nd² + d³ where αΣ‖g‖² is above `STEEP`), nd² in float32, and 2d² in float64 for each
+    Cost: nd² + d³ float64 flops (2nd² + d³ where αΣ‖g‖² is above `_STEEP`), nd² in float32, and 2d² in float64 for each
     row that float32 does not tell from the least; for n ≤ d the rows are first shortened to n dimensions (2dn² + 8n³).
     """
     checked, alpha = read(features), alpha_of(objective)
@@ -52,23 +53,25 @@ def curvature(features: object, objective: LogDet) -> Curvature:
 class _Last:
     """Δ_x(D∖x) = −log(1−h_x) of each row from `forms`, its leverage between two bounds; float64 [n], rounded down."""
 
-    def __init__(self, checked: Matrix, alpha: float) -> None:
-        matrix, mass = checked.rows, alpha * float(checked.squares.sum())
+    def __init__(self, checked: Features, alpha: float) -> None:
+        matrix, mass = checked.compacted, alpha * float(checked.squares.sum())
         n, d = matrix.shape
-        steep = mass > STEEP
+        steep = mass > _STEEP
         factor = factor_of(matrix, np.arange(n), alpha) if steep else factor_of_all(checked, alpha)
-        self._loss = gamma(d + 8) * (1 + (math.sqrt(mass) if steep else mass))  # QR does not square the condition
+        self._loss = gamma(d + 8, UNIT64) * (
+            1 + (math.sqrt(mass) if steep else mass)
+        )  # QR does not square the condition
         self._alone = _last_alone(matrix, mass, alpha) if n <= d else np.zeros(n)
         self.forms = Bracketed(matrix, factor.matrix, alpha, checked.squares)
 
     def of(self, leverages: np.ndarray) -> np.ndarray:
         """For leverages that are those of the forms, or below."""
-        last = -np.log1p(-np.minimum(leverages / (1 + self._loss), 1 - UNIT))
+        last = -np.log1p(-np.minimum(leverages / (1 + self._loss), 1 - UNIT64))
         return np.maximum(last, self._alone)
 
 
 def _last_alone(matrix: np.ndarray, mass: float, alpha: float) -> np.ndarray:
     """The same for n ≤ d from 1−h, the diagonal of (I+αGGᵀ)⁻¹: here nothing cancels where h is all but 1."""
     inverse = factor_of(matrix.T, np.arange(matrix.shape[1]), alpha).matrix
-    left = np.einsum("ij,ij->j", inverse, inverse) * (1 + gamma(len(matrix) + 8) * (1 + math.sqrt(mass)))
+    left = np.einsum("ij,ij->j", inverse, inverse) * (1 + gamma(len(matrix) + 8, UNIT64) * (1 + math.sqrt(mass)))
     return np.asarray(-np.log(np.clip(left, np.finfo(float).tiny, 1.0)))

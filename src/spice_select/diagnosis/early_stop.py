@@ -10,7 +10,7 @@ from spice_select.errors import InputError
 
 OMEGAS = (0.3, 0.5, 0.7, 0.9)
 MARGIN = 0.1  # how far ω is moved to see what hangs on it
-SHAKY = 0.5  # a stop is unstable where that moves the number of rows by more than this share of it
+_SHAKY = 0.5  # a stop is unstable where that moves the number of rows by more than this share of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class EarlyStop:
     @property
     def unstable(self) -> bool:
         """Whether a tenth more or less of ω moves the number of rows by more than half, or gains return."""
-        return self.reached > 0 and ((self.most - self.fewest) > SHAKY * self.picks or self.returns > 0)
+        return self.reached > 0 and ((self.most - self.fewest) > _SHAKY * self.picks or self.returns > 0)
 
 
 def early_stops(selection: RecordedPicks, omegas: Sequence[float] = OMEGAS) -> tuple[EarlyStop, ...]:

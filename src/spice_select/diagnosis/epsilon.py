@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.diagnosis.certificates.factor import STEEP, inverse_of_lower
-from spice_select.diagnosis.matrix import compact, picked_rows, read
-from spice_select.diagnosis.ports import Picks, alpha_of
+from spice_select.diagnosis.ports import Picks, alpha_of, picked_rows
 from spice_select.errors import InputError
+from spice_select.numerics.features import read
 from spice_select.numerics.ranks import spearman
+from spice_select.numerics.tiles import compact
 from spice_select.selection.objectives.logdet import LogDet
 
 BLOCK = 256  # picks handled by one product, or d/4; the gains inside a block come from its conditional Gram matrix
 SEARCHED = 512  # dimensions up to which ρ is found pick by pick while it is below 1: an eigendecomposition each
-REACH = 1e150  # α·‖g‖²·k is squared, which float64 holds up to 1e308
-COSINE_GUARD = 1e-8  # η of the paper's alignment, Definition 4
+_REACH = 1e150  # α·‖g‖²·k is squared, which float64 holds up to 1e308
+_COSINE_GUARD = 1e-8  # η of the paper's alignment, Definition 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +100,7 @@ def decompose(features: object, selection: Picks, objective: LogDet) -> Decompos
     checked = read(features)
     matrix, largest = checked.array, float(checked.squares.max())
     picked, alpha = picked_rows(selection, len(matrix)), alpha_of(objective)
-    if alpha * largest * len(picked) > REACH:
+    if alpha * largest * len(picked) > _REACH:
         raise InputError(
             f"alpha={alpha:g} with gradients of up to {largest:.3g} in squared length: the bounds on ε square their "
             "product, which leaves the range of float64. Give a smaller alpha."
@@ -167,7 +168,7 @@ def _cosines(block: np.ndarray, norms: np.ndarray, before: np.ndarray, start: in
     counts = np.maximum(start + np.arange(len(block)), 1)
     means = before / counts[:, None]
     lengths = np.sqrt(norms) * np.linalg.norm(means, axis=1)
-    return np.einsum("ij,ij->i", block, means) / (lengths + COSINE_GUARD)
+    return np.einsum("ij,ij->i", block, means) / (lengths + _COSINE_GUARD)
 
 
 def _radii(

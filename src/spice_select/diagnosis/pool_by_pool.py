@@ -17,6 +17,7 @@ from spice_select.diagnosis.certificates import Certificate, certificate
 from spice_select.diagnosis.information import information_of
 from spice_select.diagnosis.ports import Picks
 from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison
+from spice_select.numerics.features import Features
 from spice_select.selection import LogDet
 
 
@@ -35,7 +36,7 @@ class PoolResult:
     certificate: Certificate
 
 
-def judge_pool(seen: NDArray[np.floating], picked: Picks, objective: LogDet, *, seed: int, pool: int) -> PoolResult:
+def judge_pool(seen: Features, picked: Picks, objective: LogDet, *, seed: int, pool: int) -> PoolResult:
     """Judge the picks of one pool.
 
     Args:
@@ -50,9 +51,9 @@ def judge_pool(seen: NDArray[np.floating], picked: Picks, objective: LogDet, *, 
     draws = []
     for draw in range(RANDOM_DRAWS):
         rows = np.random.default_rng((seed, pool, draw)).choice(len(seen), len(picked.indices), replace=False)
-        draws.append(information_of(seen, rows, objective.alpha))
+        draws.append(information_of(seen.array, rows, objective.alpha))
     return PoolResult(
-        information=information_of(seen, picked.indices, objective.alpha),
+        information=information_of(seen.array, picked.indices, objective.alpha),
         draws=np.array(draws),
         certificate=certificate(seen, picked, objective),
     )

@@ -1,6 +1,6 @@
 """What the diagnosis needs of a selection (a few attributes, whoever made it) and of an objective (its α)."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -44,3 +44,29 @@ def alpha_of(objective: LogDet) -> float:
     if not isinstance(objective, LogDet):
         raise InputError(f"objective={objective!r}: the diagnosis knows log det(I + αF) only. Give LogDet(alpha=…).")
     return float(objective.alpha)
+
+
+def picked_rows(selection: Any, rows: int) -> np.ndarray:
+    """The selection's `indices` as int64 [k], each a different row in [0, rows). Raises InputError naming a fault."""
+    if not hasattr(selection, "indices"):
+        raise InputError(
+            f"selection of type {type(selection).__name__}: it has no `indices`. Give what `greedy` returns, or any "
+            "object with the row numbers under that name."
+        )
+    picked = np.asarray(selection.indices)
+    if picked.ndim != 1 or not len(picked) or picked.dtype.kind not in "iu":
+        raise InputError(
+            f"the selection's indices have shape {picked.shape} and dtype {picked.dtype}; "
+            "a non-empty list of row numbers is needed"
+        )
+    picked = picked.astype(np.int64)
+    outside = (picked < 0) | (picked >= rows)
+    if outside.any():
+        raise InputError(
+            f"the selection names row {int(picked[outside][0])}, but the features have rows 0 to {rows - 1}; "
+            "were the two made from the same data?"
+        )
+    values, counts = np.unique(picked, return_counts=True)
+    if (counts > 1).any():
+        raise InputError(f"the selection names row {int(values[counts > 1][0])} twice; a subset has each row once")
+    return picked

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.diagnosis.conflict import PAIRS, QUANTILES, PairCosines, pair_cosines
-from spice_select.diagnosis.matrix import read, tiles
+from spice_select.numerics.features import read
+from spice_select.numerics.tiles import tiles
 
-ENERGY = (1, 10, 100)
+_ENERGY = (1, 10, 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,7 @@ class Profile:
 
     `norm_quantiles` of ‖g‖ at `QUANTILES`; `log_norm_std` the standard deviation of log‖g‖ over non-zero rows (0 when
     all norms agree, 1 for norms lognormal(0, 1)); `zero_rows`. Of the eigenvalues λ of Σ g gᵀ, descending:
-    `effective_rank` exp(entropy of λ/Σλ), `participation` (Σλ)²/Σλ², `energy` the share of Σλ in the first `ENERGY`,
+    `effective_rank` exp(entropy of λ/Σλ), `participation` (Σλ)²/Σλ², `energy` the share of Σλ in the first `_ENERGY`,
     `decay` the slope s of λ_j ∝ j^{−s} fitted by least squares to the logs of the first half of them;
     `direction_decay` the same for unit-norm rows, which a few large rows cannot dominate. `cosines` of pairs of rows.
     """
@@ -44,7 +45,7 @@ def profile(features: object, *, pairs: int = PAIRS, seed: int = 0) -> Profile:
     checked = read(features)
     matrix, squares = checked.array, checked.squares
     cosines = pair_cosines(checked, pairs=pairs, seed=seed)  # refuses all-zero features before anything is divided
-    rows = checked.rows
+    rows = checked.compacted
     spectrum = _spectrum(rows, np.ones(len(rows)))
     directions = _spectrum(rows, np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0))
     shares = spectrum / spectrum.sum()
@@ -58,7 +59,7 @@ def profile(features: object, *, pairs: int = PAIRS, seed: int = 0) -> Profile:
         log_norm_std=float(np.log(squares[squares > 0]).std() / 2),
         effective_rank=float(np.exp(-(positive * np.log(positive)).sum())),
         participation=float(1 / (shares**2).sum()),
-        energy=tuple(float(shares[:count].sum()) for count in ENERGY),
+        energy=tuple(float(shares[:count].sum()) for count in _ENERGY),
         decay=_slope(spectrum),
         direction_decay=_slope(directions),
         cosines=cosines,

@@ -8,15 +8,15 @@ import numpy as np
 
 from spice_select.diagnosis.information import information_of
 from spice_select.diagnosis.interaction import interaction, later
-from spice_select.diagnosis.matrix import picked_rows, read
-from spice_select.diagnosis.ports import RecordedPicks
+from spice_select.diagnosis.ports import RecordedPicks, picked_rows
 from spice_select.errors import InputError
+from spice_select.numerics.features import read
 
-WEIGHTS = (0.0, 0.1, 0.5, 1.0)
-FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
-KEPT = 0.99  # a λ is called affordable while it keeps this share of the information that λ = 0 reaches
-FAINT = 0.05  # below this interaction log det is all but a sum of what each row holds alone
-LITTLE = 0.05  # of the picks
+_WEIGHTS = (0.0, 0.1, 0.5, 1.0)
+_FACTORS = (0.01, 0.1, 1.0, 10.0, 100.0)
+_KEPT = 0.99  # a λ is called affordable while it keeps this share of the information that λ = 0 reaches
+_FAINT = 0.05  # below this interaction log det is all but a sum of what each row holds alone
+_LITTLE = 0.05  # of the picks
 
 Select = Callable[[float, float], RecordedPicks]
 """(α, λ) → the selection with these two and everything else as in the run."""
@@ -57,8 +57,8 @@ class Sensitivity:
 
     @property
     def affordable(self) -> float:
-        """The largest λ tried up to which every choice keeps `KEPT` of the information that λ = 0 reaches."""
-        least = KEPT * self.weights[0].information
+        """The largest λ tried up to which every choice keeps `_KEPT` of the information that λ = 0 reaches."""
+        least = _KEPT * self.weights[0].information
         kept = [variant.information >= least for variant in self.weights]
         return self.weights[kept.index(False) - 1 if False in kept else -1].conflict_weight
 
@@ -70,7 +70,7 @@ class Sensitivity:
     def _of_weight(self) -> list[str]:
         free, strongest = self.weights[0], self.weights[-1]
         said = [
-            f"λ up to {self.affordable:g} keeps {KEPT:.0%} of the information that λ = 0 reaches; conflicting picks: "
+            f"λ up to {self.affordable:g} keeps {_KEPT:.0%} of the information that λ = 0 reaches; conflicting picks: "
             f"{free.conflicting:.1%} at λ = 0, {strongest.conflicting:.1%} at λ = {strongest.conflict_weight:g}."
         ]
         if self.conflict_weight and free.changed == 0 and free.picks == self._own.picks:
@@ -80,9 +80,9 @@ class Sensitivity:
     def _of_alpha(self) -> list[str]:
         least, most = self.alphas[0].alpha, self.alphas[-1].alpha
         changed = max(variant.changed for variant in self.alphas)
-        verdict = "it hardly matters here" if changed <= LITTLE else "it matters here"
+        verdict = "it hardly matters here" if changed <= _LITTLE else "it matters here"
         said = [f"α from {least:g} to {most:g} changes up to {changed:.1%} of the picks: {verdict}."]
-        if self._own.interaction < FAINT:
+        if self._own.interaction < _FAINT:
             said.append(
                 f"What the picks share takes only {self._own.interaction:.1%} off their gains: rows are chosen nearly "
                 "as if each stood alone."
@@ -101,8 +101,8 @@ def sensitivity(
     *,
     alpha: float,
     conflict_weight: float,
-    weights: Sequence[float] = WEIGHTS,
-    factors: Sequence[float] = FACTORS,
+    weights: Sequence[float] = _WEIGHTS,
+    factors: Sequence[float] = _FACTORS,
 ) -> Sensitivity:
     """Select again with other λ and other α, and say what that changes.
 
@@ -123,7 +123,7 @@ def sensitivity(
     picked = picked_rows(selection, len(checked.array))
     if any(weight < 0 for weight in weights) or any(factor <= 0 for factor in factors):
         raise InputError(f"weights={weights}, factors={factors}: λ must be 0 or above, and a factor of α above 0.")
-    rows = checked.rows
+    rows = checked.compacted
     reached = information_of(rows, picked, alpha)
 
     def variant(a: float, weight: float) -> Variant:

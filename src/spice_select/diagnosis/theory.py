@@ -12,18 +12,19 @@ from numpy.typing import ArrayLike
 from spice_select.diagnosis.certificates import Certificate, certificate
 from spice_select.diagnosis.curvature import curvature
 from spice_select.diagnosis.epsilon import Decomposition, decompose
-from spice_select.diagnosis.matrix import Matrix, compact, picked_rows, read
-from spice_select.diagnosis.ports import RecordedPicks
+from spice_select.diagnosis.ports import RecordedPicks, picked_rows
 from spice_select.diagnosis.threads import fitting_threads
 from spice_select.diagnosis.versus_random import versus_random
 from spice_select.errors import InputError
+from spice_select.numerics.features import Features, read
+from spice_select.numerics.tiles import compact
 from spice_select.selection.greedy import greedy
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
 
-CHAINS = 200
+_CHAINS = 200
 SMALL, FEW, SUBSETS = 12, 4, 20  # greedy against every way to take 4 of 12 rows, 20 times: 9900 sets
-TOLERANCE = 1e-9  # relative to the quantities compared: a thousand times the rounding of a value from its definition
+_TOLERANCE = 1e-9  # relative to the quantities compared: a thousand times the rounding of a value from its definition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ def run_checks(
     *,
     costs: ArrayLike | None = None,
     max_cost: float | None = None,
-    chains: int = CHAINS,
+    chains: int = _CHAINS,
     draws: int = 20,
     seed: int = 0,
 ) -> list[CheckResult]:
@@ -70,12 +71,12 @@ def run_checks(
     checked = read(features)
     picked_rows(selection, len(checked.array))
     with single_threaded_blas():
-        laws = _submodular(checked.rows, objective, chains, seed), _exhaustive(checked.rows, objective, seed)
+        laws = _submodular(checked.compacted, objective, chains, seed), _exhaustive(checked.compacted, objective, seed)
     with fitting_threads(min(checked.array.shape)):
         parts = decompose(checked, selection, objective)
         return [
             laws[0],
-            _sum_of_gains(checked.rows, selection, objective),
+            _sum_of_gains(checked.compacted, selection, objective),
             _recorded(selection, parts),
             laws[1],
             _inner_products(parts),
@@ -99,7 +100,7 @@ def _submodular(matrix: np.ndarray, objective: LogDet, chains: int, seed: int) -
         less, whole = objective.value(span, range(inner)), objective.value(span, range(x + 1))
         gains = objective.value(span, [*range(inner), x]) - less, whole - objective.value(span, range(x))
         margin = min(gains[0] - gains[1], gains[1])
-        worst, refuted = min(worst, margin), refuted + int(margin < -TOLERANCE * (1 + whole))
+        worst, refuted = min(worst, margin), refuted + int(margin < -_TOLERANCE * (1 + whole))
     return CheckResult(
         name="submodular and monotone",
         passed=refuted == 0 if np.isfinite(worst) else None,
@@ -253,7 +254,7 @@ def _spearman(what: str, rho: float, published: str, parts: Decomposition) -> st
     )
 
 
-def _curved(checked: Matrix, objective: LogDet) -> CheckResult:
+def _curved(checked: Features, objective: LogDet) -> CheckResult:
     """Total curvature over all rows, and what it guarantees of greedy."""
     found = curvature(checked, objective)
     return CheckResult(
@@ -275,10 +276,10 @@ def _certified(found: Certificate) -> CheckResult:
     )
 
 
-def _random(checked: Matrix, selection: RecordedPicks, objective: LogDet, draws: int, seed: int) -> CheckResult:
+def _random(checked: Features, selection: RecordedPicks, objective: LogDet, draws: int, seed: int) -> CheckResult:
     """Does the selection carry more information than every random draw of its size?"""
     found = versus_random(checked, selection, objective, draws=draws, seed=seed)
-    slack = TOLERANCE * max(found.max, 1e-300)
+    slack = _TOLERANCE * max(found.max, 1e-300)
     same = float(np.ptp(found.draws)) <= slack
     apart = "they are all worth the same" if same else f"{found.z:+.1f} standard deviations apart"
     return CheckResult(

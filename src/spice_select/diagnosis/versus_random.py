@@ -7,9 +7,9 @@ from itertools import chain
 import numpy as np
 
 from spice_select.diagnosis.information import information_of
-from spice_select.diagnosis.matrix import picked_rows, read
-from spice_select.diagnosis.ports import Subset, alpha_of
+from spice_select.diagnosis.ports import Subset, alpha_of, picked_rows
 from spice_select.errors import InputError
+from spice_select.numerics.features import read
 from spice_select.selection.objectives.logdet import LogDet
 
 RANDOM_DRAWS = 10
@@ -65,7 +65,7 @@ def versus_random(
         raise InputError(f"draws is {draws}; a spread needs 2 or more")
     checked = read(features)
     picked, alpha = picked_rows(selection, len(checked.array)), alpha_of(objective)
-    matrix = checked.rows
+    matrix = checked.compacted
     streams = (np.random.default_rng((seed, draw)) for draw in range(draws))
     subsets = (stream.choice(len(matrix), len(picked), replace=False) for stream in streams)
     values = []

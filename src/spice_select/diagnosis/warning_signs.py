@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from spice_select.diagnosis.matrix import picked_rows, read, tiles
-from spice_select.diagnosis.ports import Subset, alpha_of
+from spice_select.diagnosis.ports import Subset, alpha_of, picked_rows
 from spice_select.diagnosis.sensitivity import share_of_largest
 from spice_select.diagnosis.threads import fitting_threads
 from spice_select.errors import InputError
+from spice_select.numerics.features import read
+from spice_select.numerics.tiles import tiles
 from spice_select.selection.objectives.logdet import LogDet
 
-MOSTLY = 0.5  # a choice of which more than this is among the largest gradients ranks by size
-ROUNDING = 1e-9
+_MOSTLY = 0.5  # a choice of which more than this is among the largest gradients ranks by size
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,7 @@ def signs(features: Any, selection: Subset, objective: LogDet, *, draws: int = 2
         return measure(picked), np.array([measure(rows) for rows in subsets])
 
     with fitting_threads(min(checked.array.shape)):
-        corpus = _Corpus.of(checked.rows, checked.squares, alpha)
+        corpus = _Corpus.of(checked.compacted, checked.squares, alpha)
         return [
             _explained(*beside(corpus.explained)),
             _towards(*beside(corpus.cosine)),
@@ -190,7 +191,7 @@ def _together(value: float, draws: np.ndarray) -> Sign:
 
 
 def _below(value: float, draws: np.ndarray, warning: str) -> str:
-    return warning if value < draws.min() - ROUNDING else ""
+    return warning if value < draws.min() - _ROUNDING else ""
 
 
 def _largest(value: float, draws: np.ndarray) -> Sign:
@@ -209,7 +210,7 @@ def _largest(value: float, draws: np.ndarray) -> Sign:
         sentence=f"{value:.0%} of the picks are among as many of the largest gradients, {draws.mean():.0%} of random "
         "rows.",
         warning=""
-        if value <= MOSTLY or value <= draws.max()
+        if value <= _MOSTLY or value <= draws.max()
         else "The choice is mostly a ranking by gradient norm, which short and surprising answers have. Compare with "
         "--normalise unit.",
     )

@@ -16,7 +16,7 @@ from spice_select.features.request import ProxyRequest
 from spice_select.features.warm import Warm, adapter_hash, is_warm, load_warm, save_warm
 from spice_select.features.warmup import Warmup, train_warmup
 from spice_select.gradients import BatchGradients, HookEngine, build
-from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gram, exact_twin, gram
+from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gram, exact_twin, inner_products
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.settings import GradientSettings
 from spice_select.models.embedded import conversion_due
@@ -129,7 +129,7 @@ class ProxyEngine:
         with self._progress.task("Checking the sketch", len(kept), "rows") as advance:
             true = exact_gram(engine, model, [examples[index] for index in kept])
             advance(len(kept))
-        return compare_grams(true, gram(features[kept]), sketch=engine.sketch.name, dim=features.shape[1])
+        return compare_grams(true, inner_products(features[kept]), sketch=engine.sketch.name, dim=features.shape[1])
 
     @cached_property
     def _opened(self) -> tuple[HookEngine, nn.Module]:

@@ -137,7 +137,7 @@ def compare(exact: NDArray[np.float32], sketched: NDArray[np.float32], *, sketch
     """
     if len(exact) < 2:
         raise InputError(f"a probe of {len(exact)} rows with a finite gradient: give at least two")
-    return compare_grams(gram(exact), gram(sketched), sketch=sketch, dim=sketched.shape[1])
+    return compare_grams(inner_products(exact), inner_products(sketched), sketch=sketch, dim=sketched.shape[1])
 
 
 def compare_grams(true: NDArray[np.float64], estimate: NDArray[np.float64], *, sketch: str, dim: int) -> Fidelity:
@@ -160,7 +160,7 @@ def compare_grams(true: NDArray[np.float64], estimate: NDArray[np.float64], *, s
     )
 
 
-def gram(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+def inner_products(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """Inner products of all rows, float64 ``[n, n]``, summed a stretch of coordinates at a time."""
     total = np.zeros((len(vectors), len(vectors)))
     for start in range(0, vectors.shape[1], _COLUMNS):

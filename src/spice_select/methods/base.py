@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spice_select.features.normalise import normalised
 from spice_select.methods.budget import Allowance
 from spice_select.progress import Progress
-from spice_select.selection import Selection, Stats, Stop
+from spice_select.selection import Features, Selection, Stats, Stop
 from spice_select.store import FeatureBlock
 
 GRADIENTS = "gradients"
@@ -42,9 +42,12 @@ class Candidates:
         return len(self.rows)
 
     @cached_property
-    def matrix(self) -> NDArray[np.floating]:
-        """The gradients ``[n, d]`` as the selector sees them. Made once, for selection and judging."""
-        return normalised(self.features[GRADIENTS].features, self.normalise)
+    def matrix(self) -> Features:
+        """The gradients ``[n, d]`` as the selector sees them. Made, checked and squared once, for all who judge them.
+
+        The array itself is ``matrix.array``.
+        """
+        return Features(normalised(self.features[GRADIENTS].features, self.normalise))
 
     def take(self, positions: NDArray[np.int64]) -> "Candidates":
         """Some of the candidates, in this order."""
@@ -56,8 +59,8 @@ class Candidates:
             features={name: block.take(positions) for name, block in self.features.items()},
             normalise=self.normalise,
         )
-        if "matrix" in self.__dict__:  # made already: the rows of it, not made again
-            taken.__dict__["matrix"] = self.matrix[positions]
+        if "matrix" in self.__dict__:  # made already: the rows of it with their squares, not made again
+            taken.__dict__["matrix"] = self.matrix.take(positions)
         return taken
 
 
@@ -153,7 +156,7 @@ class Method(ABC):
         """The method at the beginning of a pass over the pools: itself, unless it carries a state from pool to pool."""
         return self
 
-    def seen(self, candidates: Candidates) -> NDArray[np.floating]:
+    def seen(self, candidates: Candidates) -> Features:
         """The gradients ``[n, d]`` as they count now, for judging: given what is carried, if anything is."""
         return candidates.matrix
 

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
+from spice_select.numerics.arrays import Matrix
 from spice_select.progress import Progress
-from spice_select.selection import LogDet, Penalty, StoppingRule, greedy
+from spice_select.selection import Features, LogDet, Penalty, StoppingRule, greedy
 from spice_select.selection.paths.blocked.root import InverseRoot
 from spice_select.selection.penalties.conflict import ETA, hinge
-
-Matrix = NDArray[np.float64]
 
 
 class SpiceCarried(Method):
@@ -47,6 +46,7 @@ class SpiceCarried(Method):
         self._root: InverseRoot | None = None
         self._sum: Matrix = np.zeros(0)
         self._count = 0
+        self._last: tuple[Candidates, Features] | None = None  # the pool seen last, until its picks enter the state
 
     def needs(self) -> tuple[str, ...]:
         """Gradients."""
@@ -56,20 +56,25 @@ class SpiceCarried(Method):
         """With an empty state: what is carried is carried through one pass over the corpus."""
         return SpiceCarried(self._objective, self._weight, self._stop, self._eta)
 
-    def seen(self, candidates: Candidates) -> Matrix:
-        """The pool's rows as the state leaves them, float64 ``[m, d]``: their log det is the information added."""
-        root = self._opened(candidates.matrix.shape[1])
-        return root.whiten(candidates.matrix.astype(np.float64))
+    def seen(self, candidates: Candidates) -> Features:
+        """The pool's rows as the state leaves them, float64 ``[m, d]``: their log det is the information added.
+
+        Made once for choosing and judging.
+        """
+        if self._last is None or self._last[0] is not candidates:
+            rows = candidates.matrix
+            self._last = candidates, Features(self._opened(rows.d).whiten(rows.dense))
+        return self._last[1]
 
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
         """See `Method.choose`; the picks enter the state."""
-        rows, seen = candidates.matrix.astype(np.float64), self.seen(candidates)
+        rows, seen = candidates.matrix.dense, self.seen(candidates)
         penalty = CarriedConflict(rows, self._sum, self._count, weight=self._weight, eta=self._eta)
         picked = greedy(seen, allowance.rows, objective=self._objective, penalty=penalty, stop=self._stop)
         conflicts = [float(penalty.of(picked.indices[:t], picked.indices[t : t + 1])[0]) for t in range(len(picked))]
-        self._absorb(rows[picked.indices], seen[picked.indices])
+        self._absorb(rows[picked.indices], seen.array[picked.indices])
         bases = self._objective.gains(rows, [], picked.indices)
         return Choice.of(replace(picked, bases=bases, conflicts=np.array(conflicts)))
 
@@ -80,6 +85,7 @@ class SpiceCarried(Method):
 
     def _absorb(self, rows: Matrix, seen: Matrix) -> None:
         if len(rows):
+            self._last = None
             self._opened(rows.shape[1]).absorb(seen)
             self._sum = self._sum + rows.sum(axis=0)
             self._count += len(rows)

@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from spice_select.numerics.arrays import Vector
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +23,7 @@ class Estimate:
     count: int
 
 
-def row_mean(values: Floats) -> Estimate:
+def row_mean(values: Vector) -> Estimate:
     """The mean of rows drawn independently: standard error s/√n, s with n−1.
 
     Args:
@@ -37,7 +36,7 @@ def row_mean(values: Floats) -> Estimate:
     return Estimate(value=float(np.mean(values)), stderr=error, count=n)
 
 
-def token_mean(sums: Floats, tokens: Floats) -> Estimate:
+def token_mean(sums: Vector, tokens: Vector) -> Estimate:
     """Σ sums / Σ tokens: the loss per token where rows, not tokens, are drawn independently.
 
     The standard error is that of a ratio estimator (linearised; Cochran, Sampling Techniques, §6.3):
@@ -53,12 +52,12 @@ def token_mean(sums: Floats, tokens: Floats) -> Estimate:
     return Estimate(value=float(sums.sum() / tokens.sum()), stderr=_spread(_influence(sums, tokens)), count=n)
 
 
-def row_difference(values: Floats, against: Floats) -> Estimate:
+def row_difference(values: Vector, against: Vector) -> Estimate:
     """Mean of ``values − against`` over the same rows, both ``[n]``: their pairing takes out what rows share."""
     return row_mean(values - against)
 
 
-def token_difference(sums: Floats, tokens: Floats, against: Floats, against_tokens: Floats) -> Estimate:
+def token_difference(sums: Vector, tokens: Vector, against: Vector, against_tokens: Vector) -> Estimate:
     """Difference of two `token_mean` over the same rows, paired; all ``[n]``.
 
     The token counts may differ (two tokenizers), although per-token losses then do not mean the same.
@@ -71,12 +70,12 @@ def token_difference(sums: Floats, tokens: Floats, against: Floats, against_toke
     return Estimate(value=value, stderr=_spread(influence), count=n)
 
 
-def _influence(sums: Floats, tokens: Floats) -> Floats:
+def _influence(sums: Vector, tokens: Vector) -> Vector:
     """What each row adds to the error of Σ sums / Σ tokens, to first order; they sum to zero."""
     total = tokens.sum()
     return (sums - sums.sum() / total * tokens) / total
 
 
-def _spread(influence: Floats) -> float:
+def _spread(influence: Vector) -> float:
     n = len(influence)
     return math.sqrt(n / (n - 1) * float(influence @ influence)) if n > 1 else math.nan

@@ -116,7 +116,7 @@ class Run:
     @property
     def matrix(self) -> NDArray[np.floating]:
         """The features as the selector saw them ``[n, d]``: of length one, float64, where the settings say so."""
-        return self.candidates.matrix
+        return self.candidates.matrix.array
 
     @property
     def row_numbers(self) -> NDArray[np.int64]:

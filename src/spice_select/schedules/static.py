@@ -9,7 +9,6 @@ import numpy as np
 from spice_select.data.records import Drop, Example
 from spice_select.diagnosis.certificates import Certificate, certificate
 from spice_select.diagnosis.curvature import Curvature, curvature
-from spice_select.diagnosis.matrix import read
 from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison, versus_random
 from spice_select.executors import executor_for
 from spice_select.features import FeatureRequest, Gradients, usable
@@ -184,7 +183,7 @@ def _judged(
     """
     objective, over_all = LogDet(alpha=settings.spice.alpha), max(1, len(candidates) // max(1, len(choice)))
     with progress.task("Judging", RANDOM_DRAWS + 1 + 4 * over_all, "steps") as advance:
-        rows, seed = read(candidates.matrix), settings.selection.seed
+        rows, seed = candidates.matrix, settings.selection.seed
         versus = versus_random(rows, choice, objective, draws=RANDOM_DRAWS, seed=seed, progress=advance)
         bent = curvature(rows, objective) if settings.spice.objective == "log-det" else None
         advance(2 * over_all)

@@ -1,7 +1,7 @@
 """Greedy selection of rows: objectives, penalties, stopping rules, constraints and the exact fast paths."""
 
+from spice_select.numerics.features import Features as Features
 from spice_select.selection.constraints import Quota as Quota
-from spice_select.selection.features import Features as Features
 from spice_select.selection.greedy import greedy as greedy
 from spice_select.selection.greedy import naive as naive
 from spice_select.selection.objectives import DiagonalLogDet as DiagonalLogDet

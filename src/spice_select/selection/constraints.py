@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError, nearest
-from spice_select.selection.features import refuse_masked
+from spice_select.numerics.features import refuse_masked
 from spice_select.selection.objectives.base import is_number
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
+from spice_select.numerics.features import read
 from spice_select.progress.meter import Meter
 from spice_select.selection.constraints import Quota, build_constraints, row_numbers
-from spice_select.selection.features import Features
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.paths.blocked.rounds import run_blocked
@@ -47,7 +47,8 @@ def greedy(
     """Pick k rows one after another, each the best by marginal gain minus penalty. Exact: the order `naive` picks.
 
     Args:
-        features: [n, d], float16, float32 or float64; numpy (memory-mapped included) or torch.
+        features: [n, d], float16, float32 or float64; numpy (memory-mapped included), torch, or
+            `Features`, which are not checked again.
         k: how many rows, 1 … n, `initial` and `forced` included. May be None under a cost budget.
         objective: what to maximise; `LogDet(alpha=1.0)` by default.
         penalty: what to subtract; None for none.
@@ -73,7 +74,7 @@ def greedy(
     """
     started = time.perf_counter()
     rules = _check_parts(objective, penalty, stop)
-    matrix = features if isinstance(features, Features) else Features(features)
+    matrix = read(features)
     budget = _budget(k, matrix.n, max_cost)
     chosen = _path if path is None else lambda problem: path
     problem = Problem(
@@ -151,7 +152,7 @@ def _first_rows(path: Callable[[Problem], Path], problem: Problem, initial: Any,
     if not required:
         return tuple(start)
     kept = np.array([*start, *required])
-    part = Features(problem.features.rows(kept))
+    part = problem.features.take(kept)
     unbound = build_constraints(len(kept), len(kept), groups=None, quotas=None, excluded=(), costs=None, max_cost=None)
     small = replace(
         problem,

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from spice_select.errors import InputError
-from spice_select.selection.features import Features
+from spice_select.numerics.features import read
 from spice_select.selection.greedy import greedy
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
 from spice_select.selection.result import Selection, Stop, reached_budget
 
-GLOBAL_ONLY = ("groups", "quotas", "forced", "excluded", "initial", "costs", "max_cost")
+_GLOBAL_ONLY = ("groups", "quotas", "forced", "excluded", "initial", "costs", "max_cost")
 
 
 def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **options: Any) -> Selection:
@@ -32,10 +32,10 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
     Raises:
         InputError: as `greedy`; `pool_size` not in 1 … n; constraints given.
     """
-    given = [name for name in options if name in GLOBAL_ONLY]
+    given = [name for name in options if name in _GLOBAL_ONLY]
     if given:
         raise InputError(f"{given[0]} with pools: constraints hold for a whole run. Use a global selection instead.")
-    matrix = Features(features)
+    matrix = read(features)
     shares = spread(k, window_sizes(matrix.n, k, pool_size))
     order = np.random.default_rng(seed).permutation(matrix.n)
     runs: list[Selection] = []
@@ -43,9 +43,9 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
         for number, share in enumerate(shares.tolist()):
             if share:
                 window = order[number * pool_size : (number + 1) * pool_size]
-                picked = greedy(matrix.array[window], share, **options)
+                picked = greedy(matrix.take(window), share, **options)
                 runs.append(replace(picked, indices=window[picked.indices], pools=np.full(len(picked), number)))
-    return joined(runs, k, len(shares))
+    return _joined(runs, k, len(shares))
 
 
 def window_sizes(n: int, k: int, pool_size: int) -> np.ndarray:
@@ -65,7 +65,7 @@ def spread(k: int, sizes: np.ndarray) -> np.ndarray:
     return np.diff(k * ends // ends[-1], prepend=0)
 
 
-def joined(runs: list[Selection], k: int, windows: int) -> Selection:
+def _joined(runs: list[Selection], k: int, windows: int) -> Selection:
     """Pool by pool selections as one; `windows` pools in all, of which some may have been asked for no row."""
     names = ("indices", "gains", "bases", "conflicts", "penalties", "scores", "pools")
     arrays = {name: np.concatenate([getattr(run, name) for run in runs]) for name in names}

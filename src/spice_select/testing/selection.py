@@ -8,14 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spice_select.errors import InputError
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.numerics.features import as_matrix, squared_norms
 from spice_select.selection import Conflict, LogDet, Objective, Penalty, Selection, naive
-from spice_select.selection.features import as_matrix, squared_norms
-
-Matrix = NDArray[np.float64]
-Rows = NDArray[np.int64]
 
 
 class ConformanceError(AssertionError):

@@ -12,19 +12,20 @@ from numpy.typing import ArrayLike
 from spice_select.diagnosis.certificates.bounds import tangent_bound
 from spice_select.diagnosis.certificates.brackets import Bracketed
 from spice_select.diagnosis.certificates.claims import Case, Claim, Proven, after_picks
-from spice_select.diagnosis.certificates.constraint import SPARE, Budget, CostBudget, RowBudget, largest
-from spice_select.diagnosis.certificates.factor import Factor, factor_of_set, gamma
+from spice_select.diagnosis.certificates.constraint import SPARE, Cardinality, Constraint, Knapsack, sum_of_largest
+from spice_select.diagnosis.certificates.factor import Factor, factor_of_set
 from spice_select.diagnosis.certificates.relaxation import beginning, improve
-from spice_select.diagnosis.matrix import picked_rows, read
-from spice_select.diagnosis.ports import Subset, alpha_of
+from spice_select.diagnosis.ports import Subset, alpha_of, picked_rows
 from spice_select.errors import InputError
+from spice_select.numerics.features import read
+from spice_select.numerics.rounding import UNIT64, gamma
 from spice_select.selection.constraints import build_constraints
 from spice_select.selection.objectives.logdet import LogDet
 
-STEPS = 20
-PASSES = 2.4  # nd² float32 operations that improving the weights may take by default,
-LEAST_FLOPS = 5e10  # or this many where that is more: half a second on two cores,
-LEAST_CUBES = 30  # or, where k is d/4 at least and other bounds grow weak, so many d³: a step in the eigenbasis
+_STEPS = 20
+_PASSES = 2.4  # nd² float32 operations that improving the weights may take by default,
+_LEAST_FLOPS = 5e10  # or this many where that is more: half a second on two cores,
+_LEAST_CUBES = 30  # or, where k is d/4 at least and other bounds grow weak, so many d³: a step in the eigenbasis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ def certificate(
     *,
     costs: ArrayLike | None = None,
     max_cost: float | None = None,
-    steps: int = STEPS,
+    steps: int = _STEPS,
     max_flops: float | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Certificate:
@@ -105,8 +106,8 @@ def certificate(
     Cost: two passes of nd² float32 flops (2nd² for the second where k < d), a factorisation of the picks (kd² + 2d³ in
     float64; QR where αΣ‖g‖² is large: 2kd² at a third of the speed), 2d² float64 flops for each row that may be among
     the k that the least bound adds up (few more than k, or all where rows are all but equal), and `max_flops`; nd² more
-    in float64 where B1c may be the least, unless `curvature` has had the same `Matrix`. Memory beyond the features: two
-    row tiles, a few d × d matrices, and a float32 copy of the rows that the steps are taken over.
+    in float64 where B1c may be the least, unless `curvature` has had the same `Features`. Memory beyond these: two row
+    tiles, a few d × d matrices, and a float32 copy of the rows that the steps are taken over.
     Source: B1-B3 from submodularity and concavity (docs/diagnosis.md has the derivations); B4 after Nikolov 2015.
     """
     started = time.perf_counter()
@@ -148,10 +149,10 @@ def certificate(
     )
 
 
-def _budget(picked: np.ndarray, n: int, costs: ArrayLike | None, max_cost: float | None) -> Budget:
+def _budget(picked: np.ndarray, n: int, costs: ArrayLike | None, max_cost: float | None) -> Constraint:
     """What the selection competes with."""
     if costs is None and max_cost is None:
-        return RowBudget(len(picked))
+        return Cardinality(len(picked))
     prices = None if costs is None else np.asarray(costs)
     checked = build_constraints(n, 0, groups=None, quotas=None, excluded=(), costs=prices, max_cost=max_cost)
     if checked.costs is None:
@@ -162,7 +163,7 @@ def _budget(picked: np.ndarray, n: int, costs: ArrayLike | None, max_cost: float
             f"the selection costs {spent:g}, above max_cost={checked.max_cost:g}: it cannot be compared with choices "
             "within that. Give the budget that it was made under."
         )
-    return CostBudget(checked.costs, checked.max_cost)
+    return Knapsack(checked.costs, checked.max_cost)
 
 
 def _silent(stage: str) -> None:
@@ -171,12 +172,12 @@ def _silent(stage: str) -> None:
 
 def _nothing_chosen(pool: Case) -> dict[str, float]:
     """B1 and B1c of the empty set: the sum of the k largest bases."""
-    bases = np.log1p(pool.alpha * pool.norms * (1 + gamma(pool.rows.shape[1] + 8)))
+    bases = np.log1p(pool.alpha * pool.norms * (1 + gamma(pool.rows.shape[1] + 8, UNIT64)))
     empty = pool.budget.most(bases) * (1 + 1e-12)
     return {"B1": empty, "B1c": empty}
 
 
-def _tangent_at_picks(final: Factor, forms: Bracketed, budget: Budget) -> Claim:
+def _tangent_at_picks(final: Factor, forms: Bracketed, budget: Constraint) -> Claim:
     return Claim("B2", forms, _themselves, lambda high: tangent_bound(high, final.matrix, budget))
 
 
@@ -230,7 +231,7 @@ def _affordable(pool: Case, steps: int, max_flops: float | None) -> _Plan:
 
 def _usual_flops(n: int, d: int, k: int) -> float:
     """What the steps may take unless told otherwise."""
-    return max(LEAST_FLOPS, PASSES * n * float(d) ** 2, LEAST_CUBES * float(d) ** 3 if 4 * k >= d else 0.0)
+    return max(_LEAST_FLOPS, _PASSES * n * float(d) ** 2, _LEAST_CUBES * float(d) ** 3 if 4 * k >= d else 0.0)
 
 
 def _few(pool: Case) -> int:
@@ -250,4 +251,4 @@ def _compaction_slack(original: np.ndarray, norms: np.ndarray, alpha: float, k: 
     n, d = original.shape
     if n >= d:
         return 0.0
-    return 2 * k * gamma(n * d) * math.sqrt(alpha * largest(norms, k))
+    return 2 * k * gamma(n * d, UNIT64) * math.sqrt(alpha * sum_of_largest(norms, k))

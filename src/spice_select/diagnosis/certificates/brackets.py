@@ -7,14 +7,14 @@ u = 2⁻⁵³ and v = 2⁻²⁴ are the units of rounding, γ_m as in `factor`.
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.factor import Forms, gamma, image_squares, panels_of, quadratic_forms
-from spice_select.diagnosis.matrix import tile_rows
+from spice_select.diagnosis.certificates.factor import Forms, image_squares, panels_of, quadratic_forms
+from spice_select.numerics.rounding import UNIT32, UNIT64, gamma
+from spice_select.numerics.tiles import tile_rows
 
-SINGLE = 2.0**-24
 WIDEST = 0.1  # of γ_d in float32: with more dimensions than that allows float64 does it all
-TINY = 1e-30  # above what underflow takes from a float32 product of rows of length one,
-DIM = 1e-36  # and from the sum of its squares
-FAINT = 1e-280  # squared lengths below it have lost digits: such rows are bounded by their length alone
+_TINY = 1e-30  # above what underflow takes from a float32 product of rows of length one,
+_DIM = 1e-36  # and from the sum of its squares
+_FAINT = 1e-280  # squared lengths below it have lost digits: such rows are bounded by their length alone
 
 
 class Bracketed:
@@ -26,8 +26,8 @@ class Bracketed:
 
     def __init__(self, matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray) -> None:
         self._matrix, self._root, self._alpha, self._norms = matrix, inverse_root, alpha, norms
-        narrow = single_gamma(matrix.shape[1] + 3) < WIDEST
-        forms = rough_forms(matrix, inverse_root, alpha, norms) if narrow else self._exactly(None)
+        narrow = gamma(matrix.shape[1] + 3, UNIT32) < WIDEST
+        forms = _rough_forms(matrix, inverse_root, alpha, norms) if narrow else self._exactly(None)
         self.low, self.high = forms.low, forms.high
         self._settled = np.full(len(norms), not narrow)
 
@@ -44,12 +44,7 @@ class Bracketed:
         return quadratic_forms(self._matrix, self._root, self._alpha, norms, rows)
 
 
-def single_gamma(m: int) -> float:
-    """γ_m of float32."""
-    return m * SINGLE / (1 - m * SINGLE) if m * SINGLE < 1 else float("inf")
-
-
-def rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray) -> Forms:
+def _rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray) -> Forms:
     """`quadratic_forms` in float32, of rows brought to length one so that no scale of the features overflows.
 
     Rounding B and the row adds two units to the w of the product: component j of Bu is off by γ_{w+3}|b_j| at most,
@@ -60,16 +55,16 @@ def rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norm
     wide = panels_of(inverse_root)
     panels = [panel.astype(np.float32) for panel in wide]
     lengths = np.sqrt(norms)
-    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=norms > FAINT)
+    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=norms > _FAINT)
     squares = np.zeros(len(norms))
     for start in range(0, len(norms), size):
         unit = np.empty((len(norms[start : start + size]), d), dtype=np.float32)
         np.multiply(matrix[start : start + size], scale[start : start + size, None], out=unit, casting="same_kind")
         squares[start : start + size] = image_squares(unit, panels)
-    radius = TINY + float(np.sqrt(sum((single_gamma(b.shape[1] + 3) * np.linalg.norm(b)) ** 2 for b in wide)))
-    loss, exact = 2 * single_gamma(d + 3), 1e-12 + 4 * gamma(d + 4)
-    high = norms * (np.sqrt(squares * (1 + loss) + DIM) + radius) ** 2 * (1 + exact)
-    low = norms * np.maximum(np.sqrt(np.maximum(squares * (1 - loss) - DIM, 0)) - radius, 0) ** 2 * (1 - exact)
-    faint = norms <= FAINT
+    radius = _TINY + float(np.sqrt(sum((gamma(b.shape[1] + 3, UNIT32) * np.linalg.norm(b)) ** 2 for b in wide)))
+    loss, exact = 2 * gamma(d + 3, UNIT32), 1e-12 + 4 * gamma(d + 4, UNIT64)
+    high = norms * (np.sqrt(squares * (1 + loss) + _DIM) + radius) ** 2 * (1 + exact)
+    low = norms * np.maximum(np.sqrt(np.maximum(squares * (1 - loss) - _DIM, 0)) - radius, 0) ** 2 * (1 - exact)
+    faint = norms <= _FAINT
     high[faint], low[faint] = 2 * norms[faint] * float(np.linalg.norm(inverse_root)) ** 2, 0.0
     return Forms(low=alpha * low, high=alpha * high)

@@ -8,9 +8,11 @@ import numpy as np
 
 from spice_select.diagnosis.certificates.bounds import credited_bound, credits_of, union_bound
 from spice_select.diagnosis.certificates.brackets import Bracketed
-from spice_select.diagnosis.certificates.constraint import Budget
-from spice_select.diagnosis.certificates.factor import STEEP, UNIT, Factor, Forms, factor_of_all, quadratic_forms
-from spice_select.diagnosis.matrix import Matrix, tiles
+from spice_select.diagnosis.certificates.constraint import Constraint
+from spice_select.diagnosis.certificates.factor import STEEP, Factor, Forms, factor_of_all, quadratic_forms
+from spice_select.numerics.features import Features
+from spice_select.numerics.rounding import UNIT64
+from spice_select.numerics.tiles import tiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Claim:
         """What it cannot come below."""
         return self.bound(self.forms.low)
 
-    def settled(self, budget: Budget) -> float:
+    def settled(self, budget: Constraint) -> float:
         """The bound as it is when all rows are known in float64: those outside the most that a choice can hold do
         not matter.
         """
@@ -44,7 +46,7 @@ class Proven:
     the rounding of float32 larger than it need be.
     """
 
-    def __init__(self, budget: Budget, bounds: dict[str, float]) -> None:
+    def __init__(self, budget: Constraint, bounds: dict[str, float]) -> None:
         self._budget, self.bounds = budget, bounds
 
     @property
@@ -62,8 +64,8 @@ class Proven:
 class Case:
     """What every bound is about: `rows` float [n, d], compact, with `norms` ‖g‖²; those `picked`; α and the budget."""
 
-    def __init__(self, checked: Matrix, picked: np.ndarray, alpha: float, budget: Budget) -> None:
-        self.rows, self.norms = checked.rows, checked.squares
+    def __init__(self, checked: Features, picked: np.ndarray, alpha: float, budget: Constraint) -> None:
+        self.rows, self.norms = checked.compacted, checked.squares
         self.picked, self.alpha, self.budget = picked, alpha, budget
         self._checked = checked
 
@@ -135,4 +137,4 @@ def _credits_at_most(pool: Case, final: Factor, forms: Bracketed) -> np.ndarray:
     if final.distortion >= 1:
         return np.log1p(pool.alpha * pool.norms[pool.picked])
     leverage = forms.high[pool.picked] / (1 - final.distortion)
-    return -np.log1p(-np.minimum(leverage, 1 - UNIT))
+    return -np.log1p(-np.minimum(leverage, 1 - UNIT64))

@@ -12,7 +12,7 @@ import numpy as np
 SPARE = 1e-9  # a cost budget is widened by this much, relatively: above the rounding of the sums of costs
 
 
-class Budget(Protocol):
+class Constraint(Protocol):
     """The choices that are allowed."""
 
     @property
@@ -36,20 +36,20 @@ class Budget(Protocol):
         """What each row brings for what it takes of the budget, up to a factor."""
         ...
 
-    def part(self, rows: np.ndarray) -> "Budget":
+    def part(self, rows: np.ndarray) -> "Constraint":
         """The same over some of the rows."""
         ...
 
 
 @dataclass(frozen=True)
-class RowBudget:
+class Cardinality:
     """Any choice of at most `rows` rows."""
 
     rows: int
 
     def most(self, values: np.ndarray) -> float:
         """The sum of the largest. O(n)."""
-        return largest(values, self.rows)
+        return sum_of_largest(values, self.rows)
 
     def contenders(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Those that may reach the k-th largest of the low ones. O(n)."""
@@ -58,19 +58,19 @@ class RowBudget:
 
     def capped(self, weights: np.ndarray) -> np.ndarray:
         """O(n log n)."""
-        return cap(weights, np.ones(len(weights)), self.rows)
+        return _cap(weights, np.ones(len(weights)), self.rows)
 
     def rates(self, values: np.ndarray) -> np.ndarray:
         """The values themselves."""
         return values
 
-    def part(self, rows: np.ndarray) -> "RowBudget":
+    def part(self, rows: np.ndarray) -> "Cardinality":
         """No fewer rows for there being fewer to choose from."""
         return self
 
 
 @dataclass(frozen=True, eq=False)
-class CostBudget:
+class Knapsack:
     """Any choice whose `costs` (float64 [n], above 0) add up to no more than `limit`."""
 
     costs: np.ndarray
@@ -113,24 +113,24 @@ class CostBudget:
 
     def capped(self, weights: np.ndarray) -> np.ndarray:
         """O(n log n)."""
-        return cap(weights, self.costs, self.limit)
+        return _cap(weights, self.costs, self.limit)
 
     def rates(self, values: np.ndarray) -> np.ndarray:
         """Values per cost."""
         return values / self.costs
 
-    def part(self, rows: np.ndarray) -> "CostBudget":
+    def part(self, rows: np.ndarray) -> "Knapsack":
         """The same limit for fewer rows."""
-        return CostBudget(self.costs[rows], self.limit)
+        return Knapsack(self.costs[rows], self.limit)
 
 
-def largest(values: np.ndarray, k: int) -> float:
+def sum_of_largest(values: np.ndarray, k: int) -> float:
     """The sum of the k largest values."""
     cut = len(values) - k
     return float(np.partition(values, cut)[cut:].sum()) if cut > 0 else float(values.sum())
 
 
-def cap(weights: np.ndarray, prices: np.ndarray, limit: float) -> np.ndarray:
+def _cap(weights: np.ndarray, prices: np.ndarray, limit: float) -> np.ndarray:
     """min(1, c·w) with c such that Σ prices·min(1, c·w) = limit; where that cannot be, 1 for every positive weight."""
     order = np.argsort(-weights, kind="stable")
     falling, dear = weights[order], prices[order]

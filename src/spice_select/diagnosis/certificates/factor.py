@@ -9,18 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.matrix import Matrix, gram, tiles
+from spice_select.numerics.features import Features
+from spice_select.numerics.rounding import UNIT64, gamma
+from spice_select.numerics.tiles import gram, tiles
 
-UNIT = 2.0**-53
 PANEL = 512  # components of Bg computed at once; what lies above B's diagonal is skipped in steps of this width
 SMALL = 64  # a triangle of up to so many rows is inverted by elimination, a larger one by halves
-FINE = 1e-7  # of log det: what Cholesky may leave unproven of it before QR is taken
+_FINE = 1e-7  # of log det: what Cholesky may leave unproven of it before QR is taken
 STEEP = 1e5  # of αΣ‖g‖²: above it a sum of g gᵀ has too few digits of its least eigenvalues left, in float32 none
-
-
-def gamma(m: int) -> float:
-    """Higham's γ_m: the relative error that m roundings can add up to."""
-    return m * UNIT / (1 - m * UNIT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,30 +62,32 @@ def factor_of(matrix: np.ndarray, rows: np.ndarray, alpha: float) -> Factor:
         mass += alpha * float(np.einsum("ij,ij->", tile, tile))
         steps += len(stacked) * d + 2
         triangle = np.asarray(np.linalg.qr(stacked, mode="r"))
-    backward = gamma(steps) * np.sqrt(mass)  # ‖error‖_F of the stacked matrix, whose least singular value is ≥ 1
+    backward = gamma(steps, UNIT64) * np.sqrt(
+        mass
+    )  # ‖error‖_F of the stacked matrix, whose least singular value is ≥ 1
     return _inverted(triangle, floor=1 - backward, ceiling=1 + backward)
 
 
 def factor_of_set(matrix: np.ndarray, rows: np.ndarray, alpha: float, norms: np.ndarray) -> Factor:
-    """The same by Cholesky, kd² flops, where that leaves less than `FINE` of log det in doubt; else by QR.
+    """The same by Cholesky, kd² flops, where that leaves less than `_FINE` of log det in doubt; else by QR.
 
     `norms`: ‖g‖² of all rows of the matrix.
     """
     k, d = len(rows), matrix.shape[1]
     mass = alpha * float(norms[rows].sum())
-    if mass < STEEP and d * _backward(k, d, mass) < FINE * d * np.log1p(mass / d):  # the most that log det can be
+    if mass < STEEP and d * _backward(k, d, mass) < _FINE * d * np.log1p(mass / d):  # the most that log det can be
         found = _by_cholesky(matrix, rows, alpha, mass)
-        if found.log_determinant - found.lower() < FINE * found.log_determinant:
+        if found.log_determinant - found.lower() < _FINE * found.log_determinant:
             return found
     return factor_of(matrix, rows, alpha)
 
 
-def factor_of_all(matrix: Matrix, alpha: float) -> Factor:
+def factor_of_all(features: Features, alpha: float) -> Factor:
     """The factor of I + αΣ over all rows, compact, by Cholesky: nd² flops, once for each α; η grows with ρ itself."""
-    if alpha not in matrix.kept:
-        mass = alpha * float(matrix.squares.sum())
-        matrix.kept[alpha] = _by_cholesky(matrix.rows, None, alpha, mass)
-    found: Factor = matrix.kept[alpha]
+    if alpha not in features.kept:
+        mass = alpha * float(features.squares.sum())
+        features.kept[alpha] = _by_cholesky(features.compacted, None, alpha, mass)
+    found: Factor = features.kept[alpha]
     return found
 
 
@@ -109,7 +107,7 @@ def _by_cholesky(matrix: np.ndarray, rows: np.ndarray | None, alpha: float, mass
 
 def _backward(count: int, d: int, mass: float) -> float:
     """‖A − RᵀR‖ at most: of a sum over `count` rows (‖|G|ᵀ|G|‖ ≤ its trace), and of its Cholesky factor."""
-    return float(gamma(count + 3) * (np.sqrt(d) + mass) + 2 * gamma(d + 1) * (d + mass))
+    return float(gamma(count + 3, UNIT64) * (np.sqrt(d) + mass) + 2 * gamma(d + 1, UNIT64) * (d + mass))
 
 
 def _inverted(triangle: np.ndarray, *, floor: float, ceiling: float) -> Factor:
@@ -117,14 +115,14 @@ def _inverted(triangle: np.ndarray, *, floor: float, ceiling: float) -> Factor:
     inverse = inverse_of_lower(triangle.T).T
     residual = _product_of_lower(inverse.T, triangle.T)
     residual[np.diag_indices_from(residual)] -= 1
-    wrong = float(np.linalg.norm(residual)) + gamma(len(triangle) + 1) * float(
+    wrong = float(np.linalg.norm(residual)) + gamma(len(triangle) + 1, UNIT64) * float(
         np.linalg.norm(inverse) * np.linalg.norm(triangle)
     )
     if floor <= 0 or wrong >= 1:
         return Factor(matrix=inverse.T, distortion=float("inf"))
     above = ((1 + wrong) / floor) ** 2 - 1
     below = 1 - ((1 - wrong) / ceiling) ** 2
-    return Factor(matrix=inverse.T, distortion=max(above, below, 4 * gamma(len(triangle))))
+    return Factor(matrix=inverse.T, distortion=max(above, below, 4 * gamma(len(triangle), UNIT64)))
 
 
 def inverse_of_lower(triangle: np.ndarray) -> np.ndarray:
@@ -167,7 +165,7 @@ def quadratic_forms(
     for start, tile in tiles(matrix, rows):
         squares[start : start + len(tile)] = image_squares(tile, panels)
     d = matrix.shape[1]
-    loose, relative = gamma(d + 2) * float(np.linalg.norm(inverse_root)), 4 * gamma(d + 4)
+    loose, relative = gamma(d + 2, UNIT64) * float(np.linalg.norm(inverse_root)), 4 * gamma(d + 4, UNIT64)
     roots, radius = np.sqrt(squares), loose * np.sqrt(norms)
     high = (roots + radius) ** 2 * (1 + relative)
     low = np.maximum(roots - radius, 0) ** 2 * (1 - relative)

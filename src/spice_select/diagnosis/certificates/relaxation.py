@@ -17,15 +17,15 @@ from typing import Protocol
 import numpy as np
 
 from spice_select.diagnosis.certificates.bounds import skew_of, spectral_bound, tangent_bound
-from spice_select.diagnosis.certificates.constraint import Budget
+from spice_select.diagnosis.certificates.constraint import Constraint
 from spice_select.diagnosis.certificates.factor import image_squares, inverse_of_lower, panels_of
-from spice_select.diagnosis.matrix import tile_rows
+from spice_select.numerics.tiles import tile_rows
 
-PATIENCE, ENOUGH = 4, 2e-4  # stop when four steps together lowered the bound by less than this, relatively
+PATIENCE, _ENOUGH = 4, 2e-4  # stop when four steps together lowered the bound by less than this, relatively
 POWER = 3  # w ← w·r³: three times the steps of the classic w ← w·r at the same cost; 4 oscillates on heavy tails
-PICKED, SHARP = 0.3, 4  # where to begin: three tenths the picks, the rest by the fourth power of r at the picks
-NONE = 1e-4  # of the mean weight: rows below it are left out of F_w, as the tangent at any weights will do
-LIFT = 2e-7  # of the trace, added to the diagonal: what float32 may have taken from the least eigenvalue
+_PICKED, _SHARP = 0.3, 4  # where to begin: three tenths the picks, the rest by the fourth power of r at the picks
+_NONE = 1e-4  # of the mean weight: rows below it are left out of F_w, as the tangent at any weights will do
+_LIFT = 2e-7  # of the trace, added to the diagonal: what float32 may have taken from the least eigenvalue
 
 
 class Tangent(Protocol):
@@ -36,32 +36,32 @@ class Tangent(Protocol):
         """B, float64 [d, d]."""
         ...
 
-    def bounds(self, budget: Budget) -> dict[str, Callable[[np.ndarray], float]]:
+    def bounds(self, budget: Constraint) -> dict[str, Callable[[np.ndarray], float]]:
         """B3, and B4 where it applies, as functions of α‖Bg‖² of every row, float64 [n]."""
         ...
 
-    def rough(self, forms: np.ndarray, budget: Budget) -> float:
+    def rough(self, forms: np.ndarray, budget: Constraint) -> float:
         """The least of these but for rounding, in O(n + d²)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
-class Triangular:
+class _Triangular:
     """B lower triangular, from Cholesky: all there is to know where k ≥ d."""
 
     inverse_root: np.ndarray
 
-    def bounds(self, budget: Budget) -> dict[str, Callable[[np.ndarray], float]]:
+    def bounds(self, budget: Constraint) -> dict[str, Callable[[np.ndarray], float]]:
         """B3."""
         return {"B3": lambda forms: self.rough(forms, budget)}
 
-    def rough(self, forms: np.ndarray, budget: Budget) -> float:
+    def rough(self, forms: np.ndarray, budget: Constraint) -> float:
         """It is cheap enough as it is."""
         return tangent_bound(forms, self.inverse_root, budget)
 
 
 @dataclass(frozen=True, eq=False)
-class Spectral:
+class _Spectral:
     """B = diag(√δ)Uᵀ: `basis` U, `shrink` δ (float64), for k < d."""
 
     basis: np.ndarray
@@ -72,7 +72,7 @@ class Spectral:
         """B, float64 [d, d]."""
         return np.sqrt(self.shrink)[:, None] * self.basis.T
 
-    def bounds(self, budget: Budget) -> dict[str, Callable[[np.ndarray], float]]:
+    def bounds(self, budget: Constraint) -> dict[str, Callable[[np.ndarray], float]]:
         """B4 and, from the same B, B3, which is never below it."""
 
         def of_rank(rank: int) -> Callable[[np.ndarray], float]:
@@ -80,7 +80,7 @@ class Spectral:
 
         return {"B4": of_rank(budget.rows), "B3": of_rank(len(self.basis))}
 
-    def rough(self, forms: np.ndarray, budget: Budget) -> float:
+    def rough(self, forms: np.ndarray, budget: Constraint) -> float:
         """B4, as if U were orthonormal."""
         return spectral_bound(forms, self.shrink, 0.0, budget, budget.rows)
 
@@ -89,7 +89,7 @@ class Spectral:
         return skew_of(self.basis)
 
 
-def spread(spectrum: np.ndarray, k: int) -> np.ndarray:
+def spread_tail(spectrum: np.ndarray, k: int) -> np.ndarray:
     """The spectrum (descending, ≥ 0) with its tail replaced by what k directions can hold of it; k ≥ d: unchanged.
 
     Keeps the ι largest and sets the rest to (Σ tail)/(k−ι), for the one ι < k at which that mean lies between the
@@ -114,17 +114,17 @@ def tangent(matrix: np.ndarray, weights: np.ndarray, rank: int) -> Tangent:
     d = len(total)
     if rank < d:
         values, vectors = np.linalg.eigh(total)
-        return Spectral(vectors[:, ::-1], 1 / (1 + spread(np.maximum(values[::-1], 0.0), rank)))
-    lift = LIFT * float(np.trace(total)) if matrix.dtype == np.float32 else 0.0
+        return _Spectral(vectors[:, ::-1], 1 / (1 + spread_tail(np.maximum(values[::-1], 0.0), rank)))
+    lift = _LIFT * float(np.trace(total)) if matrix.dtype == np.float32 else 0.0
     total[np.diag_indices(d)] += 1 + lift
-    return Triangular(inverse_of_lower(np.linalg.cholesky(total)))
+    return _Triangular(inverse_of_lower(np.linalg.cholesky(total)))
 
 
 def beginning(picked: np.ndarray, rates: np.ndarray) -> np.ndarray:
     """Weights to begin with, float64 [n], given the picks and what each row adds there for what it takes."""
-    weights = (rates / max(float(rates.max()), 1e-300)) ** SHARP
-    weights *= (1 - PICKED) * len(picked) / max(float(weights.sum()), 1e-300)
-    weights[picked] += PICKED
+    weights = (rates / max(float(rates.max()), 1e-300)) ** _SHARP
+    weights *= (1 - _PICKED) * len(picked) / max(float(weights.sum()), 1e-300)
+    weights[picked] += _PICKED
     return weights
 
 
@@ -132,7 +132,7 @@ def _weighted_sum(matrix: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Σ w_i g_i g_iᵀ over the rows with a weight worth the while, float64 [d, d]."""
     d = matrix.shape[1]
     total, size = np.zeros((d, d)), max(d, tile_rows(d))
-    rows = np.flatnonzero(weights > NONE * float(weights.mean()))
+    rows = np.flatnonzero(weights > _NONE * float(weights.mean()))
     roots = np.sqrt(weights[rows]).astype(matrix.dtype)[:, None]
     for start in range(0, len(rows), size):
         tile = matrix[rows[start : start + size]] * roots[start : start + size]
@@ -140,7 +140,7 @@ def _weighted_sum(matrix: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return total
 
 
-def improve(matrix: np.ndarray, start: np.ndarray, budget: Budget, steps: int, rank: int) -> Tangent:
+def improve(matrix: np.ndarray, start: np.ndarray, budget: Constraint, steps: int, rank: int) -> Tangent:
     """The best tangent of at most `steps` multiplicative steps from `start` [m], over rows √α g of `matrix` [m, d].
 
     `rank`: the most that a choice can have, or d, which holds for any.
@@ -155,7 +155,7 @@ def improve(matrix: np.ndarray, start: np.ndarray, budget: Budget, steps: int, r
         if kept is None or bound < best:
             best, kept = bound, found
         history.append(best)
-        if step > PATIENCE and history[-1 - PATIENCE] - best < ENOUGH * best:
+        if step > PATIENCE and history[-1 - PATIENCE] - best < _ENOUGH * best:
             break
         rates = budget.rates(forms)
         weights = budget.capped(weights * (rates / max(float(rates.max()), 1e-300)) ** POWER)

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
-
-Matrix = NDArray[np.float64]
-Rows = NDArray[np.int64]
+from spice_select.numerics.arrays import Matrix, Rows
 
 
 class ObjectiveState(Protocol):
@@ -73,6 +71,6 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
-def take(features: Any, indices: Sequence[int] | Rows) -> Matrix:
+def rows_of(features: Any, indices: Sequence[int] | Rows) -> Matrix:
     """The rows `indices` of any array as float64 [k, d]."""
     return np.asarray(np.asarray(features)[np.asarray(indices, dtype=np.int64)], dtype=np.float64)

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.objectives.base import Matrix, Objective, Rows, require_positive, take
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.selection.objectives.base import Objective, require_positive, rows_of
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ class DiagonalLogDet(Objective):
 
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
         """Σ_j log(1 + α Σ g_j²). O(kd)."""
-        return float(np.log1p(self.alpha * (take(features, indices) ** 2).sum(axis=0)).sum())
+        return float(np.log1p(self.alpha * (rows_of(features, indices) ** 2).sum(axis=0)).sum())
 
     def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """Σ_j log(1 + αx_j²/(1 + αΣg_j²)) from the definition, without subtracting two values."""
-        mass = 1.0 + self.alpha * (take(features, indices) ** 2).sum(axis=0)
-        return np.log1p(self.alpha * take(features, candidates) ** 2 / mass).sum(axis=1)
+        mass = 1.0 + self.alpha * (rows_of(features, indices) ** 2).sum(axis=0)
+        return np.log1p(self.alpha * rows_of(features, candidates) ** 2 / mass).sum(axis=1)
 
     def state(self, features: Matrix) -> "DiagonalState":
         """O(d) memory beside the features."""

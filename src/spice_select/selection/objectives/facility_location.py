@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.objectives.base import Matrix, Objective, Rows
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.selection.objectives.base import Objective
 
-CHUNK = 1024
+_CHUNK = 1024
 KEPT_BYTES = 1 << 28  # similarities held in memory
-ROUNDING = 1e-13  # cosines that differ by less are equal: a row already stood for must gain exactly nothing
+_ROUNDING = 1e-13  # cosines that differ by less are equal: a row already stood for must gain exactly nothing
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ class FacilityState:
 
     def gains(self, rows: Rows) -> NDArray[np.float64]:
         """Δ of `rows`, in chunks: O(n) each where similarities are kept, else O(nd)."""
-        parts = [rows[i : i + CHUNK] for i in range(0, len(rows), CHUNK)]
+        parts = [rows[i : i + _CHUNK] for i in range(0, len(rows), _CHUNK)]
         return np.concatenate([self._excess(part).sum(axis=1) for part in parts] or [np.zeros(0)])
 
     def _excess(self, rows: Rows) -> Matrix:
         more = self._similarities(rows)
         more -= self._best
-        more[more <= ROUNDING] = 0.0
+        more[more <= _ROUNDING] = 0.0
         return more
 
     def _similarities(self, rows: Rows) -> Matrix:

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.objectives.base import Matrix, Objective, Rows, require_positive, take
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.selection.objectives.base import Objective, require_positive, rows_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class LogDet(Objective):
 
         Not from F or a Gram matrix: squaring would lose the short directions beside long ones.
         """
-        G = take(features, indices)
+        G = rows_of(features, indices)
         if len(G) == 0:
             return 0.0
         scale = float(np.abs(G).max()) or 1.0  # squares of features near the ends of the range must not overflow
@@ -49,7 +50,7 @@ class LogDet(Objective):
         The factorisation never forms F, so its condition number is not squared. O((k + d)d² + |candidates|·d²). Below
         k = d/2 the same within the span of the chosen rows: O(dk² + |candidates|·dk).
         """
-        X, chosen = take(features, candidates), take(features, indices)
+        X, chosen = rows_of(features, candidates), rows_of(features, indices)
         outside = np.zeros(len(X))
         if 0 < 2 * len(chosen) < chosen.shape[1]:
             basis = np.asarray(np.linalg.qr(chosen.T).Q, dtype=np.float64)

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
-from spice_select.selection.objectives.base import Matrix, Objective, Rows, require_positive, take
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.selection.objectives.base import Objective, require_positive, rows_of
 from spice_select.selection.objectives.logdet import LogDet
 
-REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits, the more the larger α‖g‖² is
+_REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits, the more the larger α‖g‖² is
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,14 +51,14 @@ class TargetVariance(Objective):
         """The drop in Σ_y g_yᵀ(I + αF_S)⁻¹g_y, from the definition. O((k + m)d²)."""
         if len(indices) == 0:
             return 0.0
-        root, T = LogDet(self.alpha).root(take(features, indices)), self._target_root(features)
+        root, T = LogDet(self.alpha).root(rows_of(features, indices)), self._target_root(features)
         left = np.linalg.solve(root.T, T.T)
         return float((T * T).sum() - (left * left).sum())
 
     def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """α‖T^½Px‖²/(1 + αxᵀPx) from a fresh factorisation. O((k + m + |candidates|)d²)."""
-        inverse = np.linalg.inv(LogDet(self.alpha).root(take(features, indices)))
-        whitened = take(features, candidates) @ inverse
+        inverse = np.linalg.inv(LogDet(self.alpha).root(rows_of(features, indices)))
+        whitened = rows_of(features, candidates) @ inverse
         reach = whitened @ (self._target_root(features) @ inverse).T
         numerator = self.alpha * np.einsum("ij,ij->i", reach, reach)
         return numerator / (1.0 + self.alpha * np.einsum("ij,ij->i", whitened, whitened))
@@ -98,7 +99,7 @@ class TargetVarianceState:
     def add(self, row: int) -> None:
         """Two products of the feature matrix with a vector: O(nd + d²)."""
         self._rows.append(row)
-        if len(self._rows) % max(REFRESH, self._G.shape[1]) == 0:
+        if len(self._rows) % max(_REFRESH, self._G.shape[1]) == 0:
             self._rebuild()
             return
         p = self._P @ self._G[row]

@@ -13,8 +13,8 @@ from spice_select.selection.paths.eager import States
 from spice_select.selection.paths.ledger import TIE, Ledger, Problem, best_of, lowest_twin
 from spice_select.selection.result import Selection, Stats
 
-LARGEST_BATCH = 32
-SAFETY = 1e-9  # a bound is inflated by this much, relatively: rounding may make a gain seem to grow by a few ulp
+_LARGEST_BATCH = 32
+_SAFETY = 1e-9  # a bound is inflated by this much, relatively: rounding may make a gain seem to grow by a few ulp
 
 
 def run_lazy(problem: Problem) -> Selection:
@@ -47,7 +47,7 @@ def _queue(problem: Problem, ledger: Ledger, states: States) -> list[tuple[float
 
 
 def _push(problem: Problem, queue: list[tuple[float, int]], row: int, gain: float) -> None:
-    bound = (gain + SAFETY * abs(gain)) / np.asarray(problem.divisors(np.array([row]))).item()
+    bound = (gain + _SAFETY * abs(gain)) / np.asarray(problem.divisors(np.array([row]))).item()
     heapq.heappush(queue, (-bound, row))
 
 
@@ -65,7 +65,7 @@ def _refresh_until_sure(
         gains, weighted = states.gains(batch), problem.weight * states.penalties(batch)
         fresh.update(zip(rows, gains.tolist(), strict=True))
         sure = (gains - weighted - TIE * (gains + weighted)) / problem.divisors(batch)
-        best, width = max(best, float(sure.max())), min(LARGEST_BATCH, 2 * width)
+        best, width = max(best, float(sure.max())), min(_LARGEST_BATCH, 2 * width)
     return fresh
 
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.numerics.features import Features
 from spice_select.progress.meter import Meter
 from spice_select.selection.constraints import Constraints, Eligibility
-from spice_select.selection.features import Features
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.penalties.base import Penalty
 from spice_select.selection.penalties.conflict import ETA, Conflict
 from spice_select.selection.result import Selection, Stats, Stop, reached_budget
 from spice_select.selection.stopping import NextPick, StoppingRule
 
-BEFORE = np.tri(128, k=-1)  # 1 where a pick comes before another
-BASES_AT_ONCE = 512
+_BEFORE = np.tri(128, k=-1)  # 1 where a pick comes before another
+_BASES_AT_ONCE = 512
 TIE = 1e-12  # scores within this of the best, relative to gain + penalty, tie; the lowest row number wins
 
 
@@ -135,7 +135,7 @@ class Ledger:
         return Selection(
             indices=rows,
             gains=gains,
-            bases=bases_of(problem, rows),
+            bases=_bases_of(problem, rows),
             conflicts=conflicts_along(problem.features, rows, _eta(problem.penalty)),
             penalties=penalties,
             scores=gains - penalties,
@@ -176,9 +176,9 @@ def lowest_twin(problem: Problem, allowed: NDArray[np.bool_], row: int) -> int:
     return int(twins[0]) if len(twins) else row
 
 
-def bases_of(problem: Problem, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _bases_of(problem: Problem, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """F({x}) of each pick, some rows at a time: all of them in float64 may be more than the selection needed."""
-    parts = [rows[i : i + BASES_AT_ONCE] for i in range(0, len(rows), BASES_AT_ONCE)] or [rows]
+    parts = [rows[i : i + _BASES_AT_ONCE] for i in range(0, len(rows), _BASES_AT_ONCE)] or [rows]
     return np.concatenate([problem.objective.gains(problem.features.array, [], part) for part in parts])
 
 
@@ -186,9 +186,9 @@ def conflicts_along(features: Features, rows: Sequence[int] | NDArray[np.int64],
     """max(0, −cos(g_x, ḡ_S)) of each pick with the mean of the picks before it. O(kd)."""
     order = np.asarray(rows, dtype=np.int64)
     total, conflicts = np.zeros(features.d), np.zeros(len(order))
-    for start in range(0, len(order), len(BEFORE)):
-        X = features.rows(order[start : start + len(BEFORE)])
-        sums = total + BEFORE[: len(X), : len(X)] @ X  # of the picks before each: a product is quicker than np.cumsum
+    for start in range(0, len(order), len(_BEFORE)):
+        X = features.rows(order[start : start + len(_BEFORE)])
+        sums = total + _BEFORE[: len(X), : len(X)] @ X  # of the picks before each: a product is quicker than np.cumsum
         means = sums / np.maximum(np.arange(start, start + len(X)), 1)[:, None]
         sizes = np.sqrt(np.einsum("ij,ij->i", X, X) * np.einsum("ij,ij->i", means, means))
         conflicts[start : start + len(X)] = np.maximum(0.0, -np.einsum("ij,ij->i", X, means) / (sizes + eta))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.features import Features
+from spice_select.numerics.features import Features
 
 
 class Twins:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
-from spice_select.selection.objectives.base import Matrix, Rows, is_number
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.selection.objectives.base import is_number
 
 
 class PenaltyState(Protocol):

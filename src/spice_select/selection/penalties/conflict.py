@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.objectives.base import Matrix, Rows, require_positive, take
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.selection.objectives.base import require_positive, rows_of
 from spice_select.selection.penalties.base import Penalty, require_weight
 
 ETA = 1e-8
@@ -34,8 +35,8 @@ class Conflict(Penalty):
         """The hinge from the definition. O((k + |candidates|)·d)."""
         if len(indices) == 0:
             return np.zeros(len(candidates))
-        X = take(features, candidates)
-        return hinge(X, np.sqrt((X * X).sum(axis=1)), take(features, indices).mean(axis=0), self.eta)
+        X = rows_of(features, candidates)
+        return hinge(X, np.sqrt((X * X).sum(axis=1)), rows_of(features, indices).mean(axis=0), self.eta)
 
     def state(self, features: Matrix) -> "ConflictState":
         """O(n + d) memory; O(d) per value."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.objectives.base import Matrix, Rows, require_positive, take
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.selection.objectives.base import require_positive, rows_of
 from spice_select.selection.penalties.base import Penalty, require_weight
 
 
@@ -29,8 +30,8 @@ class SquaredInnerProduct(Penalty):
 
     def values(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """From the definition: O(k·|candidates|·d)."""
-        X = take(features, candidates)
-        products = X @ take(features, indices).T
+        X = rows_of(features, candidates)
+        products = X @ rows_of(features, indices).T
         return self.alpha**2 * (products**2).sum(axis=1) / (1.0 + self.alpha * (X * X).sum(axis=1))
 
     def state(self, features: Matrix) -> "SquaredInnerProductState":

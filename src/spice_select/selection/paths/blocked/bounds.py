@@ -2,30 +2,24 @@
 
 import math
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.features import Features
+from spice_select.numerics.features import Features
+from spice_select.numerics.rounding import UNIT32, gamma, gammas
 from spice_select.selection.paths.blocked.root import InverseRoot
 
-UNIT = 2.0**-24  # unit roundoff of float32
-UNDERFLOW = 2.0**-148  # what gradual underflow may add to a product of float32 numbers
-ULP = 4 * float(np.finfo(np.float64).eps)
-TILE_ROWS = 1024
-DENSE = 1.3  # rows whose span is at most this many times their number are used in place, without a copy
-FREE_FLOPS = 2e6  # about what a tile's overhead costs
-WASTE = 0.25  # how much of a tile's work may fall on picks that some of its rows have seen already
+UNDERFLOW = 2.0**-148  # what gradual underflow may add to a product of float32 numbers, or take from it
+ULP = 4 * float(np.finfo(np.float64).eps)  # more than the few float64 steps that lower a bound can take from it
+_TILE_ROWS = 1024
+_DENSE = 1.3  # rows whose span is at most this many times their number are used in place, without a copy
+_FREE_FLOPS = 2e6  # about what a tile's overhead costs
+_WASTE = 0.25  # how much of a tile's work may fall on picks that some of its rows have seen already
 TILE_DEPTH = 256  # inner products are summed in stretches of this length, which is what the error bound pays for
-STAGE_PICKS = 128  # a bound is lowered by about this many picks before it is asked again whether it still matters
-FAR = 1.5  # rows that more than this many times d picks have passed by are refreshed from the root itself
-ROOT_PICKS = 64  # getting the root ready for that costs about as much as the products of d rows with so many picks
-
-
-def gamma(terms: Any) -> Any:
-    """γ_m = mu/(1 − mu): bounds the relative error of m float32 roundings (Higham, 2002, Lemma 3.1)."""
-    return terms * UNIT / (1.0 - terms * UNIT)
+_STAGE_PICKS = 128  # a bound is lowered by about this many picks before it is asked again whether it still matters
+_FAR = 1.5  # rows that more than this many times d picks have passed by are refreshed from the root itself
+_ROOT_PICKS = 64  # getting the root ready for that costs about as much as the products of d rows with so many picks
 
 
 class Bounds:
@@ -35,8 +29,9 @@ class Bounds:
     small is in docs/selection.md. `reached` counts the picks that a row's bound has seen.
     """
 
-    tile_rows = TILE_ROWS
-    stage_picks = STAGE_PICKS
+    tile_rows = _TILE_ROWS
+    stage_picks = _STAGE_PICKS
+    depth = TILE_DEPTH
     grain = 1  # products are taken with this many picks at a time; a refresh that can stop at a multiple does
 
     def __init__(self, features: Features, *, eta: float | None, root: InverseRoot | None = None) -> None:
@@ -44,13 +39,18 @@ class Bounds:
         self._d = d
         self._root, self._root_at, self._root_length = root, -1, 0.0
         peak = np.sqrt(features.squares.max(initial=0.0))
+        # A power of two: scaling by it rounds nothing, and what float32 then multiplies is near 1, far from its ends.
         self._scale = float(2.0 ** np.round(np.log2(peak))) if peak > 0 else 1.0
         self._matrix_scale = self._place(features)
         self._squares, self._lengths = features.squares, np.sqrt(features.squares)
         self.longest = float(self._lengths.max(initial=0.0))
+        self._blur = 8 * (d + 4) * float(np.finfo(np.float64).eps)  # of three inner products of d terms, generously
         self._shortest = float(np.where(self._lengths > 0, self._lengths, np.inf).min())
-        self._gamma = gamma(min(d, TILE_DEPTH) + -(-d // TILE_DEPTH) + 3)
-        self._tiny = 2 * d * UNDERFLOW
+        # Roundings on the way of one term x_c·u_c to the sum: two conversions, a product, the additions of its stretch,
+        # those of the stretches; and one to spare.
+        self._gamma = gamma(min(d, self.depth) + -(-d // self.depth) + 3, UNIT32)
+        self._tiny = 2 * d * UNDERFLOW  # gradual underflow takes an absolute amount, which no relative bound covers
+        # Before the first pick r = ‖x‖², whose sum may have come out too small by d roundings: less than is added here.
         self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
         self.reached = np.zeros(n, dtype=np.int32)
         self.exact = np.full(n, -1, dtype=np.int32)  # how many picks there were when float64 last found the row's r
@@ -100,14 +100,17 @@ class Bounds:
         self._unit_mean = present.astype(np.float32)
         past = self._means[: self._blocks + 1]
         cosines = past @ present
-        self._moved = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * cosines)) + 1e-7 + self._gamma
-        self._moved[~past.any(axis=1)] = 2.0
+        # The distance of two unit vectors is √(2 − 2cos); `_blur` is what rounding can have taken from below the root,
+        # γ what it can have added to a cosine in float32. No cosine moves by more than that distance (Cauchy–Schwarz).
+        self._moved = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * cosines) + self._blur) + self._gamma
+        self._moved[~past.any(axis=1)] = 2.0  # no mean then, so nothing is known of its angle: the most there can be
 
     def conflicts(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64] | float:
         """A lower bound on the present conflict: the cosine moved by at most the distance of the unit means."""
         if self._cosine is None or self._eta is None or self._mean_length == 0 or self.now == 0:
             return 0.0
         size = self._lengths[rows] * self._mean_length
+        # −cos·size/(size + η): the second factor is known exactly, the first only gets smaller by what may have moved.
         return np.maximum(0.0, -self._cosine[rows] - self._moved[self._seen[rows]]) * (size / (size + self._eta))
 
     def drift(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
@@ -115,14 +118,15 @@ class Bounds:
         a, b = math.sqrt(before @ before), math.sqrt(after @ after)
         if a == 0 or b == 0 or self._eta is None:
             return 2.0
-        rounding = 8 * (self._d + 4) * float(np.finfo(np.float64).eps)  # of three inner products of d terms, generously
-        gap = math.sqrt(max(0.0, 2.0 - 2.0 * float(before @ after) / (a * b)) + rounding)
+        gap = math.sqrt(max(0.0, 2.0 - 2.0 * float(before @ after) / (a * b)) + self._blur)
+        # The second term: how far size/(size + η) can differ between the means, most for the shortest row there is.
         return gap + min(1.0, self._eta / (self._shortest * min(a, b)))
 
     def settle(
         self, rows: NDArray[np.int64], r: NDArray[np.float64], noise: float, cosine: NDArray[np.float64] | None
     ) -> None:
         """Enter what float64 found for `rows` after the picks so far; √r is right to `noise` times a row's length."""
+        # Whitening errs by up to `noise` of a row's length in ‖xL‖ = √r, so that is where it is added.
         self.r[rows] = (np.sqrt(r) + noise * self._lengths[rows]) ** 2
         self.reached[rows] = self.exact[rows] = self.now
         if self._cosine is not None and cosine is not None:
@@ -132,7 +136,7 @@ class Bounds:
         """Bring the stale ones of `rows` up to the present: 2·(pending picks)·d flops each, in float32.
 
         A row whose bound falls below `floor` (one number, or one for each row of the matrix) on the way is left with
-        the picks it has seen.
+        the picks it has seen. That is safe: its bound is true for those picks, and so for all, as r never grows.
         """
         stale = rows[self.reached[rows] < self.now]
         far = self._far(stale)
@@ -151,12 +155,12 @@ class Bounds:
 
     def _far(self, stale: NDArray[np.int64]) -> NDArray[np.int64]:
         """The rows that so many picks have passed by that L is the shorter way; none if too few to get L ready for."""
-        if self._root is None or self.now <= FAR * self._d:
+        if self._root is None or self.now <= _FAR * self._d:
             return stale[:0]
         pending = self.now - self.reached[stale]
-        far = pending > FAR * self._d
+        far = pending > _FAR * self._d
         excess = float((pending[far] - self._d).sum())
-        return stale[far] if excess > ROOT_PICKS * self._d else stale[:0]
+        return stale[far] if excess > _ROOT_PICKS * self._d else stale[:0]
 
     def _stage(self, oldest: int) -> int:
         """Up to which pick to refresh rows that have seen `oldest`; the last stage may be half as long again."""
@@ -169,7 +173,7 @@ class Bounds:
     def _refresh_to(self, stage: int, rows: NDArray[np.int64]) -> None:
         rows, seen = self._oldest_first(rows)
         pending = stage - seen
-        for a, b in tiles(pending, FREE_FLOPS / self._d, self.tile_rows):
+        for a, b in cut_into_tiles(pending, _FREE_FLOPS / self._d, self.tile_rows):
             self._refresh_tile(rows[a:b], pending[a:b], stage)
 
     def _oldest_first(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -189,8 +193,9 @@ class Bounds:
 
     def _settle_directly(self, rows: NDArray[np.int64], squares: NDArray[np.float64], terms: int) -> None:
         """Enter ‖xL‖², found in float32 as `squares`, as the bounds of these rows."""
+        # ‖xL − computed‖ ≤ γ‖x‖‖L‖_F + underflow, so the true length is at most what was found and that.
         reach = self._gamma * self._lengths[rows] / self._scale * self._root_length + np.sqrt(terms) * self._tiny
-        found = np.sqrt(squares * (1 + gamma(terms + 2)) + terms * UNDERFLOW) + reach
+        found = np.sqrt(squares * (1 + gamma(terms + 2, UNIT32)) + terms * UNDERFLOW) + reach
         self.r[rows] = np.minimum(self.r[rows], (found * self._scale) ** 2 * (1 + ULP))
         self.reached[rows] = self.now
         self.refreshed += len(rows)
@@ -226,7 +231,7 @@ class Bounds:
         W = W if at is None else W[at]
         edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(rows)]
         for a, b in pairwise(edges[1:]):
-            W[a:b, : most - int(pending[a])] = 0.0  # what these rows' bounds have seen already
+            W[a:b, : most - int(pending[a])] = 0.0  # picks that these rows' bounds have seen: not to be taken off twice
         taken = np.einsum("ij,ij->i", W, W).astype(np.float64)
         return taken, self._mean_products(X, at)
 
@@ -245,7 +250,7 @@ class Bounds:
     def _gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
         """The rows as float32: a slice with their positions in it where they lie close together, else a copy."""
         low, high = int(rows.min()), int(rows.max()) + 1
-        if high - low <= DENSE * len(rows):
+        if high - low <= _DENSE * len(rows):
             return self._matrix[low:high], rows - low
         if len(rows) > len(self._room):
             self._room = np.empty((len(rows), self._matrix.shape[1]), dtype=np.float32)
@@ -271,13 +276,15 @@ class Bounds:
         terms: NDArray[np.int64],
     ) -> None:
         """Bound r by r − Σw̃² + slack, with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
+        # ‖w̃ − w‖ ≤ reach: |δ_i| ≤ γ‖x‖‖u_i‖ + ν for each pick, and Minkowski over the picks, Σ‖u_i‖² = mass.
         reach = self._gamma * self._lengths[rows] / self._scale * np.sqrt(mass) + np.sqrt(terms) * self._tiny
-        slack = 2 * reach * np.sqrt(taken) + gamma(terms + 2) * taken + terms * UNDERFLOW
+        # w̃² − w² = 2w̃δ − δ² ≤ 2|w̃||δ|, summed by Cauchy–Schwarz; then what summing the squares in float32 can add.
+        slack = 2 * reach * np.sqrt(taken) + gammas(terms + 2, UNIT32) * taken + terms * UNDERFLOW
         lowered = (self.r[rows] - (taken - slack) * self._scale**2) * (1 + ULP)
-        self.r[rows] = np.minimum(self.r[rows], lowered)
+        self.r[rows] = np.minimum(self.r[rows], lowered)  # where the slack is more than was taken the old bound stays
 
 
-def tiles(pending: NDArray[np.int64], free: float, most: int = TILE_ROWS) -> list[tuple[int, int]]:
+def cut_into_tiles(pending: NDArray[np.int64], free: float, most: int = _TILE_ROWS) -> list[tuple[int, int]]:
     """Cut rows sorted by falling `pending` into tiles of at most `most` rows that share most of their picks.
 
     `free` products of a row with a pick may be wasted in each tile: they cost no more than opening another.
@@ -289,7 +296,7 @@ def tiles(pending: NDArray[np.int64], free: float, most: int = TILE_ROWS) -> lis
     start, useful = 0, 0
     for a, b in pairwise(edges):
         grown = useful + (b - a) * int(pending[a])
-        if a > start and (b - start) * int(pending[start]) > (1 + WASTE) * grown + free:
+        if a > start and (b - start) * int(pending[start]) > (1 + _WASTE) * grown + free:
             cut.append((start, a))
             start, grown = a, (b - a) * int(pending[a])
         useful = grown

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.features import Features
+from spice_select.numerics.features import Features
 from spice_select.selection.paths.blocked import kernels
-from spice_select.selection.paths.blocked.bounds import Bounds
+from spice_select.selection.paths.blocked.bounds import TILE_DEPTH, Bounds
 from spice_select.selection.paths.blocked.threads import crew_size
 
-PANEL = 16  # picks side by side in memory, as the kernel wants them
+PANEL_PICKS = 16 if kernels.compiled is None else int(kernels.compiled.PANEL_PICKS)  # picks side by side in memory
 
 
 def fits_kernel(features: Features) -> bool:
@@ -19,7 +19,8 @@ def fits_kernel(features: Features) -> bool:
 class CompiledBounds(Bounds):
     """`Bounds` without tiles: rows are read where they lie, float64 ones too, and no product is written down."""
 
-    grain = PANEL
+    grain = PANEL_PICKS
+    depth = TILE_DEPTH if kernels.compiled is None else int(kernels.compiled.SUM_TERMS)  # what the kernel does
 
     def _place(self, features: Features) -> float:
         """Nothing is copied: float64 rows are scaled as they are read."""
@@ -64,27 +65,27 @@ class CompiledBounds(Bounds):
 
 
 class Panels:
-    """Vectors of length d in panels of `PANEL`, coordinate by coordinate, in float32; grows as they come."""
+    """Vectors of length d in panels of `PANEL_PICKS`, coordinate by coordinate, in float32; grows as they come."""
 
     def __init__(self, d: int, room: int) -> None:
-        self.array = np.zeros((-(-room // PANEL), d, PANEL), dtype=np.float32)
+        self.array = np.zeros((-(-room // PANEL_PICKS), d, PANEL_PICKS), dtype=np.float32)
 
     @classmethod
     def of_columns(cls, matrix: NDArray[np.float32]) -> "Panels":
         """The columns of a matrix [d, m]."""
         d, m = matrix.shape
         panels = cls(d, m)
-        padded = np.pad(matrix, ((0, 0), (0, -m % PANEL)))
-        panels.array[:] = padded.reshape(d, -1, PANEL).swapaxes(0, 1)
+        padded = np.pad(matrix, ((0, 0), (0, -m % PANEL_PICKS)))
+        panels.array[:] = padded.reshape(d, -1, PANEL_PICKS).swapaxes(0, 1)
         return panels
 
     def enter(self, vectors: NDArray[np.float64], start: int) -> None:
         """Put vectors [m, d] at the numbers `start`, `start` + 1, …"""
         end = start + len(vectors)
-        while end > len(self.array) * PANEL:
+        while end > len(self.array) * PANEL_PICKS:
             grown = np.zeros((2 * len(self.array), *self.array.shape[1:]), dtype=np.float32)
             grown[: len(self.array)] = self.array  # the rest takes no memory until it is used
             self.array = grown
-        for first in range(start - start % PANEL, end, PANEL):
-            a, b = max(start, first), min(end, first + PANEL)
-            self.array[first // PANEL, :, a - first : b - first] = vectors[a - start : b - start].T
+        for first in range(start - start % PANEL_PICKS, end, PANEL_PICKS):
+            a, b = max(start, first), min(end, first + PANEL_PICKS)
+            self.array[first // PANEL_PICKS, :, a - first : b - first] = vectors[a - start : b - start].T

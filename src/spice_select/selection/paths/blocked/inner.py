@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.numerics.arrays import Vector
 from spice_select.selection.paths.blocked import kernels
 from spice_select.selection.paths.blocked.whitened import WhitenedRows
 from spice_select.selection.paths.ledger import TIE
 from spice_select.selection.penalties.conflict import hinge_of_products
 
-OVERFLOW = 700.0  # gains above this are not turned back into r
-
-Vector = NDArray[np.float64]
+OVERFLOW = 700.0 if kernels.compiled is None else float(kernels.compiled.OVERFLOW_GAIN)
+"""Gains above this are not turned back into r: that would be beyond float64."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Float64 matrix products on all threads: compiled ones (`kernel/product.c`) where they are faster, else numpy's."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from spice_select.numerics.arrays import Matrix
 from spice_select.selection.paths.blocked import kernels
 from spice_select.selection.paths.blocked.threads import crew_size, share
 
-Matrix = NDArray[np.float64]
 LARGE = 2e8  # flops from which on a BLAS is faster, though its threads must be woken
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.numerics.arrays import Matrix
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.paths.blocked.products import product, subtract_product
 
-Matrix = NDArray[np.float64]
 PART = 64
-SQUARABLE = 1e3  # α·(total squared length) up to which a block's directions are found from its Gram matrix
+_SQUARABLE = 1e3  # α·(total squared length) up to which a block's directions are found from its Gram matrix
 
 
 class InverseRoot:
@@ -71,7 +71,7 @@ class InverseRoot:
         """
         updates, rest = [], V
         while len(rest):
-            directions, z, share = shrinkage(rest[:PART], self._alpha)
+            directions, z, share = _shrinkage(rest[:PART], self._alpha)
             updates.append(self._multiply(directions, z) * share[:, None])
             rest = rest[PART:]
             rest = rest.copy()
@@ -115,14 +115,14 @@ def _shrink(rows: Matrix, directions: Matrix, z: NDArray[np.float64]) -> None:
     subtract_product(rows, product(rows, directions.T) * z, directions)
 
 
-def shrinkage(V: Matrix, alpha: float) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
+def _shrinkage(V: Matrix, alpha: float) -> tuple[Matrix, NDArray[np.float64], NDArray[np.float64]]:
     """Orthogonal directions D of a block V [m, d], z = (1 − 1/√(1+αλ))/λ and √(α/(1+αλ)), λ their squared lengths.
 
     From VVᵀ where that is safe, else by SVD: squaring would lose the short directions of a block that also has very
     long ones.
     """
     gram = product(V, V.T)
-    if alpha * float(gram.trace()) < SQUARABLE:
+    if alpha * float(gram.trace()) < _SQUARABLE:
         squares, left = np.linalg.eigh(gram)
         squares, directions = np.maximum(squares, 0.0), product(left.T, V)
     else:

@@ -16,8 +16,8 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-START_FLOPS = 1.2e6  # what a core computes while one more thread is being started
-JOIN_FLOPS = 2e5  # what it computes until one that is awake has joined in
+_START_FLOPS = 1.2e6  # what a core computes while one more thread is being started
+_JOIN_FLOPS = 2e5  # what it computes until one that is awake has joined in
 
 
 def thread_count() -> int:
@@ -28,22 +28,22 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def useful_threads(flops: float) -> int:
+def _useful_threads(flops: float) -> int:
     """How many threads to share `flops` among.
 
-    t threads need flops/t + t·`START_FLOPS`, as they are started one after another: least at √(flops/`START_FLOPS`).
+    t threads need flops/t + t·`_START_FLOPS`, as they are started one after another: least at √(flops/`_START_FLOPS`).
     """
-    return max(1, min(thread_count(), int(math.sqrt(flops / START_FLOPS))))
+    return max(1, min(thread_count(), int(math.sqrt(flops / _START_FLOPS))))
 
 
 def crew_size(flops: float) -> int:
     """How many threads of the compiled kernel to share `flops` among: they stay awake from one call to the next."""
-    return max(1, min(thread_count(), int(flops / JOIN_FLOPS)))
+    return max(1, min(thread_count(), int(flops / _JOIN_FLOPS)))
 
 
 def share(run: Callable[[int, int], None], count: int, flops: float) -> None:
     """Call run(a, b) so that all of 0 … count is covered, on several threads where `flops` in all are worth it."""
-    pieces = min(count, useful_threads(flops))
+    pieces = min(count, _useful_threads(flops))
     if pieces < 2:
         run(0, count)
         return
@@ -54,7 +54,7 @@ def share(run: Callable[[int, int], None], count: int, flops: float) -> None:
         other.result()
 
 
-class BlasLimit:
+class _BlasLimit:
     """One thread for BLAS, in the whole process, while at least one selection runs in it."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class BlasLimit:
                     self._limit.restore_original_limits()
 
 
-single_threaded_blas = BlasLimit().held
+single_threaded_blas = _BlasLimit().held
 
 
 @cache

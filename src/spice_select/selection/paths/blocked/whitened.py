@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.numerics.arrays import Matrix
 from spice_select.selection.paths.blocked.products import product, subtract_product
 
-Matrix = NDArray[np.float64]
 EMPTY = -1
 
 

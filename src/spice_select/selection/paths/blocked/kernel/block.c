@@ -1,6 +1,6 @@
 /* The two steps of a block's inner loop that are repeated for every pick: find the best row, condition the others on it.
  *
- * Float64 throughout, and the same arithmetic as the numpy versions in spice_select.selection.paths.blocked.inner, which is the one
+ * Float64 throughout, and the same arithmetic as the numpy versions in paths/blocked/inner.py, which is the one
  * caller and checks types and shapes. A pick costs a few microseconds here and some sixty in numpy, where each of a
  * dozen small arrays is a call of its own.
  */
@@ -9,8 +9,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#define OVERFLOW_GAIN 700.0 /* gains above this are not turned back into r */
-#define WIDTH 32            /* columns whose sums stay in registers */
+#define WIDTH 32 /* columns whose sums stay in registers */
 
 typedef struct {
     const double *r;       /* [p]; below 0: the row is not open */
@@ -63,6 +62,8 @@ best_gain(const Scores *s, double *scores, double *least)
             best = i;
     if (best < 0)
         return best;
+    /* What ties has a gain above (1 - tie) times the best. log1p grows, so a row whose r is below that of a gain of
+     * (1 - 2 tie) cannot: the second tie is far more than log1p and expm1 round. */
     double gain = log1p(s->alpha * s->r[best]), near = s->r[best];
     if (gain < OVERFLOW_GAIN)
         near = expm1(gain - 2 * s->tie * gain) / s->alpha;
@@ -89,7 +90,7 @@ block_best(PyObject *self, PyObject *args)
     s.p = r.len / (Py_ssize_t)sizeof(double);
     double *scores = room.buf, least = 0, worn = 0;
     Py_ssize_t at = s.dots || s.costs ? best_score(&s, scores, &least) : best_gain(&s, scores, &least);
-    if (at >= 0 && least < s.out)
+    if (at >= 0 && least < s.out) /* a row outside may tie with the best, and have a lower number */
         at = -1;
     for (Py_ssize_t i = 0; at >= 0 && i < s.p; i++)
         if (s.r[i] >= 0 && scores[i] >= least) {
@@ -132,6 +133,7 @@ take_columns(const double *from, double *C, Py_ssize_t p, Py_ssize_t at, Py_ssiz
                 sum[i] += own * row[i];
     }
     for (Py_ssize_t i = first; i < first + width; i++) {
+        /* The exact r is never negative, so 0 is nearer to it than what rounding left below. A row with r < 0 is closed. */
         double e = (from[i] - sum[i - first]) * factor, left = r[i] - e * e;
         to[i] = e;
         if (r[i] >= 0)

@@ -17,6 +17,15 @@
 #define INLINE inline
 #endif
 
+/* What the proofs in Python rest on. The module shows these numbers (see module.c) and Python reads them from there, so
+ * that an error bound and the loop it speaks of cannot come to differ. */
+#define SUM_TERMS 256           /* float32 terms summed before the sum is added to the others of its row */
+#define PANEL_PICKS 16          /* picks side by side in memory: two vectors of 8 */
+#define UNIT 0x1p-24            /* unit roundoff of float32 */
+#define UNDERFLOW_LOSS 0x1p-148 /* what gradual underflow may add to a product of float32 numbers */
+#define ULP (4 * 0x1p-52)       /* more than the float64 steps that lower a bound can take from it, relatively */
+#define OVERFLOW_GAIN 700       /* gains above this are not turned back into r */
+
 /* Whether this processor can run what is marked FAST. */
 static inline int
 kernel_runs(void)

@@ -26,10 +26,32 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static int
+show_double(PyObject *m, const char *name, double value)
+{
+    PyObject *number = PyFloat_FromDouble(value);
+    int failed = !number || PyModule_AddObjectRef(m, name, number);
+    Py_XDECREF(number);
+    return failed;
+}
+
+static int
+show_constants(PyObject *m)
+{
+    return show_double(m, "UNIT", UNIT) || show_double(m, "UNDERFLOW_LOSS", UNDERFLOW_LOSS) || show_double(m, "ULP", ULP) ||
+           PyModule_AddIntConstant(m, "SUM_TERMS", SUM_TERMS) || PyModule_AddIntConstant(m, "PANEL_PICKS", PANEL_PICKS) ||
+           PyModule_AddIntConstant(m, "OVERFLOW_GAIN", OVERFLOW_GAIN);
+}
+
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "The selector's compiled loops.", 0, methods};
 
 PyMODINIT_FUNC
 PyInit__kernel(void)
 {
-    return PyModule_Create(&module);
+    PyObject *m = PyModule_Create(&module);
+    if (m && show_constants(m)) {
+        Py_DECREF(m);
+        return NULL;
+    }
+    return m;
 }

@@ -161,6 +161,7 @@ tiles(void *job_)
     if (!room)
         atomic_store(&job->failed, 1);
     else
+        /* A tile is one thread's, and its sums run in one order: no bit depends on how many threads there are. */
         for (int64_t t; (t = atomic_fetch_add(&job->next, 1)) < down * across;)
             tile(job, room, t / across * HEIGHT, t % across * job->width);
 }

@@ -6,9 +6,9 @@
  *
  * One pass does what numpy needs many for: gather the rows, multiply them with the picks, blank what was seen, square,
  * sum, bound the rounding error. No product is ever written to memory. Products are float32; they are summed in
- * stretches of DEPTH terms, whose results are added: the error bound in docs/selection.md counts on exactly that.
+ * stretches of SUM_TERMS terms, whose results are added: the error bound in docs/selection.md counts on exactly that.
  *
- * Picks come in panels of COLS, column by column: packed[j / COLS][c][j % COLS] is coordinate c of pick j.
+ * Picks come in panels of P = PANEL_PICKS, column by column: packed[j / P][c][j % P] is coordinate c of pick j.
  * spice_select.selection.paths.blocked.bounds_compiled is the one caller and checks types and shapes.
  */
 #include "kernel.h"
@@ -22,20 +22,16 @@
 #include "crew.h"
 
 #define ROWS 6         /* 6 rows by 2 vectors: 12 of the 16 AVX registers hold sums (24 of NEON's 32) */
-#define COLS 16        /* picks in a panel: two vectors of 8 */
-#define DEPTH 256      /* terms summed before the sum is added to the others of its row */
 #define MOST_ROWS 96   /* rows taken at a time, */
 #define CACHE 393216   /* or as many as fit into so many bytes, */
 #define LEAST_PARTS 16 /* or so few that threads which take one after another end together */
 #define MOST_PANELS 12 /* panels multiplied at a time */
-#define UNIT 0x1p-24   /* unit roundoff of float32 */
-#define FAINT 0x1p-148 /* what gradual underflow may add to a product of float32 numbers */
-#define ULP (4 * 0x1p-52)
+
 typedef float vec __attribute__((vector_size(32), aligned(4)));
 
 /* What one thread works with: some rows, and their products with some panels. */
 typedef struct {
-    float w[MOST_PANELS][MOST_ROWS][COLS];
+    float w[MOST_PANELS][MOST_ROWS][PANEL_PICKS];
     const float *x[MOST_ROWS + ROWS]; /* where each row can be read; the last group is filled up with the last row */
     float *room;                      /* rows converted from float64, or NULL */
 } Bench;
@@ -70,7 +66,7 @@ typedef struct Sweep {
 FAST static INLINE void
 step(const float *const *row, const float *panel, int64_t c, vec (*sum)[2])
 {
-    vec left = *(const vec *)(panel + c * COLS), right = *(const vec *)(panel + c * COLS + 8);
+    vec left = *(const vec *)(panel + c * PANEL_PICKS), right = *(const vec *)(panel + c * PANEL_PICKS + 8);
     for (int i = 0; i < ROWS; i++) {
         sum[i][0] += row[i][c] * left;
         sum[i][1] += row[i][c] * right;
@@ -79,7 +75,7 @@ step(const float *const *row, const float *panel, int64_t c, vec (*sum)[2])
 
 /* w[6][16] += 6 rows times a panel over `depth` coordinates. */
 FAST static INLINE void
-multiply(const float *const *x, int64_t from, const float *panel, int64_t depth, float (*w)[COLS])
+multiply(const float *const *x, int64_t from, const float *panel, int64_t depth, float (*w)[PANEL_PICKS])
 {
     vec sum[ROWS][2];
     const float *row[ROWS];
@@ -96,7 +92,7 @@ multiply(const float *const *x, int64_t from, const float *panel, int64_t depth,
     }
     for (; c < depth; c++)
         step(row, panel, c, sum);
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < ROWS; i++) { /* the stretch is summed: one more rounding for each stretch, not for each term */
         *(vec *)w[i] += sum[i][0];
         *(vec *)(w[i] + 8) += sum[i][1];
     }
@@ -109,11 +105,11 @@ multiply_all(const Sweep *s, Bench *b, int64_t many, int64_t panel, int64_t pane
     for (int64_t i = many; i % ROWS; i++)
         b->x[i] = b->x[many - 1]; /* what comes of these is not read */
     for (int64_t p = 0; p < panels; p++)
-        memset(b->w[p], 0, sizeof(float) * COLS * ((many + ROWS - 1) / ROWS * ROWS));
-    for (int64_t c = 0; c < s->d; c += DEPTH) { /* a stretch of all rows stays in the cache while panels come and go */
-        int64_t depth = s->d - c < DEPTH ? s->d - c : DEPTH;
+        memset(b->w[p], 0, sizeof(float) * PANEL_PICKS * ((many + ROWS - 1) / ROWS * ROWS));
+    for (int64_t c = 0; c < s->d; c += SUM_TERMS) { /* a stretch of all rows stays in the cache while panels come and go */
+        int64_t depth = s->d - c < SUM_TERMS ? s->d - c : SUM_TERMS;
         for (int64_t p = 0; p < panels; p++) {
-            const float *part = s->packed + ((panel + p) * s->d + c) * COLS;
+            const float *part = s->packed + ((panel + p) * s->d + c) * PANEL_PICKS;
             for (int64_t i = 0; i < many; i += ROWS)
                 multiply(b->x + i, c, part, depth, &b->w[p][i]);
         }
@@ -126,10 +122,12 @@ squares(const Bench *b, int64_t i, int64_t panel, int64_t panels, int64_t start,
 {
     double total = 0;
     for (int64_t p = 0; p < panels; p++) {
-        int64_t first = (panel + p) * COLS, seen = start - first, last = end - first < COLS ? end - first : COLS;
+        /* Picks seen already would be taken off twice, those past the end have not been made: neither may count. */
+        int64_t first = (panel + p) * PANEL_PICKS, seen = start - first, last = end - first;
+        last = last < PANEL_PICKS ? last : PANEL_PICKS;
         float sum = 0;
         for (int64_t j = seen > 0 ? seen : 0; j < last; j++)
-            sum += b->w[p][i][j] * b->w[p][i][j];
+            sum += b->w[p][i][j] * b->w[p][i][j]; /* at most PANEL_PICKS float32 terms: the proof allows for m + 2 */
         total += sum;
     }
     return total;
@@ -139,8 +137,8 @@ FAST static double
 dot(const float *x, const float *y, int64_t d)
 {
     double total = 0;
-    for (int64_t from = 0; from < d; from += DEPTH) {
-        int64_t end = from + DEPTH < d ? from + DEPTH : d, c = from;
+    for (int64_t from = 0; from < d; from += SUM_TERMS) {
+        int64_t end = from + SUM_TERMS < d ? from + SUM_TERMS : d, c = from;
         vec sum = {0};
         float part = 0;
         for (; c + 8 <= end; c += 8)
@@ -164,7 +162,7 @@ fetch(const Sweep *s, Bench *b, int64_t r, int64_t many)
         if (s->wide) {
             float *to = b->room + i * s->d;
             for (int64_t c = 0; c < s->d; c++)
-                to[c] = (float)(((const double *)s->matrix)[from + c] * s->factor);
+                to[c] = (float)(((const double *)s->matrix)[from + c] * s->factor); /* a power of two: one rounding */
             b->x[i] = to;
         }
         if (s->mean)
@@ -187,9 +185,9 @@ sum_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
 {
     fetch(s, b, r, many);
     memset(s->taken + r, 0, sizeof(double) * many);
-    int64_t panel = earliest(s->starts + r, many, s->end) / COLS, panels;
-    for (; panel * COLS < s->end; panel += panels) {
-        panels = (s->end + COLS - 1) / COLS - panel;
+    int64_t panel = earliest(s->starts + r, many, s->end) / PANEL_PICKS, panels;
+    for (; panel * PANEL_PICKS < s->end; panel += panels) {
+        panels = (s->end + PANEL_PICKS - 1) / PANEL_PICKS - panel;
         panels = panels < MOST_PANELS ? panels : MOST_PANELS;
         multiply_all(s, b, many, panel, panels);
         for (int64_t i = 0; i < many; i++)
@@ -201,9 +199,11 @@ sum_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
 static double
 lowered(const Sweep *s, double bound, double length, double taken, double mass, double terms)
 {
+    /* As in Bounds._lower: |w~ - w| <= reach by Minkowski, the sum of w~^2 - w^2 <= 2 |w~| reach by Cauchy-Schwarz, and
+     * what summing the squares in float32 may have added. */
     double reach = s->gamma * length / s->scale * sqrt(mass) + sqrt(terms) * s->tiny;
     double rounding = (terms + 2) * UNIT / (1 - (terms + 2) * UNIT) * taken;
-    double slack = 2 * reach * sqrt(taken) + rounding + terms * FAINT;
+    double slack = 2 * reach * sqrt(taken) + rounding + terms * UNDERFLOW_LOSS;
     double left = (bound - (taken - slack) * s->scale * s->scale) * (1 + ULP);
     return left < bound ? left : bound;
 }
@@ -244,8 +244,8 @@ refresh_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
                 b->x[in++] = x[row];
             }
         }
-        for (int64_t panel = oldest / COLS; panel * COLS < end; panel += panels) {
-            panels = (end + COLS - 1) / COLS - panel;
+        for (int64_t panel = oldest / PANEL_PICKS; panel * PANEL_PICKS < end; panel += panels) {
+            panels = (end + PANEL_PICKS - 1) / PANEL_PICKS - panel;
             panels = panels < MOST_PANELS ? panels : MOST_PANELS;
             multiply_all(s, b, in, panel, panels);
             for (int64_t i = 0; i < in; i++)
@@ -260,6 +260,7 @@ refresh_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
                 steps += end - start;
                 visits++;
             }
+            /* A row left behind keeps a bound that is true for the picks it has seen, and so for all: r never grows. */
             if (s->starts[row] < s->end && s->bounds[row] >= s->floors[row])
                 at[left++] = at[i];
         }
@@ -269,7 +270,8 @@ refresh_rows(Sweep *s, Bench *b, int64_t r, int64_t many)
     atomic_fetch_add(&s->visits, visits);
 }
 
-/* One thread's work: some rows after others until none is left. */
+/* One thread's work: some rows after others until none is left. Each row is one thread's from its first product to its
+ * last, so no bit depends on how many threads there are. */
 static void
 sweep(void *sweep_)
 {

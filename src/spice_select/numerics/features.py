@@ -1,4 +1,4 @@
-"""The feature matrix as the selector sees it: any float array in, float32 for bounds and float64 for decisions."""
+"""The feature matrix as selection and diagnosis see it: any float array in, checked once, its squares taken once."""
 
 from collections import defaultdict
 from functools import cached_property
@@ -9,37 +9,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
+from spice_select.numerics.tiles import compact
 
-CHUNK_ENTRIES = 1 << 18  # entries converted to float64 at a time: 2 MB, so that a chunk stays in the cache
-PROBES = 8
-NEIGHBOUR = 1e-12  # rows whose squared norms differ by more than this, relatively, cannot be identical
+_CHUNK_ENTRIES = 1 << 18  # entries converted to float64 at a time: 2 MB, so that a chunk stays in the cache
+_PROBES = 8
+_NEIGHBOUR = 1e-12  # rows whose squared norms differ by more than this, relatively, cannot be identical
 
 
 class Features:
-    """A validated matrix [n, d] of features, one row for each sample.
+    """A validated matrix [n, d] of features, one row for each sample, with what several users need of all its rows.
 
     float32 and float64 arrays are used as they are, memory-mapped ones included; float16 and integers are converted to
-    float32 or float64. Torch tensors are taken through numpy; one that lies on an accelerator is also kept there as
-    `tensor`, and the bounds are then computed on it.
+    float32 or float64, torch tensors are taken through numpy. Selection and diagnosis take one of these wherever they
+    take an array, and what is computed once is then kept: the squared lengths, and by `diagnosis` at most 2·min(n, d)²
+    float64 for each α. Cost: one pass.
+
+    Attributes:
+        array: float32 or float64 [n, d].
+        n, d: its shape.
+        squares: ‖g‖² of each row, float64 [n].
 
     Raises:
         InputError: not a real matrix, no rows or columns, or NaN or infinite entries (the rows are named).
     """
 
     def __init__(self, features: Any) -> None:
-        self.tensor: Any = features.detach() if on_accelerator(features) else None
         self.array = as_matrix(features)
         self.n, self.d = self.array.shape
         self.squares = squared_norms(self.array)
+
+    def __len__(self) -> int:
+        return self.n
 
     def rows(self, rows: NDArray[np.int64] | list[int]) -> NDArray[np.float64]:
         """The given rows as float64 [m, d]."""
         return self.array[rows].astype(np.float64, copy=False)
 
+    def take(self, rows: NDArray[np.int64]) -> "Features":
+        """Some of the rows, one or more, in this order: checked already, and their squares are not taken again."""
+        part = object.__new__(Features)
+        part.array, part.squares = self.array[rows], self.squares[rows]
+        part.n, part.d = part.array.shape
+        return part
+
     @cached_property
     def dense(self) -> NDArray[np.float64]:
         """The whole matrix as float64; a copy unless it is float64 in memory already."""
         return np.asarray(self.array, dtype=np.float64)
+
+    @cached_property
+    def compacted(self) -> NDArray[Any]:
+        """The array, or where n < d rows of n entries with the same inner products: see `compact`."""
+        return compact(self.array)
+
+    @cached_property
+    def kept(self) -> dict[float, Any]:
+        """What belongs to an α and is needed more than once: `diagnosis` keeps the factor of all rows here."""
+        return {}
 
     @cached_property
     def twins(self) -> dict[int, NDArray[np.int64]]:
@@ -58,21 +84,26 @@ class Features:
         """The rows with a neighbour in norm, ascending: with unit norms, all."""
         order = np.argsort(self.squares, kind="stable")
         ordered = self.squares[order]
-        near = np.diff(ordered) <= NEIGHBOUR * ordered[1:]
+        near = np.diff(ordered) <= _NEIGHBOUR * ordered[1:]
         return np.sort(order[np.flatnonzero(np.append(near, False) | np.append(False, near))])
 
     def _sharing_entries(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of `rows` that equal another in `PROBES` entries spread over the columns."""
-        columns = np.linspace(0, self.d - 1, min(PROBES, self.d)).astype(np.int64)
+        """Those of `rows` that equal another in `_PROBES` entries spread over the columns."""
+        columns = np.linspace(0, self.d - 1, min(_PROBES, self.d)).astype(np.int64)
         probes = self.array[np.ix_(rows, columns)] + 0.0
         _, group, size = np.unique(probes, axis=0, return_inverse=True, return_counts=True)
         return rows[size[group.ravel()] > 1]
 
 
+def read(features: Any) -> Features:
+    """The features, checked: see `Features`. One of these has been checked and is handed back as it is."""
+    return features if isinstance(features, Features) else Features(features)
+
+
 def as_matrix(features: Any) -> NDArray[Any]:
     """Any array-like of real numbers as a 2-d float32 or float64 array."""
     if type(features).__module__.split(".")[0] == "torch":
-        features = from_torch(features)
+        features = _from_torch(features)
     refuse_masked(features)
     array = np.asarray(features)  # made plain: a matrix or a masked array has a product and a sum of its own
     if array.dtype == np.float16:
@@ -101,12 +132,7 @@ def refuse_masked(values: Any, what: str = "features") -> None:
         raise InputError(f"{what} with masked entries: every number counts. Fill them, or leave such rows out.")
 
 
-def on_accelerator(features: Any) -> bool:
-    """Whether this is a torch tensor that is not on the CPU."""
-    return type(features).__module__.split(".")[0] == "torch" and features.device.type != "cpu"
-
-
-def from_torch(tensor: Any) -> NDArray[Any]:
+def _from_torch(tensor: Any) -> NDArray[Any]:
     """A tensor's values on the host; bfloat16, which numpy lacks, becomes float32."""
     if str(tensor.layout) != "torch.strided" or tensor.is_meta:
         kind = "without values" if tensor.is_meta else f"with layout {tensor.layout}"
@@ -123,7 +149,7 @@ def squared_norms(array: NDArray[Any]) -> NDArray[np.float64]:
     """
     n, d = array.shape
     squares = np.empty(n)
-    step = max(1, CHUNK_ENTRIES // d)
+    step = max(1, _CHUNK_ENTRIES // d)
     for start in range(0, n, step):
         chunk = np.asarray(array[start : start + step], dtype=np.float64)
         squares[start : start + step] = np.einsum("ij,ij->i", chunk, chunk)

@@ -1,0 +1,47 @@
+"""Row tiles: products over all rows of a matrix, a piece at a time, always computed in float64."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+TILE_ENTRIES = 1 << 22  # 32 MB of float64: 4096 rows at d = 1024, enough to keep products near the machine's limit
+
+
+def tile_rows(d: int) -> int:
+    """Rows of d entries that make a tile."""
+    return max(64, TILE_ENTRIES // d)
+
+
+def tiles(matrix: np.ndarray, rows: np.ndarray | None = None, *, least: int = 1) -> Iterator[tuple[int, np.ndarray]]:
+    """(position, float64 rows) for consecutive tiles, of `least` rows or more, of the matrix or of `matrix[rows]`.
+
+    Tiles of a float64 matrix are views: read them, do not write.
+    """
+    size = max(least, tile_rows(matrix.shape[1]))
+    for start in range(0, len(matrix) if rows is None else len(rows), size):
+        part = matrix[start : start + size] if rows is None else matrix[rows[start : start + size]]
+        yield start, part.astype(np.float64, copy=False)
+
+
+def gram(matrix: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+    """Σ g gᵀ over all rows or over `rows`, float64 [d, d].
+
+    Cost: nd² flops, as BLAS computes one half of a product with itself; memory a tile of d rows and two d × d.
+    """
+    d = matrix.shape[1]
+    total = np.zeros((d, d))
+    for _, tile in tiles(matrix, rows, least=d):
+        total += tile.T @ tile
+    return total
+
+
+def compact(matrix: np.ndarray) -> np.ndarray:
+    """The matrix itself if n ≥ d, else float64 [n, n] rows with the same inner products (Gᵀ = QR, rows of Rᵀ).
+
+    Information is a function of the Gram matrix GGᵀ alone, so few rows of many dimensions need no d × d work.
+    Cost: 2 d n² when n < d.
+    """
+    n, d = matrix.shape
+    if n >= d:
+        return matrix
+    return np.asarray(np.linalg.qr(matrix.T.astype(np.float64), mode="r")).T
