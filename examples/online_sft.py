@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig
-from spice_select.schedules.interleaved.picker import GreedyPicker, RandomPicker, TopNormPicker
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from trl import SFTConfig, SFTTrainer
 
@@ -20,17 +19,16 @@ from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.sources import read_rows
 from spice_select.gradients import HookEngine
+from spice_select.methods.random import Random
+from spice_select.methods.spice import Spice
+from spice_select.methods.top_norm import TopNorm
 from spice_select.selection import Conflict
 from spice_select.sketch import SparseJL
 from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training import OnlineSelector
 
 HERE = Path(__file__).parent
-PICKERS = {
-    "spice": GreedyPicker(penalty=Conflict(weight=0.1)),
-    "random": RandomPicker(seed=0),
-    "top-norm": TopNormPicker(),
-}
+METHODS = {"spice": Spice(penalty=Conflict(weight=0.1)), "random": Random(), "top-norm": TopNorm()}
 
 
 def tiny() -> tuple[Any, Any]:
@@ -51,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", default=str(HERE / "instructions.jsonl"))
     parser.add_argument("--model", help="directory or hub id; default: a tiny random model")
-    parser.add_argument("--picker", choices=PICKERS, default="spice")
+    parser.add_argument("--method", choices=METHODS, default="spice")
     parser.add_argument("--picks", type=int, default=40, help="rows trained on in one pass over the corpus")
     parser.add_argument("--pool-size", type=int, default=60)
     parser.add_argument("--epochs", type=int, default=1)
@@ -74,7 +72,7 @@ def main() -> None:
     selector = OnlineSelector(  # ←
         examples,
         picks=options.picks,
-        picker=PICKERS[options.picker],
+        method=METHODS[options.method],
         pool_size=options.pool_size,
         epochs=options.epochs,
         engine=HookEngine(sketch=SparseJL(options.sketch_dim)),
