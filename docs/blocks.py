@@ -1,13 +1,13 @@
 """The blocks of the documentation that are made from the code, between ``<!-- made: NAME -->`` and ``<!-- end -->``.
 
-    python docs/blocks.py    writes them; tests/test_docs.py holds them fresh
+python docs/blocks.py    writes them; tests/test_docs.py holds them fresh
 """
 
 import ast
 import importlib
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from spice_select.cli import verbs
@@ -23,7 +23,10 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("identity.json", "what decides the result; written first"),
     ("config.yaml", "the settings; replays the run: `spice select --config config.yaml --out elsewhere`"),
     ("gradients/", "the features in Parquet parts, each with its SHA-256; none for a method that needs none"),
-    ("selected.jsonl", "the chosen rows exactly as they came, in the order picked, each with a `spice` object"),
+    (
+        "selected.jsonl",
+        "the chosen rows as they came, in the order picked, each with a `spice` object: rank, row, gain, …",
+    ),
     ("dropped.jsonl", "rows left out before the selection, with reason, detail and the record itself"),
     ("selection.parquet", "the ordered selection: a line a pick, with all that the method knows of it"),
     ("summary.json", "what the terminal prints"),
@@ -33,9 +36,10 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
 """What lies in a run folder, in the order it comes to be."""
 
 ROOMS = (
-    "pipeline.py settings recipes progress data models sketch store executors gradients features selection methods "
-    "schedules run diagnosis checks agreement training export evaluation cli testing numerics errors.py"
-).split()
+    *("pipeline.py", "settings", "recipes", "progress", "data", "models", "sketch", "store", "executors", "gradients"),
+    *("features", "selection", "methods", "schedules", "run", "diagnosis", "checks", "agreement", "training", "export"),
+    *("evaluation", "cli", "testing", "numerics", "errors.py"),
+)
 """The order of the map: roughly the way of the data. What is not named here comes last."""
 
 
@@ -90,9 +94,7 @@ def method_table() -> str:
     for method in METHODS:
         needs = ", ".join(method.of(_defaults()).needs()) or "nothing: no model is loaded"
         reads = ", ".join(f"`--{name.replace('_', '-')}`" for name in sorted(method.reads)) or "none"
-        lines.append(
-            f"{method.summary}. Source: {method.source}. Needs: {needs}. Reads of its own: {reads}."
-        )
+        lines.append(f"{method.summary}. Source: {method.source}. Needs: {needs}. Reads of its own: {reads}.")
     return listed(zip(METHODS.names, lines, strict=True))
 
 
@@ -111,7 +113,7 @@ def _defaults() -> dict[str, object]:
     return SelectSettings().flat()
 
 
-def listed(entries: Iterator[tuple[str, str]]) -> str:
+def listed(entries: Iterable[tuple[str, str]]) -> str:
     """A list item for each entry, its name first."""
     wrap = textwrap.TextWrapper(WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(wrap.fill(f"**`{name}`**: {what}") for name, what in entries)

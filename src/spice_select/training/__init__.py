@@ -1,4 +1,4 @@
-"""Fine-tuning of the target on what a run chose, through TRL; `OnlineSelector` chooses while a trainer of yours trains."""
+"""Fine-tuning of the target on what a run chose, through TRL; and a selector for trainers of your own."""
 
 from typing import TYPE_CHECKING, Any
 
