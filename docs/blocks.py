@@ -25,7 +25,7 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("gradients/", "the features in Parquet parts, each with its SHA-256; none for a method that needs none"),
     (
         "selected.jsonl",
-        "the chosen rows as they came, in the order picked, each with a `spice` object: rank, row, gain, …",
+        "the chosen rows as they came, in the order picked, each with a `spice` object (rank, row, gain)",
     ),
     ("dropped.jsonl", "rows left out before the selection, with reason, detail and the record itself"),
     ("selection.parquet", "the ordered selection: a line a pick, with all that the method knows of it"),
