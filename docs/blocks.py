@@ -7,6 +7,7 @@ import ast
 import importlib
 import re
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -85,6 +86,15 @@ def run_table() -> str:
     return "\n".join(["| file | holds |", "|---|---|", *(f"| `{name}` | {what} |" for name, what in RUN_FILES)])
 
 
+def layers() -> str:
+    """The order of imports that `lint-imports` holds: each line may import those below it."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    lines = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    wrap = textwrap.TextWrapper(WIDTH, subsequent_indent="    ")
+    return fenced("\n".join(wrap.fill(line.replace("spice_select.", "")) for line in lines))
+
+
 def recipe_table() -> str:
     return listed((recipe.name, recipe.purpose) for recipe in recipes())
 
@@ -126,6 +136,7 @@ def fenced(text: str) -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "commands": lambda: fenced(verbs.examples()),
     "map": the_map,
+    "layers": layers,
     "run folder": run_tree,
     "run files": run_table,
     "recipes": recipe_table,

@@ -1,6 +1,7 @@
 """The documentation says what the code says: made blocks are fresh, what is named exists, lines fit the screen."""
 
 import importlib
+import itertools
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from docs import blocks
 
 from spice_select.cli.verbs import VERBS
+from spice_select.data.formats import FORMATS
 from spice_select.methods import METHODS
 from spice_select.recipes import recipes
 from spice_select.run.settings import SelectSettings
@@ -109,6 +111,52 @@ def test_verbs_that_are_named_exist() -> None:
             assert words.split()[0] in {name.split()[0] for name in names}, (page, words)
             if words.startswith("check"):
                 assert words in names | {"check"}, (page, words)
+
+
+def first_column(page: str, header: str) -> list[str]:
+    """What stands in backticks in the first cells of the table under that header; calls by their name."""
+    lines = (ROOT / "docs" / page).read_text(encoding="utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(header)) + 2
+    rows = itertools.takewhile(lambda line: line.startswith("|"), lines[start:])
+    return [re.match(r"\| `([^`(]+)", row)[1] for row in rows]
+
+
+def implementations(package: str, base: str) -> set[str]:
+    """Names of the classes of a package that are subclasses of one of its own."""
+    module = importlib.import_module(package)
+    of = getattr(module, base)
+    return {
+        name
+        for path in Path(module.__file__).parent.glob("*.py")
+        for name, found in vars(importlib.import_module(f"{package}.{path.stem}")).items()
+        if isinstance(found, type) and issubclass(found, of) and found is not of and not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "package", "base"),
+    [
+        ("| objective |", "spice_select.selection.objectives", "Objective"),
+        ("| penalty |", "spice_select.selection.penalties", "Penalty"),
+    ],
+)
+def test_the_tables_of_objectives_and_penalties_have_them_all(header: str, package: str, base: str) -> None:
+    assert set(first_column("selection.md", header)) == implementations(package, base)
+
+
+def test_the_table_of_sketches_has_every_file_of_one() -> None:
+    files = {path.stem for path in (blocks.PACKAGE / "sketch").glob("*.py")} - {"__init__", "base", "randomness"}
+    named = {name.lower() for name in first_column("gradients.md", "| sketch | cost")}
+    assert named == {name.replace("_", "") for name in files}
+
+
+def test_the_table_of_formats_has_every_format() -> None:
+    assert sorted(first_column("data.md", "| name | fields |")) == sorted(known.name for known in FORMATS)
+
+
+def test_the_table_of_exports_has_every_choice(spice) -> None:
+    choices = re.search(r"--to \{([^}]+)\}", spice("export", "--help")[1])[1]
+    assert sorted(first_column("export.md", "| `--to` |")) == sorted(choices.split(","))
 
 
 def test_a_run_leaves_what_the_documentation_lists(spice, corpus, tiny_proxy: Path, tmp_path: Path) -> None:
