@@ -72,11 +72,18 @@ def _dispatch(argv: list[str]) -> None:
     argv = _in_one_word(argv)
     _refuse_renamed(argv)
     verbs: dict[str, Callable[..., Any]] = {verb.key: _not_asked_for(verb) for verb in VERBS}
-    for verb in VERBS:
-        if argv[:1] == [verb.key]:
-            config, argv = _take_config(argv) if verb.key == "select" else (None, argv)
-            verbs[verb.key] = verb.load()(config) if verb.key == "select" else verb.load()
+    asked = next((verb for verb in VERBS if argv[:1] == [verb.key]), None)
+    if asked is not None:
+        verbs[asked.key], argv = _asked_for(asked, argv)
     _parsed({key: _deferred(verb) for key, verb in verbs.items()}, argv or ["--help"])()
+
+
+def _asked_for(verb: Verb, argv: list[str]) -> tuple[Callable[..., Any], list[str]]:
+    """The verb's function and its arguments; `select` takes `--config` out of them, for its defaults."""
+    if verb.key != "select":
+        return verb.load(), argv
+    config, argv = _take_config(argv)
+    return verb.load()(config), argv
 
 
 def _in_one_word(argv: list[str]) -> list[str]:
