@@ -46,7 +46,7 @@ VERBS: tuple[Verb, ...] = (
         summary="Choose the rows worth training on.",
         page="selection.md",
         examples=(
-            ("spice select train.jsonl --budget 10%", "choose a tenth with the embedded proxy"),
+            ("spice select train.jsonl --budget 10% --out runs/math", "choose a tenth with the embedded proxy"),
             ("spice select train.jsonl --model ./Qwen2.5-0.5B", "… by a proxy of your target's family"),
             ("spice select train.jsonl --method random", "a control to compare with; loads no model"),
             ("spice select train.jsonl --config spice", "the paper's procedure, by a recipe's name"),
