@@ -71,8 +71,9 @@ def test_the_table_says_of_a_verb_what_its_own_docstring_says(verb: Verb) -> Non
 
 
 @verbs
-def test_a_verb_has_a_page_and_examples_of_itself(verb: Verb) -> None:
-    assert (Path(__file__).parents[2] / "docs" / verb.page).is_file()
+def test_a_verb_has_a_page_that_names_it_and_examples_of_itself(verb: Verb) -> None:
+    page = (Path(__file__).parents[2] / "docs" / verb.page).read_text(encoding="utf-8")
+    assert f"spice {verb.name}" in page
     assert verb.examples
     assert all(command.startswith(f"spice {verb.name}") for command, _ in verb.examples)
 

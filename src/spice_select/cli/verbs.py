@@ -44,7 +44,7 @@ VERBS: tuple[Verb, ...] = (
         name="select",
         where="select:select_with_defaults",
         summary="Choose the rows worth training on.",
-        page="selection.md",
+        page="methods.md",
         examples=(
             ("spice select train.jsonl --budget 10% --out runs/math", "choose a tenth with the embedded proxy"),
             ("spice select train.jsonl --model ./Qwen2.5-0.5B", "… by a proxy of your target's family"),
