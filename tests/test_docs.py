@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from docs import blocks
 
@@ -174,3 +175,9 @@ def test_a_run_leaves_what_the_documentation_lists(spice, corpus, tiny_proxy: Pa
     assert found["moving"] == listed
     assert found["random"] == listed - {"gradients", "proxy"}
     assert json.loads((tmp_path / "random" / "summary.json").read_text())["judged"] is None
+    page = (ROOT / "docs" / "runs.md").read_text(encoding="utf-8")
+    told = re.search(r"(\*\*`selection.parquet`.*?)(Where gradients were taken.*?)whoever", page, re.DOTALL)
+    always, measured = told.groups()
+    columns = {name: pq.read_schema(tmp_path / name / "selection.parquet").names for name in found}
+    assert set(columns["random"]) == set(re.findall(r"`(\w+)`", always))
+    assert set(columns["moving"]) - set(columns["random"]) == set(re.findall(r"`(\w+)`", measured))
