@@ -29,13 +29,16 @@ def test_every_file_of_a_verb_is_in_the_table() -> None:
 
 
 def explanations_of(verb: Verb) -> dict[str, str]:
-    """Argument or setting → what is said of it, in the docstring or where the setting is declared."""
+    """Argument or setting → what is said of it, in docstring or annotation, or where the setting is declared."""
     function = function_of(verb)
     told = dict(re.findall(r"^ +(\w+): (.+)$", inspect.getdoc(function).partition("Args:")[2], re.MULTILINE))
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
         group = parameter.default
-        found |= dict(settings_of(group)) if isinstance(group, BaseModel) else {name: told.get(name, "")}
+        said = [note.help for note in getattr(parameter.annotation, "__metadata__", ()) if getattr(note, "help", None)]
+        found |= (
+            dict(settings_of(group)) if isinstance(group, BaseModel) else {name: "".join(said) or told.get(name, "")}
+        )
     return found
 
 
