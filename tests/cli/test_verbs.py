@@ -34,11 +34,11 @@ def explanations_of(verb: Verb) -> dict[str, str]:
     told = dict(re.findall(r"^ +(\w+): (.+)$", inspect.getdoc(function).partition("Args:")[2], re.MULTILINE))
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        group = parameter.default
-        said = [note.help for note in getattr(parameter.annotation, "__metadata__", ()) if getattr(note, "help", None)]
-        found |= (
-            dict(settings_of(group)) if isinstance(group, BaseModel) else {name: "".join(said) or told.get(name, "")}
-        )
+        if isinstance(parameter.default, BaseModel):
+            found |= dict(settings_of(parameter.default))
+        else:
+            notes = getattr(parameter.annotation, "__metadata__", ())
+            found[name] = told.get(name) or "".join(getattr(note, "help", None) or "" for note in notes)
     return found
 
 
