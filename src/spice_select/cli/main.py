@@ -1,4 +1,4 @@
-"""The command `spice`: one thin file a verb.
+"""The command `spice`: one thin file a verb, one line each in `spice_select.cli.verbs`.
 
 Exit codes: 0 done, 2 bad input, 1 a fault on our side, 130 interrupted.
 """
@@ -7,11 +7,13 @@ import contextlib
 import functools
 import io
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
 from spice_select.cli.plain import plain
+from spice_select.cli.verbs import VERBS, Verb, examples
 from spice_select.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,39 +64,57 @@ def _reported(argv: list[str], errors: "Console") -> int:
 
 
 def _dispatch(argv: list[str]) -> None:
-    from spice_select.cli.check import check_features, check_model
-    from spice_select.cli.evaluate import evaluate
-    from spice_select.cli.export import export
-    from spice_select.cli.preview import preview
-    from spice_select.cli.recipes import show_recipes
-    from spice_select.cli.select import select_with_defaults
-    from spice_select.cli.show import show
-    from spice_select.cli.train import train
-    from spice_select.cli.transfer import transfer
-
-    defaults, argv = _take_config(argv)
-    verbs: dict[str, Callable[..., Any]] = {
-        "select": select_with_defaults(defaults),
-        "preview": preview,
-        "show": show,
-        "recipes": show_recipes,
-        "export": export,
-        "train": train,
-        "evaluate": evaluate,
-        "transfer": transfer,
-        "check-features": check_features,
-        "check-model": check_model,
-    }
-    if argv[:1] == ["check"] and argv[1:2] in (["features"], ["model"]):  # two words read better than a hyphen
-        argv = [f"check-{argv[1]}", *argv[2:]]
     if argv in (["--version"], ["-V"]):
         from importlib.metadata import version
 
         print(f"spice-select {version('spice-select')}")
         return
+    argv = _in_one_word(argv)
+    _refuse_renamed(argv)
+    verbs: dict[str, Callable[..., Any]] = {verb.key: _not_asked_for(verb) for verb in VERBS}
+    asked = next((verb for verb in VERBS if argv[:1] == [verb.key]), None)
+    if asked is not None:
+        verbs[asked.key], argv = _asked_for(asked, argv)
+    _parsed({key: _deferred(verb) for key, verb in verbs.items()}, argv or ["--help"])()
+
+
+def _asked_for(verb: Verb, argv: list[str]) -> tuple[Callable[..., Any], list[str]]:
+    """The verb's function and its arguments; `select` takes `--config` out of them, for its defaults."""
+    if verb.key != "select":
+        return verb.load(), argv
+    config, argv = _take_config(argv)
+    return verb.load()(config), argv
+
+
+def _in_one_word(argv: list[str]) -> list[str]:
+    """`check run` as the parser has it: two words read better than a hyphen, but only one names a verb."""
+    for verb in VERBS:
+        words = verb.name.split()
+        if argv[: len(words)] == words:
+            return [verb.key, *argv[len(words) :]]
+    return argv
+
+
+def _refuse_renamed(argv: list[str]) -> None:
+    """Tell what a command of earlier days is called now."""
+    if argv[:2] == ["check", "features"] or argv[:1] == ["check-features"]:
+        raise InputError("`spice check features RUN` is now `spice check run RUN`.")
     if argv[:1] == ["check"]:
-        raise InputError("check what? `spice check features RUN` or `spice check model MODEL`.")
-    _parsed({name: _deferred(verb) for name, verb in verbs.items()}, argv or ["--help"])()
+        raise InputError("check what? `spice check run RUN` or `spice check model MODEL`.")
+    for place, argument in enumerate(argv):
+        flag, _, value = argument.partition("=")
+        if argv[0] == "select" and flag == "--picker":
+            value = value or next(iter(argv[place + 1 :]), "NAME")
+            raise InputError(f"`--picker {value}` is now `--method {value}`.")
+
+
+def _not_asked_for(verb: Verb) -> Callable[[], None]:
+    """What `spice --help` lists of a verb: its summary. Its module is not imported."""
+
+    def listed() -> None: ...
+
+    listed.__doc__ = verb.summary
+    return listed
 
 
 def _deferred(verb: Callable[..., None]) -> Callable[..., Callable[[], None]]:
@@ -158,17 +178,9 @@ def _take_config(argv: list[str]) -> tuple[str | None, list[str]]:
     return config, rest
 
 
-_DESCRIPTION = """Pick the part of an instruction corpus worth training on, by the gradients its samples produce.
+_DESCRIPTION = f"""Pick the part of an instruction corpus worth training on, by the gradients its samples produce.
 
-  spice select train.jsonl --budget 10%                 choose a tenth with the embedded proxy
-  spice select train.jsonl --model ./Qwen2.5-0.5B       choose by a proxy of your target's family
-  spice select --config runs/x/config.yaml --out y      replay a run
-  spice preview train.jsonl                             see what the proxy is trained on
-  spice show runs/x                                     print a finished run again
-  spice train runs/x --model ./Qwen2.5-7B               fine-tune the target on the chosen rows
-  spice export runs/x --to trl                          ready to train on: trl, llamafactory, axolotl, jsonl
-  spice evaluate trained/ --held-out test.jsonl         held-out loss and benchmarks, models side by side
-  spice transfer runs/x --model ./Qwen2.5-7B            would that model have chosen the same rows?
-  spice check model ./Qwen2.5-0.5B                      is it fit to be a proxy, and what will it cost?
-  spice check features runs/x                           does the theory hold on a run's own gradients?
+{textwrap.indent(examples(), "  ")}
+
+  spice VERB --help explains a verb and its settings
 """

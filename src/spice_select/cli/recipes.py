@@ -2,10 +2,11 @@
 
 
 def show_recipes() -> None:
-    """List the recipes: files of settings that `spice select --config NAME` takes.
+    """List the recipes: settings to start from, each with what it is for.
 
-    Print one with `spice select --config NAME --help`, which shows its values as the defaults; copy it from the path
-    that is named here.
+    `spice select CORPUS --config NAME` takes its settings from one; flags beside it override them. `spice select
+    --config NAME --help` shows its values as the defaults. To change more, copy the file, of the path that is named
+    here, and give `--config` the copy.
     """
     from rich import box
     from rich.console import Console
@@ -15,9 +16,10 @@ def show_recipes() -> None:
     from spice_select.recipes import FOLDER, recipes
 
     console, table = Console(), Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("recipe", "what it is for"):
-        table.add_column(column)
+    table.add_column("recipe", no_wrap=True)
+    table.add_column("what it is for")
     for recipe in recipes():
         table.add_row(recipe.name, escape(recipe.purpose))
     console.print(table, highlight=False)
-    console.print(f"[dim]{escape(str(FOLDER))}[/]", highlight=False, soft_wrap=True)
+    console.print("Use one by its name: spice select CORPUS --config NAME", highlight=False, soft_wrap=True)
+    console.print(f"[dim]the files, to copy: {escape(str(FOLDER))}[/]", highlight=False, soft_wrap=True)

@@ -25,7 +25,9 @@ class Recipe:
 
 def recipes() -> list[Recipe]:
     """All that ship, by name."""
-    return [Recipe(path.stem, path, _purpose(path)) for path in sorted(FOLDER.glob("*.yaml"))]
+    return [
+        Recipe(path.stem, path, _purpose(path)) for path in sorted(FOLDER.glob("*.yaml"), key=lambda path: path.stem)
+    ]
 
 
 def config_path(given: str) -> Path:

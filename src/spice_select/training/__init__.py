@@ -1,4 +1,4 @@
-"""Training: on what a run chose (`train`), on what is chosen as training goes (`online`), and elsewhere (`export`)."""
+"""Fine-tuning of the target on what a run chose, through TRL; and a selector for trainers of your own."""
 
 from typing import TYPE_CHECKING, Any
 

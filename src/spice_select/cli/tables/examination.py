@@ -1,4 +1,4 @@
-"""What `spice check features` prints: the checks, what the settings do on a run's gradients, and signs of trouble."""
+"""What `spice check run` prints: the checks, what the settings do on a run's gradients, and signs of trouble."""
 
 import math
 from collections.abc import Sequence

@@ -42,9 +42,7 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
     seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in summary.seconds.items())
     console.print(f"[dim]time: {seconds}[/]", highlight=False)
     if summary.judged is not None:
-        console.print(
-            f"[dim]look closer: spice check features {escape(str(run.path))}[/]", highlight=False, soft_wrap=True
-        )
+        console.print(f"[dim]look closer: spice check run {escape(str(run.path))}[/]", highlight=False, soft_wrap=True)
     path = escape(str(run.path / outputs.SELECTED))
     console.print(f"\n[bold]{path}[/]  {_rows(summary.chosen)}, ready to train on", soft_wrap=True)
 

@@ -1,0 +1,161 @@
+"""The blocks of the documentation that are made from the code, between ``<!-- made: NAME -->`` and ``<!-- end -->``.
+
+python docs/blocks.py    writes them; tests/test_docs.py holds them fresh
+"""
+
+import ast
+import importlib
+import re
+import textwrap
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from spice_select.cli import verbs
+from spice_select.methods import METHODS
+from spice_select.recipes import recipes
+from spice_select.settings.table import Table
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "spice_select"
+WIDTH = 120
+
+RUN_FILES: tuple[tuple[str, str], ...] = (
+    ("identity.json", "what decides the result; written first"),
+    ("config.yaml", "the settings; replays the run: `spice select --config config.yaml --out elsewhere`"),
+    ("gradients/", "the features in Parquet parts, each with its SHA-256; none for a method that needs none"),
+    (
+        "selected.jsonl",
+        "the chosen rows as they came, in the order picked, each with a `spice` object (rank, row, gain)",
+    ),
+    ("dropped.jsonl", "rows left out before the selection, with reason, detail and the record itself"),
+    ("selection.parquet", "the ordered selection: a line a pick, with all that the method knows of it"),
+    ("summary.json", "what the terminal prints"),
+    ("proxy/", "interleaved runs: the trained adapter (PEFT), steps.jsonl, checkpoints"),
+    ("manifest.json", "SHA-256 of corpus and outputs, weights, template, versions, seed, times; written last"),
+)
+"""What lies in a run folder, in the order it comes to be."""
+
+ROOMS = (
+    *("pipeline.py", "settings", "recipes", "progress", "data", "models", "sketch", "store", "executors", "gradients"),
+    *("features", "selection", "methods", "schedules", "run", "diagnosis", "checks", "agreement", "training", "export"),
+    *("evaluation", "cli", "testing", "numerics", "errors.py"),
+)
+"""The order of the map: roughly the way of the data. What is not named here comes last."""
+
+
+def purpose(path: Path) -> str:
+    """The first sentence of the docstring of a module or of a package."""
+    source = (path / "__init__.py" if path.is_dir() else path).read_text(encoding="utf-8")
+    text = " ".join((ast.get_docstring(ast.parse(source)) or "").split("\n\n")[0].split())
+    return re.split(r"(?<=[\w)`])\. ", text)[0].rstrip(".").replace("``", "`")
+
+
+def rooms() -> list[Path]:
+    """The folders and files at the root of the package, in the order of the map."""
+    found = [path for path in PACKAGE.iterdir() if (path / "__init__.py").is_file() or path.suffix == ".py"]
+    kept = [path for path in found if path.name != "__init__.py"]
+    order = {name: place for place, name in enumerate(ROOMS)}
+    return sorted(kept, key=lambda path: (order.get(path.name, len(order)), path.name))
+
+
+def tables() -> Iterator[tuple[str, str, Table]]:
+    """Every table of the package: the module it is in, its name there, and the table."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for name in re.findall(r"\b([A-Z_]+)(?:: [^=\n]+)? ?= ?Table\(", path.read_text(encoding="utf-8")):
+            parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+            module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            yield module, name, getattr(importlib.import_module(module), name)
+
+
+def the_map() -> str:
+    lines = ["src/spice_select/"]
+    for room in rooms():
+        name = room.name + ("/" if room.is_dir() else "")
+        lines += textwrap.wrap(
+            purpose(room), WIDTH, initial_indent=f"  {name:<14}", subsequent_indent=" " * 16, break_on_hyphens=False
+        )
+    return fenced("\n".join(lines))
+
+
+def run_tree() -> str:
+    return fenced("\n".join(["runs/math/", *(f"  {name:<19}{what}" for name, what in RUN_FILES)]))
+
+
+def run_table() -> str:
+    return "\n".join(["| file | holds |", "|---|---|", *(f"| `{name}` | {what} |" for name, what in RUN_FILES)])
+
+
+def layers() -> str:
+    """The order of imports that `lint-imports` holds: each line may import those below it."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    lines = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    wrap = textwrap.TextWrapper(WIDTH, subsequent_indent="    ")
+    return fenced("\n".join(wrap.fill(line.replace("spice_select.", "")) for line in lines))
+
+
+def recipe_table() -> str:
+    return listed((recipe.name, recipe.purpose) for recipe in recipes())
+
+
+def method_table() -> str:
+    lines = []
+    for method in METHODS:
+        needs = ", ".join(method.of(_defaults()).needs()) or "nothing: no model is loaded"
+        reads = ", ".join(f"`--{name.replace('_', '-')}`" for name in sorted(method.reads)) or "none"
+        lines.append(f"{method.summary}. Source: {method.source}. Needs: {needs}. Reads of its own: {reads}.")
+    return listed(zip(METHODS.names, lines, strict=True))
+
+
+def parts() -> str:
+    """Every table, its entries with what they are."""
+    sections = []
+    for module, name, table in tables():
+        head = f"## {name.capitalize()}\n\n`{module}.{name}`\n\n"
+        sections.append(head + listed((entry.name, entry.summary) for entry in table))
+    return "\n\n".join(sections)
+
+
+def _defaults() -> dict[str, object]:
+    from spice_select.run.settings import SelectSettings
+
+    return SelectSettings().flat()
+
+
+def listed(entries: Iterable[tuple[str, str]]) -> str:
+    """A list item for each entry, its name first."""
+    wrap = textwrap.TextWrapper(WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+    return "\n".join(wrap.fill(f"**`{name}`**: {what}") for name, what in entries)
+
+
+def fenced(text: str) -> str:
+    return f"```\n{text}\n```"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "commands": lambda: fenced(verbs.examples()),
+    "map": the_map,
+    "layers": layers,
+    "run folder": run_tree,
+    "run files": run_table,
+    "recipes": recipe_table,
+    "methods": method_table,
+    "parts": parts,
+}
+_BLOCK = re.compile(r"(<!-- made: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """Every page that may hold blocks."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def made(text: str) -> str:
+    """A page with its blocks as the code has them now."""
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n\n{found[3]}", text)
+
+
+if __name__ == "__main__":
+    for page in pages():
+        page.write_text(made(page.read_text(encoding="utf-8")), encoding="utf-8")

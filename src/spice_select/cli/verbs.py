@@ -1,0 +1,141 @@
+"""The verbs of the command line: the one table that dispatch, `--help`, README and tests are made from.
+
+Looking at it loads no verb: a verb's module is imported when it is asked for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """One verb.
+
+    Attributes:
+        name: as it is typed.
+        where: ``module:function`` under `spice_select.cli`. The function's signature and docstring are its help.
+        summary: first sentence of that docstring.
+        page: page of the documentation, under ``docs/``.
+        examples: commands, each with what it does, in a few words.
+    """
+
+    name: str
+    where: str
+    summary: str
+    page: str
+    examples: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        """The name in one word, as the parser of the command line has it."""
+        return self.name.replace(" ", "-")
+
+    def load(self) -> Callable[..., Any]:
+        """The function behind `where`."""
+        module, function = self.where.split(":")
+        loaded: Callable[..., Any] = getattr(import_module(f"spice_select.cli.{module}"), function)
+        return loaded
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        name="select",
+        where="select:select_with_defaults",
+        summary="Choose the rows worth training on.",
+        page="methods.md",
+        examples=(
+            ("spice select train.jsonl --budget 10% --out runs/math", "choose a tenth with the embedded proxy"),
+            ("spice select train.jsonl --model ./Qwen2.5-0.5B", "… by a proxy of your target's family"),
+            ("spice select train.jsonl --method random", "a control to compare with; loads no model"),
+            ("spice select train.jsonl --config spice", "the paper's procedure, by a recipe's name"),
+        ),
+    ),
+    Verb(
+        name="recipes",
+        where="recipes:show_recipes",
+        summary="List the recipes: settings to start from, each with what it is for.",
+        page="runs.md",
+        examples=(("spice recipes", "the recipes there are"),),
+    ),
+    Verb(
+        name="preview",
+        where="preview:preview",
+        summary=(
+            "Print a few rows as the proxy sees them; what is trained on is green (between ⟦ and ⟧ where there is no "
+            "colour)."
+        ),
+        page="data.md",
+        examples=(("spice preview train.jsonl", "what the proxy is trained on, in colour"),),
+    ),
+    Verb(
+        name="show",
+        where="show:show",
+        summary="Print the summary of a finished run.",
+        page="runs.md",
+        examples=(("spice show runs/math", "the summary of a run again"),),
+    ),
+    Verb(
+        name="check model",
+        where="check:check_model",
+        summary=(
+            "Check a model before hours are spent on it: fast engine equals plain autograd, company and order change "
+            "nothing, template and mask are sound; and what a run will cost."
+        ),
+        page="gradients.md",
+        examples=(
+            ("spice check model ./Qwen2.5-0.5B --corpus train.jsonl", "fit to be a proxy? how long will it take?"),
+        ),
+    ),
+    Verb(
+        name="check run",
+        where="check:check_run",
+        summary=(
+            "Check the theory on a run's own gradients: submodularity, sums of gains, nearness to the optimum, "
+            "conflicts."
+        ),
+        page="diagnosis.md",
+        examples=(("spice check run runs/math", "does the theory hold here? what do λ, α, ω do?"),),
+    ),
+    Verb(
+        name="transfer",
+        where="transfer:transfer",
+        summary=(
+            "Measure on a sample how far a run's proxy and another model, e.g. the one to be trained, choose the same "
+            "rows."
+        ),
+        page="transfer.md",
+        examples=(("spice transfer runs/math --model ./Qwen2.5-7B", "would the target have chosen the same?"),),
+    ),
+    Verb(
+        name="train",
+        where="train:train",
+        summary=("Fine-tune a target model on the chosen rows, through TRL (pip install 'spice-select[train]')."),
+        page="train.md",
+        examples=(("spice train runs/math --model ./Qwen2.5-7B", "fine-tune the target on what was chosen"),),
+    ),
+    Verb(
+        name="evaluate",
+        where="evaluate:evaluate",
+        summary=(
+            "Judge models by their response loss on held-out rows, by benchmarks, or both; several stand side by side."
+        ),
+        page="evaluate.md",
+        examples=(("spice evaluate trained/ --held-out test.jsonl", "held-out loss by source; --tasks gsm8k,ifeval"),),
+    ),
+    Verb(
+        name="export",
+        where="export:export",
+        summary="Write the chosen rows as files that another trainer takes as they are.",
+        page="export.md",
+        examples=(("spice export runs/math --to trl", "train elsewhere: trl, llamafactory, axolotl, jsonl"),),
+    ),
+)
+
+
+def examples() -> str:
+    """The commands of all verbs, a line each: the command, then what it does."""
+    lines = [example for verb in VERBS for example in verb.examples]
+    width = max(len(command) for command, _ in lines)
+    return "\n".join(f"{command:<{width}}  {what}" for command, what in lines)
