@@ -15,7 +15,9 @@ from spice_select.store import atomic, explained, sha256
 MARK = "export.json"
 """Written last; names every other file of the export with its SHA-256."""
 
-_LINES = (".jsonl", ".json", ".parquet", ".csv")
+LINES = "train.jsonl"
+"""The rows of an export that holds them as JSON lines."""
+_FILES = (".jsonl", ".json", ".parquet", ".csv")
 
 
 @contextlib.contextmanager
@@ -55,7 +57,7 @@ def finish(folder: Path, facts: Mapping[str, Any]) -> None:
 
 def refuse_foreign(path: Path) -> None:
     """Raise an InputError unless `path` is absent, an empty folder, or an export as it was written."""
-    if path.suffix in _LINES and not path.is_dir():
+    if path.suffix in _FILES and not path.is_dir():
         raise InputError(f"{path} names a file, but an export is a folder of files. Give a folder with --out.")
     if not path.exists():
         return

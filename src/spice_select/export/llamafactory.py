@@ -4,13 +4,12 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
 from spice_select.export.base import Origin, Record
-from spice_select.export.folder import write_json, write_lines, write_text
-from spice_select.export.jsonl import DATA
+from spice_select.export.folder import LINES, write_json, write_lines, write_text
 from spice_select.export.llamafactory_tools import plain_tools
 from spice_select.export.picks import Pick
 from spice_select.export.recipe import Recipe
@@ -18,8 +17,8 @@ from spice_select.export.records import arguments_of, calls_of, drop_empty_colum
 from spice_select.export.trainee import Trainee
 from spice_select.export.untrained import last_answer_only, refuse_other_answers
 
-INFO = "dataset_info.json"
-CONFIG = "train.yaml"
+_INFO = "dataset_info.json"
+_CONFIG = "train.yaml"
 
 # Once "columns" or "tags" is there, a key that is left out becomes None rather than its default: without a
 # system_tag, rows that begin with a system turn would be skipped as abnormal.
@@ -41,7 +40,9 @@ class LlamaFactory:
     without tools.
     """
 
-    name = "llamafactory"
+    name: ClassVar[str] = "llamafactory"
+    as_they_came: ClassVar[bool] = False
+    reads_template: ClassVar[bool] = False
 
     def __init__(self, recipe: Recipe | None = None, *, last_only: bool = False) -> None:
         """`last_only`: train on the last answer of every row alone (`mask_history`)."""
@@ -81,12 +82,12 @@ class LlamaFactory:
         lines = list(records)
         drop_empty_column(lines, "tools")
         name = dataset_name(origin.run)
-        write_lines(folder / DATA, lines)
-        write_json(folder / INFO, {name: dataset_info(has_tools="tools" in lines[0])})
-        write_text(folder / CONFIG, _config(name, origin, self._recipe, last_only=self._last_only))
+        write_lines(folder / LINES, lines)
+        write_json(folder / _INFO, {name: dataset_info(has_tools="tools" in lines[0])})
+        write_text(folder / _CONFIG, _config(name, origin, self._recipe, last_only=self._last_only))
         return (
-            f"Train: cd into the folder, then `llamafactory-cli train {CONFIG}`.",
-            f"In a data folder of your own: copy {DATA} there, and the entry of {INFO} into its {INFO}.",
+            f"Train: cd into the folder, then `llamafactory-cli train {_CONFIG}`.",
+            f"In a data folder of your own: copy {LINES} there, and the entry of {_INFO} into its {_INFO}.",
         )
 
 
@@ -99,7 +100,7 @@ def dataset_info(*, has_tools: bool) -> dict[str, Any]:
     """The entry of `dataset_info.json`, with every key that LLaMA-Factory would otherwise make None."""
     columns = {"messages": "messages", **({"tools": "tools"} if has_tools else {})}
     return {
-        "file_name": DATA,
+        "file_name": LINES,
         "formatting": "sharegpt",
         "ranking": False,
         "split": "train",
@@ -137,7 +138,7 @@ def _config(name: str, origin: Origin, recipe: Recipe, *, last_only: bool) -> st
     said = "true  # the rows take their other answers out of the loss" if last_only else "false"
     trained = "the last answer of each row" if last_only else "the answers, all of them"
     return f"""\
-# LLaMA-Factory on the rows of this folder. From within it: llamafactory-cli train {CONFIG}
+# LLaMA-Factory on the rows of this folder. From within it: llamafactory-cli train {_CONFIG}
 model_name_or_path: {json.dumps(origin.model)}  # the model to train{origin.place}
 # template: qwen  # name your model's; without it the chat template of the tokenizer is parsed
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
@@ -24,7 +24,7 @@ from spice_select.store import atomic, sha256
 if TYPE_CHECKING:
     from datasets import Features
 
-DATA = "data"
+_FOLDER = "data"
 
 
 class Trl:
@@ -38,7 +38,9 @@ class Trl:
     rows out.
     """
 
-    name = "trl"
+    name: ClassVar[str] = "trl"
+    as_they_came: ClassVar[bool] = False
+    reads_template: ClassVar[bool] = True
 
     def __init__(self, recipe: Recipe | None = None, *, messages: bool = False, trainee: Trainee | None = None) -> None:
         """`messages`: write `messages` even where every row is a pair. `trainee`: the model, where it is known."""
@@ -78,7 +80,7 @@ class Trl:
         as_pairs, lines = not self._messages, list(records)
         for column in ("tools", "source"):
             drop_empty_column(lines, column)
-        data = f"{DATA}/{_write_parquet(folder / DATA, lines).name}"
+        data = f"{_FOLDER}/{_write_parquet(folder / _FOLDER, lines).name}"
         write_text(folder / "README.md", card(origin, rows=len(lines), as_pairs=as_pairs, data=data))
         write_text(folder / SCRIPT, script(origin, self._recipe, as_pairs=as_pairs, data=data))
         steps = (f"Train: `python {SCRIPT} MODEL` in the folder.", "Load: `datasets.load_dataset(FOLDER)['train']`.")
