@@ -1,7 +1,6 @@
 """From raw turns to checked messages: the roles, what their content may be, and the order they may stand in."""
 
 import itertools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from spice_select.data.formats.content import parts_of, reasoning_of
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_bad_answer, refuse_media
 from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
+from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Row
 
 ROLES = {
@@ -218,7 +218,7 @@ def _untrained(fields: Fields, turns: Sequence[Turn]) -> tuple[frozenset[int], l
 def check_unicode(content: Any, where: str) -> None:
     """Raise a `RowError` for lone surrogates: halves of characters, which JSON can hold and tokenizers refuse."""
     try:
-        json.dumps(content, ensure_ascii=False, default=str).encode("utf-8")
+        json_text(content).encode("utf-8")
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
         raise RowError("not-unicode", f"{where} holds {half}, one half of a character that was cut in two") from error
