@@ -106,13 +106,12 @@ def test_arrow_reads_in_memory_of_its_own_and_starts_no_thread(tmp_path, monkeyp
     monkeypatch.setattr(
         pq.ParquetFile, "iter_batches", lambda self, **how: threads.append(how["use_threads"]) or batches(self, **how)
     )
+
+    def watched(opened):
+        return lambda source, *, options: threads.append(options.use_threads) or opened(source, options=options)
+
     for name in ("open_file", "open_stream"):
-
-        def watched(source, *, options, opened=getattr(pa.ipc, name)):
-            threads.append(options.use_threads)
-            return opened(source, options=options)
-
-        monkeypatch.setattr(pa.ipc, name, watched)
+        monkeypatch.setattr(pa.ipc, name, watched(getattr(pa.ipc, name)))
     for name in ("a.parquet", "b.arrow", "c.arrow"):
         assert raws(tmp_path / name) == RAWS
     assert threads == [False] * 3
