@@ -460,9 +460,9 @@ def test_where_the_end_of_a_turn_is_not_known_or_no_token_that_is_said(tmp_path:
 
 
 def test_the_embedded_proxy_ends_turns_with_its_eos() -> None:
-    from spice_select.export.trainee import EMBEDDED, Trainee
+    from spice_select.export.trainee import EMBEDDED_ON_HUB, Trainee
 
-    found = Trainee(EMBEDDED, None).end_of_turn
+    found = Trainee(EMBEDDED_ON_HUB, None).end_of_turn
     assert found is not None
     assert found.token == found.eos
 

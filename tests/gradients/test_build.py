@@ -127,7 +127,7 @@ def test_the_backward_pass_stops_below_the_last_blocks(parameters):
 def test_a_sketch_that_nobody_could_wait_for_is_refused(changes, limit, monkeypatch):
     engine, model = make_engine(settings(**changes), 0), tiny_model("llama")
     check_affordable(engine, model)
-    monkeypatch.setattr(f"spice_select.sketch.{limit}.LIMIT", 100)
+    monkeypatch.setattr(f"spice_select.sketch.{limit}._LIMIT", 100)
     with pytest.raises(InputError, match="kronecker"):
         check_affordable(engine, model)
 

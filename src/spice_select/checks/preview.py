@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from spice_select.data.corpus import read_corpus
 from spice_select.data.encoding import Encoder, encode_some
+from spice_select.data.encoding.segments import Segment, segments
 from spice_select.data.formats import Format, described, detect_format
-from spice_select.data.preview import Segment, segments
 from spice_select.data.records import Drop, Example, Row
 from spice_select.errors import InputError
 from spice_select.features.proxy import find_proxy

@@ -12,7 +12,7 @@ from spice_select.data.records import Conversation
 from spice_select.export.base import Origin, Record
 from spice_select.export.folder import LINES, write_lines, write_text
 from spice_select.export.picks import Pick
-from spice_select.export.recipe import Recipe
+from spice_select.export.recipe import TrainingRecipe
 from spice_select.export.records import answers, arguments_of, drop_empty_column, messages_of, tools_text
 from spice_select.export.rehearsal import DUMMY, Rehearsal, axolotl_mask
 from spice_select.export.trainee import Trainee
@@ -34,9 +34,9 @@ class Axolotl:
     as_they_came: ClassVar[bool] = False
     reads_template: ClassVar[bool] = True
 
-    def __init__(self, recipe: Recipe | None = None, *, trainee: Trainee | None = None) -> None:
+    def __init__(self, recipe: TrainingRecipe | None = None, *, trainee: Trainee | None = None) -> None:
         """`trainee`: the model to train, where what its template needs has to be known."""
-        self._recipe = recipe or Recipe()
+        self._recipe = recipe or TrainingRecipe()
         self._trainee = trainee
         self._rehearsal = Rehearsal(trainee) if trainee is not None else None
 
@@ -171,7 +171,7 @@ _UNKNOWN_NOTE = (
 _NO_TOKEN = "The model's template closes answers with no token that axolotl could be told of: no end is trained on."
 
 
-def _config(origin: Origin, recipe: Recipe, *, marked: bool, ends: _Ends) -> str:
+def _config(origin: Origin, recipe: TrainingRecipe, *, marked: bool, ends: _Ends) -> str:
     mappings = "\n".join(f"      {name}: {name}" for name in FIELDS)
     training = (
         f"    message_field_training: {TRAINED}  # turns that a row takes out of the loss say false\n" if marked else ""

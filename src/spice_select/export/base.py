@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Protocol
 
 from spice_select.export.picks import Pick
 from spice_select.export.records import Record as Record
-from spice_select.export.trainee import EMBEDDED as EMBEDDED
 from spice_select.export.trainee import Trainee
 
 

@@ -52,7 +52,7 @@ def _put(aside: Path, place: Path) -> None:
 def finish(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write the mark with the SHA-256 of every file that is there."""
     sums = {name: sha256(folder / name) for name in _files(folder)}
-    write_json(folder / MARK, {**facts, "files": sums})
+    write_indented(folder / MARK, {**facts, "files": sums})
 
 
 def refuse_foreign(path: Path) -> None:
@@ -100,7 +100,7 @@ def write_text(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_indented(path: Path, content: Any) -> None:
     """Write a JSON file, indented."""
     write_text(path, json_text(content, indent=2) + "\n")
 

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
 from spice_select.export.base import Origin, Record
-from spice_select.export.folder import LINES, write_json, write_lines, write_text
+from spice_select.export.folder import LINES, write_indented, write_lines, write_text
 from spice_select.export.llamafactory_tools import plain_tools
 from spice_select.export.picks import Pick
-from spice_select.export.recipe import Recipe
-from spice_select.export.records import arguments_of, calls_of, drop_empty_column, messages_of
+from spice_select.export.recipe import TrainingRecipe
+from spice_select.export.records import arguments_of, drop_empty_column, functions_of, messages_of
 from spice_select.export.trainee import Trainee
 from spice_select.export.untrained import last_answer_only, refuse_other_answers
 
@@ -44,9 +44,9 @@ class LlamaFactory:
     as_they_came: ClassVar[bool] = False
     reads_template: ClassVar[bool] = False
 
-    def __init__(self, recipe: Recipe | None = None, *, last_only: bool = False) -> None:
+    def __init__(self, recipe: TrainingRecipe | None = None, *, last_only: bool = False) -> None:
         """`last_only`: train on the last answer of every row alone (`mask_history`)."""
-        self._recipe = recipe or Recipe()
+        self._recipe = recipe or TrainingRecipe()
         self._last_only = last_only
 
     def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "LlamaFactory":
@@ -83,7 +83,7 @@ class LlamaFactory:
         drop_empty_column(lines, "tools")
         name = dataset_name(origin.run)
         write_lines(folder / LINES, lines)
-        write_json(folder / _INFO, {name: dataset_info(has_tools="tools" in lines[0])})
+        write_indented(folder / _INFO, {name: dataset_info(has_tools="tools" in lines[0])})
         write_text(folder / _CONFIG, _config(name, origin, self._recipe, last_only=self._last_only))
         return (
             f"Train: cd into the folder, then `llamafactory-cli train {_CONFIG}`.",
@@ -112,7 +112,7 @@ def dataset_info(*, has_tools: bool) -> dict[str, Any]:
 def _turn(message: Record, number: int) -> Record:
     if message.get("reasoning_content"):
         raise RowError("reasoning", f"turn {number} has reasoning_content, for which LLaMA-Factory has no field")
-    if not (calls := calls_of(message)):
+    if not (calls := functions_of(message)):
         return {"role": message["role"], "content": message["content"]}
     if message["content"].strip():
         raise RowError("text-beside-call", f"turn {number} has a text beside its tool call; LLaMA-Factory takes one")
@@ -134,7 +134,7 @@ def _refuse_order(turns: list[Record]) -> None:
         raise RowError("no-answer-at-the-end", "the last turn is no answer; LLaMA-Factory takes pairs of turns")
 
 
-def _config(name: str, origin: Origin, recipe: Recipe, *, last_only: bool) -> str:
+def _config(name: str, origin: Origin, recipe: TrainingRecipe, *, last_only: bool) -> str:
     said = "true  # the rows take their other answers out of the loss" if last_only else "false"
     trained = "the last answer of each row" if last_only else "the answers, all of them"
     return f"""\

@@ -55,7 +55,7 @@ def tools_text(conversation: Conversation) -> str | None:
     return json_text(list(conversation.tools)) if conversation.tools else None
 
 
-def calls_of(message: Record) -> list[dict[str, Any]]:
+def functions_of(message: Record) -> list[dict[str, Any]]:
     """The tool calls of a message, each as ``{"name": str, "arguments": ...}``."""
     return [call.get("function", call) for call in message.get("tool_calls", ())]
 

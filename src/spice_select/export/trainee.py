@@ -13,7 +13,7 @@ from spice_select.models.embedded import conversion_due
 from spice_select.models.load import load_tokenizer
 from spice_select.run.finished import Run
 
-EMBEDDED = "HuggingFaceTB/SmolLM2-135M-Instruct"
+EMBEDDED_ON_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """What the hub calls the embedded proxy."""
 
 
@@ -106,7 +106,7 @@ def find_trainee(run: Run, model: str | None) -> Trainee:
     proxy = run.settings.proxy
     name = model or proxy.model
     if name is None:
-        return Trainee(EMBEDDED, None)
+        return Trainee(EMBEDDED_ON_HUB, None)
     path = Path(name).expanduser()
     revision = None if model else proxy.model_revision
     return Trainee(str(path.resolve()) if path.exists() else name, name, revision)

@@ -12,7 +12,7 @@ from spice_select.export.base import Origin, Record
 from spice_select.export.card import card
 from spice_select.export.folder import write_text
 from spice_select.export.picks import Pick
-from spice_select.export.recipe import Recipe
+from spice_select.export.recipe import TrainingRecipe
 from spice_select.export.records import drop_empty_column, messages_of, tools_text
 from spice_select.export.rehearsal import Rehearsal, completion_mask
 from spice_select.export.script import SCRIPT, script
@@ -42,9 +42,11 @@ class Trl:
     as_they_came: ClassVar[bool] = False
     reads_template: ClassVar[bool] = True
 
-    def __init__(self, recipe: Recipe | None = None, *, messages: bool = False, trainee: Trainee | None = None) -> None:
+    def __init__(
+        self, recipe: TrainingRecipe | None = None, *, messages: bool = False, trainee: Trainee | None = None
+    ) -> None:
         """`messages`: write `messages` even where every row is a pair. `trainee`: the model, where it is known."""
-        self._recipe = recipe or Recipe()
+        self._recipe = recipe or TrainingRecipe()
         self._messages = messages
         self._trainee = trainee
         self._rehearsal = Rehearsal(trainee) if trainee is not None and not messages else None

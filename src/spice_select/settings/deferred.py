@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Deferred(Generic[T]):
+class Deferred(Generic[_T]):
     """An entry of a table that stands for an implementation.
 
     Attributes:
@@ -22,10 +22,10 @@ class Deferred(Generic[T]):
     summary: str
     home: str
 
-    def load(self) -> T:
+    def load(self) -> _T:
         """The implementation."""
         module, _, name = self.home.partition(":")
-        found: T = getattr(import_module(module), name)
+        found: _T = getattr(import_module(module), name)
         return found
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from spice_select.sketch.base import REMEDY, ParameterBlock, Projection, SketchRequest
 
-LIMIT = 1 << 24
+_LIMIT = 1 << 24
 """Longest gradient that is kept whole: 64 MiB a row."""
 
 
@@ -50,8 +50,8 @@ class Identity:
         return IdentityProjection(blocks)
 
     def refusal(self, parameters: int) -> str | None:
-        """More than `LIMIT` parameters, since each is a number of every row."""
-        if parameters <= LIMIT:
+        """More than `_LIMIT` parameters, since each is a number of every row."""
+        if parameters <= _LIMIT:
             return None
         return (
             f"--sketch identity with {parameters:,} parameters: every row would take {parameters * 4 / 1e9:,.1f} GB. "

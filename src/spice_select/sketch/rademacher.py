@@ -15,7 +15,7 @@ from spice_select.errors import InputError
 from spice_select.sketch.base import REMEDY, ParameterBlock, Projection, SketchRequest
 from spice_select.sketch.randomness import Stream
 
-LIMIT = 1 << 36
+_LIMIT = 1 << 36
 """Most signs (parameters × dimensions) that are drawn a batch: minutes on one core."""
 _BLOCK_ELEMENTS = 1 << 22
 """Entries of the matrix that exist at once: 16 MiB in float32."""
@@ -81,9 +81,9 @@ class Rademacher:
         return RademacherProjection(self.dim, self.seed)
 
     def refusal(self, parameters: int) -> str | None:
-        """More than `LIMIT` signs, since all are drawn again for every batch."""
+        """More than `_LIMIT` signs, since all are drawn again for every batch."""
         signs = parameters * self.dim
-        if signs <= LIMIT:
+        if signs <= _LIMIT:
             return None
         return (
             f"--sketch rademacher with {parameters:,} parameters and {self.dim:,} dimensions: {signs:,} signs would be "

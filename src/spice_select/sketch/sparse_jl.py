@@ -22,7 +22,7 @@ from spice_select.errors import InputError
 from spice_select.sketch.base import REMEDY, ParameterBlock, Projection, SketchRequest
 from spice_select.sketch.randomness import Stream
 
-LIMIT = 1 << 29
+_LIMIT = 1 << 29
 """Most parameters that a deal of each is held for: 8 bytes each, so 4 GiB."""
 
 
@@ -118,8 +118,8 @@ class SparseJL:
         return SparseJLProjection(self.dim, self.nonzeros, self.seed)
 
     def refusal(self, parameters: int) -> str | None:
-        """More than `LIMIT` parameters, since a position and a sign of each are held."""
-        if parameters <= LIMIT:
+        """More than `_LIMIT` parameters, since a position and a sign of each are held."""
+        if parameters <= _LIMIT:
             return None
         return (
             f"--sketch sparse-jl with {parameters:,} parameters: it would hold {parameters * 8 / 1e9:,.0f} GB of "

@@ -17,12 +17,12 @@ from spice_select.run.folder import open_run
 from spice_select.run.settings import SelectSettings, write_config
 from spice_select.testing.tokenizers import CHATML_WITH_TOOLS, tiny_tokenizer
 
-Raw = Mapping[str, Any]
-Read = Callable[[Path], Sequence[Raw]]
+_Raw = Mapping[str, Any]
+Read = Callable[[Path], Sequence[_Raw]]
 """The rows of an export as the format ``messages`` reads them; an answer that is not trained on has ``weight: 0``."""
 
 
-def finished_run(folder: Path, rows: Sequence[Raw], row_format: str, **settings: Any) -> Run:
+def finished_run(folder: Path, rows: Sequence[_Raw], row_format: str, **settings: Any) -> Run:
     """A run that chose all of `rows`, in their order: made by hand, in a few milliseconds."""
     identity = {"format": row_format, "corpus_rows": 10 * len(rows), "corpus_sha256": "c" * 64, "model": "tiny"}
     identity |= {"method": "spice", "schedule": "global", "objective": "log-det"}
@@ -34,7 +34,7 @@ def finished_run(folder: Path, rows: Sequence[Raw], row_format: str, **settings:
     return Run(folder)
 
 
-def _noted(number: int, raw: Raw) -> dict[str, Any]:
+def _noted(number: int, raw: _Raw) -> dict[str, Any]:
     digest = Row(number=number, raw=dict(raw), where="").content_hash
     note: dict[str, Any] = {"rank": number + 1, "gain": 0.5, "epsilon": -0.25, "conflict": 0.0, "row": number}
     note["sha256"] = digest
@@ -54,7 +54,7 @@ def _calling(question: str, name: str, **arguments: Any) -> dict[str, Any]:
     return {"messages": [asked, calls, {"role": "tool", "content": "3"}, answered], "tools": [tool]}
 
 
-FAULTY: Raw = {"messages": []}
+FAULTY: _Raw = {"messages": []}
 """A row that is no conversation."""
 
 
@@ -112,7 +112,7 @@ def check_destination(destination: Destination, read: Read, folder: Path) -> Non
     assert not strangers, f"{name} wrote beside its folder: {sorted(strangers)}"
 
 
-def _check_counts(name: str, done: Exported, rows: Sequence[Raw]) -> None:
+def _check_counts(name: str, done: Exported, rows: Sequence[_Raw]) -> None:
     assert done.rows + len(done.left_out) == len(rows), f"{name}: rows are neither written nor left out"
     for drop in done.left_out:
         assert drop.reason, f"{name} left row {drop.row} out without a reason"
@@ -125,7 +125,7 @@ def _check_counts(name: str, done: Exported, rows: Sequence[Raw]) -> None:
         assert named == [drop.row for drop in done.left_out], f"{name}: left_out.jsonl names {named}"
 
 
-def _check_tokens(name: str, kept: Sequence[tuple[int, Raw]], back: Sequence[Raw], encoder: Encoder) -> None:
+def _check_tokens(name: str, kept: Sequence[tuple[int, _Raw]], back: Sequence[_Raw], encoder: Encoder) -> None:
     questions = [_question(raw) for _, raw in kept]
     assert [_question(raw) for raw in back] == questions, f"{name}: the order or a question is another"
     for (number, raw), found in zip(kept, back, strict=True):
@@ -135,11 +135,11 @@ def _check_tokens(name: str, kept: Sequence[tuple[int, Raw]], back: Sequence[Raw
         assert not wrong, f"{name}: {wrong} tokens of row {number} are trained on that should not be, or are not"
 
 
-def _question(raw: Raw) -> str:
+def _question(raw: _Raw) -> str:
     return next(str(turn["content"]) for turn in raw["messages"] if turn["role"] == "user")
 
 
-def _example(number: int, raw: Raw, encoder: Encoder) -> Example:
+def _example(number: int, raw: _Raw, encoder: Encoder) -> Example:
     conversation = FORMATS["messages"].read(Row(number=number, raw=dict(raw), where=f"row {number}"))
     assert isinstance(conversation, Conversation), (
         f"row {number} is read back as no conversation: {conversation.detail}"

@@ -9,7 +9,7 @@ from spice_select.data.formats import Format
 from spice_select.data.formats.fields import says_nothing
 from spice_select.data.records import Conversation, Drop, Row
 
-Raw = dict[str, Any]
+_Raw = dict[str, Any]
 
 JUNK: tuple[Any, ...] = (
     None,
@@ -35,7 +35,7 @@ _EXTRA = "a field that nobody knows"
 _ROLES = {"system", "user", "assistant", "tool"}
 
 
-def check_format(row_format: Format, rows: Sequence[Raw]) -> None:
+def check_format(row_format: Format, rows: Sequence[_Raw]) -> None:
     """Try to refute what `Format` promises, on rows of the format and on all that can be broken in them.
 
     A faulty row never raises; nulls that a table pads objects with and the order of fields change nothing; every
@@ -64,7 +64,7 @@ def check_format(row_format: Format, rows: Sequence[Raw]) -> None:
             _check_broken(row_format, broken)
 
 
-def _read(row_format: Format, raw: Raw) -> Conversation | Drop:
+def _read(row_format: Format, raw: _Raw) -> Conversation | Drop:
     row = Row(number=5, raw=raw, where="rows.jsonl:6")
     before = copy.deepcopy(raw)
     try:
@@ -76,7 +76,7 @@ def _read(row_format: Format, raw: Raw) -> Conversation | Drop:
     return found
 
 
-def _conversation(row_format: Format, raw: Raw) -> Conversation:
+def _conversation(row_format: Format, raw: _Raw) -> Conversation:
     found = _read(row_format, raw)
     assert isinstance(found, Conversation), f"{row_format.name} leaves out a row it was to read ({found.detail}): {raw}"
     assert found.row.raw is raw, f"{row_format.name} hands on another row than it was given"
@@ -95,7 +95,7 @@ def _check_conversation(name: str, said: Conversation) -> None:
     assert not early, f"{name} trains on an answer that stands before any question: {said.row.raw}"
 
 
-def _check_same(row_format: Format, said: Conversation, other: Raw, how: str) -> None:
+def _check_same(row_format: Format, said: Conversation, other: _Raw, how: str) -> None:
     found = _conversation(row_format, other)
     assert _gist(found) == _gist(said), f"{row_format.name} reads a row {how} otherwise: {other}"
 
@@ -106,7 +106,7 @@ def _gist(said: Conversation) -> tuple[Any, ...]:
     return list(said.messages), said.source, list(said.tools), said.untrained, *unread
 
 
-def _check_fields(row_format: Format, raw: Raw, said: Conversation) -> None:
+def _check_fields(row_format: Format, raw: _Raw, said: Conversation) -> None:
     """Every field makes a difference or is named, and so is one that nobody knows, in the row and in a turn."""
     name = row_format.name
     for field, value in raw.items():
@@ -125,15 +125,15 @@ def _check_fields(row_format: Format, raw: Raw, said: Conversation) -> None:
             assert _EXTRA in found.unread_of_turns, f"{name} does not name a field of a turn that nobody read: {added}"
 
 
-def _texts(turn: Raw) -> list[Any]:
+def _texts(turn: _Raw) -> list[Any]:
     return [value for value in turn.values() if isinstance(value, str)]
 
 
-def _with(raw: Raw, old: Any, new: Any) -> Raw:
+def _with(raw: _Raw, old: Any, new: Any) -> _Raw:
     return {field: new if value is old else value for field, value in raw.items()}
 
 
-def _check_broken(row_format: Format, raw: Raw) -> None:
+def _check_broken(row_format: Format, raw: _Raw) -> None:
     name, found = row_format.name, _read(row_format, raw)
     if isinstance(found, Conversation):
         _check_conversation(name, found)
@@ -159,7 +159,7 @@ def _backwards(value: Any) -> Any:
     return [_backwards(item) for item in value] if isinstance(value, list) else value
 
 
-def _broken(raw: Raw) -> Iterator[Raw]:
+def _broken(raw: _Raw) -> Iterator[_Raw]:
     """The row with anything in it, at any depth, left out or made junk of: one fault a row."""
     for put in _places(raw):
         for junk in JUNK:

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spice_select.cli.plain import plain
+from spice_select.data.encoding.segments import Segment
 from spice_select.data.plain import json_text
-from spice_select.data.preview import Segment
 from spice_select.data.records import Drop
 from spice_select.diagnosis.theory import CheckResult
 from spice_select.run import files as outputs
