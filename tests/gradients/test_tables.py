@@ -1,5 +1,8 @@
 """Every loss, choice of parameters and preconditioner of the tables: its worked example, and the engine's contract."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -71,3 +74,11 @@ def test_a_choice_of_parameters_says_what_it_covers(case: ParametersCase):
 def test_the_fast_engine_keeps_the_contract(case: ParametersCase, loss: LossCase):
     made = (case.parameters(seed=3), SparseJL(48, seed=3), loss.loss)
     check_engine(HookEngine(*made), LoopEngine(*made))
+
+
+def test_tables_and_settings_load_no_torch():
+    """`--help` and a finished run are read in a tenth of a second."""
+    names = ["gradients", "gradients.settings", "sketch", "export", "data.formats", "data.settings"]
+    modules = ", ".join(f"spice_select.{name}" for name in names)
+    script = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

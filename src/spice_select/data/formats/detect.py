@@ -5,29 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spice_select.data.formats.alpaca import Alpaca
+from spice_select.data.formats import FORMATS
 from spice_select.data.formats.base import Format, described, present
 from spice_select.data.formats.kinds import rejected_field
-from spice_select.data.formats.messages import MESSAGES, SHAREGPT
-from spice_select.data.formats.pairs import INSTRUCTION_RESPONSE, PROMPT_COMPLETION, PROMPT_RESPONSE, QUESTION_ANSWER
 from spice_select.data.formats.preference import ChosenAnswer
 from spice_select.data.records import Row
 from spice_select.data.sources.text import wrapped
 from spice_select.errors import InputError
-from spice_select.settings.table import Table
-
-FORMATS: Table[Format] = Table(
-    "format",
-    MESSAGES,
-    SHAREGPT,
-    ChosenAnswer(),
-    Alpaca(),
-    PROMPT_COMPLETION,
-    PROMPT_RESPONSE,
-    QUESTION_ANSWER,
-    INSTRUCTION_RESPONSE,
-)
-"""In the order in which they are tried: a row with the fields of several is read as the first of them."""
 
 
 def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
