@@ -9,7 +9,7 @@ from typing import Any
 
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoded, Encoder
-from spice_select.data.formats import detect_format
+from spice_select.data.formats import described, detect_format
 from spice_select.data.records import Row
 from spice_select.executors import ProcessPlace
 from spice_select.features.proxy import Proxy, find_proxy
@@ -73,7 +73,7 @@ def run_select(
         read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
         rows = read.rows
         row_format = detect_format(rows, settings.data.format)
-        progress.note(f"{corpus}: {len(rows):,} rows, {row_format.describe()}")
+        progress.note(f"{corpus}: {len(rows):,} rows, {described(row_format)}")
         for note in read.notes:
             progress.note(note)
         proxy = find_proxy(settings.request, progress)

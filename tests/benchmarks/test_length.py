@@ -5,8 +5,7 @@ import pytest
 from benchmarks.gradients.rows import generated_rows
 from benchmarks.length.bias import length_bias, scaled
 
-from spice_select.gradients import HookEngine, LoraGradients, TokenMean
-from spice_select.gradients.loss import TokenSum
+from spice_select.gradients import HookEngine, LoraGradients, TokenMean, TokenSum
 from spice_select.sketch import SparseJL
 from spice_select.testing.models import VOCABULARY, tiny_model
 

@@ -631,15 +631,13 @@ def test_every_row_becomes_an_example_or_a_drop_in_order():
         {"question": "four?", "answer": "4", "dataset": "b"},
     )
     steps = []
-    encoded = encode_rows(
-        rows, detect_format(rows), ENCODERS["chatml"], lambda done, total: steps.append((done, total))
-    )
+    encoded = encode_rows(rows, detect_format(rows), ENCODERS["chatml"], steps.append)
     assert [example.row for example in encoded.examples] == [0, 3]
     assert [example.source for example in encoded.examples] == ["a", "b"]
     assert [example.content_hash for example in encoded.examples] == [rows[0].content_hash, rows[3].content_hash]
     assert [(drop.row, drop.reason) for drop in encoded.drops] == [(1, "empty-turn"), (2, "missing-field")]
     assert encoded.reasons == {"empty-turn": 1, "missing-field": 1}
-    assert steps[-1] == (4, 4)
+    assert sum(steps) == 4
 
 
 def test_a_corpus_without_one_usable_row_is_an_input_error_that_counts_the_reasons():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spice_select.data.formats import FORMATS, detect_format
+from spice_select.data.formats import FORMATS, described, detect_format
 from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.records import Conversation, Drop, Row
 from spice_select.errors import InputError
@@ -102,7 +102,7 @@ CASES = [
 def test_each_format_is_detected_and_read(name, raw, expected):
     found = detect_format([row(raw)])
     assert found.name == name
-    assert found.describe().startswith(name)
+    assert described(found).startswith(f"{name}: ")
     assert turns(raw) == expected
     assert turns(raw, override=name) == expected
 
@@ -425,7 +425,7 @@ FIELDS = ["messages", "conversations", "instruction", "input", "output", "histor
           "completion", "response", "question", "answer", "chosen", "rejected", "context", "source"]  # fmt: skip
 
 
-@given(raw=st.dictionaries(st.sampled_from(FIELDS), JSON), known=st.sampled_from(FORMATS))
+@given(raw=st.dictionaries(st.sampled_from(FIELDS), JSON), known=st.sampled_from([*FORMATS]))
 @example(raw={"history": 1}, known=Alpaca())
 @settings(max_examples=150, deadline=None)
 def test_no_row_whatever_it_holds_raises(raw, known):

@@ -93,6 +93,32 @@ def test_parquet_and_both_layouts_of_arrow(tmp_path):
     assert [row.where for row in read_rows(tmp_path / "stream.arrow")][2] == "stream.arrow row 2"
 
 
+def test_arrow_reads_in_memory_of_its_own_and_starts_no_thread(tmp_path, monkeypatch):
+    """Its threads may outlive the interpreter, which aborts when memory of Python's is given back to it then."""
+    table, given, threads = pa.Table.from_pylist(RAWS), [], []
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pa.OSFile(str(tmp_path / "b.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    with pa.OSFile(str(tmp_path / "c.arrow"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    real, batches = pa.BufferReader, pq.ParquetFile.iter_batches
+    monkeypatch.setattr(pa, "BufferReader", lambda source: given.append(source) or real(source))
+    monkeypatch.setattr(
+        pq.ParquetFile, "iter_batches", lambda self, **how: threads.append(how["use_threads"]) or batches(self, **how)
+    )
+
+    def watched(opened):
+        return lambda source, *, options: threads.append(options.use_threads) or opened(source, options=options)
+
+    for name in ("open_file", "open_stream"):
+        monkeypatch.setattr(pa.ipc, name, watched(getattr(pa.ipc, name)))
+    for name in ("a.parquet", "b.arrow", "c.arrow"):
+        assert raws(tmp_path / name) == RAWS
+    assert threads == [False] * 3
+    assert all(isinstance(source, pa.Buffer) and source.is_mutable for source in given), "bytes of Python's are not"
+    assert len(given) == 3
+
+
 def test_a_field_that_is_there_twice_with_one_value_loses_nothing(tmp_path):
     assert raws(write(tmp_path / "a.jsonl", '{"a": 1, "a": 1, "b": NaN, "b": NaN}'))[0]["a"] == 1
 

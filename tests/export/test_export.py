@@ -10,7 +10,7 @@ import yaml
 from spice_select.data.formats import FORMATS as KNOWN
 from spice_select.data.records import Row
 from spice_select.errors import InputError
-from spice_select.export import TARGETS, Jsonl, LlamaFactory, Trl, export_run
+from spice_select.export import DESTINATIONS, Jsonl, LlamaFactory, Trl, export_run
 from spice_select.export.base import Origin
 from spice_select.export.card import card
 from spice_select.run import files as outputs
@@ -35,26 +35,28 @@ def read_lines(folder: Path) -> list[list[dict[str, Any]]]:
 READERS = {"trl": read_trl, "llamafactory": read_lines, "axolotl": read_lines}
 
 
-def test_every_format_and_every_target_is_in_the_tables() -> None:
+def test_every_format_and_every_destination_is_in_the_tables() -> None:
     assert FORMATS.keys() == {known.name for known in KNOWN}
-    assert READERS.keys() | {"jsonl"} == TARGETS.keys()
+    assert READERS.keys() | {"jsonl"} == set(DESTINATIONS.names)
 
 
-@pytest.mark.parametrize("target", READERS)
+@pytest.mark.parametrize("destination", READERS)
 @pytest.mark.parametrize("row_format", FORMATS)
-def test_rows_of_every_format_become_the_conversations_they_are(tmp_path: Path, row_format: str, target: str) -> None:
+def test_rows_of_every_format_become_the_conversations_they_are(
+    tmp_path: Path, row_format: str, destination: str
+) -> None:
     raw, conversation = FORMATS[row_format]
-    done = export_run(finished_run(tmp_path / "r", [raw], row_format), target)
-    assert done.path == tmp_path / f"r-{target}"
-    assert READERS[target](done.path) == [conversation]
+    done = export_run(finished_run(tmp_path / "r", [raw], row_format), destination)
+    assert done.path == tmp_path / f"r-{destination}"
+    assert READERS[destination](done.path) == [conversation]
     assert done.left_out == ()
 
 
-@pytest.mark.parametrize("target", READERS)
-def test_rows_keep_the_order_in_which_they_were_picked(tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize("destination", READERS)
+def test_rows_keep_the_order_in_which_they_were_picked(tmp_path: Path, destination: str) -> None:
     rows = [{"messages": turns(f"q{n}", f"a{n}")} for n in (3, 1, 2)]
-    done = export_run(finished_run(tmp_path / "r", rows, "messages"), target)
-    assert READERS[target](done.path) == [row["messages"] for row in rows]
+    done = export_run(finished_run(tmp_path / "r", rows, "messages"), destination)
+    assert READERS[destination](done.path) == [row["messages"] for row in rows]
 
 
 # ---- rows as they came
@@ -79,14 +81,14 @@ def test_jsonl_gives_back_the_row_itself(tmp_path: Path, raw: dict[str, Any]) ->
     assert Row(number=0, raw=back, where="").content_hash == note["sha256"]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_what_the_selection_wrote_is_kept_only_if_asked(tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize("destination", DESTINATIONS.names)
+def test_what_the_selection_wrote_is_kept_only_if_asked(tmp_path: Path, destination: str) -> None:
     from datasets import load_dataset
 
     run = finished_run(tmp_path / "r", [PAIR, PAIR], "messages")
     for keep in (False, True):
-        done = export_run(run, target, out=tmp_path / f"{target}-{keep}", keep_spice=keep)
-        kind, pattern = ("parquet", "data/*.parquet") if target == "trl" else ("json", "train.jsonl")
+        done = export_run(run, destination, out=tmp_path / f"{destination}-{keep}", keep_spice=keep)
+        kind, pattern = ("parquet", "data/*.parquet") if destination == "trl" else ("json", "train.jsonl")
         files = str(done.path / pattern)
         rows = load_dataset(kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
         assert ("spice" in rows.column_names) == keep
@@ -122,7 +124,7 @@ MISREAD = {"prompt": "p", "text": "t", "split": "train", "tools": None, "id": 7,
 
 
 @pytest.mark.parametrize(
-    ("target", "columns"),
+    ("destination", "columns"),
     [
         ("trl", {"prompt", "completion", "source"}),
         ("llamafactory", {"messages"}),
@@ -130,20 +132,22 @@ MISREAD = {"prompt": "p", "text": "t", "split": "train", "tools": None, "id": 7,
         ("jsonl", {*PAIR, *MISREAD}),
     ],
 )
-def test_only_what_is_meant_is_exported_and_the_rest_is_named(tmp_path: Path, target: str, columns: set[str]) -> None:
+def test_only_what_is_meant_is_exported_and_the_rest_is_named(
+    tmp_path: Path, destination: str, columns: set[str]
+) -> None:
     from datasets import load_dataset
 
-    done = export_run(finished_run(tmp_path / "r", [{**PAIR, **MISREAD}, PAIR], "messages"), target)
-    kind, pattern = ("parquet", "data/*.parquet") if target == "trl" else ("json", "train.jsonl")
+    done = export_run(finished_run(tmp_path / "r", [{**PAIR, **MISREAD}, PAIR], "messages"), destination)
+    kind, pattern = ("parquet", "data/*.parquet") if destination == "trl" else ("json", "train.jsonl")
     files = str(done.path / pattern)
     rows = load_dataset(kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
     assert set(rows.column_names) == columns
     said = " ".join(done.notes)
     for name in ("prompt", "text", "split", "id", "seen"):
-        assert (f"{name} (1 rows)" in said) == (target != "jsonl")
+        assert (f"{name} (1 rows)" in said) == (destination != "jsonl")
     assert "kind" not in said  # it says nothing
-    assert ("source (2 rows)" in said) == (target in ("llamafactory", "axolotl"))
-    if target == "trl":
+    assert ("source (2 rows)" in said) == (destination in ("llamafactory", "axolotl"))
+    if destination == "trl":
         assert "not here: `prompt`, `text`, `split`" in (done.path / "README.md").read_text()
 
 
@@ -162,10 +166,10 @@ def test_what_axolotl_could_get_wrong_is_counted_where_it_is_not(tmp_path: Path)
     assert any("of the 1 answers that begin with '['" in note for note in done.notes)
 
 
-@pytest.mark.parametrize("target", ["trl", "axolotl"])
-def test_what_a_template_elsewhere_may_not_show_is_counted(tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize("destination", ["trl", "axolotl"])
+def test_what_a_template_elsewhere_may_not_show_is_counted(tmp_path: Path, destination: str) -> None:
     rows = [{"messages": turns("a", "b", system="s")}, CALL, PAIR]
-    done = export_run(finished_run(tmp_path / "r", rows, "messages"), target, model="nobody/nothing")
+    done = export_run(finished_run(tmp_path / "r", rows, "messages"), destination, model="nobody/nothing")
     assert any("1 with a system turn, 1 with tool calls" in note for note in done.notes)
 
 
@@ -213,21 +217,21 @@ def test_rows_llamafactory_would_skip_or_change_are_left_out_with_a_reason(tmp_p
     assert json.loads((done.path / "export.json").read_text())["left_out"] == 1
 
 
-@pytest.mark.parametrize("target", ["trl", "axolotl"])
+@pytest.mark.parametrize("destination", ["trl", "axolotl"])
 @pytest.mark.parametrize("case", [case for case in UNFIT if case != "half a surrogate pair"])
-def test_what_llamafactory_cannot_take_the_others_can(tmp_path: Path, case: str, target: str) -> None:
+def test_what_llamafactory_cannot_take_the_others_can(tmp_path: Path, case: str, destination: str) -> None:
     raw, _ = UNFIT[case]
-    done = export_run(finished_run(tmp_path / "r", [raw, PAIR], "messages"), target)
+    done = export_run(finished_run(tmp_path / "r", [raw, PAIR], "messages"), destination)
     assert done.left_out == ()
-    assert [turn["content"] for turn in READERS[target](done.path)[0]] == [t["content"] for t in raw["messages"]]
+    assert [turn["content"] for turn in READERS[destination](done.path)[0]] == [t["content"] for t in raw["messages"]]
 
 
-@pytest.mark.parametrize("target", ["trl", "axolotl"])
-def test_broken_unicode_is_left_out_of_what_arrow_reads(tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize("destination", ["trl", "axolotl"])
+def test_broken_unicode_is_left_out_of_what_arrow_reads(tmp_path: Path, destination: str) -> None:
     rows = [UNFIT["half a surrogate pair"][0], PAIR]
-    done = export_run(finished_run(tmp_path / "r", rows, "messages"), target)
+    done = export_run(finished_run(tmp_path / "r", rows, "messages"), destination)
     assert done.reasons == {"not-unicode": 1}
-    assert READERS[target](done.path) == [PAIR["messages"]]
+    assert READERS[destination](done.path) == [PAIR["messages"]]
     assert lines(done.path / "left_out.jsonl")[0]["record"] == rows[0]
 
 
@@ -410,13 +414,13 @@ def test_the_script_states_the_loss(tmp_path: Path, rows: list[dict[str, Any]], 
 
 
 @pytest.mark.parametrize(
-    ("target", "file", "key"),
+    ("destination", "file", "key"),
     [("llamafactory", "train.yaml", "model_name_or_path"), ("axolotl", "axolotl.yaml", "base_model")],
 )
-def test_configurations_are_yaml_and_name_the_model(tmp_path: Path, target: str, file: str, key: str) -> None:
+def test_configurations_are_yaml_and_name_the_model(tmp_path: Path, destination: str, file: str, key: str) -> None:
     run = finished_run(tmp_path / "r", [PAIR], "messages", max_length=77)
     for model in ("org/target", 'C:\\a "b": #c'):
-        config = yaml.safe_load((export_run(run, target, model=model).path / file).read_text())
+        config = yaml.safe_load((export_run(run, destination, model=model).path / file).read_text())
         assert config[key] == model
         assert config["learning_rate"] == 5e-5
         assert 77 in config.values()
@@ -456,9 +460,9 @@ def test_where_the_end_of_a_turn_is_not_known_or_no_token_that_is_said(tmp_path:
 
 
 def test_the_embedded_proxy_ends_turns_with_its_eos() -> None:
-    from spice_select.export.trainee import EMBEDDED, Trainee
+    from spice_select.export.trainee import EMBEDDED_ON_HUB, Trainee
 
-    found = Trainee(EMBEDDED, None).end_of_turn
+    found = Trainee(EMBEDDED_ON_HUB, None).end_of_turn
     assert found is not None
     assert found.token == found.eos
 
@@ -469,8 +473,8 @@ def test_a_model_given_by_a_relative_path_is_named_by_the_whole_one(
     run = finished_run(tmp_path / "r", [PAIR], "messages", model="m")
     monkeypatch.chdir(tmp_path)
     place = str(model_folder(tmp_path / "m").resolve())
-    for target, file in (("trl", "train.py"), ("llamafactory", "train.yaml"), ("axolotl", "axolotl.yaml")):
-        done = export_run(run, target)
+    for destination, file in (("trl", "train.py"), ("llamafactory", "train.yaml"), ("axolotl", "axolotl.yaml")):
+        done = export_run(run, destination)
         assert place in (done.path / file).read_text()
         assert any(place in note for note in done.notes)
     assert str(tmp_path) not in (tmp_path / "r-trl" / "README.md").read_text()
@@ -497,11 +501,13 @@ def test_arguments_are_text_where_the_template_takes_nothing_else(tmp_path: Path
     assert export_run(run, "axolotl").reasons == {"text-arguments": 1}  # it makes objects of them, come what may
 
 
-@pytest.mark.parametrize("target", ["trl", "llamafactory", "axolotl"])
-def test_arguments_given_as_text_are_exported_as_those_given_as_objects(tmp_path: Path, target: str) -> None:
+@pytest.mark.parametrize("destination", ["trl", "llamafactory", "axolotl"])
+def test_arguments_given_as_text_are_exported_as_those_given_as_objects(tmp_path: Path, destination: str) -> None:
     as_text = json.loads(json.dumps(CALL))
     as_text["messages"][1]["tool_calls"][0]["function"]["arguments"] = '{"city": "Rome"}'
-    first, other = READERS[target](export_run(finished_run(tmp_path / "r", [CALL, as_text], "messages"), target).path)
+    first, other = READERS[destination](
+        export_run(finished_run(tmp_path / "r", [CALL, as_text], "messages"), destination).path
+    )
     assert first == other
 
 
@@ -509,8 +515,8 @@ def test_messages_can_be_asked_for_where_rows_are_pairs(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "r", [PAIR], "messages")
     from datasets import load_dataset
 
-    for target, columns in ((Trl(), {"prompt", "completion"}), (Trl(messages=True), {"messages"})):
-        done = export_run(run, target)
+    for destination, columns in ((Trl(), {"prompt", "completion"}), (Trl(messages=True), {"messages"})):
+        done = export_run(run, destination)
         rows = load_dataset(str(done.path), cache_dir=str(tmp_path / "cache"))["train"]
         assert set(rows.column_names) == {*columns, "source"}
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from spice_select.export import TARGETS
+from spice_select.export import DESTINATIONS
 from tests.training.runs import finished_run, turns
 
 
-def test_a_selection_exports_to_every_target(
+def test_a_selection_exports_to_every_destination(
     spice, corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "r"
@@ -15,11 +15,11 @@ def test_a_selection_exports_to_every_target(
         "select", corpus(), "--budget", "25%", "--out", run, "--model", tiny_proxy, "--sketch-dim", "32"
     )
     assert code == 0, err
-    for target in TARGETS:
-        code, out, _ = spice("export", run, "--to", target)
+    for destination in DESTINATIONS.names:
+        code, out, _ = spice("export", run, "--to", destination)
         assert code == 0
-        assert f"10 rows for {target}" in out
-        assert (tmp_path / f"r-{target}" / "export.json").is_file()
+        assert f"10 rows for {destination}" in out
+        assert (tmp_path / f"r-{destination}" / "export.json").is_file()
     assert str(tmp_path) not in (tmp_path / "r-trl" / "README.md").read_text()  # cards are published
 
 

@@ -9,9 +9,8 @@ from spice_select.gradients import HookEngine, LoraGradients
 from spice_select.models.lora import LoraSpec
 from spice_select.models.memory import features_within_memory
 from spice_select.sketch import SparseJL
+from spice_select.testing.engine import sample_batch
 from spice_select.testing.models import tiny_model
-
-from .examples import mixed_batch
 
 ENGINE = HookEngine(LoraGradients(LoraSpec(rank=4)), SparseJL(32))
 CPU_MESSAGE = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"
@@ -38,7 +37,7 @@ ERRORS = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError(CPU_MESSAGE
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_a_batch_that_does_not_fit_is_halved_until_it_does(most, error):
-    model, batch = tiny_model("llama"), mixed_batch()
+    model, batch = tiny_model("llama"), sample_batch()
     engine = Cramped(most, error)
     found = features_within_memory(engine, model, batch)
     whole = ENGINE.features(model, batch)
@@ -49,9 +48,9 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(most, error):
 
 def test_a_row_that_does_not_fit_alone_is_named():
     with pytest.raises(SpiceError, match=r"row 0 \(12 tokens\) does not fit"):
-        features_within_memory(Cramped(0, torch.OutOfMemoryError("no")), tiny_model("llama"), mixed_batch())
+        features_within_memory(Cramped(0, torch.OutOfMemoryError("no")), tiny_model("llama"), sample_batch())
 
 
 def test_another_fault_is_not_taken_for_a_lack_of_memory():
     with pytest.raises(RuntimeError, match="something else"):
-        features_within_memory(Cramped(0, RuntimeError("something else")), tiny_model("llama"), mixed_batch())
+        features_within_memory(Cramped(0, RuntimeError("something else")), tiny_model("llama"), sample_batch())

@@ -11,9 +11,8 @@ from spice_select.gradients.settings import GradientSettings
 from spice_select.models.layers import linear_layers
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, Kronecker, Rademacher, SparseJL
+from spice_select.testing.engine import sample_batch
 from spice_select.testing.models import tiny_model
-
-from .examples import mixed_batch
 
 
 def settings(**changes):
@@ -75,7 +74,7 @@ def test_combinations_without_sense_are_refused_all_at_once(changes, words):
 
 def test_a_block_too_many_is_refused():
     with pytest.raises(InputError, match="the model has 2"):
-        make_engine(settings(last_blocks=3), 0).features(tiny_model("llama"), mixed_batch())
+        make_engine(settings(last_blocks=3), 0).features(tiny_model("llama"), sample_batch())
 
 
 @pytest.mark.parametrize(
@@ -88,8 +87,8 @@ def test_a_block_too_many_is_refused():
 )
 def test_the_engine_of_the_settings_equals_the_loop(changes):
     model, engine = tiny_model("qwen2"), make_engine(settings(**changes), 1)
-    slow = LoopEngine(engine.parameters, engine.sketch, engine.loss).features(model, mixed_batch())
-    fast = engine.features(model, mixed_batch())
+    slow = LoopEngine(engine.parameters, engine.sketch, engine.loss).features(model, sample_batch())
+    fast = engine.features(model, sample_batch())
     scale = np.abs(slow.features).max(axis=1, keepdims=True)
     assert (scale > 0).all()
     np.testing.assert_array_less(np.abs(fast.features - slow.features) / scale, 2e-5)
@@ -112,7 +111,7 @@ def test_the_backward_pass_stops_below_the_last_blocks(parameters):
                 output.register_hook(lambda gradient: reached.append(name))
 
         layer.module.register_forward_hook(watch)
-    make_engine(settings(parameters=parameters, last_blocks=1), 0).features(model, mixed_batch())
+    make_engine(settings(parameters=parameters, last_blocks=1), 0).features(model, sample_batch())
     assert reached
     assert all(".layers.1." in name for name in reached)
 
@@ -120,15 +119,15 @@ def test_the_backward_pass_stops_below_the_last_blocks(parameters):
 @pytest.mark.parametrize(
     ("changes", "limit"),
     [
-        ({"sketch": "identity"}, "IDENTITY_LIMIT"),
-        ({"sketch": "rademacher"}, "RADEMACHER_LIMIT"),
-        ({"parameters": "full"}, "SPARSE_LIMIT"),
+        ({"sketch": "identity"}, "identity"),
+        ({"sketch": "rademacher"}, "rademacher"),
+        ({"parameters": "full"}, "sparse_jl"),
     ],
 )
 def test_a_sketch_that_nobody_could_wait_for_is_refused(changes, limit, monkeypatch):
     engine, model = make_engine(settings(**changes), 0), tiny_model("llama")
     check_affordable(engine, model)
-    monkeypatch.setattr(f"spice_select.gradients.build.{limit}", 100)
+    monkeypatch.setattr(f"spice_select.sketch.{limit}._LIMIT", 100)
     with pytest.raises(InputError, match="kronecker"):
         check_affordable(engine, model)
 
@@ -137,6 +136,6 @@ def test_a_sketch_that_nobody_could_wait_for_is_refused(changes, limit, monkeypa
 def test_the_gram_of_one_batch_is_that_of_the_whole_gradients(parameters, monkeypatch):
     monkeypatch.setattr("spice_select.gradients.fidelity._GRAM_ELEMENTS", 500)
     engine, model = HookEngine(parameters), tiny_model("gpt2")
-    expected = inner_products(exact_gradients(engine, model, mixed_batch()))
-    found = exact_gram(engine, model, mixed_batch())
+    expected = inner_products(exact_gradients(engine, model, sample_batch()))
+    found = exact_gram(engine, model, sample_batch())
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())

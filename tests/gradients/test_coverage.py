@@ -11,9 +11,8 @@ from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.layers import linear_layers
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, SparseJL
+from spice_select.testing.engine import sample_batch
 from spice_select.testing.models import ARCHITECTURES, tiny_model
-
-from .examples import mixed_batch
 
 
 def test_fused_experts_are_named_as_uncaptured_and_warned_of():
@@ -21,7 +20,7 @@ def test_fused_experts_are_named_as_uncaptured_and_warned_of():
     coverage = LoraGradients().coverage(model)
     assert any("experts" in name for name in coverage.uncaptured)
     with pytest.warns(UserWarning, match="experts"):
-        HookEngine(LoraGradients(), SparseJL(16)).features(model, mixed_batch())
+        HookEngine(LoraGradients(), SparseJL(16)).features(model, sample_batch())
 
 
 def test_fused_experts_are_named_under_a_trained_adapter_too():
@@ -67,7 +66,9 @@ def test_targets_select_by_whole_name_or_last_parts():
 
 def test_a_target_that_selects_nothing_is_refused_with_the_nearest_name():
     with pytest.raises(InputError, match=r"'q_prj'.*down_proj.*Did you mean 'q_proj'"):
-        HookEngine(LoraGradients(LoraSpec(targets=("q_prj",))), Identity()).features(tiny_model("llama"), mixed_batch())
+        HookEngine(LoraGradients(LoraSpec(targets=("q_prj",))), Identity()).features(
+            tiny_model("llama"), sample_batch()
+        )
 
 
 def test_last_blocks_are_the_last_and_their_number_is_checked():
@@ -104,7 +105,7 @@ def test_the_backward_pass_stops_below_the_lowest_captured_layer(parameters, low
         layer.input_layernorm = norm
     after = _Counting(model.model.layers[1].post_attention_layernorm)
     model.model.layers[1].post_attention_layernorm = after
-    HookEngine(parameters, SparseJL(16)).features(model, mixed_batch())
+    HookEngine(parameters, SparseJL(16)).features(model, sample_batch())
     assert norms[0].passes == lower
     assert after.passes == upper
 
@@ -127,8 +128,8 @@ def test_layers_with_tied_weights_have_one_gradient_the_sum_of_both():
 
 def _agree(model, parameters=None):
     parameters = parameters or FullWeights()
-    fast = HookEngine(parameters, Identity()).features(model, mixed_batch())
-    slow = LoopEngine(parameters, Identity()).features(model, mixed_batch())
+    fast = HookEngine(parameters, Identity()).features(model, sample_batch())
+    slow = LoopEngine(parameters, Identity()).features(model, sample_batch())
     np.testing.assert_allclose(fast.features, slow.features, rtol=1e-3, atol=2e-5 * np.abs(slow.features).max())
 
 
@@ -186,7 +187,7 @@ def test_an_input_that_is_changed_after_the_call_counts_as_it_was():
         model = tiny_model("qwen2")
         for layer in model.model.layers:
             layer.mlp = _Mlp(layer.mlp, way)
-        found.append(HookEngine(FullWeights(), Identity()).features(model, mixed_batch()).features)
+        found.append(HookEngine(FullWeights(), Identity()).features(model, sample_batch()).features)
     np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-6)
 
 
@@ -222,7 +223,7 @@ def test_a_model_that_is_not_causal_is_refused(parameters):
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
     encoder = AutoModelForCausalLM.from_config(BertConfig(vocab_size=61, **sizes)).eval()
     with pytest.raises(InputError, match="BertLMHeadModel is not causal"):
-        HookEngine(parameters, SparseJL(16)).features(encoder, mixed_batch())
+        HookEngine(parameters, SparseJL(16)).features(encoder, sample_batch())
     decoder = AutoModelForCausalLM.from_config(BertConfig(vocab_size=61, is_decoder=True, **sizes)).eval()
     _agree(decoder, parameters)
 
@@ -243,7 +244,7 @@ def test_a_model_without_linear_layers_is_refused():
     for layer in model.model.layers:
         layer.self_attn, layer.mlp = _Nothing(), nn.Identity()
     with pytest.raises(InputError, match="no linear layer whose gradients can be captured"):
-        HookEngine(FullWeights(), SparseJL(16)).features(model, mixed_batch())
+        HookEngine(FullWeights(), SparseJL(16)).features(model, sample_batch())
 
 
 class _Nothing(nn.Module):
@@ -253,4 +254,4 @@ class _Nothing(nn.Module):
 
 def test_a_model_without_an_output_head_is_refused():
     with pytest.raises(InputError, match="no linear output head"):
-        HookEngine().features(tiny_model("llama").model, mixed_batch())
+        HookEngine().features(tiny_model("llama").model, sample_batch())

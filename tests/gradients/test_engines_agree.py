@@ -8,9 +8,8 @@ from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngin
 from spice_select.gradients.parameters.weights import factor_squares
 from spice_select.models.lora import LoraSpec, attach_lora
 from spice_select.sketch import Identity, Kronecker, SparseJL
+from spice_select.testing.engine import sample_batch
 from spice_select.testing.models import ARCHITECTURES, tiny_model
-
-from .examples import mixed_batch
 
 RELATIVE = 2e-5
 """Largest difference over the largest entry; float32 rounding of two different orders of summation."""
@@ -35,7 +34,7 @@ def assert_same(fast, slow):
 @pytest.mark.parametrize("parameters", PARAMETERS.values(), ids=PARAMETERS)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_hooks_equal_the_loop(architecture, parameters):
-    model, batch = tiny_model(architecture), mixed_batch()
+    model, batch = tiny_model(architecture), sample_batch()
     slow = LoopEngine(parameters, Identity()).features(model, batch)
     assert_same(HookEngine(parameters, Identity()).features(model, batch), slow)
 
@@ -43,8 +42,8 @@ def test_hooks_equal_the_loop(architecture, parameters):
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "phi3"])
 def test_hooks_equal_the_loop_on_a_warm_adapter_where_both_halves_speak(architecture):
     model = warm(architecture)
-    fast = HookEngine(LoraGradients(), Identity()).features(model, mixed_batch())
-    slow = LoopEngine(LoraGradients(), Identity()).features(model, mixed_batch())
+    fast = HookEngine(LoraGradients(), Identity()).features(model, sample_batch())
+    slow = LoopEngine(LoraGradients(), Identity()).features(model, sample_batch())
     assert_same(fast, slow)
     coverage = LoraGradients().coverage(model)
     assert {block.name.rsplit(".", 1)[1] for block in coverage.blocks} == {"lora_A", "lora_B"}
@@ -55,12 +54,12 @@ def test_hooks_equal_the_loop_on_a_warm_adapter_where_both_halves_speak(architec
 @pytest.mark.parametrize("parameters", [PARAMETERS["lora"], PARAMETERS["weights"]], ids=["lora", "weights"])
 def test_hooks_equal_the_loop_under_every_sketch_and_loss(parameters, sketch, loss):
     model = tiny_model("qwen2")
-    slow = LoopEngine(parameters, sketch, loss).features(model, mixed_batch())
-    assert_same(HookEngine(parameters, sketch, loss).features(model, mixed_batch()), slow)
+    slow = LoopEngine(parameters, sketch, loss).features(model, sample_batch())
+    assert_same(HookEngine(parameters, sketch, loss).features(model, sample_batch()), slow)
 
 
 def test_token_sum_is_token_mean_times_the_number_of_supervised_tokens():
-    model, batch = tiny_model("llama"), mixed_batch()
+    model, batch = tiny_model("llama"), sample_batch()
     counts = np.array([e.num_supervised for e in batch])
     mean = HookEngine(PARAMETERS["lora"], Identity(), TokenMean()).features(model, batch)
     total = HookEngine(PARAMETERS["lora"], Identity(), TokenSum()).features(model, batch)
@@ -69,7 +68,7 @@ def test_token_sum_is_token_mean_times_the_number_of_supervised_tokens():
 
 
 def test_norms_are_those_of_the_unsketched_gradient():
-    model, batch = tiny_model("qwen3"), mixed_batch()
+    model, batch = tiny_model("qwen3"), sample_batch()
     exact = HookEngine(PARAMETERS["lora"], Identity()).features(model, batch)
     sketched = HookEngine(PARAMETERS["lora"], SparseJL(8)).features(model, batch)
     np.testing.assert_allclose(sketched.norms, np.linalg.norm(exact.features, axis=1), rtol=1e-5)
@@ -88,7 +87,7 @@ def test_a_fresh_adapters_gradient_is_the_full_gradient_seen_through_a():
     from spice_select.gradients.parameters.lora import initial_a
     from spice_select.models.layers import linear_layers
 
-    model, batch = tiny_model("llama"), mixed_batch()
+    model, batch = tiny_model("llama"), sample_batch()
     lora = HookEngine(LoraGradients(SMALL, seed=3), Identity()).features(model, batch)
     full = HookEngine(FullWeights(), Identity()).features(model, batch)
     expected, start = [], 0
@@ -103,7 +102,7 @@ def test_a_fresh_adapters_gradient_is_the_full_gradient_seen_through_a():
 def test_the_a_half_of_a_fresh_adapter_is_exactly_zero():
     model = attached(tiny_model("llama"))
     engine = HookEngine(LoraGradients(), Identity())
-    features, start = engine.features(model, mixed_batch()).features, 0
+    features, start = engine.features(model, sample_batch()).features, 0
     for block in LoraGradients().coverage(model).blocks:
         half = features[:, start : start + block.size]
         assert np.any(half) == block.name.endswith("lora_B")

@@ -11,8 +11,8 @@ from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.layers import output_head
 from spice_select.models.lora import LoraSpec, attach_lora
 from spice_select.sketch import Identity, Kronecker
+from spice_select.testing.engine import sample_batch, sample_example
 
-from .examples import example, mixed_batch
 from .families import FAMILIES, tiny_family
 
 SMALL = LoraSpec(rank=2, alpha=6.0)
@@ -23,7 +23,7 @@ CHOICES = {
     "last-block": (FullWeights(last_blocks=1), Identity()),
     "last-layer": (LastLayer(), Identity()),
 }
-BATCH = [example(0, 9, 4), example(1, 3, 1), example(2, 14, 6)]
+BATCH = [sample_example(0, 9, 4), sample_example(1, 3, 1), sample_example(2, 14, 6)]
 
 
 def differ(left, right):
@@ -90,7 +90,7 @@ def test_a_weight_read_without_a_call_a_router_and_fused_experts_are_named_in_a_
     model = tiny_family(family)
     assert any(name.endswith(layer) for name in FullWeights().coverage(model).uncaptured)
     with pytest.warns(UserWarning, match="left out of the features"):
-        HookEngine(FullWeights(), Identity()).features(model, mixed_batch())
+        HookEngine(FullWeights(), Identity()).features(model, sample_batch())
 
 
 @pytest.mark.parametrize("family", ["deepseek_v3", "mamba"])
@@ -143,8 +143,8 @@ def test_rows_without_positions_or_with_positions_that_depend_on_the_batch_are_r
     if "rope_parameters" in settings:
         settings["rope_parameters"] |= {"rope_theta": 10_000.0, "original_max_position_embeddings": 12}
     model = tiny_family(family, **settings)
-    engine, short = HookEngine(FullWeights(), Identity()), [example(0, 9, 4), example(1, 12, 3)]
+    engine, short = HookEngine(FullWeights(), Identity()), [sample_example(0, 9, 4), sample_example(1, 12, 3)]
     slow = LoopEngine(FullWeights(), Identity()).features(model, short)
     assert differ(engine.features(model, short), slow) < 5e-5
     with pytest.raises(InputError, match=r"row 2 has 13 tokens: beyond 12 .*Give --max-length 12"):
-        engine.features(model, [*short, example(2, 13, 4)])
+        engine.features(model, [*short, sample_example(2, 13, 4)])

@@ -8,11 +8,10 @@ from spice_select.gradients import HookEngine, LoraGradients
 from spice_select.gradients.fidelity import compare, inner_products, measure_fidelity
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, SparseJL
+from spice_select.testing.engine import sample_example
 from spice_select.testing.models import tiny_model
 
-from .examples import example
-
-PROBE = [example(row, 4 + row % 9, 2) for row in range(24)]
+PROBE = [sample_example(row, 4 + row % 9, 2) for row in range(24)]
 LORA = LoraGradients(LoraSpec(rank=4))
 
 

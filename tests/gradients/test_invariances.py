@@ -10,9 +10,8 @@ from spice_select.errors import InputError
 from spice_select.gradients import FullWeights, HookEngine, LastLayer, LoopEngine, LoraGradients
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, SparseJL
+from spice_select.testing.engine import sample_batch, sample_example
 from spice_select.testing.models import tiny_model
-
-from .examples import example, mixed_batch
 
 LORA = LoraGradients(LoraSpec(rank=4))
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -35,7 +34,7 @@ def test_any_lengths_and_masks_agree_with_the_loop(model, data):
             st.integers(2, 30).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1))), min_size=1, max_size=5
         )
     )
-    batch = [example(row, n, k, seed=1) for row, (n, k) in enumerate(shapes)]
+    batch = [sample_example(row, n, k, seed=1) for row, (n, k) in enumerate(shapes)]
     fast = HookEngine(LORA, SparseJL(32)).features(model, batch)
     slow = LoopEngine(LORA, SparseJL(32)).features(model, batch)
     close(fast.features, slow.features)
@@ -44,7 +43,7 @@ def test_any_lengths_and_masks_agree_with_the_loop(model, data):
 
 
 def test_a_row_alone_equals_the_row_in_company(model):
-    engine, batch = HookEngine(LORA, Identity()), mixed_batch()
+    engine, batch = HookEngine(LORA, Identity()), sample_batch()
     together = engine.features(model, batch)
     for row, one in enumerate(batch):
         alone = engine.features(model, [one])
@@ -53,7 +52,7 @@ def test_a_row_alone_equals_the_row_in_company(model):
 
 
 def test_reordering_the_batch_reorders_the_features_and_nothing_else(model):
-    engine, batch = HookEngine(LORA, Identity()), mixed_batch()
+    engine, batch = HookEngine(LORA, Identity()), sample_batch()
     order = [3, 0, 4, 2, 1]
     forwards = engine.features(model, batch)
     shuffled = engine.features(model, [batch[i] for i in order])
@@ -61,14 +60,14 @@ def test_reordering_the_batch_reorders_the_features_and_nothing_else(model):
 
 
 def test_a_longer_neighbour_which_adds_padding_changes_nothing(model):
-    engine, short = HookEngine(LORA, Identity()), example(0, 5, 3)
+    engine, short = HookEngine(LORA, Identity()), sample_example(0, 5, 3)
     alone = engine.features(model, [short])
-    padded = engine.features(model, [short, example(1, 40, 1)])
+    padded = engine.features(model, [short, sample_example(1, 40, 1)])
     close(padded.features[0], alone.features[0])
 
 
 def test_tokens_after_the_last_supervised_one_change_nothing(model):
-    one = example(0, 12, 4)
+    one = sample_example(0, 12, 4)
     last = int(np.flatnonzero(one.supervised)[-1])
     cut = type(one)(0, one.input_ids[: last + 1], one.supervised[: last + 1], "", "")
     engine = HookEngine(LORA, Identity())
@@ -77,9 +76,9 @@ def test_tokens_after_the_last_supervised_one_change_nothing(model):
 
 def test_the_same_call_twice_gives_the_same_bits(model):
     engine = HookEngine(LORA, SparseJL(64))
-    first, second = (engine.features(model, mixed_batch()) for _ in range(2))
+    first, second = (engine.features(model, sample_batch()) for _ in range(2))
     np.testing.assert_array_equal(first.features, second.features)
-    fresh = HookEngine(LORA, SparseJL(64)).features(model, mixed_batch())
+    fresh = HookEngine(LORA, SparseJL(64)).features(model, sample_batch())
     np.testing.assert_array_equal(first.features, fresh.features)
 
 
@@ -89,7 +88,7 @@ def test_an_engine_leaves_the_model_as_it_was(make, parameters):
     model = tiny_model("llama").train()
     model.model.norm.weight.requires_grad_(True)
     before = {name: p.clone() for name, p in model.named_parameters()}
-    make(parameters, SparseJL(16)).features(model, mixed_batch())
+    make(parameters, SparseJL(16)).features(model, sample_batch())
     assert model.training
     assert [n for n, p in model.named_parameters() if p.requires_grad] == ["model.norm.weight"]
     after = dict(model.named_parameters())
@@ -105,11 +104,11 @@ def test_hooks_are_gone_even_after_a_failure(model):
         raise RuntimeError("in the middle")
 
     engine = HookEngine(LORA, SparseJL(16))
-    engine.features(model, mixed_batch())
+    engine.features(model, sample_batch())
     handle = next(m for m in model.modules() if isinstance(m, torch.nn.Embedding)).register_forward_hook(fail)
     try:
         with pytest.raises(RuntimeError, match="in the middle"):
-            engine.features(model, mixed_batch())
+            engine.features(model, sample_batch())
     finally:
         handle.remove()
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
@@ -121,9 +120,9 @@ def test_a_row_that_is_not_finite_is_flagged_and_harms_no_other(parameters, infe
     model = tiny_model("qwen2")  # untied: a broken embedding reaches only the rows that hold its token
     poison = 7
     model.model.embed_tokens.weight[poison] = float("nan")
-    batch = [e for e in mixed_batch() if poison not in e.input_ids]
+    batch = [e for e in sample_batch() if poison not in e.input_ids]
     assert len(batch) >= 2
-    sick = example(9, 9, 3)
+    sick = sample_example(9, 9, 3)
     sick.input_ids[0] = poison
     engine = HookEngine(parameters, SparseJL(32))
     well = engine.features(model, batch)
@@ -139,7 +138,7 @@ def test_a_row_that_is_not_finite_is_flagged_and_harms_no_other(parameters, infe
 
 @pytest.mark.parametrize("fault", ["no supervised token", "supervised first token"])
 def test_an_example_that_cannot_be_trained_on_is_refused_by_row(model, fault):
-    one = example(4, 6, 2)
+    one = sample_example(4, 6, 2)
     one.supervised[:] = False
     one.supervised[0] = fault != "no supervised token"
     with pytest.raises(InputError, match=f"row 4 has (a )?{fault}"):
@@ -149,15 +148,15 @@ def test_an_example_that_cannot_be_trained_on_is_refused_by_row(model, fault):
 
 
 def test_a_token_beyond_the_embedding_is_refused_by_row(model):
-    bad = example(7, 5, 2)
+    bad = sample_example(7, 5, 2)
     bad.input_ids[0] = 61
     with pytest.raises(InputError, match="row 7 has token 61, and the model knows 61"):
-        HookEngine(LORA, SparseJL(16)).features(model, [example(0, 4, 1), bad])
+        HookEngine(LORA, SparseJL(16)).features(model, [sample_example(0, 4, 1), bad])
 
 
 @pytest.mark.parametrize("parameters", [LORA, FullWeights(), LastLayer()])
 def test_positions_that_fill_the_head_up_change_nothing(monkeypatch, model, parameters):
-    batch, seen = mixed_batch(), []
+    batch, seen = sample_batch(), []
     watch = model.get_output_embeddings().register_forward_hook(lambda m, args, out: seen.append(args[0].shape[1]))
     found = []
     for fewest in (0, 500):

@@ -11,15 +11,15 @@ from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.layers import linear_layers
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, Kronecker, SparseJL
+from spice_select.testing.engine import sample_batch, sample_example
 from spice_select.testing.models import ARCHITECTURES, tiny_model
 from tests.rounding import Reach
 
-from .examples import example, mixed_batch
 from .test_engines_agree import attached, warm
 
 PARAMETERS = [LoraGradients(LoraSpec(rank=4)), FullWeights(), LastLayer()]
 DTYPES = [torch.float32, torch.bfloat16]
-BATCH = mixed_batch()
+BATCH = sample_batch()
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight matrices of Mixtral")
 in_either = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "bfloat16"])
 
@@ -62,7 +62,7 @@ def test_company_moves_a_row_by_no_more_than_rounding(architecture, dtype, compa
         "in pairs": [[0, 3], [2, 4], [1, 2]],
     }[company]:
         batch = [BATCH[row] for row in rows]
-        extra = [example(9, 40, 1)] if company == "beside a longer row" else []
+        extra = [sample_example(9, 40, 1)] if company == "beside a longer row" else []
         found = engine.features(model, [*batch, *extra])
         kept = type(found)(**{name: getattr(found, name)[: len(rows)] for name in ("features", "losses", "norms")})
         reach.check(kept, rows)
@@ -113,7 +113,7 @@ def test_in_half_precision_a_fresh_adapters_a_is_not_rounded():
 @pytest.mark.parametrize("sketch", [SparseJL(64), Kronecker(64, side=4)], ids=lambda s: s.name)
 @pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda p: p.name)
 def test_a_gpu_gives_what_the_processor_gives(parameters, sketch):
-    batch = mixed_batch()
+    batch = sample_batch()
     there = HookEngine(parameters, sketch).features(tiny_model("llama").cuda(), batch)
     here = HookEngine(parameters, sketch).features(tiny_model("llama"), batch)
     np.testing.assert_allclose(there.features, here.features, rtol=1e-3, atol=1e-4)

@@ -13,12 +13,11 @@ from spice_select.gradients import HookEngine, LoopEngine, LoraGradients
 from spice_select.gradients.preconditioner import AdamDiagonal, AdamState, AdamUpdate, Moments
 from spice_select.models.lora import LoraSpec, adapter_weights
 from spice_select.sketch import Identity, ParameterBlock, SparseJL
+from spice_select.testing.engine import sample_batch, sample_example
 from spice_select.testing.models import tiny_model
 
-from .examples import example, mixed_batch
-
 SMALL = LoraSpec(rank=4, alpha=12.0)
-ROWS = [example(row, 6 + row % 9, 3) for row in range(20)]
+ROWS = [sample_example(row, 6 + row % 9, 3) for row in range(20)]
 
 
 def warm(architecture="llama", rows=20, **changes):
@@ -72,8 +71,8 @@ def test_the_diagonal_is_linear_and_gamma_is_not():
 def test_the_engine_equals_the_loop_under_a_preconditioner(architecture, sketch, rule):
     trained = warm(architecture)
     rule = rule(trained.state)
-    slow = LoopEngine(LoraGradients(), sketch, preconditioner=rule).features(trained.model, mixed_batch())
-    fast = HookEngine(LoraGradients(), sketch, preconditioner=rule).features(trained.model, mixed_batch())
+    slow = LoopEngine(LoraGradients(), sketch, preconditioner=rule).features(trained.model, sample_batch())
+    fast = HookEngine(LoraGradients(), sketch, preconditioner=rule).features(trained.model, sample_batch())
     # Γ is g/|g| where v is small, so rounding of a gradient near zero weighs more than in the gradient itself
     scale = np.linalg.norm(slow.features, axis=1, keepdims=True)
     assert (scale > 0).all()
@@ -85,7 +84,7 @@ def test_the_engine_equals_the_loop_under_a_preconditioner(architecture, sketch,
 def test_the_loops_gamma_is_the_formula_on_autograds_gradient():
     """The formula written out once more, coordinate by coordinate, on the exact gradients."""
     trained = warm()
-    state, plain = trained.state, LoopEngine(LoraGradients(), Identity()).features(trained.model, mixed_batch())
+    state, plain = trained.state, LoopEngine(LoraGradients(), Identity()).features(trained.model, sample_batch())
     names = [block.name for block in LoraGradients().coverage(trained.model).blocks]
     m, v = (np.concatenate([getattr(state.moments[n], k).numpy().ravel() for n in names]) for k in ("first", "second"))
     g, t = plain.features.astype(np.float64), state.steps + 1
@@ -93,7 +92,7 @@ def test_the_loops_gamma_is_the_formula_on_autograds_gradient():
     second = (0.999 * v + 0.001 * g**2) / (1 - 0.999**t)
     expected = first / (np.sqrt(second) + 1e-8)
     found = LoopEngine(LoraGradients(), Identity(), preconditioner=AdamUpdate(state)).features(
-        trained.model, mixed_batch()
+        trained.model, sample_batch()
     )
     np.testing.assert_allclose(found.features, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.norms, np.linalg.norm(expected, axis=1), rtol=1e-4)
@@ -102,8 +101,8 @@ def test_the_loops_gamma_is_the_formula_on_autograds_gradient():
 def test_a_fresh_adapter_is_preconditioned_too():
     trained, plain = warm(), tiny_model("llama")
     rule, parameters = AdamUpdate(trained.state), LoraGradients(SMALL)
-    slow = LoopEngine(parameters, Identity(), preconditioner=rule).features(plain, mixed_batch())
-    fast = HookEngine(parameters, Identity(), preconditioner=rule).features(plain, mixed_batch())
+    slow = LoopEngine(parameters, Identity(), preconditioner=rule).features(plain, sample_batch())
+    fast = HookEngine(parameters, Identity(), preconditioner=rule).features(plain, sample_batch())
     np.testing.assert_allclose(fast.features, slow.features, atol=1e-3 * np.abs(slow.features).max())
 
 
@@ -144,7 +143,7 @@ def test_a_warm_up_moves_both_halves_and_repeats_itself():
         assert not torch.equal(weight, adapter_weights(other.model)[name])
         assert not weight.requires_grad
     blocks = LoraGradients().coverage(once.model).blocks
-    features = HookEngine(LoraGradients(), Identity()).features(once.model, mixed_batch()).features
+    features = HookEngine(LoraGradients(), Identity()).features(once.model, sample_batch()).features
     ends = np.cumsum([block.size for block in blocks])
     assert all(part.any() for part in np.split(features, ends[:-1], axis=1))
 
@@ -156,7 +155,7 @@ def test_a_warm_adapter_comes_back_from_disk_bit_for_bit(tmp_path):
     back = load_warm(path, tiny_model("llama"), moments=True)
     for one, other in ((trained, back),):
         engines = [HookEngine(LoraGradients(), SparseJL(64), preconditioner=AdamUpdate(w.state)) for w in (one, other)]
-        found = [engine.features(w.model, mixed_batch()) for engine, w in zip(engines, (one, other), strict=True)]
+        found = [engine.features(w.model, sample_batch()) for engine, w in zip(engines, (one, other), strict=True)]
         assert np.array_equal(found[0].features, found[1].features)
     content = bytearray(path.read_bytes())
     content[-5] ^= 1

@@ -4,13 +4,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from spice_select.gradients.loss import token_losses
+from spice_select.gradients.losses import token_losses
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("offset", [0.0, 30.0, -1000.0])
 def test_losses_and_gradients_are_those_of_float64_however_large_the_logits(monkeypatch, dtype, offset):
-    monkeypatch.setattr("spice_select.gradients.loss._CHUNK_ELEMENTS", 5 * 3000)  # several chunks, the last one short
+    monkeypatch.setattr(
+        "spice_select.gradients.losses.cross_entropy._CHUNK_ELEMENTS", 5 * 3000
+    )  # several chunks, the last one short
     generator = torch.Generator().manual_seed(0)
     logits = (4 * torch.randn(12, 3000, generator=generator) + offset).to(dtype)
     targets, weights = torch.randint(0, 3000, (12,), generator=generator), torch.rand(12, generator=generator)

@@ -20,8 +20,8 @@ from spice_select.gradients.parameters.lora import LoraGradients
 from spice_select.gradients.parameters.weights import FullWeights, LastLayer
 from spice_select.models.adapters import put_on
 from spice_select.sketch import Identity
+from spice_select.testing.engine import sample_example as example
 from spice_select.testing.models import tiny_model
-from tests.gradients.examples import example
 
 ROWS = [example(0, 12, 5), example(1, 3, 1), example(2, 9, 4)]
 

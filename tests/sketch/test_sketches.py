@@ -5,26 +5,63 @@ import pytest
 import torch
 
 from spice_select.errors import InputError
-from spice_select.sketch import Identity, Kronecker, ParameterBlock, Rademacher, SparseJL
+from spice_select.gradients.settings import GradientSettings
+from spice_select.sketch import (
+    DEFAULT,
+    SKETCHES,
+    Identity,
+    Kronecker,
+    ParameterBlock,
+    Rademacher,
+    SparseJL,
+    default_sketch,
+)
 from spice_select.testing.sketch import BLOCKS, check_sketch, formed_factors, sample_factors, sketched
 
-RANDOM = {
-    "sparse-jl": lambda seed: SparseJL(16, seed=seed),
-    "sparse-jl-c3": lambda seed: SparseJL(16, nonzeros=3, seed=seed),
-    "sparse-jl-wide": lambda seed: SparseJL(128, seed=seed),
-    "rademacher": lambda seed: Rademacher(16, seed=seed),
-    "rademacher-odd": lambda seed: Rademacher(67, seed=seed),
-    "kronecker": lambda seed: Kronecker(16, side=3, seed=seed),
-}
-ALL = {**RANDOM, "identity": lambda seed: Identity()}
+from .cases import CASES, Case, ids
 
 
-@pytest.mark.parametrize("make", ALL.values(), ids=ALL)
-def test_a_sketch_keeps_the_contract(make):
-    check_sketch(make, random=make is not ALL["identity"])
+def test_every_entry_of_the_table_has_a_case():
+    assert {case.name for case in CASES} == set(SKETCHES.names)
 
 
-@pytest.mark.parametrize(("make", "at_most"), [(RANDOM["sparse-jl"], 1.0), (RANDOM["rademacher"], 1.0)])
+def test_settings_help_and_errors_come_from_the_table():
+    said = GradientSettings.model_fields["sketch"].description or ""
+    assert all(f"`{entry.name}`: {entry.summary}" in said for entry in SKETCHES)
+    with pytest.raises(InputError, match="rademacher"):
+        GradientSettings(sketch="radmacher")
+    with pytest.raises(InputError, match="Did you mean 'rademacher'"):
+        SKETCHES["radmacher"]
+
+
+def test_the_default_is_one_for_settings_and_engines():
+    from spice_select.gradients import HookEngine, LoopEngine
+    from spice_select.gradients.build import make_sketch
+
+    assert GradientSettings().sketch == DEFAULT
+    assert make_sketch(GradientSettings(), 0) == default_sketch() == HookEngine().sketch == LoopEngine().sketch
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_a_sketch_keeps_the_contract(case: Case):
+    check_sketch(case.make, random=case.draws)
+    assert case.make(0).bind(BLOCKS).dim == case.kept
+
+
+@pytest.mark.parametrize("case", CASES, ids=ids)
+def test_a_sketch_says_what_it_costs(case: Case):
+    sketch = case.make(0)
+    assert sketch.refusal(1 << 20) is None
+    assert sketch.refusal(case.refuses - 1 if case.refuses else 1 << 40) is None
+    if case.refuses:
+        said = sketch.refusal(case.refuses)
+        assert f"--sketch {case.name} with {case.refuses:,} parameters" in said
+        assert "Give --sketch kronecker" in said
+
+
+@pytest.mark.parametrize(
+    ("make", "at_most"), [(lambda seed: SparseJL(16, seed=seed), 1.0), (lambda seed: Rademacher(16, seed=seed), 1.0)]
+)
 def test_the_variance_of_an_inner_product_keeps_its_bound(make, at_most):
     dense = formed_factors(sample_factors(2))
     x, y = torch.cat([dense[block].flatten(1) for block in BLOCKS], 1).double()

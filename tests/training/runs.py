@@ -1,4 +1,4 @@
-"""Finished runs made by hand, in a few milliseconds: every file that an export reads, with rows of any format."""
+"""Rows of any format for finished runs that are made by hand (`finished_run`), and what the selection sees of them."""
 
 import json
 from pathlib import Path
@@ -7,29 +7,7 @@ from typing import Any
 from spice_select.data.encoding import Encoder
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Conversation, Example, Row
-from spice_select.run import files as outputs
-from spice_select.run.finished import Run
-from spice_select.run.folder import open_run
-from spice_select.run.settings import SelectSettings, write_config
-
-
-def finished_run(folder: Path, rows: list[dict[str, Any]], row_format: str, **settings: Any) -> Run:
-    """A run that chose all of `rows`, in their order."""
-    identity = {"format": row_format, "corpus_rows": 10 * len(rows), "corpus_sha256": "c" * 64, "model": "tiny"}
-    identity |= {"method": "spice", "schedule": "global", "objective": "log-det"}
-    with open_run(folder, identity) as run:
-        write_config(folder / outputs.CONFIG, "train.jsonl", SelectSettings.from_flat(settings))
-        run.write_lines(outputs.SELECTED, (_noted(number, raw) for number, raw in enumerate(rows)))
-        facts = {"identity": identity, "corpus": {"name": "train.jsonl"}, "versions": {"spice-select": "0"}}
-        run.finish(facts, [outputs.SELECTED])
-    return Run(folder)
-
-
-def _noted(number: int, raw: dict[str, Any]) -> dict[str, Any]:
-    digest = Row(number=number, raw=raw, where="").content_hash
-    note: dict[str, Any] = {"rank": number + 1, "gain": 0.5, "epsilon": -0.25, "conflict": 0.0, "row": number}
-    note["sha256"] = digest
-    return outputs.selected_line(raw, note)
+from spice_select.testing.export import finished_run as finished_run
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import yaml
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.records import Conversation, Row
-from spice_select.export import Axolotl, LlamaFactory, Pick, Target, Trl
+from spice_select.export import Axolotl, Destination, LlamaFactory, Pick, Trl
 from spice_select.export.base import Origin
 from spice_select.export.trainee import Trainee
 from spice_select.testing.tokenizers import tiny_tokenizer
@@ -133,7 +133,7 @@ def expected(one: Conversation, tokenizer: Any) -> tuple[list[int], list[bool]]:
     return found["input_ids"], mask
 
 
-def exported(target: Target, folder: Path, trainee: Trainee, some: Iterable[Conversation] = ALL) -> dict[str, str]:
+def exported(target: Destination, folder: Path, trainee: Trainee, some: Iterable[Conversation] = ALL) -> dict[str, str]:
     """Write what can be expressed; the others by their shape, with the reason."""
     picks = [Pick(row=one.row, reading=one, note={}) for one in some]
     target, records, left_out = target.fitted(picks, trainee), [], {}
@@ -354,7 +354,7 @@ def test_axolotl_is_kept_from_rows_whose_earlier_answers_the_template_shows_othe
 
 
 @pytest.mark.parametrize("target", [Trl(), Trl(messages=True), Axolotl()], ids=["pairs", "messages", "axolotl"])
-def test_a_system_turn_goes_where_the_selection_puts_it(target: Target, tmp_path: Path) -> None:
+def test_a_system_turn_goes_where_the_selection_puts_it(target: Destination, tmp_path: Path) -> None:
     tokenizer, trainee = model_of(GEMMA, tmp_path / "model")
     (one,) = [one for one in ALL if one.row.where == "system"]
     record = target.fitted([Pick(row=one.row, reading=one, note={})], trainee).record(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from spice_select.data.corpus import read_corpus
 from spice_select.data.encoding import Encoder, encode_some
-from spice_select.data.formats import Format, detect_format
-from spice_select.data.preview import Segment, segments
+from spice_select.data.encoding.segments import Segment, segments
+from spice_select.data.formats import Format, described, detect_format
 from spice_select.data.records import Drop, Example, Row
 from spice_select.errors import InputError
 from spice_select.features.proxy import find_proxy
@@ -71,7 +71,7 @@ def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start:
         *encoder.notes,
         *_notes(read, range(start, min(start + rows, len(read))), row_format, encoder),
     )
-    return Preview(row_format.describe(), proxy.identity.name, notes, shown)
+    return Preview(described(row_format), proxy.identity.name, notes, shown)
 
 
 def _notes(read: Sequence[Row], asked: range, row_format: Format, encoder: Encoder) -> tuple[str, ...]:

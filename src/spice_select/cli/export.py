@@ -1,15 +1,23 @@
 """`spice export`: the chosen rows of a finished run, ready to train on elsewhere."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from spice_select.export import DESTINATIONS
+from spice_select.settings.table import literal
+
+if TYPE_CHECKING:
+    DestinationName = str
+else:
+    DestinationName = literal(DESTINATIONS.names)
 
 
 def export(
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     *,
-    to: Literal["trl", "llamafactory", "axolotl", "jsonl"],
+    to: Annotated[DestinationName, tyro.conf.arg(help=f"The trainer. {DESTINATIONS.described()}.")],
     out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
     model: str | None = None,
     messages: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
@@ -17,13 +25,10 @@ def export(
 ) -> None:
     """Write the chosen rows as files that another trainer takes as they are.
 
-    trl: Parquet with a dataset card and a training script. llamafactory: JSON lines, dataset_info.json, train.yaml.
-    axolotl: JSON lines and axolotl.yaml. jsonl: the rows exactly as they came. Rows that a trainer cannot take are
-    written to left_out.jsonl with their reasons.
+    Rows that a trainer cannot take are written to left_out.jsonl with their reasons.
 
     Args:
         run: Run folder.
-        to: The trainer.
         out: Folder to write. Default: RUN-TRAINER. An earlier export there is replaced, anything else refused.
         model: Model to train, as the configurations name it. Default: the run's proxy.
         messages: With --to trl: `messages` even where every row is one question and its answer.
@@ -39,8 +44,8 @@ def export(
 
     if messages and to != "trl":
         raise InputError(f"--messages goes with --to trl alone; --to {to} has one layout. Leave it out.")
-    target = Trl(messages=messages) if to == "trl" else to
-    done = export_run(run, target, out=out, model=model, keep_spice=keep_spice)
+    destination = Trl(messages=messages) if to == "trl" else to
+    done = export_run(run, destination, out=out, model=model, keep_spice=keep_spice)
     console = Console()
     for reason, count in done.reasons.items():
         console.print(f"[yellow]left out[/] {count} × {reason}: see left_out.jsonl")
@@ -51,4 +56,4 @@ def export(
         console.print(f"[yellow]note[/] {escape(warning)}", highlight=False)
     for step in done.steps:
         console.print(escape(step), highlight=False)
-    console.print(f"\n[bold]{escape(str(done.path))}[/]  {done.rows} rows for {done.target}", soft_wrap=True)
+    console.print(f"\n[bold]{escape(str(done.path))}[/]  {done.rows} rows for {done.destination}", soft_wrap=True)

@@ -28,11 +28,4 @@ def encode_corpus(
 ) -> Encoded:
     """`encode_rows` under a progress bar called `name`."""
     with progress.task(name, len(rows), "rows") as advance:
-        told = 0
-
-        def tell(done: int, _total: int) -> None:
-            nonlocal told
-            advance(done - told)
-            told = done
-
-        return encode_rows(rows, row_format, encoder, tell)
+        return encode_rows(rows, row_format, encoder, advance)

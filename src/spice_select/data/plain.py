@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Encoded = dict[str, str]
+EncodedPlaces = dict[str, str]
 """What JSON could not say, by its place in the row (a JSON pointer, RFC 6901): the name of its kind."""
 
 
@@ -30,9 +30,9 @@ def json_text(value: Any, *, ascii_only: bool = False, **layout: Any) -> str:
         return json.dumps(plain(value)[0], ensure_ascii=ascii_only, allow_nan=False, **layout)
 
 
-def plain(value: Any) -> tuple[Any, Encoded]:
+def plain(value: Any) -> tuple[Any, EncodedPlaces]:
     """The value with nothing in it but what JSON has, and what had to be written otherwise."""
-    encoded: Encoded = {}
+    encoded: EncodedPlaces = {}
     return _plain(value, "", encoded), encoded
 
 
@@ -51,7 +51,7 @@ def _refuse(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def _plain(value: Any, place: str, encoded: Encoded) -> Any:
+def _plain(value: Any, place: str, encoded: EncodedPlaces) -> Any:
     if value is None or isinstance(value, bool | str | int):
         return value
     if isinstance(value, float) and math.isfinite(value):

@@ -60,7 +60,7 @@ class Conversation:
             (``weight: 0``, ``train: false``, ``loss: false``): they are read, not learnt.
         unread: fields of the row that hold something and that nobody read.
         unread_of_turns: the same of its turns, one entry for each turn and field.
-        remarks: what was noticed in reading, each a name known to `spice_select.data.notes`, once for each turn.
+        remarks: what was noticed in reading, once for each turn; names known to `spice_select.data.encoding.notes`.
     """
 
     row: Row
@@ -85,7 +85,7 @@ class Example:
         source: the group of the row.
         content_hash: the row's hash.
         truncated: how many tokens were cut off at the end.
-        remarks: what the chat template did to it, each a name known to `spice_select.data.notes`, once for each turn.
+        remarks: what the chat template did to it, once for each turn; names as those of a conversation.
     """
 
     row: int

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from spice_select.data.formats import FORMATS
 from spice_select.settings.base import Group
 
 
@@ -10,7 +11,7 @@ class DataSettings(Group):
 
     format: str | None = Field(
         None,
-        description="Row format (e.g. `messages`, `sharegpt`, `alpaca`); detected and shown if not given.",
+        description=f"Row format: {', '.join(FORMATS.names)}. Detected and shown if not given.",
     )
     max_length: int = Field(
         1024, ge=2, description="Longest example in tokens; what goes beyond is cut off and counted."

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spice_select.data.formats import described
 from spice_select.errors import InputError, SpiceError
 from spice_select.evaluation.heldout import (
     HeldOutRows,
@@ -245,7 +246,7 @@ def _rows(
         return None
     rows = read_held_out(held_out, settings.data, without=without, allow_network=settings.models.allow_network)
     left = f", {rows.left_out:,} left out that a run saw" if without else ""
-    progress.note(f"{held_out}: {len(rows.rows):,} rows, {rows.format.describe()}{left}")
+    progress.note(f"{held_out}: {len(rows.rows):,} rows, {described(rows.format)}{left}")
     return rows
 
 

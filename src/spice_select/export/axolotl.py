@@ -4,20 +4,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation
 from spice_select.export.base import Origin, Record
-from spice_select.export.folder import write_lines, write_text
-from spice_select.export.jsonl import DATA
+from spice_select.export.folder import LINES, write_lines, write_text
 from spice_select.export.picks import Pick
-from spice_select.export.recipe import Recipe
+from spice_select.export.recipe import TrainingRecipe
 from spice_select.export.records import answers, arguments_of, drop_empty_column, messages_of, tools_text
 from spice_select.export.rehearsal import DUMMY, Rehearsal, axolotl_mask
 from spice_select.export.trainee import Trainee
 
-CONFIG = "axolotl.yaml"
+_CONFIG = "axolotl.yaml"
 TRAINED = "train"
 """The field of a turn that tells axolotl whether it is trained on."""
 FIELDS = ("role", "content", "reasoning_content", "thinking", "reasoning", "tool_calls", "tool_call_id", "name")
@@ -30,11 +30,13 @@ class Axolotl:
     A turn that the row takes out of the loss says ``train: false``, which axolotl's `message_field_training` reads.
     """
 
-    name = "axolotl"
+    name: ClassVar[str] = "axolotl"
+    as_they_came: ClassVar[bool] = False
+    reads_template: ClassVar[bool] = True
 
-    def __init__(self, recipe: Recipe | None = None, *, trainee: Trainee | None = None) -> None:
+    def __init__(self, recipe: TrainingRecipe | None = None, *, trainee: Trainee | None = None) -> None:
         """`trainee`: the model to train, where what its template needs has to be known."""
-        self._recipe = recipe or Recipe()
+        self._recipe = recipe or TrainingRecipe()
         self._trainee = trainee
         self._rehearsal = Rehearsal(trainee) if trainee is not None else None
 
@@ -78,12 +80,12 @@ class Axolotl:
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         lines = list(records)
         drop_empty_column(lines, "tools")
-        write_lines(folder / DATA, lines)
+        write_lines(folder / LINES, lines)
         marked = any(TRAINED in message for line in lines for message in line["messages"])
-        write_text(folder / CONFIG, _config(origin, self._recipe, marked=marked, ends=_ends(self._trainee)))
+        write_text(folder / _CONFIG, _config(origin, self._recipe, marked=marked, ends=_ends(self._trainee)))
         return (
-            f"Train: cd into the folder, then `axolotl train {CONFIG}`.",
-            f"See what is trained on first: `axolotl preprocess {CONFIG} --debug`.",
+            f"Train: cd into the folder, then `axolotl train {_CONFIG}`.",
+            f"See what is trained on first: `axolotl preprocess {_CONFIG} --debug`.",
         )
 
 
@@ -104,7 +106,7 @@ def _unrehearsed(conversations: Sequence[Conversation]) -> tuple[str, ...]:
     if several:
         notes.append(
             f"axolotl finds the wrong tokens of earlier answers under templates that show the last one otherwise "
-            f"(Qwen3): {several} rows have several. Look with `axolotl preprocess {CONFIG} --debug`."
+            f"(Qwen3): {several} rows have several. Look with `axolotl preprocess {_CONFIG} --debug`."
         )
     if edges:
         notes.append(
@@ -164,22 +166,22 @@ _UNKNOWN = """\
 """
 _UNKNOWN_NOTE = (
     "The model's tokenizer is not on this machine. If its template ends turns with a token other than the EOS, name it "
-    f"in {CONFIG} (eot_tokens), or it is not trained on."
+    f"in {_CONFIG} (eot_tokens), or it is not trained on."
 )
 _NO_TOKEN = "The model's template closes answers with no token that axolotl could be told of: no end is trained on."
 
 
-def _config(origin: Origin, recipe: Recipe, *, marked: bool, ends: _Ends) -> str:
+def _config(origin: Origin, recipe: TrainingRecipe, *, marked: bool, ends: _Ends) -> str:
     mappings = "\n".join(f"      {name}: {name}" for name in FIELDS)
     training = (
         f"    message_field_training: {TRAINED}  # turns that a row takes out of the loss say false\n" if marked else ""
     )
     return f"""\
-# Axolotl on the rows of this folder. From within it: axolotl train {CONFIG}
+# Axolotl on the rows of this folder. From within it: axolotl train {_CONFIG}
 base_model: {json.dumps(origin.model)}  # the model to train{origin.place}
 
 datasets:
-  - path: {DATA}
+  - path: {LINES}
     ds_type: json
     type: chat_template
     chat_template: tokenizer_default

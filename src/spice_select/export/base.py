@@ -1,13 +1,12 @@
-"""The port of an export target, and what is known of where the rows come from."""
+"""The port of a destination, and what is known of where the rows come from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from spice_select.export.picks import Pick
 from spice_select.export.records import Record as Record
-from spice_select.export.trainee import EMBEDDED as EMBEDDED
 from spice_select.export.trainee import Trainee
 
 
@@ -43,13 +42,24 @@ class Origin:
         return ", a path on the machine that exported" if Path(self.model).is_absolute() else ""
 
 
-class Target(Protocol):
-    """A trainer that takes the chosen rows."""
+class Destination(Protocol):
+    """A trainer that takes the chosen rows.
 
-    name: str
+    Attributes:
+        name: what `--to` calls it.
+        as_they_came: whether it takes rows exactly as the corpus has them, all of their fields and whatever they are.
+        reads_template: whether it shows the rows by the chat template of the model to train.
+    """
 
-    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Target":
-        """The target as these rows and this model need it, where one decision has to hold for all rows."""
+    name: ClassVar[str]
+    as_they_came: ClassVar[bool]
+    reads_template: ClassVar[bool]
+
+    def __init__(self) -> None:
+        """With its defaults."""
+
+    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Destination":
+        """The destination as these rows and this model need it, where one decision has to hold for all rows."""
 
     def record(self, pick: Pick) -> Record:
         """A row as this trainer takes it; a `RowError` where it cannot be expressed."""

@@ -15,7 +15,9 @@ from spice_select.store import atomic, explained, sha256
 MARK = "export.json"
 """Written last; names every other file of the export with its SHA-256."""
 
-_LINES = (".jsonl", ".json", ".parquet", ".csv")
+LINES = "train.jsonl"
+"""The rows of an export that holds them as JSON lines."""
+_FILES = (".jsonl", ".json", ".parquet", ".csv")
 
 
 @contextlib.contextmanager
@@ -50,12 +52,12 @@ def _put(aside: Path, place: Path) -> None:
 def finish(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write the mark with the SHA-256 of every file that is there."""
     sums = {name: sha256(folder / name) for name in _files(folder)}
-    write_json(folder / MARK, {**facts, "files": sums})
+    write_indented(folder / MARK, {**facts, "files": sums})
 
 
 def refuse_foreign(path: Path) -> None:
     """Raise an InputError unless `path` is absent, an empty folder, or an export as it was written."""
-    if path.suffix in _LINES and not path.is_dir():
+    if path.suffix in _FILES and not path.is_dir():
         raise InputError(f"{path} names a file, but an export is a folder of files. Give a folder with --out.")
     if not path.exists():
         return
@@ -98,7 +100,7 @@ def write_text(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_indented(path: Path, content: Any) -> None:
     """Write a JSON file, indented."""
     write_text(path, json_text(content, indent=2) + "\n")
 

@@ -4,22 +4,21 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
 from spice_select.export.base import Origin, Record
-from spice_select.export.folder import write_json, write_lines, write_text
-from spice_select.export.jsonl import DATA
+from spice_select.export.folder import LINES, write_indented, write_lines, write_text
 from spice_select.export.llamafactory_tools import plain_tools
 from spice_select.export.picks import Pick
-from spice_select.export.recipe import Recipe
-from spice_select.export.records import arguments_of, calls_of, drop_empty_column, messages_of
+from spice_select.export.recipe import TrainingRecipe
+from spice_select.export.records import arguments_of, drop_empty_column, functions_of, messages_of
 from spice_select.export.trainee import Trainee
 from spice_select.export.untrained import last_answer_only, refuse_other_answers
 
-INFO = "dataset_info.json"
-CONFIG = "train.yaml"
+_INFO = "dataset_info.json"
+_CONFIG = "train.yaml"
 
 # Once "columns" or "tags" is there, a key that is left out becomes None rather than its default: without a
 # system_tag, rows that begin with a system turn would be skipped as abnormal.
@@ -41,11 +40,13 @@ class LlamaFactory:
     without tools.
     """
 
-    name = "llamafactory"
+    name: ClassVar[str] = "llamafactory"
+    as_they_came: ClassVar[bool] = False
+    reads_template: ClassVar[bool] = False
 
-    def __init__(self, recipe: Recipe | None = None, *, last_only: bool = False) -> None:
+    def __init__(self, recipe: TrainingRecipe | None = None, *, last_only: bool = False) -> None:
         """`last_only`: train on the last answer of every row alone (`mask_history`)."""
-        self._recipe = recipe or Recipe()
+        self._recipe = recipe or TrainingRecipe()
         self._last_only = last_only
 
     def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "LlamaFactory":
@@ -81,12 +82,12 @@ class LlamaFactory:
         lines = list(records)
         drop_empty_column(lines, "tools")
         name = dataset_name(origin.run)
-        write_lines(folder / DATA, lines)
-        write_json(folder / INFO, {name: dataset_info(has_tools="tools" in lines[0])})
-        write_text(folder / CONFIG, _config(name, origin, self._recipe, last_only=self._last_only))
+        write_lines(folder / LINES, lines)
+        write_indented(folder / _INFO, {name: dataset_info(has_tools="tools" in lines[0])})
+        write_text(folder / _CONFIG, _config(name, origin, self._recipe, last_only=self._last_only))
         return (
-            f"Train: cd into the folder, then `llamafactory-cli train {CONFIG}`.",
-            f"In a data folder of your own: copy {DATA} there, and the entry of {INFO} into its {INFO}.",
+            f"Train: cd into the folder, then `llamafactory-cli train {_CONFIG}`.",
+            f"In a data folder of your own: copy {LINES} there, and the entry of {_INFO} into its {_INFO}.",
         )
 
 
@@ -99,7 +100,7 @@ def dataset_info(*, has_tools: bool) -> dict[str, Any]:
     """The entry of `dataset_info.json`, with every key that LLaMA-Factory would otherwise make None."""
     columns = {"messages": "messages", **({"tools": "tools"} if has_tools else {})}
     return {
-        "file_name": DATA,
+        "file_name": LINES,
         "formatting": "sharegpt",
         "ranking": False,
         "split": "train",
@@ -111,7 +112,7 @@ def dataset_info(*, has_tools: bool) -> dict[str, Any]:
 def _turn(message: Record, number: int) -> Record:
     if message.get("reasoning_content"):
         raise RowError("reasoning", f"turn {number} has reasoning_content, for which LLaMA-Factory has no field")
-    if not (calls := calls_of(message)):
+    if not (calls := functions_of(message)):
         return {"role": message["role"], "content": message["content"]}
     if message["content"].strip():
         raise RowError("text-beside-call", f"turn {number} has a text beside its tool call; LLaMA-Factory takes one")
@@ -133,11 +134,11 @@ def _refuse_order(turns: list[Record]) -> None:
         raise RowError("no-answer-at-the-end", "the last turn is no answer; LLaMA-Factory takes pairs of turns")
 
 
-def _config(name: str, origin: Origin, recipe: Recipe, *, last_only: bool) -> str:
+def _config(name: str, origin: Origin, recipe: TrainingRecipe, *, last_only: bool) -> str:
     said = "true  # the rows take their other answers out of the loss" if last_only else "false"
     trained = "the last answer of each row" if last_only else "the answers, all of them"
     return f"""\
-# LLaMA-Factory on the rows of this folder. From within it: llamafactory-cli train {CONFIG}
+# LLaMA-Factory on the rows of this folder. From within it: llamafactory-cli train {_CONFIG}
 model_name_or_path: {json.dumps(origin.model)}  # the model to train{origin.place}
 # template: qwen  # name your model's; without it the chat template of the tokenizer is parsed
 

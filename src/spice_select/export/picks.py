@@ -1,6 +1,6 @@
 """The chosen rows of a finished run: as they came, and as conversations."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from spice_select.data.formats import detect_format
@@ -20,18 +20,21 @@ class Pick:
         row: the row exactly as it came to the selection, without what the selection wrote beside it.
         reading: the row as a conversation, read through the run's own row format.
         note: what the selection wrote: its `spice` object (rank, gain, epsilon, conflict, row, sha256).
-        unread: fields of the row that say something and that its format did not look at.
     """
 
     row: Row
     reading: Conversation | Drop
     note: dict[str, Any]
-    unread: tuple[str, ...] = ()
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Fields of the row that say something and that its format did not look at."""
+        return self.reading.unread if isinstance(self.reading, Conversation) else ()
 
     @property
     def unread_of_turns(self) -> tuple[str, ...]:
         """Fields of its turns that nobody looked at, each once."""
-        return tuple(dict.fromkeys(getattr(self.reading, "unread_of_turns", ())))
+        return tuple(dict.fromkeys(self.reading.unread_of_turns)) if isinstance(self.reading, Conversation) else ()
 
     @property
     def conversation(self) -> Conversation:
@@ -56,31 +59,5 @@ def read_picks(run: Run) -> list[Pick]:
     for line, record in enumerate(outputs.iterate_selected(run.path), start=1):
         raw, note = outputs.as_it_came(record)
         row = Row(number=int(note["row"]), raw=raw, where=f"{path}:{line}")
-        watched = _Watched(raw)
-        reading = row_format.read(replace(row, raw=watched))
-        if isinstance(reading, Conversation):
-            reading = replace(reading, row=row)
-        unread = getattr(reading, "unread", None)  # the format's own account, where it keeps one
-        if unread is None:
-            unread = tuple(key for key, value in raw.items() if key not in watched.read and value not in _NOTHING)
-        picks.append(Pick(row=row, reading=reading, note=note, unread=unread))
+        picks.append(Pick(row=row, reading=row_format.read(row), note=note))
     return picks
-
-
-_NOTHING: tuple[Any, ...] = (None, "", [], {})
-
-
-class _Watched(dict[str, Any]):
-    """A row that remembers which of its fields were looked at."""
-
-    def __init__(self, raw: dict[str, Any]) -> None:
-        super().__init__(raw)
-        self.read: set[str] = set()
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self.read.add(key)
-        return super().get(key, default)
-
-    def __getitem__(self, key: str) -> Any:
-        self.read.add(key)
-        return super().__getitem__(key)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class TrainingRecipe:
     """Supervised fine-tuning as the paper has it for the target (arXiv 2601.23155); the batch is ours.
 
     Attributes:

@@ -28,14 +28,14 @@ def messages_of(conversation: Conversation) -> list[Record]:
 def _message(message: Mapping[str, Any]) -> Record:
     kept = {key: value for key, value in message.items() if value is not None}
     if "tool_calls" in kept:
-        kept["tool_calls"] = [with_arguments(call, _parsed) for call in kept["tool_calls"]]
+        kept["tool_calls"] = [_with_arguments(call, _parsed) for call in kept["tool_calls"]]
     return kept
 
 
-def with_arguments(call: Mapping[str, Any], change: Any) -> Record:
+def _with_arguments(call: Mapping[str, Any], change: Any) -> Record:
     """A tool call with its arguments changed by a function, everything else and its order as it is."""
     if isinstance(call.get("function"), Mapping):
-        return {**call, "function": with_arguments(call["function"], change)}
+        return {**call, "function": _with_arguments(call["function"], change)}
     return {**call, "arguments": change(call["arguments"])} if "arguments" in call else dict(call)
 
 
@@ -55,7 +55,7 @@ def tools_text(conversation: Conversation) -> str | None:
     return json_text(list(conversation.tools)) if conversation.tools else None
 
 
-def calls_of(message: Record) -> list[dict[str, Any]]:
+def functions_of(message: Record) -> list[dict[str, Any]]:
     """The tool calls of a message, each as ``{"name": str, "arguments": ...}``."""
     return [call.get("function", call) for call in message.get("tool_calls", ())]
 

@@ -1,7 +1,7 @@
 """The training script that goes with a TRL export."""
 
 from spice_select.export.base import Origin
-from spice_select.export.recipe import Recipe
+from spice_select.export.recipe import TrainingRecipe
 
 SCRIPT = "train.py"
 
@@ -13,7 +13,7 @@ _MESSAGES = """\
     assistant_only_loss=True,"""
 
 
-def script(origin: Origin, recipe: Recipe, *, as_pairs: bool, data: str) -> str:
+def script(origin: Origin, recipe: TrainingRecipe, *, as_pairs: bool, data: str) -> str:
     """A script of one screen: `python train.py MODEL`."""
     return f'''\
 """Tune a model on the rows of this folder with TRL: python {SCRIPT} MODEL [--out FOLDER] [--max-steps N].

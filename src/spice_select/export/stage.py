@@ -1,32 +1,23 @@
 """From a finished run to a folder that another trainer takes."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import plain
 from spice_select.data.records import Drop
-from spice_select.errors import InputError, nearest
-from spice_select.export.axolotl import Axolotl
-from spice_select.export.base import Origin, Record, Target
+from spice_select.errors import InputError
+from spice_select.export import find_destination
+from spice_select.export.base import Destination, Origin, Record
 from spice_select.export.folder import export_folder, finish, refuse_foreign, write_lines
-from spice_select.export.jsonl import Jsonl
-from spice_select.export.llamafactory import LlamaFactory
 from spice_select.export.picks import Pick, read_picks
 from spice_select.export.trainee import Trainee, find_trainee
-from spice_select.export.trl import Trl
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
 
-TARGETS: Mapping[str, Callable[[], Target]] = MappingProxyType(
-    {target.name: target for target in (Trl, LlamaFactory, Axolotl, Jsonl)}
-)
-"""Target by name."""
-
-LEFT_OUT = "left_out.jsonl"
+_LEFT_OUT = "left_out.jsonl"
 _NOTE = ("rank", "gain", "epsilon", "conflict", "row", "sha256")
 
 
@@ -36,7 +27,7 @@ class Exported:
 
     Attributes:
         path: its folder.
-        target: the trainer's name.
+        destination: the trainer's name.
         rows: how many rows it holds, in the order picked.
         left_out: the chosen rows that the trainer cannot take, with their reasons; `left_out.jsonl` holds them too.
         notes: what a person should know of these rows under this trainer, in sentences.
@@ -44,7 +35,7 @@ class Exported:
     """
 
     path: Path
-    target: str
+    destination: str
     rows: int
     left_out: tuple[Drop, ...]
     notes: tuple[str, ...]
@@ -56,16 +47,9 @@ class Exported:
         return dict(Counter(drop.reason for drop in self.left_out).most_common())
 
 
-def find_target(name: str) -> Target:
-    """The target of that name, with its defaults. Raises InputError for an unknown one."""
-    if name not in TARGETS:
-        raise InputError(f"target {name!r}: unknown. Known are {', '.join(TARGETS)}.{nearest(name, TARGETS)}")
-    return TARGETS[name]()
-
-
 def export_run(
     run: Run | str | Path,
-    to: Target | str,
+    to: Destination | str,
     *,
     out: str | Path | None = None,
     model: str | None = None,
@@ -75,48 +59,51 @@ def export_run(
 
     Args:
         run: the finished run, or its folder.
-        to: a target, or the name of one: ``trl``, ``llamafactory``, ``axolotl``, ``jsonl``.
-        out: the folder; by default ``<run folder>-<target>``. An earlier export there is replaced.
+        to: a destination, or the name of one in `DESTINATIONS`: ``trl``, ``llamafactory``, ``axolotl``, ``jsonl``.
+        out: the folder; by default ``<run folder>-<destination>``. An earlier export there is replaced.
         model: what the configurations name as the model to train; by default the run's proxy.
         keep_spice: keep each row's `spice` object (rank, gain, epsilon, conflict, row, sha256) beside its fields.
 
     Returns:
-        What was written. Rows that the target cannot express are left out with their reasons, never in silence.
+        What was written. Rows that the destination cannot express are left out with their reasons, never in silence.
 
     Raises:
         InputError: the folder is no finished run, the chosen rows were altered, not one of them can be expressed, or
             `out` holds something that is not an export; nothing was written.
     """
     run = run if isinstance(run, Run) else load(run)
-    target = find_target(to) if isinstance(to, str) else to
-    folder = _default_folder(run, target) if out is None else Path(out)
+    destination = find_destination(to) if isinstance(to, str) else to
+    folder = _default_folder(run, destination) if out is None else Path(out)
     refuse_foreign(folder)
     picks, trainee = read_picks(run), find_trainee(run, model)
-    target = target.fitted(picks, trainee)
-    records, left_out = _records(picks, target, keep_spice)
+    destination = destination.fitted(picks, trainee)
+    records, left_out = _records(picks, destination, keep_spice)
     refused = {drop.row for drop in left_out}
     kept = [pick for pick in picks if pick.row.number not in refused]
-    origin = _origin(run, chosen=len(picks), model=trainee.name, lacking=_lacking(kept, records, target))
-    notes = (*_general_notes(origin, trainee), *_unseen(kept, target, trainee), *target.notes(kept))
+    origin = _origin(run, chosen=len(picks), model=trainee.name, lacking=_lacking(kept, records, destination))
+    notes = (*_general_notes(origin, trainee), *_unseen(kept, destination, trainee), *destination.notes(kept))
     with export_folder(folder) as aside:
-        steps = target.write(aside, records, origin)
+        steps = destination.write(aside, records, origin)
         if left_out:
-            write_lines(aside / LEFT_OUT, _left_out_lines(picks, left_out))
-        facts = {"target": target.name, "rows": len(records), "left_out": len(left_out), "notes": notes}
+            write_lines(aside / _LEFT_OUT, _left_out_lines(picks, left_out))
+        facts = {"destination": destination.name, "rows": len(records), "left_out": len(left_out), "notes": notes}
         finish(aside, {**facts, "origin": asdict(origin)})
-    return Exported(path=folder, target=target.name, rows=len(records), left_out=left_out, notes=notes, steps=steps)
+    return Exported(
+        path=folder, destination=destination.name, rows=len(records), left_out=left_out, notes=notes, steps=steps
+    )
 
 
-def _lacking(picks: Sequence[Pick], records: Sequence[Record], target: Target) -> dict[str, int]:
+def _lacking(picks: Sequence[Pick], records: Sequence[Record], destination: Destination) -> dict[str, int]:
     """The fields of the rows that their exported form lacks, and in how many rows they stood."""
-    if isinstance(target, Jsonl):
+    if destination.as_they_came:
         return {}
     counts: Counter[str] = Counter()
     for pick, record in zip(picks, records, strict=True):
         counts.update(pick.unread)
         counts.update(f"{name} of a turn" for name in pick.unread_of_turns)
-        if pick.conversation.source and "source" not in record:
-            counts.update(name for name in ("source", "dataset") if pick.row.raw.get(name) == pick.conversation.source)
+        source = "" if isinstance(pick.reading, Drop) or "source" in record else pick.reading.source
+        if source:
+            counts.update(name for name in ("source", "dataset") if pick.row.raw.get(name) == source)
     return dict(counts.most_common())
 
 
@@ -134,9 +121,9 @@ def _general_notes(origin: Origin, trainee: Trainee) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _unseen(picks: Sequence[Pick], target: Target, trainee: Trainee) -> tuple[str, ...]:
+def _unseen(picks: Sequence[Pick], destination: Destination, trainee: Trainee) -> tuple[str, ...]:
     """What depends on a chat template that is not here to be asked, with counts."""
-    if isinstance(target, Jsonl | LlamaFactory) or trainee.template is not None:
+    if not destination.reads_template or trainee.template is not None:
         return ()
     said = [pick.conversation.messages for pick in picks]
     kinds = {
@@ -150,32 +137,34 @@ def _unseen(picks: Sequence[Pick], target: Target, trainee: Trainee) -> tuple[st
     return (f"The model's template is not on this machine to be asked whether it shows all of the rows: {named}.",)
 
 
-def _records(picks: Sequence[Pick], target: Target, keep_spice: bool) -> tuple[list[Record], tuple[Drop, ...]]:
+def _records(
+    picks: Sequence[Pick], destination: Destination, keep_spice: bool
+) -> tuple[list[Record], tuple[Drop, ...]]:
     records, left_out = [], []
     for pick in picks:
         try:
-            record = target.record(pick)
+            record = destination.record(pick)
         except RowError as fault:
             left_out.append(fault.drop(pick.row.number))
         else:
-            records.append({**record, "spice": _note(pick, target)} if keep_spice else record)
+            records.append({**record, "spice": _note(pick, destination)} if keep_spice else record)
     if not records:
-        raise InputError(_none_fits(target, left_out))
+        raise InputError(_none_fits(destination, left_out))
     return records, tuple(left_out)
 
 
-def _note(pick: Pick, target: Target) -> Record:
+def _note(pick: Pick, destination: Destination) -> Record:
     """The note whole among rows as they came; elsewhere the fields that every row has, so that columns have a type."""
-    return pick.note if isinstance(target, Jsonl) else {name: pick.note[name] for name in _NOTE}
+    return pick.note if destination.as_they_came else {name: pick.note[name] for name in _NOTE}
 
 
-def _none_fits(target: Target, left_out: Sequence[Drop]) -> str:
+def _none_fits(destination: Destination, left_out: Sequence[Drop]) -> str:
     if not left_out:
         return "the run chose no rows, so there is nothing to export. Select with a larger --budget."
     counts = ", ".join(f"{reason} {n}" for reason, n in Counter(drop.reason for drop in left_out).most_common())
     return (
-        f"none of the {len(left_out)} chosen rows can be expressed for {target.name} ({counts}); the first, row "
-        f"{left_out[0].row}: {left_out[0].detail}. Export to another target, e.g. --to jsonl."
+        f"none of the {len(left_out)} chosen rows can be expressed for {destination.name} ({counts}); the first, row "
+        f"{left_out[0].row}: {left_out[0].detail}. Export to another destination, e.g. --to jsonl."
     )
 
 
@@ -189,8 +178,8 @@ def _left_out_lines(picks: Sequence[Pick], left_out: Sequence[Drop]) -> list[Rec
     return lines
 
 
-def _default_folder(run: Run, target: Target) -> Path:
-    name = f"{run.path.resolve().name}-{target.name}"
+def _default_folder(run: Run, destination: Destination) -> Path:
+    name = f"{run.path.resolve().name}-{destination.name}"
     return run.path.resolve().with_name(name) if run.path.name in ("", "..") else run.path.with_name(name)
 
 

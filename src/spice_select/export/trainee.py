@@ -8,14 +8,12 @@ from typing import Any
 
 from spice_select.data.encoding.spans import SpanFinder
 from spice_select.data.encoding.template import ChatTemplate
-from spice_select.data.plain import json_text
 from spice_select.errors import InputError
-from spice_select.export.records import with_arguments
 from spice_select.models.embedded import conversion_due
 from spice_select.models.load import load_tokenizer
 from spice_select.run.finished import Run
 
-EMBEDDED = "HuggingFaceTB/SmolLM2-135M-Instruct"
+EMBEDDED_ON_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """What the hub calls the embedded proxy."""
 
 
@@ -65,11 +63,7 @@ class Trainee:
         """
         if self.template is None:
             return list(messages)
-        prepared = self.template.prepare(messages)
-        manner = getattr(self.template, "manner", None)
-        if manner is not None:
-            return list(manner.take(prepared))
-        return [as_text(message) for message in prepared] if self.wants_text_arguments else list(prepared)
+        return self.template.manner.take(self.template.prepare(messages))
 
     @cached_property
     def end_of_turn(self) -> "EndOfTurn | None":
@@ -86,13 +80,10 @@ class Trainee:
         found = min((name for name in names if name in closing), key=closing.index, default=None)
         return EndOfTurn(token=found, eos=tokenizer.eos_token, literal=found is not None and found in template.text)
 
-    @cached_property
+    @property
     def wants_text_arguments(self) -> bool:
         """Whether its template takes the arguments of tool calls as JSON text alone, as DeepSeek's do."""
-        tokenizer = self.tokenizer
-        if self.template is None:
-            return False
-        return not _renders(tokenizer, {"a": 1}) and _renders(tokenizer, '{"a": 1}')
+        return self.template is not None and self.template.manner.text_arguments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,38 +106,12 @@ def find_trainee(run: Run, model: str | None) -> Trainee:
     proxy = run.settings.proxy
     name = model or proxy.model
     if name is None:
-        return Trainee(EMBEDDED, None)
+        return Trainee(EMBEDDED_ON_HUB, None)
     path = Path(name).expanduser()
     revision = None if model else proxy.model_revision
     return Trainee(str(path.resolve()) if path.exists() else name, name, revision)
 
 
-def as_text(message: dict[str, Any]) -> dict[str, Any]:
-    """A turn whose calls hold their arguments as JSON text, for templates that write them as they stand."""
-    if "tool_calls" not in message:
-        return message
-    calls = [
-        with_arguments(call, lambda given: given if isinstance(given, str) else json_text(given))
-        for call in message["tool_calls"]
-    ]
-    return {**message, "tool_calls": calls}
-
-
 @cache
 def _embedded_tokenizer() -> Any:
     return None if conversion_due() is not None else load_tokenizer(None)
-
-
-def _renders(tokenizer: Any, arguments: Any) -> bool:
-    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": arguments}}
-    said = [
-        {"role": "user", "content": "question"},
-        {"role": "assistant", "content": "", "tool_calls": [call]},
-        {"role": "tool", "content": "result", "tool_call_id": "call_1", "name": "f"},
-        {"role": "assistant", "content": "answer"},
-    ]
-    try:
-        tokenizer.apply_chat_template(said, tokenize=False)
-    except Exception:  # whatever a template raises: it does not take them so
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
@@ -12,7 +12,7 @@ from spice_select.export.base import Origin, Record
 from spice_select.export.card import card
 from spice_select.export.folder import write_text
 from spice_select.export.picks import Pick
-from spice_select.export.recipe import Recipe
+from spice_select.export.recipe import TrainingRecipe
 from spice_select.export.records import drop_empty_column, messages_of, tools_text
 from spice_select.export.rehearsal import Rehearsal, completion_mask
 from spice_select.export.script import SCRIPT, script
@@ -24,7 +24,7 @@ from spice_select.store import atomic, sha256
 if TYPE_CHECKING:
     from datasets import Features
 
-DATA = "data"
+_FOLDER = "data"
 
 
 class Trl:
@@ -38,11 +38,15 @@ class Trl:
     rows out.
     """
 
-    name = "trl"
+    name: ClassVar[str] = "trl"
+    as_they_came: ClassVar[bool] = False
+    reads_template: ClassVar[bool] = True
 
-    def __init__(self, recipe: Recipe | None = None, *, messages: bool = False, trainee: Trainee | None = None) -> None:
+    def __init__(
+        self, recipe: TrainingRecipe | None = None, *, messages: bool = False, trainee: Trainee | None = None
+    ) -> None:
         """`messages`: write `messages` even where every row is a pair. `trainee`: the model, where it is known."""
-        self._recipe = recipe or Recipe()
+        self._recipe = recipe or TrainingRecipe()
         self._messages = messages
         self._trainee = trainee
         self._rehearsal = Rehearsal(trainee) if trainee is not None and not messages else None
@@ -78,7 +82,7 @@ class Trl:
         as_pairs, lines = not self._messages, list(records)
         for column in ("tools", "source"):
             drop_empty_column(lines, column)
-        data = f"{DATA}/{_write_parquet(folder / DATA, lines).name}"
+        data = f"{_FOLDER}/{_write_parquet(folder / _FOLDER, lines).name}"
         write_text(folder / "README.md", card(origin, rows=len(lines), as_pairs=as_pairs, data=data))
         write_text(folder / SCRIPT, script(origin, self._recipe, as_pairs=as_pairs, data=data))
         steps = (f"Train: `python {SCRIPT} MODEL` in the folder.", "Load: `datasets.load_dataset(FOLDER)['train']`.")

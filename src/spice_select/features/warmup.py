@@ -14,7 +14,7 @@ from spice_select.features.warm import Warm
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.lengths import refuse_long_rows
-from spice_select.gradients.loss import ResponseLoss, TokenMean, token_losses
+from spice_select.gradients.losses import ResponseLoss, TokenMean, token_losses
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.gradients.preconditioner import AdamState, Moments
 from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from spice_select.data.records import Example
 from spice_select.sketch import ParameterBlock
+
+if TYPE_CHECKING:
+    from spice_select.gradients.settings import GradientSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +139,11 @@ class Parameters(Protocol):
     @property
     def name(self) -> str:
         """What the choice is called in settings and reports."""
+        ...
+
+    @classmethod
+    def of(cls, asked: "GradientSettings", seed: int) -> Self:
+        """The choice as the settings describe it; `seed` is of whatever it draws."""
         ...
 
     def captures(self, model: nn.Module) -> Sequence[Capture]:

@@ -24,14 +24,14 @@ from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import fewest_positions, supervised_positions
 from spice_select.gradients.lengths import check_lengths
 from spice_select.gradients.loop import only_leaves_trainable
-from spice_select.gradients.loss import ResponseLoss, TokenMean, token_losses
+from spice_select.gradients.losses import ResponseLoss, TokenMean, token_losses
 from spice_select.gradients.parameters.lora import LoraGradients
 from spice_select.gradients.parameters.weights import factor_squares
 from spice_select.gradients.preconditioner import Preconditioner
 from spice_select.models.layers import LinearLayer, conduct, output_head
 from spice_select.models.positions import RowLimit, row_limit
 from spice_select.models.probe import Conduct
-from spice_select.sketch import ParameterBlock, Projection, Sketch, SparseJL
+from spice_select.sketch import ParameterBlock, Projection, Sketch, default_sketch
 from spice_select.sketch.base import formed
 
 
@@ -57,7 +57,7 @@ class HookEngine:
         preconditioner: Preconditioner | None = None,
     ) -> None:
         self.parameters: Parameters = parameters if parameters is not None else LoraGradients()
-        self.sketch = sketch if sketch is not None else SparseJL(4096)
+        self.sketch = sketch if sketch is not None else default_sketch()
         self.loss = loss if loss is not None else TokenMean()
         self.preconditioner = preconditioner
         self._plan: _Plan | None = None

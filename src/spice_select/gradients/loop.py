@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from spice_select.data.records import Example
 from spice_select.gradients.base import Attached, BatchGradients, Leaf, Parameters
-from spice_select.gradients.loss import ResponseLoss, TokenMean
+from spice_select.gradients.losses import ResponseLoss, TokenMean
 from spice_select.gradients.parameters.lora import LoraGradients
 from spice_select.gradients.preconditioner import Preconditioner
-from spice_select.sketch import Projection, Sketch, SparseJL
+from spice_select.sketch import Projection, Sketch, default_sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class LoopEngine:
     """
 
     parameters: Parameters = field(default_factory=LoraGradients)
-    sketch: Sketch = field(default_factory=lambda: SparseJL(4096))
+    sketch: Sketch = field(default_factory=default_sketch)
     loss: ResponseLoss = field(default_factory=TokenMean)
     preconditioner: Preconditioner | None = None
 

@@ -11,7 +11,7 @@ them look alike. `AdamDiagonal` keeps what is linear, g / (√v̂ + ε) with v̂
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -26,6 +26,11 @@ class Preconditioner(Protocol):
     @property
     def name(self) -> str:
         """What it is called in settings and reports."""
+        ...
+
+    @classmethod
+    def of(cls, state: "AdamState") -> Self:
+        """The preconditioner that a trained adapter's optimizer makes."""
         ...
 
     def apply(self, block: ParameterBlock, gradients: Tensor) -> Tensor:
@@ -99,6 +104,11 @@ class AdamUpdate:
         """``adam``."""
         return "adam"
 
+    @classmethod
+    def of(cls, state: AdamState) -> Self:
+        """By these moments."""
+        return cls(state)
+
     def apply(self, block: ParameterBlock, gradients: Tensor) -> Tensor:
         """Γ of each sample; the module's docstring has the formula."""
         state, moments = self.state, self.state.of(block, gradients.device)
@@ -117,6 +127,11 @@ class AdamDiagonal:
     def name(self) -> str:
         """``diagonal``."""
         return "diagonal"
+
+    @classmethod
+    def of(cls, state: AdamState) -> Self:
+        """By these moments."""
+        return cls(state)
 
     def apply(self, block: ParameterBlock, gradients: Tensor) -> Tensor:
         """Each coordinate over its root mean square in the warm-up."""

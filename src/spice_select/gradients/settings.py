@@ -1,39 +1,47 @@
 """Which gradients are taken: the settings, and combinations of them that make no sense."""
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from spice_select.gradients import LOSSES, PARAMETERS, PRECONDITIONERS
 from spice_select.settings.base import Group
+from spice_select.settings.table import literal
+from spice_select.sketch import DEFAULT, DEFAULT_DIM, DEFAULT_SIDE, SKETCHES
+
+if TYPE_CHECKING:
+    ParametersName = str
+    LossName = str
+    PreconditionerName = str
+    SketchName = str
+else:
+    ParametersName = literal(PARAMETERS.names)
+    LossName = literal(LOSSES.names)
+    PreconditionerName = literal(("none", *PRECONDITIONERS.names))
+    SketchName = literal(SKETCHES.names)
 
 
 class GradientSettings(Group):
     """Which gradients are taken, and how they are compressed."""
 
-    parameters: Literal["lora", "last-layer", "full"] = Field(
-        "lora",
-        description="Whose gradients: a LoRA on every linear layer, the output head alone (forward pass only), or the "
-        "weights of all linear layers (give `--sketch kronecker` with it).",
-    )
+    parameters: ParametersName = Field("lora", description=f"Whose gradients. {PARAMETERS.described()}.")
     last_blocks: int | None = Field(
         None,
         ge=1,
         description="Only the layers in the last so many transformer blocks, with `lora` or `full`: the backward pass "
         "stops below them. Default: all blocks.",
     )
-    loss: Literal["mean", "sum"] = Field(
-        "mean", description="Response loss of a sample: `mean` or `sum` over its supervised tokens."
-    )
+    loss: LossName = Field("mean", description=f"Response loss of a sample. {LOSSES.described()}.")
     lora_rank: int = Field(16, ge=1, description="Rank of the LoRA whose gradients are taken.")
     lora_alpha: float = Field(32.0, gt=0, description="LoRA's alpha; the update is scaled by alpha / rank.")
     lora_targets: tuple[str, ...] = Field(
         (),
         description="Names of the linear layers LoRA adapts (e.g. `q_proj v_proj`); all but the output head if empty.",
     )
-    precondition: Literal["none", "adam", "diagonal"] = Field(
+    precondition: PreconditionerName = Field(
         "none",
-        description="`adam`: the update Adam would make from this sample alone, as LESS has it; `diagonal`: gradients "
-        "over the root of Adam's second moments. Both need `--warmup-rows` or `--adapter`, and `--normalise unit`.",
+        description=f"What is done to gradients before the sketch. {PRECONDITIONERS.described()}. Both need "
+        "`--warmup-rows` or `--adapter`, and `--normalise unit`.",
     )
     warmup_rows: int | None = Field(
         None, ge=1, description="Rows on which the LoRA is trained (AdamW, 8 a step) before its gradients are taken."
@@ -43,17 +51,14 @@ class GradientSettings(Group):
         description="A trained LoRA of the proxy to take the gradients of: a PEFT folder (a Trainer's checkpoint), or "
         "`gradients/warm.safetensors` of a run.",
     )
-    sketch: Literal["sparse-jl", "rademacher", "kronecker", "identity"] = Field(
-        "sparse-jl",
-        description="Random linear compression of the gradients: `sparse-jl` reads each number once, `rademacher` "
-        "is the plain dense one (slow), `kronecker` never forms a layer's gradient (for `--parameters full`; noisier), "
-        "`identity` keeps gradients whole (tiny models).",
+    sketch: SketchName = Field(
+        DEFAULT, description=f"Random linear compression of the gradients. {SKETCHES.described()}."
     )
     sketch_dim: int = Field(
-        4096, ge=1, description="Numbers kept of each gradient; cosines are off by about 1/√ of it."
+        DEFAULT_DIM, ge=1, description="Numbers kept of each gradient; cosines are off by about 1/√ of it."
     )
     sketch_side: int = Field(
-        32, ge=1, description="With `--sketch kronecker`: numbers kept of each side of a layer's gradient."
+        DEFAULT_SIDE, ge=1, description="With `--sketch kronecker`: numbers kept of each side of a layer's gradient."
     )
     batch_tokens: int | None = Field(
         None, ge=1, description="Tokens in one batch, padding included. Default: 2048 on a CPU, 16384 on a GPU."

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from spice_select.data.plain import Encoded, json_text, plain
+from spice_select.data.plain import EncodedPlaces, json_text, plain
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -39,7 +39,7 @@ class _Column:
 
     array: Any
     feature: Any = None
-    encoded: tuple[Encoded, ...] = ()
+    encoded: tuple[EncodedPlaces, ...] = ()
     as_text: bool = False
 
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from spice_select.sketch import DEFAULT_DIM, DEFAULT_SIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,21 @@ def formed(block: ParameterBlock, left: Tensor, right: Tensor) -> Iterator[tuple
         yield rows, torch.bmm(left[rows].float().transpose(1, 2), right[rows].float())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SketchRequest:
+    """What is asked of a sketch; each takes of it what it knows.
+
+    Attributes:
+        dim: length of a feature vector.
+        side: numbers kept of each side of a layer's gradient, by a two-sided sketch.
+        seed: of everything drawn.
+    """
+
+    dim: int = DEFAULT_DIM
+    side: int = DEFAULT_SIDE
+    seed: int = 0
+
+
 class Sketch(Protocol):
     """A family of random linear maps, one for each block; a function of (seed, block name, block shape) alone.
 
@@ -97,3 +114,21 @@ class Sketch(Protocol):
     def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """The maps for these blocks. Operators are drawn when first used and kept by the projection."""
         ...
+
+
+@runtime_checkable
+class ListedSketch(Sketch, Protocol):
+    """A sketch of the table, which settings can name."""
+
+    @classmethod
+    def of(cls, asked: SketchRequest) -> Self:
+        """The sketch as the settings describe it. Raises InputError for lengths that it cannot have."""
+        ...
+
+    def refusal(self, parameters: int) -> str | None:
+        """Why gradients of so many parameters would make it absurdly long or slow, with the remedy; None if not."""
+        ...
+
+
+REMEDY = "Give --sketch kronecker, fewer parameters (--last-blocks, --parameters lora), or"
+"""How the refusal of a sketch goes on: what else to give follows."""

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from torch import Tensor
 
-from spice_select.sketch.base import ParameterBlock, Projection
+from spice_select.sketch.base import REMEDY, ParameterBlock, Projection, SketchRequest
+
+_LIMIT = 1 << 24
+"""Longest gradient that is kept whole: 64 MiB a row."""
 
 
 class IdentityProjection(Projection):
@@ -36,6 +40,20 @@ class Identity:
         """``identity``."""
         return "identity"
 
+    @classmethod
+    def of(cls, asked: SketchRequest) -> Self:
+        """The one there is."""
+        return cls()
+
     def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """Lay the blocks out side by side."""
         return IdentityProjection(blocks)
+
+    def refusal(self, parameters: int) -> str | None:
+        """More than `_LIMIT` parameters, since each is a number of every row."""
+        if parameters <= _LIMIT:
+            return None
+        return (
+            f"--sketch identity with {parameters:,} parameters: every row would take {parameters * 4 / 1e9:,.1f} GB. "
+            f"{REMEDY} --sketch sparse-jl."
+        )

@@ -8,12 +8,13 @@ inner products that vary far more than under a plain random projection of the sa
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from spice_select.errors import InputError
-from spice_select.sketch.base import ParameterBlock, Projection
+from spice_select.sketch.base import ParameterBlock, Projection, SketchRequest
 from spice_select.sketch.randomness import Stream
 from spice_select.sketch.sparse_jl import SparseJLProjection
 
@@ -91,6 +92,15 @@ class Kronecker:
         """E.g. ``kronecker-4096-p32``."""
         return f"kronecker-{self.dim}-p{self.side}"
 
+    @classmethod
+    def of(cls, asked: SketchRequest) -> Self:
+        """Of the length and side asked for."""
+        return cls(asked.dim, side=asked.side, seed=asked.seed)
+
     def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """The two sides of each block, drawn when the block first comes."""
         return KroneckerProjection(self.dim, self.side, self.seed)
+
+    def refusal(self, parameters: int) -> str | None:
+        """Never: it holds (rows + columns) · side numbers of a layer, far fewer than its parameters."""
+        return None

@@ -6,14 +6,17 @@ The matrix (parameters × dim) is generated a few rows at a time from counter-ba
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from spice_select.errors import InputError
-from spice_select.sketch.base import ParameterBlock, Projection
+from spice_select.sketch.base import REMEDY, ParameterBlock, Projection, SketchRequest
 from spice_select.sketch.randomness import Stream
 
+_LIMIT = 1 << 36
+"""Most signs (parameters × dimensions) that are drawn a batch: minutes on one core."""
 _BLOCK_ELEMENTS = 1 << 22
 """Entries of the matrix that exist at once: 16 MiB in float32."""
 _BITS_PER_WORD = 64
@@ -68,6 +71,21 @@ class Rademacher:
         """E.g. ``rademacher-4096``."""
         return f"rademacher-{self.dim}"
 
+    @classmethod
+    def of(cls, asked: SketchRequest) -> Self:
+        """Of the length asked for."""
+        return cls(asked.dim, seed=asked.seed)
+
     def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """The map, whose rows are drawn as they are needed."""
         return RademacherProjection(self.dim, self.seed)
+
+    def refusal(self, parameters: int) -> str | None:
+        """More than `_LIMIT` signs, since all are drawn again for every batch."""
+        signs = parameters * self.dim
+        if signs <= _LIMIT:
+            return None
+        return (
+            f"--sketch rademacher with {parameters:,} parameters and {self.dim:,} dimensions: {signs:,} signs would be "
+            f"drawn for every batch. {REMEDY} --sketch sparse-jl."
+        )

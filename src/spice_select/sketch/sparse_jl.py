@@ -12,14 +12,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from spice_select.errors import InputError
-from spice_select.sketch.base import ParameterBlock, Projection
+from spice_select.sketch.base import REMEDY, ParameterBlock, Projection, SketchRequest
 from spice_select.sketch.randomness import Stream
+
+_LIMIT = 1 << 29
+"""Most parameters that a deal of each is held for: 8 bytes each, so 4 GiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,20 @@ class SparseJL:
         """E.g. ``sparse-jl-4096`` or, with two nonzeros, ``sparse-jl-4096-c2``."""
         return f"sparse-jl-{self.dim}" + (f"-c{self.nonzeros}" if self.nonzeros > 1 else "")
 
+    @classmethod
+    def of(cls, asked: SketchRequest) -> Self:
+        """Of the length asked for, each coordinate in one bucket."""
+        return cls(asked.dim, seed=asked.seed)
+
     def bind(self, blocks: Sequence[ParameterBlock]) -> Projection:
         """The deals, drawn when a block first comes."""
         return SparseJLProjection(self.dim, self.nonzeros, self.seed)
+
+    def refusal(self, parameters: int) -> str | None:
+        """More than `_LIMIT` parameters, since a position and a sign of each are held."""
+        if parameters <= _LIMIT:
+            return None
+        return (
+            f"--sketch sparse-jl with {parameters:,} parameters: it would hold {parameters * 8 / 1e9:,.0f} GB of "
+            f"positions and signs. {REMEDY} a smaller proxy."
+        )

@@ -11,7 +11,7 @@ from spice_select.sketch import ParameterBlock, Sketch
 BLOCKS = (ParameterBlock("first", (6, 5)), ParameterBlock("second", (3, 14)), ParameterBlock("bias", (7, 1)))
 """The layers that the suite sketches."""
 
-Dense = Mapping[ParameterBlock, Tensor]
+Formed = Mapping[ParameterBlock, Tensor]
 """Gradients of several samples, layer by layer: ``[samples, rows, columns]`` each."""
 
 
@@ -32,7 +32,7 @@ def formed_factors(factors: Mapping[ParameterBlock, tuple[Tensor, Tensor]]) -> d
     return {block: left.transpose(1, 2) @ right for block, (left, right) in factors.items()}
 
 
-def sketched(sketch: Sketch, dense: Dense, blocks: Sequence[ParameterBlock] = BLOCKS) -> Tensor:
+def sketched(sketch: Sketch, dense: Formed, blocks: Sequence[ParameterBlock] = BLOCKS) -> Tensor:
     """Features ``[samples, dim]`` of gradients, the layers added in the order given."""
     projection = sketch.bind(BLOCKS)
     features = torch.zeros(len(next(iter(dense.values()))), projection.dim)

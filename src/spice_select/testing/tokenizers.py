@@ -17,6 +17,16 @@ CHATML = (
 )
 """The ChatML template without a default system turn."""
 
+CHATML_WITH_TOOLS = (
+    "{% if tools %}{{ '<|im_start|>tools\n' }}{{ tools | tojson }}{{ '<|im_end|>\n' }}{% endif %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{% if message['reasoning_content'] %}{{ '<think>' + message['reasoning_content'] + '</think>' }}{% endif %}"
+    "{{ message['content'] }}{% for call in message['tool_calls'] or [] %}"
+    "{{ '{' + call['function']['name'] }}{{ call['function']['arguments'] | tojson }}{{ '}' }}{% endfor %}"
+    "{{ '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+"""ChatML that shows reasoning, tool calls and tools."""
+
 SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<|im_start|>", "<|im_end|>")
 
 _SENTENCES = (

@@ -6,10 +6,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
+from spice_select.data.encoding.mask import labels_of
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.training.lora import lora_config, placing_lora
@@ -20,19 +19,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-IGNORED = -100
-"""Label of a token that is not trained on."""
-
 
 def require(package: str, extra: str) -> None:
     """Raise an InputError that names the extra unless the package is installed."""
     if importlib.util.find_spec(package) is None:
         raise InputError(f"this needs {package}, which is not installed: pip install 'spice-select[{extra}]'.")
-
-
-def labels_of(example: Example) -> NDArray[np.int32]:
-    """The tokens where they are supervised, `IGNORED` elsewhere, int32 ``[tokens]``; the model shifts them by one."""
-    return np.where(example.supervised, example.input_ids, np.int32(IGNORED))
 
 
 def token_dataset(examples: Sequence[Example]) -> "Dataset":

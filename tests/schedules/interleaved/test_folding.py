@@ -8,8 +8,8 @@ from spice_select.gradients import HookEngine, LoraGradients
 from spice_select.models.folding import folded
 from spice_select.models.lora import lora_modules
 from spice_select.sketch import Identity
+from spice_select.testing.engine import sample_batch as mixed_batch
 from spice_select.testing.models import ARCHITECTURES
-from tests.gradients.examples import mixed_batch
 
 from .test_steps import trainer
 

@@ -13,8 +13,8 @@ from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import LoraSpec, attach_lora
 from spice_select.schedules.interleaved.steps import DivergedError, ProxyTrainer, StepRecipe
 from spice_select.sketch import Identity
+from spice_select.testing.engine import sample_batch as mixed_batch
 from spice_select.testing.models import tiny_model
-from tests.gradients.examples import mixed_batch
 from tests.rounding import Reach
 
 

@@ -1,6 +1,5 @@
 """The summary of a run as a person reads it."""
 
-import json
 import math
 from collections.abc import Sequence
 from itertools import islice
@@ -13,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spice_select.cli.plain import plain
-from spice_select.data.preview import Segment
+from spice_select.data.encoding.segments import Segment
+from spice_select.data.plain import json_text
 from spice_select.data.records import Drop
 from spice_select.diagnosis.theory import CheckResult
 from spice_select.run import files as outputs
@@ -205,7 +205,7 @@ def _gist(record: dict[str, Any]) -> str:
     texts = [turn.get("content") or turn.get("value") for turn in turns if isinstance(turn, dict)]
     named = [record.get(key) for key in ("instruction", "prompt", "question")]
     text = next((text for text in [*named, *texts] if isinstance(text, str) and text.strip()), None)
-    return " ".join((text if text is not None else json.dumps(record, ensure_ascii=False, default=str))[:400].split())
+    return " ".join((text if text is not None else json_text(record))[:400].split())
 
 
 def print_checks(console: Console, checks: Sequence[CheckResult]) -> None:

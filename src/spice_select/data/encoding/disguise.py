@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from spice_select.data.encoding.frames import restored, sentinel, sentinels_in, skeleton
+from spice_select.data.encoding.frames import messages_of_skeleton, sentinel, sentinels_in, skeleton
 from spice_select.data.encoding.template import ChatTemplate, Messages
 from spice_select.data.formats.base import RowError
 
@@ -27,7 +27,7 @@ def parts_left_out(
         RowError: text or values of an answer that is trained on are left out, or the whole text of another turn.
     """
     turns, _ = skeleton(messages)
-    disguised = restored(turns)
+    disguised = messages_of_skeleton(turns)
     numbers = itertools.count()
     values: list[list[str]] = [[] for _ in messages]
     for turn, message in enumerate(messages):

@@ -54,7 +54,7 @@ def skeleton(messages: Messages) -> tuple[Skeleton, tuple[str, ...]]:
     return tuple(turns), tuple(cores)
 
 
-def restored(turns: Skeleton) -> list[dict[str, Any]]:
+def messages_of_skeleton(turns: Skeleton) -> list[dict[str, Any]]:
     """The messages of a skeleton."""
     return [
         {"role": role, "content": content} | ({} if reasoning is None else {"reasoning_content": reasoning})
@@ -115,7 +115,7 @@ class Frame:
         pieces: the literal texts.
         cores: which core stands in each gap between the pieces.
         marks: begin and end of each answer, each as (piece, offset in the piece).
-        remarks: what the template does to such a conversation, as names known to `spice_select.data.notes`.
+        remarks: what the template does to such a conversation, as names known to `spice_select.data.encoding.notes`.
     """
 
     pieces: tuple[str, ...]

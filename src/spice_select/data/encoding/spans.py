@@ -19,9 +19,9 @@ from spice_select.data.encoding.frames import (
     Skeleton,
     Span,
     TextPlace,
+    messages_of_skeleton,
     places,
     remarks_on,
-    restored,
     sentinel,
     skeleton,
 )
@@ -43,7 +43,7 @@ class Located:
     Attributes:
         spans: begin and end of each answer.
         untrained: which of the spans are not trained on.
-        remarks: what the template did to the conversation, as names known to `spice_select.data.notes`.
+        remarks: what the template did to the conversation, as names known to `spice_select.data.encoding.notes`.
     """
 
     messages: tuple[dict[str, Any], ...]
@@ -68,7 +68,7 @@ class SpanFinder:
 
     def _learn_the_exchange(self) -> None:
         """What one question and answer tell: the answer's header, what follows it, and its end of turn."""
-        exchange = restored(_EXCHANGE)
+        exchange = messages_of_skeleton(_EXCHANGE)
         text = self._template.render(exchange)
         try:
             question, answer = places(text, _EXCHANGE)
@@ -142,7 +142,7 @@ class SpanFinder:
         return frame
 
     def _build(self, turns: Skeleton) -> Frame:
-        messages = restored(turns)
+        messages = messages_of_skeleton(turns)
         text = self._template.render(messages)
         found = places(text, turns)
         ends = [0, *(place.end for place in found)]

@@ -1,7 +1,7 @@
 """The chat template of a tokenizer: what text a conversation becomes.
 
-With `spans` (which part of that text the assistant wrote) and `encode` (the tokens of both) this is the only home of
-chat template and response mask.
+With `spans` (which part of that text the assistant wrote) and `mask` (which tokens that is) this is the only home of
+chat template and loss mask.
 """
 
 import hashlib

@@ -15,9 +15,7 @@ class Alpaca:
     """An instruction, an optional input put below it, and the output; earlier exchanges in ``history``."""
 
     name = "alpaca"
-
-    def describe(self) -> str:
-        return "alpaca: instruction, input (optional) → output; system and history where they are there"
+    summary = "instruction, input (optional) → output; system and history where they are there"
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
         return present(raw, "instruction", "output")

@@ -11,13 +11,19 @@ from spice_select.data.records import Conversation, Drop, Row
 class Format(Protocol):
     """A way rows are laid out.
 
-    A new format is a new file with one class, one line in ``detect.FORMATS`` and one row in the table of tests.
+    A new format is a file with a class, a line in `spice_select.data.formats.FORMATS` and a row in
+    ``tests/data/cases.py``.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What `--format` calls it."""
+        ...
 
-    def describe(self) -> str:
-        """The format in one line for people: its name and the fields it reads."""
+    @property
+    def summary(self) -> str:
+        """The fields it reads, in one line for people."""
+        ...
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
         """Whether a row has the fields of this format (null fields count as absent)."""
@@ -27,6 +33,11 @@ class Format(Protocol):
 
         This is the one way from a raw row to turns: the selection, the trainings and the exports all take it.
         """
+
+
+def described(row_format: Format) -> str:
+    """A format in one line for people: its name and the fields it reads."""
+    return f"{row_format.name}: {row_format.summary}"
 
 
 class RowError(Exception):

@@ -16,13 +16,13 @@ _THOUGHT_PARTS = ("thinking", "reasoning")
 
 def text_of(content: Any, number: int) -> str:
     """The text of a turn: a string, or the joined text parts of a list that holds nothing but text."""
-    text, thoughts, _ = parts_of(content, number)
+    text, thoughts, _ = content_of(content, number)
     if thoughts:
         raise RowError("content-not-text", f"turn {number} holds a part of type 'thinking' where only text can be")
     return text
 
 
-def parts_of(content: Any, number: int) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+def content_of(content: Any, number: int) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """The text of a turn, the reasoning among its parts, and the fields of its parts that were not read.
 
     A `RowError` if it holds anything else.

@@ -5,27 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spice_select.data.formats.alpaca import Alpaca
-from spice_select.data.formats.base import Format, present
+from spice_select.data.formats import FORMATS
+from spice_select.data.formats.base import Format, described, present
 from spice_select.data.formats.kinds import rejected_field
-from spice_select.data.formats.messages import MESSAGES, SHAREGPT
-from spice_select.data.formats.pairs import INSTRUCTION_RESPONSE, PROMPT_COMPLETION, PROMPT_RESPONSE, QUESTION_ANSWER
 from spice_select.data.formats.preference import ChosenAnswer
 from spice_select.data.records import Row
 from spice_select.data.sources.text import wrapped
-from spice_select.errors import InputError, nearest
-
-FORMATS: tuple[Format, ...] = (
-    MESSAGES,
-    SHAREGPT,
-    ChosenAnswer(),
-    Alpaca(),
-    PROMPT_COMPLETION,
-    PROMPT_RESPONSE,
-    QUESTION_ANSWER,
-    INSTRUCTION_RESPONSE,
-)
-"""In the order in which they are tried: a row with the fields of several is read as the first of them."""
+from spice_select.errors import InputError
 
 
 def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
@@ -42,7 +28,7 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
             pairs, also beside the fields of another format, unless `override` says what to read of them.
     """
     if override is not None:
-        return _by_name(override)
+        return FORMATS[override]
     first: dict[str, tuple[Format, Row]] = {}
     pair: tuple[Format, Row, str] | None = None
     for row in rows:
@@ -77,19 +63,12 @@ def _pairs(found: Format, row: Row, rejected: str) -> str:
     )
 
 
-def _by_name(name: str) -> Format:
-    known = {known.name: known for known in FORMATS}
-    if name not in known:
-        raise InputError(f"format {name!r}: unknown. Known are {', '.join(known)}.{nearest(name, known)}")
-    return known[name]
-
-
 def _match(row: Row) -> Format | None:
     return next((candidate for candidate in FORMATS if candidate.matches(row.raw)), None)
 
 
 def _unknown(rows: Sequence[Row]) -> str:
-    lines = "\n".join(f"  {known.describe()}" for known in FORMATS)
+    lines = "\n".join(f"  {described(known)}" for known in FORMATS)
     fields = ", ".join(rows[0].raw) if rows else "none"
     where = rows[0].where if rows else "the corpus"
     known_cause = _no_json(rows[0].raw) or (wrapped(rows[0].raw) if len(rows) == 1 else "") if rows else ""

@@ -26,7 +26,7 @@ class Fields(Mapping[str, Any]):
     that is not there are the same. Looking a field up marks it as read; `peek` and ``in`` do not.
 
     Attributes:
-        remarks: what the reader took note of, as names known to `spice_select.data.notes`.
+        remarks: what the reader took note of, as names known to `spice_select.data.encoding.notes`.
     """
 
     def __init__(self, raw: Mapping[str, Any]) -> None:

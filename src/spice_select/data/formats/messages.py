@@ -25,9 +25,7 @@ class TurnList:
         self._role_key = role_key
         self._content_key = content_key
         self._usual_column = usual_column
-
-    def describe(self) -> str:
-        return f"{self.name}: a list of turns in {self._usual_column!r}, each with {self._role_key}/{self._content_key}"
+        self.summary = f"a list of turns in {usual_column!r}, each with {role_key}/{content_key}"
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
         column, turns = _column(raw)

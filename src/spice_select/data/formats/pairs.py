@@ -23,10 +23,8 @@ class Pair:
         self._asks = asks
         self._answers = answers
         self._context = context
-
-    def describe(self) -> str:
-        context = "".join(f", {column} (optional)" for column in self._context)
-        return f"{self.name}: {self._asks}{context} → {self._answers}"
+        optional = "".join(f", {column} (optional)" for column in context)
+        self.summary = f"{asks}{optional} → {answers}"
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
         return present(raw, self._asks, self._answers)

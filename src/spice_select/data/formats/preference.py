@@ -21,12 +21,10 @@ class ChosenAnswer:
     """
 
     name = "chosen"
-
-    def describe(self) -> str:
-        return (
-            "chosen: prompt, question or instruction (optional where chosen holds it) → chosen, out of preference "
-            "pairs; rejected is not used"
-        )
+    summary = (
+        "prompt, question or instruction (optional where chosen holds it) → chosen, out of preference pairs; "
+        "rejected is not used"
+    )
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
         return present(raw, "chosen", "rejected")

@@ -1,17 +1,17 @@
 """From raw turns to checked messages: the roles, what their content may be, and the order they may stand in."""
 
 import itertools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from spice_select.data.formats.base import RowError, optional_text, source_of
 from spice_select.data.formats.calls import Call, calls_in_text, calls_of, tools_of
-from spice_select.data.formats.content import parts_of, reasoning_of
+from spice_select.data.formats.content import content_of, reasoning_of
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_bad_answer, refuse_media
 from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
+from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Row
 
 ROLES = {
@@ -121,7 +121,7 @@ def turn_of(raw: Any, number: int, *, role_key: str = "role", content_key: str =
         raise RowError("unknown-role", f"turn {number} has the role {raw[role_key]!r}; known are {', '.join(ROLES)}")
     refuse_media(fields, f"turn {number}")
     field = "parts" if content_key not in fields and isinstance(fields.peek("parts"), list) else content_key
-    text, thoughts, unread = parts_of(fields.get(field), number)
+    text, thoughts, unread = content_of(fields.get(field), number)
     if thoughts and role != "assistant":
         raise RowError("content-not-text", f"turn {number} ({role}) holds a part of reasoning; only answers can")
     names = tuple((key, fields[key]) for key in _names(role) if isinstance(fields.peek(key), str) and fields.peek(key))
@@ -169,7 +169,7 @@ def _with_system(fields: Fields, turns: list[Turn]) -> list[Turn]:
         if field not in fields or not isinstance(fields.peek(field), str | list | int | float):
             continue
         value = fields.peek(field)
-        text = parts_of(value, 0)[0] if isinstance(value, list) else optional_text(Fields({field: value}), field)
+        text = content_of(value, 0)[0] if isinstance(value, list) else optional_text(Fields({field: value}), field)
         if not text:
             continue
         if has_own and turns[0].text.strip() != text.strip():
@@ -218,7 +218,7 @@ def _untrained(fields: Fields, turns: Sequence[Turn]) -> tuple[frozenset[int], l
 def check_unicode(content: Any, where: str) -> None:
     """Raise a `RowError` for lone surrogates: halves of characters, which JSON can hold and tokenizers refuse."""
     try:
-        json.dumps(content, ensure_ascii=False, default=str).encode("utf-8")
+        json_text(content).encode("utf-8")
     except UnicodeEncodeError as error:
         half = f"\\u{ord(error.object[error.start]):04x}"
         raise RowError("not-unicode", f"{where} holds {half}, one half of a character that was cut in two") from error

@@ -14,8 +14,8 @@ from spice_select.data.records import Corpus, Row
 from spice_select.data.sources.bytes import read_bytes
 from spice_select.data.sources.folders import by_column, read_folder, refuse_options
 from spice_select.data.sources.hub import is_saved_dataset, read_hub, read_saved
-from spice_select.data.sources.kinds import BY_EXTENSION, Located, choose_reader, extension
-from spice_select.data.sources.splits import EVERY, label_of
+from spice_select.data.sources.kinds import BY_EXTENSION, Placed, choose_reader, extension
+from spice_select.data.sources.splits import EVERY_SPLIT, label_of
 from spice_select.errors import InputError, nearest
 
 __all__ = ["Corpus", "read_rows", "read_source"]
@@ -83,11 +83,11 @@ def read_source(
     return corpus
 
 
-def _numbered(located: Iterator[Located], notes: tuple[str, ...] = ()) -> Corpus:
+def _numbered(located: Iterator[Placed], notes: tuple[str, ...] = ()) -> Corpus:
     return Corpus([Row(number, raw, where) for number, (raw, where) in enumerate(located)], notes)
 
 
-def _at(name: str, located: Iterator[Located]) -> Iterator[Located]:
+def _at(name: str, located: Iterator[Placed]) -> Iterator[Placed]:
     for raw, place in located:
         yield raw, f"{name}{place}"
 
@@ -95,10 +95,10 @@ def _at(name: str, located: Iterator[Located]) -> Iterator[Located]:
 def _unnamed(path: Path, split: str | None) -> str | None:
     """The split asked for, or all where a single file is that split by its own name."""
     label = label_of(PurePath(path.name))
-    return EVERY if label is not None and split in (label.name, label.kind) else split
+    return EVERY_SPLIT if label is not None and split in (label.name, label.kind) else split
 
 
-def _file(path: Path) -> Iterator[Located]:
+def _file(path: Path) -> Iterator[Placed]:
     if not stat.S_ISREG(path.stat().st_mode):
         raise InputError(
             f"{path}: a pipe, socket or device, not a file. Write the rows to a file: a corpus is read more than once."
@@ -111,7 +111,7 @@ def _file(path: Path) -> Iterator[Located]:
 
 def _hub_or_missing(
     name: str, path: Path, split: tuple[str | None, str], subset: str | None, revision: str | None, allow_network: bool
-) -> tuple[Iterator[Located], tuple[str, ...]]:
+) -> tuple[Iterator[Placed], tuple[str, ...]]:
     looks_like_id = _HUB_ID.fullmatch(name) is not None and extension(path) not in BY_EXTENSION
     if looks_like_id and allow_network:
         return read_hub(name, *split, subset, revision)

@@ -1,4 +1,7 @@
-"""Parquet and Arrow (IPC file or stream), through pyarrow."""
+"""Parquet and Arrow (IPC file or stream), through pyarrow: in Arrow's own memory and by the thread that asks.
+
+`spice_select.store.tables` says why: Arrow's threads may outlive the interpreter, and must hold nothing of Python's.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,21 +16,27 @@ def read_parquet(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from spice_select.store.tables import arrow_memory
+
     with _explained(path, "Parquet"):
-        file = pq.ParquetFile(pa.BufferReader(data))
-        yield from _rows(path, file.schema_arrow, file.iter_batches())
+        file = pq.ParquetFile(pa.BufferReader(arrow_memory(data)), pre_buffer=False)
+        yield from _rows(path, file.schema_arrow, file.iter_batches(use_threads=False))
 
 
 def read_arrow(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
     """The rows of an Arrow file in either of its two layouts."""
     import pyarrow as pa
 
+    from spice_select.store.tables import arrow_memory
+
+    options = pa.ipc.IpcReadOptions(use_threads=False)
     with _explained(path, "Arrow"):
+        source = pa.BufferReader(arrow_memory(data))
         if data.startswith(b"ARROW1"):
-            file = pa.ipc.open_file(pa.BufferReader(data))
+            file = pa.ipc.open_file(source, options=options)
             yield from _rows(path, file.schema, (file.get_batch(i) for i in range(file.num_record_batches)))
         else:
-            stream = pa.ipc.open_stream(pa.BufferReader(data))
+            stream = pa.ipc.open_stream(source, options=options)
             yield from _rows(path, stream.schema, iter(stream))
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spice_select.data.sources.splits import EVERY, kind_of, left_out
+from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, left_out
 from spice_select.errors import InputError
 
 COLUMN = "split"
@@ -44,7 +44,7 @@ def take_rows(
         there = ", ".join(f"{value} ({_rows(count)})" for value, count in counts.items())
         raise InputError(
             f"{name}: its rows are of the splits {there}, and none of them is {wanted}. Choose one with --split, or "
-            f"read all with --split {EVERY}."
+            f"read all with --split {EVERY_SPLIT}."
         )
     others = {value: _rows(count) for value, count in counts.items() if value not in taken}
     kept = [position for position, value in enumerate(values) if value in taken]

@@ -1,12 +1,12 @@
 """Rows that stand in a folder twice: a file beside its packed copy, a table beside the lines it was made from."""
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
+from spice_select.data.plain import json_text
 from spice_select.data.sources.bytes import CODECS
 
 
@@ -26,7 +26,7 @@ class Doubles:
         self._found: Counter[tuple[PurePath, PurePath]] = Counter()
 
     def add(self, file: PurePath, raw: dict[str, Any]) -> None:
-        text = json.dumps(_bare(raw), sort_keys=True, default=str)
+        text = json_text(_bare(raw), ascii_only=True, sort_keys=True)
         first = self._first.setdefault(hashlib.blake2b(text.encode(), digest_size=16).digest(), file)
         if first != file:
             self._found[first, file] += 1

@@ -13,7 +13,7 @@ from spice_select.data.sources.caches import refuse_prepared_twice
 from spice_select.data.sources.column import take_rows
 from spice_select.data.sources.doubles import Doubles, unpacked_name
 from spice_select.data.sources.kinds import accepted, choose_reader
-from spice_select.data.sources.splits import EVERY, kind_of, label_of, labels_of, some, take
+from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, label_of, some, split_labels, take_split
 from spice_select.data.sources.walk import Walk, walk
 from spice_select.errors import InputError
 
@@ -29,8 +29,8 @@ def read_folder(folder: Path, split: str | None, default: str, subset: str | Non
         refuse_options(folder, revision=revision)
     files, outside = _inside(folder, found, subset)
     refuse_prepared_twice(folder, (found.files[file] for file in files))
-    by_names = bool(labels_of(files)) or (split is not None and kind_of(split) is None)
-    taken, left = take(files, split if by_names else EVERY, str(folder), default)
+    by_names = bool(split_labels(files)) or (split is not None and kind_of(split) is None)
+    taken, left = take_split(files, split if by_names else EVERY_SPLIT, str(folder), default)
     rows, notes = _all_rows({file: found.files[file] for file in taken})
     corpus = Corpus(rows, (*left, *outside, *_configurations(taken), *_keys(taken), *found.told(), *notes))
     return corpus if by_names else by_column(corpus, split, default, str(folder))
@@ -47,7 +47,7 @@ def refuse_options(path: Path, **options: str | None) -> None:
 
 def by_column(corpus: Corpus, split: str | None, default: str, name: str) -> Corpus:
     """The rows that say they are of the split, numbered anew; all of them where rows name no splits."""
-    if split == EVERY:
+    if split == EVERY_SPLIT:
         return corpus
     taken, notes = take_rows([row.raw for row in corpus.rows], split, default, name)
     if len(taken) == len(corpus.rows):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spice_select.data.sources.kinds import Located
-from spice_select.data.sources.splits import EVERY, left_out, only
+from spice_select.data.sources.kinds import Placed
+from spice_select.data.sources.splits import EVERY_SPLIT, left_out, only
 from spice_select.errors import InputError, nearest
 
 
@@ -18,7 +18,7 @@ def is_saved_dataset(folder: Path) -> bool:
     )
 
 
-def read_saved(folder: Path, split: str | None, default: str) -> tuple[Iterator[Located], tuple[str, ...]]:
+def read_saved(folder: Path, split: str | None, default: str) -> tuple[Iterator[Placed], tuple[str, ...]]:
     """The rows of a saved data set, of one of its splits if it has several, and what was left out."""
     import datasets
 
@@ -31,7 +31,7 @@ def read_saved(folder: Path, split: str | None, default: str) -> tuple[Iterator[
 
 def read_hub(
     name: str, split: str | None, default: str, subset: str | None, revision: str | None
-) -> tuple[Iterator[Located], tuple[str, ...]]:
+) -> tuple[Iterator[Placed], tuple[str, ...]]:
     """The rows of a hub data set, and what was left out. Reaches the network."""
     import datasets
 
@@ -45,19 +45,19 @@ def read_hub(
     return _chosen(loaded, split, default, name)
 
 
-def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[Iterator[Located], tuple[str, ...]]:
+def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[Iterator[Placed], tuple[str, ...]]:
     if not isinstance(loaded, dict):
-        if split not in (None, EVERY, str(loaded.split or "")):
+        if split not in (None, EVERY_SPLIT, str(loaded.split or "")):
             raise InputError(f"split={split!r}: {name} has no splits to choose from. Leave split out.")
         return _rows(loaded, ""), ()
-    if split == EVERY:
+    if split == EVERY_SPLIT:
         return itertools.chain.from_iterable(_rows(part, f" {title}") for title, part in loaded.items()), ()
     wanted = split or (default if default in loaded else None) or (next(iter(loaded)) if len(loaded) == 1 else None)
     known = ", ".join(loaded)
     if wanted is None:
         raise InputError(
             f"{name}: has several splits and none is called {default}. Choose one with --split ({known}), or all "
-            f"with --split {EVERY}."
+            f"with --split {EVERY_SPLIT}."
         )
     if wanted not in loaded:
         raise InputError(f"split={split!r}: not in {name}, which has {known}.{nearest(wanted, loaded)}")
@@ -65,7 +65,7 @@ def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[It
     return _rows(loaded[wanted], ""), left_out(wanted, others) or only(wanted, default)
 
 
-def _rows(dataset: Any, place: str) -> Iterator[Located]:
+def _rows(dataset: Any, place: str) -> Iterator[Placed]:
     for number, row in enumerate(_undecoded(dataset)):
         yield dict(row), f"{place} row {number}"
 

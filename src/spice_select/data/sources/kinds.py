@@ -12,10 +12,10 @@ from spice_select.data.sources.tables import read_csv, read_tsv
 from spice_select.data.sources.text import read_json, read_jsonl
 from spice_select.errors import InputError, nearest
 
-Located = tuple[dict[str, Any], str]
+Placed = tuple[dict[str, Any], str]
 """One raw row and its place within its file (``:17``, `` row 3``, ``[2]``)."""
 
-Reader = Callable[[Path, bytes], Iterator[Located]]
+Reader = Callable[[Path, bytes], Iterator[Placed]]
 
 BY_EXTENSION: dict[str, Reader] = {
     ".jsonl": read_jsonl,

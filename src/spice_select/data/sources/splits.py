@@ -14,7 +14,7 @@ from spice_select.data.sources.bytes import CODECS
 from spice_select.data.sources.kinds import BY_EXTENSION
 from spice_select.errors import InputError, nearest
 
-EVERY = "all"
+EVERY_SPLIT = "all"
 """The name that asks for every split."""
 
 _KINDS = {
@@ -77,23 +77,23 @@ def _label(name: str) -> Label | None:
     return Label(words[place], kind, _PLAIN if place == len(words) - 1 else _WEAK)
 
 
-def take(
+def take_split(
     files: Sequence[PurePath], split: str | None, folder: str, default: str = "train"
 ) -> tuple[list[PurePath], tuple[str, ...]]:
     """The files of one split, in order, and what was left out, in words.
 
     Args:
         files: relative to the folder.
-        split: the one asked for: a split's name, its synonym, or else how names of files or folders begin; `EVERY`;
-            None takes all files where splits are not told apart, else `default`.
+        split: the one asked for: a split's name, its synonym, or else how names of files or folders begin, or
+            `EVERY_SPLIT`; None takes all files where splits are not told apart, else `default`.
         folder: its name, for messages.
         default: ``train``, or ``test`` for rows to judge by.
 
     Raises:
         InputError: the split is not there, or splits are named and none of them is the default.
     """
-    labels = labels_of(files)
-    if split == EVERY:
+    labels = split_labels(files)
+    if split == EVERY_SPLIT:
         return list(files), ()
     wanted = _asked(files, labels, split, folder) if split is not None else _default(files, labels, folder, default)
     taken = [file for file in files if file in wanted]
@@ -120,7 +120,7 @@ def only(name: str, default: str) -> tuple[str, ...]:
     return () if name == default else (f"The split {name} is read, the only one there is.",)
 
 
-def labels_of(files: Sequence[PurePath]) -> dict[PurePath, Label]:
+def split_labels(files: Sequence[PurePath]) -> dict[PurePath, Label]:
     """The split of every file that belongs to one; a word within a name counts only beside files to train on."""
     found = {file: label for file in files if (label := label_of(file)) is not None}
     if any(label.kind == "train" for label in found.values()):
@@ -140,7 +140,7 @@ def _asked(files: Sequence[PurePath], labels: Mapping[PurePath, Label], split: s
         there = f"There are the splits {', '.join(known)}" if known else f"There are {_few(map(str, files))}"
         raise InputError(
             f"split={split!r}: no file or folder in {folder} has a name that says so. {there}."
-            f"{nearest(asked, known)} Every file is read with --split {EVERY}."
+            f"{nearest(asked, known)} Every file is read with --split {EVERY_SPLIT}."
         )
     return found
 
@@ -160,7 +160,7 @@ def _default(files: Sequence[PurePath], labels: Mapping[PurePath, Label], folder
     every_kind = f", {' and '.join(fitting)} with --split {default}" if len(fitting) > 1 else ""
     raise InputError(
         f"{folder}: its files are of the splits {counts}{beside}, and it is not said which to read. Choose one with "
-        f"--split {first} (split={first!r}){every_kind}, or read every file with --split {EVERY}."
+        f"--split {first} (split={first!r}){every_kind}, or read every file with --split {EVERY_SPLIT}."
     )
 
 
@@ -173,7 +173,9 @@ def left_out(used: str, others: Mapping[str, str]) -> tuple[str, ...]:
     if not others:
         return ()
     rest = "; ".join(f"{name} ({what})" for name, what in others.items())
-    return (f"The split {used} is read; left out: {rest}. Another is chosen with --split, all with --split {EVERY}.",)
+    return (
+        f"The split {used} is read; left out: {rest}. Another is chosen with --split, all with --split {EVERY_SPLIT}.",
+    )
 
 
 def some(names: Iterable[str], what: str) -> str:

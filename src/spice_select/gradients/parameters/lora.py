@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -21,6 +21,19 @@ from spice_select.models.guard import refuse_unusable
 from spice_select.models.layers import LinearLayer, uncaptured_parameters
 from spice_select.models.lora import LoraSpec, attach_lora, lora_modules
 from spice_select.sketch import ParameterBlock, Stream
+
+if TYPE_CHECKING:
+    from spice_select.gradients.settings import GradientSettings
+
+
+def lora_spec(asked: "GradientSettings") -> LoraSpec:
+    """Placement, rank and scale of the LoRA whose gradients are taken."""
+    return LoraSpec(
+        rank=asked.lora_rank,
+        alpha=asked.lora_alpha,
+        targets=tuple(asked.lora_targets) or None,
+        last_blocks=asked.last_blocks,
+    )
 
 
 def initial_a(layer: LinearLayer, rank: int, seed: int) -> Tensor:
@@ -93,6 +106,11 @@ class LoraGradients:
     def name(self) -> str:
         """E.g. ``lora-r16``."""
         return f"lora-r{self.spec.rank}"
+
+    @classmethod
+    def of(cls, asked: "GradientSettings", seed: int) -> Self:
+        """A fresh adapter as asked for, its A drawn by the seed."""
+        return cls(lora_spec(asked), seed=seed)
 
     def captures(self, model: nn.Module) -> Sequence[Capture]:
         """One capture for each adapted layer.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from spice_select.models.layers import (
     weight_of,
 )
 from spice_select.sketch import ParameterBlock
+
+if TYPE_CHECKING:
+    from spice_select.gradients.settings import GradientSettings
 
 
 class _WeightCapture:
@@ -59,6 +63,11 @@ class FullWeights:
         """``weights`` or, say, ``weights-last-4``."""
         return "weights" + (f"-last-{self.last_blocks}" if self.last_blocks is not None else "")
 
+    @classmethod
+    def of(cls, asked: "GradientSettings", seed: int) -> Self:
+        """All layers, or those of the last blocks; nothing is drawn."""
+        return cls(last_blocks=asked.last_blocks)
+
     def captures(self, model: nn.Module) -> Sequence[Capture]:
         """One capture for each layer. Raises InputError as `linear_layers`, and for a quantised or adapted model."""
         _refuse_others(model)
@@ -97,6 +106,11 @@ class LastLayer:
     def name(self) -> str:
         """``last-layer``."""
         return "last-layer"
+
+    @classmethod
+    def of(cls, asked: "GradientSettings", seed: int) -> Self:
+        """The one there is."""
+        return cls()
 
     def captures(self, model: nn.Module) -> Sequence[Capture]:
         """The head. Nothing below it requires a gradient, so autograd stops there. Errors as for `FullWeights`."""

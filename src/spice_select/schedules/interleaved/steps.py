@@ -14,7 +14,7 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
-from spice_select.gradients.loss import token_losses
+from spice_select.gradients.losses import token_losses
 from spice_select.sketch import Stream
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.data.batches import default_token_budget, plan_batches
+from spice_select.data.encoding.mask import labels_of
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.features.gradients import as_block
@@ -29,7 +30,6 @@ from spice_select.models.memory import features_within_memory
 from spice_select.progress import Silent
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
 from spice_select.selection import Conflict
-from spice_select.training.trainer import labels_of
 
 if TYPE_CHECKING:
     from datasets import IterableDataset

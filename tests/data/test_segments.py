@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.data.encoding import Encoder
-from spice_select.data.preview import segments
+from spice_select.data.encoding.segments import segments
 from spice_select.data.records import Example
 from spice_select.testing.tokenizers import tiny_tokenizer
 from tests.data.oracle import conversation

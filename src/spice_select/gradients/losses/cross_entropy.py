@@ -1,54 +1,12 @@
-"""The loss of a response: cross-entropy over its supervised tokens, as a mean or a sum."""
+"""Cross-entropy of each token, exact to float32 and with one matrix of logits instead of three."""
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 _CHUNK_ELEMENTS = 1 << 20
 """Logits that are exponentiated at once: 4 MiB in float32, which stay in a processor's cache."""
-
-
-class ResponseLoss(Protocol):
-    """How the losses of a row's tokens become the row's loss."""
-
-    @property
-    def name(self) -> str:
-        """What the reduction is called in settings and reports."""
-        ...
-
-    def token_weights(self, counts: Tensor) -> Tensor:
-        """Weight of each of a row's token losses, float32 ``[b]``, from its number of supervised tokens ``[b]``."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class TokenMean:
-    """Mean over the supervised tokens: what SFT minimises for a row. Its gradient's norm falls with length."""
-
-    @property
-    def name(self) -> str:
-        """``token-mean``."""
-        return "token-mean"
-
-    def token_weights(self, counts: Tensor) -> Tensor:
-        """``1/n`` for a row of n supervised tokens."""
-        return counts.float().reciprocal()
-
-
-@dataclass(frozen=True, slots=True)
-class TokenSum:
-    """Sum over the supervised tokens: the negative log-likelihood of the response. Its norm grows with length."""
-
-    @property
-    def name(self) -> str:
-        """``token-sum``."""
-        return "token-sum"
-
-    def token_weights(self, counts: Tensor) -> Tensor:
-        """1 for every row."""
-        return torch.ones_like(counts, dtype=torch.float32)
 
 
 class _TokenCrossEntropy(torch.autograd.Function):
