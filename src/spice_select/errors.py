@@ -16,6 +16,18 @@ class InputError(SpiceError, ValueError):
     """
 
 
+class DivergedError(InputError):
+    """A loss or gradient of a training is no longer a finite number; the step was not made.
+
+    Attributes:
+        step: the last step after which the model was good, counted from 1; None where the message says it all.
+    """
+
+    def __init__(self, message: str, *, step: int | None = None) -> None:
+        super().__init__(message)
+        self.step = step
+
+
 class NumericalWarning(UserWarning):
     """A number had to be repaired; the message says which, and by how much."""
 

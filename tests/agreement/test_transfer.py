@@ -37,8 +37,8 @@ def test_a_model_agrees_with_itself_wholly(run: Run, tiny_proxy: Path) -> None:
 
 def test_the_runs_own_features_are_reused(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
-    plain = stage.sample_features
-    monkeypatch.setattr(stage, "sample_features", lambda *a: asked.append(a[1]) or plain(*a))
+    plain = stage.features_of_sample
+    monkeypatch.setattr(stage, "features_of_sample", lambda *a: asked.append(a[1]) or plain(*a))
     other = write_other(tmp_path / "other")
     spice_select.transfer(run, model=other, sample=20)
     assert asked == [str(other)]

@@ -12,7 +12,7 @@ import spice_select
 from spice_select.errors import InputError
 from spice_select.evaluation import loss as loss_module
 from spice_select.evaluation import stage
-from spice_select.evaluation.heldout import ALL, RowLosses, by_source, row_losses
+from spice_select.evaluation.heldout import WHOLE, RowLosses, by_source, row_losses
 from tests.evaluation.models import write_adapter
 from tests.evaluation.test_loss import examples
 
@@ -34,8 +34,8 @@ def record(rows: list[int], sums: list[float], tokens: list[int], sources: str) 
 def test_losses_by_source_are_those_of_its_rows_alone() -> None:
     losses = by_source(record([0, 1, 2, 3], [2.0, 6.0, 9.0, 1.0], [1, 3, 3, 2], "abab"))
     named = {loss.source: loss for loss in losses}
-    assert list(named) == [ALL, "a", "b"]
-    assert named[ALL].per_token.value == pytest.approx(18 / 9)
+    assert list(named) == [WHOLE, "a", "b"]
+    assert named[WHOLE].per_token.value == pytest.approx(18 / 9)
     assert named["a"].per_token.value == pytest.approx(11 / 4)
     assert named["a"].per_row.value == pytest.approx((2 + 3) / 2)
     assert named["b"].tokens == 5

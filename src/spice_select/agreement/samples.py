@@ -37,7 +37,7 @@ def own_features(run: Run, examples: Sequence[Example], progress: Progress) -> t
         plain = for_model(run.settings, run.settings.proxy.model, _model_settings(run.settings))
         name = run.manifest["identity"]["model"]
         note = "The run's model moved while it selected; compared are its gradients before it moved."
-        return sample_features(plain, name, examples, progress), (note,)
+        return features_of_sample(plain, name, examples, progress), (note,)
     block = run.features
     notes: tuple[str, ...] = ()
     if any(getattr(run.settings.gradients, name, None) not in (None, "none") for name in _TRAINED):
@@ -45,7 +45,7 @@ def own_features(run: Run, examples: Sequence[Example], progress: Progress) -> t
     return block.take(np.searchsorted(block.rows, [example.row for example in examples])), notes
 
 
-def sample_features(
+def features_of_sample(
     settings: SelectSettings, name: str, examples: Sequence[Example], progress: Progress
 ) -> FeatureBlock:
     """Features of the examples under the settings' model, in their order; kept in memory, not on disk."""
@@ -66,7 +66,7 @@ def reseeded_features(settings: SelectSettings, examples: Sequence[Example], pro
     selection = settings.selection.model_copy(update={"seed": settings.selection.seed + 1})
     plain = for_model(settings, settings.proxy.model, _model_settings(settings))
     changed = plain.model_copy(update={"selection": selection})
-    return sample_features(changed, "the run's model, another seed", examples, progress)
+    return features_of_sample(changed, "the run's model, another seed", examples, progress)
 
 
 def _model_settings(settings: SelectSettings) -> dict[str, Any]:

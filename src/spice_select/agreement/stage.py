@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from spice_select.agreement.chance import chance_overlap
 from spice_select.agreement.result import SourceShares, Transfer
-from spice_select.agreement.samples import MODEL_SETTINGS, for_model, own_features, reseeded_features, sample_features
+from spice_select.agreement.samples import (
+    MODEL_SETTINGS,
+    features_of_sample,
+    for_model,
+    own_features,
+    reseeded_features,
+)
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Example, Row
@@ -77,7 +83,7 @@ def transfer(
     pair = _encoded_pair(run, own, other, sample, seed, progress)
     k = _picks(run, len(pair.theirs), share)
     ours, notes = own_features(run, pair.ours, progress)
-    theirs = sample_features(other, pair.proxy.identity.name, pair.theirs, progress)
+    theirs = features_of_sample(other, pair.proxy.identity.name, pair.theirs, progress)
     both = ours.finite & theirs.finite
     if not both.all():
         notes = (*notes, f"{int((~both).sum())} rows have no finite gradient under one of the models; left out.")

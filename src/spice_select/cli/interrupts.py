@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from types import FrameType
 
 INTERRUPTED = "interrupted: run the same command again to go on from the last finished part"
-PATIENCE = 2.0
+_PATIENCE = 2.0
 """Seconds in which a second Ctrl-C counts as the first: a double press, or a terminal that sends it to a pipe twice."""
 
 
 class _Interrupts:
     """The first Ctrl-C unwinds what is at work; one that comes while it does so is passed over.
 
-    Where unwinding takes longer than `PATIENCE`, or a library has swallowed the first, the next one ends the process
+    Where unwinding takes longer than `_PATIENCE`, or a library has swallowed the first, the next one ends the process
     at once: all files are whole or absent at any moment.
     """
 
@@ -33,7 +33,7 @@ class _Interrupts:
         if self._first is None:
             self._first = now
             raise KeyboardInterrupt
-        if now - self._first > PATIENCE:
+        if now - self._first > _PATIENCE:
             os.write(2, f"{INTERRUPTED}\n".encode())
             os._exit(130)
 

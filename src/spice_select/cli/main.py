@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
-from spice_select.cli.plain import plain
+from spice_select.cli.printable import printable
 from spice_select.cli.verbs import VERBS, Verb, examples
 from spice_select.errors import InputError
 
@@ -45,7 +45,7 @@ def _reported(argv: list[str], errors: "Console") -> int:
         _dispatch(argv)
     except InputError as error:
         errors.print("[bold red]error:[/] ", end="")
-        errors.print(plain(str(error)), markup=False, highlight=False, soft_wrap=True)
+        errors.print(printable(str(error)), markup=False, highlight=False, soft_wrap=True)
         return 2
     except BrokenPipeError:
         return 0

@@ -19,7 +19,7 @@ from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import load
 from spice_select.run.identity import rows_hash
 
-ALL = "all"
+WHOLE = "all"
 """Every source together."""
 
 
@@ -190,7 +190,7 @@ def by_source(losses: RowLosses, first: RowLosses | None = None) -> tuple[Source
     """Losses by source, all together first; with the differences to another model where one is given."""
     names = sorted(set(losses.sources))
     groups = np.array(losses.sources)
-    found = [_source(ALL, losses, np.ones(len(groups), np.bool_), first)]
+    found = [_source(WHOLE, losses, np.ones(len(groups), np.bool_), first)]
     if names != [""]:
         found += [_source(name, losses, groups == name, first) for name in names]
     return tuple(found)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.errors import InputError
-from spice_select.models.load import explained, load_tokenizer, locate
+from spice_select.models.load import explained_load, load_tokenizer, locate
 from spice_select.models.quiet import quiet_transformers
 
 SAME_VOCABULARY = 0.95
@@ -83,7 +83,7 @@ def family_of(
     from transformers import AutoConfig
 
     source = locate(name, allow_network, revision)
-    with quiet_transformers(), explained(source, allow_network, False, trust_remote_code):
+    with quiet_transformers(), explained_load(source, allow_network, False, trust_remote_code):
         config = AutoConfig.from_pretrained(source.place, **source.options(allow_network, trust_remote_code, revision))
     text = config.get_text_config(decoder=True)
     tokenizer = load_tokenizer(

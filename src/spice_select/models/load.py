@@ -67,7 +67,7 @@ def load_model(
     check_source(source, allow_network, allow_pickle, trust_remote_code, revision)
     from transformers import AutoModelForCausalLM
 
-    with quiet_transformers(), explained(source, allow_network, allow_pickle, trust_remote_code):
+    with quiet_transformers(), explained_load(source, allow_network, allow_pickle, trust_remote_code):
         options = source.options(allow_network, trust_remote_code, revision)
         if source.gguf is None:
             options["use_safetensors"] = None if allow_pickle else True
@@ -103,7 +103,7 @@ def load_tokenizer(
     from transformers import AutoTokenizer
 
     source = locate(name, allow_network, revision)
-    with quiet_transformers(), explained(source, allow_network, False, trust_remote_code):
+    with quiet_transformers(), explained_load(source, allow_network, False, trust_remote_code):
         return AutoTokenizer.from_pretrained(source.place, **source.options(allow_network, trust_remote_code, revision))
 
 
@@ -167,7 +167,7 @@ def check_source(
         return ""
     from transformers import AutoConfig
 
-    with quiet_transformers(), explained(source, allow_network, allow_pickle, trust_remote_code):
+    with quiet_transformers(), explained_load(source, allow_network, allow_pickle, trust_remote_code):
         config: Any = AutoConfig.from_pretrained(
             source.place, **source.options(allow_network, trust_remote_code, revision)
         )
@@ -198,7 +198,7 @@ def check_weights(directory: Path, allow_pickle: bool) -> None:
 
 
 @contextmanager
-def explained(source: Source, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> Iterator[None]:
+def explained_load(source: Source, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> Iterator[None]:
     """Turn what transformers raises for a bad model into one sentence with its remedy."""
     try:
         with network(allow_network and source.directory is None):

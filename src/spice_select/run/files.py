@@ -26,7 +26,7 @@ SUMMARY = "summary.json"
 CONFIG = "config.yaml"
 FEATURES = "gradients"
 FIDELITY = "gradients/fidelity.json"
-ALL = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
+OUTPUTS = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
 
 
 def write_selected(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> tuple[str, ...]:

@@ -10,17 +10,10 @@ import torch
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
+from spice_select.errors import DivergedError
 from spice_select.progress import Advance
 
 _NAMES = {"step": "step", "epoch": "epoch", "loss": "loss", "grad_norm": "gradient_norm", "learning_rate": "rate"}
-
-
-class DivergedError(Exception):
-    """A loss or gradient is no longer a finite number; the model is as it was after the last good step."""
-
-    def __init__(self, step: int, what: str) -> None:
-        super().__init__(f"the {what} of step {step} is not a finite number")
-        self.step, self.what = step, what
 
 
 class LossLog(TrainerCallback):  # type: ignore[misc]
@@ -63,11 +56,11 @@ class FiniteGuard(TrainerCallback):  # type: ignore[misc]
             return
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         if gradients and not torch.stack([g.norm().float() for g in gradients]).isfinite().all():
-            raise DivergedError(state.global_step + 1, "loss or its gradient")
+            raise _diverged(state.global_step + 1, "loss or its gradient")
 
     def on_log(self, args: Any, state: Any, control: Any, *, logs: dict[str, Any], **kwargs: Any) -> None:
         if not math.isfinite(logs.get("loss", 0.0)):
-            raise DivergedError(state.global_step, "loss")
+            raise _diverged(state.global_step, "loss")
 
 
 class Ticker(TrainerCallback, ExportableState):  # type: ignore[misc]
@@ -95,3 +88,8 @@ class Ticker(TrainerCallback, ExportableState):  # type: ignore[misc]
     def state(self) -> dict[str, Any]:
         """See `ExportableState`."""
         return {"args": {}, "attributes": {"seconds": self.seconds}}
+
+
+def _diverged(step: int, what: str) -> DivergedError:
+    """The model is as it was after the step before."""
+    return DivergedError(f"the {what} of step {step} is not a finite number", step=step - 1)

@@ -45,7 +45,9 @@ class Material:
         return self.encoded.examples
 
 
-def identity_of(run: Run, arm: Arm, target: Target, material: Material, settings: TrainSettings) -> dict[str, Any]:
+def training_identity(
+    run: Run, arm: Arm, target: Target, material: Material, settings: TrainSettings
+) -> dict[str, Any]:
     """The facts that decide a training's result, flat and JSON-ready."""
     asked = settings.decisive()
     return {
@@ -68,14 +70,14 @@ def identity_of(run: Run, arm: Arm, target: Target, material: Material, settings
     }
 
 
-def default_folder(run: Run, on: str, identity: Mapping[str, Any]) -> Path:
+def training_folder(run: Run, on: str, identity: Mapping[str, Any]) -> Path:
     """``<run>-<rows>-<8 hex digits of the identity>``: the same question finds its folder again."""
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     place = run.path.resolve() if run.path.name in ("", "..") else run.path
     return place.with_name(f"{place.name}-{on}-{digest[:8]}")
 
 
-def manifest_facts(
+def training_facts(
     identity: Mapping[str, Any],
     material: Material,
     *,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from spice_select.errors import InputError
+from spice_select.errors import DivergedError, InputError
 from spice_select.models.memory import is_out_of_memory
 from spice_select.models.recorded import write_record
 from spice_select.progress import Advance
-from spice_select.training.callbacks import DivergedError, FiniteGuard, LossLog, Ticker
+from spice_select.training.callbacks import FiniteGuard, LossLog, Ticker
 from spice_select.training.result import CHECKPOINTS, LAST_GOOD, LOSS
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Session:
         place = self._folder / LAST_GOOD
         self.save(place)
         return (
-            f"training stopped: {fault}. The model after step {fault.step - 1} is kept in {place}, checkpoints in "
+            f"training stopped: {fault}. The model after step {fault.step} is kept in {place}, checkpoints in "
             f"{self._folder / CHECKPOINTS}. Lower --learning-rate (or use --dtype float32) with another --out, and "
             "check the rows with `spice preview`."
         )

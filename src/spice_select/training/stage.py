@@ -19,7 +19,7 @@ from spice_select.run.folder import RunFolder, open_run
 from spice_select.store import explained
 from spice_select.training.checkpoint import newest_checkpoint
 from spice_select.training.curve import draw_curve
-from spice_select.training.facts import Material, default_folder, identity_of, manifest_facts
+from spice_select.training.facts import Material, training_facts, training_folder, training_identity
 from spice_select.training.moved import Before, Moved
 from spice_select.training.result import (
     CHECKPOINTS,
@@ -95,8 +95,8 @@ def run_train(
         arm = read_arm(run, settings.on, seed=settings.seed, allow_network=settings.allow_network)
     with clock("encoding"):
         material = _encode(run, arm, target, settings, progress)
-    identity = identity_of(run, arm, target, material, settings)
-    folder = default_folder(run, settings.on, identity) if out is None else Path(out)
+    identity = training_identity(run, arm, target, material, settings)
+    folder = training_folder(run, settings.on, identity) if out is None else Path(out)
     with open_run(folder, identity, overwrite=overwrite) as opened:
         if opened.finished:
             progress.note(f"{opened.path} is finished already: nothing to do.")
@@ -238,5 +238,5 @@ def _finish(
     drawn = draw_curve(folder.path / CURVE, losses, title=f"{identity['model']} on {identity['on']} rows")
     model = sorted(path.relative_to(folder.path).as_posix() for path in (folder.path / MODEL).iterdir())
     spent = {**clock.seconds, "training": session.seconds}
-    facts = manifest_facts(identity, material, steps=len(losses), tokens=session.tokens, seconds=spent, moved=moved)
+    facts = training_facts(identity, material, steps=len(losses), tokens=session.tokens, seconds=spent, moved=moved)
     folder.finish(facts, [LOSS, LEFT_OUT, *([CURVE] if drawn else []), *model])

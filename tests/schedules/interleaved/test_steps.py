@@ -8,10 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from spice_select.errors import DivergedError
 from spice_select.gradients import HookEngine, LoraGradients
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import LoraSpec, attach_lora
-from spice_select.schedules.interleaved.steps import DivergedError, ProxyTrainer, StepRecipe
+from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
 from spice_select.sketch import Identity
 from spice_select.testing.engine import sample_batch as mixed_batch
 from spice_select.testing.models import tiny_model

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from spice_select.cli.plain import plain
+from spice_select.cli.printable import printable
 from spice_select.data.encoding.segments import Segment
 from spice_select.data.plain import json_text
 from spice_select.data.records import Drop
@@ -89,7 +89,7 @@ def _print_mix(console: Console, summary: Summary) -> None:
     table.add_column("trained tokens chosen", justify="right")
     for mix in _largest(summary.mix):
         table.add_row(
-            escape(plain(" ".join(mix.source.split()))) or "(none)",
+            escape(printable(" ".join(mix.source.split()))) or "(none)",
             f"{mix.rows:,}  {mix.rows / summary.usable:6.1%}",
             f"{mix.chosen_rows:,}  {mix.chosen_rows / summary.chosen:6.1%}",
             f"{mix.chosen_rows / mix.rows:.1%}",
@@ -187,7 +187,7 @@ def _pick(record: dict[str, Any]) -> tuple[str, ...]:
         str(note["rank"]),
         str(note["row"]),
         *_worth(note),
-        escape(plain(_gist(record))),
+        escape(printable(_gist(record))),
     )
 
 
@@ -239,7 +239,9 @@ def print_preview(console: Console, preview: "Preview") -> None:
     for where, shown in preview.rows:
         console.print()
         if isinstance(shown, Drop):
-            console.print(f"[bold]{escape(where)}[/] [red]dropped: {shown.reason}[/] ({escape(plain(shown.detail))})")
+            console.print(
+                f"[bold]{escape(where)}[/] [red]dropped: {shown.reason}[/] ({escape(printable(shown.detail))})"
+            )
             continue
         console.print(
             f"[bold]{escape(where)}[/] [dim]{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained "
@@ -252,7 +254,7 @@ def print_preview(console: Console, preview: "Preview") -> None:
 def _coloured(segments: Sequence[Segment], colour: bool) -> Text:
     text = Text()
     for segment in segments:
-        shown = plain(segment.text)
+        shown = printable(segment.text)
         if not segment.supervised:
             text.append(shown, style="dim")
         elif colour:

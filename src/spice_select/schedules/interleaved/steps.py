@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
-from spice_select.errors import InputError
+from spice_select.errors import DivergedError
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.losses import token_losses
@@ -74,10 +74,6 @@ class Step:
     rows: int
     tokens: int
     supervised: int
-
-
-class DivergedError(InputError):
-    """The proxy's loss or gradient is no longer a number; the step was not made."""
 
 
 class ProxyTrainer:

@@ -10,6 +10,6 @@ _PICTURES = {
 }
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """`text` with control characters as their pictures (␛); line breaks and tabs stay."""
     return text.translate(_PICTURES)
