@@ -145,7 +145,7 @@ def _fill(
     run.write_json(outputs.SUMMARY, summary.to_json())
     notes = {"stop": asdict(outcome.choice.stop), "stats": asdict(outcome.choice.stats)}
     facts = manifest_facts(corpus.name, corpus.identity, parts=outcome.parts, notes=notes, seconds=clock.seconds)
-    run.finish(facts, (*outputs.OUTPUTS, *outcome.outputs))
+    run.finish(facts, (*outputs.WRITTEN, *outcome.outputs))
 
 
 def _absolute(corpus: str) -> str:

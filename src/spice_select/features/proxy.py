@@ -18,11 +18,11 @@ from spice_select.features.warmup import Warmup, train_warmup
 from spice_select.gradients import BatchGradients, HookEngine, build
 from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gram, exact_twin, inner_products
 from spice_select.gradients.lengths import refuse_long_rows
+from spice_select.gradients.memory import features_within_memory
 from spice_select.gradients.settings import GradientSettings
 from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model
 from spice_select.models.load import Loaded, load_model, load_tokenizer
-from spice_select.models.memory import features_within_memory
 from spice_select.models.precision import choose_device, choose_precision
 from spice_select.models.settings import ProxySettings
 from spice_select.progress import Progress, Silent

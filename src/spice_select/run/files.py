@@ -26,7 +26,7 @@ SUMMARY = "summary.json"
 CONFIG = "config.yaml"
 FEATURES = "gradients"
 FIDELITY = "gradients/fidelity.json"
-OUTPUTS = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
+WRITTEN = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
 
 
 def write_selected(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from spice_select.features.proxy import Proxy, load_proxy
 from spice_select.gradients.build import check_affordable, lora_spec, make_engine
 from spice_select.gradients.fidelity import Fidelity, compare, exact_twin
 from spice_select.gradients.lengths import refuse_long_rows
+from spice_select.gradients.memory import features_within_memory
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import attach_lora
-from spice_select.models.memory import features_within_memory
 from spice_select.progress import Advance
 from spice_select.run.settings import InterleavedSettings, SelectSettings
 from spice_select.schedules.interleaved.plan import Plan

@@ -74,3 +74,16 @@ def is_number(value: Any) -> bool:
 def rows_of(features: Any, indices: Sequence[int] | Rows) -> Matrix:
     """The rows `indices` of any array as float64 [k, d]."""
     return np.asarray(np.asarray(features)[np.asarray(indices, dtype=np.int64)], dtype=np.float64)
+
+
+def information_root(chosen: Matrix, alpha: float) -> Matrix:
+    """Upper triangular R [d, d] with RᵀR = I + α·chosenᵀchosen, the information of the rows chosen.
+
+    Rows are stacked longest first: Householder QR is then accurate row by row even when the features are many
+    orders of magnitude above the identity (Cox and Higham, 1998).
+    """
+    scaled = np.sqrt(alpha) * chosen
+    order = np.argsort(-np.einsum("ij,ij->i", scaled, scaled), kind="stable")
+    big = int((np.abs(scaled[order]).max(axis=1, initial=0) > 1).sum())
+    stacked = np.vstack([scaled[order[:big]], np.eye(chosen.shape[1]), scaled[order[big:]]])
+    return np.asarray(np.linalg.qr(stacked, mode="r"), dtype=np.float64)

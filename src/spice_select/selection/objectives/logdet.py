@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.numerics.arrays import Matrix, Rows
-from spice_select.selection.objectives.base import Objective, require_positive, rows_of
+from spice_select.selection.objectives.base import Objective, information_root, require_positive, rows_of
 
 
 @dataclass(frozen=True)
@@ -60,20 +60,8 @@ class LogDet(Objective):
             outside = np.einsum("ij,ij->i", left, left)
             X, chosen = inside, chosen @ basis
         if len(chosen) > 0:
-            X = np.asarray(np.linalg.solve(self.root(chosen).T, X.T).T, dtype=np.float64)
+            X = np.asarray(np.linalg.solve(information_root(chosen, self.alpha).T, X.T).T, dtype=np.float64)
         return np.log1p(self.alpha * (outside + np.einsum("ij,ij->i", X, X)))
-
-    def root(self, chosen: Matrix) -> Matrix:
-        """Upper triangular R [d, d] with RᵀR = I + α·chosenᵀchosen.
-
-        Rows are stacked longest first: Householder QR is then accurate row by row even when the features are many
-        orders of magnitude above the identity (Cox and Higham, 1998).
-        """
-        scaled = np.sqrt(self.alpha) * chosen
-        order = np.argsort(-np.einsum("ij,ij->i", scaled, scaled), kind="stable")
-        big = int((np.abs(scaled[order]).max(axis=1, initial=0) > 1).sum())
-        stacked = np.vstack([scaled[order[:big]], np.eye(chosen.shape[1]), scaled[order[big:]]])
-        return np.asarray(np.linalg.qr(stacked, mode="r"), dtype=np.float64)
 
     def state(self, features: Matrix) -> "LogDetState":
         """Whitened features: O(nd) memory and O(nd) per row added."""

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
-from spice_select.selection.objectives.base import Objective, require_positive, rows_of
-from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.objectives.base import Objective, information_root, require_positive, rows_of
 
 _REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits, the more the larger α‖g‖² is
 
@@ -51,13 +50,13 @@ class TargetVariance(Objective):
         """The drop in Σ_y g_yᵀ(I + αF_S)⁻¹g_y, from the definition. O((k + m)d²)."""
         if len(indices) == 0:
             return 0.0
-        root, T = LogDet(self.alpha).root(rows_of(features, indices)), self._target_root(features)
+        root, T = information_root(rows_of(features, indices), self.alpha), self._target_root(features)
         left = np.linalg.solve(root.T, T.T)
         return float((T * T).sum() - (left * left).sum())
 
     def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """α‖T^½Px‖²/(1 + αxᵀPx) from a fresh factorisation. O((k + m + |candidates|)d²)."""
-        inverse = np.linalg.inv(LogDet(self.alpha).root(rows_of(features, indices)))
+        inverse = np.linalg.inv(information_root(rows_of(features, indices), self.alpha))
         whitened = rows_of(features, candidates) @ inverse
         reach = whitened @ (self._target_root(features) @ inverse).T
         numerator = self.alpha * np.einsum("ij,ij->i", reach, reach)
@@ -112,7 +111,7 @@ class TargetVarianceState:
         self._P -= beta * np.outer(p, p)
 
     def _rebuild(self) -> None:
-        inverse = np.linalg.inv(LogDet(self._alpha).root(self._G[self._rows]))
+        inverse = np.linalg.inv(information_root(self._G[self._rows], self._alpha))
         self._P = inverse @ inverse.T
         whitened = self._G @ inverse
         self._leverage = np.einsum("ij,ij->i", whitened, whitened)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.numerics.arrays import Matrix
-from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.objectives.base import information_root
 from spice_select.selection.paths.blocked.products import product, subtract_product
 
 PART = 64
@@ -51,7 +51,7 @@ class InverseRoot:
 
     def rebuild(self, chosen: Matrix) -> None:
         """L from a fresh QR factorisation over all picks [t, d]: O((t + d)d²)."""
-        dense = np.asarray(np.linalg.inv(LogDet(self._alpha).root(chosen)), dtype=np.float64)
+        dense = np.asarray(np.linalg.inv(information_root(chosen, self._alpha)), dtype=np.float64)
         self._base, self._rank, self._anchor = dense, 0, float(np.abs(dense).max())
 
     def whiten(self, X: Matrix) -> Matrix:
