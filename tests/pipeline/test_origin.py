@@ -226,18 +226,3 @@ def test_a_model_whose_weights_stay_and_whose_other_files_change_is_another(
         spice.select(path, out=run.path, **{**options, "model": str(model)})
     spice.select(path, out=tmp_path / "runs" / "s", **{**options, "model": str(model)})
     assert computed  # nor are the neighbour's gradients taken
-
-
-def test_a_run_from_before_a_fact_was_recorded_is_resumed(corpus: Corpus, options, tmp_path: Path, computed) -> None:
-    path = corpus()
-    run = spice.select(path, out=tmp_path / "r", **options)
-    identity = json.loads((run.path / "identity.json").read_text())
-    del identity["model_files_sha256"]
-    (run.path / "identity.json").write_text(json.dumps(identity))
-    (run.path / "manifest.json").unlink()
-    shutil.rmtree(run.path / "gradients")
-    first = contents(spice.select(path, out=run.path, **options).path)
-    computed.clear()
-    (run.path / "manifest.json").unlink()
-    assert contents(spice.select(path, out=run.path, **options).path) == first
-    assert not computed

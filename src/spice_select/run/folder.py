@@ -113,7 +113,7 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
         _acquire(lock, path)
         sweep(path)
         found = _read_json(path / IDENTITY)
-        wanted = comparable(identity, found)
+        wanted = as_json(identity)
         if found is not None and found != wanted:
             if not overwrite and _holds_work(path):
                 raise InputError(_differences(path, found, wanted))
@@ -176,14 +176,10 @@ def _differences(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]
     )
 
 
-def comparable(identity: Mapping[str, Any], there: Mapping[str, Any] | None) -> dict[str, Any]:
-    """An identity as JSON has it, without facts that a folder was written before they were recorded."""
+def as_json(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity as it is read back from its file."""
     facts: dict[str, Any] = json.loads(json.dumps(identity))
-    lacks = [] if there is None else [name for name in _LATER if name not in there]
-    return {name: value for name, value in facts.items() if name not in lacks}
-
-
-_LATER = ("model_files_sha256",)
+    return facts
 
 
 def _holds_work(path: Path) -> bool:

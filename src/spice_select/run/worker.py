@@ -25,7 +25,7 @@ from spice_select.features.stage import FeatureParts
 from spice_select.features.warm import is_warm
 from spice_select.methods import METHODS
 from spice_select.run import files as outputs
-from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, comparable
+from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, as_json
 from spice_select.run.identity import identity_of
 from spice_select.run.origin import feature_store, gradient_facts, origin_of
 from spice_select.run.settings import SelectSettings, read_config
@@ -137,7 +137,7 @@ def wait_for(ready: Callable[[], bool], folder: Path, *, poll: float = 0.2) -> N
 def _require_same(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
     """The identity of the run that is there, if it is that of this process."""
     there: dict[str, Any] = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
-    here = comparable(identity, there)
+    here = as_json(identity)
     differ = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
     if differ:
         shown = "; ".join(f"{name}: there {there.get(name)!r}, here {here.get(name)!r}" for name in differ[:6])
