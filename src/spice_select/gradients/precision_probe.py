@@ -37,7 +37,7 @@ _EMULATED = 1 << 27
 """Weights times tokens that a processor without bfloat16 units is asked for: some 10⁹ operations, seconds."""
 
 
-class Rounding(TorchDispatchMode):
+class Rounding(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types there
     """Within it every floating-point operation has an error on top of its own.
 
     Args:
@@ -46,7 +46,7 @@ class Rounding(TorchDispatchMode):
     """
 
     def __init__(self, units: Mapping[torch.dtype, float], seed: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._units, self._seed = units, seed
         self._draws: dict[torch.device, torch.Generator] = {}
 
