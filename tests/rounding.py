@@ -21,44 +21,15 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import nn
 
 from spice_select.data.records import Example
 from spice_select.gradients import HookEngine, LoopEngine
 from spice_select.gradients.base import BatchGradients
+from spice_select.gradients.precision_probe import UNIT, Rounding
 
-UNIT = {torch.float32: 2.0**-24, torch.bfloat16: 2.0**-8, torch.float16: 2.0**-11}
-"""Unit roundoff: the largest relative error of rounding to the nearest."""
 DRAWS = 4
 MARGIN = 2.0
-_PRODUCTS = {"mm": (0, 1), "bmm": (0, 1), "addmm": (1, 2), "baddbmm": (1, 2)}
-
-
-class Rounding(TorchDispatchMode):
-    """Within it every operation in float64 has the error that it would have in another precision."""
-
-    def __init__(self, unit: float, seed: int) -> None:
-        super().__init__()
-        self._unit, self._draw = unit, torch.Generator().manual_seed(seed)
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = function(*args, **(kwargs or {}))
-        if function.is_view:
-            return found
-        for value in found if isinstance(found, (tuple, list)) else (found,):
-            if isinstance(value, Tensor) and value.dtype in (torch.float64, torch.float32) and value.numel():
-                value.add_(self._error(function, args, value))
-        return found
-
-    def _error(self, function: Any, args: Any, value: Tensor) -> Tensor:
-        size = (self._unit if value.dtype == torch.float64 else UNIT[torch.float32]) * value.abs()
-        places = _PRODUCTS.get(function.overloadpacket.__name__)
-        if places is not None:
-            left, right = (args[place].abs() for place in places)
-            size += left.shape[-1] ** 0.5 * UNIT[torch.float32] * (left @ right)
-        size[~(size < 1e30)] = 0.0  # masks
-        return size.mul_(torch.rand(value.shape, generator=self._draw, dtype=value.dtype).mul_(2.0).sub_(1.0))
 
 
 class Reach:
@@ -78,7 +49,7 @@ class Reach:
         hooks = HookEngine(engine.parameters, engine.sketch, engine.loss, engine.preconditioner)
         plain, draws = hooks.features(wide, batch), []
         for seed in range(DRAWS):
-            with Rounding(unit, seed):
+            with Rounding({torch.float64: unit, torch.float32: UNIT[torch.float32]}, seed):
                 draws.append(hooks.features(wide, batch))
         self.features = MARGIN * np.max([_lengths(draw.features - plain.features) for draw in draws], axis=0)
         self.losses = _scalar_bound([draw.losses for draw in draws], plain.losses)

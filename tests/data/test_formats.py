@@ -472,6 +472,8 @@ def test_preference_pairs_are_refused_unless_their_chosen_answers_are_asked_for(
     assert turns(pair, override="chosen") == QA
     assert turns({**pair, "system": "s"}, override="chosen") == SQA
     assert turns({"question": "q", "system_prompt": "s", "chosen": "a", "rejected": "b"}, override="chosen") == SQA
+    placed = {"question": "q", "context": "i", "chosen": "a", "rejected": "b"}
+    assert turns(placed, override="chosen") == [("user", "q\ni"), QA[1]]
     put = {"instruction": "q", "input": "i", "chosen": "a", "rejected": "b"}
     assert turns(put, override="chosen") == [("user", "q\ni"), QA[1]]
     side = sharegpt(("gpt", "a"))[0]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spice_select.data.corpus import Corpus, read_corpus
 from spice_select.data.encoding import Encoder, encode_rows
@@ -18,12 +17,13 @@ from spice_select.gradients import HookEngine, LoopEngine
 from spice_select.gradients.base import BatchGradients
 from spice_select.gradients.build import check_affordable, make_engine
 from spice_select.gradients.lengths import refuse_long_rows
+from spice_select.gradients.precision_probe import moved, other_precision, rounding_reach, too_dear, turn
 from spice_select.run.settings import SelectSettings
 
 PROBE = 6
 """Rows that are computed by the loop too; short ones, so that the check stays quick."""
-TOLERANCE = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.05}
-"""Largest relative difference that rounding explains, by precision."""
+DRAWN = 2
+"""Rows, the shortest, on which it is found out how much rounding explains: that takes three passes."""
 
 _QUESTIONS = (
     ("What is 17 + 25?", "17 + 25 = 42."),
@@ -72,17 +72,18 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
     engine, model = make_engine(settings.gradients, settings.selection.seed, warm.state), warm.model
     check_affordable(engine, model)
     probe = sorted(examples, key=lambda example: example.num_tokens)[:PROBE]
-    tolerance = TOLERANCE[proxy.dtype]
     oracle = LoopEngine(engine.parameters, engine.sketch, engine.loss, engine.preconditioner).features(model, probe)
     together = engine.features(model, probe)
+    reach = _reach(engine, model, probe)
     checks = [
         _template(encoder, examples, dropped),
-        _equal("engine equals loop", "one row at a time by plain autograd", oracle, together, tolerance),
-        _company(engine, model, probe, together, tolerance),
-        _order(engine, model, probe, together, tolerance),
+        _equal("engine equals loop", "one row at a time by plain autograd", oracle, together, reach),
+        _company(engine, model, probe, together, reach),
+        _order(engine, model, probe, together, reach),
         _coverage(engine, model),
         _finite(oracle),
         _cost(engine, model, examples, proxy.batch_tokens(settings.gradients)),
+        _precision(engine, model, probe, together, proxy.dtype, reach),  # the last: it changes the model
     ]
     return ModelReport(proxy.identity.name, checks, (*(read.notes if read else ()), *encoder.notes))
 
@@ -114,23 +115,24 @@ def _template(encoder: Encoder, examples: Sequence[Example], dropped: int) -> Ch
     )
 
 
-def _equal(name: str, against: str, left: BatchGradients, right: BatchGradients, tolerance: float) -> CheckResult:
-    error = _difference(left.features, right.features)
+def _reach(engine: HookEngine, model: Any, probe: Sequence[Example]) -> float:
+    shortest = probe[:DRAWN]
+    return rounding_reach(engine, model, shortest, engine.features(model, shortest).features)
+
+
+def _equal(name: str, against: str, left: BatchGradients, right: BatchGradients, reach: float) -> CheckResult:
+    found = moved(left.features, right.features)
     return CheckResult(
         name=name,
-        passed=error <= tolerance,
-        value=error,
-        sentence=f"Features differ from {against} by {error:.1e} of their length at most (allowed: {tolerance:g}).",
+        passed=found.largest <= reach,
+        value=found.largest,
+        sentence=f"Features differ from {against} by {found.median:.2g} of their length in the median, "
+        f"{found.largest:.2g} at most (rounding explains {reach:.2g}).",
     )
 
 
-def _difference(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
-    lengths = np.linalg.norm(left, axis=1)
-    return float(np.max(np.linalg.norm(left - right, axis=1) / np.maximum(lengths, np.finfo(np.float32).tiny)))
-
-
 def _company(
-    engine: HookEngine, model: Any, probe: Sequence[Example], together: BatchGradients, tolerance: float
+    engine: HookEngine, model: Any, probe: Sequence[Example], together: BatchGradients, reach: float
 ) -> CheckResult:
     alone = [engine.features(model, [example]) for example in probe]
     single = BatchGradients(
@@ -138,15 +140,42 @@ def _company(
         losses=np.concatenate([one.losses for one in alone]),
         norms=np.concatenate([one.norms for one in alone]),
     )
-    return _equal("company changes nothing", "each row computed alone, without padding", single, together, tolerance)
+    return _equal("company changes nothing", "each row computed alone, without padding", single, together, reach)
 
 
 def _order(
-    engine: HookEngine, model: Any, probe: Sequence[Example], together: BatchGradients, tolerance: float
+    engine: HookEngine, model: Any, probe: Sequence[Example], together: BatchGradients, reach: float
 ) -> CheckResult:
     back = engine.features(model, list(reversed(probe)))
     turned = BatchGradients(features=back.features[::-1], losses=back.losses[::-1], norms=back.norms[::-1])
-    return _equal("order changes nothing", "the same batch in the opposite order", turned, together, tolerance)
+    return _equal("order changes nothing", "the same batch in the opposite order", turned, together, reach)
+
+
+def _precision(
+    engine: HookEngine, model: Any, probe: Sequence[Example], together: BatchGradients, dtype: str, reach: float
+) -> CheckResult:
+    """The same rows in another precision; the model is left in that one.
+
+    Judged where the run would be in half precision. One in float32 loses nothing by what bfloat16 would do to it.
+    """
+    other = other_precision(dtype)
+    low, name = (other if dtype == "float32" else dtype), f"features in {other}"
+    dear = too_dear(model, probe, other)
+    if dear:
+        return CheckResult(name=name, passed=None, value=float("nan"), sentence=f"Not measured: {dear}.")
+    turn(model, other)
+    there = engine.features(model, probe)
+    if low == other:
+        reach = _reach(engine, model, probe)
+    wide, narrow = (together, there) if low == other else (there, together)
+    found = moved(wide.features, narrow.features)
+    return CheckResult(
+        name=name,
+        passed=None if low == other else found.largest <= reach,
+        value=found.largest,
+        sentence=f"{low} moves features from float32 by {found.median:.2g} of their length in the median, "
+        f"{found.largest:.2g} at most (rounding explains {reach:.2g}); picks of like worth may change places.",
+    )
 
 
 def _coverage(engine: HookEngine, model: Any) -> CheckResult:

@@ -37,14 +37,19 @@ class Pair:
             return fault.drop(row.number)
 
     def _turns(self, fields: Fields) -> list[Turn]:
-        asked = side(fields, self._asks, "user")
-        for column in self._context:
-            if context := optional_text(fields, column):
-                asked[-1] = replace(asked[-1], text=f"{asked[-1].text}\n{context}")
+        asked = with_context(side(fields, self._asks, "user"), fields, self._context)
         answered = side(fields, self._answers, "assistant")
         if not isinstance(fields[self._answers], list | Mapping):
             answered = [replace(answered[0], reasoning=reasoning_column(fields))]
         return [*asked, *answered]
+
+
+def with_context(asked: list[Turn], fields: Fields, columns: tuple[str, ...]) -> list[Turn]:
+    """The turns that ask, with what the columns of context hold put below the last of them."""
+    for column in columns:
+        if context := optional_text(fields, column):
+            asked = [*asked[:-1], replace(asked[-1], text=f"{asked[-1].text}\n{context}")]
+    return asked
 
 
 def side(fields: Fields, field: str, role: str) -> list[Turn]:

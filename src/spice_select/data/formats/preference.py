@@ -7,11 +7,12 @@ from spice_select.data.formats.alpaca import history_of, instruction_of
 from spice_select.data.formats.base import RowError, present
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.messages import turns_in
-from spice_select.data.formats.pairs import side
+from spice_select.data.formats.pairs import side, with_context
 from spice_select.data.formats.turns import Turn, conversation
 from spice_select.data.records import Conversation, Drop, Row
 
-_PROMPTS = ("prompt", "question", "query")
+_PROMPTS: dict[str, tuple[str, ...]] = {"prompt": (), "question": ("context",), "query": ()}
+"""Columns that ask, and those of context that go below, as in question/answer."""
 
 
 class ChosenAnswer:
@@ -48,9 +49,9 @@ def _turns(fields: Fields) -> list[Turn]:
 
 def _asked(fields: Fields) -> list[Turn]:
     """The turns before the chosen answer, from whichever columns hold them; none if no column does."""
-    for field in _PROMPTS:
+    for field, context in _PROMPTS.items():
         if field in fields:
-            return [*history_of(fields), *side(fields, field, "user")]
+            return [*history_of(fields), *with_context(side(fields, field, "user"), fields, context)]
     if "instruction" in fields:
         return [*history_of(fields), Turn(role="user", text=instruction_of(fields))]
     return turns_in(fields) or []
