@@ -77,7 +77,7 @@ class Rounding(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Shift:
     """How far rows' features are from what they are held against, as shares of its length.
 
     Attributes:
@@ -89,11 +89,11 @@ class Moved:
     largest: float
 
 
-def moved(reference: NDArray[np.float32], other: NDArray[np.float32]) -> Moved:
+def moved(reference: NDArray[np.float32], other: NDArray[np.float32]) -> Shift:
     """Compare features ``[n, d]`` row by row."""
     lengths = np.maximum(np.linalg.norm(reference, axis=1), np.finfo(np.float32).tiny)
     distances = np.linalg.norm(other - reference, axis=1) / lengths
-    return Moved(median=float(np.median(distances)), largest=float(distances.max()))
+    return Shift(median=float(np.median(distances)), largest=float(distances.max()))
 
 
 def rounding_reach(
