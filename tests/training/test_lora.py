@@ -17,7 +17,7 @@ from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training.lora import lora_config, placing_lora
 from spice_select.training.settings import TrainSettings
 from tests.gradients.families import tiny_family
-from tests.training.sft_runs import QUICK, small_run
+from tests.training.trained import QUICK, small_run
 
 IDS = torch.arange(1, 9)[None]
 

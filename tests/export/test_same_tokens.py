@@ -163,7 +163,7 @@ def test_the_selection_itself_trains_on_these_tokens(tokenizer: Any) -> None:
 
 
 def trained_by_trl(folder: Path, tiny_proxy: Path, tokenizer: Any, **loss: Any) -> list[tuple[list[int], list[bool]]]:
-    from tests.training.test_trl import supervised
+    from tests.export.test_trl import supervised
 
     return supervised(folder, tiny_proxy, tokenizer, **loss)
 

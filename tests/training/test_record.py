@@ -15,7 +15,7 @@ from spice_select.training import TrainSettings
 from spice_select.training.moved import Before
 from spice_select.training.steps import plan_steps, warmup_steps
 from tests.training.runs import finished_run, turns
-from tests.training.sft_runs import QUICK, Notes, small_run, weights
+from tests.training.trained import QUICK, Notes, small_run, weights
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl")
 

@@ -12,7 +12,7 @@ import spice_select
 from spice_select.errors import InputError
 from spice_select.run.finished import Run
 from spice_select.training.checkpoint import newest_checkpoint
-from tests.training.sft_runs import QUICK, InterruptedRunError, Notes, StopsAfter, small_run, weights
+from tests.training.trained import QUICK, InterruptedRunError, Notes, StopsAfter, small_run, weights
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl")
 

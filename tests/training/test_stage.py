@@ -27,7 +27,7 @@ from spice_select.training.rows import encode_arm, read_arm
 from spice_select.training.steps import plan_steps, steps_per_epoch
 from tests.rounding import Reach
 from tests.training.runs import encoded, finished_run, turns
-from tests.training.sft_runs import QUICK, Notes, small_run, weights
+from tests.training.trained import QUICK, Notes, small_run, weights
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl")
 
