@@ -63,7 +63,7 @@ class TrainSettings(ModelAccess, _Training):
     """What is trained, on what, and how. Defaults: the paper's for the target; the batch is ours."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where to train; `auto` is a GPU where there is one."
+        "auto", description="Device to train on; `auto` is a GPU where one is."
     )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
