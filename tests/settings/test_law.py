@@ -194,7 +194,7 @@ def test_what_opening_may_do_is_handed_on_under_the_names_of_the_readers() -> No
     assert Opening(allow_network=True).keywords() == {"allow_network": True, "trust_remote_code": False}
     access = ModelAccess(model_revision="v2", trust_remote_code=True)
     assert access.keywords() == {"allow_network": False, "trust_remote_code": True, "revision": "v2"}
-    assert TrainSettings(model="x", model_revision="v2", trust_remote_code=True).access() == access.flat()
+    assert TrainSettings(model="x", model_revision="v2", trust_remote_code=True).alone() == access.flat()
 
 
 class Small(Group):

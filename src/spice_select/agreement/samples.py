@@ -23,7 +23,7 @@ _TRAINED = ("adapter", "warmup_rows", "precondition")
 def for_model(settings: SelectSettings, model: str | Path | None, access: ModelAccess) -> SelectSettings:
     """The run's settings with another model and its access: what was trained for the run's model stays behind."""
     plain = {"adapter": None, "warmup_rows": None, "precondition": "none"}
-    flat = {**settings.flat(), **access.access()}
+    flat = {**settings.flat(), **access.alone()}
     fresh = {name: value for name, value in plain.items() if name in flat}
     return SelectSettings.from_flat({**flat, **fresh, "model": None if model is None else str(model)})
 

@@ -30,8 +30,10 @@ class TransferSettings(ModelAccess, _Sample):
 
     def clashes(self) -> list[str]:
         """A share that the sample cannot supply."""
+        if self.share is None:
+            return []
         try:
-            Budget.parse("1" if self.share is None else self.share).rows(self.sample)
+            Budget.parse(self.share).rows(self.sample)
         except InputError as error:
             return [f"--share {self.share} of --sample {self.sample}: {error}"]
         return []

@@ -38,6 +38,6 @@ class ModelAccess(Opening, _Revision):
         """As `Opening.keywords`, with the revision."""
         return {**super().keywords(), "revision": self.model_revision}
 
-    def access(self) -> dict[str, Any]:
+    def alone(self) -> dict[str, Any]:
         """These settings alone, without those that a subclass adds, JSON-ready."""
         return self.model_dump(mode="json", include=set(ModelAccess.model_fields))
