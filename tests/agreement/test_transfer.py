@@ -110,7 +110,9 @@ def test_a_run_that_chose_everything_needs_a_share(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sample": 3}, "--sample 3: too few rows"),
+        ({"sample": 3, "share": "x"}, "sample = 3: input should be (?s:.*)share: budget 'x': not a budget"),
+        ({"share": "21", "sample": 20}, "--share 21 of --sample 20: budget 21: more rows than"),
+        ({"share": "1M-tokens"}, "a number of tokens, where a number of rows is needed"),
         ({"dtyp": "float32"}, "unknown setting 'dtyp'.*Did you mean 'dtype'"),
         ({"dtype": "float31"}, "dtype = 'float31'"),
         ({"model": "/gone/model"}, "no such directory"),

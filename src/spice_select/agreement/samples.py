@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,22 +10,20 @@ from spice_select.data.records import Example
 from spice_select.features import FeatureRequest, Gradients
 from spice_select.features.proxy import find_proxy
 from spice_select.features.stage import compute_part
-from spice_select.models.settings import ProxySettings
 from spice_select.progress import Progress
 from spice_select.run.finished import Run
 from spice_select.run.settings import SelectSettings
+from spice_select.settings.access import ModelAccess
 from spice_select.store import FeatureBlock
 
-MODEL_SETTINGS = ("model_revision", "device", "dtype", "allow_network", "allow_pickle", "trust_remote_code")
-"""Settings that say how the other model is opened; they are not the run's."""
 _TRAINED = ("adapter", "warmup_rows", "precondition")
 """Settings that ask for something trained on the run's own model."""
 
 
-def for_model(settings: SelectSettings, model: str | Path | None, given: dict[str, Any]) -> SelectSettings:
-    """The run's settings with another model: what was trained for the run's model does not go with it."""
+def for_model(settings: SelectSettings, model: str | Path | None, access: ModelAccess) -> SelectSettings:
+    """The run's settings with another model and its access: what was trained for the run's model stays behind."""
     plain = {"adapter": None, "warmup_rows": None, "precondition": "none"}
-    flat = {**settings.flat(), **ProxySettings().model_dump(mode="json"), **given}
+    flat = {**settings.flat(), **access.alone()}
     fresh = {name: value for name, value in plain.items() if name in flat}
     return SelectSettings.from_flat({**flat, **fresh, "model": None if model is None else str(model)})
 
@@ -34,7 +31,7 @@ def for_model(settings: SelectSettings, model: str | Path | None, given: dict[st
 def own_features(run: Run, examples: Sequence[Example], progress: Progress) -> tuple[FeatureBlock, tuple[str, ...]]:
     """The run's own features of the sample: from its folder, computed only where the run's weights moved."""
     if run.settings.selection.schedule == "interleaved":
-        plain = for_model(run.settings, run.settings.proxy.model, _model_settings(run.settings))
+        plain = for_model(run.settings, run.settings.proxy.model, run.settings.proxy)
         name = run.manifest["identity"]["model"]
         note = "The run's model moved while it selected; compared are its gradients before it moved."
         return features_of_sample(plain, name, examples, progress), (note,)
@@ -64,10 +61,6 @@ def features_of_sample(
 def reseeded_features(settings: SelectSettings, examples: Sequence[Example], progress: Progress) -> FeatureBlock:
     """The features of the run's own model under another seed of LoRA and sketch."""
     selection = settings.selection.model_copy(update={"seed": settings.selection.seed + 1})
-    plain = for_model(settings, settings.proxy.model, _model_settings(settings))
+    plain = for_model(settings, settings.proxy.model, settings.proxy)
     changed = plain.model_copy(update={"selection": selection})
     return features_of_sample(changed, "the run's model, another seed", examples, progress)
-
-
-def _model_settings(settings: SelectSettings) -> dict[str, Any]:
-    return {name: getattr(settings.proxy, name) for name in MODEL_SETTINGS}

@@ -10,18 +10,13 @@ from numpy.typing import NDArray
 
 from spice_select.agreement.chance import chance_overlap
 from spice_select.agreement.result import SourceShares, Transfer
-from spice_select.agreement.samples import (
-    MODEL_SETTINGS,
-    features_of_sample,
-    for_model,
-    own_features,
-    reseeded_features,
-)
+from spice_select.agreement.samples import features_of_sample, for_model, own_features, reseeded_features
+from spice_select.agreement.settings import LEAST_ROWS, TransferSettings
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Example, Row
 from spice_select.diagnosis.alignment import alignment, cosine_correlation, cosines
-from spice_select.errors import InputError, nearest
+from spice_select.errors import InputError
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.base import GRADIENTS
@@ -35,18 +30,11 @@ from spice_select.run.finished import Run, load
 from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
 
-LEAST_ROWS = 4
-"""Fewer rows than this have no structure to compare."""
-
 
 def transfer(
     run: str | Path | Run,
     *,
     model: str | Path | None,
-    sample: int = 200,
-    share: str | float | None = None,
-    seed: int = 0,
-    ceiling: bool = False,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Transfer:
@@ -59,13 +47,9 @@ def transfer(
     Args:
         run: a finished run, or its folder.
         model: the other model: a directory, GGUF file or hub id; None is the embedded one.
-        sample: rows to compare on.
-        share: how much of the sample each chooses, e.g. ``"10%"``. Default: the share that the run chose.
-        seed: of the sample.
-        ceiling: also take the run's model's gradients under another seed: how far a selection agrees with itself.
         progress: shown how far the work is; silent by default.
-        **settings: how the other model is opened: `model_revision`, `device`, `dtype`, `allow_network`,
-            `allow_pickle`, `trust_remote_code`.
+        **settings: any of `TransferSettings` by name, e.g. ``sample=200, share="10%", ceiling=True``, or how the other
+            model is opened: ``device="cuda"``.
 
     Returns:
         The agreement, with its verdict as `sentence`.
@@ -74,20 +58,26 @@ def transfer(
         InputError: the run is unfinished, its corpus was changed, the model cannot be used, the sample is too small,
             or the run's own model is asked for again and is no longer what it was.
     """
+    return run_transfer(run, model, TransferSettings.from_flat(settings), progress=progress)
+
+
+def run_transfer(
+    run: str | Path | Run, model: str | Path | None, settings: TransferSettings, progress: Progress | None = None
+) -> Transfer:
+    """As `transfer`, with the settings in hand."""
     progress = progress or Silent()
     run = run if isinstance(run, Run) else load(run)
-    _refuse_unknown(settings)
     other = for_model(run.settings, model, settings)
     own = find_proxy(run.settings.request, progress)
-    changed = _hold_to_record(run, own, again=ceiling or run.settings.selection.schedule == "interleaved")
-    pair = _encoded_pair(run, own, other, sample, seed, progress)
-    k = _picks(run, len(pair.theirs), share)
+    changed = _hold_to_record(run, own, again=settings.ceiling or run.settings.selection.schedule == "interleaved")
+    pair = _encoded_pair(run, own, other, settings, progress)
+    k = _picks(run, len(pair.theirs), settings.share)
     ours, notes = own_features(run, pair.ours, progress)
     theirs = features_of_sample(other, pair.proxy.identity.name, pair.theirs, progress)
     both = ours.finite & theirs.finite
     if not both.all():
         notes = (*notes, f"{int((~both).sum())} rows have no finite gradient under one of the models; left out.")
-    again = reseeded_features(run.settings, pair.ours, progress).take(both) if ceiling else None
+    again = reseeded_features(run.settings, pair.ours, progress).take(both) if settings.ceiling else None
     ours, theirs = ours.take(both), theirs.take(both)
     examples = [example for example, good in zip(pair.theirs, both, strict=True) if good]
     return _compare(run, pair, (ours, theirs), examples, min(k, len(examples)), again, (*changed, *pair.notes, *notes))
@@ -127,11 +117,10 @@ def _hold_to_record(run: Run, own: Proxy, *, again: bool) -> tuple[str, ...]:
     return (f"The run's own model is no longer the one it chose with; its gradients are those that it kept. {change}.",)
 
 
-def _encoded_pair(run: Run, own: Proxy, other: SelectSettings, sample: int, seed: int, progress: Progress) -> _Pair:
-    if sample < LEAST_ROWS:
-        raise InputError(f"--sample {sample}: too few rows to compare on; give at least {LEAST_ROWS}, best 200.")
+def _encoded_pair(run: Run, own: Proxy, other: SelectSettings, settings: TransferSettings, progress: Progress) -> _Pair:
     usable = run.features.rows
-    drawn = np.sort(np.random.default_rng(seed).choice(usable, min(sample, len(usable)), replace=False))
+    random, size = np.random.default_rng(settings.seed), min(settings.sample, len(usable))
+    drawn = np.sort(random.choice(usable, size, replace=False))
     corpus = reread_corpus(run, allow_network=other.proxy.allow_network)
     rows = [corpus[int(number)] for number in drawn]
     proxy = find_proxy(other.request, progress)
@@ -161,19 +150,11 @@ def _encode(run: Run, rows: Sequence[Row], proxy: Proxy) -> dict[int, Example]:
 
 
 def _kinship(own: SelectSettings, other: SelectSettings) -> str:
-    left, right = (
-        family_of(
-            settings.proxy.model,
-            allow_network=settings.proxy.allow_network,
-            trust_remote_code=settings.proxy.trust_remote_code,
-            revision=settings.proxy.model_revision,
-        )
-        for settings in (own, other)
-    )
+    left, right = (family_of(settings.proxy.model, **settings.proxy.keywords()) for settings in (own, other))
     return kinship(left, right).sentence
 
 
-def _picks(run: Run, n: int, share: str | float | None) -> int:
+def _picks(run: Run, n: int, share: str | None) -> int:
     """How many of n rows to choose."""
     if share is not None:
         return Budget.parse(share).rows(n)
@@ -253,11 +234,3 @@ def _sources(examples: Sequence[Example], own: set[int], other: set[int]) -> tup
         SourceShares(source=name or "(none)", rows=len(found), ours=len(found & own), theirs=len(found & other))
         for name, found in members.items()
     )
-
-
-def _refuse_unknown(settings: dict[str, Any]) -> None:
-    for name in settings:
-        if name not in MODEL_SETTINGS:
-            raise InputError(
-                f"unknown setting {name!r}: known are {', '.join(MODEL_SETTINGS)}.{nearest(name, MODEL_SETTINGS)}"
-            )

@@ -149,15 +149,9 @@ def _parsed(verbs: dict[str, Callable[..., Callable[[], None]]], argv: list[str]
 
 def _refused(end: BaseException | None) -> InputError | None:
     """The settings that could not be used, where these ended the parsing."""
-    from pydantic import ValidationError
-
-    from spice_select.settings.base import refusal
-
     while end is not None:
         if isinstance(end, InputError):
             return end
-        if isinstance(end, ValidationError):
-            return refusal(end)
         end = end.__cause__ or end.__context__
     return None
 

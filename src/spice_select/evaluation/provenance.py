@@ -48,12 +48,7 @@ def hold_to_record(subject: Subject, settings: ModelSettings) -> str | None:
     recorded = _recorded(subject.adapter) if subject.adapter else None
     if recorded is None:
         return None
-    now = identify_model(
-        subject.base,
-        allow_network=settings.allow_network,
-        allow_pickle=settings.allow_pickle,
-        trust_remote_code=settings.trust_remote_code,
-    )
+    now = identify_model(subject.base, allow_pickle=settings.allow_pickle, **settings.keywords())
     change = changed_since(now, recorded)
     if change is None:
         return None

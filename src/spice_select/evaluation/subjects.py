@@ -87,7 +87,7 @@ def find_subject(name: str, settings: ModelSettings) -> Subject:
     device = choose_device(settings.device)
     dtype = str(choose_precision(settings.dtype, device).dtype).removeprefix("torch.")
     with _naming_base(adapter, base):
-        known = identify_model(base, allow_pickle=settings.allow_pickle, **_access(settings))
+        known = identify_model(base, allow_pickle=settings.allow_pickle, **settings.keywords())
     identity = {
         **{f"base_{name.removeprefix('model_')}": digest for name, digest in known.sums.items()},
         "base_generation_sha256": known.generation_hash,
@@ -107,7 +107,7 @@ def open_subject(subject: Subject, settings: ModelSettings) -> Opened:
         dtype=settings.dtype,
         device=settings.device,
         allow_pickle=settings.allow_pickle,
-        **_access(settings),
+        **settings.keywords(),
     )
     tokenizer = open_tokenizer(subject, settings)
     if subject.adapter is None:
@@ -120,7 +120,7 @@ def open_subject(subject: Subject, settings: ModelSettings) -> Opened:
 def open_tokenizer(subject: Subject, settings: ModelSettings) -> Any:
     """The tokenizer alone: the adapter's own where it has one (training may have changed its template)."""
     if subject.adapter is None or not (subject.adapter / "tokenizer_config.json").is_file():
-        return load_tokenizer(subject.base, **_access(settings))
+        return load_tokenizer(subject.base, **settings.keywords())
     from transformers import AutoTokenizer
 
     with quiet_transformers():
@@ -206,7 +206,3 @@ def _adapter_sums(adapter: Path) -> dict[str, str]:
         )
     sums = contents(adapter)
     return {f"adapter_{name}": sums[name] for name in ("weights_sha256", "files_sha256")}
-
-
-def _access(settings: ModelSettings) -> dict[str, Any]:
-    return {"allow_network": settings.allow_network, "trust_remote_code": settings.trust_remote_code}

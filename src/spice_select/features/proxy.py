@@ -24,7 +24,6 @@ from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model
 from spice_select.models.load import Loaded, load_model, load_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
-from spice_select.models.settings import ProxySettings
 from spice_select.progress import Progress, Silent
 
 WARM = "warm.safetensors"
@@ -199,12 +198,13 @@ def find_proxy(request: ProxyRequest, progress: Progress | None = None) -> Proxy
     due = conversion_due() if request.access.model is None else None
     if due is not None and progress is not None:
         progress.note(f"Converting the embedded proxy into {due} (once, about half a minute) …")
-    place = choose_device(request.access.device)
-    precision = choose_precision(request.access.dtype, place)
-    identity = identify_model(request.access.model, allow_pickle=request.access.allow_pickle, **_access(request.access))
+    access = request.access
+    place = choose_device(access.device)
+    precision = choose_precision(access.dtype, place)
+    identity = identify_model(access.model, allow_pickle=access.allow_pickle, **access.keywords())
     return Proxy(
         identity=_with_adapter(identity, request.gradients.adapter),
-        tokenizer=load_tokenizer(request.access.model, **_access(request.access)),
+        tokenizer=load_tokenizer(access.model, **access.keywords()),
         device=place.type,
         dtype=str(precision.dtype).removeprefix("torch."),
         reason=precision.reason,
@@ -228,13 +228,5 @@ def load_proxy(request: ProxyRequest) -> Loaded:
         dtype=request.access.dtype,
         device=request.access.device,
         allow_pickle=request.access.allow_pickle,
-        **_access(request.access),
+        **request.access.keywords(),
     )
-
-
-def _access(settings: ProxySettings) -> dict[str, Any]:
-    return {
-        "allow_network": settings.allow_network,
-        "trust_remote_code": settings.trust_remote_code,
-        "revision": settings.model_revision,
-    }

@@ -1,16 +1,17 @@
 """The settings of a selection run: the groups of its stages under one roof, and the file that replays them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import yaml
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
 from spice_select.features.request import ProxyRequest
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS
+from spice_select.methods.amount import Amount
 from spice_select.methods.spice import SpiceSettings
 from spice_select.models.settings import ProxySettings
 from spice_select.settings.base import Group, Settings
@@ -26,7 +27,7 @@ class SelectionSettings(Group):
     """How much is chosen, by which method and on which schedule."""
 
     method: MethodName = Field("spice", description=f"Who chooses. {METHODS.described()}.")
-    budget: str = Field(
+    budget: Amount = Field(
         "10%", description="How much to choose: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`)."
     )
     normalise: Literal["none", "unit"] = Field(
@@ -49,11 +50,6 @@ class SelectionSettings(Group):
     seed: int = Field(
         0, ge=0, description="Seed of the LoRA, the sketch, the pools and the random picks compared with."
     )
-
-    @field_validator("budget", mode="before")
-    @classmethod
-    def _as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 class InterleavedSettings(Group):

@@ -4,6 +4,7 @@ A group of settings stands beside the code that reads it; `Settings` puts groups
 line every setting is called by its own name alone, which is unique across the groups of one `Settings`.
 """
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -11,19 +12,57 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from spice_select.errors import InputError, nearest
 
 
-class Group(BaseModel):
-    """Settings of one stage. Values that cannot be used are an `InputError`, from Python, YAML and the command line."""
+class _Declared(BaseModel):
+    """What a group and a roof of groups have in common. What cannot be used is an `InputError`, all faults at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise refusal(error) from error
+            raise _unusable([said for fault in error.errors() for said in self._sentences(fault)]) from error
+
+    @classmethod
+    def _sentences(cls, fault: Any) -> list[str]:
+        """What pydantic refused, in a sentence; what a group in it refused, in the group's own."""
+        name = str(fault["loc"][0]) if fault["loc"] else "settings"
+        if fault["type"] == "extra_forbidden":
+            return [cls._unknown(name)]
+        cause = fault.get("ctx", {}).get("error")
+        if isinstance(cause, InputError):
+            return _faults_of(cause) or [f"{name}: {cause}"]
+        return [f"{name} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"]
+
+    @classmethod
+    def _unknown(cls, name: str) -> str:
+        return f"unknown setting {name!r}.{nearest(name, cls.model_fields)}"
+
+
+class Group(_Declared):
+    """Settings of one stage. Values that cannot be used are an `InputError`, from Python, YAML and the command line.
+
+    A group may have groups as bases: in `--help`, the settings of the base named last come first.
+    """
+
+    def __init__(self, /, **values: Any) -> None:
+        super().__init__(**values)
         faults = self.clashes()
         if faults:
             raise _unusable(faults)
+
+    @classmethod
+    def from_flat(cls, settings: Mapping[str, Any]) -> Self:
+        """The settings by name; here as in `Settings`, so that a verb with one group is asked like the others.
+
+        Raises:
+            InputError: unknown names (with the nearest known one) and bad values, all at once.
+        """
+        return cls(**settings)
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting by its name, JSON-ready."""
+        return self.model_dump(mode="json")
 
     def clashes(self) -> list[str]:
         """Settings of this group that do not go together, a sentence each with its remedy; none by default."""
@@ -35,13 +74,11 @@ class Group(BaseModel):
         return {name: value for name in fields if (value := getattr(self, name)) != fields[name].default}
 
 
-class Settings(BaseModel):
+class Settings(_Declared):
     """Groups of settings under one roof; every field of a subclass is a `Group` with a default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     @classmethod
-    def from_flat(cls, settings: dict[str, Any]) -> Self:
+    def from_flat(cls, settings: Mapping[str, Any]) -> Self:
         """Settings from flat names, e.g. ``{"budget": 0.1, "sketch_dim": 512}``.
 
         Raises:
@@ -61,7 +98,7 @@ class Settings(BaseModel):
         clean: dict[str, dict[str, Any]] = {}
         for group, values in groups.items():
             if group not in cls.model_fields:
-                faults.append(f"unknown group {group!r}.{nearest(group, cls.model_fields)}")
+                faults.append(cls._unknown(group))
             elif not isinstance(values, dict):
                 faults.append(f"{group}: expected settings, found {values!r}")
             else:
@@ -77,10 +114,16 @@ class Settings(BaseModel):
             try:
                 groups[name] = cls.model_fields[name].default.__class__(**nested[name])
             except InputError as error:
-                faults += str(error).split(_FAULT)[1:]
+                faults += _faults_of(error)
         if faults:
             raise _unusable(faults)
         return cls(**groups)
+
+    @classmethod
+    def _unknown(cls, name: str) -> str:
+        home = cls.homes().get(name)
+        hint = f" It is a setting of the group {home!r}." if home else nearest(name, cls.model_fields)
+        return f"unknown group {name!r}.{hint}"
 
     @classmethod
     def homes(cls) -> dict[str, str]:
@@ -104,15 +147,9 @@ class Settings(BaseModel):
 _FAULT = "\n  - "
 
 
-def refusal(error: ValidationError) -> InputError:
-    """What pydantic refused, as the error that the caller sees."""
-    return _unusable([_sentence(fault) for fault in error.errors()])
-
-
 def _unusable(faults: list[str]) -> InputError:
     return InputError("settings cannot be used:" + "".join(_FAULT + fault for fault in faults))
 
 
-def _sentence(fault: Any) -> str:
-    name = str(fault["loc"][0]) if fault["loc"] else "settings"
-    return f"{name} = {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+def _faults_of(error: InputError) -> list[str]:
+    return str(error).split(_FAULT)[1:]

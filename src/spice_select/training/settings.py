@@ -1,32 +1,20 @@
 """Every setting of a target's training, declared once: for `spice_select.train(...)` and for `spice train`."""
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from spice_select.errors import InputError, nearest
+from spice_select.settings.access import ModelAccess, Opening
+from spice_select.settings.base import Group
 
-PERMISSIONS = (
-    "device",
-    "dtype",
-    "allow_network",
-    "allow_pickle",
-    "trust_remote_code",
-    "tensorboard",
-    "keep_checkpoints",
-)
+PERMISSIONS = (*Opening.model_fields, "tensorboard", "keep_checkpoints")
 """Settings that say what may be done or kept, or are resolved when the model loads: they name no other result."""
 
 
-class TrainSettings(BaseModel):
-    """What is trained, on what, and how. Defaults: the paper's for the target; the batch is ours."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
-
+class _Training(Group):
     model: str | None = Field(
         None, description="The target: a hub id or a local directory. Default: the proxy that the run selected with."
     )
-    model_revision: str | None = Field(None, description="Revision of a hub model.")
     on: Literal["selected", "full", "random"] = Field(
         "selected",
         description="Rows to train on: the chosen ones, every usable row of the corpus, or as many as were chosen "
@@ -52,7 +40,7 @@ class TrainSettings(BaseModel):
         0, ge=0, le=2**32 - 1, description="Seed of the order of rows, the LoRA, the dropout and the random draw."
     )
     full: bool = Field(False, description="Train all weights instead of a LoRA.")
-    lora_rank: int = Field(16, ge=1, description="Rank of the LoRA.")
+    lora_rank: int = Field(16, ge=1, description="Rank of the LoRA that is trained.")
     lora_alpha: int = Field(32, ge=1, description="LoRA's alpha; the update is scaled by alpha / rank.")
     lora_dropout: float = Field(0.05, ge=0, lt=1, description="Dropout on LoRA's input.")
     lora_targets: tuple[str, ...] = Field(
@@ -69,29 +57,20 @@ class TrainSettings(BaseModel):
     )
     keep_checkpoints: bool = Field(False, description="Keep the checkpoints of a finished training.")
     tensorboard: bool = Field(False, description="Log to TensorBoard too, in `tensorboard/` of the folder.")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to train.")
+
+
+class TrainSettings(ModelAccess, _Training):
+    """What is trained, on what, and how. Defaults: the paper's for the target; the batch is ours."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Device to train on; `auto` is a GPU where one is."
+    )
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="Precision of the computation; LoRA's own weights, and all weights with --full, are float32. "
         "`auto` is bfloat16 on a GPU that multiplies it, else float32.",
     )
-    allow_network: bool = Field(False, description="May reach the Hugging Face hub for the model or the corpus.")
-    allow_pickle: bool = Field(False, description="May load pickled weights (they can run code when loaded).")
-    trust_remote_code: bool = Field(False, description="May run Python code that comes with the model.")
-
-    @classmethod
-    def from_flat(cls, settings: dict[str, Any]) -> Self:
-        """Settings by name. Raises InputError for unknown names, with the nearest known one, and bad values."""
-        known = cls.model_fields
-        faults = [f"unknown setting {name!r}.{nearest(name, known)}" for name in settings if name not in known]
-        try:
-            made = cls(**{name: value for name, value in settings.items() if name in known})
-        except ValidationError as error:
-            faults += [f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
-        if faults:
-            raise InputError("settings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in faults))
-        return made
 
     def decisive(self) -> dict[str, Any]:
         """What decides the result, flat and JSON-ready."""
-        return {name: value for name, value in self.model_dump(mode="json").items() if name not in PERMISSIONS}
+        return {name: value for name, value in self.flat().items() if name not in PERMISSIONS}

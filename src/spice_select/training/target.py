@@ -43,11 +43,9 @@ def find_target(run: Run, settings: TrainSettings) -> Target:
     """
     proxy = run.settings.proxy
     name = settings.model or proxy.model
-    access: dict[str, Any] = {
-        "allow_network": settings.allow_network,
-        "trust_remote_code": settings.trust_remote_code,
-        "revision": settings.model_revision if settings.model else settings.model_revision or proxy.model_revision,
-    }
+    access = settings.keywords()
+    if not settings.model:
+        access["revision"] = settings.model_revision or proxy.model_revision
     place = choose_device(settings.device)
     precision = choose_precision(settings.dtype, place)
     dtype = str(precision.dtype).removeprefix("torch.")
