@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,14 @@ class RunFolder:
             (self.path / name).is_file() and sha256(self.path / name) == digest
             for name, digest in manifest.get("outputs", {}).items()
         )
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """The facts that decide the run's result, read once. Raises InputError where there are none."""
+        identity = self.read_json(IDENTITY)
+        if not isinstance(identity, dict):
+            raise _no_run(self.path)
+        return identity
 
     def manifest(self) -> dict[str, Any] | None:
         """The manifest, or None while the run is unfinished."""
@@ -128,11 +137,15 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
 def load_run(path: Path) -> RunFolder:
     """A finished run folder, to read. Raises InputError when there is none, or it is unfinished."""
     if not (path / IDENTITY).is_file():
-        raise InputError(f"{path} is not a run folder (no {IDENTITY} in it). Give the folder that --out named.")
+        raise _no_run(path)
     folder = RunFolder(path)
     if folder.manifest() is None:
         raise InputError(f"{path} is unfinished. Run the same `spice select` command again to resume it.")
     return folder
+
+
+def _no_run(path: Path) -> InputError:
+    return InputError(f"{path} is not a run folder (no {IDENTITY} in it). Give the folder that --out named.")
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -22,11 +22,11 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.features.gradients import as_block
 from spice_select.gradients import BatchGradients, Engine, HookEngine
+from spice_select.gradients.backoff import features_within_memory
 from spice_select.methods import Candidates, Method
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
-from spice_select.models.memory import features_within_memory
 from spice_select.progress import Silent
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
 from spice_select.selection import Conflict
