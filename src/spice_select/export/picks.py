@@ -50,14 +50,13 @@ def read_picks(run: Run) -> list[Pick]:
     Raises:
         InputError: the file of chosen rows is missing or was altered after the run, or the run names no row format.
     """
-    path = RunFolder(run.path).output(outputs.SELECTED)
+    lines = outputs.read_selected(RunFolder(run.path))
     name = run.manifest.get("identity", {}).get("format")
     if not isinstance(name, str):
         raise InputError(f"{run.path}: the manifest names no row format. Make the run again with this version.")
     row_format = detect_format([], name)
     picks = []
-    for line, record in enumerate(outputs.iterate_selected(run.path), start=1):
-        raw, note = outputs.as_it_came(record)
-        row = Row(number=int(note["row"]), raw=raw, where=f"{path}:{line}")
+    for line, (raw, note) in enumerate(lines, start=1):
+        row = Row(number=int(note["row"]), raw=raw, where=f"{run.path / outputs.SELECTED}:{line}")
         picks.append(Pick(row=row, reading=row_format.read(row), note=note))
     return picks

@@ -18,7 +18,7 @@ from typing import Any
 
 from spice_select.data.plain import json_text
 from spice_select.errors import InputError
-from spice_select.store import atomic, explained, sha256, sweep
+from spice_select.store import explained, sha256, sweep, write_json, write_lines, write_text
 
 IDENTITY = "identity.json"
 MANIFEST = "manifest.json"
@@ -75,24 +75,16 @@ class RunFolder:
         return path
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a JSON file; halves of surrogate pairs, which names of files can hold, as their JSON escapes."""
-        with atomic(self.path / name) as aside:
-            aside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        """Write a text file; see `spice_select.store.write_text`."""
+        write_text(self.path / name, text)
 
     def write_json(self, name: str, content: Any) -> None:
-        self.write_text(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        """Write a JSON file; see `spice_select.store.write_json`."""
+        write_json(self.path / name, content)
 
-    def write_lines(self, name: str, records: Iterable[dict[str, Any]]) -> None:
-        """Write strict JSON lines, one record each; what JSON cannot say as `spice_select.data.plain` writes it.
-
-        Half a surrogate pair stands as its JSON escape, so that the file is UTF-8.
-        """
-        with (
-            atomic(self.path / name) as aside,
-            aside.open("w", encoding="utf-8", errors="backslashreplace") as handle,
-        ):
-            for record in records:
-                handle.write(json_text(record) + "\n")
+    def write_lines(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:
+        """Write strict JSON lines, one record each; what JSON cannot say as `spice_select.data.plain` writes it."""
+        write_lines(self.path / name, map(json_text, records))
 
     def finish(self, facts: Mapping[str, Any], outputs: Iterable[str]) -> None:
         """Write the manifest, the last file of a run, with the SHA-256 of every output."""
