@@ -102,8 +102,10 @@ def run_select(
 
 def _harmed(run: RunFolder) -> bool:
     """Whether features of a finished run are altered or missing; not if all are gone, which frees the disk."""
-    store, manifest = feature_store(run.path, run.identity), run.manifest() or {}
-    return any(store.folder.glob("part-*.parquet")) and bool(store.faults(manifest.get("parts", 0)))
+    store, manifest = feature_store(run.path, run.identity), run.manifest()
+    if manifest is None or not any(store.folder.glob("part-*.parquet")):
+        return False
+    return bool(store.faults(manifest["parts"]))
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,6 @@ def _origin(run: Run, *, chosen: int, model: str, lacking: dict[str, int]) -> Or
         chosen=chosen,
         model=model,
         max_length=run.settings.data.max_length,
-        version=str(manifest.get("versions", {}).get("spice-select", "unknown")),
+        version=manifest["versions"]["spice-select"],
         not_exported=lacking,
     )
