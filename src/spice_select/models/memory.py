@@ -1,19 +1,27 @@
 """Out of memory in the middle of a corpus: the batch is halved and the run goes on."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
-from spice_select.data.records import Example
 from spice_select.errors import InputError
 
-Result = TypeVar("Result")
+
+class _Example(Protocol):
+    """What must be known of a row to name it."""
+
+    @property
+    def row(self) -> int: ...
+    @property
+    def num_tokens(self) -> int: ...
 
 
-def within_memory(
-    compute: Callable[[Sequence[Example]], Result], examples: Sequence[Example], *, remedy: str
-) -> list[Result]:
+_E = TypeVar("_E", bound=_Example)
+_T = TypeVar("_T")
+
+
+def within_memory(compute: Callable[[Sequence[_E]], _T], examples: Sequence[_E], *, remedy: str) -> list[_T]:
     """What `compute` makes of some rows, in halves (and halves of these) wherever the whole does not fit in memory.
 
     A row's numbers are the same up to rounding; the last bits depend on the batch it was computed in, so a run that
