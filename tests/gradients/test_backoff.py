@@ -6,7 +6,7 @@ import torch
 
 from spice_select.errors import SpiceError
 from spice_select.gradients import HookEngine, LoraGradients
-from spice_select.gradients.backoff import features_within_memory
+from spice_select.gradients.memory import features_within_memory
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import SparseJL
 from spice_select.testing.engine import sample_batch

@@ -14,7 +14,7 @@ from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.lengths import refuse_unknown_tokens
 from spice_select.gradients.losses import token_losses
-from spice_select.models.memory import within_memory
+from spice_select.gradients.memory import within_memory
 from spice_select.progress import Progress, Silent
 
 _REMEDY = "cut rows shorter with --max-length"

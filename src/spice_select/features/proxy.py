@@ -16,9 +16,9 @@ from spice_select.features.request import ProxyRequest
 from spice_select.features.warm import Warm, adapter_hash, is_warm, load_warm, save_warm
 from spice_select.features.warmup import Warmup, train_warmup
 from spice_select.gradients import BatchGradients, HookEngine, build
-from spice_select.gradients.backoff import features_within_memory
 from spice_select.gradients.fidelity import Fidelity, Probe, judge_sketch
 from spice_select.gradients.lengths import refuse_long_rows
+from spice_select.gradients.memory import features_within_memory
 from spice_select.gradients.settings import GradientSettings
 from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from spice_select.errors import DivergedError, InputError
-from spice_select.models.memory import is_out_of_memory
+from spice_select.gradients.memory import is_out_of_memory
 from spice_select.models.recorded import write_record
 from spice_select.progress import Advance
 from spice_select.store import whole_folder

@@ -13,7 +13,7 @@ from spice_select.store import whole_folder
 
 ADAPTER = "proxy/adapter"
 STEPS = "proxy/steps.jsonl"
-PROXY_OUTPUTS = (STEPS, f"{ADAPTER}/adapter_model.safetensors", f"{ADAPTER}/adapter_config.json")
+OUTPUTS = (STEPS, f"{ADAPTER}/adapter_model.safetensors", f"{ADAPTER}/adapter_config.json")
 
 
 def save_proxy(run: RunFolder, model: nn.Module, log: Sequence[Step]) -> None:

@@ -10,10 +10,10 @@ from spice_select.data.records import Example
 from spice_select.features.base import Compute
 from spice_select.features.gradients import as_block
 from spice_select.features.proxy import Proxy, batch_tokens, load_proxy
-from spice_select.gradients.backoff import features_within_memory
 from spice_select.gradients.build import check_affordable, lora_spec, make_engine
 from spice_select.gradients.fidelity import Fidelity, Probe, judge_sketch
 from spice_select.gradients.lengths import refuse_long_rows
+from spice_select.gradients.memory import features_within_memory
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import attach_lora
 from spice_select.progress import Progress

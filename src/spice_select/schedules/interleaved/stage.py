@@ -28,7 +28,7 @@ from spice_select.run.origin import origin_of
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
 from spice_select.run.settings import SelectSettings
 from spice_select.run.sketch_check import checked_sketch
-from spice_select.schedules.interleaved.adapter import PROXY_OUTPUTS, save_proxy
+from spice_select.schedules.interleaved.adapter import OUTPUTS, save_proxy
 from spice_select.schedules.interleaved.gradients import PoolGradients
 from spice_select.schedules.interleaved.moving import Checkpoints, MovingProxy, mean_loss
 from spice_select.schedules.interleaved.opening import open_trainer, probe_fidelity
@@ -91,7 +91,7 @@ def choose_interleaved(
         choice=_joined(final, features, plan),
         judged=Judgement(versus=versus, certificate=proof, by_pool=True, fidelity=fidelity),
         unusable=unusable,
-        outputs=PROXY_OUTPUTS,
+        outputs=OUTPUTS,
         notes=[_told(plan, moving, settings)],
     )
 

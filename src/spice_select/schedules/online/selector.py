@@ -22,7 +22,7 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.features.gradients import as_block
 from spice_select.gradients import BatchGradients, Engine, HookEngine
-from spice_select.gradients.backoff import features_within_memory
+from spice_select.gradients.memory import features_within_memory
 from spice_select.methods import Candidates, Method
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
