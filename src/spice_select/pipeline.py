@@ -19,7 +19,7 @@ from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
 from spice_select.run.feasible import refuse_rows, refuse_settings
 from spice_select.run.finished import Run
-from spice_select.run.folder import IDENTITY, RunFolder, open_run
+from spice_select.run.folder import RunFolder, open_run
 from spice_select.run.identity import default_folder, identity_of, manifest_facts
 from spice_select.run.origin import feature_store
 from spice_select.run.settings import SelectSettings, write_config
@@ -94,17 +94,18 @@ def run_select(
         if run.finished and not _harmed(run):
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
-            known = run.read_json(IDENTITY)
             notes = [*read.notes, *encoder.notes, *encoded.notes]
-            corpus_facts = _Corpus(corpus, rows, encoded, budget, known, notes)
+            corpus_facts = _Corpus(corpus, rows, encoded, budget, notes)
             _fill(run, corpus_facts, settings, proxy, progress, clock)
         return Run(run.path)
 
 
 def _harmed(run: RunFolder) -> bool:
     """Whether features of a finished run are altered or missing; not if all are gone, which frees the disk."""
-    store, manifest = feature_store(run.path, run.read_json(IDENTITY)), run.manifest() or {}
-    return any(store.folder.glob("part-*.parquet")) and bool(store.faults(manifest.get("parts", 0)))
+    store, manifest = feature_store(run.path, run.identity), run.manifest()
+    if manifest is None or not any(store.folder.glob("part-*.parquet")):
+        return False
+    return bool(store.faults(manifest["parts"]))
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,6 @@ class _Corpus:
     rows: list[Row]
     encoded: Encoded
     budget: Budget
-    identity: dict[str, Any]
     notes: list[str]
 
 
@@ -127,7 +127,8 @@ def _fill(
         write_config(aside, _absolute(corpus.name), settings)
     schedule = SCHEDULES[settings.selection.schedule]
     examples = corpus.encoded.examples
-    outcome = schedule(run, examples, corpus.budget, settings, proxy, progress, clock)
+    by_row = {example.row: example for example in examples}
+    outcome = schedule(run, by_row, corpus.budget, settings, proxy, progress, clock)
     drops = [*corpus.encoded.drops, *outcome.unusable]
     with clock("writing"):
         encoded = outputs.write_selected(run, corpus.rows, outcome)
@@ -144,7 +145,7 @@ def _fill(
     )
     run.write_json(outputs.SUMMARY, summary.to_json())
     notes = {"stop": asdict(outcome.choice.stop), "stats": asdict(outcome.choice.stats)}
-    facts = manifest_facts(corpus.name, corpus.identity, parts=outcome.parts, notes=notes, seconds=clock.seconds)
+    facts = manifest_facts(corpus.name, run.identity, parts=outcome.parts, notes=notes, seconds=clock.seconds)
     run.finish(facts, (*outputs.WRITTEN, *outcome.outputs))
 
 

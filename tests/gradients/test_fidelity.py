@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.gradients import HookEngine, LoraGradients
-from spice_select.gradients.fidelity import compare, inner_products, measure_fidelity
+from spice_select.gradients import HookEngine, LoraGradients, fidelity
+from spice_select.gradients.fidelity import Probe, compare, inner_products, judge_sketch, measure_fidelity
 from spice_select.models.lora import LoraSpec
+from spice_select.progress import Silent
 from spice_select.sketch import Identity, SparseJL
 from spice_select.testing.engine import sample_example
 from spice_select.testing.models import tiny_model
@@ -62,3 +63,50 @@ def test_a_longer_sketch_is_nearer_and_a_short_one_is_warned_of_with_its_cure():
 def test_a_probe_of_one_row_is_refused():
     with pytest.raises(InputError, match="at least two"):
         measure_fidelity(HookEngine(LORA, SparseJL(8)), tiny_model("llama"), PROBE[:1])
+
+
+def judged(examples=PROBE, **probe):
+    """The sketch of some rows judged, and the rows of each batch of exact gradients that was taken."""
+    engine, model, taken = HookEngine(LORA, SparseJL(512)), tiny_model("llama"), []
+    sketches = np.concatenate([engine.features(model, [example]).features for example in examples])
+    real = HookEngine.features
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HookEngine, "features", lambda self, m, rows: taken.append(rows) or real(self, m, rows))
+        asked = Probe(**{"rows": 9, "seed": 3, "batch_tokens": 10_000, **probe})
+        return judge_sketch(engine, model, examples, sketches, asked, Silent()), taken
+
+
+def figures(found):
+    return [found.relative_error, found.norm_error, found.cosine_error, found.cosine_spread, found.sign_flips]
+
+
+def test_a_probe_is_a_seeded_draw_and_its_batches_change_nothing():
+    alone, batches = judged()
+    together, fours = judged(together=4)
+    assert [len(batch) for batch in batches] == [1] * 9
+    assert [len(batch) for batch in fours] == [4, 4, 1]
+    assert [batch[0].row for batch in batches] == np.random.default_rng(3).choice(24, 9, replace=False).tolist()
+    assert sorted(row.row for batch in fours for row in batch) == sorted(batch[0].row for batch in batches)
+    lengths = [row.num_tokens for batch in fours for row in batch]
+    assert lengths == sorted(lengths)
+    assert alone.rows == together.rows == 9
+    np.testing.assert_allclose(figures(alone), figures(together), rtol=1e-4)
+    assert figures(judged(seed=4)[0]) != figures(alone)
+
+
+def test_where_whole_gradients_do_not_fit_the_rows_of_one_batch_are_compared(monkeypatch):
+    alone, _ = judged()
+    monkeypatch.setattr(fidelity, "_EXACT_BYTES", 0)
+    found, batches = judged()
+    assert len(batches) == 1
+    np.testing.assert_allclose(figures(found), figures(alone), rtol=1e-4)
+    few, batches = judged(batch_tokens=40)
+    assert max(row.num_tokens for row in batches[0]) * len(batches[0]) <= 40
+    assert 2 <= few.rows == len(batches[0]) < 9
+    least, _ = judged(batch_tokens=1)
+    assert least.rows == 2
+
+
+def test_one_row_has_no_inner_product():
+    assert judged(PROBE[:1]) == (None, [])
+    assert judged(PROBE[:2])[0].rows == 2

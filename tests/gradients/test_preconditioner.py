@@ -392,7 +392,7 @@ def rewrite(path, change_tensors=lambda tensors: tensors, facts=None):
 
     with safe_open(path, "pt") as file:
         tensors, known = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
-    save_file(change_tensors(tensors), path, known if facts is None else {"warm": facts})
+    save_file(change_tensors(tensors), path, known if facts is None else {"facts": facts})
 
 
 def without(tensors, prefix):

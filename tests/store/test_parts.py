@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.store import FeatureBlock, PartStore, atomic, is_whole, sha256, write_sum
+from spice_select.store import FeatureBlock, PartStore, atomic, is_whole, parts, sha256, sums, write_sum
 
 
 def block(rows: list[int], dim: int = 3, seed: int = 0) -> FeatureBlock:
@@ -141,12 +142,74 @@ def test_a_part_of_another_origin_is_neither_finished_nor_read(tmp_path: Path) -
         PartStore(tmp_path, "two").read(1)
 
 
-def test_a_part_from_before_there_were_origins_can_be_read_but_is_not_built_upon(tmp_path: Path) -> None:
+def test_a_part_that_does_not_say_what_it_was_made_from_is_not_of_this_run(tmp_path: Path) -> None:
     PartStore(tmp_path).write(0, block([0, 1]))
     store = PartStore(tmp_path, "one")
-    assert same(store.read(1), block([0, 1]))
-    assert store.faults(1) == {}
     assert not store.is_finished(0)
+    assert store.faults(1) == {0: "it was made by another run"}
+    with pytest.raises(InputError, match="another run"):
+        store.read(1)
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The lengths of what a store hashes; files count as long unchanged."""
+    real, lengths = sums.hashlib.sha256, []
+    monkeypatch.setattr(sums, "_SETTLED", -1.0)
+    monkeypatch.setattr(sums.hashlib, "sha256", lambda content=b"": lengths.append(len(content)) or real(content))
+    return lengths
+
+
+def test_the_bytes_of_a_part_are_hashed_once(tmp_path: Path, hashed: list[int]) -> None:
+    PartStore(tmp_path, "one").write(0, block([0, 1]))
+    hashed.clear()
+    store = PartStore(tmp_path, "one")
+    assert store.is_finished(0, {"row": [0, 1]})
+    for _ in range(2):
+        assert same(store.read(1), block([0, 1]))
+    assert hashed == [store.path(0).stat().st_size]
+
+
+def test_a_part_that_changed_since_it_was_hashed_is_hashed_again(tmp_path: Path, hashed: list[int]) -> None:
+    store = PartStore(tmp_path, "one")
+    store.write(0, block([0, 1]))
+    assert store.is_finished(0)
+    time.sleep(0.02)
+    times = store.path(0).stat()
+    _flip_a_bit(store.path(0))
+    os.utime(store.path(0), ns=(times.st_atime_ns, times.st_mtime_ns))  # nobody can set the time of that change
+    assert not store.is_finished(0)
+    with pytest.raises(InputError, match="do not match"):
+        store.read(1)
+    store.write(0, block([2, 3]))
+    assert store.read(1).rows.tolist() == [2, 3]
+    (tmp_path / "part-00000.sha256").unlink()
+    assert not store.is_finished(0)
+
+
+def test_a_part_written_a_moment_ago_is_not_taken_on_trust(tmp_path: Path) -> None:
+    """Two changes within one tick of the clock leave the same times."""
+    store = PartStore(tmp_path)
+    for _ in range(20):
+        store.write(0, block([0, 1]))
+        assert store.is_finished(0)
+        _flip_a_bit(store.path(0))
+        assert not store.is_finished(0)
+
+
+def test_parts_are_checked_without_being_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = PartStore(tmp_path, "one")
+    for part in range(3):
+        store.write(part, block([part]))
+    PartStore(tmp_path, "two").write(1, block([1]))
+    _flip_a_bit(store.path(2))
+    monkeypatch.setattr(parts, "read_table", lambda *a: pytest.fail("decoded"))
+    monkeypatch.setattr(sums.WholeFiles, "read", lambda *a: pytest.fail("in memory"))
+    assert store.faults(4) == {
+        1: "it was made by another run",
+        2: "its bytes do not match its sum",
+        3: "it is missing",
+    }
 
 
 def test_a_part_of_other_rows_is_not_the_one_that_is_due(tmp_path: Path) -> None:
@@ -201,6 +264,7 @@ def test_a_right_sum_of_what_is_no_part_is_not_finished(tmp_path: Path) -> None:
     write_sum(store.path(0), sha256(store.path(0)))
     assert is_whole(store.path(0))
     assert not store.is_finished(0)
+    assert "no Parquet" in store.faults(1)[0]
     with pytest.raises(InputError, match="no Parquet"):
         store.read(1)
 

@@ -1,7 +1,7 @@
 """The records that travel along the way of the data: row → conversation → example, or a drop with its reason."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,15 +23,20 @@ class Row:
     number: int
     raw: dict[str, Any]
     where: str
+    _digest: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
     def content_hash(self) -> str:
         """SHA-256 (hex) of the row's canonical JSON: the same content gives the same hash in any file or order.
 
         What JSON cannot say counts as the files of a run write it: bytes as base64, times as ISO 8601, NaN as null.
+        Found when first asked for, and kept: 32 bytes a row, for identity, example and output files all ask.
         """
-        canonical = json_text(self.raw, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+        if not self._digest:
+            canonical = json_text(self.raw, sort_keys=True, separators=(",", ":"))
+            digest = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).digest()
+            object.__setattr__(self, "_digest", digest)
+        return self._digest.hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The response loss of rows under a model: forward passes only, the logits at supervised positions alone."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -9,13 +10,14 @@ from torch import nn
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
-from spice_select.errors import InputError
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.lengths import refuse_unknown_tokens
 from spice_select.gradients.losses import token_losses
-from spice_select.gradients.memory import is_out_of_memory
+from spice_select.gradients.memory import within_memory
 from spice_select.progress import Progress, Silent
+
+_REMEDY = "cut rows shorter with --max-length"
 
 
 def response_losses(
@@ -46,28 +48,13 @@ def response_losses(
     try:
         with (progress or Silent()).task("Held-out loss", sum(lengths), "tokens") as advance:
             for positions in plan_batches(lengths, token_budget=batch_tokens):
-                sums[positions] = _within_memory(model, [examples[position] for position in positions])
+                batch = [examples[position] for position in positions]
+                found = within_memory(partial(_batch_losses, model), batch, remedy=_REMEDY)
+                sums[positions] = np.concatenate(found)
                 advance(sum(lengths[position] for position in positions))
     finally:
         model.train(training)
     return sums
-
-
-def _within_memory(model: nn.Module, examples: Sequence[Example]) -> NDArray[np.float64]:
-    try:
-        return _batch_losses(model, examples)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        if len(examples) == 1:
-            raise InputError(
-                f"row {examples[0].row} ({examples[0].num_tokens} tokens) does not fit in memory by itself: cut rows "
-                "shorter with --max-length"
-            ) from error
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    middle = len(examples) // 2
-    return np.concatenate([_within_memory(model, half) for half in (examples[:middle], examples[middle:])])
 
 
 def _batch_losses(model: nn.Module, examples: Sequence[Example]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select.store import atomic, explained
+from spice_select.store import write_json
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,6 @@ class Kept:
         path = self.path(model, what, identity)
         write_json(path, {"model": model, "what": what, "identity": identity, "result": result})
         return path
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON in one step, making its folder. Raises InputError when the disk refuses."""
-    with explained(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as aside:
-        aside.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _slug(name: str) -> str:

@@ -19,13 +19,14 @@ from spice_select.evaluation.heldout import (
 from spice_select.evaluation.loss import response_losses
 from spice_select.evaluation.provenance import hold_to_record, settings_for
 from spice_select.evaluation.result import Evaluation, Failure, ModelResult, RowUse
-from spice_select.evaluation.results import Kept, write_json
+from spice_select.evaluation.results import Kept
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import EvaluateSettings
 from spice_select.evaluation.subjects import Opened, Subject, find_subject, open_subject
 from spice_select.evaluation.trial import HELD_OUT, Trial
 from spice_select.models.family import vocabulary_hash
 from spice_select.progress import Progress, Silent
+from spice_select.store import write_json
 
 if TYPE_CHECKING:
     from spice_select.evaluation.harness import Harness

@@ -10,12 +10,13 @@ from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation
 from spice_select.export.base import Origin, Record
-from spice_select.export.folder import LINES, write_lines, write_text
+from spice_select.export.folder import LINES, write_records
 from spice_select.export.picks import Pick
 from spice_select.export.recipe import TrainingRecipe
 from spice_select.export.records import answers, arguments_of, drop_empty_column, messages_of, tools_text
 from spice_select.export.rehearsal import DUMMY, Rehearsal, axolotl_mask
 from spice_select.export.trainee import Trainee
+from spice_select.store import write_text
 
 _CONFIG = "axolotl.yaml"
 TRAINED = "train"
@@ -80,7 +81,7 @@ class Axolotl:
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         lines = list(records)
         drop_empty_column(lines, "tools")
-        write_lines(folder / LINES, lines)
+        write_records(folder / LINES, lines)
         marked = any(TRAINED in message for line in lines for message in line["messages"])
         write_text(folder / _CONFIG, _config(origin, self._recipe, marked=marked, ends=_ends(self._trainee)))
         return (

@@ -83,7 +83,7 @@ def _rule(identity: Mapping[str, Any]) -> str:
     goal = "log det(I + αΣ g gᵀ)"
     if identity["objective"] == "target-variance":
         goal = "the drop in Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y over all rows y"
-    penalty = ", less a\npenalty on gradient conflict" if identity.get("conflict_weight", 1) else ""
+    penalty = ", less a\npenalty on gradient conflict" if identity["conflict_weight"] else ""
     return f"greedy maximisation of\n{goal} over {gradients}{penalty} (after SPICE, arXiv 2601.23155)"
 
 

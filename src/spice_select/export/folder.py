@@ -2,15 +2,13 @@
 
 import contextlib
 import json
-import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from spice_select.data.plain import json_text
 from spice_select.errors import InputError
-from spice_select.store import atomic, explained, sha256
+from spice_select.store import sha256, whole_folder, write_json, write_lines
 
 MARK = "export.json"
 """Written last; names every other file of the export with its SHA-256."""
@@ -29,30 +27,15 @@ def export_folder(path: Path) -> Iterator[Path]:
     Raises:
         InputError: `path` is a file, holds anything that is not of an export, or cannot be written.
     """
-    place = path.resolve()
     refuse_foreign(path)
-    aside = place.with_name(f".{place.name}.{os.getpid()}.part")
-    with explained(path):
-        try:
-            aside.mkdir(parents=True)
-            yield aside
-            _put(aside, place)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _put(aside: Path, place: Path) -> None:
-    old = place.with_name(f".{place.name}.{os.getpid()}.old")
-    if place.is_dir() and any(place.iterdir()):
-        os.rename(place, old)
-    os.rename(aside, place)
-    shutil.rmtree(old, ignore_errors=True)
+    with whole_folder(path) as aside:
+        yield aside
 
 
 def finish(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write the mark with the SHA-256 of every file that is there."""
     sums = {name: sha256(folder / name) for name in _files(folder)}
-    write_indented(folder / MARK, {**facts, "files": sums})
+    write_json(folder / MARK, {**facts, "files": sums})
 
 
 def refuse_foreign(path: Path) -> None:
@@ -93,22 +76,6 @@ def _files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as aside:
-        aside.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def write_indented(path: Path, content: Any) -> None:
-    """Write a JSON file, indented."""
-    write_text(path, json_text(content, indent=2) + "\n")
-
-
-def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write strict JSON lines, one record each, as the run's own files are written: half a surrogate pair as its JSON
-    escape, what JSON cannot say as `spice_select.data.plain` writes it.
-    """
-    with atomic(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as handle:
-        for record in records:
-            handle.write(json_text(record) + "\n")
+def write_records(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write strict JSON lines, one record each, as the run's own files are written."""
+    write_lines(path, map(json_text, records))

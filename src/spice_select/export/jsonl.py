@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from spice_select.data.plain import plain
 from spice_select.export.base import Origin, Record
-from spice_select.export.folder import LINES, write_lines
+from spice_select.export.folder import LINES, write_records
 from spice_select.export.picks import Pick
 from spice_select.export.trainee import Trainee
 from spice_select.run.files import encoded_notes
@@ -29,5 +29,5 @@ class Jsonl:
         return encoded_notes([plain(pick.row.raw)[1] for pick in picks])
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
-        write_lines(folder / LINES, records)
+        write_records(folder / LINES, records)
         return (f"{LINES} holds the rows as they came, in the format {origin.identity['format']!r}.",)

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 from spice_select.data.formats.base import RowError
 from spice_select.data.plain import json_text
 from spice_select.export.base import Origin, Record
-from spice_select.export.folder import LINES, write_indented, write_lines, write_text
+from spice_select.export.folder import LINES, write_records
 from spice_select.export.llamafactory_tools import plain_tools
 from spice_select.export.picks import Pick
 from spice_select.export.recipe import TrainingRecipe
 from spice_select.export.records import arguments_of, drop_empty_column, functions_of, messages_of
 from spice_select.export.trainee import Trainee
 from spice_select.export.untrained import last_answer_only, refuse_other_answers
+from spice_select.store import write_json, write_text
 
 _INFO = "dataset_info.json"
 _CONFIG = "train.yaml"
@@ -82,8 +83,8 @@ class LlamaFactory:
         lines = list(records)
         drop_empty_column(lines, "tools")
         name = dataset_name(origin.run)
-        write_lines(folder / LINES, lines)
-        write_indented(folder / _INFO, {name: dataset_info(has_tools="tools" in lines[0])})
+        write_records(folder / LINES, lines)
+        write_json(folder / _INFO, {name: dataset_info(has_tools="tools" in lines[0])})
         write_text(folder / _CONFIG, _config(name, origin, self._recipe, last_only=self._last_only))
         return (
             f"Train: cd into the folder, then `llamafactory-cli train {_CONFIG}`.",

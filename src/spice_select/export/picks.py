@@ -6,7 +6,6 @@ from typing import Any
 from spice_select.data.formats import detect_format
 from spice_select.data.formats.base import RowError
 from spice_select.data.records import Conversation, Drop, Row
-from spice_select.errors import InputError
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
@@ -48,16 +47,12 @@ def read_picks(run: Run) -> list[Pick]:
     """The chosen rows in the order picked.
 
     Raises:
-        InputError: the file of chosen rows is missing or was altered after the run, or the run names no row format.
+        InputError: the file of chosen rows is missing or was altered after the run.
     """
-    path = RunFolder(run.path).output(outputs.SELECTED)
-    name = run.manifest.get("identity", {}).get("format")
-    if not isinstance(name, str):
-        raise InputError(f"{run.path}: the manifest names no row format. Make the run again with this version.")
-    row_format = detect_format([], name)
+    lines = outputs.read_selected(RunFolder(run.path))
+    row_format = detect_format([], run.manifest["identity"]["format"])
     picks = []
-    for line, record in enumerate(outputs.iterate_selected(run.path), start=1):
-        raw, note = outputs.as_it_came(record)
-        row = Row(number=int(note["row"]), raw=raw, where=f"{path}:{line}")
+    for line, (raw, note) in enumerate(lines, start=1):
+        row = Row(number=int(note["row"]), raw=raw, where=f"{run.path / outputs.SELECTED}:{line}")
         picks.append(Pick(row=row, reading=row_format.read(row), note=note))
     return picks

@@ -11,7 +11,7 @@ from spice_select.data.records import Drop
 from spice_select.errors import InputError
 from spice_select.export import find_destination
 from spice_select.export.base import Destination, Origin, Record
-from spice_select.export.folder import export_folder, finish, refuse_foreign, write_lines
+from spice_select.export.folder import export_folder, finish, refuse_foreign, write_records
 from spice_select.export.picks import Pick, read_picks
 from spice_select.export.trainee import Trainee, find_trainee
 from spice_select.run import files as outputs
@@ -85,7 +85,7 @@ def export_run(
     with export_folder(folder) as aside:
         steps = destination.write(aside, records, origin)
         if left_out:
-            write_lines(aside / _LEFT_OUT, _left_out_lines(picks, left_out))
+            write_records(aside / _LEFT_OUT, _left_out_lines(picks, left_out))
         facts = {"destination": destination.name, "rows": len(records), "left_out": len(left_out), "notes": notes}
         finish(aside, {**facts, "origin": asdict(origin)})
     return Exported(
@@ -193,6 +193,6 @@ def _origin(run: Run, *, chosen: int, model: str, lacking: dict[str, int]) -> Or
         chosen=chosen,
         model=model,
         max_length=run.settings.data.max_length,
-        version=str(manifest.get("versions", {}).get("spice-select", "unknown")),
+        version=manifest["versions"]["spice-select"],
         not_exported=lacking,
     )

@@ -10,7 +10,6 @@ from spice_select.data.records import Conversation, Drop
 from spice_select.errors import InputError
 from spice_select.export.base import Origin, Record
 from spice_select.export.card import card
-from spice_select.export.folder import write_text
 from spice_select.export.picks import Pick
 from spice_select.export.recipe import TrainingRecipe
 from spice_select.export.records import drop_empty_column, messages_of, tools_text
@@ -19,7 +18,7 @@ from spice_select.export.script import SCRIPT, script
 from spice_select.export.trainee import Trainee
 from spice_select.export.untrained import last_answer_only, refuse_other_answers, trains_on_its_end
 from spice_select.run.dataset import survives
-from spice_select.store import atomic, sha256
+from spice_select.store import atomic, sha256, write_text
 
 if TYPE_CHECKING:
     from datasets import Features

@@ -16,7 +16,7 @@ from spice_select.features.request import ProxyRequest
 from spice_select.features.warm import Warm, adapter_hash, is_warm, load_warm, save_warm
 from spice_select.features.warmup import Warmup, train_warmup
 from spice_select.gradients import BatchGradients, HookEngine, build
-from spice_select.gradients.fidelity import Fidelity, compare, compare_grams, exact_gram, exact_twin, inner_products
+from spice_select.gradients.fidelity import Fidelity, Probe, judge_sketch
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.memory import features_within_memory
 from spice_select.gradients.settings import GradientSettings
@@ -28,10 +28,8 @@ from spice_select.progress import Progress, Silent
 
 WARM = "warm.safetensors"
 """Where a run keeps its warmed-up adapter, beside its gradients."""
-_EXACT_BYTES = 4 << 30
-"""Whole gradients of the sketch's probe that are held at once."""
 _TOGETHER = 4
-"""Rows of the probe in a batch, of like lengths; their whole gradients are there twice until all are joined."""
+"""Rows of the sketch's probe in a batch."""
 
 
 def batch_tokens(settings: GradientSettings, device: str) -> int:
@@ -93,42 +91,21 @@ class ProxyEngine:
         engine, model = self._opened
         return partial(features_within_memory, engine, model)
 
-    def fidelity(self, examples: Sequence[Example], features: NDArray[np.float32]) -> Fidelity:
+    def fidelity(self, examples: Sequence[Example], features: NDArray[np.float32]) -> Fidelity | None:
         """Exact against sketched inner products on a seeded draw of the corpus: one row in forty, 8 to 32 of them.
-
-        Where their whole gradients would take more than 4 GiB, as many of them as fill one batch are compared.
 
         Args:
             examples: the usable rows.
             features: their sketched gradients ``[n, d]``.
         """
-        engine, model = self._opened
-        size = min(len(examples), max(8, min(32, len(examples) // 40)))
-        drawn = np.random.default_rng(self._request.seed).choice(len(examples), size, replace=False)
-        if 4 * size * engine.parameters.coverage(model).num_parameters > _EXACT_BYTES:
-            return self._fidelity_in_one_batch([int(index) for index in drawn], examples, features)
-        gradients, exact = [], exact_twin(engine)
-        with self._progress.task("Checking the sketch", size, "rows") as advance:
-            drawn = np.array(sorted(drawn, key=lambda index: examples[index].num_tokens))
-            for start in range(0, size, _TOGETHER):
-                batch = [examples[index] for index in drawn[start : start + _TOGETHER]]
-                gradients.append(exact.features(model, batch).features)
-                advance(len(batch))
-        return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
-
-    def _fidelity_in_one_batch(
-        self, drawn: Sequence[int], examples: Sequence[Example], features: NDArray[np.float32]
-    ) -> Fidelity:
-        engine, model = self._opened
-        budget, kept = batch_tokens(self._request.gradients, next(model.parameters()).device.type), list(drawn[:2])
-        for index in drawn[2:]:
-            longest = max(examples[i].num_tokens for i in [*kept, index])
-            if longest * (len(kept) + 1) <= budget:
-                kept.append(index)
-        with self._progress.task("Checking the sketch", len(kept), "rows") as advance:
-            true = exact_gram(engine, model, [examples[index] for index in kept])
-            advance(len(kept))
-        return compare_grams(true, inner_products(features[kept]), sketch=engine.sketch.name, dim=features.shape[1])
+        (engine, model), asked = self._opened, self._request
+        probe = Probe(
+            rows=max(8, min(32, len(examples) // 40)),
+            seed=asked.seed,
+            together=_TOGETHER,
+            batch_tokens=batch_tokens(asked.gradients, next(model.parameters()).device.type),
+        )
+        return judge_sketch(engine, model, examples, features, probe, self._progress)
 
     @cached_property
     def _opened(self) -> tuple[HookEngine, nn.Module]:

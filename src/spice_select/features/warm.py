@@ -1,6 +1,5 @@
 """A trained LoRA and its optimiser's state, on disk: our own safetensors file, or a Trainer's checkpoint with PEFT."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,17 @@ from spice_select.gradients.preconditioner import AdamState, Moments
 from spice_select.models.adapters import put_on
 from spice_select.models.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
-from spice_select.store import atomic, explained, is_whole, sha256, write_sum
-
-_PREFIXES = {"weight": "parameter:", "first": "exp_avg:", "second": "exp_avg_sq:"}
-_FACTS = "warm"  # one entry: several would come in an order of their own each time, and the bytes would differ
+from spice_select.store import sha256
+from spice_select.store.tensors import (
+    FIRST_MOMENT,
+    PARAMETER,
+    SECOND_MOMENT,
+    as_kind,
+    load_tensors,
+    of_kind,
+    save_tensors,
+    whole_facts,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,34 +45,17 @@ def save_warm(path: Path, model: nn.Module, state: AdamState, spec: LoraSpec, *,
 
     `origin` says what it was made from, so that `is_warm` tells it from that of another run.
     """
-    from safetensors.torch import save_file
-
-    tensors = {f"{_PREFIXES['weight']}{name}": weight.detach() for name, weight in adapter_weights(model).items()}
-    for name, moments in state.moments.items():
-        tensors[f"{_PREFIXES['first']}{name}"] = moments.first
-        tensors[f"{_PREFIXES['second']}{name}"] = moments.second
+    tensors = as_kind(PARAMETER, adapter_weights(model))
+    tensors |= as_kind(FIRST_MOMENT, {name: moments.first for name, moments in state.moments.items()})
+    tensors |= as_kind(SECOND_MOMENT, {name: moments.second for name, moments in state.moments.items()})
     facts = {name: getattr(state, name) for name in ("steps", "beta1", "beta2", "eps")}
-    facts |= {"alpha": spec.alpha, "origin": origin}
-    with explained(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as aside:
-        save_file({name: t.contiguous().cpu() for name, t in tensors.items()}, aside, {_FACTS: json.dumps(facts)})
-        digest = sha256(aside)
-    write_sum(path, digest)
+    save_tensors(path, tensors, {**facts, "alpha": spec.alpha, "origin": origin})
 
 
 def is_warm(path: Path, *, origin: str | None = None) -> bool:
     """Whether a file of `save_warm` is there, of this origin (None: any), and its bytes match the sum beside it."""
-    from safetensors import SafetensorError, safe_open
-
-    if not is_whole(path):
-        return False
-    try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
-    except (SafetensorError, ValueError):
-        return False
-    return origin in (None, facts.get("origin"))
+    facts = whole_facts(path)
+    return facts is not None and origin in (None, facts.get("origin"))
 
 
 def load_warm(path: Path, model: nn.Module, *, moments: bool, allow_pickle: bool = False) -> Warm:
@@ -103,15 +92,12 @@ def adapter_hash(path: Path) -> str:
 
 
 def _load_file(path: Path, model: nn.Module, *, moments: bool) -> Warm:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
-        parts = {kind: _with_prefix(tensors, prefix) for kind, prefix in _PREFIXES.items()}
-        if facts and parts["weight"]:
-            return _put_on(model, parts, facts, moments=moments)
+        tensors, facts = load_tensors(path)
+        if facts and of_kind(PARAMETER, tensors):
+            return _put_on(model, tensors, facts, moments=moments)
     except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
         cause = " ".join(str(error if isinstance(error, InputError) else repr(error)).split())[:200]
         raise InputError(
@@ -121,34 +107,30 @@ def _load_file(path: Path, model: nn.Module, *, moments: bool) -> Warm:
     raise InputError(f"adapter {path}: it was not written by a warm-up of ours; give a PEFT folder instead")
 
 
-def _put_on(
-    model: nn.Module, parts: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any], *, moments: bool
-) -> Warm:
+def _put_on(model: nn.Module, tensors: Mapping[str, Tensor], facts: Mapping[str, Any], *, moments: bool) -> Warm:
     """The model with what a file of `save_warm` holds."""
-    halves = {name: weight for name, weight in parts["weight"].items() if name.endswith(".lora_A")}
+    known = of_kind(PARAMETER, tensors)
+    halves = {name: weight for name, weight in known.items() if name.endswith(".lora_A")}
     layers = [name.removesuffix(".lora_A") for name in halves]
     spec = LoraSpec(
         rank=min(int(weight.shape[0]) for weight in halves.values()), alpha=facts["alpha"], targets=tuple(layers)
     )
     adapted = attach_lora(model, spec, {layer: halves[f"{layer}.lora_A"] for layer in layers})
     weights = adapter_weights(adapted)
-    if weights.keys() != parts["weight"].keys():
-        raise LookupError(f"halves without their other: {sorted(weights.keys() ^ parts['weight'].keys())[:3]}")
+    if weights.keys() != known.keys():
+        raise LookupError(f"halves without their other: {sorted(weights.keys() ^ known.keys())[:3]}")
     with torch.no_grad():
         for name, weight in weights.items():
-            weight.copy_(parts["weight"][name].to(weight))
+            weight.copy_(known[name].to(weight))
     adapted.requires_grad_(False)
     state = None
     if moments:
-        own = {name: Moments(parts["first"][name], parts["second"][name]) for name in parts["first"]}
+        first, second = of_kind(FIRST_MOMENT, tensors), of_kind(SECOND_MOMENT, tensors)
+        own = {name: Moments(first[name], second[name]) for name in first}
         state = AdamState(
             moments=own, steps=facts["steps"], beta1=facts["beta1"], beta2=facts["beta2"], eps=facts["eps"]
         )
     return Warm(model=adapted, state=state)
-
-
-def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _load_checkpoint(path: Path, model: nn.Module, *, moments: bool, allow_pickle: bool) -> Warm:

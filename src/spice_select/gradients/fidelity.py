@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.gradients.hooks import HookEngine
+from spice_select.progress import Progress
 from spice_select.sketch import Identity, ParameterBlock, Projection
 
 _COLUMNS = 1 << 16
 """Coordinates that are held in float64 at once while a Gram matrix is summed."""
 _GRAM_ELEMENTS = 1 << 26
 """Gradient numbers of all rows that are formed at once while a Gram matrix is summed layer by layer: 256 MiB."""
+_EXACT_BYTES = 4 << 30
+"""Whole gradients of a probe that are held at once."""
 NOISE_LIMIT = 0.5
 """Largest ratio of cosine error to the spread of the exact cosines that passes without a warning."""
 
@@ -49,6 +52,80 @@ class Fidelity:
     sign_flips: float
     mean_sign_flips: float
     warning: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Which rows a sketch is judged on.
+
+    Attributes:
+        rows: how many, drawn at random; fewer where there are not so many.
+        seed: of the draw.
+        together: rows in a batch, of like lengths; their whole gradients are there twice until all are joined.
+        batch_tokens: tokens in the one batch that is judged where whole gradients would not fit.
+    """
+
+    rows: int
+    seed: int
+    together: int = 1
+    batch_tokens: int
+
+
+def judge_sketch(
+    engine: HookEngine,
+    model: nn.Module,
+    examples: Sequence[Example],
+    features: NDArray[np.float32],
+    probe: Probe,
+    progress: Progress,
+) -> Fidelity | None:
+    """Exact against sketched inner products of a few rows whose sketches are known: one pass over them.
+
+    Where their whole gradients would take more than 4 GiB, as many of them as fill one batch are compared.
+
+    Args:
+        engine: whose sketch is judged.
+        model: whose gradients, in the state that the sketches are of.
+        examples: the rows to draw from.
+        features: their sketched gradients ``[n, d]``.
+        probe: which of them.
+        progress: told the rows done.
+
+    Returns:
+        The figures; None for fewer than two rows, which have no inner product.
+    """
+    if len(examples) < 2:
+        return None
+    size = min(len(examples), probe.rows)
+    drawn = np.random.default_rng(probe.seed).choice(len(examples), size, replace=False)
+    if 4 * size * engine.parameters.coverage(model).num_parameters > _EXACT_BYTES:
+        kept = _in_one_batch(drawn.tolist(), examples, probe.batch_tokens)
+        with progress.task(_TASK, len(kept), "rows") as advance:
+            true = exact_gram(engine, model, [examples[index] for index in kept])
+            advance(len(kept))
+        return compare_grams(true, inner_products(features[kept]), sketch=engine.sketch.name, dim=features.shape[1])
+    if probe.together > 1:
+        drawn = np.array(sorted(drawn, key=lambda index: examples[index].num_tokens))
+    exact, gradients = exact_twin(engine), []
+    with progress.task(_TASK, size, "rows") as advance:
+        for start in range(0, size, probe.together):
+            batch = [examples[index] for index in drawn[start : start + probe.together]]
+            gradients.append(exact.features(model, batch).features)
+            advance(len(batch))
+    return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
+
+
+_TASK = "Checking the sketch"
+
+
+def _in_one_batch(drawn: Sequence[int], examples: Sequence[Example], batch_tokens: int) -> list[int]:
+    """The first two, and of the others those that still fit."""
+    kept = list(drawn[:2])
+    for index in drawn[2:]:
+        longest = max(examples[i].num_tokens for i in [*kept, index])
+        if longest * (len(kept) + 1) <= batch_tokens:
+            kept.append(index)
+    return kept
 
 
 def measure_fidelity(

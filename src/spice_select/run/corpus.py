@@ -25,7 +25,7 @@ def reread_corpus(run: Run, *, allow_network: bool = False) -> list[Row]:
     if allow_network:
         settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"allow_network": True})})
     rows = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network).rows
-    if rows_hash(rows) != run.manifest.get("identity", {}).get("corpus_sha256"):
+    if rows_hash(rows) != run.manifest["identity"]["corpus_sha256"]:
         raise InputError(
             f"corpus {corpus}: its rows are no longer those that {run.path} selected from. Put the old file back, or "
             "select again."

@@ -81,9 +81,23 @@ def selected_line(raw: Mapping[str, Any], note: Mapping[str, Any]) -> dict[str, 
 
 def iterate_selected(folder: Path) -> Iterator[dict[str, Any]]:
     """The chosen rows of a finished run, in the order picked."""
-    with (folder / SELECTED).open(encoding="utf-8", errors="surrogatepass") as lines:
+    return _lines(folder / SELECTED)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8", errors="surrogatepass") as lines:
         for line in lines:
             yield json.loads(line)
+
+
+def read_selected(run: RunFolder) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The chosen rows as they came and what the selection wrote of each, in the order picked.
+
+    Raises:
+        InputError: the file is missing or was altered after the run.
+    """
+    run.output(SELECTED)
+    return [as_it_came(record) for record in iterate_selected(run.path)]
 
 
 def as_it_came(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -110,6 +124,11 @@ def _dropped(row: Row, drop: Drop) -> dict[str, Any]:
         "record": raw,
     }
     return {**line, "encoded": encoded} if encoded else line
+
+
+def read_dropped(folder: Path) -> set[int]:
+    """Numbers of the rows that were left out before the selection."""
+    return {int(line["row"]) for line in _lines(folder / DROPPED)}
 
 
 def write_selection(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> None:

@@ -53,7 +53,7 @@ class Run:
         Raises:
             InputError: the file is missing or was altered.
         """
-        return [row for row, _ in self._lines()]
+        return [row for row, _ in outputs.read_selected(RunFolder(self.path))]
 
     @property
     def dataset(self) -> "Dataset":
@@ -67,7 +67,7 @@ class Run:
         """
         from spice_select.run.dataset import dataset_of
 
-        lines = self._lines()
+        lines = outputs.read_selected(RunFolder(self.path))
         try:
             return dataset_of([row for row, _ in lines], [note for _, note in lines])
         except UnicodeEncodeError as error:
@@ -75,10 +75,6 @@ class Run:
                 f"{self.path / outputs.SELECTED}: the name of a field holds half of a surrogate pair, which no table "
                 "can. Take `.rows`, or read the file's lines as JSON."
             ) from error
-
-    def _lines(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        RunFolder(self.path).output(outputs.SELECTED)
-        return [outputs.as_it_came(record) for record in outputs.iterate_selected(self.path)]
 
     @property
     def settings(self) -> SelectSettings:

@@ -12,12 +12,13 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from spice_select.data.plain import json_text
 from spice_select.errors import InputError
-from spice_select.store import atomic, explained, sha256, sweep
+from spice_select.store import explained, sha256, sweep, write_json, write_lines, write_text
 
 IDENTITY = "identity.json"
 MANIFEST = "manifest.json"
@@ -46,6 +47,14 @@ class RunFolder:
             for name, digest in manifest.get("outputs", {}).items()
         )
 
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """The facts that decide the run's result, read once. Raises InputError where there are none."""
+        identity = self.read_json(IDENTITY)
+        if not isinstance(identity, dict):
+            raise _no_run(self.path)
+        return identity
+
     def manifest(self) -> dict[str, Any] | None:
         """The manifest, or None while the run is unfinished."""
         return self.read_json(MANIFEST)
@@ -66,24 +75,16 @@ class RunFolder:
         return path
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a JSON file; halves of surrogate pairs, which names of files can hold, as their JSON escapes."""
-        with atomic(self.path / name) as aside:
-            aside.write_text(text, encoding="utf-8", errors="backslashreplace")
+        """Write a text file; see `spice_select.store.write_text`."""
+        write_text(self.path / name, text)
 
     def write_json(self, name: str, content: Any) -> None:
-        self.write_text(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        """Write a JSON file; see `spice_select.store.write_json`."""
+        write_json(self.path / name, content)
 
-    def write_lines(self, name: str, records: Iterable[dict[str, Any]]) -> None:
-        """Write strict JSON lines, one record each; what JSON cannot say as `spice_select.data.plain` writes it.
-
-        Half a surrogate pair stands as its JSON escape, so that the file is UTF-8.
-        """
-        with (
-            atomic(self.path / name) as aside,
-            aside.open("w", encoding="utf-8", errors="backslashreplace") as handle,
-        ):
-            for record in records:
-                handle.write(json_text(record) + "\n")
+    def write_lines(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:
+        """Write strict JSON lines, one record each; what JSON cannot say as `spice_select.data.plain` writes it."""
+        write_lines(self.path / name, map(json_text, records))
 
     def finish(self, facts: Mapping[str, Any], outputs: Iterable[str]) -> None:
         """Write the manifest, the last file of a run, with the SHA-256 of every output."""
@@ -128,11 +129,15 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
 def load_run(path: Path) -> RunFolder:
     """A finished run folder, to read. Raises InputError when there is none, or it is unfinished."""
     if not (path / IDENTITY).is_file():
-        raise InputError(f"{path} is not a run folder (no {IDENTITY} in it). Give the folder that --out named.")
+        raise _no_run(path)
     folder = RunFolder(path)
     if folder.manifest() is None:
         raise InputError(f"{path} is unfinished. Run the same `spice select` command again to resume it.")
     return folder
+
+
+def _no_run(path: Path) -> InputError:
+    return InputError(f"{path} is not a run folder (no {IDENTITY} in it). Give the folder that --out named.")
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -24,11 +24,10 @@ def reuse_gradients(run: RunFolder, progress: Progress) -> None:
     features = run.path / outputs.FEATURES
     if any(features.glob("*.parquet")):
         return
-    identity = run.read_json(IDENTITY)
-    wanted = gradient_facts(identity)
+    wanted = gradient_facts(run.identity)
     found = [folder for folder in _neighbours(run) if gradient_facts(_identity(folder)) == wanted]
     for source in sorted(found, key=lambda folder: -len(_parts(folder))):
-        sound = _sound(source, identity)
+        sound = _sound(source, run.identity)
         if sound:
             with explained(run.path):
                 features.mkdir(parents=True, exist_ok=True)
@@ -46,10 +45,9 @@ def _neighbours(run: RunFolder) -> list[Path]:
 
 def _identity(folder: Path) -> Mapping[str, Any]:
     try:
-        identity = RunFolder(folder).read_json(IDENTITY)
+        return RunFolder(folder).identity
     except InputError:  # damaged, and none of this run's business
         return {}
-    return identity if isinstance(identity, dict) else {}
 
 
 def _parts(folder: Path) -> list[Path]:

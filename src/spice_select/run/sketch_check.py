@@ -9,14 +9,17 @@ from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder
 
 
-def checked_sketch(run: RunFolder, origin: str, measure: Callable[[], Fidelity | None]) -> Fidelity | None:
-    """The fidelity that the run has found already, else measured and kept.
+def checked_sketch(run: RunFolder, origin: str, sketch: str, measure: Callable[[], Fidelity | None]) -> Fidelity | None:
+    """The fidelity that the run has found already, else measured and kept; None where there is no sketch to judge.
 
     Args:
         run: where it is kept.
         origin: of the run's gradients; a check of others, or a damaged one, is made again.
-        measure: measures it; None where there is nothing to measure.
+        sketch: its name in the settings.
+        measure: measures it; None where there are too few rows.
     """
+    if sketch == "identity":
+        return None
     known = _known(run, origin)
     if known is None:
         known = measure()

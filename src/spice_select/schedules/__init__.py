@@ -1,4 +1,7 @@
-"""When rows are chosen, and what the proxy does meanwhile: a function for each value of `--schedule`."""
+"""When rows are chosen, and what the proxy does meanwhile: a function for each value of `--schedule`.
+
+Each is given the usable examples by the number of their row, in the order of the corpus.
+"""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

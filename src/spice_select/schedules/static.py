@@ -1,6 +1,6 @@
 """Selection with a proxy that stands still: what the method must know of all rows first, then one choice from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from spice_select.diagnosis.curvature import Curvature, curvature
 from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison, versus_random
 from spice_select.executors import executor_for
 from spice_select.features import FeatureRequest, Gradients, usable
-from spice_select.features.proxy import Proxy, ProxyEngine
+from spice_select.features.proxy import Proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.methods import METHODS, Budget, Candidates, Choice, Method
@@ -22,7 +22,7 @@ from spice_select.methods.quotas import check_quotas, quotas_of
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
-from spice_select.run.folder import IDENTITY, RunFolder
+from spice_select.run.folder import RunFolder
 from spice_select.run.job import RunJob
 from spice_select.run.origin import feature_store, gradient_facts, origin_of
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
@@ -38,7 +38,7 @@ from spice_select.store import FeatureBlock
 
 def choose_static(
     run: RunFolder,
-    examples: Sequence[Example],
+    examples: Mapping[int, Example],
     budget: Budget,
     settings: SelectSettings,
     proxy: Proxy,
@@ -75,7 +75,7 @@ class _Known:
 
 def _computed(
     run: RunFolder,
-    examples: Sequence[Example],
+    examples: Mapping[int, Example],
     settings: SelectSettings,
     proxy: Proxy,
     progress: Progress,
@@ -83,21 +83,20 @@ def _computed(
 ) -> _Known:
     """The gradients, from this run's parts, those of the run beside it, or the proxy; and the check of their sketch."""
     reuse_gradients(run, progress)
-    identity = run.read_json(IDENTITY)
-    origin, store = origin_of(identity), feature_store(run.path, identity)
+    origin, store, rows = origin_of(run.identity), feature_store(run.path, run.identity), list(examples.values())
     request = FeatureRequest(
         proxy=settings.request,
         model=proxy.identity.name,
-        examples=examples,
+        examples=rows,
         folder=store.folder,
         origin=origin,
-        facts=gradient_facts(identity),
+        facts=gradient_facts(run.identity),
         progress=progress,
     )
     feature = Gradients.of(request)
     with clock(feature.name):
         parts = FeatureParts(
-            examples=examples,
+            examples=rows,
             feature=feature,
             store=store,
             batch_tokens=proxy.batch_tokens(settings.gradients),
@@ -109,15 +108,16 @@ def _computed(
         block, unusable = usable(store.read(count))
     refuse_empty(len(block.rows), unusable)
     with clock("fidelity"):
-        fidelity = checked_sketch(run, origin, lambda: _fidelity(settings, feature.engine, examples, block))
+        met = [examples[int(row)] for row in block.rows]
+        sketch = settings.gradients.sketch
+        fidelity = checked_sketch(run, origin, sketch, lambda: feature.engine.fidelity(met, block.features))
     return _Known(block=block, unusable=unusable, parts=count, fidelity=fidelity)
 
 
-def _candidates(examples: Sequence[Example], block: FeatureBlock | None, settings: SelectionSettings) -> Candidates:
+def _candidates(examples: Mapping[int, Example], block: FeatureBlock | None, settings: SelectionSettings) -> Candidates:
     """The examples in ascending order of their rows: those that the features are of, all where there are none."""
-    by_row = {example.row: example for example in examples}
-    rows = np.array(sorted(by_row), np.int64) if block is None else block.rows
-    usable_examples = [by_row[int(row)] for row in rows]
+    rows = np.array(sorted(examples), np.int64) if block is None else block.rows
+    usable_examples = [examples[int(row)] for row in rows]
     return Candidates(
         rows=rows,
         tokens=np.array([example.num_tokens for example in usable_examples], np.int64),
@@ -195,13 +195,3 @@ def _judged(
 def priced(candidates: Candidates, budget: Budget) -> dict[str, Any]:
     """A budget in tokens as arguments of `greedy` and `certificate`; {} where rows are counted."""
     return {} if budget.tokens is None else {"costs": candidates.tokens, "max_cost": budget.tokens}
-
-
-def _fidelity(
-    settings: SelectSettings, engine: ProxyEngine, examples: Sequence[Example], features: FeatureBlock
-) -> Fidelity | None:
-    """What the sketch does to inner products; None where there is no sketch to judge."""
-    if settings.gradients.sketch == "identity" or len(features.rows) < 2:
-        return None
-    by_row = {example.row: example for example in examples}
-    return engine.fidelity([by_row[int(row)] for row in features.rows], features.features)

@@ -4,9 +4,13 @@ from spice_select.store.atomic import atomic as atomic
 from spice_select.store.atomic import explained as explained
 from spice_select.store.atomic import sha256 as sha256
 from spice_select.store.atomic import sweep as sweep
+from spice_select.store.atomic import whole_folder as whole_folder
+from spice_select.store.atomic import write_json as write_json
+from spice_select.store.atomic import write_lines as write_lines
+from spice_select.store.atomic import write_text as write_text
 from spice_select.store.block import FeatureBlock as FeatureBlock
 from spice_select.store.parts import PartStore as PartStore
+from spice_select.store.sums import WholeFiles as WholeFiles
 from spice_select.store.sums import is_whole as is_whole
 from spice_select.store.sums import sum_path as sum_path
-from spice_select.store.sums import whole_bytes as whole_bytes
 from spice_select.store.sums import write_sum as write_sum

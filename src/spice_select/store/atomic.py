@@ -3,10 +3,13 @@
 import contextlib
 import errno
 import hashlib
+import json
 import os
 import platform
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from spice_select.errors import InputError
 
@@ -58,15 +61,65 @@ def atomic(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """Yield an empty folder to write to; on success it becomes `place`, on failure nothing of it is left.
+
+    A folder at `place` is replaced, and stays until the new one is whole: it is renamed away in the step before.
+
+    Raises:
+        InputError: disk full, read-only, or no permission.
+    """
+    place = place.resolve()
+    aside = place.with_name(f".{place.name}.{_HOST}-{os.getpid()}{_ASIDE}")
+    old = place.with_name(f".{place.name}.old.{_HOST}-{os.getpid()}{_ASIDE}")
+    with explained(place):
+        try:
+            aside.mkdir(parents=True)
+            yield aside
+            if place.is_dir() and any(place.iterdir()):
+                os.rename(place, old)
+            os.rename(aside, place)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as UTF-8, making its folder; halves of surrogate pairs, which file names hold, as escapes.
+
+    Raises:
+        InputError: as `atomic`.
+    """
+    write_lines(path, [text], end="")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write strict JSON, indented. Raises InputError as `atomic`."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_lines(path: Path, lines: Iterable[str], *, end: str = "\n") -> None:
+    """Write lines as `write_text` does, one at a time. Raises InputError as `atomic`."""
+    with explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as handle:
+        for line in lines:
+            handle.write(line + end)
+
+
 def sweep(folder: Path) -> None:
-    """Remove half-written files that killed processes of this machine left anywhere under a folder.
+    """Remove half-written files and folders that killed processes of this machine left anywhere under a folder.
 
     Those of a living process, or of another machine (on a shared file system), are left alone.
     """
-    for aside in folder.rglob(f"*.{_HOST}-*{_ASIDE}"):
+    for aside in list(folder.rglob(f"*.{_HOST}-*{_ASIDE}")):
         number = aside.name.removesuffix(_ASIDE).rpartition("-")[2]
         if number.isdigit() and int(number) != os.getpid() and not _is_alive(int(number)):
-            aside.unlink(missing_ok=True)
+            if aside.is_dir():
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                aside.unlink(missing_ok=True)
 
 
 def _is_alive(process: int) -> bool:

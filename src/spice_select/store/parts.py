@@ -7,7 +7,7 @@ it is: metadata columns beside a fixed-size list of float32.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 from spice_select.store.atomic import atomic, explained, sha256
 from spice_select.store.block import FeatureBlock
-from spice_select.store.sums import sum_path, whole_bytes, write_sum
-from spice_select.store.tables import read_table
+from spice_select.store.sums import WholeFiles, is_whole, sum_path, write_sum
+from spice_select.store.tables import read_schema, read_table
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class PartStore:
 
     folder: Path
     origin: str | None = None
+    _files: WholeFiles = field(default_factory=WholeFiles, repr=False, compare=False)
 
     def path(self, part: int) -> Path:
         return self.folder / f"part-{part:05d}.parquet"
@@ -47,22 +48,22 @@ class PartStore:
             part: its number.
             due: the values of some columns (``row``, ``tokens``, ``supervised``), in order; not compared if not given.
         """
-        content = whole_bytes(self.path(part))
+        content = self._files.read(self.path(part))
         if content is None:
             return False
         try:
             table = read_table(content, list(due or ()))
         except (pa.ArrowException, OSError):
             return False  # a sum that fits, of something that is no part
-        known = self.origin is None or _origin(table.schema) == self.origin
-        return known and all(_values(table, name) == list(values) for name, values in (due or {}).items())
+        due_there = all(_values(table, name) == list(values) for name, values in (due or {}).items())
+        return due_there and self._is_own(table.schema)
 
     def faults(self, parts: int) -> dict[int, str]:
         """What keeps parts ``0 … parts - 1`` from being read: part number → a few words; empty if nothing does.
 
-        Parts without an origin, written before there was one, are taken as they are.
+        Cost: their bytes are hashed, and what each says of itself is read. No row is decoded, no part is in memory.
         """
-        return {part: fault for part in range(parts) if (fault := self._opened(part)[1])}
+        return {part: fault for part in range(parts) if (fault := self._fault(part))}
 
     def write(self, part: int, block: FeatureBlock) -> None:
         """Write a part and its sum. Raises InputError when the disk refuses."""
@@ -117,17 +118,31 @@ class PartStore:
             raise self._unreadable(part, self._opened(part)[1] or str(error)) from error
         return rows
 
+    def _fault(self, part: int) -> str:
+        if not is_whole(self.path(part)):
+            return self._unlike_its_sum(part)
+        try:
+            schema = read_schema(self.path(part))
+        except (pa.ArrowException, OSError) as error:
+            return f"it is no Parquet file: {error}"
+        return "" if self._is_own(schema) else _FOREIGN
+
     def _opened(self, part: int) -> tuple[pa.Table | None, str]:
         """A part that is what it says and not another's, or what is wrong with it."""
-        content = whole_bytes(self.path(part))
+        content = self._files.read(self.path(part))
         if content is None:
-            return None, "its bytes do not match its sum" if self.path(part).is_file() else "it is missing"
+            return None, self._unlike_its_sum(part)
         try:
             table = read_table(content)
         except (pa.ArrowException, OSError) as error:
             return None, f"it is no Parquet file: {error}"
-        foreign = self.origin is not None and _origin(table.schema) not in (None, self.origin)
-        return (None, "it was made by another run") if foreign else (table, "")
+        return (table, "") if self._is_own(table.schema) else (None, _FOREIGN)
+
+    def _unlike_its_sum(self, part: int) -> str:
+        return "its bytes do not match its sum" if self.path(part).is_file() else "it is missing"
+
+    def _is_own(self, schema: pa.Schema) -> bool:
+        return self.origin is None or _origin(schema) == self.origin
 
     def _unreadable(self, part: int, fault: str) -> InputError:
         return InputError(
@@ -137,6 +152,7 @@ class PartStore:
 
 
 _ORIGIN = b"spice_select.run.origin"
+_FOREIGN = "it was made by another run"
 
 
 def _origin(schema: pa.Schema) -> str | None:

@@ -5,6 +5,7 @@ given back to Python, which then aborts the process (SIGABRT at exit, after all 
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -22,3 +23,8 @@ def read_table(content: bytes, columns: Sequence[str] | None = None) -> pa.Table
     """The table of a Parquet file, or some of its columns. Raises as pyarrow does. Memory: the bytes once more."""
     file = pq.ParquetFile(pa.BufferReader(arrow_memory(content)), pre_buffer=False)
     return file.read(columns=None if columns is None else list(columns), use_threads=False)
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Columns and metadata of a Parquet file, from its last few bytes. Raises as pyarrow does."""
+    return pq.read_schema(path)

@@ -1,7 +1,6 @@
 """The rows of each arm: what was chosen, everything that could have been chosen, or as many at random."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,11 +57,5 @@ def encode_arm(run: Run, rows: Sequence[Row], encoder: Encoder, progress: Progre
 
 def _usable(run: Run, allow_network: bool) -> list[Row]:
     """Every row of the corpus that was not dropped before the selection."""
-    dropped = set(_dropped(run))
+    dropped = outputs.read_dropped(run.path)
     return [row for row in reread_corpus(run, allow_network=allow_network) if row.number not in dropped]
-
-
-def _dropped(run: Run) -> Iterator[int]:
-    with (run.path / outputs.DROPPED).open(encoding="utf-8", errors="surrogatepass") as lines:
-        for line in lines:
-            yield int(json.loads(line)["row"])

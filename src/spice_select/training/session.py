@@ -1,6 +1,5 @@
 """One session of training: begun or resumed, watched, and saved whole or not at all."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from spice_select.errors import DivergedError, InputError
 from spice_select.gradients.memory import is_out_of_memory
 from spice_select.models.recorded import write_record
 from spice_select.progress import Advance
+from spice_select.store import whole_folder
 from spice_select.training.callbacks import FiniteGuard, LossLog, Ticker
 from spice_select.training.result import CHECKPOINTS, LAST_GOOD, LOSS
 
@@ -72,18 +72,15 @@ class Session:
 
     def save(self, target: Path, *, dtype: str = "float32") -> None:
         """Write adapter or model and the tokenizer to a folder that appears whole or not at all."""
-        aside = target.with_name(f".{target.name}.part")
-        shutil.rmtree(aside, ignore_errors=True)
         model: Any = self._trainer.model
         model.config.use_cache = True  # it was turned off to train
         if not hasattr(model, "peft_config"):
             model = model.to(getattr(torch, dtype))
-        model.save_pretrained(aside)
-        self._trainer.processing_class.save_pretrained(aside)
-        if self._base is not None and hasattr(model, "peft_config"):
-            write_record(aside, self._base)
-        shutil.rmtree(target, ignore_errors=True)
-        aside.rename(target)
+        with whole_folder(target) as aside:
+            model.save_pretrained(aside)
+            self._trainer.processing_class.save_pretrained(aside)
+            if self._base is not None and hasattr(model, "peft_config"):
+                write_record(aside, self._base)
 
     def _kept(self, fault: DivergedError) -> str:
         """Save what is still good and say where."""

@@ -49,13 +49,15 @@ class PoolGradients:
         moving: MovingProxy,
         clock: Clock,
     ) -> None:
-        self._folder, self._origins, self._examples, self._plan = folder, origins, examples, plan
+        self._examples, self._plan = examples, plan
+        places = [*(folder / f"epoch-{epoch:03d}" for epoch in range(plan.epochs - 1)), folder]
+        self._stores = [PartStore(place, origin) for place, origin in zip(places, origins, strict=True)]
         self._settings, self._moving, self._clock = settings, moving, clock
         self._engine: Compute | None = None
         self._advance: Advance = lambda amount: None
         self._parts = self._number(proxy.batch_tokens(settings.gradients))
         self._finished = {
-            (pool.epoch, number): self._store(pool.epoch).is_finished(number, due_in(self._members(pool), part))
+            (pool.epoch, number): self._stores[pool.epoch].is_finished(number, due_in(self._members(pool), part))
             for pool in plan.pools
             for number, part in self._parts[pool.number].items()
         }
@@ -67,7 +69,7 @@ class PoolGradients:
 
     def of(self, pool: PlannedPool) -> FeatureBlock:
         """A pool's gradients, rows in ascending order. Brings the proxy to the pool's state if any must be computed."""
-        store, parts = self._store(pool.epoch), self._parts[pool.number]
+        store, parts = self._stores[pool.epoch], self._parts[pool.number]
         missing = [number for number in parts if not self._finished[pool.epoch, number]]
         if missing:
             with self._clock("training"):
@@ -82,7 +84,7 @@ class PoolGradients:
 
     def read(self) -> FeatureBlock:
         """All rows at the last epoch, in ascending order."""
-        return self._store(self._plan.epochs - 1).read(self.parts)
+        return self._stores[-1].read(self.parts)
 
     @contextlib.contextmanager
     def shown(self, progress: Progress) -> Iterator[None]:
@@ -105,10 +107,6 @@ class PoolGradients:
 
     def _members(self, pool: PlannedPool) -> list[Example]:
         return [self._examples[position] for position in pool.positions]
-
-    def _store(self, epoch: int) -> PartStore:
-        last = epoch == self._plan.epochs - 1
-        return PartStore(self._folder if last else self._folder / f"epoch-{epoch:03d}", self._origins[epoch])
 
     def _number(self, batch_tokens: int) -> dict[int, Parts]:
         """Parts numbered through each epoch."""

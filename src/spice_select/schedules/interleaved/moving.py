@@ -1,6 +1,5 @@
 """The proxy as it moves: loaded when needed, at the state it has after so many updates, checkpointed each time."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,12 +10,11 @@ from torch import Tensor
 from spice_select.data.records import Example
 from spice_select.schedules.interleaved.plan import Plan
 from spice_select.schedules.interleaved.steps import ProxyTrainer, Step
-from spice_select.store import atomic, explained, is_whole, sha256, sum_path, write_sum
+from spice_select.store import sum_path
+from spice_select.store.tensors import load_tensors, save_tensors, whole_facts
 
 KEPT = 2
 """Checkpoints kept: the newest, and the one before in case the newest is damaged."""
-
-_FACTS = "facts"  # one entry: several would come in an order of their own each time, and the bytes would differ
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,8 @@ class Checkpoints:
 
     def save(self, cycle: int, tensors: dict[str, Tensor], steps: Sequence[Step]) -> None:
         """Write a state and drop those that are no longer needed."""
-        from safetensors.torch import save_file
-
-        with explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        with atomic(self.path(cycle)) as aside:
-            facts = {"steps": [asdict(step) for step in steps], "origin": self.origin, "cycle": cycle}
-            save_file(tensors, aside, {_FACTS: json.dumps(facts)})
-            digest = sha256(aside)
-        write_sum(self.path(cycle), digest)
+        facts = {"steps": [asdict(step) for step in steps], "origin": self.origin, "cycle": cycle}
+        save_tensors(self.path(cycle), tensors, facts)
         for old in sorted(self.folder.glob("cycle-*.safetensors"))[:-KEPT]:
             sum_path(old).unlink(missing_ok=True)
             old.unlink()
@@ -55,29 +46,19 @@ class Checkpoints:
         """The highest cycle up to `limit` whose file is whole and of this run; None where there is none."""
         for path in sorted(self.folder.glob("cycle-*.safetensors"), reverse=True):
             cycle = path.stem.removeprefix("cycle-")
-            if cycle.isdigit() and int(cycle) <= limit and is_whole(path) and self._is_own(int(cycle)):
+            if cycle.isdigit() and int(cycle) <= limit and self._is_own(int(cycle)):
                 return int(cycle)
         return None
 
     def _is_own(self, cycle: int) -> bool:
         """A file's sum goes with it when it is copied or renamed; what it says of itself tells it from others."""
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(self.path(cycle), "pt") as file:
-                facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
-        except (SafetensorError, ValueError):
-            return False
-        return self.origin in (None, facts.get("origin")) and facts.get("cycle") == cycle
+        facts = whole_facts(self.path(cycle))
+        return facts is not None and self.origin in (None, facts.get("origin")) and facts.get("cycle") == cycle
 
     def load(self, cycle: int) -> tuple[dict[str, Tensor], list[Step]]:
         """A state that `newest` named, and the steps that led to it."""
-        from safetensors import safe_open
-
-        with safe_open(self.path(cycle), "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            log = json.loads(file.metadata()[_FACTS])["steps"]
-        return tensors, [Step(**step) for step in log]
+        tensors, facts = load_tensors(self.path(cycle))
+        return tensors, [Step(**step) for step in facts["steps"]]
 
 
 @dataclass

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from spice_select.data.records import Example
 from spice_select.features.base import Compute
 from spice_select.features.gradients import as_block
-from spice_select.features.proxy import Proxy, load_proxy
+from spice_select.features.proxy import Proxy, batch_tokens, load_proxy
 from spice_select.gradients.build import check_affordable, lora_spec, make_engine
-from spice_select.gradients.fidelity import Fidelity, compare, exact_twin
+from spice_select.gradients.fidelity import Fidelity, Probe, judge_sketch
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.memory import features_within_memory
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import attach_lora
-from spice_select.progress import Advance
+from spice_select.progress import Progress
 from spice_select.run.settings import InterleavedSettings, SelectSettings
 from spice_select.schedules.interleaved.plan import Plan
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
@@ -67,19 +67,15 @@ def probe_fidelity(
     trainer: ProxyTrainer,
     examples: Sequence[Example],
     features: NDArray[np.float32],
-    advance: Advance,
-) -> Fidelity:
+    progress: Progress,
+) -> Fidelity | None:
     """Exact against sketched inner products of up to `PROBE_ROWS` rows whose features are of the trainer's state.
 
     Args:
         examples: rows met since the last update.
         features: their features ``[n, d]``.
     """
-    engine = make_engine(settings.gradients, settings.selection.seed)
-    size = min(len(examples), PROBE_ROWS)
-    drawn = np.random.default_rng(settings.selection.seed).choice(len(examples), size, replace=False)
-    whole, exact = exact_twin(engine), []
-    for index in drawn:
-        exact.append(whole.features(trainer.model, [examples[index]]).features)
-        advance(1)
-    return compare(np.concatenate(exact), features[drawn], sketch=engine.sketch.name)
+    engine, seed = make_engine(settings.gradients, settings.selection.seed), settings.selection.seed
+    tokens = batch_tokens(settings.gradients, next(trainer.model.parameters()).device.type)
+    probe = Probe(rows=PROBE_ROWS, seed=seed, batch_tokens=tokens)
+    return judge_sketch(engine, trainer.model, examples, features, probe, progress)

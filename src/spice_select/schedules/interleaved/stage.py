@@ -23,7 +23,7 @@ from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
-from spice_select.run.folder import IDENTITY, RunFolder
+from spice_select.run.folder import RunFolder
 from spice_select.run.origin import origin_of
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
 from spice_select.run.settings import SelectSettings
@@ -31,7 +31,7 @@ from spice_select.run.sketch_check import checked_sketch
 from spice_select.schedules.interleaved.adapter import OUTPUTS, save_proxy
 from spice_select.schedules.interleaved.gradients import PoolGradients
 from spice_select.schedules.interleaved.moving import Checkpoints, MovingProxy, mean_loss
-from spice_select.schedules.interleaved.opening import PROBE_ROWS, open_trainer, probe_fidelity
+from spice_select.schedules.interleaved.opening import open_trainer, probe_fidelity
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
 from spice_select.schedules.joined import joined
 from spice_select.selection import LogDet
@@ -42,7 +42,7 @@ PROXY = "proxy"
 
 def choose_interleaved(
     run: RunFolder,
-    examples: Sequence[Example],
+    examples: Mapping[int, Example],
     budget: Budget,
     settings: SelectSettings,
     proxy: Proxy,
@@ -58,12 +58,12 @@ def choose_interleaved(
             no longer a number (`DivergedError`), or that never was one.
     """
     plan = _plan(len(examples), budget, settings)
-    identity = run.read_json(IDENTITY)
+    identity, rows = run.identity, list(examples.values())
     checkpoints = Checkpoints(run.path / PROXY, origin_of(identity))
-    moving = MovingProxy(lambda: open_trainer(settings, proxy, plan, examples), plan, checkpoints)
+    moving = MovingProxy(lambda: open_trainer(settings, proxy, plan, rows), plan, checkpoints)
     origins = [*(origin_of(identity, epoch=epoch) for epoch in range(plan.epochs - 1)), origin_of(identity)]
     folder = run.path / outputs.FEATURES
-    gradients = PoolGradients(folder, origins, examples, plan, settings, proxy, moving, clock)
+    gradients = PoolGradients(folder, origins, rows, plan, settings, proxy, moving, clock)
     method = METHODS[settings.selection.method].of(settings.flat())
     methods = [method.fresh() for _ in range(plan.epochs)]  # what is carried is carried through one epoch
     met = list[_Met]()
@@ -71,24 +71,23 @@ def choose_interleaved(
         for pool in plan.pools:
             block, _ = usable(gradients.of(pool))
             if len(block.rows):
-                members = {examples[position].row: examples[position] for position in pool.positions}
                 with clock("selection"):
-                    met.append(_pick(methods[pool.epoch], pool, _candidates(members, block, settings), settings))
-                moving.enter(pool.cycle, [members[int(row)] for row in met[-1].rows])
+                    met.append(_pick(methods[pool.epoch], pool, _candidates(examples, block, settings), settings))
+                moving.enter(pool.cycle, [examples[int(row)] for row in met[-1].rows])
     final = [one for one in met if one.pool.epoch == plan.epochs - 1]
     features, unusable = usable(gradients.read())
     refuse_empty(len(features.rows), unusable)
     with clock("fidelity"):
-        cycle = met[-1].pool.cycle
+        cycle, sketch = met[-1].pool.cycle, settings.gradients.sketch
         fidelity = checked_sketch(
-            run, origins[-1], lambda: _fidelity(examples, cycle, gradients, plan, settings, moving, progress)
+            run, origins[-1], sketch, lambda: _fidelity(examples, cycle, gradients, plan, settings, moving, progress)
         )
     with clock("training"):
         save_proxy(run, moving.at(plan.cycles).model, moving.log)
     versus, proof = total([one.result for one in final if one.result is not None])
     return Outcome(
         parts=gradients.parts,
-        candidates=_candidates({example.row: example for example in examples}, features, settings),
+        candidates=_candidates(examples, features, settings),
         choice=_joined(final, features, plan),
         judged=Judgement(versus=versus, certificate=proof, by_pool=True, fidelity=fidelity),
         unusable=unusable,
@@ -127,13 +126,13 @@ def _plan(n: int, budget: Budget, settings: SelectSettings) -> Plan:
     )
 
 
-def _candidates(members: Mapping[int, Example], block: FeatureBlock, settings: SelectSettings) -> Candidates:
-    """The rows of a block, which are some of `members` (row number → example)."""
+def _candidates(examples: Mapping[int, Example], block: FeatureBlock, settings: SelectSettings) -> Candidates:
+    """The rows of a block, which are some of the corpus."""
     return Candidates(
         rows=block.rows,
         tokens=block.tokens,
         supervised=block.supervised,
-        sources=[members[int(row)].source for row in block.rows],
+        sources=[examples[int(row)].source for row in block.rows],
         features={GRADIENTS: block},
         normalise=settings.selection.normalise,
     )
@@ -164,7 +163,7 @@ def _joined(met: Sequence[_Met], features: FeatureBlock, plan: Plan) -> Choice:
 
 
 def _fidelity(
-    examples: Sequence[Example],
+    examples: Mapping[int, Example],
     cycle: int,
     gradients: PoolGradients,
     plan: Plan,
@@ -173,17 +172,10 @@ def _fidelity(
     progress: Progress,
 ) -> Fidelity | None:
     """The check of the sketch on rows of the last cycle, at the state their gradients were taken at."""
-    if settings.gradients.sketch == "identity":
-        return None
     blocks = [usable(gradients.of(pool))[0] for pool in plan.pools if pool.cycle == cycle]
     last = FeatureBlock.concatenate(blocks)
-    by_row = {example.row: example for example in examples}
-    if len(last.rows) < 2:
-        return None
-    rows = [by_row[int(row)] for row in last.rows]
-    trainer = moving.at(cycle)
-    with progress.task("Checking the sketch", min(PROBE_ROWS, len(rows)), "rows") as advance:
-        return probe_fidelity(settings, trainer, rows, last.features, advance)
+    rows = [examples[int(row)] for row in last.rows]
+    return probe_fidelity(settings, moving.at(cycle), rows, last.features, progress)
 
 
 def _told(plan: Plan, moving: MovingProxy, settings: SelectSettings) -> str:

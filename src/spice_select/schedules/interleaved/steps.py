@@ -16,8 +16,9 @@ from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.losses import token_losses
 from spice_select.sketch import Stream
+from spice_select.store.tensors import FIRST_MOMENT, PARAMETER, SECOND_MOMENT, as_kind, of_kind
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_MOMENTS = (FIRST_MOMENT, SECOND_MOMENT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,22 +149,23 @@ class ProxyTrainer:
 
     def state(self) -> dict[str, Tensor]:
         """Parameters and AdamW's moments by name, on the CPU; with `steps`, all there is to resume from."""
-        tensors = {f"parameter:{name}": p.detach() for name, p in self._parameters.items()}
-        for name, parameter in self._parameters.items():
-            moments = self._optimiser.state.get(parameter, {})
-            tensors |= {f"{moment}:{name}": moments[moment] for moment in _MOMENTS if moment in moments}
+        tensors = as_kind(PARAMETER, {name: p.detach() for name, p in self._parameters.items()})
+        states = {name: self._optimiser.state.get(parameter, {}) for name, parameter in self._parameters.items()}
+        for kind in _MOMENTS:
+            tensors |= as_kind(kind, {name: state[kind] for name, state in states.items() if kind in state})
         return {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
 
     def restore(self, tensors: Mapping[str, Tensor], steps: int) -> None:
         """Back to a `state` taken after so many steps."""
         self.steps = steps
+        weights, moments = of_kind(PARAMETER, tensors), {kind: of_kind(kind, tensors) for kind in _MOMENTS}
         with torch.no_grad():
             for name, parameter in self._parameters.items():
-                parameter.copy_(tensors[f"parameter:{name}"])
-                if f"exp_avg:{name}" in tensors:
+                parameter.copy_(weights[name])
+                if name in moments[FIRST_MOMENT]:
                     self._optimiser.state[parameter] = {
                         "step": torch.tensor(float(steps)),
-                        **{moment: tensors[f"{moment}:{name}"].to(parameter).clone() for moment in _MOMENTS},
+                        **{kind: moments[kind][name].to(parameter).clone() for kind in _MOMENTS},
                     }
 
 

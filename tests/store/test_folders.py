@@ -1,0 +1,71 @@
+"""Folders and text files that are whole or absent."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spice_select.errors import InputError
+from spice_select.store import sweep, whole_folder, write_json, write_lines, write_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_folder_replaces_the_one_before_as_a_whole(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with whole_folder(tmp_path / "deep" / "place") as aside:
+            (aside / name).touch()
+            assert "place/two" not in names(tmp_path / "deep")
+    assert names(tmp_path) == ["deep/place/two"]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["place"]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("ours"), OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))])
+def test_a_folder_that_fails_leaves_the_one_before_and_nothing_else(tmp_path: Path, fault: Exception) -> None:
+    (tmp_path / "place").mkdir()
+    (tmp_path / "place" / "old").touch()
+    expected = InputError if isinstance(fault, OSError) else RuntimeError
+    with pytest.raises(expected), whole_folder(tmp_path / "place") as aside:
+        (aside / "half").touch()
+        raise fault
+    assert names(tmp_path) == ["place/old"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_a_killed_process_left_half_written_is_swept_away(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from spice_select.store import whole_folder\n"
+        "with whole_folder(Path(sys.argv[1]) / 'place') as aside:\n"
+        "    (aside / 'half').touch(); os._exit(9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert len(names(tmp_path)) == 1
+    with whole_folder(tmp_path / "mine") as aside:
+        (aside / "file").touch()
+        sweep(tmp_path)
+    assert names(tmp_path) == ["mine/file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_text_makes_its_folder_and_takes_any_name_of_a_file(tmp_path: Path) -> None:
+    write_text(tmp_path / "a" / "text", "né \udcff\n")
+    assert (tmp_path / "a" / "text").read_bytes() == "né ".encode() + b"\\udcff\n"
+    write_json(tmp_path / "b" / "x.json", {"é": [1, "\ud83d"]})
+    assert (tmp_path / "b" / "x.json").read_text() == '{\n  "é": [\n    1,\n    "\\ud83d"\n  ]\n}\n'
+    write_lines(tmp_path / "lines", iter(["1", "2"]))
+    assert (tmp_path / "lines").read_text() == "1\n2\n"
+
+
+def test_json_is_strict_and_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "x.json", 1)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(tmp_path / "x.json", float("nan"))
+    with pytest.raises(ZeroDivisionError):
+        write_lines(tmp_path / "x.json", (str(1 // number) for number in (1, 0)))
+    assert (tmp_path / "x.json").read_text() == "1\n"
+    assert names(tmp_path) == ["x.json"]
