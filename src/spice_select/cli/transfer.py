@@ -1,6 +1,5 @@
 """`spice transfer`: would another model have chosen the same rows?"""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -30,14 +29,11 @@ def transfer(
     from spice_select.agreement.stage import run_transfer
     from spice_select.cli.display import TerminalProgress
     from spice_select.cli.tables.transfer import print_transfer
-    from spice_select.store import atomic, explained
+    from spice_select.store import write_json
 
     console = Console()
     other = None if model == "embedded" and not Path(model).exists() else model
     found = run_transfer(run, other, settings, progress=TerminalProgress(console))
     if out is not None:
-        with explained(out.parent):
-            out.parent.mkdir(parents=True, exist_ok=True)
-        with atomic(out) as aside:
-            aside.write_text(json.dumps(found.to_json(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        write_json(out, found.to_json())
     print_transfer(console, found)
