@@ -18,9 +18,8 @@ from spice_select.gradients.precision_probe import (
 )
 from spice_select.models.precision import DTYPES
 from spice_select.sketch import Identity
+from spice_select.testing.engine import sample_batch
 from spice_select.testing.models import tiny_model
-
-from .examples import mixed_batch
 
 
 def test_an_operation_is_off_by_the_unit_at_most_and_masks_stay():
@@ -43,7 +42,7 @@ def test_a_product_is_off_by_what_its_sum_may_be():
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma2"])
 def test_what_rounding_explains_covers_the_loop_company_and_the_other_precision(architecture: str, dtype: str):
-    model, batch = tiny_model(architecture).to(DTYPES[dtype]), mixed_batch()
+    model, batch = tiny_model(architecture).to(DTYPES[dtype]), sample_batch()
     engine = HookEngine(LoraGradients(), Identity())
     together = engine.features(model, batch).features
     reach = rounding_reach(engine, model, batch, together)
@@ -58,7 +57,7 @@ def test_what_rounding_explains_covers_the_loop_company_and_the_other_precision(
 
 
 def test_a_draw_is_the_same_again():
-    model, batch = tiny_model("llama"), mixed_batch()
+    model, batch = tiny_model("llama"), sample_batch()
     engine = HookEngine(LoraGradients(), Identity())
     plain = engine.features(model, batch).features
     first, second = (rounding_reach(engine, model, batch, plain) for _ in range(2))
@@ -67,7 +66,7 @@ def test_a_draw_is_the_same_again():
 
 
 def test_a_model_turned_in_place_is_the_one_loaded_so():
-    model, batch = tiny_model("llama"), mixed_batch()
+    model, batch = tiny_model("llama"), sample_batch()
     engine = HookEngine(LoraGradients(), Identity())
     engine.features(model, batch)  # the engine knows the model already
     rotations = {name: buffer.clone() for name, buffer in model.named_buffers()}
@@ -100,7 +99,7 @@ def test_halves_are_held_against_float32_and_that_against_bfloat16():
 def test_a_check_does_not_emulate_a_large_model(monkeypatch: pytest.MonkeyPatch):
     from spice_select.gradients import precision_probe
 
-    model, batch = tiny_model("llama"), mixed_batch()
+    model, batch = tiny_model("llama"), sample_batch()
     monkeypatch.setattr(precision_probe, "cpu_multiplies_bfloat16", lambda: False)
     assert too_dear(model, batch, "bfloat16") == ""  # a tiny one is quick all the same
     monkeypatch.setattr(precision_probe, "_EMULATED", 1)

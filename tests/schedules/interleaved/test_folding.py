@@ -8,7 +8,7 @@ from spice_select.gradients import HookEngine, LoraGradients
 from spice_select.models.folding import folded
 from spice_select.models.lora import lora_modules
 from spice_select.sketch import Identity
-from spice_select.testing.engine import sample_batch as mixed_batch
+from spice_select.testing.engine import sample_batch
 from spice_select.testing.models import ARCHITECTURES
 
 from .test_steps import trainer
@@ -27,9 +27,9 @@ def warm(architecture: str, dtype: torch.dtype = torch.float32) -> torch.nn.Modu
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_gradients_are_those_of_the_adapter(architecture: str) -> None:
     model, engine = warm(architecture), HookEngine(LoraGradients(), Identity())
-    plain = engine.features(model, mixed_batch())
+    plain = engine.features(model, sample_batch())
     with folded(model):
-        fast = engine.features(model, mixed_batch())
+        fast = engine.features(model, sample_batch())
     np.testing.assert_allclose(fast.features, plain.features, atol=2e-5 * float(np.abs(plain.features).max()))
     np.testing.assert_allclose(fast.losses, plain.losses, rtol=1e-5)
     np.testing.assert_allclose(fast.norms, plain.norms, rtol=1e-4)

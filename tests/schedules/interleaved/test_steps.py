@@ -14,7 +14,7 @@ from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import LoraSpec, attach_lora
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
 from spice_select.sketch import Identity
-from spice_select.testing.engine import sample_batch as mixed_batch
+from spice_select.testing.engine import sample_batch
 from spice_select.testing.models import tiny_model
 from tests.rounding import Reach
 
@@ -59,7 +59,7 @@ def test_steps_equal_plain_torch(architecture: str) -> None:
             if isinstance(module, nn.Dropout):
                 module.p = 0.0
     for number in range(4):
-        batch = mixed_batch(number)
+        batch = sample_batch(number)
         made = fast.step(batch)
         loss = oracle_loss(slow.model, batch)
         loss.backward()
@@ -76,7 +76,7 @@ def test_steps_equal_plain_torch(architecture: str) -> None:
 def test_the_split_into_micro_batches_changes_nothing() -> None:
     whole, split = trainer(), trainer(batch_tokens=8)
     for number in range(3):
-        one, other = whole.step(mixed_batch(number)), split.step(mixed_batch(number))
+        one, other = whole.step(sample_batch(number)), split.step(sample_batch(number))
         assert one.loss == pytest.approx(other.loss, rel=1e-5)
         assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-4)
     for name, value in parameters(whole).items():
@@ -86,7 +86,7 @@ def test_the_split_into_micro_batches_changes_nothing() -> None:
 @pytest.mark.parametrize("batch_tokens", [1000, 8])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_a_steps_loss_and_gradient_are_the_truth_to_within_rounding(dtype: torch.dtype, batch_tokens: int) -> None:
-    batch, spec = mixed_batch(), LoraSpec(rank=4, alpha=12.0)
+    batch, spec = sample_batch(), LoraSpec(rank=4, alpha=12.0)
     reach = Reach(tiny_model("llama").to(dtype), HookEngine(LoraGradients(spec), Identity()), batch)
     counts = np.array([example.num_supervised for example in batch])
     weights = counts / counts.sum()
@@ -101,7 +101,7 @@ def test_in_half_precision_the_adapter_and_its_moments_are_float32() -> None:
     one = trainer(dtype=torch.bfloat16, weight_decay=0.0)
     for number in range(2):  # A moves once B is no longer zero
         before = {name: value.clone() for name, value in one.state().items()}
-        one.step(mixed_batch(number))
+        one.step(sample_batch(number))
     after = one.state()
     assert {value.dtype for value in after.values()} == {torch.float32}
     for name in parameters(one):
@@ -114,14 +114,14 @@ def test_in_half_precision_the_adapter_and_its_moments_are_float32() -> None:
 def test_a_restored_trainer_goes_on_bit_for_bit(dropout: float) -> None:
     straight, first = trainer(dropout=dropout), trainer(dropout=dropout)
     for number in range(4):
-        straight.step(mixed_batch(number))
+        straight.step(sample_batch(number))
     for number in range(2):
-        first.step(mixed_batch(number))
+        first.step(sample_batch(number))
     torch.manual_seed(99)  # whatever the process drew meanwhile
     second = trainer(dropout=dropout)
     second.restore(first.state(), 2)
     for number in range(2, 4):
-        second.step(mixed_batch(number))
+        second.step(sample_batch(number))
     for name, value in straight.state().items():
         assert torch.equal(value, second.state()[name]), name
 
@@ -134,28 +134,28 @@ def test_dropout_acts_and_leaves_the_global_generator_alone() -> None:
     torch.manual_seed(1)
     losses = []
     for one in (plain, dropped):
-        one.step(mixed_batch(0))
-        losses.append(one.step(mixed_batch(0)).loss)
+        one.step(sample_batch(0))
+        losses.append(one.step(sample_batch(0)).loss)
     assert losses[0] != losses[1]
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_a_loss_that_is_no_number_stops_and_changes_nothing() -> None:
     one = trainer()
-    one.step(mixed_batch(0))
+    one.step(sample_batch(0))
     before = one.state()
     with torch.no_grad():
         head = next(p for name, p in one.model.named_parameters() if "embed" in name)
         kept = head.clone()
         head.fill_(float("nan"))
     with pytest.raises(DivergedError, match=r"step 1 .*last good state"):
-        one.step(mixed_batch(1))
+        one.step(sample_batch(1))
     assert one.steps == 1
     for name, value in one.state().items():
         assert torch.equal(value, before[name]), name
     with torch.no_grad():
         head.copy_(kept)
-    assert math.isfinite(one.step(mixed_batch(1)).gradient_norm)
+    assert math.isfinite(one.step(sample_batch(1)).gradient_norm)
 
 
 @pytest.mark.parametrize("decay", ["linear", "cosine", "none"])
