@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spice_select.features.base import Feature as Feature
 from spice_select.features.base import FeatureRequest as FeatureRequest
 from spice_select.features.base import usable as usable
+from spice_select.features.base import usable_together as usable_together
 
 if TYPE_CHECKING:
     from spice_select.features.gradients import Gradients as Gradients

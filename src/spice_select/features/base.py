@@ -66,10 +66,31 @@ class Feature(Protocol):
 
 
 def usable(block: FeatureBlock) -> tuple[FeatureBlock, list[Drop]]:
-    """Split off the rows whose loss or gradient is not a number."""
-    bad = np.flatnonzero(~block.finite)
-    drops = [
-        Drop(int(block.rows[i]), "non-finite", f"loss {block.losses[i]} or its gradient is not a finite number")
-        for i in bad
-    ]
-    return (block.take(block.finite) if len(bad) else block), drops
+    """The rows of a block of gradients whose loss and gradient are numbers, and the others with the reason."""
+    found, drops = usable_together({"gradients": block})
+    return found["gradients"], drops
+
+
+def usable_together(blocks: Mapping[str, FeatureBlock]) -> tuple[dict[str, FeatureBlock], list[Drop]]:
+    """Split off the rows of which some feature's number overflowed or is none.
+
+    Args:
+        blocks: features of the same rows, by name.
+
+    Returns:
+        The features of the other rows, and the rows left out with the reason of each.
+    """
+    faults = [(name, int(place)) for name, block in blocks.items() for place in np.flatnonzero(~block.finite)]
+    if not faults:
+        return dict(blocks), []
+    sound = np.logical_and.reduce([block.finite for block in blocks.values()])
+    first = {place: name for name, place in reversed(faults)}
+    drops = [_not_finite(blocks[first[place]], first[place], place) for place in sorted(first)]
+    return {name: block.take(sound) for name, block in blocks.items()}, drops
+
+
+def _not_finite(block: FeatureBlock, name: str, place: int) -> Drop:
+    what = f"a number of its {name}"
+    if "loss" in block.columns:
+        what = f"loss {block.losses[place]} or its gradient" if name == "gradients" else f"loss {block.losses[place]}"
+    return Drop(int(block.rows[place]), "non-finite", f"{what} is not a finite number")

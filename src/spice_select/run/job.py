@@ -5,19 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.executors.base import PartJob, Work
+from spice_select.methods.base import GRADIENTS
 
 
 @dataclass
 class RunJob:
-    """A `PartJob` known by its run folder. Here it uses what this process holds; pickled it is three words.
+    """A `PartJob` known by its run folder. Here it uses what this process holds; pickled it is a few words.
 
     Attributes:
         run: the run folder: its config names corpus and model, its identity says whether what is found is the same.
+        feature: which of the run's features the parts are of.
         device: where the receiver computes.
         live: the parts as this process holds them; not sent along.
     """
 
     run: Path
+    feature: str = GRADIENTS
     device: str = "auto"
     live: PartJob | None = field(default=None, repr=False, compare=False)
 
@@ -37,7 +40,7 @@ class RunJob:
         if self.live is None:
             from spice_select.run.worker import parts_of  # the only way here that reads a corpus
 
-            self.live = parts_of(self.run, device=self.device)
+            self.live = parts_of(self.run, self.feature, device=self.device)
         return self.live
 
     def __getstate__(self) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spice_select.methods.base import GRADIENTS
 from spice_select.methods.spice import SpiceSettings
-from spice_select.run import files as outputs
 from spice_select.run.settings import InterleavedSettings, SelectionSettings
 from spice_select.store import PartStore
 
@@ -29,19 +29,21 @@ def gradient_facts(identity: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in identity.items() if moving or name not in _ONLY_THE_CHOICE}
 
 
-def origin_of(identity: Mapping[str, Any], *, epoch: int | None = None) -> str:
+def origin_of(identity: Mapping[str, Any], *, epoch: int | None = None, feature: str = GRADIENTS) -> str:
     """SHA-256 (hex) over `gradient_facts`.
 
-    Runs of equal origin have equal gradients; what is on disk carries it, so that gradients of others are not used.
+    Runs of equal origin have equal features; what is on disk carries it, so that those of others are not used.
 
     Args:
         identity: of the run.
         epoch: a pass over the corpus other than the last, where a moving proxy makes several.
+        feature: the name of another feature than the gradients.
     """
-    facts = json.dumps([gradient_facts(identity), epoch], sort_keys=True)
+    kind = [] if feature == GRADIENTS else [feature]
+    facts = json.dumps([gradient_facts(identity), epoch, *kind], sort_keys=True)
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
-def feature_store(folder: Path, identity: Mapping[str, Any]) -> PartStore:
-    """The parts of a run's features."""
-    return PartStore(folder / outputs.FEATURES, origin_of(identity))
+def feature_store(folder: Path, identity: Mapping[str, Any], feature: str = GRADIENTS) -> PartStore:
+    """The parts of a run's feature, in a folder of its name."""
+    return PartStore(folder / feature, origin_of(identity, feature=feature))

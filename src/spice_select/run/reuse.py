@@ -14,33 +14,33 @@ from spice_select.run.origin import feature_store, gradient_facts
 from spice_select.store import explained, sum_path
 
 
-def reuse_gradients(run: RunFolder, progress: Progress) -> None:
-    """Link the gradient parts of a run in the same parent folder whose gradients would be the same, if there is one.
+def reuse_parts(run: RunFolder, feature: str, progress: Progress) -> None:
+    """Link the parts of a feature from a run in the same parent folder where they would be the same, if there is one.
 
     Every fact of the two identities must be equal but those that concern the choice alone: same rows, proxy weights,
     template, gradient settings, device, precision and versions. Parts are hard-linked (copied where links are not
     possible), those alone that are whole and of this origin; each is checked again before it is used, as any part is.
     """
-    features = run.path / outputs.FEATURES
+    features = run.path / feature
     if any(features.glob("*.parquet")):
         return
     wanted = gradient_facts(run.identity)
-    found = [folder for folder in _neighbours(run) if gradient_facts(_identity(folder)) == wanted]
-    for source in sorted(found, key=lambda folder: -len(_parts(folder))):
-        sound = _sound(source, run.identity)
+    found = [folder for folder in _neighbours(run, feature) if gradient_facts(_identity(folder)) == wanted]
+    for source in sorted(found, key=lambda folder: -len(_parts(folder, feature))):
+        sound = _sound(source, run.identity, feature)
         if sound:
             with explained(run.path):
                 features.mkdir(parents=True, exist_ok=True)
                 for path in sound:
                     _link(path, features / path.name)
-            progress.note(f"The gradients are those of {source}, which asked for the same: taken from there.")
+            progress.note(f"The {feature} are those of {source}, which asked for the same: taken from there.")
             return
 
 
-def _neighbours(run: RunFolder) -> list[Path]:
-    """Runs beside this one that have gradients."""
+def _neighbours(run: RunFolder, feature: str) -> list[Path]:
+    """Runs beside this one that have parts of the feature."""
     folders = sorted(run.path.resolve().parent.glob(f"*/{IDENTITY}"))
-    return [path.parent for path in folders if path.parent != run.path.resolve() and _parts(path.parent)]
+    return [path.parent for path in folders if path.parent != run.path.resolve() and _parts(path.parent, feature)]
 
 
 def _identity(folder: Path) -> Mapping[str, Any]:
@@ -50,16 +50,18 @@ def _identity(folder: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _parts(folder: Path) -> list[Path]:
-    return sorted((folder / outputs.FEATURES).glob("part-*.parquet"))
+def _parts(folder: Path, feature: str) -> list[Path]:
+    return sorted((folder / feature).glob("part-*.parquet"))
 
 
-def _sound(folder: Path, identity: Mapping[str, Any]) -> list[Path]:
+def _sound(folder: Path, identity: Mapping[str, Any], feature: str) -> list[Path]:
     """The parts that are whole and of the wanted origin, their sums, and the check of the sketch."""
-    store, names = feature_store(folder, identity), [path.stem.removeprefix("part-") for path in _parts(folder)]
+    store = feature_store(folder, identity, feature)
+    names = [path.stem.removeprefix("part-") for path in _parts(folder, feature)]
     numbers = [int(name) for name in names if name.isdigit()]
     sound = [store.path(number) for number in numbers if store.is_finished(number)]
-    extra = [folder / outputs.FIDELITY] if sound and (folder / outputs.FIDELITY).is_file() else []
+    check = folder / outputs.FIDELITY
+    extra = [check] if sound and check.parent.name == feature and check.is_file() else []
     return [*sound, *(sum_path(path) for path in sound), *extra]
 
 

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,15 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors import ProcessPlace, SharedExecutor
 from spice_select.executors.shared import is_held
-from spice_select.features import FeatureRequest, Gradients
 from spice_select.features.proxy import WARM, Proxy, find_proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.features.warm import is_warm
 from spice_select.methods import METHODS
+from spice_select.methods.base import GRADIENTS
 from spice_select.run import files as outputs
 from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, as_json
 from spice_select.run.identity import identity_of
-from spice_select.run.origin import feature_store, gradient_facts, origin_of
+from spice_select.run.parts import parts_of_feature
 from spice_select.run.settings import SelectSettings, read_config
 
 PATIENCE = 900.0
@@ -40,15 +41,32 @@ def help_with(folder: Path, place: ProcessPlace, *, device: str = "auto") -> Non
     Raises:
         InputError: no run there, or the corpus, model or versions found here are not those of the run.
     """
-    _share(folder, parts_of(folder, device=device), place)
+    found = _found_again(folder, device)
+    compute_share(folder, found.identity, found.examples, found.settings, found.proxy, place)
 
 
-def parts_of(folder: Path, *, device: str = "auto") -> FeatureParts:
-    """The parts of a run that another process has begun, from its folder alone: corpus, model and settings found again.
+def parts_of(folder: Path, feature: str, *, device: str = "auto") -> FeatureParts:
+    """The parts of a feature of a run that another process has begun, from the run's folder alone.
 
     Raises:
         InputError: as `help_with`.
     """
+    found = _found_again(folder, device)
+    return _parts(feature, folder, found.identity, found.examples, found.settings, found.proxy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What a run's folder names, found again."""
+
+    identity: Mapping[str, Any]
+    examples: Sequence[Example]
+    settings: SelectSettings
+    proxy: Proxy
+
+
+def _found_again(folder: Path, device: str) -> _Found:
+    """Corpus, model and settings of a run."""
     wait_for(lambda: (folder / IDENTITY).is_file() and (folder / outputs.CONFIG).is_file(), folder)
     corpus, settings = read_config(folder / outputs.CONFIG)
     if corpus is None:
@@ -60,7 +78,7 @@ def parts_of(folder: Path, *, device: str = "auto") -> FeatureParts:
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
     examples = encode_rows(rows, row_format, encoder).examples
     identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
-    return _parts(folder, identity, examples, settings, proxy)
+    return _Found(identity=identity, examples=examples, settings=settings, proxy=proxy)
 
 
 def compute_share(
@@ -76,15 +94,13 @@ def compute_share(
         raise InputError(
             "--schedule interleaved in several processes: its pools come one after the other. Start one process."
         )
-    if METHODS[settings.selection.method].of(settings.flat()).needs():
-        _share(folder, _parts(folder, identity, examples, settings, proxy), place)
-
-
-def _share(folder: Path, parts: FeatureParts, place: ProcessPlace) -> None:
-    parts.compute(SharedExecutor(folder=parts.store.folder, place=place))
+    for feature in METHODS[settings.selection.method].of(settings.flat()).needs():
+        parts = _parts(feature, folder, identity, examples, settings, proxy)
+        parts.compute(SharedExecutor(folder=parts.store.folder, place=place))
 
 
 def _parts(
+    feature: str,
     folder: Path,
     identity: Mapping[str, Any],
     examples: Sequence[Example],
@@ -92,24 +108,10 @@ def _parts(
     proxy: Proxy,
 ) -> FeatureParts:
     wait_for(lambda: (folder / IDENTITY).is_file(), folder)
-    identity = _require_same(folder, identity)
-    store, origin = feature_store(folder, identity), origin_of(identity)
-    if settings.gradients.warmup_rows is not None:
-        wait_for(lambda: is_warm(store.folder / WARM, origin=origin), folder)
-    request = FeatureRequest(
-        proxy=settings.request,
-        model=proxy.identity.name,
-        examples=examples,
-        folder=store.folder,
-        origin=origin,
-        facts=gradient_facts(identity),
-    )
-    return FeatureParts(
-        examples=examples,
-        feature=Gradients.of(request),
-        store=store,
-        batch_tokens=proxy.batch_tokens(settings.gradients),
-    )
+    parts = parts_of_feature(feature, folder, _require_same(folder, identity), examples, settings, proxy)
+    if feature == GRADIENTS and settings.gradients.warmup_rows is not None:
+        wait_for(lambda: is_warm(parts.store.folder / WARM, origin=parts.store.origin), folder)
+    return parts
 
 
 def wait_for_end(folder: Path) -> None:

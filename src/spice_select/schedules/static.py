@@ -11,7 +11,7 @@ from spice_select.diagnosis.certificates import Certificate, certificate
 from spice_select.diagnosis.curvature import Curvature, curvature
 from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison, versus_random
 from spice_select.executors import executor_for
-from spice_select.features import FeatureRequest, Gradients, usable
+from spice_select.features import Gradients, usable_together
 from spice_select.features.proxy import Proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.gradients.fidelity import Fidelity
@@ -24,9 +24,9 @@ from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run.folder import RunFolder
 from spice_select.run.job import RunJob
-from spice_select.run.origin import feature_store, gradient_facts, origin_of
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
-from spice_select.run.reuse import reuse_gradients
+from spice_select.run.parts import parts_of_feature
+from spice_select.run.reuse import reuse_parts
 from spice_select.run.settings import SelectionSettings, SelectSettings
 from spice_select.run.sketch_check import checked_sketch
 from spice_select.schedules.joined import joined
@@ -51,12 +51,12 @@ def choose_static(
         InputError: no row has a finite gradient, or as `Method.choose`.
     """
     method = METHODS[settings.selection.method].of(settings.flat())
-    known = _Known() if not method.needs() else _computed(run, examples, settings, proxy, progress, clock)
-    candidates = _candidates(examples, known.block, settings.selection)
+    known = _computed(method.needs(), run, examples, settings, proxy, progress, clock)
+    candidates = _candidates(examples, known.blocks, settings.selection)
     with clock("selection"):
         choice = choose_from(method, candidates, budget, settings, progress)
     judged = None
-    if known.block is not None:
+    if GRADIENTS in known.blocks:
         with clock("judging"):
             versus, proof, bent = _judged(candidates, choice, budget, settings, progress)
         judged = Judgement(versus=versus, certificate=proof, curvature=bent, fidelity=known.fidelity)
@@ -65,15 +65,23 @@ def choose_static(
 
 @dataclass(frozen=True)
 class _Known:
-    """The features that a method needs; nothing where it needs none."""
+    """What a method needs.
 
-    block: FeatureBlock | None = None
-    unusable: Sequence[Drop] = ()
-    parts: int = 0
-    fidelity: Fidelity | None = None
+    Attributes:
+        blocks: by the feature's name, of the same rows; none where nothing is needed.
+        unusable: rows left out, since a number of theirs is none.
+        parts: parts that the gradients lie in; 0 without.
+        fidelity: what the gradients' sketch does to inner products.
+    """
+
+    blocks: Mapping[str, FeatureBlock]
+    unusable: Sequence[Drop]
+    parts: int
+    fidelity: Fidelity | None
 
 
 def _computed(
+    needs: Sequence[str],
     run: RunFolder,
     examples: Mapping[int, Example],
     settings: SelectSettings,
@@ -81,49 +89,52 @@ def _computed(
     progress: Progress,
     clock: Clock,
 ) -> _Known:
-    """The gradients, from this run's parts, those of the run beside it, or the proxy; and the check of their sketch."""
-    reuse_gradients(run, progress)
-    origin, store, rows = origin_of(run.identity), feature_store(run.path, run.identity), list(examples.values())
-    request = FeatureRequest(
-        proxy=settings.request,
-        model=proxy.identity.name,
-        examples=rows,
-        folder=store.folder,
-        origin=origin,
-        facts=gradient_facts(run.identity),
-        progress=progress,
-    )
-    feature = Gradients.of(request)
-    with clock(feature.name):
-        parts = FeatureParts(
-            examples=rows,
-            feature=feature,
-            store=store,
-            batch_tokens=proxy.batch_tokens(settings.gradients),
-            progress=progress,
-        )
+    """Each feature from this run's parts, those of a run beside it, or computed; and the check of the sketch."""
+    made, counts, whole = dict[str, FeatureParts](), dict[str, int](), dict[str, FeatureBlock]()
+    for name in needs:
+        reuse_parts(run, name, progress)
+        parts = parts_of_feature(name, run.path, run.identity, list(examples.values()), settings, proxy, progress)
         device = settings.proxy.device
-        executor = executor_for(run.path, store.folder, device=device, tell=progress.note)
-        count = parts.compute(executor, RunJob(run=run.path, device=device, live=parts))
-        block, unusable = usable(store.read(count))
-    refuse_empty(len(block.rows), unusable)
-    with clock("fidelity"):
-        met = [examples[int(row)] for row in block.rows]
-        sketch = settings.gradients.sketch
-        fidelity = checked_sketch(run, origin, sketch, lambda: feature.engine.fidelity(met, block.features))
-    return _Known(block=block, unusable=unusable, parts=count, fidelity=fidelity)
+        executor = executor_for(run.path, parts.store.folder, device=device, tell=progress.note)
+        with clock(name):
+            counts[name] = parts.compute(executor, RunJob(run=run.path, feature=name, device=device, live=parts))
+            whole[name], made[name] = parts.store.read(counts[name]), parts
+    blocks, unusable = usable_together(whole)
+    refuse_empty(min((len(block.rows) for block in blocks.values()), default=1), unusable)
+    fidelity = None
+    if GRADIENTS in blocks:
+        with clock("fidelity"):
+            fidelity = _fidelity(run, made[GRADIENTS], blocks[GRADIENTS], examples, settings)
+    return _Known(blocks=blocks, unusable=unusable, parts=counts.get(GRADIENTS, 0), fidelity=fidelity)
 
 
-def _candidates(examples: Mapping[int, Example], block: FeatureBlock | None, settings: SelectionSettings) -> Candidates:
+def _fidelity(
+    run: RunFolder,
+    parts: FeatureParts,
+    block: FeatureBlock,
+    examples: Mapping[int, Example],
+    settings: SelectSettings,
+) -> Fidelity | None:
+    """The check of the sketch that the gradients were taken through."""
+    feature, origin = parts.feature, parts.store.origin
+    assert isinstance(feature, Gradients), "what is called gradients is"
+    assert origin is not None, "a run's parts carry its origin"
+    met, sketch = [examples[int(row)] for row in block.rows], settings.gradients.sketch
+    return checked_sketch(run, origin, sketch, lambda: feature.engine.fidelity(met, block.features))
+
+
+def _candidates(
+    examples: Mapping[int, Example], blocks: Mapping[str, FeatureBlock], settings: SelectionSettings
+) -> Candidates:
     """The examples in ascending order of their rows: those that the features are of, all where there are none."""
-    rows = np.array(sorted(examples), np.int64) if block is None else block.rows
+    rows = next((block.rows for block in blocks.values()), np.array(sorted(examples), np.int64))
     usable_examples = [examples[int(row)] for row in rows]
     return Candidates(
         rows=rows,
         tokens=np.array([example.num_tokens for example in usable_examples], np.int64),
         supervised=np.array([example.num_supervised for example in usable_examples], np.int64),
         sources=[example.source for example in usable_examples],
-        features={} if block is None else {GRADIENTS: block},
+        features=blocks,
         normalise=settings.normalise,
     )
 
@@ -146,7 +157,11 @@ def choose_from(
         check_quotas(candidates.sources, k, low, high)
         allowance = Allowance(rows=k, quotas=quotas_of(candidates.sources, k, low, high))
         choice = method.choose(candidates, allowance, seed=chosen.seed, progress=progress)
-    return with_worth(choice, candidates, LogDet(alpha=settings.spice.alpha)) if candidates.features else choice
+    return (
+        with_worth(choice, candidates, LogDet(alpha=settings.spice.alpha))
+        if GRADIENTS in candidates.features
+        else choice
+    )
 
 
 def _in_pools(method: Method, candidates: Candidates, k: int, settings: SelectSettings, progress: Progress) -> Choice:
@@ -157,7 +172,7 @@ def _in_pools(method: Method, candidates: Candidates, k: int, settings: SelectSe
     chosen, objective, picked = settings.selection, LogDet(alpha=settings.spice.alpha), list[Choice]()
     shares = spread(k, window_sizes(len(candidates), k, chosen.pool_size))
     order = np.random.default_rng(chosen.seed).permutation(len(candidates))
-    if candidates.features:
+    if GRADIENTS in candidates.features:
         candidates.matrix  # noqa: B018 - made once; the pools take their rows of it
     with single_threaded_blas(), progress.task("Selection", k, "rows") as advance:
         for number, share in enumerate(shares.tolist()):
@@ -166,7 +181,7 @@ def _in_pools(method: Method, candidates: Candidates, k: int, settings: SelectSe
             window = order[number * chosen.pool_size : (number + 1) * chosen.pool_size]
             pool = candidates.take(window)
             choice = method.choose(pool, Allowance(rows=share), seed=(chosen.seed, number), progress=Silent())
-            if candidates.features:
+            if GRADIENTS in candidates.features:
                 choice = with_worth(choice, pool, objective)
             picked.append(replace(choice, indices=window[choice.indices], pools=np.full(len(choice), number, np.int64)))
             advance(len(choice))
