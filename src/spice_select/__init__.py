@@ -4,7 +4,7 @@
 this package imports neither torch nor transformers; `select` does, when called.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spice_select.errors import InputError as InputError
 from spice_select.errors import SpiceError as SpiceError
@@ -20,6 +20,7 @@ from spice_select.selection import TargetVariance as TargetVariance
 from spice_select.selection import greedy as greedy
 from spice_select.selection import naive as naive
 from spice_select.selection import pools as pools
+from spice_select.settings.deferred import deferred_names
 
 if TYPE_CHECKING:
     from spice_select.agreement import Transfer as Transfer
@@ -47,14 +48,7 @@ _LAZY = {
     "Trained": "spice_select.training",
     "train": "spice_select.training",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'spice_select' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_LAZY[name]), name)
+__getattr__ = deferred_names(__name__, _LAZY)
 
 
 def __dir__() -> list[str]:

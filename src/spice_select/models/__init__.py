@@ -3,7 +3,9 @@
 The names are loaded when they are asked for: settings can be read without torch.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spice_select.settings.deferred import deferred_names
 
 if TYPE_CHECKING:
     from spice_select.models.load import Loaded as Loaded
@@ -15,21 +17,16 @@ if TYPE_CHECKING:
     from spice_select.models.precision import choose_device as choose_device
     from spice_select.models.precision import choose_precision as choose_precision
 
-_LAZY = {
-    "Loaded": "spice_select.models.load",
-    "load_model": "spice_select.models.load",
-    "load_tokenizer": "spice_select.models.load",
-    "LoraSpec": "spice_select.models.lora",
-    "attach_lora": "spice_select.models.lora",
-    "Precision": "spice_select.models.precision",
-    "choose_device": "spice_select.models.precision",
-    "choose_precision": "spice_select.models.precision",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_LAZY[name]), name)
+__getattr__ = deferred_names(
+    __name__,
+    {
+        "Loaded": "spice_select.models.load",
+        "load_model": "spice_select.models.load",
+        "load_tokenizer": "spice_select.models.load",
+        "LoraSpec": "spice_select.models.lora",
+        "attach_lora": "spice_select.models.lora",
+        "Precision": "spice_select.models.precision",
+        "choose_device": "spice_select.models.precision",
+        "choose_precision": "spice_select.models.precision",
+    },
+)

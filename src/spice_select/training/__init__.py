@@ -1,6 +1,8 @@
 """Fine-tuning of the target on what a run chose, through TRL; and a selector for trainers of your own."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from spice_select.settings.deferred import deferred_names
 
 if TYPE_CHECKING:
     from spice_select.schedules.online.selector import OnlineSelector as OnlineSelector
@@ -10,19 +12,14 @@ if TYPE_CHECKING:
     from spice_select.training.stage import run_train as run_train
     from spice_select.training.stage import train as train
 
-_LAZY = {
-    "OnlineSelector": "spice_select.schedules.online.selector",
-    "run_train": "spice_select.training.stage",
-    "train": "spice_select.training.stage",
-    "Trained": "spice_select.training.result",
-    "load_trained": "spice_select.training.result",
-    "TrainSettings": "spice_select.training.settings",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'spice_select.training' has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_LAZY[name]), name)
+__getattr__ = deferred_names(
+    __name__,
+    {
+        "OnlineSelector": "spice_select.schedules.online.selector",
+        "run_train": "spice_select.training.stage",
+        "train": "spice_select.training.stage",
+        "Trained": "spice_select.training.result",
+        "load_trained": "spice_select.training.result",
+        "TrainSettings": "spice_select.training.settings",
+    },
+)
