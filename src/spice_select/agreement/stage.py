@@ -19,7 +19,6 @@ from spice_select.diagnosis.alignment import alignment, cosine_correlation, cosi
 from spice_select.errors import InputError
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods import METHODS, Candidates
-from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance, Budget
 from spice_select.models.family import family_of, kinship
 from spice_select.models.recorded import changed_since
@@ -171,14 +170,7 @@ def _picks(run: Run, n: int, share: str | None) -> int:
 def _choose(block: FeatureBlock, k: int, settings: SelectSettings) -> set[int]:
     """Positions that the run's criterion picks: one global greedy."""
     method = METHODS[settings.selection.method].of({**settings.flat(), "stop_ratio": None, "carry_state": False})
-    candidates = Candidates(
-        rows=block.rows,
-        tokens=block.tokens,
-        supervised=block.supervised,
-        sources=[""] * len(block.rows),
-        features={GRADIENTS: block},
-        normalise=settings.selection.normalise,
-    )
+    candidates = Candidates.of_gradients(block, normalise=settings.selection.normalise)
     seed = settings.selection.seed
     return set(method.choose(candidates, Allowance(rows=k), seed=seed, progress=Silent()).indices.tolist())
 

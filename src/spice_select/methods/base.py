@@ -38,6 +38,18 @@ class Candidates:
     features: Mapping[str, FeatureBlock] = field(default_factory=dict)
     normalise: str = "unit"
 
+    @classmethod
+    def of_gradients(cls, block: FeatureBlock, *, normalise: str, sources: Sequence[str] | None = None) -> "Candidates":
+        """The rows of a block of gradients, and the gradients as what is known of them; no sources: ``""`` each."""
+        return cls(
+            rows=block.rows,
+            tokens=block.tokens,
+            supervised=block.supervised,
+            sources=[""] * len(block.rows) if sources is None else sources,
+            features={GRADIENTS: block},
+            normalise=normalise,
+        )
+
     def __len__(self) -> int:
         return len(self.rows)
 

@@ -9,7 +9,7 @@ from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS, Budget
 from spice_select.methods.quotas import quota_faults
 from spice_select.models.settings import ProxySettings
-from spice_select.run.settings import InterleavedSettings, SelectionSettings, SelectSettings
+from spice_select.run.settings import InterleavedSettings, SelectSettings
 
 _ALWAYS_READ = {"method", "budget", "schedule", "seed", *DataSettings.model_fields, *ProxySettings.model_fields}
 _SHARES = frozenset({"per_source_min", "per_source_max"})
@@ -56,18 +56,18 @@ def refuse_rows(settings: SelectSettings, sources: Sequence[str], lengths: Seque
     _raise(
         [
             *quota_faults(sources, k, chosen.per_source_min, chosen.per_source_max),
-            *_pool_faults(chosen, len(lengths), k),
+            *(pool_faults(len(lengths), k, chosen.pool_size) if chosen.schedule == "interleaved" else ()),
         ]
     )
 
 
-def _pool_faults(chosen: SelectionSettings, n: int, k: int) -> list[str]:
-    """Where every pool trains the proxy, every pool must yield a row."""
-    windows = -(-n // chosen.pool_size)
-    if chosen.schedule != "interleaved" or k >= windows:
+def pool_faults(n: int, k: int, pool_size: int) -> list[str]:
+    """What keeps k picks from being spread over the pools of n rows: where pools train, every pool must yield a row."""
+    windows = -(-n // pool_size)
+    if k >= windows:
         return []
     return [
-        f"a budget of {k} rows over {windows} pools of {chosen.pool_size}: some pools would yield no row. "
+        f"a budget of {k} rows over {windows} pools of {pool_size}: some pools would yield no row. "
         f"Raise --budget to {windows} rows or more, or --pool-size to {-(-n // k)} or more."
     ]
 

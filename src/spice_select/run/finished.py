@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 from spice_select.features import usable
 from spice_select.methods import Candidates
-from spice_select.methods.base import GRADIENTS
 from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder, load_run
 from spice_select.run.origin import feature_store
@@ -99,15 +98,7 @@ class Run:
     @property
     def candidates(self) -> Candidates:
         """The usable rows as the method saw them, their sources aside, which are not kept."""
-        block = self.features
-        return Candidates(
-            rows=block.rows,
-            tokens=block.tokens,
-            supervised=block.supervised,
-            sources=[""] * len(block.rows),
-            features={GRADIENTS: block},
-            normalise=self.settings.selection.normalise,
-        )
+        return Candidates.of_gradients(self.features, normalise=self.settings.selection.normalise)
 
     @property
     def matrix(self) -> NDArray[np.floating]:

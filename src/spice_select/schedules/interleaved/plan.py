@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
+from spice_select.run.feasible import pool_faults
 from spice_select.selection.pools import spread, window_sizes
 
 
@@ -74,12 +75,8 @@ def plan_pools(
         InputError: fewer picks than pools, so that some pool would yield nothing; numbers out of range.
     """
     sizes = window_sizes(n, k, pool_size)
-    if k < len(sizes):
-        needed = -(-n // k)
-        raise InputError(
-            f"a budget of {k} rows over {len(sizes)} pools of {pool_size}: some pools would yield no row. "
-            f"Raise --budget to {len(sizes)} rows or more, or --pool-size to {needed} or more."
-        )
+    if faults := pool_faults(n, k, pool_size):
+        raise InputError(faults[0])
     shares, ends = spread(k, sizes), np.cumsum(sizes)
     pools = []
     for epoch in range(epochs):

@@ -17,7 +17,6 @@ from spice_select.features import usable
 from spice_select.features.proxy import Proxy
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.methods import METHODS, Candidates, Choice, Method
-from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance, Budget
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress, Silent
@@ -128,14 +127,8 @@ def _plan(n: int, budget: Budget, settings: SelectSettings) -> Plan:
 
 def _candidates(examples: Mapping[int, Example], block: FeatureBlock, settings: SelectSettings) -> Candidates:
     """The rows of a block, which are some of the corpus."""
-    return Candidates(
-        rows=block.rows,
-        tokens=block.tokens,
-        supervised=block.supervised,
-        sources=[examples[int(row)].source for row in block.rows],
-        features={GRADIENTS: block},
-        normalise=settings.selection.normalise,
-    )
+    sources = [examples[int(row)].source for row in block.rows]
+    return Candidates.of_gradients(block, sources=sources, normalise=settings.selection.normalise)
 
 
 def _pick(method: Method, pool: PlannedPool, candidates: Candidates, settings: SelectSettings) -> _Met:

@@ -24,7 +24,6 @@ from spice_select.features.gradients import as_block
 from spice_select.gradients import BatchGradients, Engine, HookEngine
 from spice_select.gradients.memory import features_within_memory
 from spice_select.methods import Candidates, Method
-from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
 from spice_select.progress import Silent
@@ -187,14 +186,8 @@ class OnlineSelector:
                 "an earlier checkpoint with a lower learning rate."
             )
         block = as_block(examples, gradients).take(sound)
-        candidates = Candidates(
-            rows=block.rows,
-            tokens=block.tokens,
-            supervised=block.supervised,
-            sources=[examples[int(position)].source for position in sound],
-            features={GRADIENTS: block},
-            normalise=self._normalise,
-        )
+        sources = [examples[int(position)].source for position in sound]
+        candidates = Candidates.of_gradients(block, sources=sources, normalise=self._normalise)
         share, seed = Allowance(rows=min(pool.share, len(sound))), (self._seed, pool.number)
         chosen = self.method.choose(candidates, share, seed=seed, progress=Silent())
         return pool.positions[sound[chosen.indices]]
