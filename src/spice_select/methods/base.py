@@ -9,14 +9,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.data.records import Example
 from spice_select.features.normalise import normalised
 from spice_select.methods.budget import Allowance
+from spice_select.methods.target import GRADIENTS as GRADIENTS
+from spice_select.methods.target import Target
 from spice_select.progress import Progress
 from spice_select.selection import Features, Selection, Stats, Stop
 from spice_select.store import FeatureBlock
-
-GRADIENTS = "gradients"
-"""The feature that most methods need, by its name in `spice_select.features.FEATURES`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +29,8 @@ class Candidates:
         sources: the group of each row, ``""`` where the corpus names none.
         features: what the method asked to know (`Method.needs`), by the feature's name; rows as here.
         normalise: how gradients are scaled before directions are compared: ``unit`` or ``none``.
+        examples: the rows as the proxy sees them, for methods that read tokens; may be empty for any other.
+        target: what they are chosen for; None where no target was given.
     """
 
     rows: NDArray[np.int64]
@@ -37,9 +39,19 @@ class Candidates:
     sources: Sequence[str]
     features: Mapping[str, FeatureBlock] = field(default_factory=dict)
     normalise: str = "unit"
+    examples: Sequence[Example] = ()
+    target: Target | None = None
 
     @classmethod
-    def of_gradients(cls, block: FeatureBlock, *, normalise: str, sources: Sequence[str] | None = None) -> "Candidates":
+    def of_gradients(
+        cls,
+        block: FeatureBlock,
+        *,
+        normalise: str,
+        sources: Sequence[str] | None = None,
+        examples: Sequence[Example] = (),
+        target: Target | None = None,
+    ) -> "Candidates":
         """The rows of a block of gradients, and the gradients as what is known of them; no sources: ``""`` each."""
         return cls(
             rows=block.rows,
@@ -48,6 +60,8 @@ class Candidates:
             sources=[""] * len(block.rows) if sources is None else sources,
             features={GRADIENTS: block},
             normalise=normalise,
+            examples=examples,
+            target=target,
         )
 
     def __len__(self) -> int:
@@ -70,6 +84,8 @@ class Candidates:
             sources=[self.sources[int(position)] for position in positions],
             features={name: block.take(positions) for name, block in self.features.items()},
             normalise=self.normalise,
+            examples=[self.examples[int(position)] for position in positions] if self.examples else (),
+            target=self.target,
         )
         if "matrix" in self.__dict__:  # made already: the rows of it with their squares, not made again
             taken.__dict__["matrix"] = self.matrix.take(positions)
@@ -142,6 +158,8 @@ class Method(ABC):
         source: the paper, or "control" for what others are compared with.
         reads: the settings that change what it chooses, by name; any other that is not the schedule's is refused.
         draws: whether it draws at random, by the seed.
+        takes_target: whether it can choose for a target (`Candidates.target`).
+        requires_target: whether it is undefined without one.
     """
 
     name: ClassVar[str]
@@ -149,6 +167,8 @@ class Method(ABC):
     source: ClassVar[str]
     reads: ClassVar[frozenset[str]] = frozenset()
     draws: ClassVar[bool] = False
+    takes_target: ClassVar[bool] = False
+    requires_target: ClassVar[bool] = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Method":
