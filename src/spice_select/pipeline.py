@@ -9,8 +9,8 @@ from typing import Any
 
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoded, Encoder
-from spice_select.data.formats import described, detect_format
-from spice_select.data.records import Row
+from spice_select.data.formats import Format, described, detect_format
+from spice_select.data.records import Drop, Row
 from spice_select.executors import ProcessPlace
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods.budget import Budget
@@ -24,6 +24,7 @@ from spice_select.run.identity import default_folder, identity_of, manifest_fact
 from spice_select.run.origin import feature_store
 from spice_select.run.settings import SelectSettings, write_config
 from spice_select.run.summary import summarise
+from spice_select.run.target import TargetRows, read_target, standing_in
 from spice_select.run.worker import compute_share, wait_for_end
 from spice_select.schedules import SCHEDULES
 from spice_select.store import atomic
@@ -67,6 +68,7 @@ def run_select(
 ) -> Run:
     """`select` with the settings as one object."""
     refuse_settings(settings)
+    settings = settings.settled()
     progress, clock = progress or Silent(), Clock()
     budget = Budget.parse(settings.selection.budget)
     with clock("reading"):
@@ -81,9 +83,14 @@ def run_select(
     with clock("encoding"):
         encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
         encoded = encode_corpus(rows, row_format, encoder, progress)
-        sources, lengths = zip(*((e.source, e.num_tokens) for e in encoded.examples), strict=True)
-        refuse_rows(settings, sources, lengths)
-    identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
+        target = read_target(settings, encoder, progress)
+        leaving = _leaving(target, rows, encoded, row_format, progress)
+        gone = {drop.row for drop in leaving}
+        staying = [example for example in encoded.examples if example.row not in gone]
+        refuse_rows(settings, [e.source for e in staying], [e.num_tokens for e in staying])
+    identity = identity_of(
+        rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name, target=target
+    )
     folder = default_folder(corpus, identity) if out is None else Path(out)
     place = ProcessPlace.of_environment()
     if place.rank > 0:
@@ -95,9 +102,19 @@ def run_select(
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
             notes = [*read.notes, *encoder.notes, *encoded.notes]
-            corpus_facts = _Corpus(corpus, rows, encoded, budget, notes)
+            corpus_facts = _Corpus(corpus, rows, encoded, budget, notes, target, leaving)
             _fill(run, corpus_facts, settings, proxy, progress, clock)
         return Run(run.path)
+
+
+def _leaving(
+    target: TargetRows | None, rows: list[Row], encoded: Encoded, row_format: Format, progress: Progress
+) -> list[Drop]:
+    """The usable rows that stand in the target too."""
+    if target is None:
+        return []
+    usable = {example.row for example in encoded.examples}
+    return standing_in(target, [row for row in rows if row.number in usable], row_format, progress)
 
 
 def _harmed(run: RunFolder) -> bool:
@@ -117,6 +134,8 @@ class _Corpus:
     encoded: Encoded
     budget: Budget
     notes: list[str]
+    target: TargetRows | None
+    leaving: list[Drop]
 
 
 def _fill(
@@ -128,7 +147,9 @@ def _fill(
     schedule = SCHEDULES[settings.selection.schedule]
     examples = corpus.encoded.examples
     by_row = {example.row: example for example in examples}
-    outcome = schedule(run, by_row, corpus.budget, settings, proxy, progress, clock)
+    outcome = schedule(
+        run, by_row, corpus.budget, settings, proxy, progress, clock, target=corpus.target, leaving=corpus.leaving
+    )
     drops = [*corpus.encoded.drops, *outcome.unusable]
     with clock("writing"):
         encoded = outputs.write_selected(run, corpus.rows, outcome)

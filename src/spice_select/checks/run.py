@@ -96,7 +96,7 @@ def _untold(settings: SelectSettings) -> str:
     chosen = settings.selection
     if chosen.method != "spice":
         return f"Chosen by --method {chosen.method}: λ and α had no part in it."
-    if settings.spice.objective != "log-det":
+    if settings.spice.objective not in (None, "log-det"):
         return f"Chosen by --objective {settings.spice.objective}: what is asked of log det alone is left out."
     if chosen.schedule == "interleaved":
         return "With another λ or α the proxy would have moved elsewhere: what it would choose takes a run of its own."
@@ -118,5 +118,5 @@ def _sensitivity(run: Run, rows: Features, selection: Selection) -> Sensitivity:
         assert picked is not None, "a choice from gradients says what it is worth"
         return picked
 
-    alpha, weight = settings.spice.alpha, settings.spice.conflict_weight
+    alpha, weight = settings.spice.alpha, settings.spice.conflict_weight or 0.0
     return sensitivity(rows, selection, select, alpha=alpha, conflict_weight=weight)

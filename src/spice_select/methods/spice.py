@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from spice_select.errors import InputError
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice_carried import SpiceCarried
+from spice_select.methods.target import Target
 from spice_select.progress import Progress
-from spice_select.selection import Conflict, GainRatio, LogDet, Objective, greedy
+from spice_select.selection import Conflict, GainRatio, LogDet, Objective, Penalty, TargetConflict, greedy
 from spice_select.selection.objectives import OBJECTIVES
+from spice_select.selection.objectives.base import Scaled
 from spice_select.settings.base import Group
 from spice_select.settings.table import literal
 
@@ -23,10 +26,17 @@ else:
 class SpiceSettings(Group):
     """The criterion of `--method spice`."""
 
-    objective: ObjectiveName = Field("log-det", description=f"What a choice is worth. {OBJECTIVES.described()}.")
+    objective: ObjectiveName | None = Field(
+        None,
+        description=f"What a choice is worth. {OBJECTIVES.described()}. Default: log-det; with a --target, "
+        "target-information.",
+    )
     alpha: float = Field(1.0, gt=0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ).")
-    conflict_weight: float = Field(
-        0.1, ge=0, description="Weight λ of the penalty on gradient conflict; 0 turns it off."
+    conflict_weight: float | None = Field(
+        None,
+        ge=0,
+        description="Weight λ of the penalty on gradient conflict with the mean of the picks and, with a --target, of "
+        "its rows; 0 turns it off. Default: 0.1 (the paper's); with a --target, 0.",
     )
     stop_ratio: float | None = Field(
         None,
@@ -36,12 +46,22 @@ class SpiceSettings(Group):
     )
 
 
+def settled(spice: SpiceSettings, *, targeted: bool) -> SpiceSettings:
+    """The criterion with what was left open: the paper's, or where there is a target the one that aims at it."""
+    objective = spice.objective or ("target-information" if targeted else "log-det")
+    weight = spice.conflict_weight if spice.conflict_weight is not None else (0.0 if targeted else 0.1)
+    return spice.model_copy(update={"objective": objective, "conflict_weight": weight})
+
+
 class Spice(Method):
     """Greedy by marginal gain of an objective less the conflict penalty, with or without early stop.
 
+    With a target the objective may aim at its rows, and a conflict is one with their mean gradient too.
+
     Attributes:
-        objective: the information.
-        penalty: what is subtracted; None where λ = 0.
+        objective: what a choice is worth.
+        alpha: its scale α.
+        weight: λ of the conflict penalty; 0 for none.
         stop: rules that may end a run (in pools: a pool) early.
     """
 
@@ -51,33 +71,42 @@ class Spice(Method):
     reads: ClassVar[frozenset[str]] = frozenset(
         {"objective", "alpha", "conflict_weight", "stop_ratio", "normalise", "carry_state"}
     )
+    takes_target: ClassVar[bool] = True
 
     def __init__(
-        self, objective: Objective | None = None, penalty: Conflict | None = None, stop: tuple[GainRatio, ...] = ()
+        self,
+        objective: type[Scaled] = LogDet,
+        *,
+        alpha: float = 1.0,
+        weight: float = 0.0,
+        stop: tuple[GainRatio, ...] = (),
     ) -> None:
-        self.objective = objective or LogDet()
-        self.penalty = penalty
-        self.stop = stop
+        self.objective, self.alpha, self.weight, self.stop = objective, alpha, weight, stop
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
         """With `--carry-state` the picker that carries Fisher state and mean from pool to pool."""
-        objective = OBJECTIVES[settings["objective"]](alpha=settings["alpha"])
-        weight, ratio = settings["conflict_weight"], settings["stop_ratio"]
-        stop = () if ratio is None else (GainRatio(ratio),)
-        if settings["carry_state"] and isinstance(objective, LogDet):
-            return SpiceCarried(objective, weight, stop)
-        return cls(objective, Conflict(weight=weight) if weight else None, stop)
+        asked = SpiceSettings(**{name: settings[name] for name in SpiceSettings.model_fields})
+        spice = settled(asked, targeted=bool(settings["target"]))
+        stop = () if spice.stop_ratio is None else (GainRatio(spice.stop_ratio),)
+        objective, weight = OBJECTIVES[spice.objective or ""], spice.conflict_weight or 0.0
+        if settings["carry_state"] and objective is LogDet:
+            return SpiceCarried(LogDet(alpha=spice.alpha), weight, stop)
+        return cls(objective, alpha=spice.alpha, weight=weight, stop=stop)
 
     @classmethod
     def clashes(cls, settings: Mapping[str, Any]) -> list[str]:
-        """Only log det can be carried from pool to pool."""
-        if settings["carry_state"] and settings["objective"] != "log-det":
-            return [
-                f"--carry-state with --objective {settings['objective']}: only log det can be carried from pool to "
-                "pool exactly. Leave one of them out."
-            ]
-        return []
+        """Only log det can be carried from pool to pool; what aims at a target needs one."""
+        faults, asked, targeted = [], settings["objective"], bool(settings["target"])
+        if asked is not None and OBJECTIVES[asked].aimed and not targeted:
+            faults.append(f"--objective {asked} without --target: it aims at a target's rows. Name their file.")
+        if settings["carry_state"] and (asked or ("target-information" if targeted else "log-det")) != "log-det":
+            other = f"--objective {asked}" if asked else "--target"
+            faults.append(
+                f"--carry-state with {other}: only log det can be carried from pool to pool exactly. Leave one of them "
+                "out."
+            )
+        return faults
 
     def needs(self) -> tuple[str, ...]:
         """Gradients."""
@@ -88,7 +117,11 @@ class Spice(Method):
     ) -> Choice:
         """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens."""
         matrix = candidates.matrix
-        options: dict[str, Any] = {"objective": self.objective, "penalty": self.penalty, "stop": self.stop}
+        options: dict[str, Any] = {
+            "objective": self._objective(candidates.target),
+            "penalty": self._penalty(candidates.target),
+            "stop": self.stop,
+        }
         if allowance.tokens is not None:
             # by gain and by gain per token, whichever holds more: see `greedy` for the guarantee
             with progress.task("Selection", 2 * allowance.tokens, "tokens, in two runs") as advance:
@@ -98,3 +131,15 @@ class Spice(Method):
             options |= {"groups": candidates.sources, "quotas": allowance.quotas}
         with progress.task("Selection", allowance.rows or 0, "rows") as advance:
             return Choice.of(greedy(matrix, allowance.rows, **options, progress=advance))
+
+    def _objective(self, target: Target | None) -> Objective:
+        if not self.objective.aimed:
+            return self.objective(alpha=self.alpha)
+        if target is None:
+            raise InputError(f"objective {self.objective.name}: it aims at a target, and none was given.")
+        return self.objective(target=target.matrix.dense, tasks=target.tasks, alpha=self.alpha)
+
+    def _penalty(self, target: Target | None) -> Penalty | None:
+        if not self.weight:
+            return None
+        return Conflict(self.weight) if target is None else TargetConflict(target.matrix.dense, self.weight)

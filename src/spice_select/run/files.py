@@ -64,8 +64,17 @@ def _selected(rows: Sequence[Row], outcome: Outcome) -> Iterator[dict[str, Any]]
             **{name: float(choice.columns[name][place]) for name in _TOLD if name in choice.columns},
             "row": row.number,
             "sha256": row.content_hash,
+            **_nearest(outcome, place),
         }
         yield selected_line(row.raw, note)
+
+
+def _nearest(outcome: Outcome, place: int) -> dict[str, Any]:
+    """The row of the target that a pick is nearest to, where there is a target."""
+    near = outcome.nearest
+    if near is None:
+        return {}
+    return {"target": {"row": int(near.rows[place]), "where": near.where[place], "cosine": float(near.cosines[place])}}
 
 
 def selected_line(raw: Mapping[str, Any], note: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from spice_select.data.records import Row
 from spice_select.features.proxy import Proxy
 from spice_select.run.settings import SelectSettings
+from spice_select.run.target import NO_TARGET, TargetRows
 from spice_select.store import sha256
 
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
@@ -23,12 +24,19 @@ _PERMISSIONS = ("allow_network", "allow_pickle", "trust_remote_code", "device", 
 
 
 def identity_of(
-    rows: Sequence[Row], settings: SelectSettings, proxy: Proxy, *, template_hash: str, row_format: str
+    rows: Sequence[Row],
+    settings: SelectSettings,
+    proxy: Proxy,
+    *,
+    template_hash: str,
+    row_format: str,
+    target: TargetRows | None = None,
 ) -> dict[str, Any]:
     """The facts that decide a run's result, flat and JSON-ready: equal facts give an equal result."""
-    asked = {name: value for name, value in settings.flat().items() if name not in _PERMISSIONS}
+    asked = {name: value for name, value in settings.flat().items() if name not in (*_PERMISSIONS, "target")}
     return {
         **asked,
+        **(NO_TARGET if target is None else target.facts),
         "batch_tokens": proxy.batch_tokens(settings.gradients),
         "format": row_format,
         "corpus_sha256": rows_hash(rows),

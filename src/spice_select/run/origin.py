@@ -8,13 +8,16 @@ from typing import Any
 
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.spice import SpiceSettings
-from spice_select.run.settings import InterleavedSettings, SelectionSettings
+from spice_select.run.settings import InterleavedSettings, SelectionSettings, TargetSettings
+from spice_select.run.target import NO_TARGET
 from spice_select.store import PartStore
 
 _ONLY_THE_CHOICE = (
     (SelectionSettings.model_fields.keys() - {"seed"})
     | SpiceSettings.model_fields.keys()
     | InterleavedSettings.model_fields.keys()
+    | TargetSettings.model_fields.keys()
+    | NO_TARGET.keys()
 )
 """Settings that change what is chosen from the gradients of a still proxy, not the gradients. The seed draws LoRA and
 sketch."""

@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spice_select.data.records import Drop
 from spice_select.diagnosis.certificates import Certificate
 from spice_select.diagnosis.curvature import Curvature
+from spice_select.diagnosis.explained import Explained
 from spice_select.diagnosis.versus_random import RandomComparison
 from spice_select.errors import InputError
 from spice_select.methods.base import Candidates, Choice
@@ -25,6 +29,7 @@ class Judgement:
         by_pool: whether that compares pool by pool.
         curvature: what greedy is promised beforehand; None where the rows are not chosen from all at once.
         fidelity: what the sketch does to inner products; None where there is no sketch.
+        target: what the picks explain of each task of the target; empty where no target was given.
     """
 
     versus: RandomComparison
@@ -32,6 +37,22 @@ class Judgement:
     by_pool: bool = False
     curvature: Curvature | None = None
     fidelity: "Fidelity | None" = None
+    target: Sequence[Explained] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Nearest:
+    """For each pick the row of the target whose gradient points most nearly where its own does.
+
+    Attributes:
+        rows: int64 ``[k]``, numbers of rows of the target.
+        cosines: float64 ``[k]``.
+        where: file and line of each.
+    """
+
+    rows: NDArray[np.int64]
+    cosines: NDArray[np.float64]
+    where: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +67,7 @@ class Outcome:
         parts: parts that the gradients lie in; 0 where none were taken.
         outputs: further files of the run folder that the manifest vouches for.
         notes: what the reader of the summary should know.
+        nearest: the row of the target nearest to each pick; None where there is none, or no gradients.
     """
 
     candidates: Candidates
@@ -55,6 +77,7 @@ class Outcome:
     parts: int = 0
     outputs: Sequence[str] = ()
     notes: Sequence[str] = ()
+    nearest: Nearest | None = None
 
 
 def refuse_empty(rows: int, unusable: Sequence[Drop]) -> None:

@@ -9,8 +9,11 @@ from spice_select.features import FEATURES, FeatureRequest
 from spice_select.features.proxy import Proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.progress import Progress, Silent
-from spice_select.run.origin import feature_store, gradient_facts
+from spice_select.run.folder import RunFolder
+from spice_select.run.origin import feature_store, gradient_facts, origin_of
 from spice_select.run.settings import SelectSettings
+from spice_select.run.target import TargetRows
+from spice_select.store import PartStore
 
 
 def parts_of_feature(
@@ -48,4 +51,30 @@ def parts_of_feature(
         store=store,
         batch_tokens=proxy.batch_tokens(settings.gradients),
         progress=progress or Silent(),
+    )
+
+
+TARGET = "target"
+"""The folder of a run that the parts of its target lie in, each feature in a folder of its name."""
+
+
+def parts_of_target(
+    pool: FeatureParts, name: str, run: RunFolder, target: TargetRows, progress: Progress
+) -> FeatureParts:
+    """The same feature of the target's rows, by the engine of the pool's: what it draws from is the pool alone.
+
+    Args:
+        pool: the parts of the pool's rows.
+        name: of the feature.
+        run: the folder and identity of the run.
+        target: its usable rows are computed, held out or not.
+        progress: shown the work.
+    """
+    origin = origin_of(run.identity, feature=f"{name} of target {run.identity['target_sha256']}")
+    return FeatureParts(
+        examples=target.examples,
+        feature=pool.feature,
+        store=PartStore(run.path / TARGET / name, origin),
+        batch_tokens=pool.batch_tokens,
+        progress=progress,
     )

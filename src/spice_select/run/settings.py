@@ -1,10 +1,10 @@
 """The settings of a selection run: the groups of its stages under one roof, and the file that replays them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
@@ -12,7 +12,7 @@ from spice_select.features.request import ProxyRequest
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS
 from spice_select.methods.amount import Amount
-from spice_select.methods.spice import SpiceSettings
+from spice_select.methods.spice import SpiceSettings, settled
 from spice_select.models.settings import ProxySettings
 from spice_select.settings.base import Group, Settings
 from spice_select.settings.table import literal
@@ -52,6 +52,30 @@ class SelectionSettings(Group):
     )
 
 
+def _listed(value: Any) -> Any:
+    return (str(value),) if isinstance(value, str | Path) else value
+
+
+class TargetSettings(Group):
+    """What the choice is for: rows of what matters."""
+
+    target: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        (),
+        description="Files of rows like those the tuned model will be judged on, read as a corpus is; 16 to 64 of each "
+        "task are enough. Several files are several tasks, as are the values of a column `task`. Rows of the corpus "
+        "that stand there too leave the pool.",
+    )
+    hold_out_target: bool = Field(
+        False, description="Keep half of the target's rows out of the choice and judge by them alone."
+    )
+
+    def clashes(self) -> list[str]:
+        """Nothing to hold out without a target."""
+        if self.hold_out_target and not self.target:
+            return ["--hold-out-target without --target: there is nothing to hold out. Name the target's file."]
+        return []
+
+
 class InterleavedSettings(Group):
     """How the proxy moves while it selects, with `--schedule interleaved`."""
 
@@ -77,11 +101,18 @@ class SelectSettings(Settings):
     """All settings of a selection run."""
 
     selection: SelectionSettings = SelectionSettings()
+    target: TargetSettings = TargetSettings()
     spice: SpiceSettings = SpiceSettings()
     proxy: ProxySettings = ProxySettings()
     data: DataSettings = DataSettings()
     gradients: GradientSettings = GradientSettings()
     interleaved: InterleavedSettings = InterleavedSettings()
+
+    def settled(self) -> "SelectSettings":
+        """With what `--method spice` leaves open decided by whether there is a target."""
+        if self.selection.method != "spice":
+            return self
+        return self.model_copy(update={"spice": settled(self.spice, targeted=bool(self.target.target))})
 
     @property
     def request(self) -> ProxyRequest:

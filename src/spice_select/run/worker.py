@@ -25,11 +25,13 @@ from spice_select.features.stage import FeatureParts
 from spice_select.features.warm import is_warm
 from spice_select.methods import METHODS
 from spice_select.methods.base import GRADIENTS
+from spice_select.progress import Silent
 from spice_select.run import files as outputs
 from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, as_json
 from spice_select.run.identity import identity_of
 from spice_select.run.parts import parts_of_feature
 from spice_select.run.settings import SelectSettings, read_config
+from spice_select.run.target import read_target
 
 PATIENCE = 900.0
 """Seconds to wait for the first process to begin."""
@@ -77,7 +79,10 @@ def _found_again(folder: Path, device: str) -> _Found:
     proxy = find_proxy(settings.request)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
     examples = encode_rows(rows, row_format, encoder).examples
-    identity = identity_of(rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name)
+    target = read_target(settings, encoder, Silent())
+    identity = identity_of(
+        rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name, target=target
+    )
     return _Found(identity=identity, examples=examples, settings=settings, proxy=proxy)
 
 

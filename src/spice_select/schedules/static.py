@@ -19,16 +19,19 @@ from spice_select.methods import METHODS, Budget, Candidates, Choice, Method
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.quotas import check_quotas, quotas_of
+from spice_select.methods.target import Target
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
+from spice_select.run.aims import Aims
 from spice_select.run.folder import RunFolder
 from spice_select.run.job import RunJob
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
-from spice_select.run.parts import parts_of_feature
+from spice_select.run.parts import parts_of_feature, parts_of_target
 from spice_select.run.reuse import reuse_parts
 from spice_select.run.settings import SelectionSettings, SelectSettings
 from spice_select.run.sketch_check import checked_sketch
+from spice_select.run.target import TargetRows
 from spice_select.schedules.joined import joined
 from spice_select.selection import LogDet
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
@@ -44,23 +47,39 @@ def choose_static(
     proxy: Proxy,
     progress: Progress,
     clock: Clock,
+    *,
+    target: TargetRows | None = None,
+    leaving: Sequence[Drop] = (),
 ) -> Outcome:
     """What the method needs, of every example at the proxy as it came, and the choice from it.
+
+    Features are of all examples, also of those `leaving` the pool, so that runs share them whatever their target is.
 
     Raises:
         InputError: no row has a finite gradient, or as `Method.choose`.
     """
     method = METHODS[settings.selection.method].of(settings.flat())
     known = _computed(method.needs(), run, examples, settings, proxy, progress, clock)
-    candidates = _candidates(examples, known.blocks, settings.selection)
+    aims = None if target is None else _aims(target, known.made, run, progress, clock)
+    gone = [drop for drop in leaving if drop.row not in {other.row for other in known.unusable}]
+    candidates = _candidates(examples, known.blocks, settings.selection, gone, None if aims is None else aims.choosing)
     with clock("selection"):
         choice = choose_from(method, candidates, budget, settings, progress)
     judged = None
     if GRADIENTS in known.blocks:
         with clock("judging"):
             versus, proof, bent = _judged(candidates, choice, budget, settings, progress)
-        judged = Judgement(versus=versus, certificate=proof, curvature=bent, fidelity=known.fidelity)
-    return Outcome(candidates=candidates, choice=choice, judged=judged, unusable=known.unusable, parts=known.parts)
+            reached = () if aims is None else aims.reached(candidates, choice, settings)
+        judged = Judgement(versus=versus, certificate=proof, curvature=bent, fidelity=known.fidelity, target=reached)
+    return Outcome(
+        candidates=candidates,
+        choice=choice,
+        judged=judged,
+        unusable=[*known.unusable, *gone],
+        parts=known.parts,
+        notes=() if aims is None else aims.notes,
+        nearest=aims.nearest(candidates, choice) if aims is not None and judged is not None else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -72,12 +91,14 @@ class _Known:
         unusable: rows left out, since a number of theirs is none.
         parts: parts that the gradients lie in; 0 without.
         fidelity: what the gradients' sketch does to inner products.
+        made: the parts of each feature, its engine open where any was computed.
     """
 
     blocks: Mapping[str, FeatureBlock]
     unusable: Sequence[Drop]
     parts: int
     fidelity: Fidelity | None
+    made: Mapping[str, FeatureParts]
 
 
 def _computed(
@@ -105,7 +126,7 @@ def _computed(
     if GRADIENTS in blocks:
         with clock("fidelity"):
             fidelity = _fidelity(run, made[GRADIENTS], blocks[GRADIENTS], examples, settings)
-    return _Known(blocks=blocks, unusable=unusable, parts=counts.get(GRADIENTS, 0), fidelity=fidelity)
+    return _Known(blocks=blocks, unusable=unusable, parts=counts.get(GRADIENTS, 0), fidelity=fidelity, made=made)
 
 
 def _fidelity(
@@ -123,19 +144,41 @@ def _fidelity(
     return checked_sketch(run, origin, sketch, lambda: feature.engine.fidelity(met, block.features))
 
 
+def _aims(
+    target: TargetRows, made: Mapping[str, FeatureParts], run: RunFolder, progress: Progress, clock: Clock
+) -> Aims:
+    """What the method must know of the target's rows, by the same engines; its parts lie beside the pool's."""
+    blocks = dict[str, FeatureBlock]()
+    for name, parts in made.items():
+        own = parts_of_target(parts, name, run, target, progress)
+        with clock(name):
+            blocks[name] = own.store.read(own.compute())
+    return Aims.of(target, blocks, normalise=str(run.identity["normalise"]))
+
+
 def _candidates(
-    examples: Mapping[int, Example], blocks: Mapping[str, FeatureBlock], settings: SelectionSettings
+    examples: Mapping[int, Example],
+    blocks: Mapping[str, FeatureBlock],
+    settings: SelectionSettings,
+    leaving: Sequence[Drop] = (),
+    target: Target | None = None,
 ) -> Candidates:
-    """The examples in ascending order of their rows: those that the features are of, all where there are none."""
+    """The examples in ascending order of their rows: those that the features are of, all where there are none.
+
+    Less those that leave the pool.
+    """
     rows = next((block.rows for block in blocks.values()), np.array(sorted(examples), np.int64))
-    usable_examples = [examples[int(row)] for row in rows]
+    staying = ~np.isin(rows, [drop.row for drop in leaving])
+    usable_examples = [examples[int(row)] for row in rows[staying]]
     return Candidates(
-        rows=rows,
+        rows=rows[staying],
         tokens=np.array([example.num_tokens for example in usable_examples], np.int64),
         supervised=np.array([example.num_supervised for example in usable_examples], np.int64),
         sources=[example.source for example in usable_examples],
-        features=blocks,
+        features=blocks if staying.all() else {name: block.take(staying) for name, block in blocks.items()},
         normalise=settings.normalise,
+        examples=usable_examples,
+        target=target,
     )
 
 
@@ -200,7 +243,7 @@ def _judged(
     with progress.task("Judging", RANDOM_DRAWS + 1 + 4 * over_all, "steps") as advance:
         rows, seed = candidates.matrix, settings.selection.seed
         versus = versus_random(rows, choice, objective, draws=RANDOM_DRAWS, seed=seed, progress=advance)
-        bent = curvature(rows, objective) if settings.spice.objective == "log-det" else None
+        bent = curvature(rows, objective) if settings.spice.objective in (None, "log-det") else None
         advance(2 * over_all)
         proof = certificate(rows, choice, objective, **priced(candidates, budget))
         advance(2 * over_all)

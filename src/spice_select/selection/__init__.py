@@ -9,11 +9,13 @@ from spice_select.selection.objectives import FacilityLocation as FacilityLocati
 from spice_select.selection.objectives import LogDet as LogDet
 from spice_select.selection.objectives import Objective as Objective
 from spice_select.selection.objectives import ObjectiveState as ObjectiveState
+from spice_select.selection.objectives import TargetInformation as TargetInformation
 from spice_select.selection.objectives import TargetVariance as TargetVariance
 from spice_select.selection.penalties import Conflict as Conflict
 from spice_select.selection.penalties import Penalty as Penalty
 from spice_select.selection.penalties import PenaltyState as PenaltyState
 from spice_select.selection.penalties import SquaredInnerProduct as SquaredInnerProduct
+from spice_select.selection.penalties import TargetConflict as TargetConflict
 from spice_select.selection.pools import pools as pools
 from spice_select.selection.result import Selection as Selection
 from spice_select.selection.result import Stats as Stats

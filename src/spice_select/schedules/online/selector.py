@@ -28,7 +28,6 @@ from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
 from spice_select.progress import Silent
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
-from spice_select.selection import Conflict
 
 if TYPE_CHECKING:
     from datasets import IterableDataset
@@ -93,7 +92,7 @@ class OnlineSelector:
         if not 1 <= picks <= len(examples):
             raise InputError(f"picks={picks} of {len(examples)} examples: give a number from 1 to that.")
         self.examples = examples
-        self.method: Method = method if method is not None else Spice(penalty=Conflict(weight=0.1))
+        self.method: Method = method if method is not None else Spice(weight=0.1)
         self.plan: Plan = plan_pools(
             len(examples), picks, pool_size=pool_size, update_every=1, epochs=epochs, seed=seed, step_rows=None
         )

@@ -40,6 +40,9 @@ class Objective(ABC):
     monotone: ClassVar[bool]
     submodular: ClassVar[bool]
 
+    aimed: ClassVar[bool] = False
+    """Whether it is made for the rows of a target: with ``target=`` and ``tasks=``."""
+
     @abstractmethod
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
         """F of the rows `indices` of `features` [n, d], from the definition."""
@@ -57,6 +60,16 @@ class Objective(ABC):
     @abstractmethod
     def state(self, features: Matrix) -> ObjectiveState:
         """A state at the empty set over `features`, float64 [n, d]."""
+
+
+class Scaled(Objective):
+    """An objective of gradients with a scale α, as `--objective` offers them."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    alpha: float
+
+    def __init__(self, **parts: Any) -> None: ...
 
 
 def require_positive(name: str, value: Any, meaning: str) -> float:

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.numerics.arrays import Matrix, Rows
-from spice_select.selection.objectives.base import Objective, information_root, require_positive, rows_of
+from spice_select.selection.objectives.base import Scaled, information_root, require_positive, rows_of
 
 
 @dataclass(frozen=True)
-class LogDet(Objective):
+class LogDet(Scaled):
     """log det(I + αF_S) with F_S = Σ g gᵀ (a sum, not a mean): monotone and submodular.
 
     Δ_x(S) = log(1 + α g_xᵀ(I + αF_S)⁻¹g_x), by the matrix determinant lemma. Source: SPICE, arXiv 2601.23155, Eq. 4.

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
-from spice_select.selection.objectives.base import Objective, information_root, require_positive, rows_of
+from spice_select.selection.objectives.base import Scaled, information_root, require_positive, rows_of
 
 _REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits, the more the larger α‖g‖² is
 
 
 @dataclass(frozen=True, eq=False)
-class TargetVariance(Objective):
+class TargetVariance(Scaled):
     """F(S) = Σ_y g_yᵀg_y − Σ_y g_yᵀ(I + αF_S)⁻¹g_y over the target rows y: directions count as often as they occur.
 
     `target` [m, d] holds the rows to know about; None means the pool itself. Monotone, but *not* submodular: two rows

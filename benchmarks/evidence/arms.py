@@ -1,0 +1,32 @@
+"""Who chooses on a bed, at equal supervised tokens."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Order = NDArray[np.int64]
+
+
+def prefix(order: Sequence[int] | Order, supervised: NDArray[np.int64], budget: int) -> list[int]:
+    """The longest beginning of an order that holds at most `budget` supervised tokens.
+
+    It ends at the first row that does not fit: to go on to shorter ones would favour them.
+    """
+    ordered = np.asarray(order, np.int64)
+    return ordered[np.cumsum(supervised[ordered]) <= budget].tolist()
+
+
+def random_order(n: int, seed: int) -> Order:
+    """An own draw for each seed."""
+    return np.random.default_rng([seed, 11]).permutation(n)
+
+
+def random_among(rows: Sequence[int], seed: int) -> Order:
+    """Of some rows alone, in an order drawn by the seed: the clean ones, say, or those of the target's own source."""
+    return np.random.default_rng([seed, 13]).permutation(np.asarray(rows, np.int64))
+
+
+def budget_of(supervised: NDArray[np.int64], rows: int) -> int:
+    """Supervised tokens of so many rows of average length."""
+    return round(rows * float(supervised.mean()))

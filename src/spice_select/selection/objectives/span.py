@@ -1,0 +1,38 @@
+"""Rows as a target sees them: within the span of its gradients, what lies outside counted as noise of their own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spice_select.numerics.arrays import Matrix
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """The span of a target's m rows, of r ≤ min(m, d) dimensions.
+
+    A row is x = Qx' + x⊥. What its gradient says within the span is blurred by what it says outside, which no two rows
+    share but by chance: measured with noise 1/α + ‖x⊥‖² instead of 1/α it counts as x'/√(1 + α‖x⊥‖²). So a row's
+    first gain is that in all d dimensions, and a pick costs r numbers a row instead of d.
+
+    Attributes:
+        basis: Q ``[d, r]``, orthonormal.
+        alpha: the scale α.
+    """
+
+    basis: Matrix
+    alpha: float
+
+    @classmethod
+    def of(cls, target: Matrix, alpha: float) -> "Span":
+        """That of the rows of a target ``[m, d]``. O(md·min(m, d))."""
+        _, sizes, directions = np.linalg.svd(target, full_matrices=False)
+        kept = sizes > sizes.max(initial=0.0) * max(target.shape) * np.finfo(np.float64).eps
+        return cls(np.ascontiguousarray(directions[kept].T), alpha)
+
+    def seen(self, rows: Matrix) -> Matrix:
+        """Rows ``[n, d]`` as they count within the span, float64 ``[n, r]``. O(ndr)."""
+        inside = np.asarray(rows @ self.basis, dtype=np.float64)
+        whole = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+        outside = np.maximum(whole - np.einsum("ij,ij->i", inside, inside), 0.0)
+        return inside / np.sqrt(1.0 + self.alpha * outside)[:, None]

@@ -1,0 +1,160 @@
+"""Information about a target: what the picks take from the uncertainty about its rows, its tasks kept in balance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.errors import InputError
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.selection.objectives.base import Scaled, information_root, require_positive, rows_of
+from spice_select.selection.objectives.span import Span
+
+_REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits
+
+
+@dataclass(frozen=True, eq=False)
+class TargetInformation(Scaled):
+    """F(S) = ½ Σ_τ (1 − r_τ(S)²)/q over q tasks, r_τ = Σ_{y∈τ} yᵀPy / Σ_{y∈τ} ‖y‖², P = (I + αF_S)⁻¹.
+
+    r_τ is the share of a task's gradients that the picks leave unexplained: 1 at the start. A pick counts by how much
+    of it it takes, times what is left of the task, so the task worst served so far counts most. With one task the
+    picks are those that minimise Σ yᵀ(I/α + F_S)⁻¹y (I-optimality; VTL in arXiv 2410.08020).
+
+    Rows are seen in the span of the target, as `Span` has it. Monotone, but *not* submodular: two rows may only
+    together pin down a direction; so greedy evaluates every candidate at every pick, and nothing is certified.
+
+    Attributes:
+        target: ``[m, d]``, made as the features are, with their sketch.
+        tasks: a label for each row of the target; one task if not given.
+        alpha: the scale α.
+
+    Raises:
+        InputError: `alpha` is not a finite number above 0; `target` is no finite matrix, or zero for a whole task.
+    """
+
+    name: ClassVar[str] = "target-information"
+    summary: ClassVar[str] = "what it takes from the uncertainty about the rows of --target, its tasks in balance"
+    target: Any = field(repr=False)
+    tasks: Sequence[str] | None = None
+    alpha: float = 1.0
+    aimed: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
+    submodular: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "alpha", require_positive("alpha", self.alpha, "the scale of the information in (I + αF)⁻¹")
+        )
+        target = np.asarray(self.target, dtype=np.float64)
+        if target.ndim != 2 or not len(target) or not np.isfinite(target).all():
+            raise InputError(
+                f"target of shape {target.shape}: the target must be a matrix of finite numbers, one row for each "
+                "sample to know about. Give features made with the same sketch as the pool's."
+            )
+        object.__setattr__(self, "target", target)
+        labels = [""] * len(target) if self.tasks is None else list(self.tasks)
+        if len(labels) != len(target):
+            raise InputError(f"{len(labels)} tasks for {len(target)} rows of the target: give one label a row.")
+        object.__setattr__(self, "tasks", labels)
+        for name, rows in self._groups().items():
+            if not target[rows].any():
+                raise InputError(
+                    f"every gradient of the target's task {name!r} is zero: there is nothing to choose for."
+                )
+
+    def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
+        """From the definition. O(md·min(m, d) + k(d + m)m)."""
+        if len(indices) == 0:
+            return 0.0
+        left = self.left(features, indices)
+        return float(sum(1.0 - share * share for share in left.values())) / (2 * len(left))
+
+    def left(self, features: Any, indices: Sequence[int] | Rows) -> dict[str, float]:
+        """Task → r_τ, the share of its gradients that the rows `indices` leave unexplained, from the definition."""
+        span = Span.of(self.target, self.alpha)
+        inverse = np.linalg.inv(information_root(span.seen(rows_of(features, indices)), self.alpha))
+        return {
+            name: float(((task @ inverse) ** 2).sum() / (task * task).sum()) for name, task in self._seen(span).items()
+        }
+
+    def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
+        """Σ_τ (r_τδ_τ − ½δ_τ²)/q with δ_τ = α‖Y_τPx‖²/(1 + αxᵀPx)/‖Y_τ‖², from a fresh factorisation."""
+        span = Span.of(self.target, self.alpha)
+        inverse = np.linalg.inv(information_root(span.seen(rows_of(features, indices)), self.alpha))
+        whitened = span.seen(rows_of(features, candidates)) @ inverse
+        spread = 1.0 + self.alpha * np.einsum("ij,ij->i", whitened, whitened)
+        tasks, total = self._seen(span), np.zeros(len(whitened))
+        for task in tasks.values():
+            aim, size = task @ inverse, float((task * task).sum())
+            reach = whitened @ aim.T
+            taken = self.alpha * np.einsum("ij,ij->i", reach, reach) / spread / size
+            total += (float((aim * aim).sum()) / size - taken / 2) * taken
+        return total / len(tasks)
+
+    def state(self, features: Matrix) -> "TargetInformationState":
+        """O(n(m + q)) memory; O(n(m + q)) per row added, once the features are seen in the span: O(ndm)."""
+        span = Span.of(self.target, self.alpha)
+        return TargetInformationState(span.seen(features), list(self._seen(span).values()), self.alpha)
+
+    def _groups(self) -> dict[str, list[int]]:
+        groups: dict[str, list[int]] = {}
+        for place, label in enumerate(self.tasks or ()):
+            groups.setdefault(label, []).append(place)
+        return groups
+
+    def _seen(self, span: Span) -> dict[str, Matrix]:
+        """Task → its rows in the span, where they lie whole."""
+        return {name: self.target[rows] @ span.basis for name, rows in self._groups().items()}
+
+
+class TargetInformationState:
+    """Each row's xᵀPx, and for each task xᵀPT_τPx and r_τ, kept up to date by rank-one updates and rebuilt at times.
+
+    With p = Pg_s, β = α/(1 + αg_sᵀp), c = Gp, h = GPTp: xᵀPx falls by βc², and xᵀPTPx by 2βch − β²c²·pᵀTp.
+    """
+
+    def __init__(self, seen: Matrix, tasks: Sequence[Matrix], alpha: float) -> None:
+        self._G, self._alpha = seen, alpha
+        self._T = [task.T @ task / (task * task).sum() for task in tasks]
+        self._rows: list[int] = []
+        self._P: Matrix
+        self._leverage: NDArray[np.float64]
+        self._reach: Matrix
+        self._left: NDArray[np.float64]
+        self._rebuild()
+
+    def gains(self, rows: Rows) -> NDArray[np.float64]:
+        """Δ of `rows`: O(|rows|q)."""
+        spread = self._alpha / (1.0 + self._alpha * self._leverage[rows])
+        taken = self._reach[:, rows] * spread
+        return (self._left[:, None] * taken - taken * taken / 2).sum(axis=0) / len(self._T)
+
+    def add(self, row: int) -> None:
+        """A product of the seen features with q + 1 vectors: O(nm(q + 1))."""
+        self._rows.append(row)
+        if len(self._rows) % max(_REFRESH, self._G.shape[1]) == 0:
+            self._rebuild()
+            return
+        p = self._P @ self._G[row]
+        beta = self._alpha / (1.0 + self._alpha * (self._G[row] @ p))
+        aims = [T @ p for T in self._T]
+        products = self._G @ np.stack([p, *(self._P @ aim for aim in aims)], axis=1)
+        c = products[:, 0]
+        self._leverage = np.maximum(self._leverage - beta * c * c, 0.0)
+        for number, aim in enumerate(aims):
+            change = beta * c * (beta * float(p @ aim) * c - 2 * products[:, number + 1])
+            self._reach[number] = np.maximum(self._reach[number] + change, 0.0)
+            self._left[number] -= beta * float(p @ aim)
+        self._P -= beta * np.outer(p, p)
+
+    def _rebuild(self) -> None:
+        inverse = np.linalg.inv(information_root(self._G[self._rows], self._alpha))
+        self._P = inverse @ inverse.T
+        whitened = self._G @ inverse
+        self._leverage = np.einsum("ij,ij->i", whitened, whitened)
+        around = [inverse.T @ T @ inverse for T in self._T]
+        self._reach = np.stack([np.einsum("ij,ij->i", whitened @ one, whitened) for one in around])
+        self._left = np.array([np.trace(one) for one in around])
