@@ -12,7 +12,7 @@ from spice_select.selection.greedy import greedy
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
 from spice_select.selection.result import Selection, Stop, reached_budget
 
-_GLOBAL_ONLY = ("groups", "quotas", "forced", "excluded", "initial", "costs", "max_cost")
+_GLOBAL_ONLY = ("groups", "quotas", "cost_quotas", "forced", "excluded", "initial", "costs", "max_cost", "per_cost")
 
 
 def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **options: Any) -> Selection:
