@@ -7,6 +7,7 @@ from pydantic import Field
 
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
+from spice_select.methods.greedily import allowed, work
 from spice_select.methods.spice_carried import SpiceCarried
 from spice_select.progress import Progress
 from spice_select.selection import Conflict, GainRatio, LogDet, Objective, greedy
@@ -34,6 +35,13 @@ class SpiceSettings(Group):
         lt=1,
         description="Early stop ω: end when the gain falls to this share of the first (SPICE+; paper: 0.5).",
     )
+    token_price: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Exponent γ of a row's tokens T: rows are compared by score / T^γ (0: the score, 1: the score per "
+        "token). Default: the score; under a budget in tokens the better of two runs, with 0 and with 1.",
+    )
 
 
 class Spice(Method):
@@ -43,31 +51,37 @@ class Spice(Method):
         objective: the information.
         penalty: what is subtracted; None where λ = 0.
         stop: rules that may end a run (in pools: a pool) early.
+        price: γ of the score / tokensᵞ that rows are compared by; see `allowed`.
     """
 
     name: ClassVar[str] = "spice"
     summary: ClassVar[str] = "greedily what adds most information, less a penalty on gradient conflict (the default)"
     source: ClassVar[str] = "arXiv 2601.23155"
     reads: ClassVar[frozenset[str]] = frozenset(
-        {"objective", "alpha", "conflict_weight", "stop_ratio", "normalise", "carry_state"}
+        {"objective", "alpha", "conflict_weight", "stop_ratio", "token_price", "normalise", "carry_state"}
     )
 
     def __init__(
-        self, objective: Objective | None = None, penalty: Conflict | None = None, stop: tuple[GainRatio, ...] = ()
+        self,
+        objective: Objective | None = None,
+        penalty: Conflict | None = None,
+        stop: tuple[GainRatio, ...] = (),
+        price: float | None = None,
     ) -> None:
         self.objective = objective or LogDet()
         self.penalty = penalty
         self.stop = stop
+        self.price = price
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
         """With `--carry-state` the picker that carries Fisher state and mean from pool to pool."""
         objective = OBJECTIVES[settings["objective"]](alpha=settings["alpha"])
-        weight, ratio = settings["conflict_weight"], settings["stop_ratio"]
+        weight, ratio, price = settings["conflict_weight"], settings["stop_ratio"], settings["token_price"]
         stop = () if ratio is None else (GainRatio(ratio),)
         if settings["carry_state"] and isinstance(objective, LogDet):
-            return SpiceCarried(objective, weight, stop)
-        return cls(objective, Conflict(weight=weight) if weight else None, stop)
+            return SpiceCarried(objective, weight, stop, price=price)
+        return cls(objective, Conflict(weight=weight) if weight else None, stop, price)
 
     @classmethod
     def clashes(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -86,15 +100,8 @@ class Spice(Method):
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
-        """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens."""
-        matrix = candidates.matrix
-        options: dict[str, Any] = {"objective": self.objective, "penalty": self.penalty, "stop": self.stop}
-        if allowance.tokens is not None:
-            # by gain and by gain per token, whichever holds more: see `greedy` for the guarantee
-            with progress.task("Selection", 2 * allowance.tokens, "tokens, in two runs") as advance:
-                options |= {"costs": candidates.tokens, "max_cost": allowance.tokens}
-                return Choice.of(greedy(matrix, **options, progress=advance))
-        if allowance.quotas:
-            options |= {"groups": candidates.sources, "quotas": allowance.quotas}
-        with progress.task("Selection", allowance.rows or 0, "rows") as advance:
-            return Choice.of(greedy(matrix, allowance.rows, **options, progress=advance))
+        """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens without a price."""
+        options = allowed(candidates, allowance, price=self.price)
+        options |= {"objective": self.objective, "penalty": self.penalty, "stop": self.stop}
+        with progress.task("Selection", *work(allowance, self.price)) as advance:
+            return Choice.of(greedy(candidates.matrix, **options, progress=advance))
