@@ -58,7 +58,7 @@ class Spice(Method):
     summary: ClassVar[str] = "greedily what adds most information, less a penalty on gradient conflict (the default)"
     source: ClassVar[str] = "arXiv 2601.23155"
     reads: ClassVar[frozenset[str]] = frozenset(
-        {"objective", "alpha", "conflict_weight", "stop_ratio", "token_price", "normalise", "carry_state"}
+        {"objective", "alpha", "conflict_weight", "stop_ratio", "token_price", "normalise", "row_weight", "carry_state"}
     )
 
     def __init__(

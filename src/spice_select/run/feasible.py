@@ -30,6 +30,7 @@ _INSTEAD = {
     "per_source_max": "shares hold for a whole choice, not for a pool: --schedule global reads them",
     "pool_size": "--schedule pools and interleaved read it",
     "normalise": "methods that compare gradients read it",
+    "row_weight": "methods that compare gradients read it",
 }
 
 
@@ -90,7 +91,7 @@ def _unread(settings: SelectSettings) -> list[str]:
     if method.of(settings.flat()).needs():
         read |= GradientSettings.model_fields.keys()
     if chosen.schedule == "interleaved":
-        read |= {"alpha", "normalise"}  # every pool is judged
+        read |= {"alpha", "normalise", "row_weight"}  # every pool is judged
     else:
         read -= InterleavedSettings.model_fields.keys()
     return [_unread_fault(name, value, settings) for name, value in settings.changed().items() if name not in read]
@@ -114,6 +115,11 @@ def _unread_fault(name: str, value: Any, settings: SelectSettings) -> str:
 def _schedule_faults(settings: SelectSettings) -> list[str]:
     """What a schedule cannot honour."""
     schedule, asked, faults = settings.selection.schedule, settings.gradients, list[str]()
+    if settings.selection.row_weight == "tokens" and settings.selection.normalise == "none" and asked.loss == "sum":
+        faults.append(
+            "--row-weight tokens with --normalise none and --loss sum: that gradient grows with the tokens by itself, "
+            "so they would count twice. Leave one of the three out."
+        )
     if schedule != "interleaved":
         return faults
     clash = {

@@ -13,6 +13,7 @@ from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison,
 from spice_select.executors import executor_for
 from spice_select.features import Gradients, usable_together
 from spice_select.features.proxy import Proxy
+from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.features.stage import FeatureParts
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.methods import METHODS, Budget, Candidates, Choice, Method
@@ -129,13 +130,16 @@ def _candidates(
     """The examples in ascending order of their rows: those that the features are of, all where there are none."""
     rows = next((block.rows for block in blocks.values()), np.array(sorted(examples), np.int64))
     usable_examples = [examples[int(row)] for row in rows]
+    supervised = np.array([example.num_supervised for example in usable_examples], np.int64)
+    corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
     return Candidates(
         rows=rows,
         tokens=np.array([example.num_tokens for example in usable_examples], np.int64),
-        supervised=np.array([example.num_supervised for example in usable_examples], np.int64),
+        supervised=supervised,
         sources=[example.source for example in usable_examples],
         features=blocks,
         normalise=settings.normalise,
+        scales=ROW_WEIGHTS[settings.row_weight].scales(supervised, corpus),
     )
 
 

@@ -15,6 +15,7 @@ from spice_select.data.records import Example
 from spice_select.diagnosis.pool_by_pool import PoolResult, judge_pool, total
 from spice_select.features import usable
 from spice_select.features.proxy import Proxy
+from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.methods import METHODS, Candidates, Choice
 from spice_select.methods.budget import Allowance, Budget
@@ -133,9 +134,11 @@ def _plan(rows: Sequence[Example], whole: Allowance, settings: SelectSettings) -
 
 
 def _candidates(examples: Mapping[int, Example], block: FeatureBlock, settings: SelectSettings) -> Candidates:
-    """The rows of a block, which are some of the corpus."""
+    """The rows of a block, which are some of the corpus; by its lengths, not the pool's, a row has its weight."""
     sources = [examples[int(row)].source for row in block.rows]
-    return Candidates.of_gradients(block, sources=sources, normalise=settings.selection.normalise)
+    corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
+    scales = ROW_WEIGHTS[settings.selection.row_weight].scales(block.supervised, corpus)
+    return Candidates.of_gradients(block, sources=sources, normalise=settings.selection.normalise, scales=scales)
 
 
 def _pick(chooser: PoolChooser, pool: PlannedPool, candidates: Candidates, settings: SelectSettings) -> _Met | None:
