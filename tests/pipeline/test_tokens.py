@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import spice_select as spice
-from spice_select.checks.run import check_run
+from spice_select.checks.run import check_run, examine_run
 from spice_select.diagnosis.certificates import certificate
 from spice_select.features import stage
 from spice_select.methods import METHODS
@@ -177,3 +177,21 @@ def test_shares_of_tokens_that_no_row_fits_into_are_refused_with_what_would_do(
     options = {"model": str(tiny_proxy), "method": "random", "per_source_max": 0.5}
     with pytest.raises(spice.InputError, match=r"50 tokens: every row is longer .* Raise --budget or --per-source-max"):
         spice.select(corpus(), out=tmp_path / "r", budget="50-tokens", **options)
+
+
+@pytest.mark.parametrize("schedule", ["global", "pools"])
+@pytest.mark.parametrize("price", [0.0, 0.5, 1.0])
+def test_a_priced_run_of_so_many_rows_holds_up_to_the_checks(
+    corpus: Corpus, tiny_proxy: Path, tmp_path: Path, schedule: str, price: float
+) -> None:
+    path, options = corpus(), asked(tiny_proxy, "spice", schedule, token_price=price, budget=10, dtype="float32")
+    run = spice.select(path, out=tmp_path / "r", **options)
+    assert run.summary.chosen == 10
+    found = examine_run(run.path)
+    assert {check.name: check.passed for check in found.checks}["gains add up"]
+    assert found.sensitivity is not None
+    plain = spice.select(path, out=tmp_path / "p", **{**options, "token_price": None})
+    if price == 0:
+        assert run.row_numbers.tolist() == plain.row_numbers.tolist()
+    else:
+        assert run.summary.chosen_tokens < plain.summary.chosen_tokens
