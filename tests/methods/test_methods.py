@@ -123,3 +123,17 @@ def test_a_budget_in_tokens_ends_at_the_first_row_that_does_not_fit() -> None:
     assert chosen(Longest(), [6, 10, 10, 3], Allowance(rows=4)) == [1, 2, 0, 3]
     assert chosen(Longest(), [6, 10, 10, 3], Allowance(tokens=25)) == [1, 2]
     assert chosen(Longest(), [6, 10, 10, 3], Allowance(tokens=9)) == [0, 3], "longer than the whole budget"
+
+
+def test_under_shares_of_tokens_every_source_ends_at_its_own_first_row_that_does_not_fit() -> None:
+    """Of 30 tokens b is owed 12: a takes 10 and 8 of its 18, b takes 9; its next, 5, is more than the 3 left."""
+    lengths = np.array([10, 9, 8, 5, 2, 2])
+    candidates = Candidates(
+        rows=np.arange(6), tokens=lengths, supervised=lengths, sources=["a", "b", "a", "b", "a", "b"]
+    )
+    quotas = {"a": spice.Quota(), "b": spice.Quota(minimum=12)}
+    found = Longest().choose(candidates, Allowance(tokens=30, quotas=quotas), seed=0, progress=Silent())
+    assert found.indices.tolist() == [0, 1, 2]
+    capped = {"a": spice.Quota(maximum=11), "b": spice.Quota(maximum=8)}
+    found = Longest().choose(candidates, Allowance(tokens=30, quotas=capped), seed=0, progress=Silent())
+    assert found.indices.tolist() == [0, 3, 5], "8 exceeds what is left to a, and b never could give 9"

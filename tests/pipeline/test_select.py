@@ -148,7 +148,7 @@ def test_a_budget_in_tokens_is_not_overspent_and_nothing_more_would_fit(corpus: 
     assert run.summary.chosen_tokens + run.features.tokens[left].min() > 500
 
 
-@pytest.mark.parametrize("change", [{"schedule": "pools"}, {"per_source_max": 0.5}, {"budget": "9M-tokens"}])
+@pytest.mark.parametrize("change", [{"per_source_max": 0.2}, {"per_source_min": 0.6}, {"budget": "9M-tokens"}])
 def test_budgets_in_tokens_that_make_no_sense_are_refused(corpus: Corpus, options, tmp_path: Path, change) -> None:
     with pytest.raises(InputError):
         spice.select(corpus(), out=tmp_path / "r", **{**options, "budget": "500 tokens", **change})
@@ -166,7 +166,8 @@ def test_every_source_gets_its_share_and_no_more(corpus: Corpus, options, tmp_pa
         ({"per_source_max": 0.2}, "per-source-max 0.2: 2 sources may give 4 rows at most"),
         ({"per_source_min": 0.5, "per_source_max": 0.2}, "per-source-min 0.5 is above --per-source-max 0.2"),
         ({"per_source_min": 0.1, "schedule": "pools"}, "--per-source-min 0.1: not read by"),
-        ({"per_source_max": 0.9, "budget": "500-tokens"}, "--per-source-max with a budget in tokens"),
+        ({"per_source_max": 0.2, "budget": "500-tokens"}, "2 sources may give 200 tokens at most, and the budget is"),
+        ({"per_source_min": 0.6, "budget": "500-tokens"}, "come to 600 tokens, and the budget is 500"),
         ({"budget": "2-tokens"}, "none fits"),
     ],
 )

@@ -83,6 +83,85 @@ def test_a_cost_budget_is_kept_and_agrees_with_the_oracle(weight):
     assert found.stop.reason == "cost"
 
 
+@pytest.mark.parametrize("per_cost", [0, 0.5, 0.9, 1])
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
+def test_a_price_with_an_exponent_agrees_with_the_oracle(objective, weight, per_cost):
+    costs = np.random.default_rng(1).lognormal(4, 1, size=80)
+    options = {"costs": costs, "per_cost": per_cost, "objective": objective, "penalty": Conflict(weight)}
+    paid = compare(G, None, max_cost=0.3 * costs.sum(), **options)
+    assert costs[paid.indices].sum() <= 0.3 * costs.sum()
+    counted = compare(G, 30, **options)
+    assert len(counted) == 30
+    assert counted.head(9).indices.tolist() == compare(G, 9, **options).indices.tolist()
+
+
+def test_rows_that_tie_per_cost_are_taken_from_the_lowest():
+    rows = np.repeat(np.eye(3), 4, axis=0)
+    costs = np.tile([16.0, 4.0, 4.0, 16.0], 3)
+    for per_cost, first in ((0, 0), (0.5, 1), (1, 1)):
+        assert compare(rows, 12, costs=costs, per_cost=per_cost).indices[0] == first
+
+
+def test_the_price_moves_picks_from_dear_rows_to_cheap_ones():
+    """Gains log 2, log 10, log 26 at costs 1, 4, 64: per cost .69, .58, .05; per root .69, 1.15, .41."""
+    features, costs = np.diag([1.0, 3.0, 5.0]), [1.0, 4.0, 64.0]
+    for per_cost, order in ((0, [2, 1, 0]), (0.5, [1, 0, 2]), (1, [0, 1, 2])):
+        assert compare(features, 3, costs=costs, per_cost=per_cost).indices.tolist() == order
+
+
+def test_without_an_exponent_two_runs_are_made_and_with_one_a_single_one():
+    costs = np.random.default_rng(0).uniform(1, 30, size=80)
+    runs = [greedy(G, costs=costs, max_cost=200.0, per_cost=gamma) for gamma in (0, 1)]
+    best = max(runs, key=lambda run: run.gains.sum())
+    both = greedy(G, costs=costs, max_cost=200.0)
+    require_same(both, best, "the better of the two")
+    assert both.stats.evaluations == sum(run.stats.evaluations for run in runs)
+
+
+def share_oracle(features, groups, costs, limit, shares, weight):
+    """The definition: a row may be taken if what is left after it still covers what every other group is owed."""
+    objective, penalty, picked = LogDet(), Conflict(weight), []
+    spent = dict.fromkeys(shares, 0.0)
+    while True:
+        owed = {g: max(0.0, low - spent[g]) for g, (low, _) in shares.items()}
+        left = limit - sum(spent.values())
+        open_ = [
+            row
+            for row in range(len(features))
+            if row not in picked
+            and costs[row] <= left - sum(owed[g] for g in shares if g != groups[row])
+            and spent[groups[row]] + costs[row] <= shares[groups[row]][1]
+        ]
+        if not open_:
+            return picked
+        scores = objective.gains(features, picked, open_) - weight * penalty.values(features, picked, np.array(open_))
+        picked.append(open_[int(np.argmax(scores))])
+        spent[groups[picked[-1]]] += costs[picked[-1]]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+@pytest.mark.parametrize("seed", range(4))
+def test_shares_of_a_cost_budget_are_those_of_the_definition(weight, seed):
+    costs = np.random.default_rng(seed).integers(1, 30, size=80)
+    shares = {0: (150, 160), 1: (0, 20), 2: (60, 400)}
+    options = {"costs": costs, "max_cost": 300, "groups": GROUPS, "cost_quotas": shares}
+    found = compare(G, None, per_cost=0, penalty=Conflict(weight), **options)
+    assert found.indices.tolist() == share_oracle(G, GROUPS, costs, 300, shares, weight)
+    compare(G, None, penalty=Conflict(weight), **options)
+    rest = np.setdiff1d(np.arange(80), found.indices)
+    for group, (low, high) in shares.items():
+        spent = costs[found.indices][GROUPS[found.indices] == group].sum()
+        assert low - costs[rest][GROUPS[rest] == group].min() < spent <= high
+
+
+def test_shares_that_do_not_bind_change_nothing():
+    costs = np.random.default_rng(3).integers(1, 30, size=80)
+    free = greedy(G, costs=costs, max_cost=200)
+    same = greedy(G, costs=costs, max_cost=200, groups=GROUPS, cost_quotas={0: (0, 200)})
+    assert same.indices.tolist() == free.indices.tolist()
+
+
 def test_under_a_cost_budget_the_better_of_two_greedy_runs_is_kept():
     # By gain per cost the cheap row wins first, and the dear one no longer fits.
     features, costs = np.array([[1.0, 0.0], [0.0, 9.0]]), [1.0, 100.0]
@@ -158,6 +237,7 @@ def test_a_stop_in_a_pool_ends_that_pool():
     assert found.stop.reason == "gain_ratio"
 
 
+SHARED = {"k": None, "costs": np.ones(80), "max_cost": 9, "groups": GROUPS}
 BAD = [
     ({"k": 0}, "k=0"),
     ({"k": 81}, "k=81"),
@@ -182,6 +262,16 @@ BAD = [
     ({"k": 3, "groups": GROUPS, "quotas": {0: (2, 3)}, "forced": [1, 2]}, "minima still need 2"),
     ({"k": 3, "max_cost": 3.0}, "without costs"),
     ({"k": 3, "costs": np.ones(80)}, "without max_cost"),
+    ({"k": 3, "groups": GROUPS, "cost_quotas": {0: (1, 2)}}, "cost_quotas without max_cost"),
+    ({"k": None, "costs": np.ones(80), "max_cost": 9, "cost_quotas": {0: (1, 2)}}, "cost_quotas without groups"),
+    ({**SHARED, "cost_quotas": {0: (5, 9), 1: (5, 9)}}, "minima add up to 10, above max_cost=9"),
+    ({**SHARED, "max_cost": 90, "cost_quotas": {0: (28, 30)}}, "its rows cost 27 together"),
+    ({**SHARED, "cost_quotas": {0: (0, 0), 1: (0, 0), 2: (0, 0)}}, "nothing could be picked"),
+    ({**SHARED, "cost_quotas": {0: (0, 1)}, "forced": [0, 3]}, "cost 2, above its share of 1"),
+    ({**SHARED, "cost_quotas": {0: (8, 9)}, "forced": [1, 2]}, "still owed 8"),
+    ({"k": 3, "per_cost": 0.5}, r"per_cost=0\.5 without costs"),
+    ({"k": 3, "costs": np.ones(80), "per_cost": 1.5}, r"per_cost=1\.5: .*between 0"),
+    ({"k": 3, "costs": np.ones(80), "per_cost": "1"}, "per_cost='1'"),
     ({"k": 3, "costs": np.ones(3), "max_cost": 3}, r"costs of shape \(3,\)"),
     ({"k": 3, "costs": np.zeros(80), "max_cost": 3}, r"row 0 costs .*0\.0"),
     ({"k": 3, "costs": np.full(80, 9.0), "max_cost": 3}, "cheapest row costs 9"),

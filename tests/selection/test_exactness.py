@@ -130,6 +130,30 @@ def test_drawn_cases_agree_with_the_oracle(features, weight, share):
     compare(features, k, penalty=Conflict(weight))
 
 
+@pytest.mark.parametrize("per_cost", [0.5, 1.0])
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_prices_keep_the_order_over_many_blocks(weight, per_cost, dtype):
+    features = sample_features("aniso", 700, 24, seed=3).astype(dtype)
+    costs = np.random.default_rng(2).integers(5, 900, size=700)
+    found = compare(features, 150, penalty=Conflict(weight), costs=costs, per_cost=per_cost)
+    assert found.stats.path.startswith("blocked")
+
+
+@given(
+    features=GRID | FLOATS,
+    weight=st.sampled_from([0.0, 0.5]),
+    per_cost=st.sampled_from([0.0, 0.5, 0.7, 1.0]),
+    drawn=st.lists(st.integers(1, 6), min_size=24, max_size=24),
+    share=st.none() | st.floats(0.1, 1.0),
+)
+@settings(max_examples=100, deadline=None)
+def test_drawn_prices_agree_with_the_oracle(features, weight, per_cost, drawn, share):
+    costs = np.array(drawn[: len(features)])
+    limit = None if share is None else max(float(costs.min()), share * float(costs.sum()))
+    compare(features, len(features), penalty=Conflict(weight), costs=costs, max_cost=limit, per_cost=per_cost)
+
+
 @given(
     features=FLOATS, weight=st.sampled_from([0.0, 0.5]), alpha=st.sampled_from([1e-4, 1.0, 1e4]), seed=st.integers(0, 9)
 )

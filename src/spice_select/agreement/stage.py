@@ -18,6 +18,7 @@ from spice_select.data.records import Example, Row
 from spice_select.diagnosis.alignment import alignment, cosine_correlation, cosines
 from spice_select.errors import InputError
 from spice_select.features.proxy import Proxy, find_proxy
+from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.budget import Allowance, Budget
 from spice_select.models.family import family_of, kinship
@@ -170,9 +171,16 @@ def _picks(run: Run, n: int, share: str | None) -> int:
 def _choose(block: FeatureBlock, k: int, settings: SelectSettings) -> set[int]:
     """Positions that the run's criterion picks: one global greedy."""
     method = METHODS[settings.selection.method].of({**settings.flat(), "stop_ratio": None, "carry_state": False})
-    candidates = Candidates.of_gradients(block, normalise=settings.selection.normalise)
+    candidates = _candidates(block, settings)
     seed = settings.selection.seed
     return set(method.choose(candidates, Allowance(rows=k), seed=seed, progress=Silent()).indices.tolist())
+
+
+def _candidates(block: FeatureBlock, settings: SelectSettings) -> Candidates:
+    """The sample's rows as the run's method would see them; weights are by the lengths in the sample."""
+    chosen = settings.selection
+    scales = ROW_WEIGHTS[chosen.row_weight].scales(block.supervised, block.supervised)
+    return Candidates.of_gradients(block, normalise=chosen.normalise, scales=scales)
 
 
 def _compare(
@@ -211,9 +219,10 @@ def _compare(
 
 def _bases(block: FeatureBlock, settings: SelectSettings) -> NDArray[np.float64]:
     """log(1 + α‖g‖²) of the features as the selector sees them, float64 ``[n]``; all the same for unit rows."""
-    if settings.selection.normalise == "unit":
+    candidates = _candidates(block, settings)
+    if candidates.normalise == "unit" and candidates.scales is None:
         return np.zeros(len(block.rows))
-    matrix = block.features.astype(np.float64)
+    matrix = candidates.matrix.array.astype(np.float64)
     return np.log1p(settings.spice.alpha * np.einsum("nd,nd->n", matrix, matrix))
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,15 @@ class PoolResult:
     certificate: Certificate
 
 
-def judge_pool(seen: Features, picked: Picks, objective: LogDet, *, seed: int, pool: int) -> PoolResult:
+def judge_pool(
+    seen: Features,
+    picked: Picks,
+    objective: LogDet,
+    *,
+    seed: int,
+    pool: int,
+    costs: NDArray[np.int64] | None = None,
+) -> PoolResult:
     """Judge the picks of one pool.
 
     Args:
@@ -45,6 +54,8 @@ def judge_pool(seen: Features, picked: Picks, objective: LogDet, *, seed: int, p
         objective: log det, for its α.
         seed: of the random picks.
         pool: its number.
+        costs: ``[m]``, tokens of the rows under a budget in tokens: the bound is then for any rows of this pool that
+            have no more together than the picks. What the pool left is the next one's, and counts there.
 
     Cost: O(m²d) for m < d.
     """
@@ -55,13 +66,18 @@ def judge_pool(seen: Features, picked: Picks, objective: LogDet, *, seed: int, p
     return PoolResult(
         information=information_of(seen.array, picked.indices, objective.alpha),
         draws=np.array(draws),
-        certificate=certificate(seen, picked, objective),
+        certificate=certificate(seen, picked, objective, **_spent(picked, costs)),
     )
+
+
+def _spent(picked: Picks, costs: NDArray[np.int64] | None) -> dict[str, Any]:
+    return {} if costs is None else {"costs": costs, "max_cost": float(costs[picked.indices].sum())}
 
 
 def total(results: Sequence[PoolResult]) -> tuple[RandomComparison, Certificate]:
     """The sums over all pools. The ratio is the proven information over the sum of the bounds."""
     proofs = [result.certificate for result in results]
+    costs = [proof.max_cost for proof in proofs]
     bound = sum(proof.bound for proof in proofs)
     proven = sum(proof.ratio * proof.bound for proof in proofs)
     information = sum(result.information for result in results)
@@ -78,5 +94,6 @@ def total(results: Sequence[PoolResult]) -> tuple[RandomComparison, Certificate]
             n=sum(proof.n for proof in proofs),
             steps=max(proof.steps for proof in proofs),
             seconds=sum(proof.seconds for proof in proofs),
+            max_cost=None if None in costs else sum(cost for cost in costs if cost is not None),
         ),
     )

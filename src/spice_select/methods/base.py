@@ -29,6 +29,7 @@ class Candidates:
         sources: the group of each row, ``""`` where the corpus names none.
         features: what the method asked to know (`Method.needs`), by the feature's name; rows as here.
         normalise: how gradients are scaled before directions are compared: ``unit`` or ``none``.
+        scales: float64 ``[n]``, what a gradient is multiplied by after that (`ROW_WEIGHTS`); None for nothing.
         examples: the rows as the proxy sees them, for methods that read tokens; may be empty for any other.
         target: what they are chosen for; None where no target was given.
     """
@@ -39,6 +40,7 @@ class Candidates:
     sources: Sequence[str]
     features: Mapping[str, FeatureBlock] = field(default_factory=dict)
     normalise: str = "unit"
+    scales: NDArray[np.float64] | None = None
     examples: Sequence[Example] = ()
     target: Target | None = None
 
@@ -48,6 +50,7 @@ class Candidates:
         block: FeatureBlock,
         *,
         normalise: str,
+        scales: NDArray[np.float64] | None = None,
         sources: Sequence[str] | None = None,
         examples: Sequence[Example] = (),
         target: Target | None = None,
@@ -60,6 +63,7 @@ class Candidates:
             sources=[""] * len(block.rows) if sources is None else sources,
             features={GRADIENTS: block},
             normalise=normalise,
+            scales=scales,
             examples=examples,
             target=target,
         )
@@ -73,7 +77,7 @@ class Candidates:
 
         The array itself is ``matrix.array``.
         """
-        return Features(normalised(self.features[GRADIENTS].features, self.normalise))
+        return Features(normalised(self.features[GRADIENTS].features, self.normalise, self.scales))
 
     def take(self, positions: NDArray[np.int64]) -> "Candidates":
         """Some of the candidates, in this order."""
@@ -84,6 +88,7 @@ class Candidates:
             sources=[self.sources[int(position)] for position in positions],
             features={name: block.take(positions) for name, block in self.features.items()},
             normalise=self.normalise,
+            scales=None if self.scales is None else self.scales[positions],
             examples=[self.examples[int(position)] for position in positions] if self.examples else (),
             target=self.target,
         )

@@ -75,6 +75,10 @@ class Budget:
             raise InputError(f"budget {self}: there are {usable} usable rows to choose from.")
         return max(1, int(self.share * usable + Fraction(1, 2)))
 
+    def allowance(self, usable: int) -> "Allowance":
+        """The budget as it stands for so many usable rows. Raises InputError as `rows`."""
+        return Allowance(rows=self.rows(usable)) if self.tokens is None else Allowance(tokens=self.tokens)
+
     def __str__(self) -> str:
         if self.tokens is not None:
             return f"{self.tokens}-tokens"
@@ -88,7 +92,8 @@ class Allowance:
     Attributes:
         rows: how many rows; None under a budget in tokens.
         tokens: how many tokens the rows may have together; None where rows are counted.
-        quotas: least and most rows of each source, where shares were asked for; every source is named then.
+        quotas: least and most of each source, where shares were asked for, in rows or, under a budget in tokens, in
+            tokens; every source is named then.
     """
 
     rows: int | None = None

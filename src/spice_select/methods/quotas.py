@@ -1,32 +1,54 @@
-"""Shares of the choice by source."""
+"""Shares of the choice by source, in rows or, under a budget in tokens, in tokens."""
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from spice_select.errors import InputError
+from spice_select.methods.budget import Allowance
 from spice_select.selection import Quota
 
 
-def quotas_of(sources: Sequence[str], k: int, low: float | None, high: float | None) -> dict[str, Quota]:
-    """Every source's least and most rows of a choice of k; {} where no share is asked for.
+def quotas_of(
+    sources: Sequence[str], tokens: Sequence[int], whole: Allowance, low: float | None, high: float | None
+) -> dict[str, Quota]:
+    """Every source's least and most rows or tokens of a choice; {} where no share is asked for.
 
     Args:
-        sources: the group of each candidate.
-        k: rows to choose.
+        sources, tokens: the group and the length of each candidate.
+        whole: what is chosen in all.
         low, high: least and most share of every source, between 0 and 1; None for no limit.
     """
     if low is None and high is None:
         return {}
-    most = k if high is None else max(1, round(high * k))
-    least = 0 if low is None else round(low * k)
+    amount, sizes = _amount(whole), Counter[str]()
+    for source, length in zip(sources, tokens, strict=True):
+        sizes[source] += 1 if whole.tokens is None else int(length)
+    least, most = low or 0.0, 1.0 if high is None else high
+    if whole.tokens is None:
+        least, most = round(least * amount), max(1, round(most * amount))
+    else:  # thirds of a million tokens need not add up to it
+        least, most = math.floor(least * amount), math.ceil(most * amount)
     # a source smaller than its quota gives all it has
-    return {
-        name: Quota(minimum=min(least, count), maximum=min(most, count))
-        for name, count in sorted(Counter(sources).items())
+    return {name: Quota(minimum=min(least, size), maximum=min(most, size)) for name, size in sorted(sizes.items())}
+
+
+def rooms(quotas: Mapping[str, Quota], left: int, spent: Mapping[str, int]) -> dict[str, int]:
+    """Source → the most tokens its next row may have.
+
+    What is left less what other sources are still owed, and no more than its own share still allows.
+    """
+    owed = {name: max(0, quota.minimum - spent.get(name, 0)) for name, quota in quotas.items()}
+    free = left - sum(owed.values())
+    most = {
+        name: left if quota.maximum is None else quota.maximum - spent.get(name, 0) for name, quota in quotas.items()
     }
+    return {name: min(free + owed[name], most[name]) for name in quotas}
 
 
-def quota_faults(sources: Sequence[str], k: int, low: float | None, high: float | None) -> list[str]:
+def quota_faults(
+    sources: Sequence[str], tokens: Sequence[int], whole: Allowance, low: float | None, high: float | None
+) -> list[str]:
     """What keeps these shares from being met, a sentence each with its remedy; none if nothing does."""
     if low is None and high is None:
         return []
@@ -37,24 +59,44 @@ def quota_faults(sources: Sequence[str], k: int, low: float | None, high: float 
         ]
     if low is not None and high is not None and low > high:
         return [f"--per-source-min {low:g} is above --per-source-max {high:g}. Swap them, or leave one out."]
-    quotas = quotas_of(sources, k, low, high).values()
-    least, most = sum(quota.minimum for quota in quotas), sum(quota.maximum or 0 for quota in quotas)
-    faults = []
-    if low is not None and least > k:
+    quotas, amount = quotas_of(sources, tokens, whole, low, high), _amount(whole)
+    least, most = sum(q.minimum for q in quotas.values()), sum(q.maximum or 0 for q in quotas.values())
+    unit, faults = "rows" if whole.tokens is None else "tokens", []
+    if low is not None and least > amount:
         faults.append(
-            f"--per-source-min {low:g}: the shares of {len(quotas)} sources come to {least} rows, and the budget is "
-            f"{k}. Give at most {1 / len(quotas):.3g}, or a larger --budget."
+            f"--per-source-min {low:g}: the shares of {len(quotas)} sources come to {least} {unit}, and the budget is "
+            f"{amount}. Give at most {1 / len(quotas):.3g}, or a larger --budget."
         )
-    if high is not None and most < k:
+    if high is not None and most < amount:
         faults.append(
-            f"--per-source-max {high:g}: {len(quotas)} sources may give {most} rows at most, and the budget is {k}. "
-            "Give a larger share, or a smaller --budget."
+            f"--per-source-max {high:g}: {len(quotas)} sources may give {most} {unit} at most, and the budget is "
+            f"{amount}. Give a larger share, or a smaller --budget."
         )
-    return faults
+    return faults or _no_row_fits(sources, tokens, whole, quotas)
 
 
-def check_quotas(sources: Sequence[str], k: int, low: float | None, high: float | None) -> None:
+def _no_row_fits(
+    sources: Sequence[str], tokens: Sequence[int], whole: Allowance, quotas: Mapping[str, Quota]
+) -> list[str]:
+    if whole.tokens is None:
+        return []
+    most = rooms(quotas, whole.tokens, {})
+    if any(length <= most[source] for source, length in zip(sources, tokens, strict=True)):
+        return []
+    return [
+        f"a budget of {whole.tokens} tokens: every row is longer than its source's share of it, so none fits. Raise "
+        "--budget or --per-source-max, or lower --per-source-min."
+    ]
+
+
+def check_quotas(
+    sources: Sequence[str], tokens: Sequence[int], whole: Allowance, low: float | None, high: float | None
+) -> None:
     """Raise InputError with `quota_faults`, if there are any."""
-    faults = quota_faults(sources, k, low, high)
+    faults = quota_faults(sources, tokens, whole, low, high)
     if faults:
         raise InputError(" ".join(faults))
+
+
+def _amount(whole: Allowance) -> int:
+    return (whole.rows or 0) if whole.tokens is None else whole.tokens

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from spice_select.methods.base import Candidates, Choice
 from spice_select.methods.budget import Allowance
+from spice_select.methods.quotas import rooms
 from spice_select.selection import Stats, Stop
 from spice_select.selection.result import reached_budget
 
@@ -16,7 +17,8 @@ def best_ranked(order: NDArray[np.int64], candidates: Candidates, allowance: All
 
     Under shares a source that must still give rows is served before one that need not; what exceeds a source's share
     is passed over. A budget in tokens ends at the first row that no longer fits: to go on to shorter ones would favour
-    them. Rows longer than the whole budget are passed over.
+    them. Rows longer than the whole budget are passed over. Under shares of it every source ends where its own next row
+    no longer fits into what is left to it.
 
     Args:
         order: every position among the candidates once, the best first.
@@ -24,9 +26,11 @@ def best_ranked(order: NDArray[np.int64], candidates: Candidates, allowance: All
         allowance: how much may be taken.
         path: name of the algorithm, for the record.
 
-    Cost: O(n).
+    Cost: O(n), times the number of sources under shares of tokens.
     """
-    if allowance.tokens is not None:
+    if allowance.tokens is not None and allowance.quotas:
+        taken = _within_token_shares(order, candidates, allowance, allowance.tokens)
+    elif allowance.tokens is not None:
         taken = _within_tokens(order, candidates, allowance.tokens)
     elif allowance.quotas:
         taken = _within_shares(order, candidates, allowance)
@@ -56,6 +60,26 @@ def _within_tokens(order: NDArray[np.int64], candidates: Candidates, left: int) 
         if tokens <= left:
             left -= tokens
             taken.append(position)
+    return taken
+
+
+def _within_token_shares(
+    order: NDArray[np.int64], candidates: Candidates, allowance: Allowance, left: int
+) -> list[int]:
+    quotas, spent, taken = allowance.quotas, Counter[str](), list[int]()
+    room = whole = rooms(quotas, left, spent)
+    open_ = set(quotas)
+    for position in order.tolist():
+        source, tokens = candidates.sources[position], int(candidates.tokens[position])
+        if source not in open_ or tokens > whole[source]:
+            continue
+        if tokens > room[source]:
+            open_.remove(source)
+            continue
+        taken.append(position)
+        spent[source] += tokens
+        left -= tokens
+        room = rooms(quotas, left, spent)
     return taken
 
 

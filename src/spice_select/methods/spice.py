@@ -8,6 +8,7 @@ from pydantic import Field
 from spice_select.errors import InputError
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
+from spice_select.methods.greedily import allowed, work
 from spice_select.methods.spice_carried import SpiceCarried
 from spice_select.methods.target import Target
 from spice_select.progress import Progress
@@ -44,6 +45,13 @@ class SpiceSettings(Group):
         lt=1,
         description="Early stop ω: end when the gain falls to this share of the first (SPICE+; paper: 0.5).",
     )
+    token_price: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Exponent γ of a row's tokens T: rows are compared by score / T^γ (0: the score, 1: the score per "
+        "token). Default: the score; under a budget in tokens the better of two runs, with 0 and with 1.",
+    )
 
 
 def settled(spice: SpiceSettings, *, targeted: bool) -> SpiceSettings:
@@ -63,13 +71,14 @@ class Spice(Method):
         alpha: its scale α.
         weight: λ of the conflict penalty; 0 for none.
         stop: rules that may end a run (in pools: a pool) early.
+        price: γ of the score / tokensᵞ that rows are compared by; see `allowed`.
     """
 
     name: ClassVar[str] = "spice"
     summary: ClassVar[str] = "greedily what adds most information, less a penalty on gradient conflict (the default)"
     source: ClassVar[str] = "arXiv 2601.23155"
     reads: ClassVar[frozenset[str]] = frozenset(
-        {"objective", "alpha", "conflict_weight", "stop_ratio", "normalise", "carry_state"}
+        {"objective", "alpha", "conflict_weight", "stop_ratio", "token_price", "normalise", "row_weight", "carry_state"}
     )
     takes_target: ClassVar[bool] = True
 
@@ -80,8 +89,9 @@ class Spice(Method):
         alpha: float = 1.0,
         weight: float = 0.0,
         stop: tuple[GainRatio, ...] = (),
+        price: float | None = None,
     ) -> None:
-        self.objective, self.alpha, self.weight, self.stop = objective, alpha, weight, stop
+        self.objective, self.alpha, self.weight, self.stop, self.price = objective, alpha, weight, stop, price
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
@@ -91,8 +101,8 @@ class Spice(Method):
         stop = () if spice.stop_ratio is None else (GainRatio(spice.stop_ratio),)
         objective, weight = OBJECTIVES[spice.objective or ""], spice.conflict_weight or 0.0
         if settings["carry_state"] and objective is LogDet:
-            return SpiceCarried(LogDet(alpha=spice.alpha), weight, stop)
-        return cls(objective, alpha=spice.alpha, weight=weight, stop=stop)
+            return SpiceCarried(LogDet(alpha=spice.alpha), weight, stop, price=spice.token_price)
+        return cls(objective, alpha=spice.alpha, weight=weight, stop=stop, price=spice.token_price)
 
     @classmethod
     def clashes(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -115,22 +125,15 @@ class Spice(Method):
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
-        """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens."""
-        matrix = candidates.matrix
-        options: dict[str, Any] = {
+        """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens without a price."""
+        options = allowed(candidates, allowance, price=self.price)
+        options |= {
             "objective": self._objective(candidates.target),
             "penalty": self._penalty(candidates.target),
             "stop": self.stop,
         }
-        if allowance.tokens is not None:
-            # by gain and by gain per token, whichever holds more: see `greedy` for the guarantee
-            with progress.task("Selection", 2 * allowance.tokens, "tokens, in two runs") as advance:
-                options |= {"costs": candidates.tokens, "max_cost": allowance.tokens}
-                return Choice.of(greedy(matrix, **options, progress=advance))
-        if allowance.quotas:
-            options |= {"groups": candidates.sources, "quotas": allowance.quotas}
-        with progress.task("Selection", allowance.rows or 0, "rows") as advance:
-            return Choice.of(greedy(matrix, allowance.rows, **options, progress=advance))
+        with progress.task("Selection", *work(allowance, self.price)) as advance:
+            return Choice.of(greedy(candidates.matrix, **options, progress=advance))
 
     def _objective(self, target: Target | None) -> Objective:
         if not self.objective.aimed:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
+from spice_select.methods.greedily import allowed
 from spice_select.numerics.arrays import Matrix
 from spice_select.progress import Progress
 from spice_select.selection import Features, LogDet, Penalty, StoppingRule, greedy
@@ -30,6 +31,7 @@ class SpiceCarried(Method):
         weight: λ of the conflict penalty; 0 for none.
         stop: rules that may end a pool early, judged against the first gain of that pool.
         eta: guard in the cosine's denominator.
+        price: γ of the score / tokensᵞ that rows are compared by; see `allowed`.
 
     Cost: per pool O(m·d·min(t, d)) for whitening and O(k·d²) to absorb the picks, t the picks so far; memory d².
     """
@@ -39,10 +41,15 @@ class SpiceCarried(Method):
     source: ClassVar[str] = "arXiv 2601.23155"
 
     def __init__(
-        self, objective: LogDet | None = None, weight: float = 0.1, stop: Sequence[StoppingRule] = (), eta: float = ETA
+        self,
+        objective: LogDet | None = None,
+        weight: float = 0.1,
+        stop: Sequence[StoppingRule] = (),
+        eta: float = ETA,
+        price: float | None = None,
     ) -> None:
         self._objective = objective or LogDet()
-        self._weight, self._eta, self._stop = weight, eta, stop
+        self._weight, self._eta, self._stop, self._price = weight, eta, stop, price
         self._root: InverseRoot | None = None
         self._sum: Matrix = np.zeros(0)
         self._count = 0
@@ -54,7 +61,7 @@ class SpiceCarried(Method):
 
     def fresh(self) -> "SpiceCarried":
         """With an empty state: what is carried is carried through one pass over the corpus."""
-        return SpiceCarried(self._objective, self._weight, self._stop, self._eta)
+        return SpiceCarried(self._objective, self._weight, self._stop, self._eta, self._price)
 
     def seen(self, candidates: Candidates) -> Features:
         """The pool's rows as the state leaves them, float64 ``[m, d]``: their log det is the information added.
@@ -72,7 +79,8 @@ class SpiceCarried(Method):
         """See `Method.choose`; the picks enter the state."""
         rows, seen = candidates.matrix.dense, self.seen(candidates)
         penalty = CarriedConflict(rows, self._sum, self._count, weight=self._weight, eta=self._eta)
-        picked = greedy(seen, allowance.rows, objective=self._objective, penalty=penalty, stop=self._stop)
+        options = allowed(candidates, allowance, price=self._price)
+        picked = greedy(seen, **options, objective=self._objective, penalty=penalty, stop=self._stop)
         conflicts = [float(penalty.of(picked.indices[:t], picked.indices[t : t + 1])[0]) for t in range(len(picked))]
         self._absorb(rows[picked.indices], seen.array[picked.indices])
         bases = self._objective.gains(rows, [], picked.indices)

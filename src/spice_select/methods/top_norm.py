@@ -16,7 +16,7 @@ class TopNorm(Method):
     name: ClassVar[str] = "top-norm"
     summary: ClassVar[str] = "the longest gradients, a control: log det on gradients as they come amounts to it"
     source: ClassVar[str] = "control"
-    reads: ClassVar[frozenset[str]] = frozenset({"alpha", "normalise"})  # by which its picks are judged
+    reads: ClassVar[frozenset[str]] = frozenset({"alpha", "normalise", "row_weight"})  # by which its picks are judged
 
     def needs(self) -> tuple[str, ...]:
         """Gradients."""

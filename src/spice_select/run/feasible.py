@@ -3,10 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS, Budget
+from spice_select.methods.budget import Allowance
+from spice_select.methods.pool_shares import token_share_faults, windows_of
 from spice_select.methods.quotas import quota_faults
 from spice_select.models.settings import ProxySettings
 from spice_select.run.settings import InterleavedSettings, SelectSettings
@@ -25,6 +30,7 @@ _INSTEAD = {
     "per_source_max": "shares hold for a whole choice, not for a pool: --schedule global reads them",
     "pool_size": "--schedule pools and interleaved read it",
     "normalise": "methods that compare gradients read it",
+    "row_weight": "methods that compare gradients read it",
 }
 
 
@@ -33,7 +39,7 @@ def refuse_settings(settings: SelectSettings) -> None:
     faults = [
         *_unread(settings),
         *METHODS[settings.selection.method].clashes(settings.flat()),
-        *_schedule_faults(settings, Budget.parse(settings.selection.budget)),
+        *_schedule_faults(settings),
     ]
     _raise(faults)
 
@@ -48,17 +54,22 @@ def refuse_rows(settings: SelectSettings, sources: Sequence[str], lengths: Seque
     """
     budget, chosen = Budget.parse(settings.selection.budget), settings.selection
     budget.check(len(lengths), sum(lengths))
-    if budget.tokens is not None:
-        if budget.tokens < min(lengths):
-            _raise([f"budget {budget}: the shortest row has {min(lengths)} tokens, so none fits. Give more."])
-        return
-    k = budget.rows(len(lengths))
-    _raise(
-        [
-            *quota_faults(sources, k, chosen.per_source_min, chosen.per_source_max),
-            *(pool_faults(len(lengths), k, chosen.pool_size) if chosen.schedule == "interleaved" else ()),
-        ]
-    )
+    if budget.tokens is not None and budget.tokens < min(lengths):
+        _raise([f"budget {budget}: the shortest row has {min(lengths)} tokens, so none fits. Give more."])
+    whole = budget.allowance(len(lengths))
+    faults = quota_faults(sources, lengths, whole, chosen.per_source_min, chosen.per_source_max)
+    if chosen.schedule != "global":
+        faults += _share_faults(settings, whole, np.asarray(lengths, np.int64))
+    _raise(faults)
+
+
+def _share_faults(settings: SelectSettings, whole: Allowance, lengths: NDArray[np.int64]) -> list[str]:
+    """What keeps a budget from being spread over the pools of every epoch."""
+    chosen, n = settings.selection, len(lengths)
+    if whole.tokens is None:
+        return pool_faults(n, whole.rows or 0, chosen.pool_size) if chosen.schedule == "interleaved" else []
+    passes = (windows_of(n, chosen.pool_size, chosen.seed, epoch=epoch) for epoch in range(settings.interleaved.epochs))
+    return next((faults for windows in passes if (faults := token_share_faults(whole, windows, lengths))), [])
 
 
 def pool_faults(n: int, k: int, pool_size: int) -> list[str]:
@@ -80,7 +91,7 @@ def _unread(settings: SelectSettings) -> list[str]:
     if method.of(settings.flat()).needs():
         read |= GradientSettings.model_fields.keys()
     if chosen.schedule == "interleaved":
-        read |= {"alpha", "normalise"}  # every pool is judged
+        read |= {"alpha", "normalise", "row_weight"}  # every pool is judged
     else:
         read -= InterleavedSettings.model_fields.keys()
     return [_unread_fault(name, value, settings) for name, value in settings.changed().items() if name not in read]
@@ -101,18 +112,14 @@ def _unread_fault(name: str, value: Any, settings: SelectSettings) -> str:
     return f"{flag}: not read by {beside}; {instead}. Leave it out."
 
 
-def _schedule_faults(settings: SelectSettings, budget: Budget) -> list[str]:
+def _schedule_faults(settings: SelectSettings) -> list[str]:
     """What a schedule cannot honour."""
-    schedule, asked, faults = settings.selection.schedule, settings.gradients, []
-    shares = [name for name in _SHARES if getattr(settings.selection, name) is not None]
-    if budget.tokens is not None and schedule != "global":
+    schedule, asked, faults = settings.selection.schedule, settings.gradients, list[str]()
+    if settings.selection.row_weight == "tokens" and settings.selection.normalise == "none" and asked.loss == "sum":
         faults.append(
-            f"--schedule {schedule} with a budget in tokens: pools need a number of rows. Give --budget in rows or as "
-            "a share."
+            "--row-weight tokens with --normalise none and --loss sum: that gradient grows with the tokens by itself, "
+            "so they would count twice. Leave one of the three out."
         )
-    if budget.tokens is not None and schedule == "global" and shares:
-        flag = f"--{sorted(shares)[0].replace('_', '-')}"
-        faults.append(f"{flag} with a budget in tokens: shares need a number of rows. Give --budget in rows.")
     if schedule != "interleaved":
         return faults
     clash = {

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.features import usable
+from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.methods import Candidates
 from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder, load_run
@@ -93,16 +94,23 @@ class Run:
                 f"{self.path} was chosen by --method {method}, which takes no gradients: there are none to look at. "
                 "Its rows are in `row_numbers` and in selected.jsonl."
             )
-        return usable(feature_store(self.path, self.manifest["identity"]).read(self.manifest["parts"]))[0]
+        return usable(self._read)[0]
+
+    @cached_property
+    def _read(self) -> FeatureBlock:
+        """The features of all rows that were encoded."""
+        return feature_store(self.path, self.manifest["identity"]).read(self.manifest["parts"])
 
     @property
     def candidates(self) -> Candidates:
         """The usable rows as the method saw them, their sources aside, which are not kept."""
-        return Candidates.of_gradients(self.features, normalise=self.settings.selection.normalise)
+        chosen, features = self.settings.selection, self.features
+        scales = ROW_WEIGHTS[chosen.row_weight].scales(features.supervised, self._read.supervised)
+        return Candidates.of_gradients(features, normalise=chosen.normalise, scales=scales)
 
     @property
     def matrix(self) -> NDArray[np.floating]:
-        """The features as the selector saw them ``[n, d]``: of length one, float64, where the settings say so."""
+        """The features as the selector saw them ``[n, d]``: of length one and weighted where the settings say so."""
         return self.candidates.matrix.array
 
     @property

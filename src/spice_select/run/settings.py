@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
 from spice_select.features.request import ProxyRequest
+from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS
 from spice_select.methods.amount import Amount
@@ -19,8 +20,10 @@ from spice_select.settings.table import literal
 
 if TYPE_CHECKING:
     MethodName = str
+    RowWeightName = str
 else:
     MethodName = literal(METHODS.names)
+    RowWeightName = literal(ROW_WEIGHTS.names)
 
 
 class SelectionSettings(Group):
@@ -34,6 +37,9 @@ class SelectionSettings(Group):
         "unit",
         description="`unit` scales every gradient to length one, so that directions count and short answers gain "
         "nothing by the size of theirs; `none` takes them as they are, as the paper has it.",
+    )
+    row_weight: RowWeightName = Field(
+        "row", description=f"How much a row's direction counts, once it is normalised. {ROW_WEIGHTS.described()}."
     )
     per_source_min: float | None = Field(
         None, ge=0, le=1, description="Least share of the choice that every source gets (by its `source` column)."

@@ -194,7 +194,8 @@ def _judged(selection: Selection | None, judged: Judgement | None) -> Judged | N
 
 def _rivals(judged: Judgement) -> str:
     if judged.certificate.max_cost is not None:
-        return f"{judged.certificate.max_cost:,.0f} tokens"
+        tokens = f"{judged.certificate.max_cost:,.0f} tokens"
+        return f"{tokens}, as many of every pool" if judged.by_pool else tokens
     return "as many rows of every pool" if judged.by_pool else "this many rows"
 
 

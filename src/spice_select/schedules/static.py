@@ -13,15 +13,17 @@ from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison,
 from spice_select.executors import executor_for
 from spice_select.features import Gradients, usable_together
 from spice_select.features.proxy import Proxy
+from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.features.stage import FeatureParts
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.methods import METHODS, Budget, Candidates, Choice, Method
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
+from spice_select.methods.pool_shares import PoolChooser, refuse_no_choice, shares_of, windows_of
 from spice_select.methods.quotas import check_quotas, quotas_of
 from spice_select.methods.target import Target
 from spice_select.methods.worth import with_worth
-from spice_select.progress import Progress, Silent
+from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
 from spice_select.run.aims import Aims
 from spice_select.run.folder import RunFolder
@@ -32,10 +34,9 @@ from spice_select.run.reuse import reuse_parts
 from spice_select.run.settings import SelectionSettings, SelectSettings
 from spice_select.run.sketch_check import checked_sketch
 from spice_select.run.target import TargetRows
-from spice_select.schedules.joined import joined
+from spice_select.schedules.joined import joined, stop_of_pools
 from spice_select.selection import LogDet
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
-from spice_select.selection.pools import spread, window_sizes
 from spice_select.store import FeatureBlock
 
 
@@ -170,13 +171,16 @@ def _candidates(
     rows = next((block.rows for block in blocks.values()), np.array(sorted(examples), np.int64))
     staying = ~np.isin(rows, [drop.row for drop in leaving])
     usable_examples = [examples[int(row)] for row in rows[staying]]
+    supervised = np.array([example.num_supervised for example in usable_examples], np.int64)
+    corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
     return Candidates(
         rows=rows[staying],
         tokens=np.array([example.num_tokens for example in usable_examples], np.int64),
-        supervised=np.array([example.num_supervised for example in usable_examples], np.int64),
+        supervised=supervised,
         sources=[example.source for example in usable_examples],
         features=blocks if staying.all() else {name: block.take(staying) for name, block in blocks.items()},
         normalise=settings.normalise,
+        scales=ROW_WEIGHTS[settings.row_weight].scales(supervised, corpus),
         examples=usable_examples,
         target=target,
     )
@@ -190,16 +194,12 @@ def choose_from(
     With gradients each pick's gain, base and conflict are known, whoever chose it. Raises InputError as
     `Method.choose`, or where shares cannot be met.
     """
-    chosen = settings.selection
-    if budget.tokens is not None:
-        choice = method.choose(candidates, Allowance(tokens=budget.tokens), seed=chosen.seed, progress=progress)
-    elif chosen.schedule == "pools":
-        return _in_pools(method, candidates, budget.rows(len(candidates)), settings, progress)
-    else:
-        k, low, high = budget.rows(len(candidates)), chosen.per_source_min, chosen.per_source_max
-        check_quotas(candidates.sources, k, low, high)
-        allowance = Allowance(rows=k, quotas=quotas_of(candidates.sources, k, low, high))
-        choice = method.choose(candidates, allowance, seed=chosen.seed, progress=progress)
+    chosen, whole = settings.selection, budget.allowance(len(candidates))
+    if chosen.schedule == "pools":
+        return _in_pools(method, candidates, whole, settings, progress)
+    asked = candidates.sources, candidates.tokens.tolist(), whole, chosen.per_source_min, chosen.per_source_max
+    check_quotas(*asked)
+    choice = method.choose(candidates, replace(whole, quotas=quotas_of(*asked)), seed=chosen.seed, progress=progress)
     return (
         with_worth(choice, candidates, LogDet(alpha=settings.spice.alpha))
         if GRADIENTS in candidates.features
@@ -207,28 +207,32 @@ def choose_from(
     )
 
 
-def _in_pools(method: Method, candidates: Candidates, k: int, settings: SelectSettings, progress: Progress) -> Choice:
-    """Pool by pool in consecutive windows of one seeded permutation, the k picks spread over them.
+def _in_pools(
+    method: Method, candidates: Candidates, whole: Allowance, settings: SelectSettings, progress: Progress
+) -> Choice:
+    """Pool by pool in consecutive windows of one seeded permutation, the budget spread over them.
 
     Whatever a method carries from pick to pick starts empty in every pool. Cost: a choice from each pool.
     """
     chosen, objective, picked = settings.selection, LogDet(alpha=settings.spice.alpha), list[Choice]()
-    shares = spread(k, window_sizes(len(candidates), k, chosen.pool_size))
-    order = np.random.default_rng(chosen.seed).permutation(len(candidates))
+    windows = windows_of(len(candidates), chosen.pool_size, chosen.seed)
+    chooser, spent = PoolChooser(method), 0
     if GRADIENTS in candidates.features:
         candidates.matrix  # noqa: B018 - made once; the pools take their rows of it
-    with single_threaded_blas(), progress.task("Selection", k, "rows") as advance:
-        for number, share in enumerate(shares.tolist()):
-            if not share:
-                continue
-            window = order[number * chosen.pool_size : (number + 1) * chosen.pool_size]
+    with single_threaded_blas(), progress.task("Selection", len(windows), "pools") as advance:
+        for number, share in enumerate(shares_of(whole, windows, candidates.tokens)):
+            advance(1)
+            window = windows[number]
             pool = candidates.take(window)
-            choice = method.choose(pool, Allowance(rows=share), seed=(chosen.seed, number), progress=Silent())
+            choice = chooser.choose(pool, share, seed=(chosen.seed, number))
+            if choice is None:
+                continue
+            spent += int(pool.tokens[choice.indices].sum())
             if GRADIENTS in candidates.features:
                 choice = with_worth(choice, pool, objective)
             picked.append(replace(choice, indices=window[choice.indices], pools=np.full(len(choice), number, np.int64)))
-            advance(len(choice))
-    return joined(picked, k, len(shares))
+    refuse_no_choice(picked, whole, len(windows))
+    return joined(picked, stop_of_pools([choice.stop for choice in picked], whole, spent, len(windows)))
 
 
 def _judged(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,7 @@ class Constraints:
         excluded: int64, rows that are never picked.
         costs: float64 [n] or None.
         max_cost: the most the picked rows may cost together; infinite without a cost budget.
+        cost_quotas: a `Quota` for each group number, in the unit of `costs` instead of rows; none: no such quotas.
     """
 
     groups: NDArray[np.int64]
@@ -56,12 +57,15 @@ class Constraints:
     excluded: NDArray[np.int64]
     costs: NDArray[np.float64] | None
     max_cost: float
+    cost_quotas: tuple[Quota, ...] = ()
 
 
 class Eligibility:
     """The rows still open to a run. `allowed` (bool [n]) only ever loses rows, which is what lazy paths rely on.
 
     Quotas stay reachable: once the slots left are just enough for the minima not yet met, every other group closes.
+    What a group is still owed of a cost budget is set aside for it: a row is open while it costs no more than what is
+    left less what other groups are owed. Paying a row lowers that for every group, and never below what is owed.
     """
 
     def __init__(self, constraints: Constraints, k: int) -> None:
@@ -71,8 +75,11 @@ class Eligibility:
         self._maximum = np.array([k if q.maximum is None else q.maximum for q in constraints.quotas])
         self._counts = np.zeros(len(constraints.names), dtype=np.int64)
         self._by_quota = bool((self._minimum > 0).any() or (self._maximum < k).any())
-        self._by_cost = constraints.costs is not None
+        self._by_cost = bool(np.isfinite(constraints.max_cost))
         self.remaining = constraints.max_cost
+        self._least_cost = np.array([float(q.minimum) for q in constraints.cost_quotas])
+        self._most_cost = np.array([np.inf if q.maximum is None else q.maximum for q in constraints.cost_quotas])
+        self._spent = np.zeros(len(constraints.cost_quotas))
         self.allowed = np.ones(len(constraints.groups), dtype=bool)
         self.allowed[constraints.excluded] = False
         self._open = int(self.allowed.sum())
@@ -91,8 +98,11 @@ class Eligibility:
         if not (self._by_quota or self._by_cost):
             return False
         self._counts[self._constraints.groups[row]] += 1
-        if self._constraints.costs is not None:
-            self.remaining -= float(self._constraints.costs[row])
+        if self._by_cost and self._constraints.costs is not None:
+            cost = float(self._constraints.costs[row])
+            self.remaining -= cost
+            if len(self._spent):
+                self._spent[self._constraints.groups[row]] += cost
         return self._close()
 
     def _close(self) -> bool:
@@ -104,9 +114,17 @@ class Eligibility:
                 closed |= missing == 0
             if closed.any():
                 changed = self._keep(~closed[self._constraints.groups])
-        if self._constraints.costs is not None:
-            changed |= self._keep(self._constraints.costs <= self.remaining * (1 + 1e-12))
+        if self._by_cost and self._constraints.costs is not None:
+            changed |= self._keep(self._constraints.costs <= self._room() * (1 + 1e-12))
         return changed
+
+    def _room(self) -> float | NDArray[np.float64]:
+        """The most the next row may cost: any, or each [n] where groups have shares of the budget."""
+        if not len(self._spent):
+            return self.remaining
+        owed = np.maximum(self._least_cost - self._spent, 0.0)
+        rooms = np.minimum(self.remaining - (owed.sum() - owed), self._most_cost - self._spent)
+        return rooms[self._constraints.groups]
 
     def _keep(self, mask: NDArray[np.bool_]) -> bool:
         before = self._open
@@ -124,11 +142,14 @@ def build_constraints(
     excluded: Sequence[int] | NDArray[np.int64],
     costs: Sequence[float] | NDArray[Any] | None,
     max_cost: float | None,
+    per_cost: float | None = None,
+    cost_quotas: Mapping[Any, Quota | tuple[int, int | None]] | None = None,
 ) -> Constraints:
     """Validate the caller's constraints.
 
     Raises:
-        InputError: wrong lengths, unknown groups, quotas that no selection of k rows can meet, costs not above 0.
+        InputError: wrong lengths, unknown groups, quotas that no selection of k rows or of so much cost can meet, costs
+            not above 0.
     """
     numbers, names = _group_numbers(n, groups)
     dropped = row_numbers(excluded, n, "excluded")
@@ -138,13 +159,19 @@ def build_constraints(
     if max_cost is not None and any(quota.minimum for quota in table):
         raise InputError(
             "a quota's minimum with max_cost: how many rows the budget buys is not known beforehand, so nothing can be "
-            "set aside for it. Give maxima alone, or a number of rows instead of max_cost."
+            "set aside for it. Give maxima alone, cost_quotas, or a number of rows instead of max_cost."
         )
     _check_feasible(names, table, np.bincount(numbers[free], minlength=len(names)), k)
-    cost_array, cost_limit = _check_costs(n, costs, max_cost)
-    return Constraints(
+    cost_array, cost_limit = _check_costs(n, costs, max_cost, per_cost)
+    found = Constraints(
         groups=numbers, names=names, quotas=table, excluded=dropped, costs=cost_array, max_cost=cost_limit
     )
+    if not cost_quotas:
+        return found
+    shares = _quota_table(names, groups is not None, cost_quotas, "cost_quotas")
+    found = replace(found, cost_quotas=shares)
+    _check_shares(found, free)
+    return found
 
 
 def row_numbers(rows: Sequence[int] | NDArray[Any], n: int, name: str) -> NDArray[np.int64]:
@@ -180,14 +207,16 @@ def _group_numbers(n: int, groups: Any) -> tuple[NDArray[np.int64], tuple[Hashab
     return np.array([number[label] for label in labels], dtype=np.int64), names
 
 
-def _quota_table(names: tuple[Hashable, ...], grouped: bool, quotas: Mapping[Any, Any] | None) -> tuple[Quota, ...]:
+def _quota_table(
+    names: tuple[Hashable, ...], grouped: bool, quotas: Mapping[Any, Any] | None, kind: str = "quotas"
+) -> tuple[Quota, ...]:
     given = dict(quotas or {})
     if given and not grouped:
-        raise InputError("quotas without groups: it is unknown which rows they count. Give groups, a label per row.")
+        raise InputError(f"{kind} without groups: it is unknown which rows they count. Give groups, a label per row.")
     for name in given:
         if name not in names:
             hint = nearest(str(name), [str(x) for x in names])
-            raise InputError(f"quotas name the group {name!r}, which no row belongs to.{hint}")
+            raise InputError(f"{kind} name the group {name!r}, which no row belongs to.{hint}")
     table = []
     for name in names:
         table.append(_as_quota(name, given.get(name, Quota())))
@@ -222,11 +251,44 @@ def _check_feasible(names: tuple[Hashable, ...], quotas: tuple[Quota, ...], size
         )
 
 
-def _check_costs(n: int, costs: Any, max_cost: float | None) -> tuple[NDArray[np.float64] | None, float]:
+def _check_shares(constraints: Constraints, free: NDArray[np.bool_]) -> None:
+    """Refuse shares of the cost budget that cannot be met."""
+    costs, limit = constraints.costs, constraints.max_cost
+    if costs is None or not np.isfinite(limit):
+        raise InputError("cost_quotas without max_cost: they are shares of a cost budget. Give costs and max_cost.")
+    own = np.bincount(constraints.groups[free], weights=costs[free], minlength=len(constraints.names))
+    for name, quota, cost in zip(constraints.names, constraints.cost_quotas, own.tolist(), strict=True):
+        if quota.minimum > cost * (1 + 1e-12):
+            raise InputError(
+                f"cost quota of at least {quota.minimum} for group {name!r}: its rows cost {cost:g} together. "
+                "Lower the minimum."
+            )
+    least = sum(quota.minimum for quota in constraints.cost_quotas)
+    if least > limit * (1 + 1e-12):
+        raise InputError(f"the cost quotas' minima add up to {least}, above max_cost={limit:g}. Lower a minimum.")
+    if Eligibility(constraints, len(free)).exhausted:
+        raise InputError(
+            f"max_cost={limit:g}: every row costs more than its group's share of it, so nothing could be picked. "
+            "Raise max_cost or a maximum, or lower a minimum."
+        )
+
+
+def _check_costs(
+    n: int, costs: Any, max_cost: float | None, per_cost: float | None
+) -> tuple[NDArray[np.float64] | None, float]:
+    if per_cost is not None and not (is_number(per_cost) and 0 <= per_cost <= 1):
+        raise InputError(
+            f"per_cost={per_cost!r}: the power of the cost that scores are divided by lies between 0 (the score alone) "
+            "and 1 (the score per cost)."
+        )
     if costs is None:
         if max_cost is not None:
             raise InputError(
                 f"max_cost={max_cost!r} without costs: give the cost of each row, its tokens for instance."
+            )
+        if per_cost is not None:
+            raise InputError(
+                f"per_cost={per_cost!r} without costs: give the cost of each row, its tokens for instance."
             )
         return None, float("inf")
     refuse_masked(costs, "costs")
@@ -241,8 +303,12 @@ def _check_costs(n: int, costs: Any, max_cost: float | None) -> tuple[NDArray[np
         raise InputError(
             f"row {bad[0]} costs {float(array[bad[0]])!r}: costs must be finite and above 0. Drop or mend the row."
         )
+    if max_cost is None and per_cost is None:
+        raise InputError(
+            "costs without max_cost: say how much the picked rows may cost together, or per_cost, what costs are for."
+        )
     if max_cost is None:
-        raise InputError("costs without max_cost: say how much the picked rows may cost together.")
+        return array, float("inf")
     if not (is_number(max_cost) and np.isfinite(max_cost)):
         raise InputError(f"max_cost={max_cost!r}: give a finite number, what the picked rows may cost together.")
     if max_cost < array.min():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 from spice_select.numerics.features import read
 from spice_select.progress.meter import Meter
-from spice_select.selection.constraints import Quota, build_constraints, row_numbers
+from spice_select.selection.constraints import Constraints, Quota, build_constraints, row_numbers
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.paths.blocked.rounds import run_blocked
@@ -41,6 +41,8 @@ def greedy(
     initial: Selection | Sequence[int] | NDArray[np.int64] = (),
     costs: Sequence[float] | NDArray[Any] | None = None,
     max_cost: float | None = None,
+    per_cost: float | None = None,
+    cost_quotas: Mapping[Any, Quota | tuple[int, int | None]] | None = None,
     progress: Callable[[int], None] | None = None,
     path: Path | None = None,
 ) -> Selection:
@@ -62,6 +64,10 @@ def greedy(
             per cost, and the one with more value is returned: at least (1 − 1/e)/2 of the best for a monotone
             submodular objective without penalty (Leskovec et al., KDD 2007), if nothing else binds: no `k`, quota,
             stop, `forced` or `initial` rows.
+        per_cost: γ, 0 … 1: one run instead, by score / costᵞ: 0 is the score, 1 the score per cost. Also where only `k`
+            binds; `costs` without `max_cost` are refused otherwise. What is forced is ordered by the score alone.
+        cost_quotas: as `quotas`, in the unit of `costs`: how much of `max_cost` is set aside for a group, and how much
+            it may take at most. A group's minimum is met but for less than its cheapest row that is left.
         progress: called at most ten times a second with how many rows have been picked since the last call; under a
             cost budget with how much has been spent, by both runs.
         path: the algorithm, `run_naive` for instance; the fastest exact one for the request if not given.
@@ -91,12 +97,16 @@ def greedy(
             excluded=excluded,
             costs=costs,
             max_cost=max_cost,
+            per_cost=per_cost,
+            cost_quotas=cost_quotas,
         ),
         initial=(),
+        per_cost=per_cost or 0.0,
         meter=None if progress is None else Meter(progress),
     )
     problem = replace(problem, initial=_first_rows(chosen, problem, initial, forced))
-    selection = _best_of_two(chosen, problem) if max_cost is not None else chosen(problem)(problem)
+    two = max_cost is not None and per_cost is None
+    selection = _best_of_two(chosen, problem) if two else chosen(problem)(problem)
     return replace(selection, stats=replace(selection.stats, seconds=time.perf_counter() - started))
 
 
@@ -190,12 +200,33 @@ def _check_fit(problem: Problem, rows: list[int]) -> None:
                 f"the forced and initial rows cost {constraints.costs[rows].sum():g}, above "
                 f"max_cost={constraints.max_cost:g}. Raise it or force fewer rows."
             )
+        _check_fit_of_shares(constraints, np.array(rows))
+
+
+def _check_fit_of_shares(constraints: Constraints, rows: NDArray[np.int64]) -> None:
+    """Refuse rows that alone break a group's share of the cost budget, its own or another's."""
+    if constraints.costs is None or not constraints.cost_quotas:
+        return
+    costs, owed = constraints.costs[rows], 0.0
+    spent = np.bincount(constraints.groups[rows], weights=costs, minlength=len(constraints.names))
+    for name, quota, cost in zip(constraints.names, constraints.cost_quotas, spent.tolist(), strict=True):
+        owed += max(0.0, quota.minimum - cost)
+        if quota.maximum is not None and cost > quota.maximum * (1 + 1e-12):
+            raise InputError(
+                f"the forced and initial rows of group {name!r} cost {cost:g}, above its share of {quota.maximum}. "
+                "Raise the share or force fewer rows."
+            )
+    if owed > (constraints.max_cost - float(costs.sum())) * (1 + 1e-12):
+        raise InputError(
+            f"the forced and initial rows cost {costs.sum():g} of max_cost={constraints.max_cost:g}, and groups are "
+            f"still owed {owed:g}. Raise max_cost, lower a minimum or force fewer rows."
+        )
 
 
 def _best_of_two(path: Callable[[Problem], Path], problem: Problem) -> Selection:
     """Greedy by gain and greedy by gain per cost under a cost budget; the one worth more."""
     meter = None if problem.meter is None else problem.meter.again()
-    runs = [path(p)(p) for p in (problem, replace(problem, per_cost=True, meter=meter))]
+    runs = [path(p)(p) for p in (problem, replace(problem, per_cost=1.0, meter=meter))]
     worth = [float(run.gains.sum()) for run in runs]
     best = runs[int(worth[1] > worth[0] * (1 + TIE))]
     return replace(best, stats=runs[0].stats + runs[1].stats)

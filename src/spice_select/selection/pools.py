@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from spice_select.selection.greedy import greedy
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
 from spice_select.selection.result import Selection, Stop, reached_budget
 
-_GLOBAL_ONLY = ("groups", "quotas", "forced", "excluded", "initial", "costs", "max_cost")
+_GLOBAL_ONLY = ("groups", "quotas", "cost_quotas", "forced", "excluded", "initial", "costs", "max_cost", "per_cost")
 
 
 def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **options: Any) -> Selection:
@@ -36,11 +37,15 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
     if given:
         raise InputError(f"{given[0]} with pools: constraints hold for a whole run. Use a global selection instead.")
     matrix = read(features)
-    shares = spread(k, window_sizes(matrix.n, k, pool_size))
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= matrix.n:
+        raise InputError(
+            f"k={k!r}: the number of rows to pick must be a whole number from 1 to {matrix.n}, the rows there are."
+        )
+    shares = spread(k, window_sizes(matrix.n, pool_size))
     order = np.random.default_rng(seed).permutation(matrix.n)
     runs: list[Selection] = []
     with single_threaded_blas():  # once, not for every pool
-        for number, share in enumerate(shares.tolist()):
+        for number, share in enumerate(shares):
             if share:
                 window = order[number * pool_size : (number + 1) * pool_size]
                 picked = greedy(matrix.take(window), share, **options)
@@ -48,21 +53,21 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
     return _joined(runs, k, len(shares))
 
 
-def window_sizes(n: int, k: int, pool_size: int) -> np.ndarray:
+def window_sizes(n: int, pool_size: int) -> list[int]:
     """The sizes of the consecutive windows that cover n rows."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= n:
-        raise InputError(
-            f"k={k!r}: the number of rows to pick must be a whole number from 1 to {n}, the rows there are."
-        )
     if isinstance(pool_size, bool) or not isinstance(pool_size, int | np.integer) or pool_size < 1:
         raise InputError(f"pool_size={pool_size!r}: a pool must be a whole number of rows, 1 or more. The paper: 120.")
-    return np.diff(np.append(np.arange(0, n, pool_size), n))
+    return [min(pool_size, n - start) for start in range(0, n, pool_size)]
 
 
-def spread(k: int, sizes: np.ndarray) -> np.ndarray:
-    """K picks over pools in proportion to their sizes: pool j's share ends at ⌊k·(rows up to j)/n⌋."""
-    ends = np.cumsum(sizes)
-    return np.diff(k * ends // ends[-1], prepend=0)
+def spread(k: int, sizes: Sequence[int]) -> list[int]:
+    """K over pools in proportion to their sizes: pool j's share ends at ⌊k·(sizes up to j)/(all sizes)⌋.
+
+    In whole numbers of any length: tokens of a budget times those of a corpus do not fit into 64 bits.
+    """
+    ends = list(accumulate(map(int, sizes)))
+    edges = [0, *(int(k) * end // ends[-1] for end in ends)]
+    return [end - start for start, end in pairwise(edges)]
 
 
 def _joined(runs: list[Selection], k: int, windows: int) -> Selection:

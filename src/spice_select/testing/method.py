@@ -1,6 +1,7 @@
 """The contract of a method, as a suite for yours: `check_method` raises AssertionError naming what is broken."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,7 @@ def check_method(method: Method, *, n: int = 40, seed: int = 0) -> None:
         assert choice.indices.tolist() == again.indices.tolist(), f"{method.name} with one seed chose twice differently"
     _check_tokens(method, candidates)
     _check_shares(method, candidates)
+    _check_token_shares(method, candidates)
     if method.draws:
         other = _choose(method, candidates, Allowance(rows=7), seed=1)
         assert set(other.indices) != set(_choose(method, candidates, Allowance(rows=7)).indices), "seeds draw the same"
@@ -96,13 +98,26 @@ def _check_tokens(method: Method, candidates: Candidates) -> None:
 
 
 def _check_shares(method: Method, candidates: Candidates) -> None:
-    quotas = quotas_of(candidates.sources, 15, 1 / 3, 1 / 3)
+    quotas = quotas_of(candidates.sources, candidates.tokens.tolist(), Allowance(rows=15), 1 / 3, 1 / 3)
     choice = _choose(method, candidates, Allowance(rows=15, quotas=quotas))
     counts = dict.fromkeys(quotas, 0)
     for index in choice.indices:
         counts[candidates.sources[int(index)]] += 1
     for name, quota in quotas.items():
         assert quota.minimum <= counts[name] <= (quota.maximum or 0), f"{method.name} broke the share of {name}"
+
+
+def _check_token_shares(method: Method, candidates: Candidates) -> None:
+    whole = Allowance(tokens=int(candidates.tokens.sum() // 3))
+    quotas = quotas_of(candidates.sources, candidates.tokens.tolist(), whole, 0.25, 0.4)
+    choice = _choose(method, candidates, replace(whole, quotas=quotas))
+    _check_choice(method, choice, len(candidates))
+    spent, longest = dict.fromkeys(quotas, 0), int(candidates.tokens.max())
+    for index in choice.indices:
+        spent[candidates.sources[int(index)]] += int(candidates.tokens[index])
+    for name, quota in quotas.items():
+        kept = quota.minimum - longest < spent[name] <= (quota.maximum or 0)
+        assert kept, f"{method.name} broke the share of tokens of {name}: {spent[name]}, and it is {quota}"
 
 
 def _check_order(method: Method, candidates: Candidates) -> None:

@@ -236,7 +236,7 @@ def test_the_sceptics_arithmetic_holds_on_its_runs(corpus: Corpus, options, tmp_
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"budget": "1k-tokens"}, "budget in tokens"),
+        ({"budget": "5-tokens"}, "the shortest row has"),
         ({"per_source_max": 0.5}, "--per-source-max"),
         ({"parameters": "last-layer"}, "--parameters last-layer"),
         ({"warmup_rows": 8, "precondition": "adam", "normalise": "unit"}, "--warmup-rows.*--precondition adam"),

@@ -107,7 +107,7 @@ class MovingProxy:
 
     def _update(self, trainer: ProxyTrainer) -> None:
         examples = self.picks.get(self._cycle, [])
-        for part in self.plan.steps_of(len(examples)):
+        for part in self.plan.steps_of(self._cycle, len(examples)):
             step = trainer.step(examples[part])
             self.log.append(step)
             self.observe(step)

@@ -15,11 +15,13 @@ from spice_select.data.records import Example
 from spice_select.diagnosis.pool_by_pool import PoolResult, judge_pool, total
 from spice_select.features import usable
 from spice_select.features.proxy import Proxy
+from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.gradients.fidelity import Fidelity
-from spice_select.methods import METHODS, Candidates, Choice, Method
+from spice_select.methods import METHODS, Candidates, Choice
 from spice_select.methods.budget import Allowance, Budget
+from spice_select.methods.pool_shares import PoolChooser, refuse_no_choice
 from spice_select.methods.worth import with_worth
-from spice_select.progress import Progress, Silent
+from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder
@@ -32,7 +34,7 @@ from spice_select.schedules.interleaved.gradients import PoolGradients
 from spice_select.schedules.interleaved.moving import Checkpoints, MovingProxy, mean_loss
 from spice_select.schedules.interleaved.opening import open_trainer, probe_fidelity
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
-from spice_select.schedules.joined import joined
+from spice_select.schedules.joined import joined, stop_of_pools
 from spice_select.selection import LogDet
 from spice_select.store import FeatureBlock
 
@@ -53,29 +55,33 @@ def choose_interleaved(
     Leaves the trained proxy in the run folder as well: ``proxy/adapter`` (PEFT), ``proxy/steps.jsonl``.
 
     Raises:
-        InputError: a budget in tokens or smaller than the pools, quotas, parameters other than LoRA; a loss that is
+        InputError: a budget too small for the pools, quotas, parameters other than LoRA; a loss that is
             no longer a number (`DivergedError`), or that never was one.
     """
-    plan = _plan(len(examples), budget, settings)
     identity, rows = run.identity, list(examples.values())
+    whole = budget.allowance(len(rows))
+    plan = _plan(rows, whole, settings)
     checkpoints = Checkpoints(run.path / PROXY, origin_of(identity))
     moving = MovingProxy(lambda: open_trainer(settings, proxy, plan, rows), plan, checkpoints)
     origins = [*(origin_of(identity, epoch=epoch) for epoch in range(plan.epochs - 1)), origin_of(identity)]
     folder = run.path / outputs.FEATURES
     gradients = PoolGradients(folder, origins, rows, plan, settings, proxy, moving, clock)
     method = METHODS[settings.selection.method].of(settings.flat())
-    methods = [method.fresh() for _ in range(plan.epochs)]  # what is carried is carried through one epoch
+    choosers = [PoolChooser(method.fresh()) for _ in range(plan.epochs)]  # what is carried is carried for one epoch
     met = list[_Met]()
     with gradients.shown(progress):
         for pool in plan.pools:
             block, _ = usable(gradients.of(pool))
             if len(block.rows):
                 with clock("selection"):
-                    met.append(_pick(methods[pool.epoch], pool, _candidates(examples, block, settings), settings))
-                moving.enter(pool.cycle, [examples[int(row)] for row in met[-1].rows])
+                    one = _pick(choosers[pool.epoch], pool, _candidates(examples, block, settings), settings)
+                if one is not None:
+                    met.append(one)
+                    moving.enter(pool.cycle, [examples[int(row)] for row in one.rows])
     final = [one for one in met if one.pool.epoch == plan.epochs - 1]
     features, unusable = usable(gradients.read())
     refuse_empty(len(features.rows), unusable)
+    refuse_no_choice([one.picked for one in final], whole, len(plan.pools) // plan.epochs)
     with clock("fidelity"):
         cycle, sketch = met[-1].pool.cycle, settings.gradients.sketch
         fidelity = checked_sketch(
@@ -87,7 +93,7 @@ def choose_interleaved(
     return Outcome(
         parts=gradients.parts,
         candidates=_candidates(examples, features, settings),
-        choice=_joined(final, features, plan),
+        choice=_joined(final, features, whole, plan),
         judged=Judgement(versus=versus, certificate=proof, by_pool=True, fidelity=fidelity),
         unusable=unusable,
         outputs=OUTPUTS,
@@ -103,20 +109,22 @@ class _Met:
         pool: which.
         rows: numbers of the rows picked, in order; features are read again where they are needed, not kept.
         picked: the picks, as positions in the pool's usable rows.
+        tokens: of the picks.
         result: how good the picks were; None where nothing was picked.
     """
 
     pool: PlannedPool
     rows: NDArray[np.int64]
     picked: Choice
+    tokens: int
     result: PoolResult | None
 
 
-def _plan(n: int, budget: Budget, settings: SelectSettings) -> Plan:
+def _plan(rows: Sequence[Example], whole: Allowance, settings: SelectSettings) -> Plan:
     moving = settings.interleaved
     return plan_pools(
-        n,
-        budget.rows(n),
+        [example.num_tokens for example in rows],
+        whole,
         pool_size=settings.selection.pool_size,
         update_every=moving.update_every,
         epochs=moving.epochs,
@@ -126,24 +134,32 @@ def _plan(n: int, budget: Budget, settings: SelectSettings) -> Plan:
 
 
 def _candidates(examples: Mapping[int, Example], block: FeatureBlock, settings: SelectSettings) -> Candidates:
-    """The rows of a block, which are some of the corpus."""
+    """The rows of a block, which are some of the corpus; by its lengths, not the pool's, a row has its weight."""
     sources = [examples[int(row)].source for row in block.rows]
-    return Candidates.of_gradients(block, sources=sources, normalise=settings.selection.normalise)
+    corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
+    scales = ROW_WEIGHTS[settings.selection.row_weight].scales(block.supervised, corpus)
+    return Candidates.of_gradients(block, sources=sources, normalise=settings.selection.normalise, scales=scales)
 
 
-def _pick(method: Method, pool: PlannedPool, candidates: Candidates, settings: SelectSettings) -> _Met:
+def _pick(chooser: PoolChooser, pool: PlannedPool, candidates: Candidates, settings: SelectSettings) -> _Met | None:
+    """The picks of a pool, judged; None where a budget in tokens has room for none of its rows yet."""
     objective, seed = LogDet(alpha=settings.spice.alpha), settings.selection.seed
-    seen = method.seen(candidates)  # before the picks enter what is carried
-    share = Allowance(rows=min(pool.share, len(candidates)))
-    picked = method.choose(candidates, share, seed=(seed, pool.number), progress=Silent())
-    picked = with_worth(picked, candidates, objective)
-    result = judge_pool(seen, picked, objective, seed=seed, pool=pool.number) if len(picked) else None
-    return _Met(pool, candidates.rows[picked.indices], picked, result)
+    seen = chooser.method.seen(candidates)  # before the picks enter what is carried
+    picked = chooser.choose(candidates, pool.allowance, seed=(seed, pool.number))
+    if picked is None:
+        return None
+    picked, tokens = with_worth(picked, candidates, objective), candidates.tokens
+    costs = None if pool.allowance.tokens is None else tokens
+    result = judge_pool(seen, picked, objective, seed=seed, pool=pool.number, costs=costs) if len(picked) else None
+    return _Met(pool, candidates.rows[picked.indices], picked, int(tokens[picked.indices].sum()), result)
 
 
-def _joined(met: Sequence[_Met], features: FeatureBlock, plan: Plan) -> Choice:
+def _joined(met: Sequence[_Met], features: FeatureBlock, whole: Allowance, plan: Plan) -> Choice:
     """All picks of the last epoch, pool after pool, as positions in the usable rows."""
-    first, share = met[0].pool.number, sum(one.pool.share for one in met)
+    windows = len(plan.pools) // plan.epochs
+    first = windows * (plan.epochs - 1)
+    if whole.tokens is None:
+        whole = Allowance(rows=sum(one.pool.share for one in met))
     runs = [
         replace(
             one.picked,
@@ -152,7 +168,8 @@ def _joined(met: Sequence[_Met], features: FeatureBlock, plan: Plan) -> Choice:
         )
         for one in met
     ]
-    return joined(runs, share, len(plan.pools) // plan.epochs)
+    stop = stop_of_pools([one.picked.stop for one in met], whole, sum(one.tokens for one in met), windows)
+    return joined(runs, stop)
 
 
 def _fidelity(

@@ -94,7 +94,13 @@ class OnlineSelector:
         self.examples = examples
         self.method: Method = method if method is not None else Spice(weight=0.1)
         self.plan: Plan = plan_pools(
-            len(examples), picks, pool_size=pool_size, update_every=1, epochs=epochs, seed=seed, step_rows=None
+            [example.num_tokens for example in examples],
+            Allowance(rows=picks),
+            pool_size=pool_size,
+            update_every=1,
+            epochs=epochs,
+            seed=seed,
+            step_rows=None,
         )
         self.records: list[PoolRecord] = []
         self.exhausted = False

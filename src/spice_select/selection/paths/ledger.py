@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Problem:
 
     Attributes:
         initial: rows to take first, in this order, whatever their score.
-        per_cost: rank by score per cost instead of by score.
+        per_cost: γ of the score / costᵞ that rows are ranked by; 0 for the score alone, 1 for the score per cost.
         meter: told how much of the budget is used: rows, or their costs where these are limited.
     """
 
@@ -38,7 +39,7 @@ class Problem:
     stop: tuple[StoppingRule, ...]
     constraints: Constraints
     initial: tuple[int, ...]
-    per_cost: bool = False
+    per_cost: float = 0.0
     meter: Meter | None = None
 
     @property
@@ -46,11 +47,18 @@ class Problem:
         """λ; 0 without a penalty."""
         return 0.0 if self.penalty is None else self.penalty.weight
 
-    def divisors(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | float:
-        """What scores are divided by before they are compared: the rows' costs, or 1."""
-        if self.per_cost and self.constraints.costs is not None:
-            return self.constraints.costs[rows]
-        return 1.0
+    @cached_property
+    def prices(self) -> NDArray[np.float64] | None:
+        """Costᵞ of every row; None where scores are compared as they are.
+
+        Made once for all rows: the power of one number alone may differ in the last bit from that in an array.
+        """
+        costs = self.constraints.costs
+        return None if costs is None or self.per_cost == 0 else costs**self.per_cost
+
+    def divisors(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64] | float:
+        """What scores are divided by before they are compared: the rows' prices, or 1."""
+        return 1.0 if self.prices is None else self.prices[rows]
 
 
 class Ledger:

@@ -29,7 +29,7 @@ class Block:
             alpha=state.alpha,
             most=min(pool.size, problem.k - len(ledger.rows)),
             conflicts=self._conflicts,
-            costs=np.asarray(problem.divisors(pool.rows)) if problem.per_cost else None,
+            costs=None if problem.prices is None else problem.prices[pool.rows],
         )
         self.turned = 0.0  # how far the mean gradient has turned, as far as it was asked
         self._hidden_opened = False  # whether a row closed that hid an open twin of another group
@@ -79,8 +79,8 @@ class Block:
             return self._out
         self.turned = state.bounds.drift(state.total, conflicts.total)
         drift = state.problem.weight * max(0.0, self.turned - state.horizon)
-        costs = state.problem.constraints.costs
-        return self._out + (drift / float(costs.min()) if state.problem.per_cost and costs is not None else drift)
+        prices = state.problem.prices
+        return self._out + (drift if prices is None else drift / float(prices.min()))
 
     def _take(self, best: Best, row: int, *, twins: bool = False) -> None:
         """Pick a row; with `twins` its place goes on standing for the next open row that is identical to it."""

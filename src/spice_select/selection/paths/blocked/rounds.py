@@ -111,8 +111,8 @@ class _Run:
     def _floor(self, level: float) -> NDArray[np.float64] | float:
         """What r must reach, in each row or in all, for a score to reach `level`."""
         problem = self.state.problem
-        # score ≤ log(1 + αr)/cost, so a row below this r is below the level; 1e-9 keeps rounding from cutting one off.
-        scores = np.maximum(level * problem.divisors(np.arange(problem.features.n)), 0.0)
+        # score ≤ log(1 + αr)/price, so a row below this r is below the level; 1e-9 keeps rounding from cutting one off.
+        scores = np.maximum(level * problem.divisors(slice(None)), 0.0)
         return np.expm1(np.minimum(scores, OVERFLOW)) * ((1 - 1e-9) / self.state.alpha)
 
     def _adapt(self, contenders: int, picked: int, turned: float) -> bool:

@@ -67,8 +67,8 @@ class BlockedState:
             # A conflict of c may fall by `fall` while a block lasts, and to no less than 0: so u − λ·max(0, c − fall)
             # holds until the mean has turned further, from when on `Block` adds the difference itself.
             scores -= self.problem.weight * np.maximum(0.0, self.bounds.conflicts(rows) - fall)
-        if self.problem.per_cost:
-            scores /= self.problem.divisors(np.arange(self.problem.features.n)[rows])
+        if self.problem.prices is not None:
+            scores /= self.problem.prices[rows]
         return scores
 
 
