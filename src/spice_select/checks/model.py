@@ -215,13 +215,13 @@ def _cost(
     batch = (list(middle) * size)[: max(1, min(size, 16))]
     seconds = _timed(lambda: engine.features(model, batch))
     speed = sum(example.num_tokens for example in batch) / seconds / checkpoints
-    tokens = sum(example.num_tokens for example in examples)
+    tokens, numbers = sum(example.num_tokens for example in examples), engine.dim(model) * checkpoints * len(examples)
     return CheckResult(
         name="cost",
         passed=None,
         value=speed,
         sentence=f"{speed:,.0f} tokens a second; {len(examples):,} rows of {tokens:,} tokens take about "
-        f"{tokens / speed / 60:,.1f} min, and {engine.dim(model) * checkpoints * 4 * len(examples) / 1e6:,.1f} MB of features.",
+        f"{tokens / speed / 60:,.1f} min, and {4 * numbers / 1e6:,.1f} MB of features.",
     )
 
 

@@ -56,7 +56,7 @@ class Gradients:
         return Gradients(self.engine, self._facts, asked=self._asked, plain=True)
 
     def facts(self) -> Mapping[str, Any]:
-        """Corpus, proxy, adapter, gradient settings, seed, versions; what checkpoints weigh, where there are several."""
+        """Corpus, proxy, adapter, gradient settings, seed, versions; what each of several checkpoints weighs."""
         weights = self.engine.weights
         return {
             **self._facts,
