@@ -38,7 +38,11 @@ ROWS = [sample_example(row, 6 + row % 9, 3) for row in range(20)]
 THREE = Warmup(rows=20, passes=2, checkpoints=3, rate=Rate(peak=0.02))
 
 
-def naive_warmup(rows: Sequence[Example], how: Warmup) -> list[dict[str, torch.Tensor]]:
+Stand = dict[str, tuple[torch.Tensor, torch.Tensor]]
+"""Name → weight and second moment."""
+
+
+def naive_warmup(rows: Sequence[Example], how: Warmup) -> list[Stand]:
     """The adapter at each third of six steps: row by row, plain autograd, the rate of each step written out."""
     model = tiny_model("llama")
     drawn = {layer.name: initial_a(layer, SMALL.rank, how.seed) for layer in SMALL.layers(model)}
@@ -59,7 +63,8 @@ def naive_warmup(rows: Sequence[Example], how: Warmup) -> list[dict[str, torch.T
         (sum(naive_loss(adapted, rows[index]) for index in step) / len(step)).backward()
         optimiser.step()
         if number % 2:
-            found.append({name: weight.detach().clone() for name, weight in weights.items()})
+            second = {name: optimiser.state[weight]["exp_avg_sq"].clone() for name, weight in weights.items()}
+            found.append({name: (weight.detach().clone(), second[name]) for name, weight in weights.items()})
     return found
 
 
@@ -75,7 +80,9 @@ def test_the_checkpoints_are_those_of_a_plain_training() -> None:
     assert [checkpoint.state.steps for checkpoint in warm.checkpoints] == [2, 4, 6]
     for checkpoint, due in zip(warm.checkpoints, expected, strict=True):
         for name, weight in checkpoint.weights.items():
-            torch.testing.assert_close(weight, due[name], rtol=2e-3, atol=2e-4)
+            own, second = due[name]
+            torch.testing.assert_close(weight, own, rtol=2e-3, atol=2e-4)
+            torch.testing.assert_close(checkpoint.state.moments[name].second, second, rtol=2e-3, atol=1e-9)
     for name, weight in adapter_weights(warm.model).items():
         assert torch.equal(weight, warm.checkpoints[-1].weights[name])
 
