@@ -94,6 +94,30 @@ def test_a_warm_adapter_of_another_run_is_trained_again(corpus: Corpus, options,
     assert adapter.read_bytes() == trained
 
 
+def test_settings_of_the_warm_up_are_in_the_identity_of_a_run_that_asks_for_one(
+    corpus: Corpus, options, tmp_path: Path
+) -> None:
+    path, named = corpus(), {"warm", "warm_checkpoints"}
+    cold = spice.select(path, out=tmp_path / "cold" / "r", **options)
+    assert not named & cold.manifest["identity"].keys()
+    warm = spice.select(path, out=tmp_path / "warm" / "r", **options, warm=True, warm_checkpoints=2)
+    assert named <= warm.manifest["identity"].keys()
+
+
+def test_gradients_of_a_neighbour_come_with_its_adapters(
+    corpus: Corpus, options, tmp_path: Path, computed, monkeypatch
+) -> None:
+    path, options = corpus(), {**options, "warm": True, "warm_checkpoints": 2}
+    own = spice.select(path, out=tmp_path / "runs" / "one", **options)
+    (own.path / "gradients" / "fidelity.json").unlink()  # so that the other must open the proxy
+    computed.clear()
+    monkeypatch.setattr("spice_select.features.proxy.train_warmup", lambda *a, **k: pytest.fail("trained again"))
+    other = spice.select(path, out=tmp_path / "runs" / "two", **{**options, "budget": "50%"})
+    assert not computed
+    for name in ("warm-1.safetensors", "warm.safetensors"):
+        assert (other.path / "gradients" / name).read_bytes() == (own.path / "gradients" / name).read_bytes()
+
+
 MOVING = {"schedule": "interleaved", "pool_size": 8, "update_every": 2, "learning_rate": 0.02, "lora_rank": 4}
 
 

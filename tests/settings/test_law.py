@@ -29,6 +29,7 @@ INF, NAN = float("inf"), float("nan")
 BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("select", "precondition"): {"warmup_rows": 5},
     ("select", "sketch_side"): {"sketch": "kronecker"},
+    ("select", "warm_checkpoints"): {"warm": True},
 }
 """What a setting needs beside it to be usable."""
 
@@ -92,7 +93,7 @@ def another(field: FieldInfo) -> Any:
         return ["q_proj"] if field.default == () else "7"
     upper = [bound.lt for bound in field.metadata if isinstance(bound, annotated_types.Lt)]
     upper += [bound.le for bound in field.metadata if isinstance(bound, annotated_types.Le)]
-    return 0.25 if 1 in upper else 7
+    return 0.25 if 1 in upper else min([7, *upper])
 
 
 EVERY = [pytest.param(verb, name, id=f"{verb}-{name}") for verb, asked in VERBS.items() for name in fields(asked)]

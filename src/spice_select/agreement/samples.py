@@ -16,13 +16,13 @@ from spice_select.run.settings import SelectSettings
 from spice_select.settings.access import ModelAccess
 from spice_select.store import FeatureBlock
 
-_TRAINED = ("adapter", "warmup_rows", "precondition")
+_TRAINED = ("adapter", "warm", "warmup_rows", "precondition")
 """Settings that ask for something trained on the run's own model."""
 
 
 def for_model(settings: SelectSettings, model: str | Path | None, access: ModelAccess) -> SelectSettings:
     """The run's settings with another model and its access: what was trained for the run's model stays behind."""
-    plain = {"adapter": None, "warmup_rows": None, "precondition": "none"}
+    plain = {"adapter": None, "warm": False, "warmup_rows": None, "warm_checkpoints": 1, "precondition": "none"}
     flat = {**settings.flat(), **access.alone()}
     fresh = {name: value for name, value in plain.items() if name in flat}
     return SelectSettings.from_flat({**flat, **fresh, "model": None if model is None else str(model)})
@@ -37,7 +37,7 @@ def own_features(run: Run, examples: Sequence[Example], progress: Progress) -> t
         return features_of_sample(plain, name, examples, progress), (note,)
     block = run.features
     notes: tuple[str, ...] = ()
-    if any(getattr(run.settings.gradients, name, None) not in (None, "none") for name in _TRAINED):
+    if any(getattr(run.settings.gradients, name, None) not in (None, False, "none") for name in _TRAINED):
         notes = ("The run's gradients are of a warm or preconditioned adapter; the other model's are of a fresh LoRA.",)
     return block.take(np.searchsorted(block.rows, [example.row for example in examples])), notes
 

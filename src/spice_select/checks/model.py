@@ -82,7 +82,7 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
         _order(engine, model, probe, together, reach),
         _coverage(engine, model),
         _finite(oracle),
-        _cost(engine, model, examples, proxy.batch_tokens(settings.gradients)),
+        _cost(engine, model, examples, proxy.batch_tokens(settings.gradients), settings.gradients.warm_checkpoints),
         _precision(engine, model, probe, together, proxy.dtype, reach),  # the last: it changes the model
     ]
     return ModelReport(proxy.identity.name, checks, (*(read.notes if read else ()), *encoder.notes))
@@ -206,20 +206,22 @@ def _finite(gradients: BatchGradients) -> CheckResult:
     )
 
 
-def _cost(engine: HookEngine, model: Any, examples: Sequence[Example], batch_tokens: int) -> CheckResult:
-    """Time on a batch like those of a run."""
+def _cost(
+    engine: HookEngine, model: Any, examples: Sequence[Example], batch_tokens: int, checkpoints: int
+) -> CheckResult:
+    """Time on a batch like those of a run; the rows pass once for each checkpoint."""
     middle = sorted(examples, key=lambda example: example.num_tokens)[len(examples) // 2 :]
     size = max(1, batch_tokens // middle[0].num_tokens)
     batch = (list(middle) * size)[: max(1, min(size, 16))]
     seconds = _timed(lambda: engine.features(model, batch))
-    speed = sum(example.num_tokens for example in batch) / seconds
-    tokens = sum(example.num_tokens for example in examples)
+    speed = sum(example.num_tokens for example in batch) / seconds / checkpoints
+    tokens, numbers = sum(example.num_tokens for example in examples), engine.dim(model) * checkpoints * len(examples)
     return CheckResult(
         name="cost",
         passed=None,
         value=speed,
         sentence=f"{speed:,.0f} tokens a second; {len(examples):,} rows of {tokens:,} tokens take about "
-        f"{tokens / speed / 60:,.1f} min, and {engine.dim(model) * 4 * len(examples) / 1e6:,.1f} MB of features.",
+        f"{tokens / speed / 60:,.1f} min, and {4 * numbers / 1e6:,.1f} MB of features.",
     )
 
 

@@ -15,16 +15,24 @@ from spice_select.store import FeatureBlock
 class Gradients:
     """The gradients of a run's proxy. See `Feature`.
 
+    Where they are taken at several checkpoints of a warm-up, a row's vector holds those of each side by side (see
+    `FeatureBlock.weights`); loss and norm are those at the last.
+
     Args:
         engine: the proxy's engine; its weights are loaded when the first gradient is asked for.
         facts: what decides the numbers.
+        asked: rows beside those of the engine's corpus that they are computed of.
+        plain: whether they are left as they are where the settings ask for a preconditioner.
     """
 
     name: ClassVar[str] = "gradients"
     summary: ClassVar[str] = "per-sample gradients of the response loss on the proxy, sketched, and its losses"
 
-    def __init__(self, engine: ProxyEngine, facts: Mapping[str, Any]) -> None:
+    def __init__(
+        self, engine: ProxyEngine, facts: Mapping[str, Any], *, asked: Sequence[Example] = (), plain: bool = False
+    ) -> None:
         self.engine, self._facts = engine, facts
+        self._asked, self._plain = asked, plain
 
     @classmethod
     def of(cls, request: FeatureRequest) -> "Gradients":
@@ -39,18 +47,39 @@ class Gradients:
         )
         return cls(engine, request.facts)
 
+    def beside(self, examples: Sequence[Example]) -> "Gradients":
+        """Those of other rows, a target's for one, on the same loaded and warmed proxy."""
+        return Gradients(self.engine, self._facts, asked=examples, plain=self._plain)
+
+    def plain(self) -> "Gradients":
+        """Those without a preconditioner, on the same loaded and warmed proxy: what LESS takes of target rows."""
+        return Gradients(self.engine, self._facts, asked=self._asked, plain=True)
+
     def facts(self) -> Mapping[str, Any]:
-        """Corpus, proxy, adapter, gradient settings, seed, versions."""
-        return self._facts
+        """Corpus, proxy, adapter, gradient settings, seed, versions; what each of several checkpoints weighs."""
+        weights = self.engine.weights
+        return {
+            **self._facts,
+            **({"precondition": "none"} if self._plain else {}),
+            **({"checkpoint_weights": list(weights)} if len(weights) > 1 else {}),
+        }
 
     def open(self) -> Compute:
-        """Load the proxy, warm it up where that was asked."""
-        gradients = self.engine.gradients()
-        return lambda batch: as_block(batch, gradients(batch))
+        """Load the proxy and warm it up where that was asked, unless it has been done for another feature of it.
+
+        Raises:
+            InputError: as `Feature.open`; rows that the model cannot read.
+        """
+        gradients = self.engine.gradients(self._asked, plain=self._plain)
+        weights = self.engine.weights
+        return lambda batch: as_block(batch, gradients(batch), weights)
 
 
-def as_block(batch: Sequence[Example], gradients: BatchGradients) -> FeatureBlock:
-    """A batch's gradients with what belongs to each row; vectors that are not finite become zero."""
+def as_block(batch: Sequence[Example], gradients: BatchGradients, weights: tuple[float, ...] = (1.0,)) -> FeatureBlock:
+    """A batch's gradients with what belongs to each row; vectors that are not finite become zero.
+
+    `weights` are those of the checkpoints that they were taken at.
+    """
     return FeatureBlock(
         rows=np.array([example.row for example in batch], np.int64),
         columns={
@@ -61,4 +90,5 @@ def as_block(batch: Sequence[Example], gradients: BatchGradients) -> FeatureBloc
         },
         finite=gradients.finite,
         features=np.where(gradients.finite[:, None], gradients.features, np.float32(0)),
+        weights=weights,
     )

@@ -12,10 +12,13 @@ from torch import nn
 
 from spice_select.data.batches import default_token_budget
 from spice_select.data.records import Example
+from spice_select.features.kept import is_warmed, load_warmed, save_warmed
 from spice_select.features.request import ProxyRequest
-from spice_select.features.warm import Warm, adapter_hash, is_warm, load_warm, save_warm
-from spice_select.features.warmup import Warmup, train_warmup
-from spice_select.gradients import BatchGradients, HookEngine, build
+from spice_select.features.warm import Warm, adapter_hash, load_warm
+from spice_select.features.warm_plan import plan_warmup
+from spice_select.features.warmup import train_warmup
+from spice_select.gradients import BatchGradients, Engine, HookEngine, build
+from spice_select.gradients.checkpoints import Checkpoint, CheckpointEngine
 from spice_select.gradients.fidelity import Fidelity, Probe, judge_sketch
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.memory import features_within_memory
@@ -26,8 +29,6 @@ from spice_select.models.load import Loaded, load_model, load_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
 from spice_select.progress import Progress, Silent
 
-WARM = "warm.safetensors"
-"""Where a run keeps its warmed-up adapter, beside its gradients."""
 _TOGETHER = 4
 """Rows of the sketch's probe in a batch."""
 
@@ -67,8 +68,7 @@ class ProxyEngine:
         request: which proxy, which gradients, which seed.
         name: what the model is called.
         progress: told what goes on.
-        examples: what gradients will be asked of: rows too long for the model are refused when it is loaded. A warm-up
-            draws from them.
+        examples: the corpus: a warm-up draws from it, and rows too long for the model are refused when it is loaded.
         folder: where a warm adapter is kept, so that a resumed run does not train it again.
         origin: what the run's gradients are made from; an adapter kept by another run is not taken.
     """
@@ -86,30 +86,51 @@ class ProxyEngine:
         self._request, self._name, self._progress = request, name, progress
         self._examples, self._folder, self._origin = examples, folder, origin
 
-    def gradients(self) -> Callable[[Sequence[Example]], BatchGradients]:
-        """The engine, bound to the loaded model."""
-        engine, model = self._opened
-        return partial(features_within_memory, engine, model)
+    def gradients(
+        self, asked: Sequence[Example] = (), *, plain: bool = False
+    ) -> Callable[[Sequence[Example]], BatchGradients]:
+        """The engine, bound to the loaded model; however often it is asked for, the model is loaded once.
+
+        Args:
+            asked: rows beside those of the corpus that it will be asked of.
+            plain: whether gradients are left as they are where the settings ask for a preconditioner.
+
+        Raises:
+            InputError: rows that the model cannot read.
+        """
+        opened = self._opened
+        refuse_long_rows(opened.model, asked)
+        return partial(features_within_memory, opened.engine(plain=plain), opened.model)
+
+    @cached_property
+    def weights(self) -> tuple[float, ...]:
+        """What each checkpoint weighs that gradients are taken at; (1.0,) where there is one state. Loads nothing."""
+        asked = self._request.gradients
+        plan = plan_warmup(asked, len(self._examples)) if asked.warm_checkpoints > 1 else None
+        return (1.0,) if plan is None else plan.weights
 
     def fidelity(self, examples: Sequence[Example], features: NDArray[np.float32]) -> Fidelity | None:
         """Exact against sketched inner products on a seeded draw of the corpus: one row in forty, 8 to 32 of them.
 
         Args:
             examples: the usable rows.
-            features: their sketched gradients ``[n, d]``.
+            features: their sketched gradients ``[n, d]``; of several checkpoints the last is judged.
         """
-        (engine, model), asked = self._opened, self._request
+        opened, asked = self._opened, self._request
+        engine, model = opened.engines[-1], opened.model
         probe = Probe(
             rows=max(8, min(32, len(examples) // 40)),
             seed=asked.seed,
             together=_TOGETHER,
             batch_tokens=batch_tokens(asked.gradients, next(model.parameters()).device.type),
         )
+        if len(self.weights) > 1:
+            features = np.split(features, len(self.weights), axis=1)[-1] / np.float32(self.weights[-1] ** 0.5)
         return judge_sketch(engine, model, examples, features, probe, self._progress)
 
     @cached_property
-    def _opened(self) -> tuple[HookEngine, nn.Module]:
-        request = self._request
+    def _opened(self) -> "_Opened":
+        request, weights = self._request, self.weights
         with self._progress.task(f"Loading {self._name}", 1, "model") as advance:
             loaded = load_proxy(request)
             advance(1)
@@ -122,7 +143,40 @@ class ProxyEngine:
             self._progress.note(
                 f"Cannot be captured, so not in the gradients: {len(uncaptured)} weight matrices, e.g. {uncaptured[0]}."
             )
-        return engine, warm.model
+        return _Opened.of(engine, warm, request.gradients, weights)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A loaded model and what takes its gradients.
+
+    Attributes:
+        model: as it is at the last checkpoint.
+        checkpoints: its adapter at each; none where it has one state.
+        engines: the engine of each.
+        weights: what each weighs.
+    """
+
+    model: nn.Module
+    checkpoints: tuple[Checkpoint, ...]
+    engines: tuple[HookEngine, ...]
+    weights: tuple[float, ...]
+
+    @classmethod
+    def of(cls, last: HookEngine, warm: Warm, asked: GradientSettings, weights: tuple[float, ...]) -> "_Opened":
+        conditioned = [build.make_preconditioner(asked, earlier.state) for earlier in warm.checkpoints[:-1]]
+        engines = (*(last.conditioned(warm.model, each) for each in conditioned), last)
+        adapters = tuple(Checkpoint(each.weights, None) for each in warm.checkpoints)  # engines keep what moments serve
+        return cls(model=warm.model, checkpoints=adapters, engines=engines, weights=weights)
+
+    def engine(self, *, plain: bool) -> Engine:
+        """What gives a row's gradients, all checkpoints side by side; without preconditioner if `plain`."""
+        engines = self.engines
+        if plain and engines[-1].preconditioner is not None:
+            engines = (engines[-1].conditioned(self.model, None),) * len(engines)
+        if len(engines) == 1:
+            return engines[0]
+        return CheckpointEngine(self.checkpoints, engines, self.weights)
 
 
 def warmed(
@@ -151,18 +205,21 @@ def warmed(
     if asked.adapter is not None:
         pickles = request.access.allow_pickle
         return load_warm(Path(asked.adapter).expanduser(), model, moments=moments, allow_pickle=pickles)
-    if asked.warmup_rows is None:
+    count = asked.warm_checkpoints
+    if folder is not None and asked.warms_up and is_warmed(folder, count, origin=origin):
+        return load_warmed(folder, count, model, moments=moments)
+    tokens = batch_tokens(asked, next(model.parameters()).device.type)
+    how = plan_warmup(asked, len(examples), batch_tokens=tokens, seed=request.seed)
+    if how is None:
         return Warm(model=model, state=None)
-    kept = folder / WARM if folder is not None else None
-    if kept is not None and is_warm(kept, origin=origin):
-        return load_warm(kept, model, moments=moments)
-    spec, device = build.lora_spec(asked), next(model.parameters()).device.type
-    how = Warmup(rows=asked.warmup_rows, batch_tokens=batch_tokens(asked, device), seed=request.seed)
-    total = min(how.rows, len(examples))
-    with (progress or Silent()).task("Warming up", total, "rows") as advance:
+    progress = progress or Silent()
+    if how.passes > 1 or how.checkpoints > 1:
+        progress.note(how.sentence())
+    spec = build.lora_spec(asked)
+    with progress.task("Warming up", how.passes * how.rows, "rows") as advance:
         warm = train_warmup(model, examples, spec, how, loss=build.make_loss(asked), advance=advance)
-    if kept is not None and warm.state is not None:
-        save_warm(kept, warm.model, warm.state, spec, origin=origin)
+    if folder is not None:
+        save_warmed(folder, warm, spec, how.weights, origin=origin)
     return warm
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spice_select.errors import InputError
 from spice_select.features.optimizer_state import OPTIMIZERS, optimizer_file, read_optimizer
+from spice_select.gradients.checkpoints import Checkpoint
 from spice_select.gradients.preconditioner import AdamState, Moments
 from spice_select.models.adapters import put_on
 from spice_select.models.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS
@@ -34,22 +35,34 @@ class Warm:
     Attributes:
         model: the PEFT model.
         state: its optimiser's moments; None where the checkpoint has none, or none were asked for.
+        checkpoints: what the adapter was on the way, in order, where there are several; the last is what the model has.
     """
 
     model: nn.Module
     state: AdamState | None
+    checkpoints: tuple[Checkpoint, ...] = ()
 
 
-def save_warm(path: Path, model: nn.Module, state: AdamState, spec: LoraSpec, *, origin: str | None = None) -> None:
+def save_warm(
+    path: Path,
+    model: nn.Module,
+    state: AdamState,
+    spec: LoraSpec,
+    *,
+    origin: str | None = None,
+    weight: float | None = None,
+) -> None:
     """Write adapter and moments as one safetensors file, its SHA-256 beside it, whole or absent.
 
-    `origin` says what it was made from, so that `is_warm` tells it from that of another run.
+    `origin` says what it was made from, so that `is_warm` tells it from that of another run; `weight`, what it weighs
+    among several.
     """
     tensors = as_kind(PARAMETER, adapter_weights(model))
     tensors |= as_kind(FIRST_MOMENT, {name: moments.first for name, moments in state.moments.items()})
     tensors |= as_kind(SECOND_MOMENT, {name: moments.second for name, moments in state.moments.items()})
     facts = {name: getattr(state, name) for name in ("steps", "beta1", "beta2", "eps")}
-    save_tensors(path, tensors, {**facts, "alpha": spec.alpha, "origin": origin})
+    share = {} if weight is None else {"weight": weight}
+    save_tensors(path, tensors, {**facts, "alpha": spec.alpha, "origin": origin, **share})
 
 
 def is_warm(path: Path, *, origin: str | None = None) -> bool:
@@ -123,14 +136,14 @@ def _put_on(model: nn.Module, tensors: Mapping[str, Tensor], facts: Mapping[str,
         for name, weight in weights.items():
             weight.copy_(known[name].to(weight))
     adapted.requires_grad_(False)
-    state = None
-    if moments:
-        first, second = of_kind(FIRST_MOMENT, tensors), of_kind(SECOND_MOMENT, tensors)
-        own = {name: Moments(first[name], second[name]) for name in first}
-        state = AdamState(
-            moments=own, steps=facts["steps"], beta1=facts["beta1"], beta2=facts["beta2"], eps=facts["eps"]
-        )
-    return Warm(model=adapted, state=state)
+    return Warm(model=adapted, state=adam_state(tensors, facts) if moments else None)
+
+
+def adam_state(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> AdamState:
+    """The moments that a file of `save_warm` holds."""
+    first, second = of_kind(FIRST_MOMENT, tensors), of_kind(SECOND_MOMENT, tensors)
+    own = {name: Moments(first[name], second[name]) for name in first}
+    return AdamState(moments=own, steps=facts["steps"], beta1=facts["beta1"], beta2=facts["beta2"], eps=facts["eps"])
 
 
 def _load_checkpoint(path: Path, model: nn.Module, *, moments: bool, allow_pickle: bool) -> Warm:

@@ -1,7 +1,7 @@
 """A short training of the proxy's LoRA before its gradients are taken, as LESS does (arXiv 2402.04333, section 4)."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,32 +11,15 @@ from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.features.warm import Warm
+from spice_select.features.warm_plan import Warmup as Warmup
 from spice_select.gradients.batch import PaddedBatch
+from spice_select.gradients.checkpoints import Checkpoint
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.losses import ResponseLoss, TokenMean, token_losses
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.gradients.preconditioner import AdamState, Moments
 from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warmup:
-    """How a LoRA is warmed up: AdamW, a constant rate, no decay, one pass over a seeded sample.
-
-    Attributes:
-        rows: rows drawn; fewer if the corpus has fewer.
-        step_rows: rows in an optimiser step, which minimises the mean of their losses.
-        learning_rate: of AdamW.
-        batch_tokens: tokens in a forward pass, padding included; a step is accumulated over several.
-        seed: of the draw and of A.
-    """
-
-    rows: int
-    step_rows: int = 8
-    learning_rate: float = 2e-4
-    batch_tokens: int = 2048
-    seed: int = 0
 
 
 def train_warmup(
@@ -51,26 +34,30 @@ def train_warmup(
     """Train a fresh LoRA for a few steps.
 
     The same arguments give the same bits on one machine with one number of threads. Cost: about three forward passes
-    of the drawn rows; memory as for a batch of gradients, and four numbers for each parameter of the adapter.
+    of the drawn rows; memory as for a batch of gradients, and four numbers for each parameter of the adapter (three
+    more at each checkpoint, where there are several).
 
     Args:
         model: without adapters; changed in place, as PEFT does.
         examples: the corpus to draw from.
         spec: where the LoRA goes.
-        how: rows, rate, seed.
+        how: rows, passes, rate, checkpoints, seed.
         loss: how token losses become a row's loss.
         advance: told of rows done.
 
     Returns:
-        The PEFT model in evaluation mode, nothing trainable, and AdamW's state.
+        The PEFT model in evaluation mode, nothing trainable, and AdamW's state; both at each checkpoint, where there
+        are several.
 
     Raises:
-        InputError: no rows, or one that the model cannot read, or a loss that is not finite.
+        InputError: no rows, or one that the model cannot read, fewer steps than checkpoints, or a loss that is not
+            finite.
     """
     if how.rows < 1 or not examples:
         raise InputError(f"a warm-up of {how.rows} rows from {len(examples)}: both must be at least 1")
+    how = how.of(len(examples))
     drawn = np.random.default_rng([how.seed, 1]).permutation(len(examples))[: how.rows]
-    rows = [examples[int(index)] for index in drawn]
+    rows, ends = [examples[int(index)] for index in drawn], how.ends
     refuse_long_rows(model, rows)
     adapted = attach_lora(
         model, spec, {layer.name: initial_a(layer, spec.rank, how.seed) for layer in spec.layers(model)}
@@ -79,16 +66,28 @@ def train_warmup(
     adapted.requires_grad_(False)
     for weight in weights.values():
         weight.requires_grad_(True)
-    optimiser = torch.optim.AdamW(list(weights.values()), lr=how.learning_rate, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(list(weights.values()), lr=how.rate.peak, weight_decay=0.0)
     adapted.eval()  # no dropout: the drawn rows alone decide the result
-    for start in range(0, len(rows), how.step_rows):
-        step = rows[start : start + how.step_rows]
+    reached: list[Checkpoint] = []
+    for number, step in enumerate(_steps(rows, how)):
+        optimiser.param_groups[0]["lr"] = how.rate.at(number, how.steps)
         _accumulate(adapted, step, loss or TokenMean(), how.batch_tokens)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         advance(len(step))
+        if len(ends) > 1 and number + 1 in ends:
+            reached.append(_checkpoint(optimiser, weights))
     adapted.requires_grad_(False)
-    return Warm(model=adapted, state=_state(optimiser, weights))
+    return Warm(model=adapted, state=_state(optimiser, weights), checkpoints=tuple(reached))
+
+
+def _steps(rows: Sequence[Example], how: Warmup) -> Iterator[Sequence[Example]]:
+    """The rows of each step: the first pass in the order drawn, each other in an order of its own."""
+    for number in range(how.passes):
+        order = np.random.default_rng([how.seed, 1, number]).permutation(len(rows)) if number else range(len(rows))
+        turned = [rows[int(index)] for index in order]
+        for start in range(0, len(rows), how.step_rows):
+            yield turned[start : start + how.step_rows]
 
 
 def _accumulate(model: nn.Module, rows: Sequence[Example], loss: ResponseLoss, batch_tokens: int) -> None:
@@ -105,9 +104,17 @@ def _accumulate(model: nn.Module, rows: Sequence[Example], loss: ResponseLoss, b
                 numbers = [rows[position].row for position in positions]
                 raise InputError(
                     f"the warm-up's loss is {float(total)} on rows {numbers}: use --dtype float32, or leave "
-                    "--warmup-rows out"
+                    "the warm-up out"
                 )
             torch.autograd.backward(total)
+
+
+def _checkpoint(optimiser: torch.optim.AdamW, weights: dict[str, nn.Parameter]) -> Checkpoint:
+    """A copy of what the adapter and the optimiser are now."""
+    now = _state(optimiser, weights)
+    copied = {name: Moments(own.first.clone(), own.second.clone()) for name, own in now.moments.items()}
+    values = {name: weight.detach().clone() for name, weight in weights.items()}
+    return Checkpoint(values, replace(now, moments=copied))
 
 
 def _state(optimiser: torch.optim.AdamW, weights: dict[str, nn.Parameter]) -> AdamState:

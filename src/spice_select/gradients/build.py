@@ -28,7 +28,7 @@ def make_engine(settings: GradientSettings, seed: int, state: AdamState | None =
         make_parameters(settings, seed),
         make_sketch(settings, seed),
         make_loss(settings),
-        _preconditioner(settings, state),
+        make_preconditioner(settings, state),
     )
 
 
@@ -37,7 +37,8 @@ def make_loss(settings: GradientSettings) -> ResponseLoss:
     return LOSSES[settings.loss].load()()
 
 
-def _preconditioner(settings: GradientSettings, state: AdamState | None) -> Preconditioner | None:
+def make_preconditioner(settings: GradientSettings, state: AdamState | None) -> Preconditioner | None:
+    """What is done to gradients before the sketch; None for nothing. Raises InputError without Adam's moments."""
     if settings.precondition == "none":
         return None
     if state is None:

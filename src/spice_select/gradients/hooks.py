@@ -84,6 +84,12 @@ class HookEngine:
             )
         return batch
 
+    def conditioned(self, model: nn.Module, preconditioner: Preconditioner | None) -> "HookEngine":
+        """The same engine with another preconditioner; what is prepared for this model serves both."""
+        other = HookEngine(self.parameters, self.sketch, self.loss, preconditioner)
+        other._plan = self._planned(model)
+        return other
+
     def dim(self, model: nn.Module) -> int:
         """Length of a feature vector for this model."""
         return self._planned(model).projection.dim

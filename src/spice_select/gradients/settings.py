@@ -21,6 +21,10 @@ else:
     SketchName = literal(SKETCHES.names)
 
 
+STEP_ROWS = 8
+"""Rows in an optimiser step of a warm-up."""
+
+
 class GradientSettings(Group):
     """Which gradients are taken, and how they are compressed."""
 
@@ -41,10 +45,27 @@ class GradientSettings(Group):
     precondition: PreconditionerName = Field(
         "none",
         description=f"What is done to gradients before the sketch. {PRECONDITIONERS.described()}. Both need "
-        "`--warmup-rows` or `--adapter`, and `--normalise unit`.",
+        "`--warm`, `--warmup-rows` or `--adapter`, and `--normalise unit`.",
+    )
+    warm: bool = Field(
+        False,
+        description="Train the LoRA briefly before its gradients are taken, as LESS does: AdamW, 8 rows a step, on 5% "
+        "of the rows, 64 steps or more (in several passes, where the rows are few). With `--parameters lora` alone: a "
+        "cold LoRA has gradients of B only, a warm one of A and B.",
     )
     warmup_rows: int | None = Field(
-        None, ge=1, description="Rows on which the LoRA is trained (AdamW, 8 a step) before its gradients are taken."
+        None,
+        ge=1,
+        description="In place of `--warm`: one pass over so many rows, however few the steps (AdamW, 8 rows each).",
+    )
+    warm_checkpoints: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="With `--warm` or `--warmup-rows`: take gradients at so many states of the LoRA, spread evenly "
+        "over its training and weighed by the learning rate, and lay them side by side. LESS takes 4. With 1 the rate "
+        "is constant; with more it rises over 3% of the steps and falls linearly. Time, and the size of the features, "
+        "grow with it.",
     )
     adapter: str | None = Field(
         None,
@@ -63,6 +84,11 @@ class GradientSettings(Group):
     batch_tokens: int | None = Field(
         None, ge=1, description="Tokens in one batch, padding included. Default: 2048 on a CPU, 16384 on a GPU."
     )
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether the LoRA is trained before its gradients are taken."""
+        return self.warm or self.warmup_rows is not None
 
     def clashes(self) -> list[str]:
         """Combinations that make no sense, and settings that these others leave without effect."""
@@ -85,22 +111,44 @@ class GradientSettings(Group):
         return [*faults, *self._warm_clashes(), *self._unread()]
 
     def _warm_clashes(self) -> list[str]:
-        faults, warm = [], self.warmup_rows is not None or self.adapter is not None
-        if self.warmup_rows is not None and self.adapter is not None:
-            faults.append("--warmup-rows with --adapter: the adapter is trained already. Leave one of them out.")
+        faults, warm = [], self.warms_up or self.adapter is not None
+        if self.warm and self.warmup_rows is not None:
+            faults.append(
+                f"--warm with --warmup-rows {self.warmup_rows}: both say how long the LoRA is trained. Leave one of "
+                "them out."
+            )
+        if self.warms_up and self.adapter is not None:
+            flag = "--warm" if self.warm else "--warmup-rows"
+            faults.append(f"{flag} with --adapter: the adapter is trained already. Leave one of them out.")
         if self.parameters != "lora" and (warm or self.precondition != "none"):
             faults.append(
-                f"--parameters {self.parameters} with --warmup-rows, --adapter or --precondition: only a LoRA is "
-                "warmed up and has an optimizer's state. Give --parameters lora, or leave them out."
+                f"--parameters {self.parameters} with --warm, --warmup-rows, --adapter or --precondition: only a LoRA "
+                "is warmed up and has an optimizer's state. Give --parameters lora, or leave them out."
             )
         if self.precondition != "none" and not warm:
             faults.append(
-                f"--precondition {self.precondition}: Adam's moments come from a training. Give --warmup-rows (say "
-                "200), or --adapter with a checkpoint."
+                f"--precondition {self.precondition}: Adam's moments come from a training. Give --warm, --warmup-rows "
+                "(say 200), or --adapter with a checkpoint."
             )
+        faults += self._checkpoint_clashes()
         if self.adapter is not None and (self.lora_targets or self.last_blocks is not None):
             faults.append("--adapter with --lora-targets or --last-blocks: it brings its own layers. Leave them out.")
         return faults
+
+    def _checkpoint_clashes(self) -> list[str]:
+        count, rows = self.warm_checkpoints, self.warmup_rows
+        if count > 1 and not self.warms_up:
+            return [
+                f"--warm-checkpoints {count}: the LoRA is not trained here, so it has one state. Give --warm, or leave "
+                "it out."
+            ]
+        steps = count if rows is None else -(-rows // STEP_ROWS)
+        if steps < count:
+            return [
+                f"--warm-checkpoints {count} with --warmup-rows {rows}: the training has {steps} optimiser steps of "
+                f"{STEP_ROWS} rows. Give --warmup-rows {count * STEP_ROWS} or more, or --warm."
+            ]
+        return []
 
     def _unread(self) -> list[str]:
         """Settings that what was chosen beside them does not read."""

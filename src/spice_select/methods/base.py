@@ -77,7 +77,8 @@ class Candidates:
 
         The array itself is ``matrix.array``.
         """
-        return Features(normalised(self.features[GRADIENTS].features, self.normalise, self.scales))
+        block = self.features[GRADIENTS]
+        return Features(normalised(block.features, self.normalise, block.weights, self.scales))
 
     def take(self, positions: NDArray[np.int64]) -> "Candidates":
         """Some of the candidates, in this order."""

@@ -40,7 +40,8 @@ class Target:
     @cached_property
     def matrix(self) -> Features:
         """The gradients ``[m, d]``, scaled as the candidates'."""
-        return Features(normalised(self.features[GRADIENTS].features, self.normalise))
+        block = self.features[GRADIENTS]
+        return Features(normalised(block.features, self.normalise, block.weights))
 
     @cached_property
     def groups(self) -> dict[str, NDArray[np.int64]]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
+from spice_select.features.warm_plan import plan_warmup
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS, Budget
 from spice_select.methods.budget import Allowance
@@ -53,6 +54,7 @@ def refuse_rows(settings: SelectSettings, sources: Sequence[str], lengths: Seque
         lengths: its tokens.
     """
     budget, chosen = Budget.parse(settings.selection.budget), settings.selection
+    plan_warmup(settings.gradients, len(lengths))
     budget.check(len(lengths), sum(lengths))
     if budget.tokens is not None and budget.tokens < min(lengths):
         _raise([f"budget {budget}: the shortest row has {min(lengths)} tokens, so none fits. Give more."])
@@ -124,6 +126,7 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
         return faults
     clash = {
         f"--parameters {asked.parameters}": asked.parameters != "lora",
+        "--warm": asked.warm,
         "--warmup-rows": asked.warmup_rows is not None,
         "--adapter": asked.adapter is not None,
         f"--precondition {asked.precondition}": asked.precondition != "none",

@@ -19,6 +19,8 @@ from spice_select.store import sha256
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
 """Packages whose version can change a bit of the result; a run is not resumed across them."""
 _RECORDED = (*_DECISIVE, "peft", "datasets", "pyarrow", "accelerate", "safetensors")
+_UNSAID = {"warm": False, "warm_checkpoints": 1}
+"""Settings that runs were made without: at these values they ask for what those runs are, and are left out."""
 _PERMISSIONS = ("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype")
 """Settings that say what may be done, or are resolved below: they do not name a different result."""
 
@@ -33,7 +35,11 @@ def identity_of(
     target: TargetRows | None = None,
 ) -> dict[str, Any]:
     """The facts that decide a run's result, flat and JSON-ready: equal facts give an equal result."""
-    asked = {name: value for name, value in settings.flat().items() if name not in (*_PERMISSIONS, "target")}
+    asked = {
+        name: value
+        for name, value in settings.flat().items()
+        if name not in (*_PERMISSIONS, "target") and (name, value) not in _UNSAID.items()
+    }
     return {
         **asked,
         **(NO_TARGET if target is None else target.facts),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.errors import InputError
+from spice_select.features.warm import is_warm
 from spice_select.progress import Progress
 from spice_select.run import files as outputs
 from spice_select.run.folder import IDENTITY, RunFolder
@@ -55,13 +56,14 @@ def _parts(folder: Path, feature: str) -> list[Path]:
 
 
 def _sound(folder: Path, identity: Mapping[str, Any], feature: str) -> list[Path]:
-    """The parts that are whole and of the wanted origin, their sums, and the check of the sketch."""
+    """The parts that are whole and of the wanted origin, the adapters they were taken of, the check of the sketch."""
     store = feature_store(folder, identity, feature)
     names = [path.stem.removeprefix("part-") for path in _parts(folder, feature)]
     numbers = [int(name) for name in names if name.isdigit()]
     sound = [store.path(number) for number in numbers if store.is_finished(number)]
     check = folder / outputs.FIDELITY
     extra = [check] if sound and check.parent.name == feature and check.is_file() else []
+    sound += [path for path in (folder / feature).glob("warm*.safetensors") if is_warm(path, origin=store.origin)]
     return [*sound, *(sum_path(path) for path in sound), *extra]
 
 

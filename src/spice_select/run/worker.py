@@ -20,9 +20,9 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors import ProcessPlace, SharedExecutor
 from spice_select.executors.shared import is_held
-from spice_select.features.proxy import WARM, Proxy, find_proxy
+from spice_select.features.kept import is_warmed
+from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.features.stage import FeatureParts
-from spice_select.features.warm import is_warm
 from spice_select.methods import METHODS
 from spice_select.methods.base import GRADIENTS
 from spice_select.progress import Silent
@@ -114,8 +114,9 @@ def _parts(
 ) -> FeatureParts:
     wait_for(lambda: (folder / IDENTITY).is_file(), folder)
     parts = parts_of_feature(feature, folder, _require_same(folder, identity), examples, settings, proxy)
-    if feature == GRADIENTS and settings.gradients.warmup_rows is not None:
-        wait_for(lambda: is_warm(parts.store.folder / WARM, origin=parts.store.origin), folder)
+    if feature == GRADIENTS and settings.gradients.warms_up:
+        store, count = parts.store, settings.gradients.warm_checkpoints
+        wait_for(lambda: is_warmed(store.folder, count, origin=store.origin), folder)
     return parts
 
 

@@ -21,12 +21,15 @@ class FeatureBlock:
         finite: bool ``[b]``, false where a number overflowed or was none; the vector is zero there.
         features: float32 ``[b, d]``, a vector for each row (sketched gradients, say); ``[0, 0]`` where the feature
             is columns alone.
+        weights: what each of the equal stretches of a vector weighs, where it holds several vectors side by side, each
+            times the root of its weight: gradients at several checkpoints. They sum to one.
     """
 
     rows: NDArray[np.int64]
     columns: Mapping[str, NDArray]
     finite: NDArray[np.bool_]
     features: NDArray[np.float32] = field(default_factory=_no_vectors)
+    weights: tuple[float, ...] = (1.0,)
 
     def __getitem__(self, column: str) -> NDArray:
         """A column by its name."""
@@ -65,6 +68,7 @@ class FeatureBlock:
             columns={name: np.concatenate([block.columns[name] for block in blocks]) for name in blocks[0].columns},
             finite=np.concatenate([block.finite for block in blocks]),
             features=np.concatenate([block.features for block in blocks]),
+            weights=blocks[0].weights,
         )
 
     def take(self, order: NDArray) -> "FeatureBlock":
@@ -74,4 +78,5 @@ class FeatureBlock:
             columns={name: column[order] for name, column in self.columns.items()},
             finite=self.finite[order],
             features=self.features[order] if self.dim else self.features,
+            weights=self.weights,
         )

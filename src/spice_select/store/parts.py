@@ -6,6 +6,7 @@ It also says what it was made from, so that one of another run is not taken for 
 it is: metadata columns beside a fixed-size list of float32.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,6 +153,7 @@ class PartStore:
 
 
 _ORIGIN = b"spice_select.run.origin"
+_WEIGHTS = b"spice_select.weights"
 _FOREIGN = "it was made by another run"
 
 
@@ -169,8 +171,10 @@ def _to_table(block: FeatureBlock, origin: str | None) -> pa.Table:
     if block.dim:
         flat = pa.array(np.ascontiguousarray(block.features).reshape(-1), pa.float32())
         columns["feature"] = pa.FixedSizeListArray.from_arrays(flat, block.dim)
-    table = pa.table(columns)
-    return table if origin is None else table.replace_schema_metadata({_ORIGIN: origin})
+    said = {} if origin is None else {_ORIGIN: origin}
+    if len(block.weights) > 1:
+        said[_WEIGHTS] = json.dumps(block.weights)
+    return pa.table(columns).replace_schema_metadata(said or None)
 
 
 _OWN = ("row", "finite", "feature")
@@ -183,7 +187,13 @@ def _from_table(table: pa.Table) -> FeatureBlock:
         columns={name: table[name].to_numpy() for name in names},
         finite=table["finite"].to_numpy(),
         features=_vectors(table) if "feature" in table.column_names else _empty().features,
+        weights=_weights(table.schema),
     )
+
+
+def _weights(schema: pa.Schema) -> tuple[float, ...]:
+    stated = (schema.metadata or {}).get(_WEIGHTS)
+    return _empty().weights if stated is None else tuple(json.loads(stated))
 
 
 def _vectors(table: pa.Table) -> NDArray[np.float32]:
@@ -203,11 +213,12 @@ def _room_for(rows: int, like: FeatureBlock) -> FeatureBlock:
         columns={name: np.empty(rows, column.dtype) for name, column in like.columns.items()},
         finite=np.empty(rows, np.bool_),
         features=np.empty((rows, like.dim), np.float32) if like.dim else like.features,
+        weights=like.weights,
     )
 
 
 def _alike(block: FeatureBlock, other: FeatureBlock) -> bool:
-    return block.dim == other.dim and block.columns.keys() == other.columns.keys()
+    return (block.dim, block.weights, block.columns.keys()) == (other.dim, other.weights, other.columns.keys())
 
 
 def _fill(whole: FeatureBlock, place: NDArray, part: FeatureBlock) -> None:

@@ -1,7 +1,7 @@
 """Optimiser steps of the proxy's LoRA on the rows that were picked."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
 from spice_select.errors import DivergedError
+from spice_select.features.rate import Rate
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.losses import token_losses
@@ -42,18 +43,7 @@ class StepRecipe:
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate of step 0 … total−1."""
-        rising = math.ceil(self.warmup * total)
-        if step < rising:
-            return self.learning_rate * (step + 1) / rising
-        left = (total - step) / max(1, total - rising)  # 1 at the first step after the rise, above 0 at the last
-        return self.learning_rate * _DECAYS[self.decay](left)
-
-
-_DECAYS: Mapping[str, Callable[[float], float]] = {
-    "linear": lambda left: left,
-    "cosine": lambda left: 0.5 * (1.0 - math.cos(math.pi * left)),
-    "none": lambda left: 1.0,
-}
+        return Rate(peak=self.learning_rate, warmup=self.warmup, decay=self.decay).at(step, total)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
