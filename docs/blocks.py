@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from spice_select.cli import verbs
-from spice_select.methods import METHODS
+from spice_select.methods import METHODS, Method
 from spice_select.recipes import recipes
 from spice_select.settings.table import Table
 
@@ -102,10 +102,17 @@ def recipe_table() -> str:
 def method_table() -> str:
     lines = []
     for method in METHODS:
-        needs = ", ".join(method.of(_defaults()).needs()) or "nothing: no model is loaded"
         reads = ", ".join(f"`--{name.replace('_', '-')}`" for name in sorted(method.reads)) or "none"
-        lines.append(f"{method.summary}. Source: {method.source}. Needs: {needs}. Reads of its own: {reads}.")
+        lines.append(f"{method.summary}. Source: {method.source}. Needs: {_needs(method)}. Reads of its own: {reads}.")
     return listed(zip(METHODS.names, lines, strict=True))
+
+
+def _needs(method: type[Method]) -> str:
+    """Features by name and the target; a method that needs no feature loads no model."""
+    features, target = method.of(_defaults()).needs(), ("a target",) if method.requires_target else ()
+    if features:
+        return ", ".join((*features, *target))
+    return f"{target[0]}, and no model is loaded" if target else "nothing: no model is loaded"
 
 
 def parts() -> str:

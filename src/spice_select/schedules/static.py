@@ -60,7 +60,14 @@ def choose_static(
         with clock("judging"):
             versus, proof, bent = _judged(candidates, choice, budget, settings, progress)
         judged = Judgement(versus=versus, certificate=proof, curvature=bent, fidelity=known.fidelity)
-    return Outcome(candidates=candidates, choice=choice, judged=judged, unusable=known.unusable, parts=known.parts)
+    return Outcome(
+        candidates=candidates,
+        choice=choice,
+        judged=judged,
+        unusable=known.unusable,
+        parts=known.parts,
+        notes=method.notes(candidates),
+    )
 
 
 @dataclass(frozen=True)
