@@ -20,11 +20,12 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors import ProcessPlace, SharedExecutor
 from spice_select.executors.shared import is_held
+from spice_select.features import Gradients
+from spice_select.features.forwards import ForwardFeature
 from spice_select.features.proxy import WARM, Proxy, find_proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.features.warm import is_warm
 from spice_select.methods import METHODS
-from spice_select.methods.base import GRADIENTS
 from spice_select.run import files as outputs
 from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, as_json
 from spice_select.run.identity import identity_of
@@ -109,7 +110,7 @@ def _parts(
 ) -> FeatureParts:
     wait_for(lambda: (folder / IDENTITY).is_file(), folder)
     parts = parts_of_feature(feature, folder, _require_same(folder, identity), examples, settings, proxy)
-    if feature == GRADIENTS and settings.gradients.warmup_rows is not None:
+    if isinstance(parts.feature, Gradients | ForwardFeature) and settings.gradients.warmup_rows is not None:
         wait_for(lambda: is_warm(parts.store.folder / WARM, origin=parts.store.origin), folder)
     return parts
 
