@@ -23,7 +23,7 @@ WIDTH = 120
 RUN_FILES: tuple[tuple[str, str], ...] = (
     ("identity.json", "what decides the result; written first"),
     ("config.yaml", "the settings; replays the run: `spice select --config config.yaml --out elsewhere`"),
-    ("gradients/", "the features in Parquet parts, each with its SHA-256; none for a method that needs none"),
+    ("gradients/", "what the method needs, in Parquet parts, each with its SHA-256; `losses/`, `states/` likewise"),
     (
         "selected.jsonl",
         "the chosen rows as they came, in the order picked, each with a `spice` object (rank, row, gain)",
