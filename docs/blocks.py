@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from spice_select.cli import verbs
-from spice_select.methods import METHODS
+from spice_select.methods import METHODS, Method
 from spice_select.recipes import recipes
 from spice_select.settings.table import Table
 
@@ -23,7 +23,7 @@ WIDTH = 120
 RUN_FILES: tuple[tuple[str, str], ...] = (
     ("identity.json", "what decides the result; written first"),
     ("config.yaml", "the settings; replays the run: `spice select --config config.yaml --out elsewhere`"),
-    ("gradients/", "the features in Parquet parts, each with its SHA-256; none for a method that needs none"),
+    ("gradients/", "what the method needs, in Parquet parts, each with its SHA-256; `losses/`, `states/` likewise"),
     (
         "selected.jsonl",
         "the chosen rows as they came, in the order picked, each with a `spice` object (rank, row, gain)",
@@ -102,10 +102,17 @@ def recipe_table() -> str:
 def method_table() -> str:
     lines = []
     for method in METHODS:
-        needs = ", ".join(method.of(_defaults()).needs()) or "nothing: no model is loaded"
         reads = ", ".join(f"`--{name.replace('_', '-')}`" for name in sorted(method.reads)) or "none"
-        lines.append(f"{method.summary}. Source: {method.source}. Needs: {needs}. Reads of its own: {reads}.")
+        lines.append(f"{method.summary}. Source: {method.source}. Needs: {_needs(method)}. Reads of its own: {reads}.")
     return listed(zip(METHODS.names, lines, strict=True))
+
+
+def _needs(method: type[Method]) -> str:
+    """Features by name and the target; a method that needs no feature loads no model."""
+    features, target = method.of(_defaults()).needs(), ("a target",) if method.requires_target else ()
+    if features:
+        return ", ".join((*features, *target))
+    return f"{target[0]}, and no model is loaded" if target else "nothing: no model is loaded"
 
 
 def parts() -> str:

@@ -71,7 +71,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
         assert any((place / name).is_file() for place in places), name
 
 
-MADE_BY_A_RUN = {"proxy/steps.jsonl", "features/response_losses.py"}
+MADE_BY_A_RUN = {"proxy/steps.jsonl"}
 
 
 @each

@@ -93,7 +93,7 @@ def test_help_of_the_command_lists_every_verb_with_its_summary_and_examples(spic
 
 def test_help_of_select_shows_the_methods_with_their_summaries(spice, monkeypatch: pytest.MonkeyPatch) -> None:
     said = help_of(spice, monkeypatch, "select")
-    assert f"--method {{{','.join(METHODS.names)}}}" in said
+    assert f"--method{{{','.join(METHODS.names)}}}" in said.replace(" ", "")  # the names fill more than a line
     assert METHODS.described() in said
 
 

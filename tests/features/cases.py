@@ -31,6 +31,11 @@ class Case:
         return FEATURES[self.name].of(FeatureRequest(proxy=asked, model="tiny", facts={"model": "tiny"}))
 
 
-CASES: tuple[Case, ...] = (Case(name="gradients", columns=("loss", "norm", "tokens", "supervised"), dim=32),)
+CASES: tuple[Case, ...] = (
+    Case(name="gradients", columns=("loss", "norm", "tokens", "supervised"), dim=32),
+    Case(name="losses", columns=("loss", "loss_sum", "tokens", "supervised"), dim=0),
+    Case(name="unprompted-losses", columns=("loss", "loss_sum", "tokens", "supervised"), dim=0),
+    Case(name="states", columns=("tokens", "supervised"), dim=32),
+)
 
 ids: Callable[[Case], str] = lambda case: case.name  # noqa: E731

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from spice_select.data.records import Example
 from spice_select.methods import METHODS, Candidates, Method
 from spice_select.methods.base import GRADIENTS
+from spice_select.methods.target import Target
 from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
 
@@ -33,36 +35,88 @@ class Case:
 
 
 def worked() -> Candidates:
-    """Five rows of two dimensions: long, its copy at half the length, across, against the first, nothing."""
-    vectors = np.array([[4, 0], [2, 0], [0, 1], [-3, 0.1], [0, 0]], np.float32)
+    """Five rows of two dimensions: long, its copy at half the length, across, against the first, nothing.
+
+    The target: a task of two rows, along the first and across, and a task of one row, along the fourth. By tokens the
+    candidates all begin with the template's 7; the first task asks for 1 2 and for 3, the second for 4.
+    """
     rows, supervised = np.array([3, 5, 6, 8, 9]), np.array([10, 40, 20, 40, 30])
-    block = FeatureBlock(
-        rows=rows,
-        columns={
-            "loss": np.ones(5),
-            "norm": np.linalg.norm(vectors, axis=1).astype(np.float64),
-            "tokens": supervised + 5,
-            "supervised": supervised,
-        },
-        finite=np.ones(5, bool),
-        features=vectors,
-    )
+    vectors = np.array([[4, 0], [2, 0], [0, 1], [-3, 0.1], [0, 0]], np.float32)
+    losses = np.array([0.5, 1, 2, 4, 1.2])
+    alone = np.array([1.0, 4, 5, 3.9, 1e-7])  # ratios .5, .25, .4, 1.03; the last has nothing to be helped with
     return Candidates(
         rows=rows,
         tokens=supervised + 5,
         supervised=supervised,
         sources=["a", "a", "b", "b", "b"],
-        features={GRADIENTS: block},
+        features={
+            GRADIENTS: _block(rows, supervised, vectors, loss=np.ones(5), norm=np.linalg.norm(vectors, axis=1)),
+            "losses": _block(rows, supervised, loss=losses, loss_sum=losses * supervised),
+            "unprompted-losses": _block(rows, supervised, loss=alone, loss_sum=alone * supervised),
+            "states": _block(rows, supervised, vectors),
+        },
+        normalise="none",
+        examples=_tokens(rows, [7, 9, 9, 9], [7, 1, 9, 9], [7, 3], [7, 9, 1, 2], [7, 4, 4, 9]),
+        target=_target(),
+    )
+
+
+def _target() -> Target:
+    rows, supervised = np.array([0, 1, 2]), np.array([5, 5, 5])
+    vectors = np.array([[2, 0], [0, 9], [-1, 0]], np.float32)
+    return Target(
+        rows=rows,
+        tasks=["first", "first", "second"],
+        examples=_tokens(rows, [7, 1, 2], [7, 3], [7, 4]),
+        features={
+            GRADIENTS: _block(rows, supervised, vectors, loss=np.ones(3), norm=np.linalg.norm(vectors, axis=1)),
+            "states": _block(rows, supervised, vectors),
+        },
         normalise="none",
     )
+
+
+def _block(
+    rows: np.ndarray, supervised: np.ndarray, vectors: np.ndarray | None = None, **columns: np.ndarray
+) -> FeatureBlock:
+    whole = {name: values.astype(np.float64) for name, values in columns.items()}
+    return FeatureBlock(
+        rows=rows,
+        columns={**whole, "tokens": supervised + 5, "supervised": supervised},
+        finite=np.ones(len(rows), bool),
+        **({} if vectors is None else {"features": vectors}),
+    )
+
+
+def _tokens(rows: np.ndarray, *ids: list[int]) -> list[Example]:
+    return [
+        Example(
+            row=int(row),
+            input_ids=np.array(own, np.int32),
+            supervised=np.arange(len(own)) > 0,
+            source="",
+            content_hash="",
+        )
+        for row, own in zip(rows, ids, strict=True)
+    ]
 
 
 CASES: tuple[Case, ...] = (
     Case(name="spice", picks=[0, 2, 1], settings={"conflict_weight": 1.0}),  # row 3 adds more than 1, but conflicts
     Case(name="spice", picks=[0, 2, 3], settings={"conflict_weight": 0.0}),
     Case(name="random", picks=None),
+    Case(name="stratified", picks=None),
     Case(name="top-norm", picks=[0, 3, 1]),
     Case(name="longest", picks=[1, 3, 4]),
+    Case(name="loss-low", picks=[0, 1, 4]),
+    Case(name="loss-mid", picks=[4, 1, 0]),  # the median is 1.2; row 0 is .7 away, row 2 .8
+    Case(name="loss-high", picks=[3, 2, 4]),
+    Case(name="ifd", picks=[0, 2, 1]),  # then 3, which its prompt hinders, and 4
+    Case(name="bm25", picks=[3, 4, 2]),  # 1 2 is in row 3, 4 in row 4, 3 in row 2
+    Case(name="rds", picks=[0, 3, 2]),  # the first task's row 0, the second's, the first's row 1
+    Case(name="less", picks=[3, 0, 1]),  # means of the first task .5 .5 .5 −.48 0, of the second −1 −1 0 1 0
+    Case(name="less-rr", picks=[0, 3, 2]),
+    Case(name="less-paper", picks=[3, 2, 0]),  # the mean (1, 4.5) lies across: cosines .22 .22 .98, and 1 with −1 0
 )
 
 ids: Callable[[Case], str] = lambda case: case.name  # noqa: E731

@@ -23,7 +23,11 @@ def fault(**settings: object) -> str:
 @pytest.mark.parametrize("method", METHODS.names)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_defaults_of_every_method_and_schedule_pass(method: str, schedule: str) -> None:
-    refuse_settings(SelectSettings.from_flat({"method": method, "schedule": schedule}))
+    asked = {"method": method, "schedule": schedule}
+    if schedule == "interleaved" and set(METHODS[method].of(SelectSettings().flat()).needs()) - {"gradients"}:
+        assert "--schedule interleaved with --method" in fault(**asked)
+    else:
+        refuse_settings(SelectSettings.from_flat(asked))
 
 
 def test_the_schedules_are_those_that_can_be_asked_for() -> None:
@@ -38,8 +42,11 @@ def test_the_schedules_are_those_that_can_be_asked_for() -> None:
     ("settings", "words"),
     [
         ({"method": "random", "conflict_weight": 0.5}, ["--conflict-weight 0.5", "--method random", "spice"]),
-        ({"method": "random", "alpha": 2.0}, ["--alpha 2.0", "spice and top-norm"]),
+        ({"method": "random", "alpha": 2.0}, ["--alpha 2.0", "spice, top-norm, less, less-rr and less-paper read it"]),
         ({"method": "random", "sketch_dim": 64}, ["--sketch-dim 64", "gradients"]),
+        ({"method": "loss-low", "sketch_dim": 64}, ["--sketch-dim 64", "not read by --method loss-low"]),
+        ({"method": "ifd", "lora_rank": 4}, ["--lora-rank 4", "not read by --method ifd"]),
+        ({"method": "loss-high", "schedule": "interleaved"}, ["loss-high", "losses", "--schedule global or pools"]),
         ({"method": "longest", "objective": "target-variance"}, ["--objective target-variance"]),
         ({"method": "top-norm", "stop_ratio": 0.5}, ["--stop-ratio 0.5", "spice"]),
         ({"pool_size": 60}, ["--pool-size 60", "--schedule pools and interleaved"]),
@@ -57,6 +64,11 @@ def test_the_schedules_are_those_that_can_be_asked_for() -> None:
 def test_what_is_not_read_or_cannot_be_honoured_is_refused(settings, words) -> None:
     said = fault(**settings)
     assert all(word in said for word in words), said
+
+
+def test_features_of_forward_passes_read_what_warms_the_proxy_up() -> None:
+    for settings in ({"adapter": "x"}, {"batch_tokens": 64}, {"warmup_rows": 8, "lora_rank": 4}):
+        refuse_settings(SelectSettings.from_flat({"method": "ifd", **settings}))
 
 
 def test_all_faults_are_said_at_once() -> None:

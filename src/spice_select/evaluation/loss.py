@@ -4,16 +4,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
-from spice_select.gradients.batch import PaddedBatch
-from spice_select.gradients.head import supervised_positions
+from spice_select.gradients.forward import summed_losses
 from spice_select.gradients.lengths import refuse_unknown_tokens
-from spice_select.gradients.losses import token_losses
 from spice_select.gradients.memory import within_memory
 from spice_select.progress import Progress, Silent
 
@@ -49,18 +46,9 @@ def response_losses(
         with (progress or Silent()).task("Held-out loss", sum(lengths), "tokens") as advance:
             for positions in plan_batches(lengths, token_budget=batch_tokens):
                 batch = [examples[position] for position in positions]
-                found = within_memory(partial(_batch_losses, model), batch, remedy=_REMEDY)
+                found = within_memory(partial(summed_losses, model), batch, remedy=_REMEDY)
                 sums[positions] = np.concatenate(found)
                 advance(sum(lengths[position] for position in positions))
     finally:
         model.train(training)
     return sums
-
-
-def _batch_losses(model: nn.Module, examples: Sequence[Example]) -> NDArray[np.float64]:
-    batch = PaddedBatch.of(examples, next(model.parameters()).device)
-    with torch.no_grad(), supervised_positions(model, batch):
-        logits = model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
-        losses = token_losses(logits, batch.targets).double()
-    sums = torch.zeros(batch.size, dtype=torch.float64, device=losses.device)
-    return sums.index_add_(0, batch.rows, losses).cpu().numpy()

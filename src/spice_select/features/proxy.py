@@ -130,12 +130,10 @@ class ProxyEngine:
 
     @cached_property
     def _opened(self) -> "_Opened":
-        request, weights = self._request, self.weights
-        with self._progress.task(f"Loading {self._name}", 1, "model") as advance:
-            loaded = load_proxy(request)
-            advance(1)
-        refuse_long_rows(loaded.model, self._examples)
-        warm = warmed(loaded.model, request, self._examples, self._folder, self._progress, origin=self._origin)
+        request = self._request
+        warm = opened(
+            request, self._name, self._progress, examples=self._examples, folder=self._folder, origin=self._origin
+        )
         engine = build.make_engine(request.gradients, request.seed, warm.state)
         build.check_affordable(engine, warm.model)
         uncaptured = engine.parameters.coverage(warm.model).uncaptured
@@ -143,7 +141,7 @@ class ProxyEngine:
             self._progress.note(
                 f"Cannot be captured, so not in the gradients: {len(uncaptured)} weight matrices, e.g. {uncaptured[0]}."
             )
-        return _Opened.of(engine, warm, request.gradients, weights)
+        return _Opened.of(engine, warm, request.gradients, self.weights)
 
 
 @dataclass(frozen=True)
@@ -177,6 +175,27 @@ class _Opened:
         if len(engines) == 1:
             return engines[0]
         return CheckpointEngine(self.checkpoints, engines, self.weights)
+
+
+def opened(
+    request: ProxyRequest,
+    name: str,
+    progress: Progress,
+    *,
+    examples: Sequence[Example] = (),
+    folder: Path | None = None,
+    origin: str | None = None,
+) -> Warm:
+    """The proxy with its weights, and with the adapter that was asked for; arguments as those of `ProxyEngine`.
+
+    Raises:
+        InputError: the model cannot be loaded or cannot read a row, or as `warmed`.
+    """
+    with progress.task(f"Loading {name}", 1, "model") as advance:
+        loaded = load_proxy(request)
+        advance(1)
+    refuse_long_rows(loaded.model, examples)
+    return warmed(loaded.model, request, examples, folder, progress, origin=origin)
 
 
 def warmed(

@@ -97,6 +97,16 @@ class PaddedBatch:
         return None
 
 
+def padded_ids(examples: Sequence[Example], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Whole rows side by side, padded on the right: int64 ``[b, tokens]``, and their lengths, int64 ``[b]``."""
+    lengths = [example.num_tokens for example in examples]
+    ids = np.empty((len(examples), max(lengths)), dtype=np.int64)
+    for row, example in enumerate(examples):
+        ids[row, : lengths[row]] = example.input_ids
+        ids[row, lengths[row] :] = example.input_ids[0]  # any token will do: nothing sees it
+    return torch.from_numpy(ids).to(device), torch.tensor(lengths, device=device)
+
+
 def check_tokens(examples: Sequence[Example], vocabulary: int | None) -> None:
     """Raise InputError where a row has a token beyond those that a model knows; None: it is not known how many."""
     largest = [int(example.input_ids.max(initial=0)) for example in examples] if vocabulary is not None else []

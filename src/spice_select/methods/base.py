@@ -166,6 +166,8 @@ class Method(ABC):
         draws: whether it draws at random, by the seed.
         takes_target: whether it can choose for a target (`Candidates.target`).
         requires_target: whether it is undefined without one.
+        plain_target: whether the target's gradients are taken without the preconditioner that the candidates' go
+            through.
     """
 
     name: ClassVar[str]
@@ -175,6 +177,7 @@ class Method(ABC):
     draws: ClassVar[bool] = False
     takes_target: ClassVar[bool] = False
     requires_target: ClassVar[bool] = False
+    plain_target: ClassVar[bool] = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Method":
@@ -188,6 +191,10 @@ class Method(ABC):
 
     def needs(self) -> tuple[str, ...]:
         """Names of the features it must know, of `spice_select.features.FEATURES`. None: no model is loaded."""
+        return ()
+
+    def notes(self, candidates: Candidates) -> tuple[str, ...]:
+        """What a reader of the result should know of these candidates, a sentence each; none by default."""
         return ()
 
     def fresh(self) -> "Method":

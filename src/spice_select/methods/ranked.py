@@ -1,6 +1,7 @@
 """The best of a ranking under a budget and shares: what every method does that ranks rows one by one."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,14 @@ from spice_select.selection import Stats, Stop
 from spice_select.selection.result import reached_budget
 
 
-def best_ranked(order: NDArray[np.int64], candidates: Candidates, allowance: Allowance, *, path: str) -> Choice:
+def best_ranked(
+    order: NDArray[np.int64],
+    candidates: Candidates,
+    allowance: Allowance,
+    *,
+    path: str,
+    known: Mapping[str, NDArray[np.floating]] | None = None,
+) -> Choice:
     """Take candidates in the order given as far as the allowance goes.
 
     Under shares a source that must still give rows is served before one that need not; what exceeds a source's share
@@ -25,6 +33,7 @@ def best_ranked(order: NDArray[np.int64], candidates: Candidates, allowance: All
         candidates: their tokens and sources.
         allowance: how much may be taken.
         path: name of the algorithm, for the record.
+        known: column → ``[n]``, what is known of each candidate; the choice keeps it of its picks.
 
     Cost: O(n), times the number of sources under shares of tokens.
     """
@@ -36,9 +45,10 @@ def best_ranked(order: NDArray[np.int64], candidates: Candidates, allowance: All
         taken = _within_shares(order, candidates, allowance)
     else:
         taken = order[: allowance.rows].tolist()
+    indices = np.asarray(taken, np.int64)
     return Choice(
-        indices=np.asarray(taken, np.int64),
-        columns={},
+        indices=indices,
+        columns={name: values[indices].astype(np.float64) for name, values in (known or {}).items()},
         pools=np.zeros(len(taken), np.int64),
         stop=_reached(allowance, len(taken)),
         stats=Stats(path=path),

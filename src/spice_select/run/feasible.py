@@ -11,6 +11,7 @@ from spice_select.errors import InputError
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS, Budget
+from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.pool_shares import token_share_faults, windows_of
 from spice_select.methods.quotas import quota_faults
@@ -26,6 +27,9 @@ _BY_SCHEDULE: Mapping[str, frozenset[str]] = {
     - {"carry_state"},
 }
 """Schedule → the settings it reads itself, whatever the method."""
+_BY_FORWARD_PASSES = frozenset({"adapter", "warmup_rows", "batch_tokens"})
+_BY_WARM_UP = frozenset({"lora_rank", "lora_alpha", "lora_targets", "loss"})
+"""Settings of gradients that features of forward passes read too; and those that only the training of a LoRA does."""
 _INSTEAD = {
     "per_source_min": "shares hold for a whole choice, not for a pool: --schedule global reads them",
     "per_source_max": "shares hold for a whole choice, not for a pool: --schedule global reads them",
@@ -90,13 +94,20 @@ def _unread(settings: SelectSettings) -> list[str]:
     chosen = settings.selection
     method = METHODS[chosen.method]
     read = _ALWAYS_READ | method.reads | _BY_SCHEDULE[chosen.schedule]
-    if method.of(settings.flat()).needs():
-        read |= GradientSettings.model_fields.keys()
+    read |= _of_features(method.of(settings.flat()).needs(), settings.gradients)
     if chosen.schedule == "interleaved":
         read |= {"alpha", "normalise", "row_weight"}  # every pool is judged
     else:
         read -= InterleavedSettings.model_fields.keys()
     return [_unread_fault(name, value, settings) for name, value in settings.changed().items() if name not in read]
+
+
+def _of_features(needs: Sequence[str], asked: GradientSettings) -> set[str]:
+    """The settings of gradients that decide these features."""
+    if GRADIENTS in needs:
+        return set(GradientSettings.model_fields)
+    warm = _BY_WARM_UP if asked.warmup_rows is not None else frozenset()
+    return set(_BY_FORWARD_PASSES | warm) if needs else set()
 
 
 def _unread_fault(name: str, value: Any, settings: SelectSettings) -> str:
@@ -108,10 +119,13 @@ def _unread_fault(name: str, value: Any, settings: SelectSettings) -> str:
     elif name in GradientSettings.model_fields:
         instead = "methods that look at gradients read it, spice for one"
     else:
-        instead = (
-            _INSTEAD.get(name) or f"--method {' and '.join(readers)} {'reads' if len(readers) == 1 else 'read'} it"
-        )
+        instead = _INSTEAD.get(name) or f"--method {_in_words(readers)} {'reads' if len(readers) == 1 else 'read'} it"
     return f"{flag}: not read by {beside}; {instead}. Leave it out."
+
+
+def _in_words(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _schedule_faults(settings: SelectSettings) -> list[str]:
@@ -124,6 +138,13 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
         )
     if schedule != "interleaved":
         return faults
+    method = METHODS[settings.selection.method]
+    others = [name for name in method.of(settings.flat()).needs() if name != GRADIENTS]
+    if others:
+        faults.append(
+            f"--schedule interleaved with --method {method.name}: its pools know gradients alone, and the method needs "
+            f"{' and '.join(others)}. Give --schedule global or pools."
+        )
     clash = {
         f"--parameters {asked.parameters}": asked.parameters != "lora",
         "--warm": asked.warm,

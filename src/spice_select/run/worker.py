@@ -20,11 +20,12 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors import ProcessPlace, SharedExecutor
 from spice_select.executors.shared import is_held
+from spice_select.features import Gradients
+from spice_select.features.forwards import ForwardFeature
 from spice_select.features.kept import is_warmed
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.methods import METHODS
-from spice_select.methods.base import GRADIENTS
 from spice_select.progress import Silent
 from spice_select.run import files as outputs
 from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, as_json
@@ -114,7 +115,7 @@ def _parts(
 ) -> FeatureParts:
     wait_for(lambda: (folder / IDENTITY).is_file(), folder)
     parts = parts_of_feature(feature, folder, _require_same(folder, identity), examples, settings, proxy)
-    if feature == GRADIENTS and settings.gradients.warms_up:
+    if isinstance(parts.feature, Gradients | ForwardFeature) and settings.gradients.warms_up:
         store, count = parts.store, settings.gradients.warm_checkpoints
         wait_for(lambda: is_warmed(store.folder, count, origin=store.origin), folder)
     return parts

@@ -78,7 +78,7 @@ def choose_static(
         judged=judged,
         unusable=[*known.unusable, *gone],
         parts=known.parts,
-        notes=() if aims is None else aims.notes,
+        notes=[*method.notes(candidates), *(() if aims is None else aims.notes)],
         nearest=aims.nearest(candidates, choice) if aims is not None and judged is not None else None,
     )
 

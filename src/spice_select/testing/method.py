@@ -5,50 +5,96 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from spice_select.data.records import Example
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.quotas import quotas_of
+from spice_select.methods.target import Target
 from spice_select.progress import Silent
 from spice_select.store import FeatureBlock
 
 
-def sample_candidates(n: int = 40, d: int = 12, *, seed: int = 0, features: tuple[str, ...] = ()) -> Candidates:
-    """Candidates with lengths, three sources and random gradients, no two rows alike.
+def sample_candidates(
+    n: int = 40, d: int = 12, *, seed: int = 0, features: tuple[str, ...] = (), target: bool = False
+) -> Candidates:
+    """Candidates with lengths, three sources, tokens and random features, no two rows alike.
 
     Args:
-        n, d: rows, and numbers in a gradient.
+        n, d: rows, and numbers in a vector.
         seed: of all of it.
         features: names of the features that are there; any other may not be read.
+        target: whether there is one, of two tasks, with the same features.
     """
     draw = np.random.default_rng(seed)
     rows = np.sort(draw.choice(10 * n, n, replace=False))
     supervised = draw.permutation(n) + 3
     tokens = supervised + draw.integers(2, 30, n)
-    vectors = draw.normal(size=(n, d)).astype(np.float32) + 0.5
-    block = FeatureBlock(
-        rows=rows,
-        columns={
-            "loss": draw.random(n) + 0.1,
-            "norm": np.linalg.norm(vectors.astype(np.float64), axis=1),
-            "tokens": tokens,
-            "supervised": supervised,
-        },
-        finite=np.ones(n, bool),
-        features=vectors,
-    )
+    known = _Only(_blocks(draw, rows, tokens, supervised, d), features)
     return Candidates(
         rows=rows,
         tokens=tokens,
         supervised=supervised,
         sources=[f"source-{number}" for number in draw.integers(0, 3, n)],
-        features=_Only({GRADIENTS: block}, features),
+        features=known,
         normalise="none",  # unit rows would all tie at the first pick
+        examples=_examples(draw, rows, tokens, supervised),
+        target=_target(draw, d, features) if target else None,
     )
 
 
+def _target(draw: np.random.Generator, d: int, features: tuple[str, ...]) -> Target:
+    rows, supervised = np.arange(5), draw.integers(3, 20, 5)
+    tokens = supervised + 4
+    return Target(
+        rows=rows,
+        tasks=["first", "second", "first", "first", "second"],
+        examples=_examples(draw, rows, tokens, supervised),
+        features=_Only(_blocks(draw, rows, tokens, supervised, d), features),
+        normalise="none",
+    )
+
+
+def _blocks(
+    draw: np.random.Generator, rows: NDArray, tokens: NDArray, supervised: NDArray, d: int
+) -> dict[str, FeatureBlock]:
+    """Every feature of the table, random, by its name."""
+    n = len(rows)
+    vectors = draw.normal(size=(n, d)).astype(np.float32) + 0.5
+    losses, alone, states = draw.random(n) + 0.1, draw.random(n) + 0.4, draw.normal(size=(n, d)).astype(np.float32)
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    lengths = {"tokens": tokens, "supervised": supervised}
+
+    def block(columns: dict[str, NDArray], **vectors: NDArray[np.float32]) -> FeatureBlock:
+        return FeatureBlock(rows=rows, columns={**columns, **lengths}, finite=np.ones(n, bool), **vectors)
+
+    return {
+        GRADIENTS: block({"loss": losses, "norm": norms}, features=vectors),
+        "losses": block({"loss": losses, "loss_sum": losses * supervised}),
+        "unprompted-losses": block({"loss": alone, "loss_sum": alone * supervised}),
+        "states": block({}, features=states / np.linalg.norm(states, axis=1, keepdims=True)),
+    }
+
+
+def _examples(draw: np.random.Generator, rows: NDArray, tokens: NDArray, supervised: NDArray) -> list[Example]:
+    """Random tokens, the last of a row supervised."""
+    shapes = zip(rows.tolist(), tokens.tolist(), supervised.tolist(), strict=True)
+    return [
+        Example(
+            row=row,
+            input_ids=draw.integers(0, 50, length).astype(np.int32),
+            supervised=np.arange(length) >= length - answer,
+            source="",
+            content_hash="",
+        )
+        for row, length, answer in shapes
+    ]
+
+
 def check_method(method: Method, *, n: int = 40, seed: int = 0) -> None:
-    """Try to refute what `Method` promises: budgets and shares kept, no row twice, seeds, order of rows, needs.
+    """Try to refute what `Method` promises: budgets and shares kept, no row twice, seeds, order of rows, needs,
+    rows that are all alike. A method that can choose for a target is given one, of two tasks.
 
     Args:
         method: as `METHODS[name].of(settings)` makes it.
@@ -58,7 +104,12 @@ def check_method(method: Method, *, n: int = 40, seed: int = 0) -> None:
     Raises:
         AssertionError: with the promise that is broken.
     """
-    candidates = sample_candidates(n, seed=seed, features=method.needs())
+    for target in {method.takes_target, method.requires_target}:  # without one too where it may be left out
+        _check_on(method, sample_candidates(n, seed=seed, features=method.needs(), target=target))
+
+
+def _check_on(method: Method, candidates: Candidates) -> None:
+    n = len(candidates)
     for k in (1, 7, n):
         choice = _choose(method, candidates, Allowance(rows=k))
         assert len(choice) == k, f"{method.name} chose {len(choice)} rows where {k} were asked for"
@@ -73,6 +124,7 @@ def check_method(method: Method, *, n: int = 40, seed: int = 0) -> None:
         assert set(other.indices) != set(_choose(method, candidates, Allowance(rows=7)).indices), "seeds draw the same"
     else:
         _check_order(method, candidates)
+    _check_alike(method, candidates)
 
 
 def _choose(method: Method, candidates: Candidates, allowance: Allowance, *, seed: int = 0) -> Choice:
@@ -128,6 +180,19 @@ def _check_order(method: Method, candidates: Candidates) -> None:
     here = _choose(method, candidates, Allowance(rows=7)).indices
     there = order[_choose(method, moved, Allowance(rows=7)).indices]
     assert here.tolist() == there.tolist(), f"{method.name} chose others of the same rows in another order"
+
+
+def _check_alike(method: Method, candidates: Candidates) -> None:
+    """One row many times over, with a single supervised token, and a row alone."""
+    alike = candidates.take(np.zeros(9, np.int64))
+    alike.__dict__["rows"] = candidates.rows[:9]
+    alike.__dict__["supervised"] = np.ones(9, np.int64)
+    for k in (4, 9):
+        choice = _choose(method, alike, Allowance(rows=k))
+        assert len(choice) == k, f"{method.name} chose {len(choice)} of 9 equal rows where {k} were asked for"
+        _check_choice(method, choice, 9)
+    alone = _choose(method, candidates.take(np.array([0])), Allowance(rows=1))
+    assert alone.indices.tolist() == [0], f"{method.name} did not choose the only row there is"
 
 
 class _Only(Mapping[str, FeatureBlock]):

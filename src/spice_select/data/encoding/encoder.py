@@ -47,6 +47,26 @@ class Encoder:
         self.fallback = self._template.fallback
         self.notes = _notes(self._template, self._spans)
 
+    def answer_header(self) -> NDArray[np.int32]:
+        """The tokens that the template puts before an answer, whatever was asked, int32 ``[tokens]``.
+
+        Its header of the assistant (``<|im_start|>assistant`` and the line end in ChatML), and before it the BOS token
+        where the template begins a text with one. Raises `InputError` if that comes to nothing.
+        """
+        text, (begin, end) = self._spans.exchange, self._spans.header
+        encoding = self._encodings([text])[0]
+        ids = np.array(encoding.ids, dtype=np.int32)
+        written = begin + len(text[begin:end].rstrip(" "))  # spaces before an answer are the answer's
+        header = ids[within(text, [(begin, written)], encoding.offsets)]
+        if ids[0] == self._tokenizer.bos_token_id and header[:1] != ids[:1]:  # some begin every turn with their BOS
+            header = np.concatenate([ids[:1], header])
+        if not len(header):
+            raise InputError(
+                "the chat template writes nothing before an answer, so nothing would predict an answer's first token. "
+                "Give a model whose template marks the assistant's turns."
+            )
+        return header
+
     def encode(self, conversation: Conversation) -> Example | Drop:
         """One conversation; `encode_many` is faster for several."""
         return self.encode_many([conversation])[0]

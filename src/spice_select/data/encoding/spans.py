@@ -58,6 +58,9 @@ class SpanFinder:
 
     Attributes:
         end_of_turn: what closes an answer, "" if the template writes nothing there.
+        exchange: one question and its answer as the template shows them, the texts sentinels.
+        header: the characters of `exchange` that the template writes before an answer: what a generation prompt adds,
+            or all between question and answer where it adds nothing (``[/INST]``).
     """
 
     def __init__(self, template: ChatTemplate, special_tokens: Sequence[str]) -> None:
@@ -84,6 +87,16 @@ class SpanFinder:
         self._header = text[question.end : answer.begin].removeprefix(_after(prompt, question.core)).rstrip(" ")
         self._tail = text[answer.end :]
         self.end_of_turn = self._closing_of(self._tail)
+        self.exchange, between = text, text[question.end : answer.begin]
+        self.header = self._header_of(question.end, between, _after(bare, question.core), exchange[:1], question.core)
+
+    def _header_of(
+        self, start: int, between: str, closing: str, question: list[dict[str, Any]], core: int | None
+    ) -> Span:
+        """Where in the exchange the header of the answer is: after what closes the question, if anything is left."""
+        length = self._begin(question, core, between)
+        closes = between.startswith(closing) and between[len(closing) : length].strip()
+        return start + (len(closing) if closes else 0), start + length
 
     def closes_earlier_answers(self) -> bool:
         """Whether the end of turn of an answer that others follow can be told from what comes next."""

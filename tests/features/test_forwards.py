@@ -1,0 +1,163 @@
+"""Features of forward passes: against plain logits and states of one row after the other."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForCausalLM
+
+from spice_select.data.encoding import Encoder
+from spice_select.data.records import Conversation, Example, Row
+from spice_select.features.states import weighted_mean
+from spice_select.features.unprompted_losses import answers_alone
+from spice_select.models.load import load_tokenizer
+from spice_select.testing.engine import sample_batch
+from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
+from tests.features.cases import CASES
+
+OF = {case.name: case for case in CASES}
+LLAMA3 = (
+    "{{ bos_token }}{% for message in messages %}{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' "
+    "+ message['content'] + '<|eot_id|>' }}{% endfor %}{% if add_generation_prompt %}"
+    "{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
+)
+MISTRAL = (
+    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] "
+    "+ ' [/INST]' }}{% else %}{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}"
+)
+
+
+@pytest.fixture(scope="module")
+def plain(tiny_proxy: Path) -> torch.nn.Module:
+    return AutoModelForCausalLM.from_pretrained(tiny_proxy, dtype=torch.float32).eval()
+
+
+def token_losses_of(model: torch.nn.Module, ids: np.ndarray) -> np.ndarray:
+    """The loss of every token but the first, from all the logits."""
+    tensor = torch.from_numpy(ids.astype(np.int64))[None]
+    with torch.no_grad():
+        logits = model(input_ids=tensor).logits[0, :-1].double()
+    return cross_entropy(logits, tensor[0, 1:], reduction="none").numpy()
+
+
+def test_losses_are_plain_cross_entropy(tiny_proxy: Path, plain: torch.nn.Module) -> None:
+    batch = sample_batch()
+    due = [token_losses_of(plain, example.input_ids)[example.supervised[1:]] for example in batch]
+    block = OF["losses"].of(tiny_proxy).open()(batch)
+    np.testing.assert_allclose(block["loss_sum"], [losses.sum() for losses in due], rtol=2e-5)
+    np.testing.assert_allclose(block["loss"], [losses.mean() for losses in due], rtol=2e-5)
+
+
+def test_unprompted_losses_are_those_of_each_answer_behind_the_header(tiny_proxy: Path, plain: torch.nn.Module) -> None:
+    batch = sample_batch()
+    header = Encoder(load_tokenizer(str(tiny_proxy))).answer_header()
+    due = []
+    for example in batch:
+        total, run = 0.0, []
+        for token, supervised in [*zip(example.input_ids, example.supervised, strict=True), (0, False)]:
+            if supervised:
+                run.append(token)
+            elif run:
+                total += token_losses_of(plain, np.array([*header, *run]))[len(header) - 1 :].sum()
+                run = []
+        due.append(total)
+    block = OF["unprompted-losses"].of(tiny_proxy).open()(batch)
+    np.testing.assert_allclose(block["loss_sum"], due, rtol=2e-5)
+    np.testing.assert_allclose(block["loss"], np.array(due) / [e.num_supervised for e in batch], rtol=2e-5)
+
+
+def test_a_row_that_is_a_header_and_an_answer_has_one_loss_with_and_without_its_prompt(tiny_proxy: Path) -> None:
+    header = Encoder(load_tokenizer(str(tiny_proxy))).answer_header()
+    bare = Example(
+        row=0,
+        input_ids=np.array([*header, 20, 30, 40], np.int32),
+        supervised=np.arange(len(header) + 3) >= len(header),
+        source="",
+        content_hash="",
+    )
+    with_prompt, alone = (OF[name].of(tiny_proxy).open()([bare])["loss"] for name in ("losses", "unprompted-losses"))
+    np.testing.assert_allclose(with_prompt, alone, rtol=1e-6)
+
+
+def test_answers_alone_are_the_tokens_that_are_trained_on() -> None:
+    example = Example(
+        row=4,
+        input_ids=np.arange(10, 20, dtype=np.int32),
+        supervised=np.array([0, 1, 1, 0, 0, 1, 0, 0, 1, 1], bool),
+        source="",
+        content_hash="",
+    )
+    found = answers_alone(example, np.array([1, 2], np.int32))
+    assert [answer.input_ids.tolist() for answer in found] == [[1, 2, 11, 12], [1, 2, 15], [1, 2, 18, 19]]
+    assert [answer.supervised.tolist() for answer in found] == [
+        [False, False, True, True],
+        [False, False, True],
+        [False, False, True, True],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("template", "options", "header"),
+    [
+        (CHATML, {}, "<|im_start|>assistant\n"),
+        (CHATML, {"bos": "<|im_start|>"}, "<|im_start|>assistant\n"),  # as SmolLM2, whose BOS begins every turn
+        (
+            LLAMA3,
+            {"special": ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"), "eos": "<|eot_id|>"},
+            "<s><|start_header_id|>assistant<|end_header_id|>\n\n",
+        ),
+        (MISTRAL, {"eos": "</s>"}, "<s> [/INST]"),  # nothing but what closes the question
+        (None, {}, "### Response:\n"),
+        (None, {"add_bos": True}, "<s>### Response:\n"),
+    ],
+    ids=["chatml", "smollm2", "llama3", "mistral", "fallback", "fallback-bos"],
+)
+def test_the_header_is_what_the_template_writes_before_any_answer(template, options, header) -> None:
+    tokenizer = tiny_tokenizer(template, **options)
+    encoder = Encoder(tokenizer)
+    found = encoder.answer_header()
+    assert tokenizer.decode(found) == header
+    turns = ({"role": "user", "content": "What is 12 + 30?"}, {"role": "assistant", "content": "42, because."})
+    example = encoder.encode(Conversation(row=Row(0, {}, ""), messages=turns, source=""))
+    bare = found[1:] if header.startswith("<s>") else found
+    first = int(np.flatnonzero(example.supervised)[0])
+    assert example.input_ids[first - len(bare) : first].tolist() == bare.tolist(), "it stands before the row's answer"
+
+
+def test_the_worked_example_of_the_weighted_mean() -> None:
+    states = torch.tensor([[[1.0, 0], [0, 1], [1, 1], [torch.nan, 7]]])
+    np.testing.assert_allclose(weighted_mean(states, torch.tensor([3])).numpy(), [[0.6247, 0.7809]], atol=1e-4)
+
+
+def test_states_are_those_after_the_final_norm(tiny_proxy: Path, plain: torch.nn.Module) -> None:
+    batch = sample_batch()
+    due = []
+    for example in batch:
+        with torch.no_grad():
+            ids = torch.from_numpy(example.input_ids.astype(np.int64))[None]
+            states = plain(input_ids=ids, output_hidden_states=True).hidden_states[-1][0].double().numpy()
+        mean = np.average(states, axis=0, weights=np.arange(1, len(states) + 1))
+        due.append(mean / np.linalg.norm(mean))
+    found = OF["states"].of(tiny_proxy).open()(batch).features
+    np.testing.assert_allclose(found, due, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["losses", "unprompted-losses", "states"])
+def test_a_batch_that_does_not_fit_is_halved(name: str, tiny_proxy: Path, monkeypatch) -> None:
+    batch, feature = sample_batch(), OF[name].of(tiny_proxy)
+    expected = OF[name].of(tiny_proxy).open()(batch)
+    measure = type(feature).measure
+
+    def small(self, model, rows):
+        if len(rows) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return measure(self, model, rows)
+
+    monkeypatch.setattr(type(feature), "measure", small)
+    found = feature.open()(batch)
+    assert found.rows.tolist() == expected.rows.tolist()
+    for column in expected.columns:
+        np.testing.assert_allclose(found[column], expected[column], rtol=2e-5)
+    np.testing.assert_allclose(found.features, expected.features, atol=2e-6)

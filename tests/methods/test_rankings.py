@@ -1,0 +1,359 @@
+"""Rankings of rows one by one: each against the slow obvious version, and on examples small enough to work out."""
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spice_select.data.records import Example
+from spice_select.methods import METHODS, Candidates, Method
+from spice_select.methods.base import GRADIENTS
+from spice_select.methods.bm25 import bm25_scores
+from spice_select.methods.budget import Allowance
+from spice_select.methods.cosines import unit_cosines
+from spice_select.methods.ifd import ratios
+from spice_select.methods.round_robin import round_robin
+from spice_select.methods.stratified import in_proportion, strata_of
+from spice_select.methods.target import Target
+from spice_select.progress import Silent
+from spice_select.store import FeatureBlock
+from spice_select.testing.method import sample_candidates
+
+TARGETED = ("bm25", "rds", "less", "less-rr", "less-paper")
+RANKING = ("longest", "top-norm", "loss-low", "loss-mid", "loss-high", "ifd", *TARGETED)
+
+
+def made(name: str) -> Method:
+    return METHODS[name].of({})
+
+
+def chosen(name: str, candidates: Candidates, k: int | None = None, seed: int = 0) -> list[int]:
+    allowance = Allowance(rows=len(candidates) if k is None else k)
+    return made(name).choose(candidates, allowance, seed=seed, progress=Silent()).indices.tolist()
+
+
+def candidates_for(name: str, n: int = 40, seed: int = 0) -> Candidates:
+    method = METHODS[name]
+    return sample_candidates(n, seed=seed, features=made(name).needs(), target=method.requires_target)
+
+
+def block(features: np.ndarray | None = None, **columns: np.ndarray) -> FeatureBlock:
+    n = len(features) if features is not None else len(next(iter(columns.values())))
+    whole = {name: np.asarray(values, np.float64) for name, values in columns.items()}
+    vectors = {} if features is None else {"features": np.asarray(features, np.float32)}
+    return FeatureBlock(rows=np.arange(n), columns=whole, finite=np.ones(n, bool), **vectors)
+
+
+def of_features(n: int, target: Target | None = None, **features: FeatureBlock) -> Candidates:
+    """Candidates of which features alone are known; underscores of their names stand for hyphens."""
+    return Candidates(
+        rows=np.arange(n),
+        tokens=np.full(n, 9),
+        supervised=np.full(n, 4),
+        sources=[""] * n,
+        features={name.replace("_", "-"): known for name, known in features.items()},
+        target=target,
+    )
+
+
+# ---- what holds of every ranking
+
+
+@pytest.mark.parametrize("name", RANKING)
+def test_the_order_of_the_rows_changes_nothing(name: str) -> None:
+    """Rows keep their numbers and stand in another order, as a pool of a permutation has them."""
+    candidates = candidates_for(name)
+    order = np.random.default_rng(5).permutation(len(candidates))
+    here = candidates.rows[chosen(name, candidates)]
+    moved = candidates.take(order)
+    assert moved.rows[chosen(name, moved)].tolist() == here.tolist()
+
+
+@pytest.mark.parametrize("name", RANKING)
+def test_equal_rows_are_taken_by_their_numbers(name: str) -> None:
+    candidates = candidates_for(name).take(np.zeros(150, np.int64))
+    numbers = np.random.default_rng(1).permutation(150)
+    equal = replace(candidates, rows=numbers)
+    assert numbers[chosen(name, equal)].tolist() == list(range(150))
+
+
+@pytest.mark.parametrize("name", RANKING)
+def test_a_copy_of_every_row_comes_right_behind_it_or_is_left_to_another_turn(name: str) -> None:
+    candidates = candidates_for(name, 20)
+    twice = candidates.take(np.repeat(np.arange(20), 2))
+    doubled = replace(twice, rows=np.arange(40))
+    order = chosen(name, doubled)
+    assert sorted(order) == list(range(40))
+    first = [row for row in order if row % 2 == 0]
+    place = {row: turn for turn, row in enumerate(order)}
+    assert all(place[row] < place[row + 1] for row in first), "of equal rows the lower comes first"
+
+
+@pytest.mark.parametrize("name", [*RANKING, "random", "stratified"])
+def test_a_smaller_budget_is_the_beginning_of_a_larger_one(name: str) -> None:
+    candidates = candidates_for(name)
+    whole = chosen(name, candidates)
+    assert sorted(whole) == list(range(40))
+    assert all(chosen(name, candidates, k) == whole[:k] for k in (1, 2, 13, 39))
+
+
+@pytest.mark.parametrize("name", TARGETED)
+def test_a_planted_topic_is_found(name: str) -> None:
+    """A hundred of a thousand rows are of the target's topic: words of its own, and a direction of its own."""
+    draw = np.random.default_rng(0)
+    topical = np.sort(draw.choice(1000, 100, replace=False))
+    direction = draw.normal(size=64)
+
+    def vectors(count: int, planted: np.ndarray | range) -> np.ndarray:
+        found = draw.normal(size=(count, 64))
+        found[planted] += direction
+        return found
+
+    def texts(count: int, planted: np.ndarray | range) -> list[Example]:
+        inside = set(np.asarray(planted).tolist())
+        own = [draw.integers(2000, 2012, 9) if number in inside else [] for number in range(count)]
+        return [words([7, *draw.integers(10, 2000, 30), *topic]) for topic in own]
+
+    def known(found: np.ndarray) -> FeatureBlock:
+        return block(found, norm=np.linalg.norm(found, axis=1))
+
+    target = Target(
+        rows=np.arange(12),
+        tasks=["a"] * 6 + ["b"] * 6,
+        examples=texts(12, range(12)),
+        features={GRADIENTS: known(vectors(12, range(12))), "states": known(vectors(12, range(12)))},
+    )
+    candidates = replace(
+        of_features(1000, target, gradients=known(vectors(1000, topical)), states=known(vectors(1000, topical))),
+        examples=texts(1000, topical),
+    )
+    found = chosen(name, candidates, 100)
+    assert len(set(found) & set(topical.tolist())) > 90
+
+
+# ---- stratified
+
+
+def test_the_worked_example_of_the_largest_remainder() -> None:
+    taken = in_proportion([58, 25, 10, 7])
+    assert np.bincount(taken[:10], minlength=4).tolist() == [6, 2, 1, 1]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=12))
+def test_no_stratum_is_a_row_ahead_and_none_falls_far_behind(sizes: list[int]) -> None:
+    taken, total = in_proportion(sizes), sum(sizes)
+    assert np.bincount(taken, minlength=len(sizes)).tolist() == sizes
+    counts = np.cumsum(taken[:, None] == np.arange(len(sizes)), axis=0)
+    shares = np.arange(1, total + 1)[:, None] * np.array(sizes) / total
+    assert (counts - shares < 1).all()
+    harmonic = sum(1 / number for number in range(1, len(sizes) + 1))
+    assert (shares - counts < 1 + harmonic).all()
+
+
+def test_strata_are_thirds_of_each_source_by_length() -> None:
+    candidates = replace(
+        sample_candidates(7),
+        sources=["b", "a", "b", "b", "b", "a", "b"],
+        supervised=np.array([5, 9, 5, 1, 8, 2, 3]),
+        rows=np.array([60, 10, 20, 30, 40, 50, 70]),
+    )
+    found = [stratum.tolist() for stratum in strata_of(candidates)]
+    assert found == [[5], [1], [3, 6], [2, 0], [4]], "equal lengths by row number; no stratum is empty"
+
+
+def test_a_stratified_draw_keeps_the_mix_of_sources_and_lengths() -> None:
+    draw = np.random.default_rng(0)
+    n = 900
+    candidates = replace(
+        sample_candidates(n), sources=["large"] * 600 + ["small"] * 300, supervised=draw.integers(3, 500, n)
+    )
+    stratum = np.empty(n, np.int64)
+    for number, positions in enumerate(strata_of(candidates)):
+        stratum[positions] = number
+    for seed in range(3):
+        picks = chosen("stratified", candidates, 90, seed=seed)
+        assert np.bincount(stratum[picks]).tolist() == [20, 20, 20, 10, 10, 10]
+    assert set(chosen("stratified", candidates, 90, 0)) != set(chosen("stratified", candidates, 90, 1))
+
+
+# ---- losses
+
+
+def test_the_worked_example_of_the_losses() -> None:
+    losses = np.array([0.5, 1, 2, 4, 1.2])
+    candidates = of_features(5, losses=block(loss=losses, loss_sum=losses * [40, 10, 5, 2, 20]))
+    assert chosen("loss-low", candidates, 2) == [0, 1]
+    assert chosen("loss-high", candidates, 2) == [3, 2]
+    assert chosen("loss-mid", candidates, 2) == [4, 1]
+    choice = made("loss-high").choose(candidates, Allowance(rows=2), seed=0, progress=Silent())
+    assert choice.columns["loss"].tolist() == [4, 2]
+
+
+def two_losses(prompted: list[float], alone: list[float], tokens: list[int] | None = None) -> Candidates:
+    counts = np.array(tokens or [1] * len(prompted))
+    one, other = np.array(prompted), np.array(alone)
+    return of_features(
+        len(one),
+        losses=block(loss=one, loss_sum=one * counts),
+        unprompted_losses=block(loss=other, loss_sum=other * counts),
+    )
+
+
+def test_the_worked_example_of_ifd() -> None:
+    candidates = two_losses([0.5, 3, 2, 1.1], [1, 4, 5, 1])
+    np.testing.assert_allclose(ratios(candidates), [0.5, 0.75, 0.4, 1.1])
+    assert chosen("ifd", candidates) == [1, 0, 2, 3]
+
+
+def test_several_turns_weigh_by_their_tokens() -> None:
+    """Turns (tokens, with prompt, without): (2, 1, 2), (8, .5, 1), (10, 1.5, 1.2)."""
+    candidates = two_losses([(2 * 1 + 8 * 0.5 + 10 * 1.5) / 20], [(2 * 2 + 8 * 1 + 10 * 1.2) / 20], [20])
+    np.testing.assert_allclose(ratios(candidates), [0.875])
+
+
+def test_rows_whose_prompt_hinders_come_last_and_are_told() -> None:
+    candidates = two_losses([1.5, 0.2, 1.1, 0.9, 0, 1.0], [1, 1, 1, 1, 1e-7, 1])
+    assert chosen("ifd", candidates) == [3, 1, 5, 2, 0, 4]
+    assert "67%" in made("ifd").notes(candidates)[0]
+    few = two_losses([1.1, 0.5, 0.5, 0.5, 0.5], [1] * 5)
+    assert made("ifd").notes(few) == (), "a fifth is not more than a fifth"
+
+
+# ---- BM25
+
+
+def words(ids: object) -> Example:
+    tokens = np.array(ids, np.int32)
+    return Example(row=0, input_ids=tokens, supervised=np.arange(len(tokens)) > 0, source="", content_hash="")
+
+
+def naive_bm25(documents: list[list[int]], query: list[int]) -> list[float]:
+    """Word by word from the definition."""
+    n = len(documents)
+    everywhere = set.intersection(*(set(document) for document in documents))
+    bags = [Counter(term for term in document if term not in everywhere) for document in documents]
+    lengths = [sum(bag.values()) for bag in bags]
+    scores = []
+    for bag, length in zip(bags, lengths, strict=True):
+        score = 0.0
+        for term in query:
+            if bag[term]:
+                having = sum(term in other for other in bags)
+                idf = math.log(1 + (n - having + 0.5) / (having + 0.5))
+                saturated = bag[term] + 1.5 * (1 - 0.75 + 0.75 * length / (sum(lengths) / n))
+                score += idf * bag[term] * 2.5 / saturated
+        scores.append(score)
+    return scores
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=12), min_size=1, max_size=8),
+    st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=6), min_size=1, max_size=3),
+)
+def test_bm25_is_its_definition(documents: list[list[int]], queries: list[list[int]]) -> None:
+    found = bm25_scores([words(document) for document in documents], [words(query) for query in queries])
+    due = np.array([naive_bm25(documents, query) for query in queries]).T
+    np.testing.assert_allclose(found, due, rtol=1e-5, atol=1e-7)
+
+
+def test_tokens_of_the_template_count_nothing() -> None:
+    plain = [[1, 2], [3, 3, 4], [5]]
+    framed = [[90, 91, *document, 92] for document in plain]
+    here, there = (bm25_scores([words(d) for d in texts], [words([90, 3])]) for texts in (plain, framed))
+    np.testing.assert_array_equal(here, there)
+
+
+# ---- round robin
+
+
+def naive_round_robin(similarities: np.ndarray, groups: dict[str, list[int]], rows: np.ndarray) -> list[int]:
+    left, turn, order = set(range(len(rows))), 0, []
+    tasks = list(groups.values())
+    while left:
+        task = tasks[turn % len(tasks)]
+        query = task[turn // len(tasks) % len(task)]
+        best = min(left, key=lambda position: (-similarities[position, query], rows[position]))
+        left.remove(best)
+        order.append(best)
+        turn += 1
+    return order
+
+
+def test_the_worked_example_of_the_round_robin() -> None:
+    near = np.array([[0.9, 0.95], [0.8, 0.2], [0.1, 0.7], [0.3, 0.1]])
+    order, known = round_robin(near, {"": np.array([0, 1])}, np.arange(4))
+    assert order.tolist() == [0, 2, 1, 3]
+    assert known.tolist() == [0.9, 0.8, 0.7, 0.1]
+    order, _ = round_robin(near, {"b": np.array([1]), "a": np.array([0])}, np.arange(4))
+    assert order.tolist() == [0, 1, 2, 3], "the task that comes first has the first turn"
+
+
+@settings(deadline=None)
+@given(st.integers(1, 200), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_the_round_robin_is_what_it_says(n: int, m: int, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    near = draw.integers(0, 5, (n, m)) / 4  # with ties
+    rows = draw.permutation(1000)[:n]
+    names = draw.integers(0, 3, m)
+    target = Target(rows=np.arange(m), tasks=[str(name) for name in names])
+    order, known = round_robin(near, target.groups, rows)
+    groups = {name: own.tolist() for name, own in target.groups.items()}
+    assert order.tolist() == naive_round_robin(near, groups, rows)
+    assert all(known[position] in near[position] for position in range(n))
+
+
+# ---- LESS
+
+
+def less_example() -> Candidates:
+    """Two checkpoints of weights .75 and .25, as unit vectors scaled by the roots of the weights, side by side."""
+    half = 1 / math.sqrt(2)
+
+    def joined(first: list, second: list) -> np.ndarray:
+        return np.hstack([math.sqrt(0.75) * np.array(first), math.sqrt(0.25) * np.array(second)])
+
+    train = joined([[1, 0], [0, 1], [half, half]], [[half, half], [half, -half], [0, 1]])
+    aims = joined([[1, 0], [0, 1], [-1, 0]], [[1, 0], [1, 0], [0, -1]])
+    target = Target(rows=np.arange(3), tasks=["A", "A", "B"], features={GRADIENTS: block(aims)})
+    return of_features(3, target, gradients=block(train))
+
+
+def test_the_worked_example_of_less() -> None:
+    candidates = less_example()
+    choice = made("less").choose(candidates, Allowance(rows=3), seed=0, progress=Silent())
+    near = dict(zip(choice.indices.tolist(), choice.columns["similarity"], strict=True))
+    np.testing.assert_allclose([near[0], near[1], near[2]], [0.5518, 0.5518, 0.5303], atol=1e-4)
+
+
+def test_the_paper_s_rule_follows_long_gradients_of_the_target_and_the_program_s_does_not() -> None:
+    target = Target(rows=np.arange(2), tasks=["", ""], features={GRADIENTS: block(np.array([[1, 0], [0, 9.0]]))})
+    rows = np.array([[1, 0], [0, 1], [0.9, 0.5]])
+    candidates = of_features(3, target, gradients=block(rows))
+    assert chosen("less-paper", candidates) == [1, 2, 0]
+    assert chosen("less", candidates) == [2, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["less", "less-rr", "less-paper"])
+def test_cosines_are_of_unit_vectors_whatever_is_asked_for_the_selector(name: str) -> None:
+    candidates = candidates_for(name)
+    stretched = np.random.default_rng(2).integers(1, 9, (40, 1)).astype(np.float32) * 2
+    own = candidates.features[GRADIENTS]
+    longer = replace(candidates, features={GRADIENTS: replace(own, features=own.features * stretched)})
+    assert chosen(name, longer) == chosen(name, candidates) == chosen(name, replace(candidates, normalise="unit"))
+
+
+def test_cosines_are_the_definition_s_and_zero_for_nothing() -> None:
+    draw = np.random.default_rng(0)
+    rows, directions = draw.normal(size=(9000, 5)).astype(np.float32), draw.normal(size=(3, 5))
+    rows[17] = 0
+    found = unit_cosines(rows, directions)
+    for position in (0, 17, 4095, 4096, 8999):
+        row, length = rows[position].astype(float), np.linalg.norm(rows[position].astype(float))
+        due = [0.0] * 3 if length == 0 else [row @ d / length / np.linalg.norm(d) for d in directions]
+        np.testing.assert_allclose(found[position], due, atol=1e-6)
