@@ -9,7 +9,7 @@ from typing import Any
 
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoded, Encoder
-from spice_select.data.formats import described, detect_format
+from spice_select.data.formats import Format, described, detect_format
 from spice_select.data.records import Row
 from spice_select.executors import ProcessPlace
 from spice_select.features.proxy import Proxy, find_proxy
@@ -17,6 +17,7 @@ from spice_select.methods.budget import Budget
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
+from spice_select.run.exclusion import Exclusion
 from spice_select.run.feasible import refuse_rows, refuse_settings
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder, open_run
@@ -95,7 +96,7 @@ def run_select(
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
             notes = [*read.notes, *encoder.notes, *encoded.notes]
-            corpus_facts = _Corpus(corpus, rows, encoded, budget, notes)
+            corpus_facts = _Corpus(corpus, rows, row_format, encoded, budget, notes)
             _fill(run, corpus_facts, settings, proxy, progress, clock)
         return Run(run.path)
 
@@ -114,6 +115,7 @@ class _Corpus:
 
     name: str
     rows: list[Row]
+    row_format: Format
     encoded: Encoded
     budget: Budget
     notes: list[str]
@@ -128,7 +130,11 @@ def _fill(
     schedule = SCHEDULES[settings.selection.schedule]
     examples = corpus.encoded.examples
     by_row = {example.row: example for example in examples}
-    outcome = schedule(run, by_row, corpus.budget, settings, proxy, progress, clock)
+    summed = settings.gradients.loss == "sum"
+    exclusion = Exclusion(
+        settings=settings.suspects, rows=corpus.rows, row_format=corpus.row_format, summed=summed, progress=progress
+    )
+    outcome = schedule(run, by_row, corpus.budget, settings, proxy, progress, clock, exclusion)
     drops = [*corpus.encoded.drops, *outcome.unusable]
     with clock("writing"):
         encoded = outputs.write_selected(run, corpus.rows, outcome)

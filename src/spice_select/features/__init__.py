@@ -13,16 +13,18 @@ from spice_select.features.base import usable_together as usable_together
 
 if TYPE_CHECKING:
     from spice_select.features.gradients import Gradients as Gradients
+    from spice_select.features.learnability import Learnability
     from spice_select.settings.table import Table
 
-    FEATURES: Table[type[Gradients]]
+    FEATURES: Table[type[Gradients] | type[Learnability]]
 
 
 def __getattr__(name: str) -> Any:
     if name not in ("FEATURES", "Gradients"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from spice_select.features.gradients import Gradients
+    from spice_select.features.learnability import Learnability
     from spice_select.settings.table import Table
 
-    globals().update(Gradients=Gradients, FEATURES=Table("feature", Gradients))
+    globals().update(Gradients=Gradients, FEATURES=Table("feature", Gradients, Learnability))
     return globals()[name]

@@ -23,6 +23,8 @@ from spice_select.store import FeatureBlock
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from spice_select.diagnosis.suspects import Suspects
+
 
 @dataclass(frozen=True)
 class Run:
@@ -94,6 +96,17 @@ class Run:
                 "Its rows are in `row_numbers` and in selected.jsonl."
             )
         return usable(feature_store(self.path, self.manifest["identity"]).read(self.manifest["parts"]))[0]
+
+    @cached_property
+    def suspects(self) -> "Suspects":
+        """Rows to look at before a model is trained on them, each with its reason; see `spice_select.diagnosis`.
+
+        Looked for when first asked, and written to ``suspects.jsonl``. Raises InputError as `suspects_of`, which can
+        also tell what the proxy cannot learn.
+        """
+        from spice_select.run.suspects import suspects_of
+
+        return suspects_of(self)
 
     @property
     def candidates(self) -> Candidates:

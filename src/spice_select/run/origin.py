@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.spice import SpiceSettings
 from spice_select.run.settings import InterleavedSettings, SelectionSettings
@@ -15,6 +16,7 @@ _ONLY_THE_CHOICE = (
     (SelectionSettings.model_fields.keys() - {"seed"})
     | SpiceSettings.model_fields.keys()
     | InterleavedSettings.model_fields.keys()
+    | SuspectSettings.model_fields.keys()
 )
 """Settings that change what is chosen from the gradients of a still proxy, not the gradients. The seed draws LoRA and
 sketch."""

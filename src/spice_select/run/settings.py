@@ -7,6 +7,7 @@ import yaml
 from pydantic import Field
 
 from spice_select.data.settings import DataSettings
+from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
 from spice_select.features.request import ProxyRequest
 from spice_select.gradients.settings import GradientSettings
@@ -82,6 +83,7 @@ class SelectSettings(Settings):
     data: DataSettings = DataSettings()
     gradients: GradientSettings = GradientSettings()
     interleaved: InterleavedSettings = InterleavedSettings()
+    suspects: SuspectSettings = SuspectSettings()
 
     @property
     def request(self) -> ProxyRequest:

@@ -22,6 +22,7 @@ from spice_select.methods.quotas import check_quotas, quotas_of
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
+from spice_select.run.exclusion import Exclusion, without
 from spice_select.run.folder import RunFolder
 from spice_select.run.job import RunJob
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
@@ -44,15 +45,17 @@ def choose_static(
     proxy: Proxy,
     progress: Progress,
     clock: Clock,
+    exclusion: Exclusion | None = None,
 ) -> Outcome:
-    """What the method needs, of every example at the proxy as it came, and the choice from it.
+    """What the method needs, of every example at the proxy as it came, and the choice from those not excluded.
 
     Raises:
         InputError: no row has a finite gradient, or as `Method.choose`.
     """
     method = METHODS[settings.selection.method].of(settings.flat())
     known = _computed(method.needs(), run, examples, settings, proxy, progress, clock)
-    candidates = _candidates(examples, known.blocks, settings.selection)
+    excluded = exclusion.drops(examples, known.blocks) if exclusion else []
+    candidates = without(_candidates(examples, known.blocks, settings.selection), excluded)
     with clock("selection"):
         choice = choose_from(method, candidates, budget, settings, progress)
     judged = None
@@ -60,7 +63,8 @@ def choose_static(
         with clock("judging"):
             versus, proof, bent = _judged(candidates, choice, budget, settings, progress)
         judged = Judgement(versus=versus, certificate=proof, curvature=bent, fidelity=known.fidelity)
-    return Outcome(candidates=candidates, choice=choice, judged=judged, unusable=known.unusable, parts=known.parts)
+    left_out = [*known.unusable, *(drop for drop in excluded if drop.row not in {bad.row for bad in known.unusable})]
+    return Outcome(candidates=candidates, choice=choice, judged=judged, unusable=left_out, parts=known.parts)
 
 
 @dataclass(frozen=True)
