@@ -28,8 +28,8 @@ from spice_select.gradients.memory import within_memory
 from spice_select.models.lora import adapter_weights
 from spice_select.store import FeatureBlock
 
-ROWS = 512
-"""Rows of each half that its adapter is trained on, at most: 64 steps of eight."""
+ROWS = 256
+"""Rows of each half that its adapter is trained on, at most: 32 steps of eight."""
 _REMEDY = "cut rows shorter with --max-length, or use a smaller proxy"
 
 

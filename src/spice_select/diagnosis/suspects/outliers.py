@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spice_select.diagnosis.suspects.base import Found, Suspect
 
 SHRINK = 20
-"""Rows at which a group's own centre and spread count as much as the pooled ones."""
+"""Rows at which a group's own spread, and at most its centre, count as much as the pooled ones."""
 MOST = 0.3
 """No more than this share of the rows is listed, whatever the scores say."""
 _MAD = 1.4826  # a normal's standard deviation over its median absolute deviation
@@ -23,7 +23,8 @@ def standardised(
     """Residuals of the values after covariates and group, in robust standard deviations of the group.
 
     Slopes are common to all groups (Huber's M-estimate); centre and spread are each group's median and median absolute
-    deviation, drawn to the pooled ones where the group is small: by n / (n + `SHRINK`).
+    deviation. Where a group is small they are drawn to the pooled ones: n rows keep n / (n + κ) of their own, with
+    κ = `SHRINK` for the spread, and for the centre no more than (spread / distance of the groups' centres)².
 
     Args:
         values: float64 ``[n]``.
@@ -40,15 +41,16 @@ def standardised(
         centred[inside] -= np.median(centred[inside])
         columns[inside] -= np.median(columns[inside], axis=0)
     residuals = values - covariates @ _huber(columns, centred)
-    middle = float(np.median(residuals))
-    spread = _mad(residuals, middle)
+    own = np.array([np.median(residuals[member == group]) for group in range(len(names))])[member]
+    middle, within = float(np.median(residuals)), residuals - own
+    spread, apart = _mad(within, 0.0), _mad(own, middle)
+    pull = SHRINK if apart <= 0 else min(SHRINK, (spread / apart) ** 2)
     scores = np.zeros(len(values))
     for group in range(len(names)):
         inside = member == group
         n = int(inside.sum())
-        own = float(np.median(residuals[inside]))
-        centre = (n * own + SHRINK * middle) / (n + SHRINK)
-        scale = (n * _mad(residuals[inside], own) + SHRINK * spread) / (n + SHRINK)
+        centre = (n * own[inside][0] + pull * middle) / (n + pull)
+        scale = (n * _mad(within[inside], 0.0) + SHRINK * spread) / (n + SHRINK)
         scores[inside] = (residuals[inside] - centre) / scale if scale > 0 else 0.0
     return scores
 
