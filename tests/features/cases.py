@@ -29,7 +29,9 @@ class Case:
         """The feature of a model, in float32, whose laws are those that are tested."""
         access = ProxySettings(model=str(model), dtype="float32")
         asked = ProxyRequest(access=access, gradients=GradientSettings(sketch_dim=32, lora_rank=4))
-        return FEATURES[self.name].of(FeatureRequest(proxy=asked, model="tiny", examples=sample_batch(), facts={"model": "tiny"}))
+        return FEATURES[self.name].of(
+            FeatureRequest(proxy=asked, model="tiny", examples=sample_batch(), facts={"model": "tiny"})
+        )
 
 
 CASES: tuple[Case, ...] = (

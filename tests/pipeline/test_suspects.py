@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.conftest import make_sums
 
 import spice_select as spice_package
 from spice_select.errors import InputError
@@ -16,7 +17,6 @@ from spice_select.run.exclusion import UNPROMPTED
 from spice_select.run.origin import feature_store
 from spice_select.run.suspects import SUSPECTS_FILE, suspects_of
 from spice_select.store import FeatureBlock
-from tests.conftest import make_sums
 
 Corpus = Callable[..., Path]
 REPEATED, REFUSED = 40, 41
