@@ -83,6 +83,7 @@ def test_a_method_without_losses_knows_the_kinds_of_text(corpus: Corpus, options
     asked = {"model": options["model"], "method": method, "budget": "100%"}
     run = spice_package.select(corpus(rows()), out=tmp_path / "run", without_suspects=(), **asked)
     assert {line["reason"] for line in lines(run.path / "dropped.jsonl")} >= {"suspect-duplicate", "suspect-refusal"}
+    assert any("mismatched were not looked for" in note for note in run.summary.notes)
     found = run.suspects
     assert "mismatched" in found.unavailable
     assert "no losses" in found.unavailable["mismatched"]
@@ -165,6 +166,12 @@ def test_the_command_prints_kinds_reasons_and_where_they_are(corpus: Corpus, opt
     )  # fmt: skip
     assert code == 0, err
     assert len(lines(tmp_path / "two" / "dropped.jsonl")) == 2
+    code, _, err = spice(
+        "select", path, "--out", tmp_path / "all", "--method", "random", "--model", options["model"],
+        "--without-suspects",
+    )  # fmt: skip
+    assert code == 0, err
+    assert len(lines(tmp_path / "all" / "dropped.jsonl")) >= 2
     code, _, err = spice("select", path, "--out", tmp_path / "three", "--without-suspects", "refusals")
     assert code == 2
     assert "Did you mean 'refusal'" in " ".join(err.split())

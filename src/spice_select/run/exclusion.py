@@ -38,22 +38,35 @@ class Exclusion:
     summed: bool = False
     progress: Progress = field(default_factory=Silent)
 
-    def drops(self, examples: Mapping[int, Example], blocks: Mapping[str, FeatureBlock] | None = None) -> list[Drop]:
+    def found(self, examples: Mapping[int, Example], blocks: Mapping[str, FeatureBlock] | None = None) -> "Excluded":
         """The rows to leave out, each once, for the first of its reasons.
 
         Args:
             examples: the rows as the proxy sees them, by number.
             blocks: what is known of them, by the feature's name. Kinds that need more than there is are passed over,
-                and named to whoever watches.
+                and named in the notes.
         """
         if not self.settings.kinds:
-            return []
+            return Excluded()
         read = [self.row_format.read(self.rows[row]) for row in examples]
         evidence = evidence_of(list(examples.values()), read, blocks or {}, summed=self.summed)
         found = look_for(evidence, self.settings.kinds, self.progress)
-        for kind, why in found.unavailable.items():
-            self.progress.note(f"Suspects of the kind {kind} were not looked for: {why}.")
-        return found.drops()
+        missed = [f"Suspects of the kind {kind} were not looked for: {why}." for kind, why in found.unavailable.items()]
+        said = [f"Suspects of the kind {kind}: {one.note}" for kind, one in found.found.items() if one.note]
+        return Excluded(drops=tuple(found.drops()), notes=(*missed, *said))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excluded:
+    """Rows that may not be chosen.
+
+    Attributes:
+        drops: each with its reason.
+        notes: what the reader of the summary should know.
+    """
+
+    drops: tuple[Drop, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def without(candidates: Candidates, drops: Sequence[Drop]) -> Candidates:

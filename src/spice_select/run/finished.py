@@ -110,7 +110,7 @@ class Run:
 
     @property
     def candidates(self) -> Candidates:
-        """The usable rows as the method saw them, their sources aside, which are not kept."""
+        """The usable rows as the method saw them, their sources aside, which are not kept; suspects left out are here."""
         return Candidates.of_gradients(self.features, normalise=self.settings.selection.normalise)
 
     @property

@@ -22,7 +22,7 @@ from spice_select.methods.quotas import check_quotas, quotas_of
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
-from spice_select.run.exclusion import Exclusion, without
+from spice_select.run.exclusion import Excluded, Exclusion, without
 from spice_select.run.folder import RunFolder
 from spice_select.run.job import RunJob
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
@@ -54,8 +54,8 @@ def choose_static(
     """
     method = METHODS[settings.selection.method].of(settings.flat())
     known = _computed(method.needs(), run, examples, settings, proxy, progress, clock)
-    excluded = exclusion.drops(examples, known.blocks) if exclusion else []
-    candidates = without(_candidates(examples, known.blocks, settings.selection), excluded)
+    excluded = exclusion.found(examples, known.blocks) if exclusion else Excluded()
+    candidates = without(_candidates(examples, known.blocks, settings.selection), excluded.drops)
     with clock("selection"):
         choice = choose_from(method, candidates, budget, settings, progress)
     judged = None
@@ -63,8 +63,15 @@ def choose_static(
         with clock("judging"):
             versus, proof, bent = _judged(candidates, choice, budget, settings, progress)
         judged = Judgement(versus=versus, certificate=proof, curvature=bent, fidelity=known.fidelity)
-    left_out = [*known.unusable, *(drop for drop in excluded if drop.row not in {bad.row for bad in known.unusable})]
-    return Outcome(candidates=candidates, choice=choice, judged=judged, unusable=left_out, parts=known.parts)
+    broken = {drop.row for drop in known.unusable}
+    return Outcome(
+        candidates=candidates,
+        choice=choice,
+        judged=judged,
+        unusable=[*known.unusable, *(drop for drop in excluded.drops if drop.row not in broken)],
+        parts=known.parts,
+        notes=excluded.notes,
+    )
 
 
 @dataclass(frozen=True)

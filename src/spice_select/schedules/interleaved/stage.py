@@ -22,7 +22,7 @@ from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
-from spice_select.run.exclusion import Exclusion, without_rows
+from spice_select.run.exclusion import Excluded, Exclusion, without_rows
 from spice_select.run.folder import RunFolder
 from spice_select.run.origin import origin_of
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
@@ -58,8 +58,8 @@ def choose_interleaved(
         InputError: a budget in tokens or smaller than the pools, quotas, parameters other than LoRA; a loss that is
             no longer a number (`DivergedError`), or that never was one.
     """
-    excluded = exclusion.drops(examples) if exclusion else []
-    examples = without_rows(examples, excluded)
+    excluded = exclusion.found(examples) if exclusion else Excluded()
+    examples = without_rows(examples, excluded.drops)
     plan = _plan(len(examples), budget, settings)
     identity, rows = run.identity, list(examples.values())
     checkpoints = Checkpoints(run.path / PROXY, origin_of(identity))
@@ -93,9 +93,9 @@ def choose_interleaved(
         candidates=_candidates(examples, features, settings),
         choice=_joined(final, features, plan),
         judged=Judgement(versus=versus, certificate=proof, by_pool=True, fidelity=fidelity),
-        unusable=[*unusable, *excluded],
+        unusable=[*unusable, *excluded.drops],
         outputs=OUTPUTS,
-        notes=[_told(plan, moving, settings)],
+        notes=[_told(plan, moving, settings), *excluded.notes],
     )
 
 
