@@ -12,6 +12,7 @@ from docs import blocks
 
 from spice_select.cli.verbs import VERBS
 from spice_select.data.formats import FORMATS
+from spice_select.diagnosis.suspects import SUSPECTS
 from spice_select.methods import METHODS
 from spice_select.recipes import recipes
 from spice_select.run.settings import SelectSettings
@@ -153,6 +154,10 @@ def test_the_table_of_sketches_has_every_file_of_one() -> None:
 
 def test_the_table_of_formats_has_every_format() -> None:
     assert sorted(first_column("data.md", "| name | fields |")) == sorted(known.name for known in FORMATS)
+
+
+def test_the_table_of_suspects_has_every_kind() -> None:
+    assert sorted(first_column("suspects.md", "| kind | lists")) == sorted(SUSPECTS.names)
 
 
 def test_the_table_of_exports_has_every_choice(spice) -> None:

@@ -12,7 +12,7 @@ from spice_select.features import FEATURES, FeatureRequest
 from spice_select.features.request import ProxyRequest
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import Candidates
-from spice_select.methods.target import Target
+from spice_select.methods.target import TargetSet
 from spice_select.models.settings import ProxySettings
 from spice_select.store import FeatureBlock, atomic
 
@@ -37,7 +37,7 @@ def candidates(
         sources=[example.source for example in pool],
         features=blocks,
         examples=pool,
-        target=Target(
+        target=TargetSet(
             rows=np.arange(len(target)), tasks=[""] * len(target), examples=target, features=aims, normalise="unit"
         )
         if target

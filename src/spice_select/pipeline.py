@@ -17,6 +17,7 @@ from spice_select.methods.budget import Budget
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
+from spice_select.run.exclusion import Exclusion
 from spice_select.run.feasible import refuse_rows, refuse_settings
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder, open_run
@@ -102,7 +103,7 @@ def run_select(
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
             notes = [*read.notes, *encoder.notes, *encoded.notes]
-            corpus_facts = _Corpus(corpus, rows, encoded, budget, notes, target, leaving)
+            corpus_facts = _Corpus(corpus, rows, row_format, encoded, budget, notes, target, leaving)
             _fill(run, corpus_facts, settings, proxy, progress, clock)
         return Run(run.path)
 
@@ -131,6 +132,7 @@ class _Corpus:
 
     name: str
     rows: list[Row]
+    row_format: Format
     encoded: Encoded
     budget: Budget
     notes: list[str]
@@ -147,8 +149,21 @@ def _fill(
     schedule = SCHEDULES[settings.selection.schedule]
     examples = corpus.encoded.examples
     by_row = {example.row: example for example in examples}
+    summed = settings.gradients.loss == "sum"
+    exclusion = Exclusion(
+        settings=settings.suspects, rows=corpus.rows, row_format=corpus.row_format, summed=summed, progress=progress
+    )
     outcome = schedule(
-        run, by_row, corpus.budget, settings, proxy, progress, clock, target=corpus.target, leaving=corpus.leaving
+        run,
+        by_row,
+        corpus.budget,
+        settings,
+        proxy,
+        progress,
+        clock,
+        exclusion,
+        target=corpus.target,
+        leaving=corpus.leaving,
     )
     drops = [*corpus.encoded.drops, *outcome.unusable]
     with clock("writing"):

@@ -8,6 +8,7 @@ from spice_select.features import FEATURES, Feature, FeatureRequest
 from spice_select.features.request import ProxyRequest
 from spice_select.gradients.settings import GradientSettings
 from spice_select.models.settings import ProxySettings
+from spice_select.testing.engine import sample_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,9 @@ class Case:
         """The feature of a model, in float32, whose laws are those that are tested."""
         access = ProxySettings(model=str(model), dtype="float32")
         asked = ProxyRequest(access=access, gradients=GradientSettings(sketch_dim=32, lora_rank=4))
-        return FEATURES[self.name].of(FeatureRequest(proxy=asked, model="tiny", facts={"model": "tiny"}))
+        return FEATURES[self.name].of(
+            FeatureRequest(proxy=asked, model="tiny", examples=sample_batch(), facts={"model": "tiny"})
+        )
 
 
 CASES: tuple[Case, ...] = (
@@ -36,6 +39,7 @@ CASES: tuple[Case, ...] = (
     Case(name="losses", columns=("loss", "loss_sum", "tokens", "supervised"), dim=0),
     Case(name="unprompted-losses", columns=("loss", "loss_sum", "tokens", "supervised"), dim=0),
     Case(name="states", columns=("tokens", "supervised"), dim=32),
+    Case(name="learnability", columns=("loss", "warm", "tokens", "supervised"), dim=0),
 )
 
 ids: Callable[[Case], str] = lambda case: case.name  # noqa: E731

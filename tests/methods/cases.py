@@ -9,7 +9,7 @@ import numpy as np
 from spice_select.data.records import Example
 from spice_select.methods import METHODS, Candidates, Method
 from spice_select.methods.base import GRADIENTS
-from spice_select.methods.target import Target
+from spice_select.methods.target import TargetSet
 from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
 
@@ -61,10 +61,10 @@ def worked() -> Candidates:
     )
 
 
-def _target() -> Target:
+def _target() -> TargetSet:
     rows, supervised = np.array([0, 1, 2]), np.array([5, 5, 5])
     vectors = np.array([[2, 0], [0, 9], [-1, 0]], np.float32)
-    return Target(
+    return TargetSet(
         rows=rows,
         tasks=["first", "first", "second"],
         examples=_tokens(rows, [7, 1, 2], [7, 3], [7, 4]),

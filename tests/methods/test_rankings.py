@@ -18,7 +18,7 @@ from spice_select.methods.cosines import unit_cosines
 from spice_select.methods.ifd import ratios
 from spice_select.methods.round_robin import round_robin
 from spice_select.methods.stratified import in_proportion, strata_of
-from spice_select.methods.target import Target
+from spice_select.methods.target import TargetSet
 from spice_select.progress import Silent
 from spice_select.store import FeatureBlock
 from spice_select.testing.method import sample_candidates
@@ -48,7 +48,7 @@ def block(features: np.ndarray | None = None, **columns: np.ndarray) -> FeatureB
     return FeatureBlock(rows=np.arange(n), columns=whole, finite=np.ones(n, bool), **vectors)
 
 
-def of_features(n: int, target: Target | None = None, **features: FeatureBlock) -> Candidates:
+def of_features(n: int, target: TargetSet | None = None, **features: FeatureBlock) -> Candidates:
     """Candidates of which features alone are known; underscores of their names stand for hyphens."""
     return Candidates(
         rows=np.arange(n),
@@ -121,7 +121,7 @@ def test_a_planted_topic_is_found(name: str) -> None:
     def known(found: np.ndarray) -> FeatureBlock:
         return block(found, norm=np.linalg.norm(found, axis=1))
 
-    target = Target(
+    target = TargetSet(
         rows=np.arange(12),
         tasks=["a"] * 6 + ["b"] * 6,
         examples=texts(12, range(12)),
@@ -301,7 +301,7 @@ def test_the_round_robin_is_what_it_says(n: int, m: int, seed: int) -> None:
     near = draw.integers(0, 5, (n, m)) / 4  # with ties
     rows = draw.permutation(1000)[:n]
     names = draw.integers(0, 3, m)
-    target = Target(rows=np.arange(m), tasks=[str(name) for name in names])
+    target = TargetSet(rows=np.arange(m), tasks=[str(name) for name in names])
     order, known = round_robin(near, target.groups, rows)
     groups = {name: own.tolist() for name, own in target.groups.items()}
     assert order.tolist() == naive_round_robin(near, groups, rows)
@@ -320,7 +320,7 @@ def less_example() -> Candidates:
 
     train = joined([[1, 0], [0, 1], [half, half]], [[half, half], [half, -half], [0, 1]])
     aims = joined([[1, 0], [0, 1], [-1, 0]], [[1, 0], [1, 0], [0, -1]])
-    target = Target(rows=np.arange(3), tasks=["A", "A", "B"], features={GRADIENTS: block(aims)})
+    target = TargetSet(rows=np.arange(3), tasks=["A", "A", "B"], features={GRADIENTS: block(aims)})
     return of_features(3, target, gradients=block(train))
 
 
@@ -332,7 +332,7 @@ def test_the_worked_example_of_less() -> None:
 
 
 def test_the_paper_s_rule_follows_long_gradients_of_the_target_and_the_program_s_does_not() -> None:
-    target = Target(rows=np.arange(2), tasks=["", ""], features={GRADIENTS: block(np.array([[1, 0], [0, 9.0]]))})
+    target = TargetSet(rows=np.arange(2), tasks=["", ""], features={GRADIENTS: block(np.array([[1, 0], [0, 9.0]]))})
     rows = np.array([[1, 0], [0, 1], [0.9, 0.5]])
     candidates = of_features(3, target, gradients=block(rows))
     assert chosen("less-paper", candidates) == [1, 2, 0]

@@ -89,6 +89,8 @@ def another(field: FieldInfo) -> Any:
         return not field.default
     if choices(field):
         return next(choice for choice in choices(field) if choice != field.default)
+    if field.default is None and tuple in map(get_origin, parts(field.annotation)):
+        return ["cut"]
     if not is_number(field):
         return ["q_proj"] if field.default == () else "7"
     upper = [bound.lt for bound in field.metadata if isinstance(bound, annotated_types.Lt)]

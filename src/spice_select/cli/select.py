@@ -8,6 +8,7 @@ import tyro
 from rich.console import Console
 
 from spice_select.data.settings import DataSettings
+from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods.spice import SpiceSettings
@@ -31,6 +32,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
         data: tyro.conf.OmitArgPrefixes[DataSettings] = settings.data,
         gradients: tyro.conf.OmitArgPrefixes[GradientSettings] = settings.gradients,
         interleaved: tyro.conf.OmitArgPrefixes[InterleavedSettings] = settings.interleaved,
+        suspects: tyro.conf.OmitArgPrefixes[SuspectSettings] = settings.suspects,
     ) -> None:
         """Choose the rows worth training on.
 
@@ -59,7 +61,13 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
             raise InputError("no corpus was given. Name a file: `spice select train.jsonl --budget 10%`.")
         console = Console()
         whole = SelectSettings(
-            selection=selection, spice=spice, proxy=proxy, data=data, gradients=gradients, interleaved=interleaved
+            selection=selection,
+            spice=spice,
+            proxy=proxy,
+            data=data,
+            gradients=gradients,
+            interleaved=interleaved,
+            suspects=suspects,
         )
         run = run_select(corpus, whole, out=out, overwrite=overwrite, progress=TerminalProgress(console))
         if ProcessPlace.of_environment().rank == 0:

@@ -77,6 +77,15 @@ VERBS: tuple[Verb, ...] = (
         examples=(("spice show runs/math", "the summary of a run again"),),
     ),
     Verb(
+        name="suspects",
+        where="suspects:suspects",
+        summary=(
+            "List the rows of a run that give reason to doubt them, each with the reason in words; nothing is dropped."
+        ),
+        page="suspects.md",
+        examples=(("spice suspects runs/math", "rows to look at: repeats, refusals, answers that do not fit"),),
+    ),
+    Verb(
         name="check model",
         where="check:check_model",
         summary=(

@@ -10,13 +10,17 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.progress import Advance
+
+if TYPE_CHECKING:  # half a second, for those alone who look for duplicates
+    from datasketch import MinHash
 
 SHINGLE = 3
 """Tokens in a shingle."""
@@ -112,11 +116,16 @@ class _Sketched:
 
     def __init__(self, text: str) -> None:
         self.hashes = _hashed(text)
-        self.minhash = _EMPTY.copy()
+        self.minhash = _empty().copy()
         self.minhash.update_batch((self.hashes & np.uint64(0xFFFFFFFF)).tolist())
 
 
-_EMPTY = MinHash(num_perm=_PERMUTATIONS, seed=_SEED, hashfunc=int)
+@cache
+def _empty() -> "MinHash":
+    """The MinHash of no shingles; its permutations are drawn once."""
+    from datasketch import MinHash
+
+    return MinHash(num_perm=_PERMUTATIONS, seed=_SEED, hashfunc=int)
 
 
 class _Index:
@@ -127,6 +136,8 @@ class _Index:
             raise InputError(
                 f"threshold={threshold}: a Jaccard similarity lies above 0 and at most at 1. Give 0.8, say."
             )
+        from datasketch import MinHashLSH
+
         self._threshold, self._hashes = threshold, dict[int, NDArray[np.uint64]]()
         self._lsh = MinHashLSH(num_perm=_PERMUTATIONS, params=_bands(threshold))
 

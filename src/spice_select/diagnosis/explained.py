@@ -77,6 +77,20 @@ def explained(
     ]
 
 
+def mean_explained(pools: Sequence[Sequence[Explained]]) -> list[Explained]:
+    """The mean over pools, each at a state of its own, task by task; empty for none."""
+    met = [pool for pool in pools if pool]
+    return [
+        Explained(
+            task=tasks[0].task,
+            rows=tasks[0].rows,
+            share=float(np.mean([one.share for one in tasks])),
+            draws=np.mean([one.draws for one in tasks], axis=0),
+        )
+        for tasks in zip(*met, strict=True)
+    ]
+
+
 def _groups(tasks: Sequence[str]) -> dict[str, NDArray[np.int64]]:
     labels = np.array(tasks, dtype=object)
     return {task: np.flatnonzero(labels == task) for task in dict.fromkeys(tasks)}

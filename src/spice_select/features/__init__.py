@@ -14,19 +14,22 @@ from spice_select.features.base import usable_together as usable_together
 if TYPE_CHECKING:
     from spice_select.features.forwards import ForwardFeature
     from spice_select.features.gradients import Gradients as Gradients
+    from spice_select.features.learnability import Learnability
     from spice_select.settings.table import Table
 
-    FEATURES: Table[type[Gradients] | type[ForwardFeature]]
+    FEATURES: Table[type[Gradients] | type[ForwardFeature] | type[Learnability]]
 
 
 def __getattr__(name: str) -> Any:
     if name not in ("FEATURES", "Gradients"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from spice_select.features.gradients import Gradients
+    from spice_select.features.learnability import Learnability
     from spice_select.features.losses import Losses
     from spice_select.features.states import HiddenStates
     from spice_select.features.unprompted_losses import UnpromptedLosses
     from spice_select.settings.table import Table
 
-    globals().update(Gradients=Gradients, FEATURES=Table("feature", Gradients, Losses, UnpromptedLosses, HiddenStates))
+    kinds = (Gradients, Losses, UnpromptedLosses, HiddenStates, Learnability)
+    globals().update(Gradients=Gradients, FEATURES=Table("feature", *kinds))
     return globals()[name]

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -44,7 +44,11 @@ class ForwardFeature(ABC):
         return self.request.facts
 
     def open(self) -> Compute:
-        """Load the proxy, warm it up where that was asked."""
+        """Load the proxy and warm it up where that was asked, unless it has been done for other rows."""
+        return self._opened
+
+    @cached_property
+    def _opened(self) -> Compute:
         asked = self.request
         warm = opened(
             asked.proxy,
@@ -73,7 +77,7 @@ def block_of(
         finite &= np.isfinite(values)
     if vectors is not None:
         finite &= np.isfinite(vectors).all(axis=1)
-    kept = {} if vectors is None else {"features": np.where(finite[:, None], vectors, np.float32(0))}
+    kept: dict[str, Any] = {} if vectors is None else {"features": np.where(finite[:, None], vectors, np.float32(0))}
     return FeatureBlock(
         rows=np.array([example.row for example in batch], np.int64),
         columns={

@@ -13,7 +13,7 @@ from spice_select.data.records import Example
 from spice_select.features.normalise import normalised
 from spice_select.methods.budget import Allowance
 from spice_select.methods.target import GRADIENTS as GRADIENTS
-from spice_select.methods.target import Target
+from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
 from spice_select.selection import Features, Selection, Stats, Stop
 from spice_select.store import FeatureBlock
@@ -42,7 +42,7 @@ class Candidates:
     normalise: str = "unit"
     scales: NDArray[np.float64] | None = None
     examples: Sequence[Example] = ()
-    target: Target | None = None
+    target: TargetSet | None = None
 
     @classmethod
     def of_gradients(
@@ -53,7 +53,7 @@ class Candidates:
         scales: NDArray[np.float64] | None = None,
         sources: Sequence[str] | None = None,
         examples: Sequence[Example] = (),
-        target: Target | None = None,
+        target: TargetSet | None = None,
     ) -> "Candidates":
         """The rows of a block of gradients, and the gradients as what is known of them; no sources: ``""`` each."""
         return cls(

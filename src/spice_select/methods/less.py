@@ -11,7 +11,7 @@ from spice_select.methods.budget import Allowance
 from spice_select.methods.cosines import unit_cosines
 from spice_select.methods.ranked import best_ranked
 from spice_select.methods.round_robin import round_robin
-from spice_select.methods.target import Target
+from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
 
 _Ranked = tuple[NDArray[np.int64], NDArray[np.floating]]
@@ -43,7 +43,7 @@ class ByTargetGradient(Method):
         return best_ranked(order, candidates, allowance, path=self.name, known={"similarity": similarity})
 
     @abstractmethod
-    def ranked(self, candidates: Candidates, target: Target) -> _Ranked:
+    def ranked(self, candidates: Candidates, target: TargetSet) -> _Ranked:
         """Every position once, the best first; and the similarity of each position, ``[n]``."""
 
 
@@ -56,7 +56,7 @@ class Less(ByTargetGradient):
     name: ClassVar[str] = "less"
     summary: ClassVar[str] = "gradients that agree most with the target's: mean cosine with a task's rows (LESS)"
 
-    def ranked(self, candidates: Candidates, target: Target) -> _Ranked:
+    def ranked(self, candidates: Candidates, target: TargetSet) -> _Ranked:
         """See `ByTargetGradient.ranked`."""
         near = unit_cosines(candidates.features[GRADIENTS].features, target.features[GRADIENTS].features)
         means = [near[:, own].mean(axis=1, dtype=np.float64) for own in target.groups.values()]
@@ -69,7 +69,7 @@ class LessPaper(ByTargetGradient):
     name: ClassVar[str] = "less-paper"
     summary: ClassVar[str] = "as less, by the cosine with a task's mean gradient"
 
-    def ranked(self, candidates: Candidates, target: Target) -> _Ranked:
+    def ranked(self, candidates: Candidates, target: TargetSet) -> _Ranked:
         """See `ByTargetGradient.ranked`."""
         rows = target.features[GRADIENTS].features.astype(np.float64)
         means = np.stack([rows[own].mean(axis=0) for own in target.groups.values()])
@@ -85,7 +85,7 @@ class LessRoundRobin(ByTargetGradient):
     name: ClassVar[str] = "less-rr"
     summary: ClassVar[str] = "as less, each of the target's rows taking its best in turn"
 
-    def ranked(self, candidates: Candidates, target: Target) -> _Ranked:
+    def ranked(self, candidates: Candidates, target: TargetSet) -> _Ranked:
         """See `ByTargetGradient.ranked`."""
         near = unit_cosines(candidates.features[GRADIENTS].features, target.features[GRADIENTS].features)
         return round_robin(near, target.groups, candidates.rows)

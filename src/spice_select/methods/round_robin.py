@@ -17,7 +17,7 @@ def round_robin(
 
     Args:
         similarities: ``[n, m]``, of each candidate to each row of the target.
-        groups: task → positions of its rows in the target, as `Target.groups` has them.
+        groups: task → positions of its rows in the target, as `TargetSet.groups` has them.
         rows: int64 ``[n]``, the candidates' row numbers: of equally similar ones the lowest is taken.
 
     Returns:

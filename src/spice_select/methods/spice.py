@@ -10,7 +10,7 @@ from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.greedily import allowed, work
 from spice_select.methods.spice_carried import SpiceCarried
-from spice_select.methods.target import Target
+from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
 from spice_select.selection import Conflict, GainRatio, LogDet, Objective, Penalty, TargetConflict, greedy
 from spice_select.selection.objectives import OBJECTIVES
@@ -135,14 +135,14 @@ class Spice(Method):
         with progress.task("Selection", *work(allowance, self.price)) as advance:
             return Choice.of(greedy(candidates.matrix, **options, progress=advance))
 
-    def _objective(self, target: Target | None) -> Objective:
+    def _objective(self, target: TargetSet | None) -> Objective:
         if not self.objective.aimed:
             return self.objective(alpha=self.alpha)
         if target is None:
             raise InputError(f"objective {self.objective.name}: it aims at a target, and none was given.")
         return self.objective(target=target.matrix.dense, tasks=target.tasks, alpha=self.alpha)
 
-    def _penalty(self, target: Target | None) -> Penalty | None:
+    def _penalty(self, target: TargetSet | None) -> Penalty | None:
         if not self.weight:
             return None
         return Conflict(self.weight) if target is None else TargetConflict(target.matrix.dense, self.weight)

@@ -17,7 +17,7 @@ GRADIENTS = "gradients"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Target:
+class TargetSet:
     """Rows of what matters, aligned by position.
 
     Attributes:
@@ -50,9 +50,9 @@ class Target:
         own = np.array([names.index(task) for task in self.tasks])
         return {name: np.flatnonzero(own == number) for number, name in enumerate(names)}
 
-    def take(self, positions: NDArray[np.int64]) -> "Target":
+    def take(self, positions: NDArray[np.int64]) -> "TargetSet":
         """Some of the rows, in this order."""
-        return Target(
+        return TargetSet(
             rows=self.rows[positions],
             tasks=[self.tasks[int(position)] for position in positions],
             examples=[self.examples[int(position)] for position in positions] if self.examples else (),

@@ -10,7 +10,7 @@ from spice_select.diagnosis.versus_random import RANDOM_DRAWS
 from spice_select.errors import InputError
 from spice_select.features import usable_together
 from spice_select.methods import Candidates, Choice
-from spice_select.methods.target import Target
+from spice_select.methods.target import TargetSet
 from spice_select.run.outcome import Nearest
 from spice_select.run.settings import SelectSettings
 from spice_select.run.target import TargetRows
@@ -28,8 +28,8 @@ class Aims:
         notes: what a person should know of it.
     """
 
-    choosing: Target
-    judging: Target
+    choosing: TargetSet
+    judging: TargetSet
     told: Mapping[int, str]
     notes: Sequence[str]
 
@@ -51,7 +51,7 @@ class Aims:
                     f"--target: the proxy's loss is not a finite number on any row of the task {task!r}. Try --dtype "
                     "float32, or leave the task out."
                 )
-        whole = Target(
+        whole = TargetSet(
             rows=rows,
             tasks=tasks,
             examples=[target.examples[place] for place in places],

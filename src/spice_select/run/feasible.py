@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.settings import DataSettings
+from spice_select.diagnosis.suspects import SUSPECTS
+from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.gradients.settings import GradientSettings
@@ -18,7 +20,12 @@ from spice_select.methods.quotas import quota_faults
 from spice_select.models.settings import ProxySettings
 from spice_select.run.settings import InterleavedSettings, SelectSettings
 
-_ALWAYS_READ = {"method", "budget", "schedule", "seed", *DataSettings.model_fields, *ProxySettings.model_fields}
+_ALWAYS_READ = {
+    *("method", "budget", "schedule", "seed"),
+    *DataSettings.model_fields,
+    *ProxySettings.model_fields,
+    *SuspectSettings.model_fields,
+}
 _SHARES = frozenset({"per_source_min", "per_source_max"})
 _BY_SCHEDULE: Mapping[str, frozenset[str]] = {
     "global": _SHARES,
@@ -45,6 +52,7 @@ def refuse_settings(settings: SelectSettings) -> None:
         *_unread(settings),
         *METHODS[settings.selection.method].clashes(settings.flat()),
         *_schedule_faults(settings),
+        *_suspect_faults(settings),
     ]
     _raise(faults)
 
@@ -158,6 +166,26 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
             f"--schedule interleaved with {', '.join(given)}: the run trains the LoRA itself, and takes the gradients "
             "of that LoRA as they are. Leave that out, or give --schedule global or pools."
         )
+    return faults
+
+
+def _suspect_faults(settings: SelectSettings) -> list[str]:
+    """Kinds of suspects that were named, and need what this choice does not know beforehand."""
+    chosen, faults = settings.selection, []
+    known = METHODS[chosen.method].of(settings.flat()).needs()
+    for name in settings.suspects.without_suspects or ():
+        if not SUSPECTS[name].needs:
+            continue
+        if chosen.schedule == "interleaved":
+            faults.append(
+                f"--without-suspects {name} with --schedule interleaved: it goes by losses, which are known there only "
+                "as the proxy gets to a row. Leave it out, or give --schedule global or pools."
+            )
+        elif not known:
+            faults.append(
+                f"--without-suspects {name} with --method {chosen.method}: it goes by losses, and that method takes "
+                "none. Leave it out, or choose by a method that does, e.g. spice."
+            )
     return faults
 
 

@@ -24,6 +24,8 @@ from spice_select.store import FeatureBlock
 if TYPE_CHECKING:
     from datasets import Dataset
 
+    from spice_select.diagnosis.suspects import Suspects
+
 
 @dataclass(frozen=True)
 class Run:
@@ -101,9 +103,20 @@ class Run:
         """The features of all rows that were encoded."""
         return feature_store(self.path, self.manifest["identity"]).read(self.manifest["parts"])
 
+    @cached_property
+    def suspects(self) -> "Suspects":
+        """Rows to look at before a model is trained on them, each with its reason; see `spice_select.diagnosis`.
+
+        Looked for when first asked, and written to ``suspects.jsonl``. Raises InputError as `suspects_of`, which can
+        also tell what the proxy cannot learn.
+        """
+        from spice_select.run.suspects import suspects_of
+
+        return suspects_of(self)
+
     @property
     def candidates(self) -> Candidates:
-        """The usable rows as the method saw them, their sources aside, which are not kept."""
+        """The usable rows as the method saw them, their sources aside, which are not kept; also those left out."""
         chosen, features = self.settings.selection, self.features
         scales = ROW_WEIGHTS[chosen.row_weight].scales(features.supervised, self._read.supervised)
         return Candidates.of_gradients(features, normalise=chosen.normalise, scales=scales)

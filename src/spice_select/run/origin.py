@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.spice import SpiceSettings
 from spice_select.run.settings import InterleavedSettings, SelectionSettings, TargetSettings
@@ -18,6 +19,7 @@ _ONLY_THE_CHOICE = (
     | InterleavedSettings.model_fields.keys()
     | TargetSettings.model_fields.keys()
     | NO_TARGET.keys()
+    | SuspectSettings.model_fields.keys()
 )
 """Settings that change what is chosen from the gradients of a still proxy, not the gradients. The seed draws LoRA and
 sketch."""

@@ -55,6 +55,17 @@ class Nearest:
     where: Sequence[str]
 
 
+def joined_nearest(pools: Sequence[Nearest]) -> Nearest | None:
+    """Those of all pools' picks, pool after pool; None for no pools."""
+    if not pools:
+        return None
+    return Nearest(
+        rows=np.concatenate([one.rows for one in pools]),
+        cosines=np.concatenate([one.cosines for one in pools]),
+        where=[where for one in pools for where in one.where],
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The outcome of a schedule.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.data.records import Example
-from spice_select.features import FEATURES, FeatureRequest
+from spice_select.features import FEATURES, FeatureRequest, Gradients
 from spice_select.features.proxy import Proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.progress import Progress, Silent
@@ -59,21 +59,28 @@ TARGET = "target"
 
 
 def parts_of_target(
-    pool: FeatureParts, name: str, run: RunFolder, target: TargetRows, progress: Progress
+    pool: FeatureParts, name: str, run: RunFolder, target: TargetRows, *, plain: bool, progress: Progress
 ) -> FeatureParts:
-    """The same feature of the target's rows, by the engine of the pool's: what it draws from is the pool alone.
+    """The same feature of the target's rows, by the engine of the pool's: a warm-up draws from the pool alone.
 
     Args:
         pool: the parts of the pool's rows.
         name: of the feature.
         run: the folder and identity of the run.
         target: its usable rows are computed, held out or not.
+        plain: whether gradients are taken without the preconditioner that the pool's go through.
         progress: shown the work.
     """
-    origin = origin_of(run.identity, feature=f"{name} of target {run.identity['target_sha256']}")
+    what = f"{name} of target {run.identity['target_sha256']}"
+    feature = pool.feature
+    if isinstance(feature, Gradients):
+        feature = feature.beside(target.examples)
+        if plain:
+            what, feature = f"plain {what}", feature.plain()
+    origin = origin_of(run.identity, feature=what)
     return FeatureParts(
         examples=target.examples,
-        feature=pool.feature,
+        feature=feature,
         store=PartStore(run.path / TARGET / name, origin),
         batch_tokens=pool.batch_tokens,
         progress=progress,

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BeforeValidator, Field
 
 from spice_select.data.settings import DataSettings
+from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
 from spice_select.features.request import ProxyRequest
 from spice_select.features.row_weights import ROW_WEIGHTS
@@ -113,6 +114,7 @@ class SelectSettings(Settings):
     data: DataSettings = DataSettings()
     gradients: GradientSettings = GradientSettings()
     interleaved: InterleavedSettings = InterleavedSettings()
+    suspects: SuspectSettings = SuspectSettings()
 
     def settled(self) -> "SelectSettings":
         """With what `--method spice` leaves open decided by whether there is a target."""

@@ -21,11 +21,12 @@ from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.pool_shares import PoolChooser, refuse_no_choice, shares_of, windows_of
 from spice_select.methods.quotas import check_quotas, quotas_of
-from spice_select.methods.target import Target
+from spice_select.methods.target import TargetSet
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
 from spice_select.run.aims import Aims
+from spice_select.run.exclusion import Excluded, Exclusion, without
 from spice_select.run.folder import RunFolder
 from spice_select.run.job import RunJob
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
@@ -48,11 +49,12 @@ def choose_static(
     proxy: Proxy,
     progress: Progress,
     clock: Clock,
+    exclusion: Exclusion | None = None,
     *,
     target: TargetRows | None = None,
     leaving: Sequence[Drop] = (),
 ) -> Outcome:
-    """What the method needs, of every example at the proxy as it came, and the choice from it.
+    """What the method needs, of every example at the proxy as it came, and the choice from those not excluded.
 
     Features are of all examples, also of those `leaving` the pool, so that runs share them whatever their target is.
 
@@ -61,9 +63,11 @@ def choose_static(
     """
     method = METHODS[settings.selection.method].of(settings.flat())
     known = _computed(method.needs(), run, examples, settings, proxy, progress, clock)
-    aims = None if target is None else _aims(target, known.made, run, progress, clock)
-    gone = [drop for drop in leaving if drop.row not in {other.row for other in known.unusable}]
-    candidates = _candidates(examples, known.blocks, settings.selection, gone, None if aims is None else aims.choosing)
+    excluded = exclusion.found(examples, known.blocks) if exclusion else Excluded()
+    aims = None if target is None else _aims(target, known.made, method, run, progress, clock)
+    gone = [*leaving, *(drop for drop in excluded.drops if drop.row not in {other.row for other in leaving})]
+    candidates = _candidates(examples, known.blocks, settings.selection, None if aims is None else aims.choosing)
+    candidates = without(candidates, gone)
     with clock("selection"):
         choice = choose_from(method, candidates, budget, settings, progress)
     judged = None
@@ -72,13 +76,14 @@ def choose_static(
             versus, proof, bent = _judged(candidates, choice, budget, settings, progress)
             reached = () if aims is None else aims.reached(candidates, choice, settings)
         judged = Judgement(versus=versus, certificate=proof, curvature=bent, fidelity=known.fidelity, target=reached)
+    broken = {drop.row for drop in known.unusable}
     return Outcome(
         candidates=candidates,
         choice=choice,
         judged=judged,
-        unusable=[*known.unusable, *gone],
+        unusable=[*known.unusable, *(drop for drop in gone if drop.row not in broken)],
         parts=known.parts,
-        notes=[*method.notes(candidates), *(() if aims is None else aims.notes)],
+        notes=[*method.notes(candidates), *excluded.notes, *(() if aims is None else aims.notes)],
         nearest=aims.nearest(candidates, choice) if aims is not None and judged is not None else None,
     )
 
@@ -146,12 +151,17 @@ def _fidelity(
 
 
 def _aims(
-    target: TargetRows, made: Mapping[str, FeatureParts], run: RunFolder, progress: Progress, clock: Clock
+    target: TargetRows,
+    made: Mapping[str, FeatureParts],
+    method: Method,
+    run: RunFolder,
+    progress: Progress,
+    clock: Clock,
 ) -> Aims:
     """What the method must know of the target's rows, by the same engines; its parts lie beside the pool's."""
     blocks = dict[str, FeatureBlock]()
     for name, parts in made.items():
-        own = parts_of_target(parts, name, run, target, progress)
+        own = parts_of_target(parts, name, run, target, plain=method.plain_target, progress=progress)
         with clock(name):
             blocks[name] = own.store.read(own.compute())
     return Aims.of(target, blocks, normalise=str(run.identity["normalise"]))
@@ -161,24 +171,19 @@ def _candidates(
     examples: Mapping[int, Example],
     blocks: Mapping[str, FeatureBlock],
     settings: SelectionSettings,
-    leaving: Sequence[Drop] = (),
-    target: Target | None = None,
+    target: TargetSet | None = None,
 ) -> Candidates:
-    """The examples in ascending order of their rows: those that the features are of, all where there are none.
-
-    Less those that leave the pool.
-    """
+    """The examples in ascending order of their rows: those that the features are of, all where there are none."""
     rows = next((block.rows for block in blocks.values()), np.array(sorted(examples), np.int64))
-    staying = ~np.isin(rows, [drop.row for drop in leaving])
-    usable_examples = [examples[int(row)] for row in rows[staying]]
+    usable_examples = [examples[int(row)] for row in rows]
     supervised = np.array([example.num_supervised for example in usable_examples], np.int64)
     corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
     return Candidates(
-        rows=rows[staying],
+        rows=rows,
         tokens=np.array([example.num_tokens for example in usable_examples], np.int64),
         supervised=supervised,
         sources=[example.source for example in usable_examples],
-        features=blocks if staying.all() else {name: block.take(staying) for name, block in blocks.items()},
+        features=blocks,
         normalise=settings.normalise,
         scales=ROW_WEIGHTS[settings.row_weight].scales(supervised, corpus),
         examples=usable_examples,

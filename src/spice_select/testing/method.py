@@ -11,7 +11,7 @@ from spice_select.data.records import Example
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.quotas import quotas_of
-from spice_select.methods.target import Target
+from spice_select.methods.target import TargetSet
 from spice_select.progress import Silent
 from spice_select.store import FeatureBlock
 
@@ -44,10 +44,10 @@ def sample_candidates(
     )
 
 
-def _target(draw: np.random.Generator, d: int, features: tuple[str, ...]) -> Target:
+def _target(draw: np.random.Generator, d: int, features: tuple[str, ...]) -> TargetSet:
     rows, supervised = np.arange(5), draw.integers(3, 20, 5)
     tokens = supervised + 4
-    return Target(
+    return TargetSet(
         rows=rows,
         tasks=["first", "second", "first", "first", "second"],
         examples=_examples(draw, rows, tokens, supervised),
@@ -66,7 +66,7 @@ def _blocks(
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     lengths = {"tokens": tokens, "supervised": supervised}
 
-    def block(columns: dict[str, NDArray], **vectors: NDArray[np.float32]) -> FeatureBlock:
+    def block(columns: dict[str, NDArray], **vectors: Any) -> FeatureBlock:
         return FeatureBlock(rows=rows, columns={**columns, **lengths}, finite=np.ones(n, bool), **vectors)
 
     return {

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.records import Example
+from spice_select.data.records import Drop, Example
+from spice_select.diagnosis.explained import Explained, mean_explained
 from spice_select.diagnosis.pool_by_pool import PoolResult, judge_pool, total
 from spice_select.features import usable
 from spice_select.features.proxy import Proxy
@@ -24,16 +25,20 @@ from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
+from spice_select.run.aims import Aims
+from spice_select.run.exclusion import Excluded, Exclusion, without_rows
 from spice_select.run.folder import RunFolder
 from spice_select.run.origin import origin_of
-from spice_select.run.outcome import Judgement, Outcome, refuse_empty
+from spice_select.run.outcome import Judgement, Nearest, Outcome, joined_nearest, refuse_empty
 from spice_select.run.settings import SelectSettings
 from spice_select.run.sketch_check import checked_sketch
+from spice_select.run.target import TargetRows
 from spice_select.schedules.interleaved.adapter import OUTPUTS, save_proxy
 from spice_select.schedules.interleaved.gradients import PoolGradients
 from spice_select.schedules.interleaved.moving import Checkpoints, MovingProxy, mean_loss
 from spice_select.schedules.interleaved.opening import open_trainer, probe_fidelity
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
+from spice_select.schedules.interleaved.target_gradients import TargetGradients
 from spice_select.schedules.joined import joined, stop_of_pools
 from spice_select.selection import LogDet
 from spice_select.store import FeatureBlock
@@ -49,6 +54,10 @@ def choose_interleaved(
     proxy: Proxy,
     progress: Progress,
     clock: Clock,
+    exclusion: Exclusion | None = None,
+    *,
+    target: TargetRows | None = None,
+    leaving: Sequence[Drop] = (),
 ) -> Outcome:
     """Select pool by pool while the proxy trains on what was picked. Source: SPICE (arXiv 2601.23155), Algorithm 1.
 
@@ -58,6 +67,9 @@ def choose_interleaved(
         InputError: a budget too small for the pools, quotas, parameters other than LoRA; a loss that is
             no longer a number (`DivergedError`), or that never was one.
     """
+    excluded = exclusion.found(examples) if exclusion else Excluded()
+    gone = [*leaving, *(drop for drop in excluded.drops if drop.row not in {other.row for other in leaving})]
+    examples = without_rows(examples, gone)
     identity, rows = run.identity, list(examples.values())
     whole = budget.allowance(len(rows))
     plan = _plan(rows, whole, settings)
@@ -66,6 +78,7 @@ def choose_interleaved(
     origins = [*(origin_of(identity, epoch=epoch) for epoch in range(plan.epochs - 1)), origin_of(identity)]
     folder = run.path / outputs.FEATURES
     gradients = PoolGradients(folder, origins, rows, plan, settings, proxy, moving, clock)
+    aims = None if target is None else TargetGradients(run, target, settings, proxy, moving, clock)
     method = METHODS[settings.selection.method].of(settings.flat())
     choosers = [PoolChooser(method.fresh()) for _ in range(plan.epochs)]  # what is carried is carried for one epoch
     met = list[_Met]()
@@ -73,8 +86,11 @@ def choose_interleaved(
         for pool in plan.pools:
             block, _ = usable(gradients.of(pool))
             if len(block.rows):
+                aimed = None if aims is None else aims.at(pool.cycle)
                 with clock("selection"):
-                    one = _pick(choosers[pool.epoch], pool, _candidates(examples, block, settings), settings)
+                    one = _pick(
+                        choosers[pool.epoch], pool, _candidates(examples, block, settings, aimed), settings, aimed
+                    )
                 if one is not None:
                     met.append(one)
                     moving.enter(pool.cycle, [examples[int(row)] for row in one.rows])
@@ -94,10 +110,21 @@ def choose_interleaved(
         parts=gradients.parts,
         candidates=_candidates(examples, features, settings),
         choice=_joined(final, features, whole, plan),
-        judged=Judgement(versus=versus, certificate=proof, by_pool=True, fidelity=fidelity),
-        unusable=unusable,
+        judged=Judgement(
+            versus=versus,
+            certificate=proof,
+            by_pool=True,
+            fidelity=fidelity,
+            target=mean_explained([one.reached for one in final]),
+        ),
+        unusable=[*unusable, *gone],
         outputs=OUTPUTS,
-        notes=[_told(plan, moving, settings)],
+        notes=[
+            _told(plan, moving, settings),
+            *excluded.notes,
+            *(() if aims is None else aims.at(met[-1].pool.cycle).notes),
+        ],
+        nearest=None if aims is None else joined_nearest([one.nearest for one in final if one.nearest is not None]),
     )
 
 
@@ -111,6 +138,8 @@ class _Met:
         picked: the picks, as positions in the pool's usable rows.
         tokens: of the picks.
         result: how good the picks were; None where nothing was picked.
+        reached: what they explain of each task of the target at that state; empty without one.
+        nearest: the target's row nearest to each.
     """
 
     pool: PlannedPool
@@ -118,6 +147,8 @@ class _Met:
     picked: Choice
     tokens: int
     result: PoolResult | None
+    reached: Sequence[Explained] = ()
+    nearest: Nearest | None = None
 
 
 def _plan(rows: Sequence[Example], whole: Allowance, settings: SelectSettings) -> Plan:
@@ -133,15 +164,26 @@ def _plan(rows: Sequence[Example], whole: Allowance, settings: SelectSettings) -
     )
 
 
-def _candidates(examples: Mapping[int, Example], block: FeatureBlock, settings: SelectSettings) -> Candidates:
+def _candidates(
+    examples: Mapping[int, Example], block: FeatureBlock, settings: SelectSettings, aims: Aims | None = None
+) -> Candidates:
     """The rows of a block, which are some of the corpus; by its lengths, not the pool's, a row has its weight."""
-    sources = [examples[int(row)].source for row in block.rows]
+    own = [examples[int(row)] for row in block.rows]
     corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
     scales = ROW_WEIGHTS[settings.selection.row_weight].scales(block.supervised, corpus)
-    return Candidates.of_gradients(block, sources=sources, normalise=settings.selection.normalise, scales=scales)
+    return Candidates.of_gradients(
+        block,
+        sources=[example.source for example in own],
+        normalise=settings.selection.normalise,
+        scales=scales,
+        examples=own,
+        target=None if aims is None else aims.choosing,
+    )
 
 
-def _pick(chooser: PoolChooser, pool: PlannedPool, candidates: Candidates, settings: SelectSettings) -> _Met | None:
+def _pick(
+    chooser: PoolChooser, pool: PlannedPool, candidates: Candidates, settings: SelectSettings, aims: Aims | None
+) -> _Met | None:
     """The picks of a pool, judged; None where a budget in tokens has room for none of its rows yet."""
     objective, seed = LogDet(alpha=settings.spice.alpha), settings.selection.seed
     seen = chooser.method.seen(candidates)  # before the picks enter what is carried
@@ -151,7 +193,10 @@ def _pick(chooser: PoolChooser, pool: PlannedPool, candidates: Candidates, setti
     picked, tokens = with_worth(picked, candidates, objective), candidates.tokens
     costs = None if pool.allowance.tokens is None else tokens
     result = judge_pool(seen, picked, objective, seed=seed, pool=pool.number, costs=costs) if len(picked) else None
-    return _Met(pool, candidates.rows[picked.indices], picked, int(tokens[picked.indices].sum()), result)
+    met = _Met(pool, candidates.rows[picked.indices], picked, int(tokens[picked.indices].sum()), result)
+    if aims is None or result is None:
+        return met
+    return replace(met, reached=aims.reached(candidates, picked, settings), nearest=aims.nearest(candidates, picked))
 
 
 def _joined(met: Sequence[_Met], features: FeatureBlock, whole: Allowance, plan: Plan) -> Choice:

@@ -1,0 +1,32 @@
+"""What a conversation says, as text: for whoever compares rows by their words, not by what a proxy makes of them."""
+
+from spice_select.data.plain import json_text
+from spice_select.data.records import Conversation
+
+
+def turn_texts(conversation: Conversation) -> list[tuple[str, str]]:
+    """Role and words of each turn; the calls of a turn that calls tools belong to its words."""
+    return [(message["role"], _words(message)) for message in conversation.messages]
+
+
+def whole_text(conversation: Conversation) -> str:
+    """The words of all turns but the system's, a line between two. A system prompt that all rows share says nothing."""
+    return "\n".join(words for role, words in turn_texts(conversation) if role != "system")
+
+
+def last_answer(conversation: Conversation) -> str:
+    """The words of the assistant's last turn; "" if there is none."""
+    return next((words for role, words in reversed(turn_texts(conversation)) if role == "assistant"), "")
+
+
+def before_last_answer(conversation: Conversation) -> list[tuple[str, str]]:
+    """Role and words of every turn before the assistant's last, the system's among them."""
+    turns = turn_texts(conversation)
+    last = max((place for place, (role, _) in enumerate(turns) if role == "assistant"), default=len(turns))
+    return turns[:last]
+
+
+def _words(message: dict) -> str:
+    words = message.get("content") or ""
+    calls = message.get("tool_calls")
+    return f"{words}\n{json_text(calls, sort_keys=True)}" if calls else words

@@ -1,0 +1,56 @@
+"""How often a direction occurs, against the definition: every pair by itself."""
+
+import numpy as np
+import pytest
+
+from spice_select.errors import InputError
+from spice_select.selection import multiplicity
+from spice_select.selection.multiplicity import multiplicities
+
+
+def by_definition(matrix: np.ndarray, threshold: float) -> list[int]:
+    centred = matrix.astype(np.float64) - matrix.astype(np.float64).mean(0)
+    counts = []
+    for i, one in enumerate(centred):
+        near = 1
+        for j, other in enumerate(centred):
+            lengths = np.linalg.norm(one) * np.linalg.norm(other)
+            near += i != j and lengths > 0 and one @ other / lengths > threshold
+        counts.append(near)
+    return counts
+
+
+@pytest.mark.parametrize("side", [4, 7, 2048])
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_counts_are_those_of_the_definition(monkeypatch, side, threshold, dtype):
+    monkeypatch.setattr(multiplicity, "_SIDE", side)
+    draw = np.random.default_rng(3)
+    distinct = draw.standard_normal((12, 5))
+    rows = np.concatenate([distinct, distinct[:6], distinct[:3] + 0.05 * draw.standard_normal((3, 5))]).astype(dtype)
+    assert multiplicities(rows, threshold).tolist() == by_definition(rows, threshold)
+
+
+def test_copies_count_one_another_by_hand():
+    """Mean (0, 0): two rows along x, one of them longer, two against, one of each along y."""
+    rows = np.array([[1, 0], [2, 0], [-1, 0], [-2, 0], [0, 1], [0, -1]], float)
+    assert multiplicities(rows).tolist() == [2, 2, 2, 2, 1, 1]
+
+
+def test_a_row_without_a_direction_counts_itself():
+    assert multiplicities(np.ones((5, 3))).tolist() == [1] * 5
+    assert multiplicities(np.full((5, 3), 0.1, np.float32)).tolist() == [1] * 5
+    assert multiplicities(np.array([[1.0, 0], [-1, 0], [0, 0], [0, 0]])).tolist() == [1, 1, 1, 1]
+
+
+def test_every_row_is_counted_once(monkeypatch):
+    monkeypatch.setattr(multiplicity, "_SIDE", 4)
+    told: list[int] = []
+    multiplicities(np.eye(10), advance=told.append)
+    assert sum(told) == 10
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.0, float("nan")])
+def test_a_threshold_is_a_cosine(threshold):
+    with pytest.raises(InputError, match="threshold"):
+        multiplicities(np.eye(2), threshold)
