@@ -110,7 +110,7 @@ class Run:
 
     @property
     def candidates(self) -> Candidates:
-        """The usable rows as the method saw them, their sources aside, which are not kept; suspects left out are here."""
+        """The usable rows as the method saw them, their sources aside, which are not kept; suspects are in it."""
         return Candidates.of_gradients(self.features, normalise=self.settings.selection.normalise)
 
     @property
