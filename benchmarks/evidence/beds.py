@@ -51,7 +51,7 @@ def noisy(corpus: Path, folder: Path, *, share: float, within: bool, seed: int =
 def rare(
     corpus: Path, targets: Mapping[str, Sequence[Record]], folder: Path, *, rows: int = 1500, seed: int = 0
 ) -> list[Bed]:
-    """One pool of every source and several targets of which it holds little: 3 % of it at most are of a target's source.
+    """One pool of every source and several targets: at most 3 % of it are of a target's own source.
 
     Args:
         corpus: the pool is drawn from it.

@@ -11,15 +11,17 @@ from tests.conftest import make_sums
 
 import spice_select as spice_package
 from spice_select.errors import InputError
-from spice_select.features import stage
+from spice_select.features import FEATURES, FeatureRequest, stage
 from spice_select.features.learnability import halved
-from spice_select.run.exclusion import UNPROMPTED
+from spice_select.run import parts as parts_module
+from spice_select.run.exclusion import LOSSES, UNPROMPTED
 from spice_select.run.origin import feature_store
 from spice_select.run.suspects import SUSPECTS_FILE, suspects_of
 from spice_select.store import FeatureBlock
 
 Corpus = Callable[..., Path]
 REPEATED, REFUSED = 40, 41
+TAKEN = (LOSSES, UNPROMPTED)
 
 
 def rows() -> list[dict[str, Any]]:
@@ -129,6 +131,44 @@ def test_losses_without_the_question_are_used_where_a_run_has_them(corpus: Corpu
     )
     feature_store(run.path, run.manifest["identity"], UNPROMPTED).write(0, alone)
     assert [suspect.row for suspect in suspects_of(run).of("mismatched")] == [5]
+
+
+class Alone:
+    """Losses without the question, as a run's feature; row 5's question is of no use. `losses` are all 2."""
+
+    def __init__(self, name: str) -> None:
+        self.name = self.summary = name
+
+    def of(self, request: FeatureRequest) -> "Alone":
+        return self
+
+    def facts(self) -> dict[str, str]:
+        return {}
+
+    def open(self):
+        return self._of
+
+    def _of(self, batch) -> FeatureBlock:
+        numbers = np.array([example.row for example in batch], np.int64)
+        columns = {
+            "loss": np.full(len(batch), 2.0) if self.name == LOSSES else np.where(numbers == 5, 1.0, 50.0),
+            "tokens": np.array([example.num_tokens for example in batch]),
+            "supervised": np.array([example.num_supervised for example in batch]),
+        }
+        return FeatureBlock(rows=numbers, columns=columns, finite=np.ones(len(batch), bool))
+
+
+@pytest.mark.parametrize("method", ["spice", "random"])
+def test_losses_without_the_question_are_taken_where_asked(
+    corpus: Corpus, options, tmp_path, monkeypatch, method
+) -> None:
+    monkeypatch.setattr(parts_module, "FEATURES", {**{f.name: f for f in FEATURES}, **{n: Alone(n) for n in TAKEN}})
+    asked = options if method == "spice" else {"model": options["model"], "budget": "50%"}
+    run = spice_package.select(corpus(rows()), out=tmp_path / "run", method=method, **asked)
+    found = suspects_of(run, unprompted=True)
+    assert [suspect.row for suspect in found.of("mismatched")] == [5]
+    assert (run.path / LOSSES).is_dir() is (method == "random"), "the gradients know the losses"
+    assert [suspect.row for suspect in suspects_of(run).of("mismatched")] == [5], "what was taken is kept"
 
 
 def test_learnability_is_computed_once_and_resumed(corpus: Corpus, options, tmp_path, monkeypatch) -> None:

@@ -1,7 +1,7 @@
 """The suspects of a finished run: every row that gives a reason to look at it, chosen or not."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,9 @@ SUSPECTS_FILE = "suspects.jsonl"
 _LEARNABILITY = "learnability"
 
 
-def suspects_of(run: Run, *, learnability: bool = False, progress: Progress | None = None) -> Suspects:
+def suspects_of(
+    run: Run, *, unprompted: bool = False, learnability: bool = False, progress: Progress | None = None
+) -> Suspects:
     """Every kind of suspect among the rows of a finished run, also written to its folder as ``suspects.jsonl``.
 
     Nothing is dropped and the choice stays as it is. Cost: the texts are read again; losses are those that the run
@@ -37,7 +39,9 @@ def suspects_of(run: Run, *, learnability: bool = False, progress: Progress | No
 
     Args:
         run: a finished run.
-        learnability: also train the proxy twice, briefly, and list what it cannot learn. That is kept in the run's
+        unprompted: also take each answer's loss without its question, and with it where the run kept none: `mismatched`
+            goes by what the question saves. One or two forward passes.
+        learnability: also train the proxy twice, briefly, and list what it cannot learn. Either is kept in the run's
             folder: it is done once, and resumed where it was interrupted.
         progress: shown how far the work is; silent by default.
 
@@ -50,9 +54,12 @@ def suspects_of(run: Run, *, learnability: bool = False, progress: Progress | No
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
     examples = encode_corpus(rows, row_format, encoder, progress).examples
     read = [row_format.read(rows[example.row]) for example in examples]
-    evidence = evidence_of(examples, read, _known(run), summed=settings.gradients.loss == "sum")
+    work, known = _Work(run, examples, proxy, progress), _known(run)
+    if unprompted:
+        known |= {name: work.feature(name) for name in _asked(known)}
+    evidence = evidence_of(examples, read, known, summed=settings.gradients.loss == "sum")
     if learnability:
-        evidence = replace(evidence, learnability=_learnability(run, examples, proxy, progress))
+        evidence = replace(evidence, learnability=_gained(work.feature(_LEARNABILITY)))
     found = look_for(evidence, progress=progress)
     RunFolder(run.path).write_lines(SUSPECTS_FILE, _lines(found.listed, rows))
     return found
@@ -69,11 +76,29 @@ def _known(run: Run) -> dict[str, FeatureBlock]:
     return blocks
 
 
-def _learnability(run: Run, examples: Sequence[Example], proxy: Proxy, progress: Progress) -> NDArray[np.float64]:
-    """Cold less warm loss of each row, float64 ``[n]`` in ascending order of their numbers, NaN where it is none."""
-    identity = run.manifest["identity"]
-    parts = parts_of_feature(_LEARNABILITY, run.path, identity, examples, run.settings, proxy, progress)
-    block = parts.store.read(parts.compute())
+def _asked(known: Mapping[str, FeatureBlock]) -> list[str]:
+    """The features that are due where the answers' losses without their questions are asked for."""
+    return [name for name in (LOSSES, UNPROMPTED) if name not in known and (name == UNPROMPTED or not known)]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What more there is to find out about a run's rows."""
+
+    run: Run
+    examples: Sequence[Example]
+    proxy: Proxy
+    progress: Progress
+
+    def feature(self, name: str) -> FeatureBlock:
+        """A feature of every row in ascending order of their numbers, from the run's folder or computed into it."""
+        run, identity = self.run, self.run.manifest["identity"]
+        parts = parts_of_feature(name, run.path, identity, self.examples, run.settings, self.proxy, self.progress)
+        return parts.store.read(parts.compute())
+
+
+def _gained(block: FeatureBlock) -> NDArray[np.float64]:
+    """Cold less warm loss of each row, float64 ``[n]``, NaN where it is none."""
     return np.where(block.finite, block["loss"] - block["warm"], np.nan)
 
 
