@@ -13,6 +13,7 @@ from benchmarks.evidence.statistics import (
     Ratio,
     Verdict,
     crossed,
+    crossed_bootstrap,
     holm,
     ratio,
     refusal,
@@ -89,6 +90,7 @@ class Comparison:
         apart: by what share its supervised tokens differ from random's, over the shared seeds.
         loss: mean over all its seeds.
         difference: over the shared seeds; None with fewer than two. `by_seed` is ``[S]``.
+        bootstrap: the crossed bootstrap's 95 % interval of the difference, a check of the closed form.
         simultaneous: the interval that covers together with those of the other arms.
         p: Holm's, over the arms of the bed; None for a reference.
         recovered: R, the difference as a share of what random gains over the untuned model.
@@ -106,6 +108,7 @@ class Comparison:
     loss: float
     difference: Estimate | None
     by_seed: tuple[float, ...]
+    bootstrap: tuple[float, float] | None
     simultaneous: tuple[float, float] | None
     p: float | None
     recovered: Ratio | None
@@ -191,6 +194,7 @@ def _comparison(
     runs, seeds = bed.arms[arm], bed.shared(arm, plan.control)
     ours, theirs = ([bed.arms[one][seed] for seed in seeds] for one in (arm, plan.control))
     apart = tokens_apart(ours, theirs)
+    values = bed.differences(plan.control, arm, seeds, plan.endpoint)
     level = simultaneous_level(plan.alpha, family)
     return Comparison(
         arm=arm,
@@ -202,7 +206,8 @@ def _comparison(
         apart=apart,
         loss=bed.loss(arm, plan.endpoint),
         difference=difference,
-        by_seed=tuple(bed.differences(plan.control, arm, seeds, plan.endpoint).mean(axis=1)) if seeds else (),
+        by_seed=tuple(values.mean(axis=1).tolist()) if seeds else (),
+        bootstrap=crossed_bootstrap(values) if difference else None,
         simultaneous=difference.interval(level) if difference and plan.claims(arm) else None,
         p=p,
         recovered=_recovered(bed, arm, plan) if difference else None,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.evidence.comparison import Bed, Compared, Comparison, Plan, beds, compare
-from benchmarks.evidence.records import Record
+from benchmarks.evidence.comparison import Bed, Compared, Comparison, Plan, beds, compare, null_check
+from benchmarks.evidence.records import Record, tokens_apart
 from benchmarks.evidence.statistics import Estimate, Ratio, holm, over_beds, spearman
 from benchmarks.evidence.statistics.verdicts import MOST_TOKENS_APART
 
@@ -76,8 +76,6 @@ def warm_up(records: Sequence[Record], arms: Mapping[str, str], plan: Plan | Non
     for bed in found:
         if missing := [name for name in names if name not in bed.arms]:
             raise InputError(f"{bed.name}: has no runs of {missing}, only of {sorted(bed.arms)}. Run them first.")
-        if len(bed.shared(*names)) < 2:
-            raise InputError(f"{bed.name}: {names} share seeds {bed.shared(*names)}; two are the least. Run more.")
     groups = [(f"{bed.name}, judged on {bed.held}", [bed]) for bed in found]
     if len(found) > 1:
         groups.append((f"mean over {len(found)} beds", found))
@@ -98,15 +96,34 @@ def _warm_up(title: str, group: Sequence[Bed], arms: Mapping[str, str], plan: Pl
             {
                 "warm-up": label,
                 "arm": arm,
-                "loss": sum(bed.loss(arm, plan.endpoint) for bed in group) / len(group),
+                "loss": _mean_loss(group, arm, seeds, plan),
+                "tokens": _farthest([_tokens_of(bed, arm, seeds, plan) for bed in group]),
                 "difference": _estimate(_over(group, plan.control, arm, seeds, plan)),
                 "over first": _estimate(estimate),
                 "errors": _in_errors(estimate) if estimate else None,
                 "p": ps.get(arm),
             }
         )
-    note = f"{plan.endpoint.name}, lower is better; seeds {_listed(seeds)}; ± is half of the paired 95 % interval."
-    return Table(title, WARM_UP_COLUMNS, tuple(lines), (note,))
+    notes = [f"{plan.endpoint.name}, lower is better; seeds {_listed(seeds)}; ± is half of the paired 95 % interval."]
+    if any(abs(line["tokens"][1]) > MOST_TOKENS_APART for line in lines):
+        notes.append(_marked(plan))
+    return Table(title, WARM_UP_COLUMNS, tuple(lines), tuple(notes))
+
+
+def _mean_loss(group: Sequence[Bed], arm: str, seeds: Sequence[int], plan: Plan) -> float:
+    losses = [plan.endpoint.value(bed.arms[arm][seed].held) for bed in group for seed in seeds]
+    return sum(losses) / len(losses)
+
+
+def _tokens_of(bed: Bed, arm: str, seeds: Sequence[int], plan: Plan) -> tuple[float, float]:
+    """Mean supervised tokens of `arm`, and by what share they differ from random's."""
+    ours, theirs = ([bed.arms[one][seed] for seed in seeds] for one in (arm, plan.control))
+    return sum(run.selection.supervised for run in ours) / len(ours), tokens_apart(ours, theirs)
+
+
+def _farthest(tokens: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Mean tokens over beds, and the share of the bed that is farthest off."""
+    return sum(mean for mean, _ in tokens) / len(tokens), max((apart for _, apart in tokens), key=abs)
 
 
 def _over(group: Sequence[Bed], other: str, arm: str, seeds: Sequence[int], plan: Plan) -> Estimate:
@@ -150,6 +167,27 @@ def surrogates(
     return tables
 
 
+def null_checks(records: Sequence[Record], plan: Plan | None = None) -> Table:
+    """A line a bed: random beside random (A/A), where any difference is a false one."""
+    plan = plan or Plan()
+    lines = []
+    for bed in beds(records):
+        one = null_check(bed, plan)
+        lines.append(
+            {
+                "bed": f"{bed.name}, judged on {bed.held}",
+                "first": one.first,
+                "second": one.second,
+                "left out": one.left_out,
+                "difference": _estimate(one.difference),
+                "p": one.difference.p(),
+                "passed": one.passed(plan.alpha),
+            }
+        )
+    note = f"{plan.endpoint.name}; a difference is found by chance in {plan.alpha:.0%} of such checks."
+    return Table(f"{plan.control} beside {plan.control}", NULL_COLUMNS, tuple(lines), (note,))
+
+
 def _arms(compared: Compared, columns: tuple[Column, ...]) -> Table:
     plan = compared.plan
     untuned = {"arm": plan.untuned, "loss": compared.untuned}
@@ -173,6 +211,7 @@ def _line(one: Comparison, plan: Plan) -> Line:
         "loss": one.loss,
         "difference": _estimate(one.difference),
         "simultaneous": one.simultaneous,
+        "bootstrap": one.bootstrap,
         "apart": one.simultaneous is not None and not one.simultaneous[0] <= 0 <= one.simultaneous[1],
         "recovered": _ratio(one.recovered),
         "adjusted p": one.p,
@@ -194,7 +233,9 @@ def _notes(compared: Compared, lines: Sequence[Line]) -> list[str]:
     if math.isnan(compared.untuned):
         notes.append(f"No run of {plan.untuned!r}: no R.")
     if any(abs(line.get("tokens apart", 0.0)) > MOST_TOKENS_APART for line in lines):
-        notes.append(f"† its supervised tokens are more than {MOST_TOKENS_APART:.0%} off those of {plan.control}.")
+        notes.append(_marked(plan))
+    if unlike := [one.arm for one in compared.arms if _unlike(one)]:
+        notes.append(f"The crossed bootstrap and the closed form disagree on whether 0 is inside: {', '.join(unlike)}.")
     if single := [one.arm for one in compared.arms if len(one.seeds) > 1 and one.subsets == 1]:
         notes.append(
             f"One and the same subset for every seed: {', '.join(single)}. Their intervals are about this subset of "
@@ -206,6 +247,17 @@ def _notes(compared: Compared, lines: Sequence[Line]) -> list[str]:
         for arm, seeds in unpaired.items()
     ]
     return notes
+
+
+def _unlike(one: Comparison) -> bool:
+    if one.difference is None or one.bootstrap is None:
+        return False
+    closed, drawn = (low <= 0 <= high for low, high in (one.difference.interval(), one.bootstrap))
+    return closed != drawn
+
+
+def _marked(plan: Plan) -> str:
+    return f"† its supervised tokens are more than {MOST_TOKENS_APART:.0%} off those of {plan.control}."
 
 
 def _estimate(estimate: Estimate | None) -> Line | None:
@@ -244,6 +296,14 @@ def _listed(seeds: Sequence[int]) -> str:
 
 def _plain(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def _seeds(value: Sequence[int] | None) -> str:
+    return _listed(value or ())
+
+
+def _passed(value: bool) -> str:
+    return "none found, as it should be" if value else "a false one"
 
 
 def _count(value: float | None) -> str:
@@ -314,6 +374,7 @@ NOISE_COLUMNS = (
 )
 WARM_UP_COLUMNS = (
     Column("warm-up", "warm-up", _plain),
+    Column("supervised tokens", "tokens", _tokens),
     Column("loss", "loss", _loss),
     Column("random − arm", "difference", _paired),
     Column("first − arm", "over first", _paired),
@@ -325,4 +386,13 @@ SURROGATE_COLUMNS = (
     Column("ρ", "rho", _signed),
     Column("p", "p", _chance),
     Column("Holm's p", "adjusted p", _chance),
+)
+NULL_COLUMNS = (
+    Column("bed", "bed", _plain),
+    Column("seeds", "first", _seeds),
+    Column("beside", "second", _seeds),
+    Column("left out", "left out", _seeds),
+    Column("difference", "difference", _paired),
+    Column("p", "p", _chance),
+    Column("said", "passed", _passed),
 )

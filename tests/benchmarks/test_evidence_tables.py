@@ -9,7 +9,7 @@ from benchmarks.evidence.comparison import Plan, beds, compare, null_check
 from benchmarks.evidence.figures import draw
 from benchmarks.evidence.records import load, record_of
 from benchmarks.evidence.statistics import MacroOverSources
-from benchmarks.evidence.tables import as_json, markdown, noise, surrogates, targets, warm_up
+from benchmarks.evidence.tables import as_json, markdown, noise, null_checks, surrogates, targets, warm_up
 
 from spice_select.errors import InputError
 
@@ -141,6 +141,7 @@ def test_the_planted_numbers_come_out():
     assert good.recovered.low < 0.25 < good.recovered.high  # 0.05 of 0.2
     assert good.way.bounded
     assert good.way.low < 0.5 < good.way.high  # 0.05 of 0.1
+    assert good.bootstrap == pytest.approx(good.difference.interval(), abs=0.001)
     assert good.bad == pytest.approx(0.05)
     assert good.simultaneous[0] < good.difference.interval()[0]
     assert by_name["clean-random"].way is None
@@ -179,6 +180,9 @@ def test_random_beside_random():
     found = null_check(bed)
     assert (len(found.first), len(found.second), found.left_out) == (5, 5, (10,))
     assert found.passed()
+    text = null_checks(runs(("random", 0.0), seeds=11)).markdown()
+    assert "| noise-40, judged on clean | 0, 1, 2, 3, 4 | 5, 6, 7, 8, 9 | 10 | " in text
+    assert "none found" in text
     with pytest.raises(InputError, match="need four"):
         null_check(beds(runs(("random", 0.0), seeds=3))[0])
 
@@ -229,6 +233,9 @@ def test_the_table_of_warm_ups_and_their_mean_over_beds():
     assert four["over first"]["mean"] == pytest.approx(0.04, abs=0.005)
     assert four["errors"] > 2
     assert four["p"] < 0.05
+    assert "†" not in markdown(each)
+    longer = runs(("random", 0.0), ("v1-cold", 0.0), ("v1-4", -0.04, {"supervised": 4400}))
+    assert "4,400 † (+10%)" in warm_up(longer, {"cold": "v1-cold", "4": "v1-4"})[0].markdown()
     with pytest.raises(InputError, match="'v1-8'"):
         warm_up(records, arms | {"8": "v1-8"})
 
