@@ -14,7 +14,13 @@ from spice_select.gradients.settings import GradientSettings
 from spice_select.methods.spice import SpiceSettings
 from spice_select.models.settings import ProxySettings
 from spice_select.recipes import config_path
-from spice_select.run.settings import InterleavedSettings, SelectionSettings, SelectSettings, read_config
+from spice_select.run.settings import (
+    InterleavedSettings,
+    SelectionSettings,
+    SelectSettings,
+    TargetSettings,
+    read_config,
+)
 
 
 def select_with_defaults(config: str | None) -> Callable[..., None]:
@@ -27,6 +33,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
         out: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None,
         overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
         selection: tyro.conf.OmitArgPrefixes[SelectionSettings] = settings.selection,
+        target: tyro.conf.OmitArgPrefixes[TargetSettings] = settings.target,
         spice: tyro.conf.OmitArgPrefixes[SpiceSettings] = settings.spice,
         proxy: tyro.conf.OmitArgPrefixes[ProxySettings] = settings.proxy,
         data: tyro.conf.OmitArgPrefixes[DataSettings] = settings.data,
@@ -62,6 +69,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
         console = Console()
         whole = SelectSettings(
             selection=selection,
+            target=target,
             spice=spice,
             proxy=proxy,
             data=data,

@@ -18,13 +18,14 @@ from spice_select.methods.budget import Allowance
 from spice_select.methods.pool_shares import token_share_faults, windows_of
 from spice_select.methods.quotas import quota_faults
 from spice_select.models.settings import ProxySettings
-from spice_select.run.settings import InterleavedSettings, SelectSettings
+from spice_select.run.settings import InterleavedSettings, SelectSettings, TargetSettings
 
 _ALWAYS_READ = {
     *("method", "budget", "schedule", "seed"),
     *DataSettings.model_fields,
     *ProxySettings.model_fields,
     *SuspectSettings.model_fields,
+    *TargetSettings.model_fields,
 }
 _SHARES = frozenset({"per_source_min", "per_source_max"})
 _BY_SCHEDULE: Mapping[str, frozenset[str]] = {
@@ -51,6 +52,7 @@ def refuse_settings(settings: SelectSettings) -> None:
     faults = [
         *_unread(settings),
         *METHODS[settings.selection.method].clashes(settings.flat()),
+        *_target_faults(settings),
         *_schedule_faults(settings),
         *_suspect_faults(settings),
     ]
@@ -134,6 +136,20 @@ def _unread_fault(name: str, value: Any, settings: SelectSettings) -> str:
 def _in_words(names: Sequence[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _target_faults(settings: SelectSettings) -> list[str]:
+    """A method that takes no target beside one, or that needs one beside none."""
+    method, given = METHODS[settings.selection.method], bool(settings.target.target)
+    if given and not method.takes_target:
+        takers = [other.name for other in METHODS if other.takes_target]
+        return [
+            f"--target with --method {method.name}: it chooses without one. Leave the target out, or give --method "
+            f"{_in_words(takers)}."
+        ]
+    if method.requires_target and not given:
+        return [f"--method {method.name} without --target: it chooses for a target's rows. Name their file."]
+    return []
 
 
 def _schedule_faults(settings: SelectSettings) -> list[str]:

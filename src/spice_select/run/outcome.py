@@ -30,6 +30,7 @@ class Judgement:
         curvature: what greedy is promised beforehand; None where the rows are not chosen from all at once.
         fidelity: what the sketch does to inner products; None where there is no sketch.
         target: what the picks explain of each task of the target; empty where no target was given.
+        held_out: whether that is measured on rows that did not choose.
     """
 
     versus: RandomComparison
@@ -38,6 +39,7 @@ class Judgement:
     curvature: Curvature | None = None
     fidelity: "Fidelity | None" = None
     target: Sequence[Explained] = ()
+    held_out: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.records import Drop, Example
+from spice_select.diagnosis.explained import Explained
 from spice_select.diagnosis.interaction import interaction, later
 from spice_select.methods import Candidates
 from spice_select.run.outcome import Judgement, Outcome
@@ -34,6 +35,27 @@ class Mix:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reached:
+    """What the picks explain of one task of the target.
+
+    Attributes:
+        task: its name; ``""`` where the target is one.
+        rows: rows of the target that it was measured on.
+        held_out: whether these did not choose.
+        share: of their gradients, explained by the picks.
+        random_mean, random_std, random_draws: the same of random picks of as many rows.
+    """
+
+    task: str
+    rows: int
+    held_out: bool
+    share: float
+    random_mean: float
+    random_std: float
+    random_draws: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """How good a choice is by its gradients, in numbers.
 
@@ -53,6 +75,7 @@ class Judged:
         first_gain, last_gain: marginal gain of the first and the last pick.
         sketch: name of the sketch; `""` where the gradients were kept whole.
         sign_flips: share of cosines between rows whose sign the sketch changes, on a probe of the corpus; 0 without.
+        target: what the picks explain of each task of the target; empty without one.
     """
 
     information: float
@@ -74,6 +97,7 @@ class Judged:
     last_gain: float
     sketch: str
     sign_flips: float
+    target: Sequence[Reached] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +146,9 @@ class Summary:
     def from_json(cls, content: Mapping[str, Any]) -> "Summary":
         judged = content["judged"]
         mix = [Mix(**one) for one in content["mix"]]
-        return cls(**{**content, "mix": mix, "judged": None if judged is None else Judged(**judged)})
+        if judged is not None:
+            judged = Judged(**{**judged, "target": [Reached(**one) for one in judged.get("target", [])]})
+        return cls(**{**content, "mix": mix, "judged": judged})
 
 
 def summarise(
@@ -189,6 +215,19 @@ def _judged(selection: Selection | None, judged: Judgement | None) -> Judged | N
         last_gain=float(selection.gains[-1]),
         sketch=fidelity.sketch if fidelity else "",
         sign_flips=fidelity.sign_flips if fidelity else 0.0,
+        target=[_reached(one, judged.held_out) for one in judged.target],
+    )
+
+
+def _reached(one: Explained, held_out: bool) -> Reached:
+    return Reached(
+        task=one.task,
+        rows=one.rows,
+        held_out=held_out,
+        share=one.share,
+        random_mean=float(one.draws.mean()),
+        random_std=float(one.draws.std(ddof=1)),
+        random_draws=len(one.draws),
     )
 
 

@@ -75,7 +75,14 @@ def choose_static(
         with clock("judging"):
             versus, proof, bent = _judged(candidates, choice, budget, settings, progress)
             reached = () if aims is None else aims.reached(candidates, choice, settings)
-        judged = Judgement(versus=versus, certificate=proof, curvature=bent, fidelity=known.fidelity, target=reached)
+        judged = Judgement(
+            versus=versus,
+            certificate=proof,
+            curvature=bent,
+            fidelity=known.fidelity,
+            target=reached,
+            held_out=settings.target.hold_out_target,
+        )
     broken = {drop.row for drop in known.unusable}
     return Outcome(
         candidates=candidates,

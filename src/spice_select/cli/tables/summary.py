@@ -19,7 +19,7 @@ from spice_select.diagnosis.theory import CheckResult
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
-from spice_select.run.summary import Judged, Mix, Summary
+from spice_select.run.summary import Judged, Mix, Reached, Summary
 
 if TYPE_CHECKING:  # these two need torch, which most tables do not
     from spice_select.checks.model import ModelReport
@@ -124,6 +124,8 @@ def _print_judged(console: Console, summary: Summary) -> None:
 
 
 def _add_judged(table: Table, judged: Judged) -> None:
+    for number, reached in enumerate(judged.target):
+        table.add_row("target" if number == 0 else "", escape(_reached(reached)))
     gap = (judged.information - judged.random_mean) / judged.random_mean if judged.random_mean else 0.0
     table.add_row(
         "information",
@@ -138,6 +140,16 @@ def _add_judged(table: Table, judged: Judged) -> None:
     if judged.sketch:
         table.add_row("sketch", f"{judged.sketch}; {judged.sign_flips:.1%} of the cosines between rows change sign")
     table.add_row("gain", f"{judged.first_gain:.4g} at the first pick, {judged.last_gain:.4g} at the last")
+
+
+def _reached(reached: Reached) -> str:
+    """What the picks explain of a task, and on which rows that was measured."""
+    task = f"{printable(reached.task)}: " if reached.task else ""
+    rows = "held-out rows of it" if reached.held_out else "rows, those that chose"
+    return (
+        f"{task}picks explain {reached.share:.1%} of the target's gradients ({reached.rows} {rows}), random picks of "
+        f"as many rows {reached.random_mean:.1%} ± {reached.random_std:.1%}"
+    )
 
 
 def _certified(judged: Judged) -> str:

@@ -116,6 +116,7 @@ def choose_interleaved(
             by_pool=True,
             fidelity=fidelity,
             target=mean_explained([one.reached for one in final]),
+            held_out=settings.target.hold_out_target,
         ),
         unusable=[*unusable, *gone],
         outputs=OUTPUTS,
