@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from spice_select.errors import InputError
+from spice_select.methods.agreement import disagreeing
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.greedily import allowed, work
@@ -45,6 +46,14 @@ class SpiceSettings(Group):
         lt=1,
         description="Early stop ω: end when the gain falls to this share of the first (SPICE+; paper: 0.5).",
     )
+    agreeing: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of the pool that is chosen from where the objective aims at a --target: the rows whose "
+        "gradients agree most with the mean of a task's rows, by cosine; 1 for all. What the target's loss would rise "
+        "by is not chosen for its size. More than this where the budget needs more; all under shares of sources.",
+    )
     token_price: float | None = Field(
         None,
         ge=0,
@@ -70,6 +79,7 @@ class Spice(Method):
         objective: what a choice is worth.
         alpha: its scale α.
         weight: λ of the conflict penalty; 0 for none.
+        agreeing: share of the pool that is chosen from where the objective aims at a target.
         stop: rules that may end a run (in pools: a pool) early.
         price: γ of the score / tokensᵞ that rows are compared by; see `allowed`.
     """
@@ -78,7 +88,17 @@ class Spice(Method):
     summary: ClassVar[str] = "greedily what adds most information, less a penalty on gradient conflict (the default)"
     source: ClassVar[str] = "arXiv 2601.23155"
     reads: ClassVar[frozenset[str]] = frozenset(
-        {"objective", "alpha", "conflict_weight", "stop_ratio", "token_price", "normalise", "row_weight", "carry_state"}
+        {
+            "objective",
+            "alpha",
+            "conflict_weight",
+            "agreeing",
+            "stop_ratio",
+            "token_price",
+            "normalise",
+            "row_weight",
+            "carry_state",
+        }
     )
     takes_target: ClassVar[bool] = True
 
@@ -88,10 +108,12 @@ class Spice(Method):
         *,
         alpha: float = 1.0,
         weight: float = 0.0,
+        agreeing: float = 0.5,
         stop: tuple[GainRatio, ...] = (),
         price: float | None = None,
     ) -> None:
-        self.objective, self.alpha, self.weight, self.stop, self.price = objective, alpha, weight, stop, price
+        self.objective, self.alpha, self.weight, self.agreeing = objective, alpha, weight, agreeing
+        self.stop, self.price = stop, price
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
@@ -102,7 +124,14 @@ class Spice(Method):
         objective, weight = OBJECTIVES[spice.objective or ""], spice.conflict_weight or 0.0
         if settings["carry_state"] and objective is LogDet:
             return SpiceCarried(LogDet(alpha=spice.alpha), weight, stop, price=spice.token_price)
-        return cls(objective, alpha=spice.alpha, weight=weight, stop=stop, price=spice.token_price)
+        return cls(
+            objective,
+            alpha=spice.alpha,
+            weight=weight,
+            agreeing=spice.agreeing,
+            stop=stop,
+            price=spice.token_price,
+        )
 
     @classmethod
     def clashes(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -131,9 +160,16 @@ class Spice(Method):
             "objective": self._objective(candidates.target),
             "penalty": self._penalty(candidates.target),
             "stop": self.stop,
+            "excluded": self._opposing(candidates, allowance),
         }
         with progress.task("Selection", *work(allowance, self.price)) as advance:
             return Choice.of(greedy(candidates.matrix, **options, progress=advance))
+
+    def _opposing(self, candidates: Candidates, allowance: Allowance) -> list[int]:
+        """Positions that agree too little with the target to be chosen from; see `disagreeing`."""
+        if candidates.target is None or not self.objective.aimed or allowance.quotas:
+            return []
+        return disagreeing(candidates, candidates.target, self.agreeing, allowance)
 
     def _objective(self, target: TargetSet | None) -> Objective:
         if not self.objective.aimed:
