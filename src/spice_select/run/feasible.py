@@ -9,8 +9,10 @@ from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS, Budget
+from spice_select.methods.base import GRADIENTS
 from spice_select.methods.quotas import quota_faults
 from spice_select.models.settings import ProxySettings
+from spice_select.run.exclusion import LOSSES
 from spice_select.run.settings import InterleavedSettings, SelectSettings
 
 _ALWAYS_READ = {
@@ -141,7 +143,7 @@ def _schedule_faults(settings: SelectSettings, budget: Budget) -> list[str]:
 def _suspect_faults(settings: SelectSettings) -> list[str]:
     """Kinds of suspects that were named, and need what this choice does not know beforehand."""
     chosen, faults = settings.selection, []
-    known = METHODS[chosen.method].of(settings.flat()).needs()
+    known = {GRADIENTS, LOSSES}.intersection(METHODS[chosen.method].of(settings.flat()).needs())
     for name in settings.suspects.without_suspects or ():
         if not SUSPECTS[name].needs:
             continue
