@@ -18,6 +18,7 @@ from spice_select.methods.budget import Allowance
 from spice_select.methods.pool_shares import token_share_faults, windows_of
 from spice_select.methods.quotas import quota_faults
 from spice_select.models.settings import ProxySettings
+from spice_select.run.exclusion import LOSSES
 from spice_select.run.settings import InterleavedSettings, SelectSettings, TargetSettings
 
 _ALWAYS_READ = {
@@ -188,7 +189,7 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
 def _suspect_faults(settings: SelectSettings) -> list[str]:
     """Kinds of suspects that were named, and need what this choice does not know beforehand."""
     chosen, faults = settings.selection, []
-    known = METHODS[chosen.method].of(settings.flat()).needs()
+    known = {GRADIENTS, LOSSES}.intersection(METHODS[chosen.method].of(settings.flat()).needs())
     for name in settings.suspects.without_suspects or ():
         if not SUSPECTS[name].needs:
             continue

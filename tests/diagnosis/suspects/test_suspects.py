@@ -86,6 +86,8 @@ def test_no_kind_named_stands_for_the_automatic_ones():
         ("The answer is 12.", "The answer is 14.", True),
         ("True", "true, of course", False),
         ("True", "False", True),
+        ("red green blue grey", "red cats like old mice", True),
+        ("red green blue grey", "red green blue pink white", False),
         ("", "", False),
     ],
 )
