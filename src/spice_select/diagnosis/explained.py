@@ -1,4 +1,4 @@
-"""How much of a target's gradients a choice explains, beside random choices of as many rows."""
+"""How much of a target's gradients a choice explains, and whether it pulls their way, beside random choices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,25 @@ from spice_select.numerics.features import Features, read
 
 @dataclass(frozen=True, kw_only=True)
 class Explained:
-    """The share of a task's gradients that picks explain.
+    """The share of a task's gradients that picks explain, and the cosine of their mean gradient with the task's.
+
+    The share is blind to sign. The cosine is what a short step on the picks takes from the task's loss, as a share of
+    what the steepest step of that length would: both are needed.
 
     Attributes:
         task: its name; ``""`` where the target is one.
         rows: rows of the task that it was measured on.
         share: 1 − Σ_y yᵀ(I + αF_S)⁻¹y / Σ_y ‖y‖² of the picks.
-        draws: float64 ``[R]``, the same of R uniform draws of as many rows.
+        cosine: of the sum of the picks' gradients with the sum of the task's.
+        draws, cosine_draws: float64 ``[R]``, the same of R uniform draws of as many rows.
     """
 
     task: str
     rows: int
     share: float
+    cosine: float
     draws: NDArray[np.float64]
+    cosine_draws: NDArray[np.float64]
 
 
 def explained(
@@ -66,12 +72,15 @@ def explained(
     groups = _groups(tasks)
     with fitting_threads(min(pool.array.shape)):
         shares = [_shares(pool, rows, aims, groups, alpha) for rows in subsets]
+        cosines = [_cosines(pool, rows, aims, groups) for rows in subsets]
     return [
         Explained(
             task=task,
             rows=len(rows),
             share=shares[0][task],
+            cosine=cosines[0][task],
             draws=np.array([other[task] for other in shares[1:]]),
+            cosine_draws=np.array([other[task] for other in cosines[1:]]),
         )
         for task, rows in groups.items()
     ]
@@ -85,7 +94,9 @@ def mean_explained(pools: Sequence[Sequence[Explained]]) -> list[Explained]:
             task=tasks[0].task,
             rows=tasks[0].rows,
             share=float(np.mean([one.share for one in tasks])),
+            cosine=float(np.mean([one.cosine for one in tasks])),
             draws=np.mean([one.draws for one in tasks], axis=0),
+            cosine_draws=np.mean([one.cosine_draws for one in tasks], axis=0),
         )
         for tasks in zip(*met, strict=True)
     ]
@@ -109,3 +120,16 @@ def _shares(
         task: float(along[own].sum() / target.squares[own].sum()) if target.squares[own].any() else 0.0
         for task, own in groups.items()
     }
+
+
+def _cosines(
+    pool: Features, rows: NDArray[np.int64], target: Features, groups: Mapping[str, NDArray[np.int64]]
+) -> dict[str, float]:
+    """Of the sums of gradients; 0 where one of them vanishes."""
+    pull = pool.rows(rows).sum(axis=0)
+    found = {}
+    for task, own in groups.items():
+        aim = target.rows(own).sum(axis=0)
+        size = float(np.linalg.norm(pull) * np.linalg.norm(aim))
+        found[task] = float(pull @ aim) / size if size > 0 else 0.0
+    return found

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from spice_select.data.formats import Format
 from spice_select.data.records import Conversation, Drop, Example, Row
-from spice_select.diagnosis.suspects import Evidence
+from spice_select.diagnosis.suspects import SUSPECTS, Evidence
 from spice_select.diagnosis.suspects.look import look_for
 from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
@@ -18,6 +18,24 @@ from spice_select.store import FeatureBlock
 
 LOSSES, UNPROMPTED = "losses", "unprompted-losses"
 """Features that know losses, beside the gradients: of the answers after their questions, and alone."""
+
+
+def evidence_features(settings: SuspectSettings, needs: Sequence[str]) -> tuple[str, ...]:
+    """Features that suspects are told by, beside those that the method needs; none where no kind goes by losses.
+
+    The losses of the answers alone find answers that were swapped far better than losses can by themselves, for a
+    forward pass of each answer. A method that loads no model is not made to, unless the kind was named.
+
+    Args:
+        settings: the kinds.
+        needs: features of the method.
+    """
+    by_losses = [name for name in settings.kinds if "losses" in SUSPECTS[name].needs]
+    if not by_losses or not (needs or settings.without_suspects):
+        return ()
+    known = {GRADIENTS, LOSSES}.intersection(needs)
+    wanted = (UNPROMPTED,) if known else (LOSSES, UNPROMPTED)
+    return tuple(name for name in wanted if name not in needs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,6 @@ from spice_select.methods.budget import Allowance
 from spice_select.methods.pool_shares import token_share_faults, windows_of
 from spice_select.methods.quotas import quota_faults
 from spice_select.models.settings import ProxySettings
-from spice_select.run.exclusion import LOSSES
 from spice_select.run.settings import InterleavedSettings, SelectSettings, TargetSettings
 
 _ALWAYS_READ = {
@@ -189,7 +188,6 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
 def _suspect_faults(settings: SelectSettings) -> list[str]:
     """Kinds of suspects that were named, and need what this choice does not know beforehand."""
     chosen, faults = settings.selection, []
-    known = {GRADIENTS, LOSSES}.intersection(METHODS[chosen.method].of(settings.flat()).needs())
     for name in settings.suspects.without_suspects or ():
         if not SUSPECTS[name].needs:
             continue
@@ -197,11 +195,6 @@ def _suspect_faults(settings: SelectSettings) -> list[str]:
             faults.append(
                 f"--without-suspects {name} with --schedule interleaved: it goes by losses, which are known there only "
                 "as the proxy gets to a row. Leave it out, or give --schedule global or pools."
-            )
-        elif not known:
-            faults.append(
-                f"--without-suspects {name} with --method {chosen.method}: it goes by losses, and that method takes "
-                "none. Leave it out, or choose by a method that does, e.g. spice."
             )
     return faults
 

@@ -44,6 +44,7 @@ class Reached:
         held_out: whether these did not choose.
         share: of their gradients, explained by the picks.
         random_mean, random_std, random_draws: the same of random picks of as many rows.
+        cosine, random_cosine: of the mean gradient of the picks, and of random ones, with the task's.
     """
 
     task: str
@@ -53,6 +54,8 @@ class Reached:
     random_mean: float
     random_std: float
     random_draws: int
+    cosine: float
+    random_cosine: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +231,8 @@ def _reached(one: Explained, held_out: bool) -> Reached:
         random_mean=float(one.draws.mean()),
         random_std=float(one.draws.std(ddof=1)),
         random_draws=len(one.draws),
+        cosine=one.cosine,
+        random_cosine=float(one.cosine_draws.mean()),
     )
 
 

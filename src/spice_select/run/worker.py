@@ -28,6 +28,7 @@ from spice_select.features.stage import FeatureParts
 from spice_select.methods import METHODS
 from spice_select.progress import Silent
 from spice_select.run import files as outputs
+from spice_select.run.exclusion import evidence_features
 from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, as_json
 from spice_select.run.identity import identity_of
 from spice_select.run.parts import parts_of_feature
@@ -100,7 +101,8 @@ def compute_share(
         raise InputError(
             "--schedule interleaved in several processes: its pools come one after the other. Start one process."
         )
-    for feature in METHODS[settings.selection.method].of(settings.flat()).needs():
+    needs = METHODS[settings.selection.method].of(settings.flat()).needs()
+    for feature in (*needs, *evidence_features(settings.suspects, needs)):
         parts = _parts(feature, folder, identity, examples, settings, proxy)
         parts.compute(SharedExecutor(folder=parts.store.folder, place=place))
 

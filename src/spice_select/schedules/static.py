@@ -26,7 +26,7 @@ from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
 from spice_select.run.aims import Aims
-from spice_select.run.exclusion import Excluded, Exclusion, without
+from spice_select.run.exclusion import Excluded, Exclusion, evidence_features, without
 from spice_select.run.folder import RunFolder
 from spice_select.run.job import RunJob
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
@@ -63,7 +63,9 @@ def choose_static(
     """
     method = METHODS[settings.selection.method].of(settings.flat())
     known = _computed(method.needs(), run, examples, settings, proxy, progress, clock)
-    excluded = exclusion.found(examples, known.blocks) if exclusion else Excluded()
+    told = evidence_features(settings.suspects, method.needs())
+    beside = _computed(told, run, examples, settings, proxy, progress, clock).blocks if told else {}
+    excluded = exclusion.found(examples, {**known.blocks, **beside}) if exclusion else Excluded()
     aims = None if target is None else _aims(target, known.made, method, run, progress, clock)
     gone = [*leaving, *(drop for drop in excluded.drops if drop.row not in {other.row for other in leaving})]
     candidates = _candidates(examples, known.blocks, settings.selection, None if aims is None else aims.choosing)

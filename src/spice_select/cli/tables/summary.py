@@ -148,7 +148,8 @@ def _reached(reached: Reached) -> str:
     rows = "held-out rows of it" if reached.held_out else "rows, those that chose"
     return (
         f"{task}picks explain {reached.share:.1%} of the target's gradients ({reached.rows} {rows}), random picks of "
-        f"as many rows {reached.random_mean:.1%} ± {reached.random_std:.1%}"
+        f"as many rows {reached.random_mean:.1%} ± {reached.random_std:.1%}; their mean gradient points its way at "
+        f"cosine {reached.cosine:+.2f}, random {reached.random_cosine:+.2f}"
     )
 
 

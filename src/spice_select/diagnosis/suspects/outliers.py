@@ -12,7 +12,7 @@ from spice_select.diagnosis.suspects.base import Found, Suspect
 
 SHRINK = 20
 """Rows at which a group's own spread, and at most its centre, count as much as the pooled ones."""
-MOST = 0.3
+MOST = 0.5
 """No more than this share of the rows is listed, whatever the scores say."""
 _MAD = 1.4826  # a normal's standard deviation over its median absolute deviation
 
