@@ -18,7 +18,9 @@ class Unlearnable:
     """
 
     name = "unlearnable"
-    summary = "rows whose loss a short training on the other half of the corpus does not lower; on request"
+    summary = (
+        "rows whose loss a short training on the other half does not lower; on request; does not find swapped answers"
+    )
     needs = ("learnability",)
 
     def find(self, evidence: Evidence, advance: Advance) -> Found:
