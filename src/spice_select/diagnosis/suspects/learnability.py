@@ -18,9 +18,7 @@ class Unlearnable:
     """
 
     name = "unlearnable"
-    summary = (
-        "rows whose loss a short training on the other half does not lower; on request; does not find swapped answers"
-    )
+    summary = "rows whose loss a short training on other rows does not lower; on request; finds no swapped answers"
     needs = ("learnability",)
 
     def find(self, evidence: Evidence, advance: Advance) -> Found:
