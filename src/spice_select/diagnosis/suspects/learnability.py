@@ -18,7 +18,7 @@ class Unlearnable:
     """
 
     name = "unlearnable"
-    summary = "rows whose loss a short training on the other half of the corpus does not lower; on request"
+    summary = "rows whose loss a short training on other rows does not lower; on request; finds no swapped answers"
     needs = ("learnability",)
 
     def find(self, evidence: Evidence, advance: Advance) -> Found:
