@@ -61,7 +61,7 @@ def explained(
     Raises:
         InputError: fewer than two draws, or no positions among the rows.
 
-    Cost: (draws + 1)·(kd·min(k, d) + md·min(k, d)) float64 flops, a few times.
+    Cost: (draws + 1)·(2kd + ⅔q²)q float64 flops with q = min(k, d), and 2md·min(k, d) for the target.
     """
     if draws < 2:
         raise InputError(f"draws is {draws}; a spread needs 2 or more")
@@ -110,14 +110,19 @@ def _groups(tasks: Sequence[str]) -> dict[str, NDArray[np.int64]]:
 def _shares(
     pool: Features, rows: NDArray[np.int64], target: Features, groups: Mapping[str, NDArray[np.int64]], alpha: float
 ) -> dict[str, float]:
-    """Along the axes v_j of the rows, of lengths s_j, αs_j²/(1 + αs_j²) of a target row's square is explained; outside
-    their span (I + αF_S)⁻¹ is the identity, so nothing is.
-    """
-    _, lengths, axes = np.linalg.svd(pool.rows(rows), full_matrices=False)
-    taken = -np.expm1(-np.log1p(alpha * lengths**2))
-    along = (target.dense @ axes.T) ** 2 @ taken
+    """αyᵀGᵀ(I + αGGᵀ)⁻¹Gy of the picks G [k, d], which is yᵀy − yᵀ(I + αGᵀG)⁻¹y, by the smaller of the two matrices."""
+    picks, aims = pool.rows(rows), target.dense
+    few = len(picks) <= pool.d
+    products = picks @ picks.T if few else picks.T @ picks
+    products *= alpha
+    products[np.diag_indices_from(products)] += 1.0
+    if few:
+        reach = picks @ aims.T
+        taken = alpha * np.einsum("ij,ij->j", reach, np.linalg.solve(products, reach))
+    else:
+        taken = target.squares - np.einsum("ij,ji->i", aims, np.linalg.solve(products, aims.T))
     return {
-        task: float(along[own].sum() / target.squares[own].sum()) if target.squares[own].any() else 0.0
+        task: float(taken[own].sum() / target.squares[own].sum()) if target.squares[own].any() else 0.0
         for task, own in groups.items()
     }
 
