@@ -1,6 +1,7 @@
 """What methods must know of a bed's rows, computed by the product's own features and kept as files."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,24 @@ from spice_select.store import FeatureBlock, atomic
 
 
 def candidates(
-    bed: Path, pool: Sequence[Example], target: Sequence[Example], kinds: dict[str, dict[str, Any]], *, dtype: str
+    bed: Path,
+    pool: Sequence[Example],
+    target: Sequence[Example],
+    kinds: dict[str, dict[str, Any]],
+    *,
+    pool_of: Path | None = None,
 ) -> Candidates:
     """A bed as methods see it.
 
     Args:
         bed: folder of the bed; what is computed is kept there.
         pool, target: its encoded rows.
-        kinds: name that the file bears → the feature's name and gradient settings, as `known` takes them.
-        dtype: of the proxy.
+        kinds: the feature's name → how it is computed, as `known` takes it.
+        pool_of: the folder of another bed with the same pool, where the pool's features are kept.
     """
-    blocks = {name: known(bed, f"pool-{name}", pool, pool, dtype=dtype, **how) for name, how in kinds.items()}
-    aims = {name: known(bed, f"target-{name}", target, pool, dtype=dtype, **how) for name, how in kinds.items()}
+    home = pool_of or bed
+    blocks = {name: known(home, f"pool-{name}", pool, pool, **how) for name, how in kinds.items()}
+    aims = {name: known(bed, f"target-{name}", target, pool, **how) for name, how in kinds.items()}
     return Candidates(
         rows=np.arange(len(pool)),
         tokens=np.array([example.num_tokens for example in pool]),
@@ -43,6 +50,15 @@ def candidates(
         if target
         else None,
     )
+
+
+def renamed(own: Candidates, names: dict[str, str]) -> Candidates:
+    """The candidates with their features, and the target's, under other names."""
+    features = {names.get(name, name): block for name, block in own.features.items()}
+    target = own.target
+    if target is not None:
+        target = replace(target, features={names.get(name, name): block for name, block in target.features.items()})
+    return replace(own, features=features, target=target)
 
 
 def known(

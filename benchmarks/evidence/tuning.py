@@ -43,6 +43,7 @@ class Job:
         rows: positions in the pool that are trained on; none for the untuned model.
         facts: kept with the result: what the choice cost, how many of its rows are swapped.
         steps: optimiser steps in an epoch.
+        tuning_seed: of LoRA and order, where it is another than that of the draw.
     """
 
     bed: str
@@ -51,10 +52,28 @@ class Job:
     rows: list[int]
     facts: dict[str, Any]
     steps: int = STEPS_AN_EPOCH
+    tuning_seed: int | None = None
 
     @property
     def name(self) -> str:
         return f"{self.bed}--{self.arm}--{self.seed}"
+
+
+class Encodings:
+    """Files of rows as the model sees them, each encoded once; every row of a bed is usable."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer, self._known = tokenizer, dict[Path, list[Example]]()
+
+    def examples(self, path: Path) -> list[Example]:
+        """The rows of a file in their order."""
+        if path not in self._known:
+            rows = read_corpus(str(path), DataSettings()).rows
+            encoded = encode_rows(rows, detect_format(rows, None), Encoder(self._tokenizer, max_length=1024))
+            if len(encoded.examples) < len(rows):
+                raise SystemExit(f"{path}: {len(rows) - len(encoded.examples)} rows cannot be used")
+            self._known[path] = encoded.examples
+        return self._known[path]
 
 
 class Tuner:
@@ -64,7 +83,7 @@ class Tuner:
     """
 
     def __init__(self, model: str | None, *, dtype: str, batch_tokens: int) -> None:
-        self.tokenizer = load_tokenizer(model)
+        self.encodings = Encodings(load_tokenizer(model))
         loaded: Any = load_model(model, dtype=dtype, device="cpu").model
         loaded.set_attn_implementation("eager")  # rows of a hundred tokens: the fused kernel's backward is slower here
         spec = LoraSpec(rank=RANK, last_blocks=BLOCKS)
@@ -75,26 +94,17 @@ class Tuner:
         for weight in self._weights.values():
             weight.requires_grad_(True)
         self.tail = Tail(adapted, BLOCKS)
-        self._encoded: dict[Path, list[Example]] = {}
-
-    def examples(self, path: Path) -> list[Example]:
-        """The rows of a file, encoded once; every one of them is usable."""
-        if path not in self._encoded:
-            rows = read_corpus(str(path), DataSettings()).rows
-            encoded = encode_rows(rows, detect_format(rows, None), Encoder(self.tokenizer, max_length=1024))
-            if len(encoded.examples) < len(rows):
-                raise SystemExit(f"{path}: {len(rows) - len(encoded.examples)} rows cannot be used")
-            self._encoded[path] = encoded.examples
-        return self._encoded[path]
 
     def run(self, job: Job, beds: Path) -> dict[str, Any]:
         """Tune on the job's rows and judge on the bed's held-out rows."""
-        pool, held = self.examples(beds / job.bed / "pool.jsonl"), self.examples(beds / job.bed / "held_out.jsonl")
+        bed = beds / job.bed
+        pool, held = self.encodings.examples(bed / "pool.jsonl"), self.encodings.examples(bed / "held_out.jsonl")
         started = time.perf_counter()
-        self._start_anew(job.seed)
+        seed = job.seed if job.tuning_seed is None else job.tuning_seed
+        self._start_anew(seed)
         rows = np.array(job.rows, np.int64)
         if len(rows):
-            self._train([pool[row] for row in rows], job)
+            self._train([pool[row] for row in rows], seed, job.steps)
         trained = time.perf_counter() - started
         sums = self.tail.losses(held, batch_tokens=2048)
         return {
@@ -105,6 +115,8 @@ class Tuner:
                 "rows": job.rows,
                 "supervised": sum(pool[row].num_supervised for row in rows),
                 "tokens": sum(pool[row].num_tokens for row in rows),
+                "bad": None,
+                "seconds": 0.0,
                 **job.facts,
             },
             "steps": EPOCHS * job.steps if len(rows) else 0,
@@ -124,18 +136,18 @@ class Tuner:
                 self._weights[f"{layer.name}.lora_A"].copy_(initial_a(layer, RANK, seed))
                 self._weights[f"{layer.name}.lora_B"].zero_()
 
-    def _train(self, examples: list[Example], job: Job) -> None:
-        recipe = StepRecipe(learning_rate=RATE, warmup=0.0, decay="cosine", weight_decay=0.0, seed=job.seed)
-        total = EPOCHS * job.steps
+    def _train(self, examples: list[Example], seed: int, steps: int) -> None:
+        recipe = StepRecipe(learning_rate=RATE, warmup=0.0, decay="cosine", weight_decay=0.0, seed=seed)
+        total = EPOCHS * steps
         trainer = TailTrainer(self.tail, recipe, total_steps=total, batch_tokens=self._batch_tokens)
-        order = np.random.default_rng([job.seed, 7])
+        order = np.random.default_rng([seed, 7])
         for _ in range(EPOCHS):
-            for part in np.array_split(order.permutation(len(examples)), job.steps):
+            for part in np.array_split(order.permutation(len(examples)), steps):
                 trainer.step([examples[place] for place in part])
 
 
 def plan(work: Path, job: Job, priority: int) -> None:
-    """Put a job where workers find it; small numbers are done first."""
+    """Put a job where workers find it; small numbers are done first. A job that is there is replaced."""
     (work / "jobs").mkdir(parents=True, exist_ok=True)
     path = work / "jobs" / f"{priority:05d}--{job.name}.json"
     path.write_text(json.dumps(vars(job)))

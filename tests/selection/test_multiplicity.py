@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.selection import multiplicity
+from spice_select.selection import TargetVariance, greedy, multiplicity, naive
 from spice_select.selection.multiplicity import multiplicities
+from spice_select.selection.objectives import DistinctVariance
 
 
 def by_definition(matrix: np.ndarray, threshold: float) -> list[int]:
@@ -54,3 +55,14 @@ def test_every_row_is_counted_once(monkeypatch):
 def test_a_threshold_is_a_cosine(threshold):
     with pytest.raises(InputError, match="threshold"):
         multiplicities(np.eye(2), threshold)
+
+
+def test_copies_do_not_make_a_direction_more_wanted() -> None:
+    draw = np.random.default_rng(5)
+    distinct = draw.normal(size=(30, 12))
+    distinct /= np.linalg.norm(distinct, axis=1, keepdims=True)
+    copied = np.vstack([distinct, *[distinct[:1]] * 60])
+    plain, corrected = greedy(copied, 8, objective=TargetVariance()), greedy(copied, 8, objective=DistinctVariance())
+    assert plain.indices[0] == 0, "sixty copies make it the most wanted"
+    assert corrected.indices.tolist() == greedy(distinct, 8, objective=TargetVariance()).indices.tolist()
+    assert naive(copied, 8, objective=DistinctVariance()).indices.tolist() == corrected.indices.tolist()

@@ -7,8 +7,9 @@ from spice_select.selection.objectives.diagonal import DiagonalLogDet as Diagona
 from spice_select.selection.objectives.facility_location import FacilityLocation as FacilityLocation
 from spice_select.selection.objectives.logdet import LogDet as LogDet
 from spice_select.selection.objectives.target_information import TargetInformation as TargetInformation
+from spice_select.selection.objectives.target_variance import DistinctVariance as DistinctVariance
 from spice_select.selection.objectives.target_variance import TargetVariance as TargetVariance
 from spice_select.settings.table import Table
 
-OBJECTIVES: Table[type[Scaled]] = Table("objective", LogDet, TargetVariance, TargetInformation)
+OBJECTIVES: Table[type[Scaled]] = Table("objective", LogDet, TargetVariance, DistinctVariance, TargetInformation)
 """Those that `--objective` offers: functions of gradients with a scale α."""

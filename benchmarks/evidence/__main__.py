@@ -1,0 +1,80 @@
+"""Does a choice make a better model than a random one, at equal supervised tokens? One command a test.
+
+    python -m benchmarks.evidence T1 --corpus corpus.jsonl.gz --mbpp mbpp.jsonl.gz --work runs/evidence
+    python -m benchmarks.evidence T3 --corpus corpus.jsonl.gz --work runs/evidence --dtype float32 --blocks 0
+    python -m benchmarks.evidence T0 --corpus corpus.jsonl.gz --work runs/evidence
+
+T0: does any number known beforehand rank random subsets as their tuned loss does? T1: three targets, unseen rows.
+T2: T1's choice from warm gradients. T3: 40 % of the answers swapped. The target model is the proxy, its last ten blocks
+tuned by LoRA. What is done is not done again: the same command resumes, and adds seeds. `--report` only reads.
+"""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.evidence import figures, tables
+from benchmarks.evidence.comparison import Plan, compare
+from benchmarks.evidence.plans import Sources, noise, subsets, targets, warm
+from benchmarks.evidence.records import Record, load
+from benchmarks.evidence.surrogates import measured
+from benchmarks.evidence.tables import Table
+from benchmarks.evidence.tuning import Encodings, plan
+
+from spice_select.models.load import load_tokenizer
+
+HERE = Path(__file__).parent / "results"
+TESTS = ("T0", "T1", "T2", "T3")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("test", choices=TESTS)
+    parser.add_argument("--corpus", type=Path, required=True, help="JSONL of conversations with a `source` column")
+    parser.add_argument("--mbpp", type=Path, default=Path("mbpp.jsonl.gz"), help="MBPP's rows (T1, T2)")
+    parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")
+    parser.add_argument("--blocks", type=int, default=15, help="last blocks they are taken of; 0 for all")
+    parser.add_argument("--workers", type=int, default=2, help="tunings at once, one thread each")
+    parser.add_argument("--report", action="store_true", help="tune nothing: tables of what is there")
+    options = parser.parse_args()
+    sources = Sources(options.corpus, options.mbpp, dtype=options.dtype, blocks=options.blocks or None)
+    encodings = Encodings(load_tokenizer(None))
+    if not options.report:
+        makers: dict[str, Callable[..., object]] = {"T0": subsets, "T1": targets, "T2": warm, "T3": noise}
+        extra = {} if options.test == "T0" else {"seeds": options.seeds}
+        for job, priority in makers[options.test](options.work, sources, encodings, **extra):  # type: ignore[attr-defined]
+            plan(options.work, job, priority)
+        command = [sys.executable, "-m", "benchmarks.evidence.tuning", str(options.work)]
+        for worker in [subprocess.Popen(command) for _ in range(options.workers)]:
+            if worker.wait():
+                raise SystemExit("a worker ended with a fault: start the same command again")
+    written = _tables(options.test, load(options.work / "results"), options.work, encodings)
+    HERE.mkdir(exist_ok=True)
+    (HERE / f"{options.test}.md").write_text(tables.markdown(written) + "\n")
+    (HERE / f"{options.test}.json").write_text(tables.as_json(written) + "\n")
+    print(tables.markdown(written))
+
+
+def _tables(test: str, records: list[Record], work: Path, encodings: Encodings) -> list[Table]:
+    plan = Plan()
+    if test == "T0":
+        own = [record for record in records if record.bed == "in-distribution"]
+        return tables.surrogates(own, measured(work / "beds" / "in-distribution", own, encodings), plan)
+    if test == "T3":
+        own = [record for record in records if record.bed.startswith("noise")]
+        figures.draw(compare(own, plan), HERE / "T3.svg")
+        return [*tables.noise(own, plan), tables.null_checks(own, plan)]
+    own = [record for record in records if record.bed.startswith("target")]
+    if test == "T2":
+        return tables.warm_up(own, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, plan)
+    cold = [record for record in own if "warm" not in record.arm]
+    figures.draw(compare(cold, plan), HERE / "T1.svg")
+    return [*tables.targets(cold, plan), tables.null_checks(cold, plan)]
+
+
+if __name__ == "__main__":
+    main()

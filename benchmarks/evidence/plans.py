@@ -1,0 +1,182 @@
+"""The four tests as tunings to be done: their beds, who chooses on them, and in which order.
+
+Seed by seed, so that a whole comparison of one seed can be looked at early. Arms share LoRA and order by their seed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.evidence import beds
+from benchmarks.evidence.arms import budget_of, prefix, random_among, random_order
+from benchmarks.evidence.choices import among, order_of
+from benchmarks.evidence.features import candidates, known, renamed
+from benchmarks.evidence.tuning import Encodings, Job
+
+from spice_select.data.corpus import read_corpus
+from spice_select.data.formats import detect_format
+from spice_select.data.records import Conversation
+from spice_select.data.settings import DataSettings
+from spice_select.diagnosis.suspects import Evidence
+from spice_select.diagnosis.suspects.look import look_for
+from spice_select.methods import Candidates
+
+LONG = 400
+"""Picks that an order is made of at most: more than any budget here holds."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the rows come from.
+
+    Attributes:
+        corpus: JSONL of conversations with a ``source``; held-out rows and targets are drawn from it too.
+        mbpp: the benchmark's JSONL (``text``, ``code``).
+        dtype: of the proxy whose gradients are taken.
+        blocks: the last blocks of it that they are taken of; None for all.
+    """
+
+    corpus: Path
+    mbpp: Path
+    _: KW_ONLY
+    dtype: str = "bfloat16"
+    blocks: int | None = 15
+
+    @property
+    def gradients(self) -> dict[str, Any]:
+        """As `known` takes them."""
+        asked = {} if self.blocks is None else {"last_blocks": self.blocks}
+        return {"feature": "gradients", "dtype": self.dtype, **asked}
+
+
+Plan = Iterator[tuple[Job, int]]
+"""Jobs, each with its priority: small numbers first."""
+
+
+def targets(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60) -> Plan:
+    """T1: three targets of which the pool holds little; loss on unseen rows of each.
+
+    Every arm takes as many supervised tokens as `rows` rows of the pool hold on average.
+    """
+    folder, shared = work / "beds", "target-gsm8k"
+    if not (folder / shared).exists():
+        beds.rare(sources.corpus, _target_rows(sources), folder)
+    for name in ("target-gsm8k", "target-toolformer", "target-mbpp"):
+        own = _known(folder / name, encodings, sources, pool_of=folder / shared)
+        chosen: dict[str, Sequence[int]] = {
+            "targeted": order_of(own, LONG, settings={}),
+            "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
+            "bm25": order_of(own, LONG, settings={"method": "bm25"}),
+        }
+        yield from _jobs(name, own, seeds, budget_of(own.supervised, rows), chosen, steps=8)
+
+
+def warm(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60) -> Plan:
+    """T2: T1's choice made from gradients of a proxy that was warmed up on rows of the pool."""
+    folder, shared = work / "beds", "target-gsm8k"
+    if not (folder / shared).exists():
+        beds.rare(sources.corpus, _target_rows(sources), folder)
+    for name in ("target-gsm8k", "target-toolformer", "target-mbpp"):
+        pool = encodings.examples(folder / name / "pool.jsonl")
+        target = encodings.examples(folder / name / "target.jsonl")
+        how = {**sources.gradients, "warmup_rows": max(128, len(pool) // 20)}
+        blocks = candidates(folder / name, pool, target, {"warm": how}, pool_of=folder / shared)
+        own = renamed(blocks, {"warm": "gradients"})
+        chosen = prefix(order_of(own, LONG, settings={}), own.supervised, budget_of(own.supervised, rows))
+        for seed in range(seeds):
+            yield Job(bed=name, arm="targeted, warm", seed=seed, rows=chosen, facts={}, steps=8), 300 + 10 * seed
+
+
+def noise(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 100) -> Plan:
+    """T3: 40 % of the answers swapped within their source; loss on clean rows of every source."""
+    folder = work / "beds" / "noise-40-within"
+    if not folder.exists():
+        beds.noisy(sources.corpus, folder, share=0.4, within=True)
+    own = _known(folder, encodings, sources)
+    bad = beds.Bed(folder).bad
+    fit = sound(folder, encodings, own, sources)
+    chosen: dict[str, Sequence[int]] = {
+        "targeted": order_of(own, LONG, settings={}),
+        "suspects aside, targeted": among(own, fit, LONG, settings={}),
+        "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
+    }
+    clean = [place for place in range(len(own)) if place not in bad]
+    drawn: dict[str, Callable[[int], Sequence[int]]] = {
+        "clean-random": lambda seed: random_among(clean, seed).tolist(),
+        "suspects aside, random": lambda seed: random_among(fit, seed).tolist(),
+    }
+    yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, bad=bad)
+
+
+def subsets(work: Path, sources: Sources, encodings: Encodings, *, draws: int = 24, rows: int = 60) -> Plan:
+    """T0: random subsets of a clean pool with equal tokens, each tuned once; which number of theirs tells the loss?"""
+    folder = work / "beds" / "in-distribution"
+    if not folder.exists():
+        beds.like_the_pool(sources.corpus, folder)
+    pool = encodings.examples(folder / "pool.jsonl")
+    supervised = np.array([example.num_supervised for example in pool])
+    yield Job(bed=folder.name, arm="untuned", seed=0, rows=[], facts={}), 10
+    for draw in range(draws):
+        chosen = prefix(random_order(len(pool), 100 + draw), supervised, budget_of(supervised, rows))
+        yield Job(bed=folder.name, arm="random", seed=draw, rows=chosen, facts={}, steps=8, tuning_seed=0), 500 + draw
+
+
+def _target_rows(sources: Sources) -> Mapping[str, Sequence[beds.Record]]:
+    return {
+        "target-gsm8k": beds.rows_of(sources.corpus, "gsm8k"),
+        "target-toolformer": beds.rows_of(sources.corpus, "gpteacher_toolformer"),
+        "target-mbpp": beds.as_chat(
+            sources.mbpp, lambda row: _unix(row["text"]), lambda row: _unix(row["code"]).strip(), "mbpp"
+        ),
+    }
+
+
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
+def _known(bed: Path, encodings: Encodings, sources: Sources, *, pool_of: Path | None = None) -> Candidates:
+    """The bed with its gradients; those of a pool that several beds share are computed in one of them."""
+    pool, target = encodings.examples(bed / "pool.jsonl"), encodings.examples(bed / "target.jsonl")
+    return candidates(bed, pool, target, {"gradients": sources.gradients}, pool_of=pool_of)
+
+
+def sound(bed: Path, encodings: Encodings, own: Candidates, sources: Sources) -> list[int]:
+    """Positions of the rows that `spice select --without-suspects mismatched` would leave in."""
+    pool = encodings.examples(bed / "pool.jsonl")
+    alone = known(bed, "pool-unprompted", pool, pool, feature="unprompted-losses", dtype="float32")
+    rows = read_corpus(str(bed / "pool.jsonl"), DataSettings()).rows
+    row_format = detect_format(rows)
+    read = [row_format.read(row) for row in rows]
+    evidence = Evidence(
+        examples=pool,
+        conversations=[one for one in read if isinstance(one, Conversation)],
+        losses=own.features["gradients"].losses,
+        unprompted=alone.losses,
+    )
+    suspects = {one.row for one in look_for(evidence, ["mismatched"]).listed}
+    return [place for place, row in enumerate(own.rows.tolist()) if row not in suspects]
+
+
+def _jobs(
+    bed: str,
+    own: Candidates,
+    seeds: int,
+    budget: int,
+    chosen: Mapping[str, Sequence[int]],
+    drawn: Mapping[str, Callable[[int], Sequence[int]]] | None = None,
+    *,
+    steps: int = 13,
+    bad: set[int] | None = None,
+) -> Plan:
+    """Untuned first; then seed by seed random, what is drawn anew each time, and what was chosen once."""
+    fresh = {"random": lambda seed: random_order(len(own), seed).tolist(), **(drawn or {})}
+    yield Job(bed=bed, arm="untuned", seed=0, rows=[], facts={}, steps=steps), 10
+    for seed in range(seeds):
+        orders = {**{name: draw(seed) for name, draw in fresh.items()}, **chosen}
+        for place, (arm, order) in enumerate(orders.items()):
+            rows = prefix(order, own.supervised, budget)
+            facts = {} if bad is None else {"bad": len(bad & set(rows))}
+            yield Job(bed=bed, arm=arm, seed=seed, rows=rows, facts=facts, steps=steps), 100 + 10 * seed + place
