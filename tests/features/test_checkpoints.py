@@ -242,9 +242,9 @@ def test_weights_sum_to_one_and_checkpoints_are_spread_evenly(count: int) -> Non
 
 
 @pytest.mark.parametrize(
-    ("usable", "rows", "passes"), [(5, 5, 64), (60, 8, 64), (1000, 50, 10), (10_240, 512, 1), (30_001, 1501, 1)]
+    ("usable", "rows", "passes"), [(5, 5, 64), (60, 60, 8), (1000, 128, 4), (10_240, 512, 1), (30_001, 1501, 1)]
 )
-def test_a_twentieth_is_drawn_and_seen_for_64_steps_at_least(usable: int, rows: int, passes: int) -> None:
+def test_a_twentieth_and_128_rows_are_drawn_and_seen_for_64_steps_at_least(usable: int, rows: int, passes: int) -> None:
     how = plan_warmup(asked(warm=True), usable)
     assert how is not None
     assert (how.rows, how.passes, how.rate) == (rows, passes, CONSTANT)
