@@ -165,7 +165,7 @@ def test_the_trainer_gets_the_picks_of_each_pool_and_nothing_else(
 def test_picks_are_those_of_the_oracle_at_the_same_weights(
     adapter: bool, normalise: str, engine: Engine, examples: list[Example], tiny_proxy: Path, tmp_path: Path
 ) -> None:
-    method = Spice(penalty=Conflict(weight=0.2))
+    method = Spice(weight=0.2)
     selector = selector_of(examples, method=method, normalise=normalise, batch_tokens=200, engine=engine)
     model = model_of(tiny_proxy, adapter)
     trainer = trainer_of(  # at a learning rate of nothing the weights stay

@@ -29,7 +29,7 @@ class Explained:
     draws: NDArray[np.float64]
 
 
-def explained(
+def shares_explained(
     features: object,
     selection: Subset,
     target: object,
