@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import spice_select as spice
+from spice_select.checks.run import check_run, examine_run
 from spice_select.errors import InputError
 from spice_select.executors import ProcessPlace
 from spice_select.methods import METHODS
 from spice_select.run.worker import help_with
 from spice_select.store import PartStore
+from spice_select.training.rows import read_arm
 
 
 def lines(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -445,7 +447,7 @@ def test_bad_targets_leave_with_2_and_one_sentence(
     for files, flags, words in [
         ([target, target], [], "target.jsonl: the file is named twice"),
         ([corpus()], [], "every row of the corpus stands in the target too"),
-        ([pairs], [], "pairs.jsonl: "),
+        ([pairs], [], "pairs.jsonl:1: a preference pair (chosen/rejected). A target's rows have one answer each"),
         ([single], ["--hold-out-target"], "the target's task 't0' has one row that can be used"),
         ([target], ["--method", "bm25", "--hold-out-target"], "takes no gradients, so nothing would be judged"),
         ([target], ["--method", "longest"], "--target with --method longest: it chooses without one"),
@@ -454,4 +456,35 @@ def test_bad_targets_leave_with_2_and_one_sentence(
         code, _, err = spice("select", corpus(), "--target", *files, "--model", tiny_proxy, "--out", "x", *flags)
         assert code == 2, (words, err)
         assert words in " ".join(err.split()), err
-    assert "prefer" in " ".join(spice("select", corpus(), "--target", pairs, "--model", tiny_proxy)[2].split())
+
+
+def test_what_other_settings_would_choose_is_told_of_log_det_with_the_targets_conflict(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    options = {"target": target, "model": str(tiny_proxy), "budget": 8}
+    run = spice.select(corpus(), objective="log-det", conflict_weight=0.5, out=tmp_path / "runs" / "a", **options)
+    found = examine_run(run.path)
+    assert found.sensitivity is not None
+    assert next(one for one in found.sensitivity.weights if one.conflict_weight == 0.5).changed == 0
+    assert {check.name for check in found.checks if check.passed is False} <= {"recorded numbers"}
+    aimed = spice.select(corpus(), out=tmp_path / "runs" / "b", **options)
+    assert "--objective target-information" in examine_run(aimed.path).untold
+    with pytest.raises(InputError, match="was chosen by --objective target-information"):
+        check_run(aimed.path)
+
+
+def test_rows_that_were_left_out_are_not_chosen_by_other_settings_either(
+    corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    rows = sums(20)
+    target = lines(tmp_path / "target.jsonl", rows[:10])
+    run = spice.select(
+        corpus(rows), target=target, model=str(tiny_proxy), objective="log-det", budget="100%", out=tmp_path / "run"
+    )
+    assert sorted(picks(run)) == list(range(10, 20))
+    found = examine_run(run.path).sensitivity
+    assert found is not None
+    assert {(one.picks, one.changed) for one in (*found.weights, *found.alphas)} == {(10, 0.0)}
+    assert [row.raw["id"] for row in read_arm(run, "full", seed=0, allow_network=False).rows] == [
+        f"r{number}" for number in range(10, 20)
+    ]

@@ -45,7 +45,7 @@ def shares_explained(
 
     Args:
         features: ``[n, d]``.
-        selection: the picks, or their positions.
+        selection: the picks: anything with their positions as `indices`.
         target: ``[m, d]``, made as the features are.
         tasks: a label for each row of the target, in whose order the result comes.
         alpha: the scale α.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spice_select.data.corpus import read_corpus
 from spice_select.data.duplicates import near_matches
 from spice_select.data.encoding import Encoded, Encoder, encode_rows
-from spice_select.data.formats import Format, described, detect_format
+from spice_select.data.formats import FORMATS, Format, described, detect_format
 from spice_select.data.records import Conversation, Drop, Example, Row
 from spice_select.data.settings import DataSettings
 from spice_select.data.texts import whole_text
@@ -181,6 +181,7 @@ class _File:
                 Row(first + row.number, {key: value for key, value in row.raw.items() if key != TASK}, row.where)
                 for row in corpus.rows
             ]
+            _refuse_pairs(rows)
             row_format = detect_format(rows)
             encoded = encode_rows(rows, row_format, encoder)
         except InputError as error:
@@ -196,6 +197,16 @@ class _File:
             encoded=encoded,
             notes=[f"Target {name}: {note}" for note in [*corpus.notes, *encoded.notes, *_left_out(rows, encoded)]],
         )
+
+
+def _refuse_pairs(rows: Sequence[Row]) -> None:
+    """Two answers to one question are no row of what matters; the remedy for a corpus would not reach a target."""
+    for row in rows:
+        if FORMATS["chosen"].matches(row.raw):
+            raise InputError(
+                f"{row.where}: a preference pair (chosen/rejected). A target's rows have one answer each: give prompt "
+                "and chosen answer as `prompt` and `completion`."
+            )
 
 
 def _refuse_twice(names: Sequence[str]) -> None:
