@@ -488,3 +488,22 @@ def test_rows_that_were_left_out_are_not_chosen_by_other_settings_either(
     assert [row.raw["id"] for row in read_arm(run, "full", seed=0, allow_network=False).rows] == [
         f"r{number}" for number in range(10, 20)
     ]
+
+
+def test_the_command_prints_what_the_picks_explain(
+    spice: Callable[..., tuple[int, str, str]],
+    corpus: Callable[..., Path],
+    sums: Callable[..., list[dict[str, Any]]],
+    tiny_proxy: Path,
+    tmp_path: Path,
+) -> None:
+    files = [lines(tmp_path / f"{name}.jsonl", sums(8, seed)) for name, seed in (("maths", 7), ("more", 8))]
+    out = tmp_path / "run"
+    flags = ("--hold-out-target", "--model", tiny_proxy, "--budget", "6", "--out", out)
+    code, text, err = spice("select", corpus(), "--target", *files, *flags)
+    assert (code, err) == (0, "")
+    for said in (text, spice("show", out)[1]):
+        words = " ".join(said.split())
+        assert "maths: picks explain " in words
+        assert "more: picks explain " in words
+        assert "of the target's gradients (4 held-out rows of it), random picks of as many rows" in words
