@@ -12,6 +12,7 @@ import spice_select as spice
 from spice_select.checks.run import check_run, examine_run
 from spice_select.errors import InputError
 from spice_select.executors import ProcessPlace
+from spice_select.export.stage import export_run
 from spice_select.methods import METHODS
 from spice_select.run.worker import help_with
 from spice_select.store import PartStore
@@ -507,3 +508,30 @@ def test_the_command_prints_what_the_picks_explain(
         assert "maths: picks explain " in words
         assert "more: picks explain " in words
         assert "of the target's gradients (4 held-out rows of it), random picks of as many rows" in words
+
+
+def test_a_choice_for_a_target_is_a_table_and_can_be_exported(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    run = spice.select(corpus(), target=target, model=str(tiny_proxy), budget=6, out=tmp_path / "run")
+    assert {note["target"]["where"].split(":")[0] for note in run.dataset["spice"]} == {"target.jsonl"}
+    card = (export_run(run, "trl").path / "README.md").read_text()
+    assert "for a target of 10 rows" in card
+    assert run.manifest["identity"]["target_sha256"] in card
+
+
+def test_a_pool_of_suspects_and_rows_of_the_target_leaves_nothing_and_says_both(
+    corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    rows = sums(2)
+    rows[1]["messages"][1]["content"] = "As an AI language model, I cannot help with that."
+    target = lines(tmp_path / "target.jsonl", [rows[0]])
+    with pytest.raises(InputError, match=r"all 2 usable rows are suspects or stand in the target \(1\)"):
+        spice.select(
+            corpus(rows),
+            target=target,
+            without_suspects=["refusal"],
+            model=str(tiny_proxy),
+            budget=1,
+            out=tmp_path / "run",
+        )

@@ -29,6 +29,8 @@ TASK = "task"
 """The column that names a row's task."""
 NO_TARGET: Mapping[str, Any] = {"target_sha256": None, "target_examples_sha256": None, "target_rows": 0}
 """What a run's identity says of the target where there is none."""
+IN_TARGET = "in-target"
+"""Why a row of the corpus that stands in the target leaves the pool."""
 CHOOSING, HELD_OUT = "choosing", "held-out"
 """What a usable row of the target is for."""
 _NAMED = 8  # tasks that a note names; of more it says how many
@@ -143,7 +145,7 @@ def standing_in(target: TargetRows, rows: Sequence[Row], row_format: Format, pro
             "matters that are not in the corpus, or take the target's rows out of it."
         )
     return [
-        Drop(number, "in-target", f"{_likeness(similarity)} {target.rows[-negative].where} of the target")
+        Drop(number, IN_TARGET, f"{_likeness(similarity)} {target.rows[-negative].where} of the target")
         for number, (similarity, negative) in sorted(best.items())
     ]
 
