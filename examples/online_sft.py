@@ -22,13 +22,12 @@ from spice_select.gradients import HookEngine
 from spice_select.methods.random import Random
 from spice_select.methods.spice import Spice
 from spice_select.methods.top_norm import TopNorm
-from spice_select.selection import Conflict
 from spice_select.sketch import SparseJL
 from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training import OnlineSelector
 
 HERE = Path(__file__).parent
-METHODS = {"spice": Spice(penalty=Conflict(weight=0.1)), "random": Random(), "top-norm": TopNorm()}
+METHODS = {"spice": Spice(weight=0.1), "random": Random(), "top-norm": TopNorm()}
 
 
 def tiny() -> tuple[Any, Any]:

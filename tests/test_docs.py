@@ -1,6 +1,7 @@
 """The documentation says what the code says: made blocks are fresh, what is named exists, lines fit the screen."""
 
 import importlib
+import inspect
 import itertools
 import json
 import re
@@ -124,14 +125,14 @@ def first_column(page: str, header: str) -> list[str]:
 
 
 def implementations(package: str, base: str) -> set[str]:
-    """Names of the classes of a package that are subclasses of one of its own."""
+    """Names of the classes of a package that are subclasses of one of its own, those left abstract aside."""
     module = importlib.import_module(package)
     of = getattr(module, base)
     return {
         name
         for path in Path(module.__file__).parent.glob("*.py")
         for name, found in vars(importlib.import_module(f"{package}.{path.stem}")).items()
-        if isinstance(found, type) and issubclass(found, of) and found is not of and not name.startswith("_")
+        if isinstance(found, type) and issubclass(found, of) and not inspect.isabstract(found) and name[0] != "_"
     }
 
 
@@ -167,10 +168,12 @@ def test_the_table_of_exports_has_every_choice(spice) -> None:
 
 def test_a_run_leaves_what_the_documentation_lists(spice, corpus, tiny_proxy: Path, tmp_path: Path) -> None:
     listed = {name.rstrip("/") for name, _ in blocks.RUN_FILES}
+    target = tmp_path / "target.jsonl"
+    target.write_text("".join(json.dumps(row) + "\n" for row in make_sums(8, seed=5)))
     small = ("--budget", "8", "--model", tiny_proxy, "--sketch-dim", "32", "--device", "cpu")
     path, found = corpus(make_sums(40)), {}
     for name, flags in {
-        "moving": ("--schedule", "interleaved", "--pool-size", "20"),
+        "moving": ("--schedule", "interleaved", "--pool-size", "20", "--target", target),
         "random": ("--method", "random"),
     }.items():
         asked = small if name == "moving" else small[:4]
@@ -178,7 +181,7 @@ def test_a_run_leaves_what_the_documentation_lists(spice, corpus, tiny_proxy: Pa
         assert (code, err) == (0, "")
         found[name] = {file.name for file in (tmp_path / name).iterdir()} - {"run.lock"}
     assert found["moving"] == listed
-    assert found["random"] == listed - {"gradients", "proxy"}
+    assert found["random"] == listed - {"gradients", "proxy", "target"}
     assert json.loads((tmp_path / "random" / "summary.json").read_text())["judged"] is None
     page = (ROOT / "docs" / "runs.md").read_text(encoding="utf-8")
     told = re.search(r"(\*\*`selection.parquet`.*?)(Where gradients were taken.*?)whoever", page, re.DOTALL)

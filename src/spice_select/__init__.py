@@ -16,6 +16,8 @@ from spice_select.selection import LogDet as LogDet
 from spice_select.selection import Quota as Quota
 from spice_select.selection import Selection as Selection
 from spice_select.selection import SquaredInnerProduct as SquaredInnerProduct
+from spice_select.selection import TargetConflict as TargetConflict
+from spice_select.selection import TargetInformation as TargetInformation
 from spice_select.selection import TargetVariance as TargetVariance
 from spice_select.selection import greedy as greedy
 from spice_select.selection import naive as naive

@@ -145,7 +145,7 @@ def _fill(
 ) -> None:
     """Compute what an open run folder lacks, the manifest last."""
     with atomic(run.path / outputs.CONFIG) as aside:
-        write_config(aside, _absolute(corpus.name), settings)
+        write_config(aside, _absolute(corpus.name), _anywhere(settings))
     schedule = SCHEDULES[settings.selection.schedule]
     examples = corpus.encoded.examples
     by_row = {example.row: example for example in examples}
@@ -170,6 +170,7 @@ def _fill(
         encoded = outputs.write_selected(run, corpus.rows, outcome)
         outputs.write_dropped(run, corpus.rows, drops)
         outputs.write_selection(run, corpus.rows, outcome)
+        further = (*outcome.outputs, *outputs.write_target(run, corpus.target))
     summary = summarise(
         method=settings.selection.method,
         rows=len(corpus.rows),
@@ -182,7 +183,13 @@ def _fill(
     run.write_json(outputs.SUMMARY, summary.to_json())
     notes = {"stop": asdict(outcome.choice.stop), "stats": asdict(outcome.choice.stats)}
     facts = manifest_facts(corpus.name, run.identity, parts=outcome.parts, notes=notes, seconds=clock.seconds)
-    run.finish(facts, (*outputs.WRITTEN, *outcome.outputs))
+    run.finish(facts, (*outputs.WRITTEN, *further))
+
+
+def _anywhere(settings: SelectSettings) -> SelectSettings:
+    """The settings with the target's files by their whole paths."""
+    target = settings.target.model_copy(update={"target": tuple(_absolute(name) for name in settings.target.target)})
+    return settings.model_copy(update={"target": target})
 
 
 def _absolute(corpus: str) -> str:

@@ -165,3 +165,35 @@ def test_a_run_whose_own_model_changed_is_not_taken_for_it_again(
     found = spice_select.transfer(run, model=tiny_proxy, sample=20, dtype="float32")
     assert found.overlap == found.picks  # the run's kept gradients are those of the model as it was
     assert any("no longer the one it chose with" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("settings", [{}, {"method": "less"}, {"schedule": "interleaved", "pool_size": 20}], ids=str)
+def test_a_choice_for_a_target_is_compared_for_that_target(
+    settings: dict[str, Any], tiny_proxy: Path, corpus: Callable[..., Path], sums: Callable[..., Any], tmp_path: Path
+) -> None:
+    file, target = corpus(sums(60, seed=7)), tmp_path / "target.jsonl"
+    rows = [{**row, "task": "a" if number < 5 else "b"} for number, row in enumerate(sums(10, seed=9))]
+    target.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    run = spice_select.select(
+        file, target=target, hold_out_target=True, model=str(tiny_proxy), budget=0.2, out=tmp_path / "run",
+        **OPTIONS, **settings,
+    )  # fmt: skip
+    same = spice_select.transfer(run, model=tiny_proxy, sample=40, dtype="float32")
+    assert same.overlap == same.picks == 8
+    other = write_other(tmp_path / "other")
+    found = spice_select.transfer(run, model=other, sample=40, ceiling=True)
+    assert 0 <= found.overlap <= found.picks
+    target.write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
+    with pytest.raises(InputError, match=r"target\.jsonl: its rows are no longer those that .*run chose for"):
+        spice_select.transfer(run, model=other, sample=40)
+
+
+def test_rows_that_could_not_be_chosen_are_not_in_the_sample(
+    tiny_proxy: Path, corpus: Callable[..., Path], sums: Callable[..., Any], tmp_path: Path
+) -> None:
+    rows, target = sums(40, seed=7), tmp_path / "target.jsonl"
+    target.write_text("".join(json.dumps(row) + "\n" for row in rows[:20]))
+    run = spice_select.select(
+        corpus(rows), target=target, model=str(tiny_proxy), budget=0.2, out=tmp_path / "run", **OPTIONS
+    )
+    assert spice_select.transfer(run, model=tiny_proxy, sample=40, dtype="float32").rows == 20

@@ -548,6 +548,17 @@ def test_datasets_does_not_take_an_earlier_export_from_its_cache(tmp_path: Path)
         ({}, ("log det(I + αΣ g gᵀ)", "penalty on gradient conflict"), ()),
         ({"conflict_weight": 0.0}, ("log det",), ("penalty",)),
         ({"objective": "target-variance"}, ("the drop in Σ_y", "penalty"), ("log det",)),
+        (
+            {"objective": "target-information", "conflict_weight": 0, "target_rows": 40},
+            ("uncertainty", "about the rows y of the target", "for a target of 40 rows"),
+            ("log det", "penalty"),
+        ),
+        (
+            {"target_rows": 1},
+            ("log det", "penalty on gradient conflict with the picks and with the target", "for a target of 1 row "),
+            (),
+        ),
+        ({"method": "less", "target_rows": 40}, ("`--method less` for a target of 40 rows",), ("log det", "penalty")),
         ({"schedule": "interleaved", "method": "random"}, ("at random in each pool",), ("log det", "penalty")),
         ({"schedule": "pools", "method": "top-norm"}, ("the largest of", "in each pool"), ("log det", "penalty")),
         ({"method": "random"}, ("at random",), ("log det", "penalty", "in each pool")),

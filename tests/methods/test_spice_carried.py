@@ -42,9 +42,9 @@ def pick(method: Method, candidates: Candidates, k: int) -> Selection:
 
 
 def test_spice_is_naive_greedy() -> None:
-    candidates, rule = pool(20, 6, 0), {"objective": spice.LogDet(alpha=0.5), "penalty": spice.Conflict(weight=0.7)}
-    slow = spice.naive(candidates.matrix, 5, **rule)
-    assert pick(Spice(**rule), candidates, 5).indices.tolist() == slow.indices.tolist()
+    candidates = pool(20, 6, 0)
+    slow = spice.naive(candidates.matrix, 5, objective=spice.LogDet(alpha=0.5), penalty=spice.Conflict(weight=0.7))
+    assert pick(Spice(alpha=0.5, weight=0.7), candidates, 5).indices.tolist() == slow.indices.tolist()
 
 
 @settings(max_examples=40, deadline=None)

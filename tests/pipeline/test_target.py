@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import spice_select as spice
+from spice_select.checks.run import check_run, examine_run
 from spice_select.errors import InputError
+from spice_select.executors import ProcessPlace
+from spice_select.export.stage import export_run
+from spice_select.methods import METHODS
+from spice_select.run.worker import help_with
+from spice_select.store import PartStore
+from spice_select.training.rows import read_arm
 
 
 def lines(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -120,3 +127,411 @@ def test_a_target_that_cannot_be_used_is_named(
 def test_a_target_that_is_the_corpus_is_refused(corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="every row of the corpus stands in the target"):
         spice.select(corpus(), target=corpus(), model=str(tiny_proxy), out=tmp_path / "run")
+
+
+def dropped(run: spice.Run) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run.path / "dropped.jsonl").read_text().splitlines()]
+
+
+def picks(run: spice.Run) -> list[int]:
+    return run.row_numbers.tolist()
+
+
+TARGETED = [method.name for method in METHODS if method.takes_target]
+
+
+@pytest.mark.parametrize("schedule", ["global", "pools", "interleaved"])
+@pytest.mark.parametrize("method", TARGETED)
+def test_every_method_that_takes_a_target_goes_with_every_schedule(
+    method: str, schedule: str, corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    options = {} if schedule == "global" else {"pool_size": 20}
+    asked = {"target": target, "model": str(tiny_proxy), "method": method, "schedule": schedule, **options}
+    if schedule == "interleaved" and method == "rds":
+        with pytest.raises(InputError, match="its pools know gradients alone"):
+            spice.select(corpus(), **asked, budget=6, out=tmp_path / "run")
+        return
+    run = spice.select(corpus(), **asked, budget=6, out=tmp_path / "run")
+    assert len(picks(run)) == 6
+    assert run.target is not None
+    assert len(run.target) == 10
+    tokens = spice.select(corpus(), **asked, budget="400-tokens", out=tmp_path / "tokens")
+    assert 0 < tokens.summary.chosen_tokens <= 400
+
+
+def test_a_task_is_a_file_or_a_column(
+    corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    first, second = sums(9, 7), sums(9, 8)
+    files = [lines(tmp_path / "one.jsonl", first), lines(tmp_path / "two.jsonl", second)]
+    named = [{**row, "task": task} for task, rows in (("one", first), ("two", second)) for row in rows]
+    options = {"model": str(tiny_proxy), "budget": 6}
+    by_file = spice.select(corpus(), target=files, out=tmp_path / "runs" / "a", **options)
+    column = lines(tmp_path / "both.jsonl", named)
+    by_column = spice.select(corpus(), target=column, out=tmp_path / "runs" / "b", **options)
+    alone = lines(tmp_path / "plain.jsonl", [*first, *second])
+    as_one = spice.select(corpus(), target=alone, out=tmp_path / "runs" / "c", **options)
+    assert [one.task for one in by_file.summary.judged.target] == ["one", "two"]
+    assert [one.task for one in as_one.summary.judged.target] == [""]
+    assert picks(by_file) == picks(by_column)
+    assert by_file.manifest["identity"]["target_sha256"] == by_column.manifest["identity"]["target_sha256"]
+    assert by_file.target is not None
+    assert list(by_file.target.groups) == ["one", "two"]
+
+
+def test_files_of_one_name_are_two_tasks_and_rows_without_a_task_go_by_their_file(
+    corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    for name in ("left", "right"):
+        (tmp_path / name).mkdir()
+    left = lines(tmp_path / "left" / "test.jsonl", [{**row, "task": number % 2} for number, row in enumerate(sums(4))])
+    right = lines(tmp_path / "right" / "test.jsonl", sums(3, 4))
+    run = spice.select(
+        corpus(sums(40, 50)), target=[left, right], model=str(tiny_proxy), budget=6, out=tmp_path / "run"
+    )
+    assert [one.task for one in run.summary.judged.target] == ["0", "1", str(right)]
+
+
+def test_the_reported_share_is_that_of_the_definition(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    run = spice.select(corpus(), target=target, model=str(tiny_proxy), budget=6, sketch_dim=48, out=tmp_path / "run")
+    assert run.target is not None
+    G, Y = np.asarray(run.matrix[run.selection.indices], np.float64), run.target.matrix.dense
+    left = np.trace(Y @ np.linalg.inv(np.eye(48) + G.T @ G) @ Y.T)
+    assert run.summary.judged.target[0].share == pytest.approx(1 - left / (Y * Y).sum(), rel=1e-9)
+    chosen = [json.loads(line)["spice"]["target"] for line in (run.path / "selected.jsonl").read_text().splitlines()]
+    cosines = (G / np.linalg.norm(G, axis=1)[:, None]) @ (Y / np.linalg.norm(Y, axis=1)[:, None]).T
+    assert [one["row"] for one in chosen] == cosines.argmax(axis=1).tolist()
+    assert [one["cosine"] for one in chosen] == pytest.approx(cosines.max(axis=1))
+    assert chosen[0]["where"].endswith(f"target.jsonl:{chosen[0]['row'] + 1}")
+
+
+def test_near_copies_leave_the_pool_and_a_shared_system_prompt_makes_none(
+    corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    system = {"role": "system", "content": "You answer in one line, with all the care that you can muster. " * 2}
+    say = "the quick brown fox jumps over the lazy dog while a cat sleeps on the warm mat and dreams of fish"
+
+    def row(number: int, text: str) -> dict[str, Any]:
+        user = {"role": "user", "content": f"Tell me number {number}"}
+        return {"messages": [system, user, {"role": "assistant", "content": text}]}
+
+    pool = [row(number, " ".join(sorted(say.split())[number % 7 :]) + f" {number}") for number in range(20)]
+    near = row(3, pool[3]["messages"][2]["content"] + " Yes")
+    target = lines(tmp_path / "target.jsonl", [row(99, "something else entirely, of which nobody spoke"), near])
+    run = spice.select(corpus(pool), target=target, model=str(tiny_proxy), budget=4, out=tmp_path / "run")
+    gone = [line for line in dropped(run) if line["reason"] == "in-target"]
+    assert 3 in [line["row"] for line in gone]
+    assert len(gone) < 8, "a system prompt that all rows share is no likeness"
+    assert "says nearly what (Jaccard" in gone[0]["detail"]
+    assert "target.jsonl:2" in gone[0]["detail"]
+
+
+def test_what_of_a_target_is_not_used_is_said(
+    corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    rows = sums(4, 7)
+    rows[2]["messages"][1]["content"] = ""
+    rows[3]["messages"][1]["content"] = "word " * 900
+    target = lines(tmp_path / "target.jsonl", [*rows, rows[0]])
+    run = spice.select(corpus(), target=target, model=str(tiny_proxy), budget=4, max_length=400, out=tmp_path / "run")
+    notes = "\n".join(run.summary.notes)
+    assert "1 row cannot be used (" in notes
+    assert "target.jsonl:3" in notes
+    assert "1 row was cut at the maximum length" in notes
+    assert "The target has 4 rows to choose by: below 8 the choice hangs on single rows" in notes
+    assert "1 row of the target repeat others" in notes
+    kept = [json.loads(line) for line in (run.path / "target" / "rows.jsonl").read_text().splitlines()]
+    assert [line["use"] == "choosing" for line in kept] == [True, True, False, True, True]
+    assert kept[1]["record"] == rows[1]
+
+
+def test_a_target_may_be_of_another_format_and_of_one_row(
+    corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    target = lines(tmp_path / "target.jsonl", [{"question": "How many legs has a cat?", "answer": "Four."}])
+    run = spice.select(corpus(), target=target, model=str(tiny_proxy), budget=4, out=tmp_path / "run")
+    assert any("The target has 1 row to choose by" in note for note in run.summary.notes)
+    assert run.target is not None
+    assert run.target.rows.tolist() == [0]
+
+
+def test_copies_of_a_row_are_held_out_together(
+    corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    target = lines(tmp_path / "target.jsonl", [*sums(6, 7), *sums(6, 7)])
+    run = spice.select(
+        corpus(), target=target, hold_out_target=True, model=str(tiny_proxy), budget=4, out=tmp_path / "run"
+    )
+    assert run.target is not None
+    chose = set(run.target.rows.tolist())
+    assert len(chose) == 6
+    assert {row % 6 for row in chose} & {row % 6 for row in set(range(12)) - chose} == set()
+    assert run.summary.judged.target[0].rows == 6
+
+
+def test_suspects_and_the_targets_rows_leave_the_pool_together(
+    corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    rows = sums(30)
+    target = lines(tmp_path / "target.jsonl", [rows[3], *sums(8, 7)])
+    run = spice.select(
+        corpus([*rows, rows[3], rows[4]]),
+        target=target,
+        without_suspects=["duplicate"],
+        model=str(tiny_proxy),
+        budget=4,
+        out=tmp_path / "run",
+    )
+    reasons = {line["row"]: line["reason"] for line in dropped(run)}
+    assert {reasons[3], reasons[30]} == {"in-target"}
+    assert reasons[31] != "in-target"
+    assert not {3, 30, 31} & set(picks(run))
+    assert run.summary.usable + len(reasons) == 32
+
+
+def test_the_config_replays_from_any_folder(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus()
+    monkeypatch.chdir(tmp_path)
+    options = {"model": str(tiny_proxy), "budget": 6}
+    run = spice.select("train.jsonl", target="target.jsonl", out=tmp_path / "runs" / "a", **options)
+    assert run.settings.target.target == (str(target),)
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    again = spice.select(tmp_path / "train.jsonl", **run.settings.changed(), out=tmp_path / "b")
+    assert picks(again) == picks(run)
+
+
+def test_a_worker_finds_the_target_again(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    run = spice.select(corpus(), target=target, model=str(tiny_proxy), budget=6, out=tmp_path / "run")
+    help_with(run.path, ProcessPlace(rank=1, world=2), device="cpu")
+    target.write_text(target.read_text().replace("What is", "Say what is"))
+    with pytest.raises(InputError, match=r"is another run than this process would help with: target_examples_sha256"):
+        help_with(run.path, ProcessPlace(rank=1, world=2), device="cpu")
+
+
+class Computed:
+    """Counts rows by the folder their part is written to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folders: list[str] = []
+        real = PartStore.write
+        monkeypatch.setattr(
+            PartStore, "write", lambda store, *given: self.folders.append(str(store.folder)) or real(store, *given)
+        )
+
+    def of_target(self) -> int:
+        return sum("target" in Path(folder).parts for folder in self.folders)
+
+
+@pytest.mark.parametrize("method", ["spice", "less", "rds"])
+def test_a_second_run_takes_the_targets_features_from_the_first(
+    method: str,
+    corpus: Callable[..., Path],
+    sums: Callable[..., list[dict[str, Any]]],
+    tiny_proxy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = lines(tmp_path / "goal.jsonl", sums(10, 7))
+    computed, options = Computed(monkeypatch), {"model": str(tiny_proxy), "method": method, "target": target}
+    spice.select(corpus(), budget=4, out=tmp_path / "runs" / "a", **options)
+    assert computed.of_target() == 1
+    second = spice.select(corpus(), budget=6, out=tmp_path / "runs" / "b", **options)
+    assert computed.of_target() == 1
+    apart = spice.select(corpus(), budget=6, out=tmp_path / "apart" / "b", **options)
+    assert computed.of_target() == 2
+    assert picks(second) == picks(apart)
+    other = lines(tmp_path / "goal.jsonl", sums(10, 8))
+    spice.select(corpus(), budget=6, out=tmp_path / "runs" / "c", **{**options, "target": other})
+    assert computed.of_target() == 3
+
+
+def test_a_targets_preconditioned_gradients_are_not_taken_for_plain_ones(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = Computed(monkeypatch)
+    options = {"model": str(tiny_proxy), "target": target, "precondition": "adam", "warmup_rows": 8, "budget": 4}
+    spice.select(corpus(), method="spice", out=tmp_path / "runs" / "a", **options)
+    spice.select(corpus(), method="less", out=tmp_path / "runs" / "b", **options)
+    assert computed.of_target() == 2
+
+
+def test_half_held_out_needs_no_new_features(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed, options = Computed(monkeypatch), {"model": str(tiny_proxy), "target": target, "budget": 4}
+    spice.select(corpus(), out=tmp_path / "runs" / "a", **options)
+    spice.select(corpus(), hold_out_target=True, out=tmp_path / "runs" / "b", **options)
+    assert computed.of_target() == 1
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_an_interleaved_run_cut_off_anywhere_resumes_to_the_same_bits(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {
+        "model": str(tiny_proxy),
+        "target": target,
+        "budget": 8,
+        "schedule": "interleaved",
+        "pool_size": 10,
+        "update_every": 1,
+        "learning_rate": 0.02,
+        "sketch_dim": 64,
+        "conflict_weight": 0.2,
+    }
+    path, write = corpus(), PartStore.write
+    whole = spice.select(path, out=tmp_path / "whole", **options)
+    cycles = sorted(folder.name for folder in (whole.path / "target" / "gradients").iterdir())
+    assert cycles == [f"cycle-{number:05d}" for number in range(4)]
+    for death in (1, 2, 3, 6):
+        calls = [0]
+
+        def dying(store: PartStore, *given: Any, calls: list[int] = calls, death: int = death) -> None:
+            calls[0] += 1
+            if calls[0] == death:
+                raise Killed
+            write(store, *given)
+
+        monkeypatch.setattr(PartStore, "write", dying)
+        with pytest.raises(Killed):
+            spice.select(path, out=tmp_path / "cut", **options)
+        monkeypatch.setattr(PartStore, "write", write)
+        if death == 3:
+            next((tmp_path / "cut" / "target" / "gradients" / "cycle-00000").glob("*.parquet")).unlink()
+    cut = spice.select(path, out=tmp_path / "cut", **options)
+    for name in ("selected.jsonl", "selection.parquet", "target/rows.jsonl", "target/gradients/cycle-00003"):
+        there, here = whole.path / name, cut.path / name
+        pairs = [(there, here)] if there.is_file() else [(file, here / file.name) for file in sorted(there.iterdir())]
+        assert all(left.read_bytes() == right.read_bytes() for left, right in pairs), name
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"objective": "target-information"}, "--objective target-information without --target"),
+        ({"method": "less"}, "--method less without --target"),
+        ({"method": "bm25"}, "--method bm25 without --target"),
+        ({"hold_out_target": True}, "--hold-out-target without --target"),
+        ({"target": "gone.jsonl"}, "gone.jsonl"),
+    ],
+    ids=str,
+)
+def test_what_needs_a_target_says_so(
+    settings: dict[str, Any], words: str, corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as fault:
+        spice.select(corpus(), model=str(tiny_proxy), out=tmp_path / "run", **settings)
+    assert words in str(fault.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_bad_targets_leave_with_2_and_one_sentence(
+    spice: Callable[..., tuple[int, str, str]],
+    corpus: Callable[..., Path],
+    target: Path,
+    sums: Callable[..., list[dict[str, Any]]],
+    tiny_proxy: Path,
+    tmp_path: Path,
+) -> None:
+    pairs = lines(tmp_path / "pairs.jsonl", [{"prompt": "1 + 1?", "chosen": "2", "rejected": "3"}] * 3)
+    single = lines(tmp_path / "single.jsonl", [{**row, "task": f"t{n}"} for n, row in enumerate(sums(3, 7))])
+    for files, flags, words in [
+        ([target, target], [], "target.jsonl: the file is named twice"),
+        ([corpus()], [], "every row of the corpus stands in the target too"),
+        ([pairs], [], "pairs.jsonl:1: a preference pair (chosen/rejected). A target's rows have one answer each"),
+        ([single], ["--hold-out-target"], "the target's task 't0' has one row that can be used"),
+        ([target], ["--method", "bm25", "--hold-out-target"], "takes no gradients, so nothing would be judged"),
+        ([target], ["--method", "longest"], "--target with --method longest: it chooses without one"),
+        ([tmp_path / "none.jsonl"], [], "none.jsonl"),
+    ]:
+        code, _, err = spice("select", corpus(), "--target", *files, "--model", tiny_proxy, "--out", "x", *flags)
+        assert code == 2, (words, err)
+        assert words in " ".join(err.split()), err
+
+
+def test_what_other_settings_would_choose_is_told_of_log_det_with_the_targets_conflict(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    options = {"target": target, "model": str(tiny_proxy), "budget": 8}
+    run = spice.select(corpus(), objective="log-det", conflict_weight=0.5, out=tmp_path / "runs" / "a", **options)
+    found = examine_run(run.path)
+    assert found.sensitivity is not None
+    assert next(one for one in found.sensitivity.weights if one.conflict_weight == 0.5).changed == 0
+    assert {check.name for check in found.checks if check.passed is False} <= {"recorded numbers"}
+    aimed = spice.select(corpus(), out=tmp_path / "runs" / "b", **options)
+    assert "--objective target-information" in examine_run(aimed.path).untold
+    with pytest.raises(InputError, match="was chosen by --objective target-information"):
+        check_run(aimed.path)
+
+
+def test_rows_that_were_left_out_are_not_chosen_by_other_settings_either(
+    corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    rows = sums(20)
+    target = lines(tmp_path / "target.jsonl", rows[:10])
+    run = spice.select(
+        corpus(rows), target=target, model=str(tiny_proxy), objective="log-det", budget="100%", out=tmp_path / "run"
+    )
+    assert sorted(picks(run)) == list(range(10, 20))
+    found = examine_run(run.path).sensitivity
+    assert found is not None
+    assert {(one.picks, one.changed) for one in (*found.weights, *found.alphas)} == {(10, 0.0)}
+    assert [row.raw["id"] for row in read_arm(run, "full", seed=0, allow_network=False).rows] == [
+        f"r{number}" for number in range(10, 20)
+    ]
+
+
+def test_the_command_prints_what_the_picks_explain(
+    spice: Callable[..., tuple[int, str, str]],
+    corpus: Callable[..., Path],
+    sums: Callable[..., list[dict[str, Any]]],
+    tiny_proxy: Path,
+    tmp_path: Path,
+) -> None:
+    files = [lines(tmp_path / f"{name}.jsonl", sums(8, seed)) for name, seed in (("maths", 7), ("more", 8))]
+    out = tmp_path / "run"
+    flags = ("--hold-out-target", "--model", tiny_proxy, "--budget", "6", "--out", out)
+    code, text, err = spice("select", corpus(), "--target", *files, *flags)
+    assert (code, err) == (0, "")
+    for said in (text, spice("show", out)[1]):
+        words = " ".join(said.split())
+        assert "maths: picks explain " in words
+        assert "more: picks explain " in words
+        assert "of the target's gradients (4 held-out rows of it), random picks of as many rows" in words
+
+
+def test_a_choice_for_a_target_is_a_table_and_can_be_exported(
+    corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    run = spice.select(corpus(), target=target, model=str(tiny_proxy), budget=6, out=tmp_path / "run")
+    assert {note["target"]["where"].split(":")[0] for note in run.dataset["spice"]} == {"target.jsonl"}
+    card = (export_run(run, "trl").path / "README.md").read_text()
+    assert "for a target of 10 rows" in card
+    assert run.manifest["identity"]["target_sha256"] in card
+
+
+def test_a_pool_of_suspects_and_rows_of_the_target_leaves_nothing_and_says_both(
+    corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    rows = sums(2)
+    rows[1]["messages"][1]["content"] = "As an AI language model, I cannot help with that."
+    target = lines(tmp_path / "target.jsonl", [rows[0]])
+    with pytest.raises(InputError, match=r"all 2 usable rows are suspects or stand in the target \(1\)"):
+        spice.select(
+            corpus(rows),
+            target=target,
+            without_suspects=["refusal"],
+            model=str(tiny_proxy),
+            budget=1,
+            out=tmp_path / "run",
+        )

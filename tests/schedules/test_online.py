@@ -17,6 +17,7 @@ from spice_select.data.formats import detect_format
 from spice_select.data.records import Example, Row
 from spice_select.errors import InputError
 from spice_select.gradients import BatchGradients, Engine, HookEngine, LoopEngine
+from spice_select.methods.less import Less
 from spice_select.methods.random import Random
 from spice_select.methods.spice import Spice
 from spice_select.methods.top_norm import TopNorm
@@ -165,7 +166,7 @@ def test_the_trainer_gets_the_picks_of_each_pool_and_nothing_else(
 def test_picks_are_those_of_the_oracle_at_the_same_weights(
     adapter: bool, normalise: str, engine: Engine, examples: list[Example], tiny_proxy: Path, tmp_path: Path
 ) -> None:
-    method = Spice(penalty=Conflict(weight=0.2))
+    method = Spice(weight=0.2)
     selector = selector_of(examples, method=method, normalise=normalise, batch_tokens=200, engine=engine)
     model = model_of(tiny_proxy, adapter)
     trainer = trainer_of(  # at a learning rate of nothing the weights stay
@@ -338,6 +339,8 @@ def test_bad_sizes_are_named(examples: list[Example]) -> None:
         selector_of(examples, picks=61)
     with pytest.raises(InputError, match="some pools would yield no row"):
         selector_of(examples, picks=3)
+    with pytest.raises(InputError, match="method less: it chooses for a target, and online selection has none"):
+        selector_of(examples, method=Less())
     with pytest.raises(InputError, match="less than one step"):
         selector_of(examples).steps(batch_size=2, accumulation=9)
 

@@ -16,10 +16,12 @@ from spice_select.selection import (
     NextPick,
     Penalty,
     SquaredInnerProduct,
+    TargetConflict,
+    TargetInformation,
     TargetVariance,
     greedy,
 )
-from spice_select.testing.selection import ConformanceError, check_objective, check_penalty, sample_features
+from spice_select.testing.selection import ConformanceError, check_objective, check_penalty, degenerate, sample_features
 
 OBJECTIVES = [
     LogDet(),
@@ -28,17 +30,26 @@ OBJECTIVES = [
     FacilityLocation(),
     TargetVariance(),
     TargetVariance(0.5, target=np.ones((2, 4))),
+    TargetInformation(sample_features("aniso", 3, 4, seed=8), ["a", "b", "a"], alpha=0.5),
+    TargetInformation(sample_features("aniso", 6, 4, seed=8)),
 ]
 PENALTIES = [Conflict(), Conflict(2.0, eta=1e-4), SquaredInnerProduct(0.3, alpha=2.0)]
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES[:-1], ids=str)
+@pytest.mark.parametrize("objective", OBJECTIVES[:-3], ids=str)
 def test_objectives_conform(objective):
     check_objective(objective)
 
 
-def test_an_objective_with_its_own_target_conforms():
-    check_objective(OBJECTIVES[-1], features=sample_features("iso", 12, 4))
+@pytest.mark.parametrize("objective", OBJECTIVES[-3:], ids=str)
+@pytest.mark.parametrize("kind", ["iso", "heavy", "grid"])
+def test_an_objective_with_its_own_target_conforms(objective, kind):
+    check_objective(objective, features=degenerate(sample_features(kind, 12, 4)))
+
+
+def test_a_penalty_with_its_own_target_conforms():
+    target = sample_features("aniso", 3, 4, seed=8)
+    check_penalty(TargetConflict(target, 0.3), features=degenerate(sample_features("iso", 12, 4)))
 
 
 @pytest.mark.parametrize("penalty", PENALTIES, ids=str)

@@ -27,6 +27,7 @@ VERBS: dict[str, Asked] = {
 }
 INF, NAN = float("inf"), float("nan")
 BESIDE: dict[tuple[str, str], dict[str, Any]] = {
+    ("select", "hold_out_target"): {"target": ["target.jsonl"]},
     ("select", "precondition"): {"warmup_rows": 5},
     ("select", "sketch_side"): {"sketch": "kronecker"},
     ("select", "warm_checkpoints"): {"warm": True},

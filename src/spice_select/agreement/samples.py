@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from spice_select.agreement.targets import split_off
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
 from spice_select.features import FeatureRequest, Gradients
 from spice_select.features.proxy import find_proxy
 from spice_select.features.stage import compute_part
+from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
 from spice_select.run.finished import Run
 from spice_select.run.settings import SelectSettings
@@ -28,18 +30,28 @@ def for_model(settings: SelectSettings, model: str | Path | None, access: ModelA
     return SelectSettings.from_flat({**flat, **fresh, "model": None if model is None else str(model)})
 
 
-def own_features(run: Run, examples: Sequence[Example], progress: Progress) -> tuple[FeatureBlock, tuple[str, ...]]:
-    """The run's own features of the sample: from its folder, computed only where the run's weights moved."""
+def own_features(
+    run: Run, examples: Sequence[Example], aims: Sequence[Example], progress: Progress
+) -> tuple[FeatureBlock, TargetSet | None, tuple[str, ...]]:
+    """The run's own features of the sample and of its target: from its folder, computed only where its weights moved.
+
+    Args:
+        run: the run.
+        examples: the sample.
+        aims: the target's rows; not read where nothing is computed.
+        progress: shown the work.
+    """
     if run.settings.selection.schedule == "interleaved":
         plain = for_model(run.settings, run.settings.proxy.model, run.settings.proxy)
         name = run.manifest["identity"]["model"]
         note = "The run's model moved while it selected; compared are its gradients before it moved."
-        return features_of_sample(plain, name, examples, progress), (note,)
+        block = features_of_sample(plain, name, [*examples, *aims], progress)
+        return (*split_off(run, block, len(examples)), (note,))
     block = run.features
     notes: tuple[str, ...] = ()
     if any(getattr(run.settings.gradients, name, None) not in (None, False, "none") for name in _TRAINED):
         notes = ("The run's gradients are of a warm or preconditioned adapter; the other model's are of a fresh LoRA.",)
-    return block.take(np.searchsorted(block.rows, [example.row for example in examples])), notes
+    return block.take(np.searchsorted(block.rows, [example.row for example in examples])), run.target, notes
 
 
 def features_of_sample(

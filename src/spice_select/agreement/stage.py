@@ -12,6 +12,7 @@ from spice_select.agreement.chance import chance_overlap
 from spice_select.agreement.result import SourceShares, Transfer
 from spice_select.agreement.samples import features_of_sample, for_model, own_features, reseeded_features
 from spice_select.agreement.settings import LEAST_ROWS, TransferSettings
+from spice_select.agreement.targets import shared, split_off, target_examples
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Example, Row
@@ -21,10 +22,12 @@ from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.budget import Allowance, Budget
+from spice_select.methods.target import TargetSet
 from spice_select.models.family import family_of, kinship
 from spice_select.models.recorded import changed_since
 from spice_select.numerics.ranks import spearman
 from spice_select.progress import Progress, Silent
+from spice_select.run import files as outputs
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run, load
 from spice_select.run.settings import SelectSettings
@@ -41,7 +44,8 @@ def transfer(
     """Measure how far a run's model and another one would choose the same rows.
 
     On a seeded sample of the rows that the run could choose from, both models' gradients are taken under the run's
-    settings, each model with its own chat template; the run's own are read from its folder. The same share is chosen
+    settings, each model with its own chat template; the run's own are read from its folder, those of a target's rows
+    likewise. The same share is chosen
     with each by the run's criterion (global greedy; no quotas, no early stop), and the picks and gradients compared.
 
     Args:
@@ -72,15 +76,28 @@ def run_transfer(
     changed = _hold_to_record(run, own, again=settings.ceiling or run.settings.selection.schedule == "interleaved")
     pair = _encoded_pair(run, own, other, settings, progress)
     k = _picks(run, len(pair.theirs), settings.share)
-    ours, notes = own_features(run, pair.ours, progress)
-    theirs = features_of_sample(other, pair.proxy.identity.name, pair.theirs, progress)
+    again, size, moved = settings.ceiling, len(pair.ours), run.settings.selection.schedule == "interleaved"
+    aims = target_examples(run, own, progress) if again or moved else []
+    ours, our_target, notes = own_features(run, pair.ours, aims, progress)
+    seen = [*pair.theirs, *target_examples(run, pair.proxy, progress)]
+    theirs, their_target = split_off(run, features_of_sample(other, pair.proxy.identity.name, seen, progress), size)
+    reseeded = split_off(run, reseeded_features(run.settings, [*pair.ours, *aims], progress), size) if again else None
+    targets, told = shared([our_target, their_target, None if reseeded is None else reseeded[1]])
     both = ours.finite & theirs.finite
     if not both.all():
         notes = (*notes, f"{int((~both).sum())} rows have no finite gradient under one of the models; left out.")
-    again = reseeded_features(run.settings, pair.ours, progress).take(both) if settings.ceiling else None
-    ours, theirs = ours.take(both), theirs.take(both)
+    blocks = [ours, theirs] if reseeded is None else [ours, theirs, reseeded[0]]
+    sides = [_Side(block.take(both), target) for block, target in zip(blocks, targets, strict=False)]
     examples = [example for example, good in zip(pair.theirs, both, strict=True) if good]
-    return _compare(run, pair, (ours, theirs), examples, min(k, len(examples)), again, (*changed, *pair.notes, *notes))
+    return _compare(run, pair, sides, examples, min(k, len(examples)), (*changed, *pair.notes, *notes, *told))
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """What one model knows: of the sample's rows, and of the run's target where it has one."""
+
+    block: FeatureBlock
+    target: TargetSet | None
 
 
 @dataclass(frozen=True)
@@ -118,7 +135,7 @@ def _hold_to_record(run: Run, own: Proxy, *, again: bool) -> tuple[str, ...]:
 
 
 def _encoded_pair(run: Run, own: Proxy, other: SelectSettings, settings: TransferSettings, progress: Progress) -> _Pair:
-    usable = run.features.rows
+    usable = np.setdiff1d(run.features.rows, sorted(outputs.read_dropped(run.path)))
     random, size = np.random.default_rng(settings.seed), min(settings.sample, len(usable))
     drawn = np.sort(random.choice(usable, size, replace=False))
     corpus = reread_corpus(run, allow_network=other.proxy.allow_network)
@@ -168,32 +185,32 @@ def _picks(run: Run, n: int, share: str | None) -> int:
     return k
 
 
-def _choose(block: FeatureBlock, k: int, settings: SelectSettings) -> set[int]:
+def _choose(side: _Side, k: int, settings: SelectSettings) -> set[int]:
     """Positions that the run's criterion picks: one global greedy."""
     method = METHODS[settings.selection.method].of({**settings.flat(), "stop_ratio": None, "carry_state": False})
-    candidates = _candidates(block, settings)
+    candidates = _candidates(side, settings)
     seed = settings.selection.seed
     return set(method.choose(candidates, Allowance(rows=k), seed=seed, progress=Silent()).indices.tolist())
 
 
-def _candidates(block: FeatureBlock, settings: SelectSettings) -> Candidates:
+def _candidates(side: _Side, settings: SelectSettings) -> Candidates:
     """The sample's rows as the run's method would see them; weights are by the lengths in the sample."""
-    chosen = settings.selection
+    chosen, block = settings.selection, side.block
     scales = ROW_WEIGHTS[chosen.row_weight].scales(block.supervised, block.supervised)
-    return Candidates.of_gradients(block, normalise=chosen.normalise, scales=scales)
+    return Candidates.of_gradients(block, normalise=chosen.normalise, scales=scales, target=side.target)
 
 
 def _compare(
     run: Run,
     pair: _Pair,
-    blocks: tuple[FeatureBlock, FeatureBlock],
+    sides: Sequence[_Side],
     examples: Sequence[Example],
     k: int,
-    again: FeatureBlock | None,
     notes: tuple[str, ...],
 ) -> Transfer:
-    ours, theirs = blocks
-    own, other = _choose(ours, k, run.settings), _choose(theirs, k, run.settings)
+    """Of the run's model, the other one and, where a ceiling is asked for, the run's under another seed."""
+    own, other, *again = (_choose(side, k, run.settings) for side in sides)
+    ours, theirs = sides[0].block, sides[1].block
     overlap = len(own & other)
     left, right = cosines(ours.features), cosines(theirs.features)
     return Transfer(
@@ -205,11 +222,11 @@ def _compare(
         picks=k,
         overlap=overlap,
         chance=chance_overlap(len(examples), k, overlap),
-        ceiling=None if again is None else len(own & _choose(again, k, run.settings)),
+        ceiling=len(own & again[0]) if again else None,
         jaccard=overlap / len(own | other),
         norms=spearman(ours.norms, theirs.norms),
         losses=spearman(ours.losses, theirs.losses),
-        base_gains=spearman(_bases(ours, run.settings), _bases(theirs, run.settings)),
+        base_gains=spearman(_bases(sides[0], run.settings), _bases(sides[1], run.settings)),
         cosines=cosine_correlation(left, right),
         alignment=alignment(left, right),
         sources=_sources(examples, own, other),
@@ -217,11 +234,11 @@ def _compare(
     )
 
 
-def _bases(block: FeatureBlock, settings: SelectSettings) -> NDArray[np.float64]:
+def _bases(side: _Side, settings: SelectSettings) -> NDArray[np.float64]:
     """log(1 + α‖g‖²) of the features as the selector sees them, float64 ``[n]``; all the same for unit rows."""
-    candidates = _candidates(block, settings)
+    candidates = _candidates(side, settings)
     if candidates.normalise == "unit" and candidates.scales is None:
-        return np.zeros(len(block.rows))
+        return np.zeros(len(candidates))
     matrix = candidates.matrix.array.astype(np.float64)
     return np.log1p(settings.spice.alpha * np.einsum("nd,nd->n", matrix, matrix))
 

@@ -14,6 +14,7 @@ from spice_select.errors import InputError
 from spice_select.methods import METHODS, Budget
 from spice_select.numerics.features import Features, read
 from spice_select.progress import Silent
+from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
 from spice_select.run.settings import SelectSettings
 from spice_select.schedules.static import choose_from, priced
@@ -48,7 +49,7 @@ def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
     _check_seed(seed)
     run = load(path)
     chosen = run.settings.spice
-    if chosen.objective != "log-det":
+    if chosen.objective not in (None, "log-det"):
         raise InputError(
             f"{path} was chosen by --objective {chosen.objective}: the checks ask whether the theory of log det holds, "
             "so they need a run with --objective log-det. Its gradients are taken from this one."
@@ -65,7 +66,7 @@ def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
     run = load(path)
     matrix, selection, chosen = run.matrix, _recorded(run), run.settings.spice
     objective, untold = LogDet(alpha=chosen.alpha), _untold(run.settings)
-    by_log_det, rows = chosen.objective == "log-det", read(matrix)
+    by_log_det, rows = chosen.objective in (None, "log-det"), read(matrix)
     return Examination(
         checks=run_checks(rows, selection, objective, seed=seed, **_priced(run)) if by_log_det else [],
         sensitivity=None if untold else _sensitivity(run, rows, selection),
@@ -106,8 +107,10 @@ def _untold(settings: SelectSettings) -> str:
 
 
 def _sensitivity(run: Run, rows: Features, selection: Selection) -> Sensitivity:
-    """`Sensitivity` of the run's rule, on the gradients as the selector sees them."""
-    settings, candidates = run.settings, run.candidates
+    """`Sensitivity` of the run's rule, on the gradients as the selector sees them, of rows that could be chosen."""
+    settings, whole = run.settings, run.candidates
+    open_rows = np.flatnonzero(~np.isin(whole.rows, sorted(outputs.read_dropped(run.path))))
+    candidates = whole.take(open_rows)
     budget = Budget.parse(settings.selection.budget)
 
     def select(alpha: float, weight: float) -> Selection:
@@ -116,7 +119,7 @@ def _sensitivity(run: Run, rows: Features, selection: Selection) -> Sensitivity:
         method = METHODS[other.selection.method].of(other.flat())
         picked = choose_from(method, candidates, budget, other, Silent()).worth
         assert picked is not None, "a choice from gradients says what it is worth"
-        return picked
+        return replace(picked, indices=open_rows[picked.indices])
 
     alpha, weight = settings.spice.alpha, settings.spice.conflict_weight or 0.0
     return sensitivity(rows, selection, select, alpha=alpha, conflict_weight=weight)

@@ -45,14 +45,15 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
 
         Reads a corpus of instructions and lets `--method` choose from it. The default, `spice`, takes the gradient of
         every sample's response loss on a small proxy model, and picks greedily the rows whose gradients hold the most
-        information, log det(I + αΣ g gᵀ), less a penalty for gradients that conflict with those already picked. Leaves
-        a run folder: selected.jsonl (the rows as they came, with rank, gain, epsilon, conflict), dropped.jsonl (with
-        reasons), selection.parquet, summary.json, manifest.json, config.yaml and the gradients. The same command
-        resumes an interrupted run. `--config` takes its settings from a file or a recipe (`spice recipes`).
+        information, log det(I + αΣ g gᵀ), less a penalty for gradients that conflict with those already picked; with
+        `--target`, the rows that tell most about those of the target. Leaves a run folder: selected.jsonl (the rows as
+        they came, with rank, gain, epsilon, conflict), dropped.jsonl (with reasons), selection.parquet, summary.json,
+        manifest.json, config.yaml and the gradients. The same command resumes an interrupted run. `--config` takes its
+        settings from a file or a recipe (`spice recipes`).
 
-        Examples: `spice select train.jsonl`, `spice select train.parquet --budget 500 --schedule pools`,
-        `spice select train.jsonl --method random`, `spice select train.jsonl --config spice`,
-        `spice select --config runs/x/config.yaml --budget 5% --out runs/y`.
+        Examples: `spice select train.jsonl`, `spice select train.parquet --budget 500 --schedule pools`, `spice select
+        train.jsonl --target dev.jsonl`, `spice select train.jsonl --method random`, `spice select train.jsonl --config
+        spice`, `spice select --config runs/x/config.yaml --budget 5% --out runs/y`.
 
         Args:
             corpus: JSONL (.gz), JSON, Parquet or CSV file, a folder of them or of `datasets`, or a hub id.

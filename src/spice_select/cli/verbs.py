@@ -48,6 +48,7 @@ VERBS: tuple[Verb, ...] = (
         examples=(
             ("spice select train.jsonl --budget 10% --out runs/math", "choose a tenth with the embedded proxy"),
             ("spice select train.jsonl --model ./Qwen2.5-0.5B", "… by a proxy of your target's family"),
+            ("spice select train.jsonl --target dev.jsonl", "… for rows of what matters"),
             ("spice select train.jsonl --method random", "a control to compare with; loads no model"),
             ("spice select train.jsonl --config spice", "the paper's procedure, by a recipe's name"),
         ),

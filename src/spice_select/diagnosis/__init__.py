@@ -12,6 +12,8 @@ from spice_select.diagnosis.early_stop import EarlyStop as EarlyStop
 from spice_select.diagnosis.early_stop import early_stops as early_stops
 from spice_select.diagnosis.epsilon import Decomposition as Decomposition
 from spice_select.diagnosis.epsilon import decompose as decompose
+from spice_select.diagnosis.explained import Explained as Explained
+from spice_select.diagnosis.explained import shares_explained as shares_explained
 from spice_select.diagnosis.interaction import Interaction as Interaction
 from spice_select.diagnosis.interaction import interaction as interaction
 from spice_select.diagnosis.profile import Profile as Profile

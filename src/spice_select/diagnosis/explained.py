@@ -35,7 +35,7 @@ class Explained:
     cosine_draws: NDArray[np.float64]
 
 
-def explained(
+def shares_explained(
     features: object,
     selection: Subset,
     target: object,
@@ -51,7 +51,7 @@ def explained(
 
     Args:
         features: ``[n, d]``.
-        selection: the picks, or their positions.
+        selection: the picks: anything with their positions as `indices`.
         target: ``[m, d]``, made as the features are.
         tasks: a label for each row of the target, in whose order the result comes.
         alpha: the scale α.

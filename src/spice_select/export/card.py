@@ -18,6 +18,8 @@ _HOW = (
     "objective",
     "schedule",
     "pool_size",
+    "target_rows",
+    "hold_out_target",
     "alpha",
     "conflict_weight",
     "normalise",
@@ -34,13 +36,13 @@ _HOW = (
     "max_length",
     "format",
 )
-_HASHES = ("corpus_sha256", "model_weights_sha256", "model_commit", "chat_template_sha256")
+_HASHES = ("corpus_sha256", "target_sha256", "model_weights_sha256", "model_commit", "chat_template_sha256")
 
 
 def card(origin: Origin, *, rows: int, as_pairs: bool, data: str) -> str:
     """The card, with the front matter that the hub and `datasets.load_dataset` read."""
     identity = origin.identity
-    how = _table({name: identity[name] for name in _HOW if identity.get(name) not in (None, "")})
+    how = _table({name: identity[name] for name in _HOW if identity.get(name) not in _silent(name)})
     hashes = _table(
         {
             "selected rows (selected.jsonl)": origin.selected_sha256,
@@ -72,6 +74,11 @@ order picked. Their licence is that of the corpus.
 """
 
 
+def _silent(name: str) -> tuple[object, ...]:
+    """Values of a fact that are not told: of the target's, that there was none."""
+    return (None, "", 0) if "target" in name else (None, "")
+
+
 def _rule(identity: Mapping[str, Any]) -> str:
     """What the rows were picked by, in words."""
     gradients = f"the per-sample gradients of the proxy `{_public(identity['model'])}`"
@@ -80,13 +87,23 @@ def _rule(identity: Mapping[str, Any]) -> str:
         return f"at random{pools}, as a control"
     if identity["method"] == "top-norm":
         return f"the largest of {gradients}{pools}, as a control"
+    rows = identity.get("target_rows") or 0
+    aim = f" for a target of {rows:,} {'row' if rows == 1 else 'rows'}" if rows else ""
     if identity["method"] != "spice":
-        return f"`--method {identity['method']}`{pools} ({METHODS[identity['method']].source})"
-    goal = "log det(I + αΣ g gᵀ)"
-    if identity["objective"] == "target-variance":
-        goal = "the drop in Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y over all rows y"
+        return f"`--method {identity['method']}`{pools}{aim} ({METHODS[identity['method']].source})"
     penalty = ", less a\npenalty on gradient conflict" if identity["conflict_weight"] else ""
-    return f"greedy maximisation of\n{goal} over {gradients}{penalty} (after SPICE, arXiv 2601.23155)"
+    penalty += " with the picks and with the target" if penalty and rows else ""
+    goal = _GOALS[identity["objective"]]
+    return f"greedy maximisation of\n{goal} over {gradients}{penalty}{aim} (after SPICE, arXiv 2601.23155)"
+
+
+_GOALS = {
+    "log-det": "log det(I + αΣ g gᵀ)",
+    "target-variance": "the drop in Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y over all rows y",
+    "target-information": "what the picks take from the uncertainty Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y about the rows y of "
+    "the target,\nits tasks in balance,",
+}
+"""Objective → what is maximised, in words."""
 
 
 _PAIRS = """\

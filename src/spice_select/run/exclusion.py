@@ -14,6 +14,7 @@ from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
 from spice_select.methods.base import GRADIENTS, Candidates
 from spice_select.progress import Progress, Silent
+from spice_select.run.target import IN_TARGET
 from spice_select.store import FeatureBlock
 
 LOSSES, UNPROMPTED = "losses", "unprompted-losses"
@@ -106,9 +107,11 @@ def without_rows(examples: Mapping[int, Example], drops: Sequence[Drop]) -> dict
 
 def _refuse_none_left(rows: int, drops: Sequence[Drop]) -> None:
     if rows == 0:
+        targets = sum(drop.reason == IN_TARGET for drop in drops)
+        beside = f" or stand in the target ({targets})" if targets else ""
         raise InputError(
-            f"--without-suspects: all {len(drops)} usable rows are suspects, so none is left to choose from. Name "
-            "fewer kinds, or look at them: leave it out and run `spice suspects RUN`."
+            f"--without-suspects: all {len(drops)} usable rows are suspects{beside}, so none is left to choose from. "
+            "Name fewer kinds, or look at them: leave it out and run `spice suspects RUN`."
         )
 
 

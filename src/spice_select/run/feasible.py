@@ -141,11 +141,17 @@ def _in_words(names: Sequence[str]) -> str:
 def _target_faults(settings: SelectSettings) -> list[str]:
     """A method that takes no target beside one, or that needs one beside none."""
     method, given = METHODS[settings.selection.method], bool(settings.target.target)
+    moving = settings.selection.schedule == "interleaved"
     if given and not method.takes_target:
         takers = [other.name for other in METHODS if other.takes_target]
         return [
             f"--target with --method {method.name}: it chooses without one. Leave the target out, or give --method "
             f"{_in_words(takers)}."
+        ]
+    if settings.target.hold_out_target and GRADIENTS not in method.of(settings.flat()).needs() and not moving:
+        return [
+            f"--hold-out-target with --method {method.name}: it takes no gradients, so nothing would be judged by the "
+            "rows held out. Leave it out."
         ]
     if method.requires_target and not given:
         return [f"--method {method.name} without --target: it chooses for a target's rows. Name their file."]

@@ -16,6 +16,7 @@ from spice_select.data.records import Drop, Row
 from spice_select.methods.base import GRADIENTS
 from spice_select.run.folder import RunFolder
 from spice_select.run.outcome import Outcome
+from spice_select.run.target import TargetRows
 from spice_select.selection import Selection, Stats, Stop
 from spice_select.store import FeatureBlock, atomic
 
@@ -26,6 +27,7 @@ SUMMARY = "summary.json"
 CONFIG = "config.yaml"
 FEATURES = "gradients"
 FIDELITY = "gradients/fidelity.json"
+TARGET_ROWS = "target/rows.jsonl"
 WRITTEN = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
 
 
@@ -138,6 +140,33 @@ def _dropped(row: Row, drop: Drop) -> dict[str, Any]:
 def read_dropped(folder: Path) -> set[int]:
     """Numbers of the rows that were left out before the selection."""
     return {int(line["row"]) for line in _lines(folder / DROPPED)}
+
+
+def write_target(run: RunFolder, target: TargetRows | None) -> tuple[str, ...]:
+    """Write every row of the target, its task, what it was used for and the record itself; nothing without a target.
+
+    Returns:
+        The file, or none.
+    """
+    if target is None:
+        return ()
+    tasks, uses = {e.row: task for e, task in zip(target.examples, target.tasks, strict=True)}, target.uses
+    run.write_lines(
+        TARGET_ROWS, (_of_target(row, {"task": tasks.get(row.number), "use": uses[row.number]}) for row in target.rows)
+    )
+    return (TARGET_ROWS,)
+
+
+def _of_target(row: Row, told: Mapping[str, Any]) -> dict[str, Any]:
+    raw, encoded = plain(row.raw)
+    line = {"row": row.number, "where": row.where, **told, "sha256": row.content_hash, "record": raw}
+    return {**line, "encoded": encoded} if encoded else line
+
+
+def read_target_rows(run: RunFolder) -> list[dict[str, Any]]:
+    """Every row of a finished run's target, as `write_target` wrote it. Raises InputError: it is missing or altered."""
+    run.output(TARGET_ROWS)
+    return list(_lines(run.path / TARGET_ROWS))
 
 
 def write_selection(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> None:

@@ -10,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
-from spice_select.features import usable
+from spice_select.features import usable, usable_together
 from spice_select.features.row_weights import ROW_WEIGHTS
-from spice_select.methods import Candidates
+from spice_select.methods import METHODS, Candidates
+from spice_select.methods.target import GRADIENTS, TargetSet
 from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder, load_run
-from spice_select.run.origin import feature_store
+from spice_select.run.origin import TARGET, feature_store, target_store
 from spice_select.run.settings import SelectSettings, read_config
 from spice_select.run.summary import Summary
+from spice_select.run.target import CHOOSING
 from spice_select.selection import Selection
-from spice_select.store import FeatureBlock
+from spice_select.store import FeatureBlock, PartStore
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -114,12 +116,51 @@ class Run:
 
         return suspects_of(self)
 
+    @cached_property
+    def target(self) -> TargetSet | None:
+        """The rows that it was chosen for and their tasks, with what the method knew of them; None without a target.
+
+        Rows that were held out are not among them. Where the proxy moved, gradients are those of its last state.
+
+        Raises:
+            InputError: the list of rows, or a part, is missing or altered.
+        """
+        if not self.settings.target.target:
+            return None
+        tasks = {
+            int(line["row"]): str(line["task"])
+            for line in outputs.read_target_rows(RunFolder(self.path))
+            if line["use"] == CHOOSING
+        }
+        known = {name: store.read(max(1, store.count())) for name, store in self._target_stores().items()}
+        blocks, _ = usable_together(known)
+        rows = next((block.rows for block in blocks.values()), np.array(list(tasks), np.int64))
+        kept = np.flatnonzero(np.isin(rows, list(tasks)))
+        return TargetSet(
+            rows=rows[kept],
+            tasks=[tasks[int(row)] for row in rows[kept]],
+            features={name: block.take(kept) for name, block in blocks.items()},
+            normalise=self.settings.selection.normalise,
+        )
+
+    def _target_stores(self) -> dict[str, PartStore]:
+        """Where what was computed of the target lies, by the feature's name."""
+        identity, chosen = self.manifest["identity"], self.settings.selection
+        method = METHODS[chosen.method]
+        if chosen.schedule == "interleaved":
+            cycles = sorted((self.path / TARGET / GRADIENTS).glob("cycle-*"))
+            return {GRADIENTS: target_store(self.path, identity, cycle=int(cycles[-1].name.removeprefix("cycle-")))}
+        return {
+            name: target_store(self.path, identity, name, plain=method.plain_target)
+            for name in method.of(self.settings.flat()).needs()
+        }
+
     @property
     def candidates(self) -> Candidates:
         """The usable rows as the method saw them, their sources aside, which are not kept; also those left out."""
         chosen, features = self.settings.selection, self.features
         scales = ROW_WEIGHTS[chosen.row_weight].scales(features.supervised, self._read.supervised)
-        return Candidates.of_gradients(features, normalise=chosen.normalise, scales=scales)
+        return Candidates.of_gradients(features, normalise=chosen.normalise, scales=scales, target=self.target)
 
     @property
     def matrix(self) -> NDArray[np.floating]:

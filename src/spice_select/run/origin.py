@@ -25,6 +25,10 @@ _ONLY_THE_CHOICE = (
 sketch."""
 
 
+TARGET = "target"
+"""The folder of a run that its target lies in: its rows, and the parts of each feature of them."""
+
+
 def gradient_facts(identity: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of a run's identity that decide its gradients: rows, proxy, template, gradient settings, versions.
 
@@ -52,3 +56,27 @@ def origin_of(identity: Mapping[str, Any], *, epoch: int | None = None, feature:
 def feature_store(folder: Path, identity: Mapping[str, Any], feature: str = GRADIENTS) -> PartStore:
     """The parts of a run's feature, in a folder of its name."""
     return PartStore(folder / feature, origin_of(identity, feature=feature))
+
+
+def target_store(
+    folder: Path,
+    identity: Mapping[str, Any],
+    feature: str = GRADIENTS,
+    *,
+    plain: bool = False,
+    cycle: int | None = None,
+) -> PartStore:
+    """The parts of a feature of a run's target, of equal origin wherever they are made from the same.
+
+    Args:
+        folder: of the run.
+        identity: of the run.
+        feature: its name.
+        plain: whether gradients go without the preconditioner of the pool's.
+        cycle: updates that a moving proxy had made by then.
+    """
+    kind = f"{'plain ' if plain else ''}{feature} of target {identity['target_examples_sha256']}"
+    place = folder / TARGET / feature
+    if cycle is None:
+        return PartStore(place, origin_of(identity, feature=kind))
+    return PartStore(place / f"cycle-{cycle:05d}", origin_of(identity, feature=f"{kind} at cycle {cycle}"))

@@ -10,10 +10,9 @@ from spice_select.features.proxy import Proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.progress import Progress, Silent
 from spice_select.run.folder import RunFolder
-from spice_select.run.origin import feature_store, gradient_facts, origin_of
+from spice_select.run.origin import feature_store, gradient_facts, target_store
 from spice_select.run.settings import SelectSettings
 from spice_select.run.target import TargetRows
-from spice_select.store import PartStore
 
 
 def parts_of_feature(
@@ -54,10 +53,6 @@ def parts_of_feature(
     )
 
 
-TARGET = "target"
-"""The folder of a run that the parts of its target lie in, each feature in a folder of its name."""
-
-
 def parts_of_target(
     pool: FeatureParts, name: str, run: RunFolder, target: TargetRows, *, plain: bool, progress: Progress
 ) -> FeatureParts:
@@ -71,17 +66,14 @@ def parts_of_target(
         plain: whether gradients are taken without the preconditioner that the pool's go through.
         progress: shown the work.
     """
-    what = f"{name} of target {run.identity['target_sha256']}"
     feature = pool.feature
     if isinstance(feature, Gradients):
         feature = feature.beside(target.examples)
-        if plain:
-            what, feature = f"plain {what}", feature.plain()
-    origin = origin_of(run.identity, feature=what)
+        feature = feature.plain() if plain else feature
     return FeatureParts(
         examples=target.examples,
         feature=feature,
-        store=PartStore(run.path / TARGET / name, origin),
+        store=target_store(run.path, run.identity, name, plain=plain),
         batch_tokens=pool.batch_tokens,
         progress=progress,
     )

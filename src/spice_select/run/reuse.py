@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ from spice_select.features.warm import is_warm
 from spice_select.progress import Progress
 from spice_select.run import files as outputs
 from spice_select.run.folder import IDENTITY, RunFolder
-from spice_select.run.origin import feature_store, gradient_facts
-from spice_select.store import explained, sum_path
+from spice_select.run.origin import feature_store, gradient_facts, target_store
+from spice_select.store import PartStore, explained, sum_path
+
+_Kept = Callable[[Path], PartStore]
+"""Where a run's folder keeps the parts that are wanted here."""
 
 
 def reuse_parts(run: RunFolder, feature: str, progress: Progress) -> None:
@@ -22,26 +25,39 @@ def reuse_parts(run: RunFolder, feature: str, progress: Progress) -> None:
     template, gradient settings, device, precision and versions. Parts are hard-linked (copied where links are not
     possible), those alone that are whole and of this origin; each is checked again before it is used, as any part is.
     """
-    features = run.path / feature
-    if any(features.glob("*.parquet")):
+    _reuse(run, lambda folder: feature_store(folder, run.identity, feature), feature, progress)
+
+
+def reuse_target(run: RunFolder, feature: str, progress: Progress, *, plain: bool) -> None:
+    """The same for the parts of a target's rows, whatever tasks they are in and whichever are held out.
+
+    `plain` as `target_store` has it.
+    """
+    kept: _Kept = lambda folder: target_store(folder, run.identity, feature, plain=plain)  # noqa: E731
+    _reuse(run, kept, f"{feature} of the target", progress)
+
+
+def _reuse(run: RunFolder, kept: _Kept, what: str, progress: Progress) -> None:
+    own = kept(run.path).folder
+    if _parts(own):
         return
     wanted = gradient_facts(run.identity)
-    found = [folder for folder in _neighbours(run, feature) if gradient_facts(_identity(folder)) == wanted]
-    for source in sorted(found, key=lambda folder: -len(_parts(folder, feature))):
-        sound = _sound(source, run.identity, feature)
+    found = [folder for folder in _neighbours(run, kept) if gradient_facts(_identity(folder)) == wanted]
+    for source in sorted(found, key=lambda folder: -len(_parts(kept(folder).folder))):
+        sound = _sound(source, kept(source))
         if sound:
             with explained(run.path):
-                features.mkdir(parents=True, exist_ok=True)
+                own.mkdir(parents=True, exist_ok=True)
                 for path in sound:
-                    _link(path, features / path.name)
-            progress.note(f"The {feature} are those of {source}, which asked for the same: taken from there.")
+                    _link(path, own / path.name)
+            progress.note(f"The {what} are those of {source}, which asked for the same: taken from there.")
             return
 
 
-def _neighbours(run: RunFolder, feature: str) -> list[Path]:
-    """Runs beside this one that have parts of the feature."""
-    folders = sorted(run.path.resolve().parent.glob(f"*/{IDENTITY}"))
-    return [path.parent for path in folders if path.parent != run.path.resolve() and _parts(path.parent, feature)]
+def _neighbours(run: RunFolder, kept: _Kept) -> list[Path]:
+    """Runs beside this one that have such parts."""
+    folders = [path.parent for path in sorted(run.path.resolve().parent.glob(f"*/{IDENTITY}"))]
+    return [folder for folder in folders if folder != run.path.resolve() and _parts(kept(folder).folder)]
 
 
 def _identity(folder: Path) -> Mapping[str, Any]:
@@ -51,19 +67,18 @@ def _identity(folder: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _parts(folder: Path, feature: str) -> list[Path]:
-    return sorted((folder / feature).glob("part-*.parquet"))
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*.parquet"))
 
 
-def _sound(folder: Path, identity: Mapping[str, Any], feature: str) -> list[Path]:
+def _sound(run: Path, store: PartStore) -> list[Path]:
     """The parts that are whole and of the wanted origin, the adapters they were taken of, the check of the sketch."""
-    store = feature_store(folder, identity, feature)
-    names = [path.stem.removeprefix("part-") for path in _parts(folder, feature)]
+    names = [path.stem.removeprefix("part-") for path in _parts(store.folder)]
     numbers = [int(name) for name in names if name.isdigit()]
     sound = [store.path(number) for number in numbers if store.is_finished(number)]
-    check = folder / outputs.FIDELITY
-    extra = [check] if sound and check.parent.name == feature and check.is_file() else []
-    sound += [path for path in (folder / feature).glob("warm*.safetensors") if is_warm(path, origin=store.origin)]
+    check = run / outputs.FIDELITY
+    extra = [check] if sound and check.parent == store.folder and check.is_file() else []
+    sound += [path for path in store.folder.glob("warm*.safetensors") if is_warm(path, origin=store.origin)]
     return [*sound, *(sum_path(path) for path in sound), *extra]
 
 

@@ -60,7 +60,12 @@ class SelectionSettings(Group):
 
 
 def _listed(value: Any) -> Any:
-    return (str(value),) if isinstance(value, str | Path) else value
+    """One file or several as texts."""
+    if isinstance(value, str | Path):
+        return (str(value),)
+    return (
+        tuple(str(one) if isinstance(one, Path) else one for one in value) if isinstance(value, list | tuple) else value
+    )
 
 
 class TargetSettings(Group):

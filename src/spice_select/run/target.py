@@ -14,23 +14,26 @@ from numpy.typing import NDArray
 from spice_select.data.corpus import read_corpus
 from spice_select.data.duplicates import near_matches
 from spice_select.data.encoding import Encoded, Encoder, encode_rows
-from spice_select.data.formats import Format, described, detect_format
+from spice_select.data.formats import FORMATS, Format, described, detect_format
 from spice_select.data.records import Conversation, Drop, Example, Row
 from spice_select.data.settings import DataSettings
+from spice_select.data.texts import whole_text
+from spice_select.diagnosis.suspects.near import ALIKE
 from spice_select.errors import InputError
 from spice_select.progress import Progress
 from spice_select.run.settings import SelectSettings
 
 FEW, ENOUGH = 8, 16
 """Rows of a task below which its choice hangs on single rows, and from which on there are enough."""
-ALIKE = 0.8
-"""Jaccard similarity from which on a row of the corpus stands in the target too."""
 TASK = "task"
 """The column that names a row's task."""
-
-
-NO_TARGET: Mapping[str, Any] = {"target_sha256": None, "target_rows": 0}
+NO_TARGET: Mapping[str, Any] = {"target_sha256": None, "target_examples_sha256": None, "target_rows": 0}
 """What a run's identity says of the target where there is none."""
+IN_TARGET = "in-target"
+"""Why a row of the corpus that stands in the target leaves the pool."""
+CHOOSING, HELD_OUT = "choosing", "held-out"
+"""What a usable row of the target is for."""
+_NAMED = 8  # tasks that a note names; of more it says how many
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,14 +59,28 @@ class TargetRows:
     notes: Sequence[str] = ()
 
     @property
+    def uses(self) -> dict[int, str]:
+        """What became of each row, by its number: ``choosing``, ``held-out``, or why it cannot be used."""
+        told = {drop.row: drop.reason for drop in self.drops}
+        for example, out in zip(self.examples, self.held_out, strict=True):
+            told[example.row] = HELD_OUT if out else CHOOSING
+        return told
+
+    @property
     def facts(self) -> dict[str, Any]:
-        """What of it decides a run's result, for its identity."""
-        usable = [
-            [self.rows[example.row].content_hash, task, bool(kept)]
-            for example, task, kept in zip(self.examples, self.tasks, self.held_out, strict=True)
-        ]
-        digest = hashlib.sha256(json.dumps(usable).encode())
-        return {"target_sha256": digest.hexdigest(), "target_rows": len(usable)}
+        """What of it decides a run's result, for its identity: all of it, and what its features are made from."""
+        tasks, uses = {e.row: task for e, task in zip(self.examples, self.tasks, strict=True)}, self.uses
+        whole = [[row.content_hash, tasks.get(row.number), uses[row.number]] for row in self.rows]
+        seen = hashlib.sha256()
+        for example in self.examples:
+            seen.update(json.dumps([example.row, example.num_tokens]).encode())
+            seen.update(example.input_ids.astype(np.int64).tobytes())
+            seen.update(np.asarray(example.supervised, bool).tobytes())
+        return {
+            "target_sha256": hashlib.sha256(json.dumps(whole).encode()).hexdigest(),
+            "target_examples_sha256": seen.hexdigest(),
+            "target_rows": len(self.examples),
+        }
 
 
 def read_target(settings: SelectSettings, encoder: Encoder, progress: Progress) -> TargetRows | None:
@@ -72,20 +89,23 @@ def read_target(settings: SelectSettings, encoder: Encoder, progress: Progress) 
     Several files are several tasks, called by the files' names; a column ``task`` names the task of a row.
 
     Raises:
-        InputError: a file that cannot be read or of which no row can be used; a task with no row left.
+        InputError: a file that cannot be read, is given twice, or of which no row can be used; a task with no row
+            left, or with none to hold out.
     """
     asked = settings.target
     if not asked.target:
         return None
-    read = list[_File]()
-    for name in asked.target:
-        task = Path(name).name.split(".")[0] if len(asked.target) > 1 else ""
+    _refuse_twice(asked.target)
+    read, names = list[_File](), _task_names(asked.target)
+    for name, task in zip(asked.target, names, strict=True):
         first = sum(len(file.rows) for file in read)
-        read.append(_File.read(name, task, first, settings, encoder))
+        read.append(_File.read(name, task, first, settings, encoder, alone=len(names) == 1))
         progress.note(f"Target {name}: {len(read[-1].rows):,} rows, {described(read[-1].format)}")
     examples = [example for file in read for example in file.encoded.examples]
     tasks = [file.tasks[example.row] for file in read for example in file.encoded.examples]
-    held = _held_out(tasks, settings.selection.seed) if asked.hold_out_target else np.zeros(len(tasks), bool)
+    held = np.zeros(len(tasks), bool)
+    if asked.hold_out_target:
+        held = _held_out(examples, tasks, settings.selection.seed)
     return TargetRows(
         rows=[row for file in read for row in file.rows],
         examples=examples,
@@ -98,13 +118,9 @@ def read_target(settings: SelectSettings, encoder: Encoder, progress: Progress) 
 
 
 def texts_of(rows: Sequence[Row], row_format: Format) -> dict[int, str]:
-    """What every readable row says, all turns together, by the row's number."""
+    """What every readable row says, all turns but the system's together, by the row's number."""
     read = [row_format.read(row) for row in rows]
-    return {
-        one.row.number: "\n".join(str(turn.get("content") or "") for turn in one.messages)
-        for one in read
-        if isinstance(one, Conversation)
-    }
+    return {one.row.number: whole_text(one) for one in read if isinstance(one, Conversation)}
 
 
 def standing_in(target: TargetRows, rows: Sequence[Row], row_format: Format, progress: Progress) -> list[Drop]:
@@ -129,7 +145,7 @@ def standing_in(target: TargetRows, rows: Sequence[Row], row_format: Format, pro
             "matters that are not in the corpus, or take the target's rows out of it."
         )
     return [
-        Drop(number, "in-target", f"{_likeness(similarity)} {target.rows[-negative].where} of the target")
+        Drop(number, IN_TARGET, f"{_likeness(similarity)} {target.rows[-negative].where} of the target")
         for number, (similarity, negative) in sorted(best.items())
     ]
 
@@ -157,33 +173,72 @@ class _File:
     notes: Sequence[str]
 
     @classmethod
-    def read(cls, name: str, task: str, first: int, settings: SelectSettings, encoder: Encoder) -> "_File":
+    def read(
+        cls, name: str, task: str, first: int, settings: SelectSettings, encoder: Encoder, *, alone: bool
+    ) -> "_File":
+        """Rows that name no task are of `task`; of none, where no row does and the file is `alone`."""
         try:
             corpus = read_corpus(name, DataSettings(), allow_network=settings.proxy.allow_network)
             rows = [
                 Row(first + row.number, {key: value for key, value in row.raw.items() if key != TASK}, row.where)
                 for row in corpus.rows
             ]
+            _refuse_pairs(rows)
             row_format = detect_format(rows)
             encoded = encode_rows(rows, row_format, encoder)
         except InputError as error:
             raise InputError(f"--target {name}: {error}") from error
-        tasks = {first + row.number: str(row.raw.get(TASK) or task) for row in corpus.rows}
+        named = {first + row.number: str(row.raw[TASK]) for row in corpus.rows if row.raw.get(TASK) not in (None, "")}
+        rest = task if named or not alone else ""
+        tasks = {row.number: named.get(row.number, rest) for row in rows}
         _refuse_emptied(name, tasks, encoded)
         return cls(
             rows=rows,
             tasks=tasks,
             format=row_format,
             encoded=encoded,
-            notes=[f"Target {name}: {note}" for note in [*corpus.notes, *encoded.notes, *_left_out(encoded)]],
+            notes=[f"Target {name}: {note}" for note in [*corpus.notes, *encoded.notes, *_left_out(rows, encoded)]],
         )
 
 
-def _left_out(encoded: Encoded) -> list[str]:
-    told = [f"{count} rows cannot be used: {reason}." for reason, count in encoded.reasons.items()]
+def _refuse_pairs(rows: Sequence[Row]) -> None:
+    """Two answers to one question are no row of what matters; the remedy for a corpus would not reach a target."""
+    for row in rows:
+        if FORMATS["chosen"].matches(row.raw):
+            raise InputError(
+                f"{row.where}: a preference pair (chosen/rejected). A target's rows have one answer each: give prompt "
+                "and chosen answer as `prompt` and `completion`."
+            )
+
+
+def _refuse_twice(names: Sequence[str]) -> None:
+    """A file given twice would count twice."""
+    places = [Path(name).resolve() for name in names]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise InputError(f"--target {names[number]}: the file is named twice. Name each once.")
+
+
+def _task_names(names: Sequence[str]) -> list[str]:
+    """What the files' tasks are called: as the files are, without folder and ending where that tells them apart."""
+    stems = [Path(name).name.split(".")[0] for name in names]
+    return stems if len(set(stems)) == len(stems) else list(names)
+
+
+def _left_out(rows: Sequence[Row], encoded: Encoded) -> list[str]:
+    told = list[str]()
+    if encoded.drops:
+        counts = ", ".join(f"{reason} {count}" for reason, count in encoded.reasons.items())
+        drop, where = encoded.drops[0], {row.number: row.where for row in rows}
+        told.append(f"{_rows(len(encoded.drops))} cannot be used ({counts}); first {where[drop.row]}: {drop.detail}.")
     if encoded.truncated:
-        told.append(f"{encoded.truncated} rows were cut at the maximum length: raise --max-length to have them whole.")
+        was = "was" if encoded.truncated == 1 else "were"
+        told.append(f"{_rows(encoded.truncated)} {was} cut at the maximum length; --max-length may be raised.")
     return told
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _refuse_emptied(name: str, tasks: Mapping[int, str], encoded: Encoded) -> None:
@@ -196,25 +251,42 @@ def _refuse_emptied(name: str, tasks: Mapping[int, str], encoded: Encoded) -> No
             )
 
 
-def _held_out(tasks: Sequence[str], seed: int) -> NDArray[np.bool_]:
-    """Half of each task's rows, drawn by the seed; a task of one row keeps it for choosing."""
+def _held_out(examples: Sequence[Example], tasks: Sequence[str], seed: int) -> NDArray[np.bool_]:
+    """Half of each task's rows, drawn by the seed; copies of a row stay together, or it would judge what it chose.
+
+    Raises:
+        InputError: a task of one row.
+    """
     held, draw = np.zeros(len(tasks), bool), np.random.default_rng([seed, 5])
     for task in dict.fromkeys(tasks):
-        rows = np.flatnonzero([one == task for one in tasks])
-        held[draw.permutation(rows)[: len(rows) // 2]] = True
+        own = [place for place, one in enumerate(tasks) if one == task]
+        contents = list(dict.fromkeys(examples[place].content_hash for place in own))
+        if len(contents) < 2:
+            raise InputError(
+                f"--hold-out-target: the target{_of_task(task)} has one row that can be used, and that cannot both "
+                "choose and judge. Give more rows, or leave --hold-out-target out."
+            )
+        drawn = {contents[place] for place in draw.permutation(len(contents))[: len(contents) // 2]}
+        held[[place for place in own if examples[place].content_hash in drawn]] = True
     return held
+
+
+def _of_task(task: str) -> str:
+    return f"'s task {task!r}" if task else ""
 
 
 def _told(examples: Sequence[Example], tasks: Sequence[str], held: NDArray[np.bool_]) -> list[str]:
     """Too few rows in a task, and rows that stand in the target twice."""
     counts = Counter(task for task, out in zip(tasks, held, strict=True) if not out)
-    told = [
-        f"The target{f' task {task!r}' if task else ''} has {count} {'row' if count == 1 else 'rows'} to choose by: "
-        f"below {FEW} the choice hangs on single rows; {ENOUGH} to 64 are enough."
-        for task, count in counts.items()
-        if count < FEW
-    ]
+    few = [f"{_rows(count)}{f' of task {task!r}' if task else ''}" for task, count in counts.items() if count < FEW]
+    told = list[str]()
+    if few:
+        more = f" and {len(few) - _NAMED} more tasks" if len(few) > _NAMED else ""
+        told.append(
+            f"The target has {', '.join(few[:_NAMED])}{more} to choose by: below {FEW} the choice hangs on single "
+            f"rows; {ENOUGH} to 64 of a task are enough."
+        )
     twice = len(examples) - len({example.content_hash for example in examples})
     if twice:
-        told.append(f"{twice} rows of the target repeat others of it: they count as often as they stand there.")
+        told.append(f"{_rows(twice)} of the target repeat others of it: they count as often as they stand there.")
     return told

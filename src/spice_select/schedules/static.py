@@ -31,7 +31,7 @@ from spice_select.run.folder import RunFolder
 from spice_select.run.job import RunJob
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
 from spice_select.run.parts import parts_of_feature, parts_of_target
-from spice_select.run.reuse import reuse_parts
+from spice_select.run.reuse import reuse_parts, reuse_target
 from spice_select.run.settings import SelectionSettings, SelectSettings
 from spice_select.run.sketch_check import checked_sketch
 from spice_select.run.target import TargetRows
@@ -83,7 +83,7 @@ def choose_static(
             curvature=bent,
             fidelity=known.fidelity,
             target=reached,
-            held_out=settings.target.hold_out_target,
+            held_out=aims is not None and aims.held_out,
         )
     broken = {drop.row for drop in known.unusable}
     return Outcome(
@@ -170,6 +170,7 @@ def _aims(
     """What the method must know of the target's rows, by the same engines; its parts lie beside the pool's."""
     blocks = dict[str, FeatureBlock]()
     for name, parts in made.items():
+        reuse_target(run, name, progress, plain=method.plain_target)
         own = parts_of_target(parts, name, run, target, plain=method.plain_target, progress=progress)
         with clock(name):
             blocks[name] = own.store.read(own.compute())

@@ -40,6 +40,10 @@ class PartStore:
     def path(self, part: int) -> Path:
         return self.folder / f"part-{part:05d}.parquet"
 
+    def count(self) -> int:
+        """How many parts lie there, whole or not."""
+        return len(list(self.folder.glob("part-*.parquet")))
+
     def is_finished(self, part: int, due: Mapping[str, Sequence[int]] | None = None) -> bool:
         """Whether the part is there, its bytes match the sum written with it, and it is the one that is meant.
 

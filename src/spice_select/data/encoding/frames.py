@@ -8,7 +8,7 @@ from typing import Any
 from spice_select.data.encoding.template import Messages
 from spice_select.data.formats.base import RowError
 
-Span = tuple[int, int]
+Stretch = tuple[int, int]
 """Begin (inclusive) and end (exclusive) of supervised characters."""
 
 Skeleton = tuple[tuple[str, str, str | None], ...]
@@ -123,7 +123,7 @@ class Frame:
     marks: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
     remarks: tuple[str, ...] = ()
 
-    def fill(self, texts: Sequence[str]) -> tuple[str, tuple[Span, ...]]:
+    def fill(self, texts: Sequence[str]) -> tuple[str, tuple[Stretch, ...]]:
         """The whole text, and the supervised spans in it, for the texts of the cores."""
         parts = [self.pieces[0]]
         begins = [0]

@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.encoding.frames import Span
+from spice_select.data.encoding.frames import Stretch
 from spice_select.data.encoding.spans import Located
 from spice_select.data.records import Example
 
@@ -23,7 +23,7 @@ def mask_of(located: Located, offsets: Sequence[tuple[int, int]]) -> NDArray[np.
     return within(located.text, located.spans, offsets)
 
 
-def within(text: str, spans: Sequence[Span], offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+def within(text: str, spans: Sequence[Stretch], offsets: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
     """Which tokens begin within one of the spans of the text, or in the spaces before it. bool ``[tokens]``."""
     mask = np.zeros(len(offsets), dtype=np.bool_)
     if not offsets:

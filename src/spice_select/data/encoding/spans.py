@@ -17,7 +17,7 @@ from spice_select.data.encoding.disguise import parts_left_out
 from spice_select.data.encoding.frames import (
     Frame,
     Skeleton,
-    Span,
+    Stretch,
     TextPlace,
     messages_of_skeleton,
     places,
@@ -48,7 +48,7 @@ class Located:
 
     messages: tuple[dict[str, Any], ...]
     text: str
-    spans: tuple[Span, ...]
+    spans: tuple[Stretch, ...]
     untrained: frozenset[int] = frozenset()
     remarks: tuple[str, ...] = field(default=(), compare=False)
 
@@ -92,7 +92,7 @@ class SpanFinder:
 
     def _header_of(
         self, start: int, between: str, closing: str, question: list[dict[str, Any]], core: int | None
-    ) -> Span:
+    ) -> Stretch:
         """Where in the exchange the header of the answer is: after what closes the question, if anything is left."""
         length = self._begin(question, core, between)
         closes = between.startswith(closing) and between[len(closing) : length].strip()
@@ -206,7 +206,7 @@ class SpanFinder:
         self, messages: tuple[dict[str, Any], ...], tools: Messages, untrained: frozenset[int] = frozenset()
     ) -> Located:
         text = self._template.render(messages, tools)
-        spans: list[Span] = []
+        spans: list[Stretch] = []
         left_out: set[int] = set()
         answers = -1
         for turn, message in enumerate(messages):
@@ -227,7 +227,7 @@ class SpanFinder:
 
     def _span_or_none(
         self, messages: tuple[dict[str, Any], ...], turn: int, tools: Messages, text: str, *, needed: bool
-    ) -> Span | None:
+    ) -> Stretch | None:
         """The span of an answer; None where it cannot be told and need not be, since it is not trained on."""
         try:
             return self._span(messages, turn, tools, text)
@@ -251,7 +251,7 @@ class SpanFinder:
             what = f"turn {turn + 1} ({message['role']}{', a tool call' if calls else ''})"
             raise RowError("template-omits-turn", f"the chat template does not show {what}")
 
-    def _span(self, messages: tuple[dict[str, Any], ...], turn: int, tools: Messages, text: str) -> Span:
+    def _span(self, messages: tuple[dict[str, Any], ...], turn: int, tools: Messages, text: str) -> Stretch:
         begin = self._begin_by_prefix(messages[:turn], tools, text)
         through = self._template.render(messages[: turn + 1], tools)
         if text.startswith(through.rstrip()):

@@ -1,7 +1,5 @@
 """The target's gradients at each state of the moving proxy: once a cycle, kept on disk."""
 
-from pathlib import Path
-
 from spice_select.features.base import Compute
 from spice_select.features.proxy import Proxy
 from spice_select.features.stage import compute_part, due_in, plan_parts
@@ -10,8 +8,7 @@ from spice_select.models.folding import folded
 from spice_select.progress.clock import Clock
 from spice_select.run.aims import Aims
 from spice_select.run.folder import RunFolder
-from spice_select.run.origin import origin_of
-from spice_select.run.parts import TARGET
+from spice_select.run.origin import target_store
 from spice_select.run.settings import SelectSettings
 from spice_select.run.target import TargetRows
 from spice_select.schedules.interleaved.moving import MovingProxy
@@ -42,17 +39,13 @@ class TargetGradients:
         self._run, self._target, self._settings, self._moving, self._clock = run, target, settings, moving, clock
         lengths = [example.num_tokens for example in target.examples]
         self._parts = plan_parts(lengths, batch_tokens=proxy.batch_tokens(settings.gradients))
-        self._folder: Path = run.path / TARGET / GRADIENTS
         self._engine: Compute | None = None
         self._last: tuple[int, Aims] | None = None
 
     def at(self, cycle: int) -> Aims:
         """The target after so many updates. Cost: a backward pass of its rows, once a cycle."""
         if self._last is None or self._last[0] != cycle:
-            store = PartStore(
-                self._folder / f"cycle-{cycle:05d}",
-                origin_of(self._run.identity, feature=f"{GRADIENTS} of the target at cycle {cycle}"),
-            )
+            store = target_store(self._run.path, self._run.identity, cycle=cycle)
             self._compute(store, cycle)
             blocks = {GRADIENTS: store.read(len(self._parts))}
             aims = Aims.of(self._target, blocks, normalise=self._settings.selection.normalise)

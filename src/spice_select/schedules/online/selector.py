@@ -60,7 +60,8 @@ class OnlineSelector:
         examples: the corpus, encoded (`spice_select.data.encoding`); all of one pass are seen, few are trained on.
         picks: rows to train on in one pass over the corpus, spread evenly over its pools.
         method: who chooses in each pool; by default greedy log det with conflict penalty 0.1, from an empty state.
-            On resuming, pools that were picked before are not picked again, so a method must carry no state.
+            On resuming, pools that were picked before are not picked again, so a method must carry no state. None
+            that chooses for a target: there is none here.
         pool_size: rows m in a pool.
         epochs: passes over the corpus; each has a permutation of its own.
         seed: of the permutations.
@@ -70,7 +71,7 @@ class OnlineSelector:
         batch_tokens: tokens in a batch of gradients, padding included; by default 2048 on a CPU, 16384 on a GPU.
 
     Raises:
-        InputError: no examples, more picks than examples, or fewer picks than pools.
+        InputError: no examples, more picks than examples, or fewer picks than pools; a method that needs a target.
 
     Cost: a forward and a backward pass over every row of the corpus in each epoch, beside the trainer's own; memory of
     one batch's activations and of one pool's features.
@@ -93,6 +94,11 @@ class OnlineSelector:
             raise InputError(f"picks={picks} of {len(examples)} examples: give a number from 1 to that.")
         self.examples = examples
         self.method: Method = method if method is not None else Spice(weight=0.1)
+        if self.method.requires_target:
+            raise InputError(
+                f"method {self.method.name}: it chooses for a target, and online selection has none. Give another, or "
+                "choose beforehand with `spice select --target`."
+            )
         self.plan: Plan = plan_pools(
             [example.num_tokens for example in examples],
             Allowance(rows=picks),

@@ -79,6 +79,15 @@ def require_positive(name: str, value: Any, meaning: str) -> float:
     return float(value)
 
 
+def require_width(width: int, features: Any) -> None:
+    """Refuse features that have not as many columns as a target's."""
+    if np.shape(features)[1] != width:
+        raise InputError(
+            f"target with {width} columns, features with {np.shape(features)[1]}: both must come from the same sketch. "
+            "Compute the target's features with the run's sketch and seed."
+        )
+
+
 def is_number(value: Any) -> bool:
     """Whether this is a real number, numpy's scalars included; truth values and text are not."""
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)

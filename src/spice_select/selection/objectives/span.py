@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.numerics.arrays import Matrix
+from spice_select.selection.objectives.base import require_width
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,12 @@ class Span:
         return cls(np.ascontiguousarray(directions[kept].T), alpha)
 
     def seen(self, rows: Matrix) -> Matrix:
-        """Rows ``[n, d]`` as they count within the span, float64 ``[n, r]``. O(ndr)."""
+        """Rows ``[n, d]`` as they count within the span, float64 ``[n, r]``. O(ndr).
+
+        Raises:
+            InputError: rows of another width than the target's.
+        """
+        require_width(len(self.basis), rows)
         inside = np.asarray(rows @ self.basis, dtype=np.float64)
         whole = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
         outside = np.maximum(whole - np.einsum("ij,ij->i", inside, inside), 0.0)

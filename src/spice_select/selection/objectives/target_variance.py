@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
 from spice_select.selection.multiplicity import multiplicities
-from spice_select.selection.objectives.base import Scaled, information_root, require_positive, rows_of
+from spice_select.selection.objectives.base import Scaled, information_root, require_positive, require_width, rows_of
 
 _REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits, the more the larger α‖g‖² is
 
@@ -70,11 +70,7 @@ class TargetVariance(Scaled):
 
     def _target_root(self, features: Any) -> Matrix:
         target = np.asarray(features if self.target is None else self.target, dtype=np.float64)
-        if target.shape[1] != np.shape(features)[1]:
-            raise InputError(
-                f"target with {target.shape[1]} columns, features with {np.shape(features)[1]}: both must come from "
-                "the same sketch. Compute the target's features with the run's sketch and seed."
-            )
+        require_width(target.shape[1], features)
         return target
 
 

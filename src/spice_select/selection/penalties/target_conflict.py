@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
-from spice_select.selection.objectives.base import require_positive, rows_of
+from spice_select.selection.objectives.base import require_positive, require_width, rows_of
 from spice_select.selection.penalties.base import Penalty, require_weight
 from spice_select.selection.penalties.conflict import ETA, Conflict, ConflictState, hinge
 
@@ -53,6 +53,7 @@ class TargetConflict(Penalty):
         return TargetConflictState(ConflictState(features, self.eta), self._with_target(features))
 
     def _with_target(self, X: Matrix) -> NDArray[np.float64]:
+        require_width(self.target.shape[1], X)
         return hinge(X, np.sqrt(np.einsum("ij,ij->i", X, X)), self.target.mean(axis=0), self.eta)
 
 
