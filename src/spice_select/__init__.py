@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from spice_select.agreement.stage import transfer as transfer
     from spice_select.diagnosis import certificate as certificate
     from spice_select.evaluation.stage import evaluate as evaluate
+    from spice_select.outlook import Headroom as Headroom
+    from spice_select.outlook.stage import headroom as headroom
     from spice_select.pipeline import select as select
     from spice_select.run.finished import Run as Run
     from spice_select.run.finished import load as load
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Headroom": "spice_select.outlook",
+    "headroom": "spice_select.outlook.stage",
     "Transfer": "spice_select.agreement",
     "transfer": "spice_select.agreement.stage",
     "SelectSettings": "spice_select.run.settings",

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from spice_select.agreement.settings import TransferSettings
 from spice_select.errors import InputError
 from spice_select.evaluation.settings import EvaluateSettings
+from spice_select.outlook.settings import HeadroomSettings
 from spice_select.run.settings import SelectSettings
 from spice_select.settings.access import ModelAccess, Opening
 from spice_select.settings.base import Group, Settings
@@ -21,6 +22,7 @@ from spice_select.training.settings import TrainSettings
 Asked = type[Group] | type[Settings]
 VERBS: dict[str, Asked] = {
     "select": SelectSettings,
+    "headroom": HeadroomSettings,
     "train": TrainSettings,
     "evaluate": EvaluateSettings,
     "transfer": TransferSettings,
@@ -31,6 +33,9 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("select", "precondition"): {"warmup_rows": 5},
     ("select", "sketch_side"): {"sketch": "kronecker"},
     ("select", "warm_checkpoints"): {"warm": True},
+    ("headroom", "precondition"): {"warmup_rows": 5},
+    ("headroom", "sketch_side"): {"sketch": "kronecker"},
+    ("headroom", "warm_checkpoints"): {"warm": True},
 }
 """What a setting needs beside it to be usable."""
 
@@ -96,7 +101,8 @@ def another(field: FieldInfo) -> Any:
         return ["q_proj"] if field.default == () else "7"
     upper = [bound.lt for bound in field.metadata if isinstance(bound, annotated_types.Lt)]
     upper += [bound.le for bound in field.metadata if isinstance(bound, annotated_types.Le)]
-    return 0.25 if 1 in upper else min([7, *upper])
+    lower = [bound.ge + 1 for bound in field.metadata if isinstance(bound, annotated_types.Ge)]
+    return 0.25 if 1 in upper else min([max([7, *lower]), *upper])
 
 
 EVERY = [pytest.param(verb, name, id=f"{verb}-{name}") for verb, asked in VERBS.items() for name in fields(asked)]

@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from spice_select.agreement.targets import split_off
-from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
 from spice_select.features import FeatureRequest, Gradients
 from spice_select.features.proxy import find_proxy
-from spice_select.features.stage import compute_part
+from spice_select.features.stage import features_in_memory
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
 from spice_select.run.finished import Run
@@ -62,12 +61,9 @@ def features_of_sample(
     compute = Gradients.of(
         FeatureRequest(proxy=settings.request, model=name, examples=examples, progress=progress)
     ).open()
-    lengths = [example.num_tokens for example in examples]
-    batches = plan_batches(lengths, token_budget=proxy.batch_tokens(settings.gradients))
-    with progress.task(f"Gradients of {name}", sum(lengths), "tokens") as advance:
-        block = compute_part(compute, examples, batches, advance)
-    place = np.argsort([position for batch in batches for position in batch])
-    return block.take(place)
+    tokens = proxy.batch_tokens(settings.gradients)
+    with progress.task(f"Gradients of {name}", sum(one.num_tokens for one in examples), "tokens") as advance:
+        return features_in_memory(compute, examples, batch_tokens=tokens, advance=advance)
 
 
 def reseeded_features(settings: SelectSettings, examples: Sequence[Example], progress: Progress) -> FeatureBlock:

@@ -54,6 +54,18 @@ VERBS: tuple[Verb, ...] = (
         ),
     ),
     Verb(
+        name="headroom",
+        where="headroom:headroom",
+        summary=(
+            "Say on a sample what a choice could gain on this data, before hours are spent, and which command to run "
+            "next."
+        ),
+        page="headroom.md",
+        examples=(
+            ("spice headroom train.jsonl --target gsm8k.jsonl", "is there anything to gain? which command is next?"),
+        ),
+    ),
+    Verb(
         name="recipes",
         where="recipes:show_recipes",
         summary="List the recipes: settings to start from, each with what it is for.",

@@ -1,5 +1,6 @@
 """How much of a target's gradients a choice explains, and whether it pulls their way, beside random choices."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,31 @@ class Explained:
     cosine: float
     draws: NDArray[np.float64]
     cosine_draws: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        """Mean of the draws."""
+        return float(self.draws.mean())
+
+    @property
+    def std(self) -> float:
+        """Their sample standard deviation (R−1)."""
+        return float(self.draws.std(ddof=1))
+
+    @property
+    def ratio(self) -> float:
+        """The share of the picks over that mean; infinite where random picks explain nothing and they something."""
+        if self.mean > 0:
+            return self.share / self.mean
+        return math.inf if self.share > 0 else 1.0
+
+    @property
+    def z(self) -> float:
+        """(share − mean)/std: how many standard deviations of a random draw apart; 0 where nothing lies between."""
+        gap = self.share - self.mean
+        if self.std > 0:
+            return gap / self.std
+        return math.copysign(math.inf, gap) if gap else 0.0
 
 
 def shares_explained(

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
 from spice_select.executors.base import Executor, LocalExecutor, PartJob, Work
@@ -133,3 +135,12 @@ def compute_part(
         blocks.append(compute(batch))
         advance(sum(example.num_tokens for example in batch))
     return FeatureBlock.concatenate(blocks)
+
+
+def features_in_memory(
+    compute: Compute, examples: Sequence[Example], *, batch_tokens: int, advance: Callable[[int], None]
+) -> FeatureBlock:
+    """A feature of the examples in their order, kept nowhere: for samples."""
+    batches = plan_batches([example.num_tokens for example in examples], token_budget=batch_tokens)
+    block = compute_part(compute, examples, batches, advance)
+    return block.take(np.argsort([position for batch in batches for position in batch]))

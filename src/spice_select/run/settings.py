@@ -68,8 +68,8 @@ def _listed(value: Any) -> Any:
     )
 
 
-class TargetSettings(Group):
-    """What the choice is for: rows of what matters."""
+class TargetFiles(Group):
+    """Which rows matter."""
 
     target: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         (),
@@ -77,6 +77,11 @@ class TargetSettings(Group):
         "task are enough. Several files are several tasks, as are the values of a column `task`. Rows of the corpus "
         "that stand there too leave the pool.",
     )
+
+
+class TargetSettings(TargetFiles):
+    """What the choice is for: rows of what matters."""
+
     hold_out_target: bool = Field(
         False, description="Keep half of the target's rows out of the choice and judge by them alone."
     )

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.records import Drop, Example
+from spice_select.diagnosis.common_direction import common_share
 from spice_select.diagnosis.explained import Explained
+from spice_select.diagnosis.headroom_line import headroom_line
 from spice_select.diagnosis.interaction import interaction, later
 from spice_select.methods import Candidates
 from spice_select.run.outcome import Judgement, Outcome
@@ -122,6 +124,7 @@ class Summary:
         stopped: why the selection ended, in a sentence.
         notes: what the reader should know before trusting the result.
         seconds: stage → seconds spent in this process.
+        headroom: how far a random draw of that size gets by itself, in a line; "" where no gradients were taken.
     """
 
     method: str
@@ -141,6 +144,7 @@ class Summary:
     stopped: str
     notes: Sequence[str]
     seconds: Mapping[str, float]
+    headroom: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -190,7 +194,17 @@ def summarise(
             *_length_note(method, candidates, picks),
         ],
         seconds=dict(seconds),
+        headroom=_headroom(outcome),
     )
+
+
+def _headroom(outcome: Outcome) -> str:
+    """See `headroom_line`; nothing is said without gradients, or of a single row."""
+    judged = outcome.judged
+    if judged is None or np.count_nonzero(outcome.candidates.matrix.squares) < 2:
+        return ""
+    common = common_share(outcome.candidates.matrix)
+    return headroom_line(common, len(outcome.choice), judged.target, held_out=judged.held_out)
 
 
 def _judged(selection: Selection | None, judged: Judgement | None) -> Judged | None:
@@ -228,8 +242,8 @@ def _reached(one: Explained, held_out: bool) -> Reached:
         rows=one.rows,
         held_out=held_out,
         share=one.share,
-        random_mean=float(one.draws.mean()),
-        random_std=float(one.draws.std(ddof=1)),
+        random_mean=one.mean,
+        random_std=one.std,
         random_draws=len(one.draws),
         cosine=one.cosine,
         random_cosine=float(one.cosine_draws.mean()),

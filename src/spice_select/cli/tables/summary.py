@@ -120,6 +120,8 @@ def _print_judged(console: Console, summary: Summary) -> None:
     else:
         table.add_row("judged", f"not: {summary.method} takes no gradients, so nothing says what its picks hold")
     table.add_row("stopped", escape(summary.stopped))
+    if summary.headroom:
+        table.add_row("headroom", escape(printable(summary.headroom)))
     console.print(table, highlight=False)
 
 

@@ -1,0 +1,87 @@
+"""The verdict in words, and the commands to run next, ready to copy."""
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from spice_select.diagnosis.explained import Explained
+from spice_select.outlook.cases import ALIKE_POOL, NOISY, REDUNDANT, TARGETED, Finding, told
+from spice_select.outlook.settings import HeadroomSettings
+from spice_select.outlook.texts import DUPLICATE, NEAR_DUPLICATE
+from spice_select.settings.base import Group
+
+_ASK = "Give 16 to 64 rows of what you care about (--target) to change that."
+
+
+def verdict_sentence(
+    cases: Sequence[Finding], *, alignment: float, tasks: Sequence[Explained], likeness: Mapping[str, float]
+) -> str:
+    """What the data are and what to do, in a few sentences.
+
+    Args:
+        cases: what holds, in order.
+        alignment: cosine of a random draw with the pool's mean gradient.
+        tasks: what was explained of each task of the target; none without one.
+        likeness: see `Explaining`.
+    """
+    if not cases:
+        return f"{_nothing(alignment, tasks, likeness)} Take a stratified draw."
+    first, *others = (_told(case) for case in cases)
+    return " ".join([first, *(f"Besides: {other}" for other in others)])
+
+
+def _told(case: Finding) -> str:
+    return f"{case.found[:1].upper()}{case.found[1:]}. {case.expect[:1].upper()}{case.expect[1:]}."
+
+
+def _nothing(alignment: float, tasks: Sequence[Explained], likeness: Mapping[str, float]) -> str:
+    random = (
+        f"At this budget a random draw already follows the pool's mean gradient to cos {alignment:.3f}; no selector on "
+        "record beats it reliably"
+    )
+    if not tasks:
+        return f"If your test rows look like your pool: {random[:1].lower()}{random[1:]} there. {_ASK}"
+    shares = "; ".join(told(one) for one in tasks)
+    if all(likeness[one.task] >= ALIKE_POOL for one in tasks):
+        return f"Your target rows look like your pool. {random} here: picks for the target explain {shares}."
+    return (
+        f"The sample holds too few rows like the target to choose by it: picks for it explain {shares}. {random} for "
+        "what the pool does hold. Look for rows nearer to the target, or give a larger --sample."
+    )
+
+
+def next_commands(pool: str, settings: HeadroomSettings, cases: Sequence[Finding]) -> tuple[str, ...]:
+    """What to run next: for the first case, with what the others add where one run can have it.
+
+    Args:
+        pool: its name, as given.
+        settings: of the look; what differs from the defaults goes along.
+        cases: what holds, in order.
+    """
+    names = [case.name for case in cases]
+    once = ["--without-suspects", DUPLICATE, NEAR_DUPLICATE] if REDUNDANT in names else []
+    select = ["spice", "select", pool]
+    if TARGETED in names:
+        aimed = ["--target", *settings.look.target, *_flags(settings.gradients)]
+        return (shlex.join([*select, *aimed, *once, *_common(settings)]),)
+    drawn = [*select, "--method", "stratified", *once, *_common(settings)]
+    if NOISY not in names:
+        return (shlex.join(drawn),)
+    run = f"runs/{re.sub(r'[^A-Za-z0-9_-]', '_', Path(pool).name.split('.')[0]) or 'pool'}-draw"
+    return (shlex.join([*drawn, "--out", run]), shlex.join(["spice", "suspects", run, "--unprompted"]))
+
+
+def _common(settings: HeadroomSettings) -> list[str]:
+    seed = ["--seed", str(settings.look.seed)] if settings.look.seed else []
+    return ["--budget", settings.look.budget, *seed, *_flags(settings.proxy), *_flags(settings.data)]
+
+
+def _flags(group: Group) -> list[str]:
+    """The settings of a group that differ from their defaults, as the command line has them."""
+    words = []
+    for name, value in group.changed().items():
+        words.append(f"--{name.replace('_', '-')}")
+        if not isinstance(value, bool):
+            words += [str(one) for one in value] if isinstance(value, tuple) else [str(value)]
+    return words

@@ -1,0 +1,276 @@
+"""The way of a look ahead on one screen: pool → texts, and a sample → gradients → what picks explain → the case."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spice_select.data.corpus import encode_corpus, read_corpus
+from spice_select.data.encoding import Encoder
+from spice_select.data.formats import Format, described, detect_format
+from spice_select.data.records import Example, Row
+from spice_select.diagnosis.common_direction import common_share, drawn_alignment, random_alignment
+from spice_select.errors import InputError
+from spice_select.features import FEATURES, Feature, FeatureRequest, Gradients, usable_together
+from spice_select.features.proxy import Proxy, find_proxy
+from spice_select.features.stage import features_in_memory
+from spice_select.methods import METHODS, Candidates
+from spice_select.methods.base import GRADIENTS
+from spice_select.methods.budget import Allowance, Budget
+from spice_select.outlook.advice import next_commands, verdict_sentence
+from spice_select.outlook.cases import decide
+from spice_select.outlook.explaining import CHANCE_DRAWS, explaining
+from spice_select.outlook.mismatches import Mismatches
+from spice_select.outlook.result import Headroom
+from spice_select.outlook.settings import LEAST_POOL, HeadroomSettings
+from spice_select.outlook.texts import MOST_TEXTS, Texts, look_at_texts
+from spice_select.progress import Progress, Silent
+from spice_select.run.aims import Aims
+from spice_select.run.exclusion import UNPROMPTED, evidence_of
+from spice_select.run.target import TargetRows, read_target, standing_in
+from spice_select.store import FeatureBlock
+
+
+def headroom(
+    pool: str | Path,
+    target: str | Path | Sequence[str | Path] | None = None,
+    *,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Headroom:
+    """Measure on a sample what a choice could gain on a pool, before hours are spent.
+
+    Args:
+        pool: as `spice_select.select` takes a corpus.
+        target: files of rows of what matters, as `--target`; half of them choose, the other half judges.
+        progress: shown how far the work is; silent by default.
+        **settings: any of `HeadroomSettings` by name, e.g. ``budget="5%", sample=500, model="Qwen/Qwen2.5-0.5B"``.
+
+    Returns:
+        The numbers, with `.verdict` (``targeted``, ``noisy``, ``redundant`` or ``none``), all `.cases` that hold, the
+        `.sentence` and the `.commands` to run next.
+
+    Raises:
+        InputError: fewer than `LEAST_POOL` rows can be used, the budget is all of them, a target of which half cannot
+            be held out, or as `spice_select.select`.
+    """
+    if target is not None:
+        files = [target] if isinstance(target, str | Path) else target
+        settings["target"] = tuple(str(file) for file in files)
+    return run_headroom(str(pool), HeadroomSettings.from_flat(settings), progress=progress)
+
+
+def run_headroom(pool: str, settings: HeadroomSettings, progress: Progress | None = None) -> Headroom:
+    """`headroom` with the settings as one object."""
+    progress = progress or Silent()
+    met = _read(pool, settings, progress)
+    share = met.picks / len(met.examples)
+    texts = look_at_texts(met.examples, met.rows, met.row_format, seed=settings.look.seed, progress=progress)
+    sample = _drawn(met.examples, settings.look.sample, settings.look.seed)
+    progress.note(f"Sample: {len(sample):,} of {len(met.examples):,} usable rows, by source and length")
+    known = _measured(met, sample, settings, progress)
+    candidates, aims = known.candidates, known.aims
+    choosing, judging = (None, None) if aims is None else (aims.choosing, aims.judging)
+    with progress.task("Explaining", 1, "step") as advance:
+        matrix, seed = candidates.matrix, settings.look.seed
+        common = common_share(matrix)
+        seen = explaining(matrix, share, choosing, judging, seed=seed)
+        drawn = drawn_alignment(matrix, max(1, round(share * len(candidates))), draws=CHANCE_DRAWS, seed=seed)
+        advance(1)
+    alignment = random_alignment(common, met.picks)
+    cases = decide(tasks=seen.tasks, mismatches=known.mismatches, repeated=texts.repeated, looked_at=texts.rows)
+    return Headroom(
+        pool=pool,
+        target=settings.look.target,
+        model=met.proxy.identity.name,
+        rows=len(met.examples),
+        sampled=len(candidates),
+        picks=met.picks,
+        common=common,
+        alignment=alignment,
+        drawn=drawn,
+        texts=texts,
+        mismatches=known.mismatches,
+        explained=seen.pool,
+        tried=seen.picks,
+        tasks=tuple(seen.tasks),
+        likeness=seen.likeness,
+        cases=cases,
+        sentence=verdict_sentence(cases, alignment=alignment, tasks=seen.tasks, likeness=seen.likeness),
+        commands=next_commands(pool, settings, cases),
+        notes=(*met.notes, *known.notes, *_limits(met, texts, known, aims)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pool:
+    """A pool that has been read and encoded; `examples` are the usable rows that do not stand in the target."""
+
+    rows: Sequence[Row]
+    row_format: Format
+    examples: Sequence[Example]
+    picks: int
+    target: TargetRows | None
+    proxy: Proxy
+    notes: Sequence[str]
+
+
+def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:
+    asked = settings.selection
+    read = read_corpus(pool, asked.data, allow_network=asked.proxy.allow_network)
+    row_format = detect_format(read.rows, asked.data.format)
+    progress.note(f"{pool}: {len(read.rows):,} rows, {described(row_format)}")
+    proxy = find_proxy(asked.request, progress)
+    progress.note(f"Proxy: {proxy.identity.name} on {proxy.device}, {proxy.reason}")
+    encoder = Encoder(proxy.tokenizer, max_length=asked.data.max_length)
+    encoded = encode_corpus(read.rows, row_format, encoder, progress)
+    target = read_target(asked, encoder, progress)
+    examples, notes = encoded.examples, [*read.notes, *encoder.notes, *encoded.notes]
+    if encoded.drops:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
+        notes.append(f"{len(encoded.drops):,} rows cannot be used: {reasons}.")
+    if target is not None:
+        _refuse_undivided(target)
+        usable = {example.row for example in examples}
+        leaving = standing_in(target, [row for row in read.rows if row.number in usable], row_format, progress)
+        gone = {drop.row for drop in leaving}
+        examples = [example for example in examples if example.row not in gone]
+        if leaving:
+            notes.append(f"{len(leaving):,} rows of the pool stand in the target too; left out.")
+    _refuse_small(pool, len(examples))
+    return _Pool(
+        rows=read.rows,
+        row_format=row_format,
+        examples=examples,
+        picks=_picks_of(settings, [example.num_tokens for example in examples]),
+        target=target,
+        proxy=proxy,
+        notes=notes,
+    )
+
+
+def _refuse_undivided(target: TargetRows) -> None:
+    """A task of one row leaves none to judge by."""
+    judged = {task for task, out in zip(target.tasks, target.held_out, strict=True) if out}
+    for task in dict.fromkeys(target.tasks):
+        if task not in judged:
+            name = f"the task {task!r}" if task else "the target"
+            raise InputError(
+                f"--target: {name} has one usable row, and half of it must choose while the other half judges. Give "
+                "two rows at the least; 16 to 64 are enough."
+            )
+
+
+def _refuse_small(pool: str, rows: int) -> None:
+    if rows < LEAST_POOL:
+        raise InputError(
+            f"{pool}: {rows} usable rows, too few to look ahead by: {LEAST_POOL} are needed. Train on all of them, or "
+            "give a larger pool."
+        )
+
+
+def _picks_of(settings: HeadroomSettings, tokens: Sequence[int]) -> int:
+    """How many rows the budget is; a budget in tokens is as many rows of mean length."""
+    budget = Budget.parse(settings.look.budget)
+    budget.check(len(tokens), sum(tokens))
+    picks = (
+        budget.rows(len(tokens)) if budget.tokens is None else max(1, round(len(tokens) * budget.tokens / sum(tokens)))
+    )
+    if picks >= len(tokens):
+        raise InputError(f"--budget {budget}: that is every usable row, so there is nothing to choose. Give less.")
+    return picks
+
+
+def _drawn(examples: Sequence[Example], size: int, seed: int) -> list[Example]:
+    """So many of the rows, in proportion to source and length and in their order; all where there are no more."""
+    if len(examples) <= size:
+        return list(examples)
+    rows = Candidates(
+        rows=np.array([example.row for example in examples], np.int64),
+        tokens=np.array([example.num_tokens for example in examples], np.int64),
+        supervised=np.array([example.num_supervised for example in examples], np.int64),
+        sources=[example.source for example in examples],
+    )
+    choice = METHODS["stratified"].of({}).choose(rows, Allowance(rows=size), seed=(seed, 8), progress=Silent())
+    return [examples[int(place)] for place in np.sort(choice.indices)]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Known:
+    """What the proxy told of the sample and of the target."""
+
+    candidates: Candidates
+    aims: Aims | None
+    mismatches: Mismatches
+    notes: Sequence[str]
+
+
+def _measured(met: _Pool, sample: Sequence[Example], settings: HeadroomSettings, progress: Progress) -> _Known:
+    """Gradients of the sample and the target, and the losses of the sample's answers alone.
+
+    A warm-up draws from the sample; its adapter is kept for the second pass, in a folder that goes again.
+    """
+    asked = settings.selection
+    with tempfile.TemporaryDirectory(prefix="spice-headroom-") as folder:
+        request = FeatureRequest(
+            proxy=asked.request,
+            model=met.proxy.identity.name,
+            examples=sample,
+            folder=Path(folder),
+            origin="headroom",
+            progress=progress,
+        )
+        tokens = met.proxy.batch_tokens(asked.gradients)
+        block, aims = _gradients(met, sample, request, tokens, progress)
+        alone = _computed_of(FEATURES[UNPROMPTED].of(request), sample, tokens, progress, "Losses of the answers alone")
+    blocks, unusable = usable_together({GRADIENTS: block})
+    _refuse_small("the sample", len(blocks[GRADIENTS].rows))
+    read = [met.row_format.read(met.rows[example.row]) for example in sample]
+    summed = asked.gradients.loss == "sum"
+    evidence = evidence_of(sample, read, {GRADIENTS: block, UNPROMPTED: alone}, summed=summed)
+    assert evidence.losses is not None, "gradients know losses"
+    assert evidence.unprompted is not None, "they were just taken"
+    return _Known(
+        candidates=Candidates.of_gradients(blocks[GRADIENTS], normalise="unit"),
+        aims=aims,
+        mismatches=Mismatches.of(evidence.losses, evidence.unprompted, evidence.supervised),
+        notes=[f"{len(unusable)} rows of the sample have no finite gradient; left out."] if unusable else [],
+    )
+
+
+def _gradients(
+    met: _Pool, sample: Sequence[Example], request: FeatureRequest, tokens: int, progress: Progress
+) -> tuple[FeatureBlock, Aims | None]:
+    feature = Gradients.of(request)
+    block = _computed_of(feature, sample, tokens, progress, "Gradients of the sample")
+    if met.target is None:
+        return block, None
+    beside = feature.beside(met.target.examples)
+    own = _computed_of(beside, met.target.examples, tokens, progress, "Gradients of the target")
+    return block, Aims.of(met.target, {GRADIENTS: own}, normalise="unit")
+
+
+def _computed_of(
+    feature: Feature, examples: Sequence[Example], tokens: int, progress: Progress, name: str
+) -> FeatureBlock:
+    compute = feature.open()
+    with progress.task(name, sum(example.num_tokens for example in examples), "tokens") as advance:
+        return features_in_memory(compute, examples, batch_tokens=tokens, advance=advance)
+
+
+def _limits(met: _Pool, texts: Texts, known: _Known, aims: Aims | None) -> list[str]:
+    """What the numbers do not say."""
+    notes = [] if aims is None else list(aims.notes)
+    if texts.rows < len(met.examples):
+        notes.append(
+            f"Repeats were looked for among {MOST_TEXTS:,} drawn rows: in the whole pool more rows meet their copies."
+        )
+    if not known.mismatches.telling:
+        notes.append(
+            f"Whether answers belong to their questions was not judged: to this proxy a question saves "
+            f"{known.mismatches.saved:.2f} nats a token at the upper quartile, too little to tell. Try another --model."
+        )
+    return notes
