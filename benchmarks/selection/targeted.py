@@ -23,7 +23,7 @@ from benchmarks.selection.environments import RUNNERS, cache_folder, interpreter
 from benchmarks.selection.generators import saved
 
 import spice_select.selection as spice
-from spice_select.diagnosis.explained import explained
+from spice_select.diagnosis.explained import shares_explained
 
 TARGET = 64
 HERE = Path(__file__).parent
@@ -79,7 +79,9 @@ def main() -> None:
         record = {"peer": name, "n": n, "d": d, "k": k, "target": TARGET, "seconds": round(seconds, 3)}
         record |= {"cpu_seconds": round(time.process_time() - busy, 3), "load": round(os.getloadavg()[0], 1)}
         pool, target = _parted(np.load(path, mmap_mode="r"))
-        (reached,) = explained(pool[np.unique(picks)], _All(len(set(picks))), target, [""] * TARGET, alpha=1.0, draws=2)
+        (reached,) = shares_explained(
+            pool[np.unique(picks)], _All(len(set(picks))), target, [""] * TARGET, alpha=1.0, draws=2
+        )
         record |= {"explained": round(reached.share, 4), "distinct": len(set(picks))}
         records = [r for r in records if (r["peer"], r["n"], r["d"], r["k"]) != (name, n, d, k)] + [record]
         results.write_text(json.dumps(records, indent=1) + "\n")

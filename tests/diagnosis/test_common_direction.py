@@ -11,6 +11,8 @@ from spice_select.diagnosis.explained import Explained
 from spice_select.diagnosis.headroom_line import headroom_line
 from spice_select.errors import InputError
 
+PULL = {"cosine": 0.0, "cosine_draws": np.zeros(3)}
+
 
 def rows_of_length_one(n: int, d: int, common: float, seed: int = 0) -> np.ndarray:
     """Rows whose mean cosine is about `common`."""
@@ -66,14 +68,16 @@ def test_the_line_says_what_random_picks_do_and_on_which_rows_a_target_was_judge
     assert "97 rows" in line
     assert "cos 0.879" in line
     assert "no selector on record" in line
-    reached = Explained(task="sums", rows=8, share=0.4, draws=np.array([0.1, 0.3]))
+    reached = Explained(
+        task="sums", rows=8, share=0.4, draws=np.array([0.1, 0.3]), cosine=0.0, cosine_draws=np.zeros(3)
+    )
     assert "sums 2.0 times" in headroom_line(0.034, 97, [reached])
     assert "--hold-out-target" in headroom_line(0.034, 97, [reached])
     assert "--hold-out-target" not in headroom_line(0.034, 97, [reached], held_out=True)
 
 
 def test_ratio_and_z_where_random_picks_explain_nothing_or_do_not_vary() -> None:
-    nothing = Explained(task="", rows=1, share=0.0, draws=np.zeros(3))
+    nothing = Explained(task="", rows=1, share=0.0, draws=np.zeros(3), **PULL)
     assert (nothing.ratio, nothing.z) == (1.0, 0.0)
-    something = Explained(task="", rows=1, share=0.1, draws=np.zeros(3))
+    something = Explained(task="", rows=1, share=0.1, draws=np.zeros(3), **PULL)
     assert (something.ratio, something.z) == (np.inf, np.inf)

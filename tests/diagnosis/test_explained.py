@@ -58,7 +58,16 @@ def test_one_draw_has_no_spread():
 
 def test_the_mean_over_pools_is_by_task():
     def one(share):
-        return [Explained(task="a", rows=2, share=share, draws=np.array([share / 2, share / 4]))]
+        return [
+            Explained(
+                task="a",
+                rows=2,
+                share=share,
+                draws=np.array([share / 2, share / 4]),
+                cosine=0.0,
+                cosine_draws=np.zeros(3),
+            )
+        ]
 
     (found,) = mean_explained([one(0.4), [], one(0.8)])
     assert (found.task, found.rows) == ("a", 2)

@@ -18,7 +18,7 @@ DRAWS = np.linspace(0.18, 0.22, 20)
 
 
 def task(share: float, name: str = "", draws: np.ndarray = DRAWS) -> Explained:
-    return Explained(task=name, rows=32, share=share, draws=draws)
+    return Explained(task=name, rows=32, share=share, draws=draws, cosine=0.0, cosine_draws=np.zeros(3))
 
 
 def names(**numbers) -> list[str]:

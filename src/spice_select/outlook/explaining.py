@@ -4,11 +4,12 @@ All on a sample, at the share of it that is to be chosen of the pool.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from spice_select.diagnosis.explained import Explained, explained
+from spice_select.diagnosis.explained import Explained, shares_explained
 from spice_select.methods.target import TargetSet
 from spice_select.numerics.features import Features
 from spice_select.selection import TargetInformation, TargetVariance, greedy
@@ -58,14 +59,15 @@ def explaining(
     aims, labels = [other.dense], ["pool"] * other.n
     if judging is not None:
         aims, labels = [*aims, judging.matrix.dense], [*labels, *(f"target {task}" for task in judging.tasks)]
-    pool, *beside = explained(half, first, np.concatenate(aims), labels, alpha=ALPHA, draws=CHANCE_DRAWS, seed=seed)
-    pool = Explained(task="", rows=pool.rows, share=pool.share, draws=pool.draws)
+    how: dict[str, Any] = {"alpha": ALPHA, "draws": CHANCE_DRAWS, "seed": seed}
+    pool, *beside = shares_explained(half, first, np.concatenate(aims), labels, **how)
+    pool = replace(pool, task="")
     many = _picks(sample.n, share)
     if choosing is None or judging is None:
         return Explaining(pool=pool, tasks=(), likeness={}, picks=many)
     aim = TargetInformation(target=choosing.matrix.array, tasks=choosing.tasks, alpha=ALPHA)
     picks = greedy(sample, k=many, objective=aim)
-    tasks = explained(sample, picks, judging.matrix, judging.tasks, alpha=ALPHA, draws=CHANCE_DRAWS, seed=seed)
+    tasks = shares_explained(sample, picks, judging.matrix, judging.tasks, **how)
     likeness = {
         task.task: one.mean / pool.mean if pool.mean > 0 else 0.0 for task, one in zip(tasks, beside, strict=True)
     }
