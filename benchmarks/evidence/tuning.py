@@ -44,6 +44,7 @@ class Job:
         facts: kept with the result: what the choice cost, how many of its rows are swapped.
         steps: optimiser steps in an epoch.
         tuning_seed: of LoRA and order, where it is another than that of the draw.
+        rate: the highest learning rate.
     """
 
     bed: str
@@ -53,6 +54,7 @@ class Job:
     facts: dict[str, Any]
     steps: int = STEPS_AN_EPOCH
     tuning_seed: int | None = None
+    rate: float = RATE
 
     @property
     def name(self) -> str:
@@ -104,7 +106,7 @@ class Tuner:
         self._start_anew(seed)
         rows = np.array(job.rows, np.int64)
         if len(rows):
-            self._train([pool[row] for row in rows], seed, job.steps)
+            self._train([pool[row] for row in rows], seed, job)
         trained = time.perf_counter() - started
         sums = self.tail.losses(held, batch_tokens=2048)
         return {
@@ -136,13 +138,13 @@ class Tuner:
                 self._weights[f"{layer.name}.lora_A"].copy_(initial_a(layer, RANK, seed))
                 self._weights[f"{layer.name}.lora_B"].zero_()
 
-    def _train(self, examples: list[Example], seed: int, steps: int) -> None:
-        recipe = StepRecipe(learning_rate=RATE, warmup=0.0, decay="cosine", weight_decay=0.0, seed=seed)
-        total = EPOCHS * steps
+    def _train(self, examples: list[Example], seed: int, job: Job) -> None:
+        recipe = StepRecipe(learning_rate=job.rate, warmup=0.0, decay="cosine", weight_decay=0.0, seed=seed)
+        total = EPOCHS * job.steps
         trainer = TailTrainer(self.tail, recipe, total_steps=total, batch_tokens=self._batch_tokens)
         order = np.random.default_rng([seed, 7])
         for _ in range(EPOCHS):
-            for part in np.array_split(order.permutation(len(examples)), steps):
+            for part in np.array_split(order.permutation(len(examples)), job.steps):
                 trainer.step([examples[place] for place in part])
 
 

@@ -121,11 +121,11 @@ def test_what_cannot_be_looked_at_is_refused(
     ("rows", "words"),
     [
         ([], ["target.jsonl", "empty"]),
-        ([{"question": "1 + 1?", "answer": "2"}], ["one usable row"]),
+        ([{"question": "1 + 1?", "answer": "2"}], ["has one row that can be used"]),
         (
             [*({"question": f"{n} + 1?", "answer": "2", "task": "a"} for n in range(4)),
              {"question": "why?", "answer": "so", "task": "b"}],
-            ["the task 'b' has one usable row"],
+            ["task 'b' has one row that can be used"],
         ),
     ],
     ids=str,

@@ -14,7 +14,7 @@ from spice_select.gradients.settings import STEP_ROWS, GradientSettings
 
 SHARE = 20
 """`--warm` draws one row in so many."""
-LEAST_ROWS = 128
+LEAST_DRAWN = 128
 """Rows that `--warm` draws at least: four passes over them make `LEAST_STEPS`, as many as LESS makes; over fewer the
 LoRA learns them by heart (8 rows met 64 times raised the loss on others by .26 nats)."""
 LEAST_STEPS = 64
@@ -102,7 +102,7 @@ def plan_warmup(asked: GradientSettings, usable: int, *, batch_tokens: int = 204
     """
     if not asked.warms_up:
         return None
-    rows = max(LEAST_ROWS, -(-usable // SHARE)) if asked.warmup_rows is None else asked.warmup_rows
+    rows = max(LEAST_DRAWN, -(-usable // SHARE)) if asked.warmup_rows is None else asked.warmup_rows
     once = Warmup(
         rows=min(rows, usable),
         checkpoints=asked.warm_checkpoints,

@@ -133,7 +133,6 @@ def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:
         reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
         notes.append(f"{len(encoded.drops):,} rows cannot be used: {reasons}.")
     if target is not None:
-        _refuse_undivided(target)
         usable = {example.row for example in examples}
         leaving = standing_in(target, [row for row in read.rows if row.number in usable], row_format, progress)
         gone = {drop.row for drop in leaving}
@@ -150,18 +149,6 @@ def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:
         proxy=proxy,
         notes=notes,
     )
-
-
-def _refuse_undivided(target: TargetRows) -> None:
-    """A task of one row leaves none to judge by."""
-    judged = {task for task, out in zip(target.tasks, target.held_out, strict=True) if out}
-    for task in dict.fromkeys(target.tasks):
-        if task not in judged:
-            name = f"the task {task!r}" if task else "the target"
-            raise InputError(
-                f"--target: {name} has one usable row, and half of it must choose while the other half judges. Give "
-                "two rows at the least; 16 to 64 are enough."
-            )
 
 
 def _refuse_small(pool: str, rows: int) -> None:

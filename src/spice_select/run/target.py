@@ -263,8 +263,8 @@ def _held_out(examples: Sequence[Example], tasks: Sequence[str], seed: int) -> N
         contents = list(dict.fromkeys(examples[place].content_hash for place in own))
         if len(contents) < 2:
             raise InputError(
-                f"--hold-out-target: the target{_of_task(task)} has one row that can be used, and that cannot both "
-                "choose and judge. Give more rows, or leave --hold-out-target out."
+                f"--target: the target{_of_task(task)} has one row that can be used, and half of it would have to "
+                "choose while the other half judges. Give two rows or more, or select without --hold-out-target."
             )
         drawn = {contents[place] for place in draw.permutation(len(contents))[: len(contents) // 2]}
         held[[place for place in own if examples[place].content_hash in drawn]] = True
