@@ -11,8 +11,8 @@ WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
 help:  ## What can be made here
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.demo  ## Choose a tenth of the example file with the embedded proxy (makes its own environment)
-	$(BIN)/spice select examples/instructions.jsonl --budget $(BUDGET) --out runs/demo
+demo: $(VENV)/.demo  ## Choose the tenth of the example file that serves 16 rows of arithmetic (makes its own environment)
+	$(BIN)/spice select examples/instructions.jsonl --target examples/target.jsonl --budget $(BUDGET) --out runs/demo
 
 test: $(VENV)/.dev  ## Everything CI asks: style, types, import rules, tests
 	$(MAKE) --no-print-directory lint types imports unit
