@@ -23,7 +23,10 @@ def fault(**settings: object) -> str:
 @pytest.mark.parametrize("method", METHODS.names)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_defaults_of_every_method_and_schedule_pass(method: str, schedule: str) -> None:
-    asked = {"method": method, "schedule": schedule}
+    asked: dict[str, object] = {"method": method, "schedule": schedule}
+    if METHODS[method].requires_target:
+        assert f"--method {method} without --target" in fault(**asked)
+        asked["target"] = "target.jsonl"
     if schedule == "interleaved" and set(METHODS[method].of(SelectSettings().flat()).needs()) - {"gradients"}:
         assert "--schedule interleaved with --method" in fault(**asked)
     else:

@@ -508,6 +508,9 @@ def test_the_command_prints_what_the_picks_explain(
         assert "maths: picks explain " in words
         assert "more: picks explain " in words
         assert "of the target's gradients (4 held-out rows of it), random picks of as many rows" in words
+    code, _, err = spice("select", "--config", out / "config.yaml", "--out", tmp_path / "again")
+    assert (code, err) == (0, "")
+    assert (tmp_path / "again" / "selected.jsonl").read_bytes() == (out / "selected.jsonl").read_bytes()
 
 
 def test_a_choice_for_a_target_is_a_table_and_can_be_exported(
