@@ -73,7 +73,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
         assert any((place / name).is_file() for place in places), name
 
 
-MADE_BY_A_RUN = {"proxy/steps.jsonl"}
+MADE_BY_A_RUN = {"proxy/steps.jsonl", "target/rows.jsonl"}
 
 
 @each
