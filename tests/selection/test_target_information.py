@@ -194,3 +194,11 @@ def test_conflict_with_the_target_is_the_greater_hinge():
 def test_what_is_no_target_is_named(make, words):
     with pytest.raises(InputError, match=words):
         make()
+
+
+def test_rows_that_tell_nothing_of_the_target_tie_and_come_in_their_order() -> None:
+    draw = np.random.default_rng(0)
+    basis = np.linalg.qr(draw.normal(size=(12, 12)))[0]
+    target, across = draw.normal(size=(3, 4)) @ basis[:4], draw.normal(size=(9, 8)) @ basis[4:]
+    picks = greedy(across, 9, objective=TargetInformation(target=target)).indices
+    assert picks.tolist() == list(range(9))

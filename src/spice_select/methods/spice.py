@@ -139,8 +139,8 @@ class Spice(Method):
         faults, asked, targeted = [], settings["objective"], bool(settings["target"])
         if asked is not None and OBJECTIVES[asked].aimed and not targeted:
             faults.append(f"--objective {asked} without --target: it aims at a target's rows. Name their file.")
-        if settings["carry_state"] and (asked or ("target-information" if targeted else "log-det")) != "log-det":
-            other = f"--objective {asked}" if asked else "--target"
+        if settings["carry_state"] and (targeted or asked not in (None, "log-det")):
+            other = "--target" if targeted else f"--objective {asked}"
             faults.append(
                 f"--carry-state with {other}: only log det can be carried from pool to pool exactly. Leave one of them "
                 "out."
@@ -150,6 +150,15 @@ class Spice(Method):
     def needs(self) -> tuple[str, ...]:
         """Gradients."""
         return (GRADIENTS,)
+
+    def notes(self, candidates: Candidates) -> tuple[str, ...]:
+        """Whether a target that was given has no part in the choice."""
+        if candidates.target is None or self.objective.aimed or self.weight:
+            return ()
+        return (
+            f"--objective {self.objective.name} does not aim at the target, and λ is 0: the target judges the choice, "
+            "and rows that stand in it left the pool, but the picks are not for it. Leave --objective out to aim.",
+        )
 
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress

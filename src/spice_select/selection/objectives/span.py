@@ -7,6 +7,9 @@ import numpy as np
 from spice_select.numerics.arrays import Matrix
 from spice_select.selection.objectives.base import require_width
 
+_NOTHING = 1e-24
+"""Share of a row's square within the span that is rounding: such rows tell nothing, and tie."""
+
 
 @dataclass(frozen=True, eq=False)
 class Span:
@@ -40,5 +43,7 @@ class Span:
         require_width(len(self.basis), rows)
         inside = np.asarray(rows @ self.basis, dtype=np.float64)
         whole = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
-        outside = np.maximum(whole - np.einsum("ij,ij->i", inside, inside), 0.0)
+        within = np.einsum("ij,ij->i", inside, inside)
+        inside[within <= _NOTHING * whole] = 0.0
+        outside = np.maximum(whole - within, 0.0)
         return inside / np.sqrt(1.0 + self.alpha * outside)[:, None]
