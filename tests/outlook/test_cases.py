@@ -52,9 +52,8 @@ def test_a_target_must_gain_more_than_the_pool_does_from_a_choice_for_itself() -
     control = dataclasses.replace(POOL, share=0.2 * 1.7)
     assert names(pool=control, tasks=[task(0.2 * 1.7)]) == []
     assert names(pool=control, tasks=[task(0.2 * 2.8)]) == [TARGETED]
-    assert names(pool=dataclasses.replace(POOL, share=0.1), tasks=[task(0.2 * 1.2)]) == [], (
-        "less than random is no help"
-    )
+    worse = dataclasses.replace(POOL, share=0.1)
+    assert names(pool=worse, tasks=[task(0.2 * 1.2)]) == [], "a control below random picks is no help"
 
 
 def test_one_task_of_two_is_enough_and_the_other_is_named() -> None:

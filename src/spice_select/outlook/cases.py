@@ -15,8 +15,8 @@ ORDER = (TARGETED, NOISY, REDUNDANT)
 rows besides; leaving out wrong answers has some; repeats cost compute more than quality."""
 LEAST_RATIO = 1.25
 """Explained share over that of random picks from which a choice for the target is worth its cost, as a multiple of what
-a choice for the pool itself reaches. That one is the control: on clean mixtures it explained 1.1 (97 picks) to 1.7 times
-(10 picks) what random picks did, and no tuned loss was lower for the former."""
+a choice for the pool itself reaches. That one is the control: on clean mixtures it explained 1.1 times (97 picks) and
+1.7 times (10 picks) what random picks did, and no tuned loss was lower for the former."""
 LEAST_Z = 3.0
 """Standard deviations of a random draw by which it must lie above their mean: with 20 draws, one task in some 200
 would by chance (Student's t)."""
