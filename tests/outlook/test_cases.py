@@ -15,6 +15,7 @@ from spice_select.outlook.settings import HeadroomSettings
 CLEAN = Mismatches(rows=1000, listed=12, saved=2.1)
 NOISE = Mismatches(rows=1000, listed=285, saved=1.4)
 DRAWS = np.linspace(0.18, 0.22, 20)
+POOL = Explained(task="", rows=500, share=0.2, draws=DRAWS)
 
 
 def task(share: float, name: str = "", draws: np.ndarray = DRAWS) -> Explained:
@@ -22,7 +23,7 @@ def task(share: float, name: str = "", draws: np.ndarray = DRAWS) -> Explained:
 
 
 def names(**numbers) -> list[str]:
-    known = {"tasks": (), "mismatches": CLEAN, "repeated": 0, "looked_at": 1000, **numbers}
+    known = {"pool": POOL, "tasks": (), "mismatches": CLEAN, "repeated": 0, "looked_at": 1000, **numbers}
     return [case.name for case in decide(**known)]
 
 
@@ -46,10 +47,19 @@ def test_ratio_and_distance_are_both_asked_of_a_target(share: float, draws: np.n
     assert names(tasks=[task(share, draws=draws)]) == []
 
 
+def test_a_target_must_gain_more_than_the_pool_does_from_a_choice_for_itself() -> None:
+    """Measured with few picks on a clean mixture: 1.7 times for the pool itself, 2.8 for rows of one of its sources."""
+    control = dataclasses.replace(POOL, share=0.2 * 1.7)
+    assert names(pool=control, tasks=[task(0.2 * 1.7)]) == []
+    assert names(pool=control, tasks=[task(0.2 * 2.8)]) == [TARGETED]
+    worse = dataclasses.replace(POOL, share=0.1)
+    assert names(pool=worse, tasks=[task(0.2 * 1.2)]) == [], "a control below random picks is no help"
+
+
 def test_one_task_of_two_is_enough_and_the_other_is_named() -> None:
-    (case,) = decide(tasks=[task(0.2, "a"), task(0.41, "b")], mismatches=CLEAN, repeated=0, looked_at=1000)
+    (case,) = decide(pool=POOL, tasks=[task(0.2, "a"), task(0.41, "b")], mismatches=CLEAN, repeated=0, looked_at=1000)
     assert "of b against" in case.found
-    assert "no more than random picks do of a" in case.found
+    assert "no clear gain on a" in case.found
 
 
 def test_many_mismatched_answers_are_noise_and_a_clean_pools_share_is_not() -> None:
@@ -91,7 +101,7 @@ def test_the_words_claim_no_more_than_was_measured() -> None:
     alike = said(tasks=[task(0.21)], likeness={"": 0.95})
     assert alike.startswith("Your target rows look like your pool.")
     assert "too few rows like the target" in said(tasks=[task(0.21)], likeness={"": 0.3})
-    both = said(decide(tasks=[task(0.41)], mismatches=NOISE, repeated=0, looked_at=1000))
+    both = said(decide(pool=POOL, tasks=[task(0.41)], mismatches=NOISE, repeated=0, looked_at=1000))
     assert both.startswith("Picks for the target explain 41.0% against 20.0%")
     assert "Besides: " in both
 
@@ -101,7 +111,7 @@ def commands(cases, **settings) -> tuple[str, ...]:
 
 
 def test_commands_carry_what_was_asked_and_can_be_pasted() -> None:
-    every = decide(tasks=[task(0.41)], mismatches=NOISE, repeated=300, looked_at=1000)
+    every = decide(pool=POOL, tasks=[task(0.41)], mismatches=NOISE, repeated=300, looked_at=1000)
     asked = {"target": ("a.jsonl",), "budget": "5%", "seed": 3, "model": "./m", "sketch_dim": 64, "max_length": 99}
     (command,) = commands(every, **asked)
     assert shlex.split(command) == [

@@ -41,7 +41,7 @@ def test_a_planted_target_is_explained_far_better_than_by_random_picks() -> None
     pool = Features(np.vstack([spread(380, 0), narrow(20, 1)]))
     found = explaining(pool, 0.1, target(narrow(16, 5)), target(narrow(12, 9)), seed=0)
     (task,) = found.tasks
-    assert gains(task)
+    assert gains(task, found.pool)
     assert task.rows == 12, "those that judge"
     assert task.ratio > 2
     assert found.likeness[""] < ALIKE_POOL
@@ -53,7 +53,7 @@ def test_a_planted_target_is_explained_far_better_than_by_random_picks() -> None
 def test_a_target_like_the_pool_is_not() -> None:
     found = explaining(Features(spread(400, 0)), 0.1, target(spread(32, 5)), target(spread(32, 9)), seed=0)
     (task,) = found.tasks
-    assert not gains(task)
+    assert not gains(task, found.pool)
     assert found.likeness[""] == pytest.approx(1.0, abs=0.15)
     assert found.pool.ratio < 1.25
 
@@ -64,7 +64,7 @@ def test_tasks_are_judged_one_by_one() -> None:
     choosing = target(np.vstack([spread(8, 5), narrow(8, 6)]), tasks)
     judging = target(np.vstack([spread(8, 7), narrow(8, 8)]), tasks)
     found = explaining(pool, 0.1, choosing, judging, seed=0)
-    assert [(one.task, gains(one)) for one in found.tasks] == [("near", False), ("far", True)]
+    assert [(one.task, gains(one, found.pool)) for one in found.tasks] == [("near", False), ("far", True)]
     assert found.likeness["far"] < found.likeness["near"]
 
 

@@ -81,7 +81,13 @@ def run_headroom(pool: str, settings: HeadroomSettings, progress: Progress | Non
         drawn = drawn_alignment(matrix, max(1, round(share * len(candidates))), draws=CHANCE_DRAWS, seed=seed)
         advance(1)
     alignment = random_alignment(common, met.picks)
-    cases = decide(tasks=seen.tasks, mismatches=known.mismatches, repeated=texts.repeated, looked_at=texts.rows)
+    cases = decide(
+        pool=seen.pool,
+        tasks=seen.tasks,
+        mismatches=known.mismatches,
+        repeated=texts.repeated,
+        looked_at=texts.rows,
+    )
     return Headroom(
         pool=pool,
         target=settings.look.target,
