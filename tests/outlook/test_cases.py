@@ -15,7 +15,7 @@ from spice_select.outlook.settings import HeadroomSettings
 CLEAN = Mismatches(rows=1000, listed=12, saved=2.1)
 NOISE = Mismatches(rows=1000, listed=285, saved=1.4)
 DRAWS = np.linspace(0.18, 0.22, 20)
-POOL = Explained(task="", rows=500, share=0.2, draws=DRAWS)
+POOL = Explained(task="", rows=500, share=0.2, draws=DRAWS, cosine=0.0, cosine_draws=DRAWS)
 
 
 def task(share: float, name: str = "", draws: np.ndarray = DRAWS) -> Explained:
