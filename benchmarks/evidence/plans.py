@@ -72,6 +72,7 @@ def targets(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, r
             "targeted": order_of(own, LONG, settings={}),
             "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
             "bm25": order_of(own, LONG, settings={"method": "bm25"}),
+            "matched step": order_of(own, LONG, settings={"objective": "matched-step"}),
         }
         yield from _jobs(name, own, seeds, budget_of(own.supervised, rows), chosen, steps=8)
 
@@ -103,6 +104,7 @@ def noise(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, row
     chosen: dict[str, Sequence[int]] = {
         "targeted": order_of(own, LONG, settings={}),
         "suspects aside, targeted": among(own, fit, LONG, settings={}),
+        "matched step": order_of(own, LONG, settings={"objective": "matched-step"}),
         "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
     }
     clean = [place for place in range(len(own)) if place not in bad]

@@ -11,9 +11,10 @@ from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.greedily import allowed, work
 from spice_select.methods.spice_carried import SpiceCarried
+from spice_select.methods.steps import step_scales
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
-from spice_select.selection import Conflict, GainRatio, LogDet, Objective, Penalty, TargetConflict, greedy
+from spice_select.selection import Conflict, GainRatio, LogDet, MatchedStep, Objective, Penalty, TargetConflict, greedy
 from spice_select.selection.objectives import OBJECTIVES
 from spice_select.selection.objectives.base import Scaled
 from spice_select.settings.base import Group
@@ -82,6 +83,7 @@ class Spice(Method):
         agreeing: share of the pool that is chosen from where the objective aims at a target.
         stop: rules that may end a run (in pools: a pool) early.
         price: γ of the score / tokensᵞ that rows are compared by; see `allowed`.
+        summed: whether the gradients are sums over a row's tokens, not means.
     """
 
     name: ClassVar[str] = "spice"
@@ -111,9 +113,10 @@ class Spice(Method):
         agreeing: float = 0.5,
         stop: tuple[GainRatio, ...] = (),
         price: float | None = None,
+        summed: bool = False,
     ) -> None:
         self.objective, self.alpha, self.weight, self.agreeing = objective, alpha, weight, agreeing
-        self.stop, self.price = stop, price
+        self.stop, self.price, self.summed = stop, price, summed
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
@@ -131,6 +134,7 @@ class Spice(Method):
             agreeing=spice.agreeing,
             stop=stop,
             price=spice.token_price,
+            summed=settings["loss"] == "sum",
         )
 
     @classmethod
@@ -166,7 +170,7 @@ class Spice(Method):
         """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens without a price."""
         options = allowed(candidates, allowance, price=self.price)
         options |= {
-            "objective": self._objective(candidates.target),
+            "objective": self._objective(candidates, candidates.target),
             "penalty": self._penalty(candidates.target),
             "stop": self.stop,
             "excluded": self._opposing(candidates, allowance),
@@ -180,12 +184,16 @@ class Spice(Method):
             return []
         return disagreeing(candidates, candidates.target, self.agreeing, allowance)
 
-    def _objective(self, target: TargetSet | None) -> Objective:
+    def _objective(self, candidates: Candidates, target: TargetSet | None) -> Objective:
         if not self.objective.aimed:
             return self.objective(alpha=self.alpha)
         if target is None:
             raise InputError(f"objective {self.objective.name}: it aims at a target, and none was given.")
-        return self.objective(target=target.matrix.dense, tasks=target.tasks, alpha=self.alpha)
+        wanted, parts = target.matrix.dense, dict[str, Any]()
+        if self.objective is MatchedStep:
+            wanted = wanted * step_scales(target, summed=self.summed)[:, None]
+            parts = {"scales": step_scales(candidates, summed=self.summed)}
+        return self.objective(target=wanted, tasks=target.tasks, alpha=self.alpha, **parts)
 
     def _penalty(self, target: TargetSet | None) -> Penalty | None:
         if not self.weight:

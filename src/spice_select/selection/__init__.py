@@ -7,6 +7,7 @@ from spice_select.selection.greedy import naive as naive
 from spice_select.selection.objectives import DiagonalLogDet as DiagonalLogDet
 from spice_select.selection.objectives import FacilityLocation as FacilityLocation
 from spice_select.selection.objectives import LogDet as LogDet
+from spice_select.selection.objectives import MatchedStep as MatchedStep
 from spice_select.selection.objectives import Objective as Objective
 from spice_select.selection.objectives import ObjectiveState as ObjectiveState
 from spice_select.selection.objectives import TargetInformation as TargetInformation

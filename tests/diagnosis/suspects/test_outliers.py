@@ -55,10 +55,10 @@ def test_a_loss_that_is_no_number_has_no_score(rng):
     assert "1 rows have no score" in found.note
 
 
-def test_at_most_three_in_ten_are_listed_and_the_rest_is_counted():
+def test_at_most_half_are_listed_and_the_rest_is_counted():
     scores = np.arange(100.0)
-    found = listed("x", np.arange(100) + 5, scores, 49.5, lambda place: f"at {place}")
-    assert [suspect.row for suspect in found.suspects] == list(range(75, 105))
+    found = listed("x", np.arange(100) + 5, scores, 29.5, lambda place: f"at {place}")
+    assert [suspect.row for suspect in found.suspects] == list(range(55, 105))
     assert len(found.suspects) == MOST * 100
-    assert found.note.startswith("50 of 100 rows are above the cut; the 30 highest")
-    assert found.suspects[0].reason == "at 70"
+    assert found.note.startswith("70 of 100 rows are above the cut; the 50 highest")
+    assert found.suspects[0].reason == "at 50"
