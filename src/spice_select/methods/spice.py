@@ -52,8 +52,8 @@ class SpiceSettings(Group):
         gt=0,
         le=1,
         description="Share of the pool that is chosen from where the objective aims at a --target: the rows whose "
-        "gradients agree most with the mean of a task's rows, by cosine; 1 for all. What the target's loss would rise "
-        "by is not chosen for its size. More than this where the budget needs more; all under shares of sources.",
+        "gradients agree most with the mean of a task's rows, by cosine; 1 for all. More where the budget needs more; all "
+        "under shares of sources, and with matched-step, which is signed itself.",
     )
     token_price: float | None = Field(
         None,
@@ -180,7 +180,8 @@ class Spice(Method):
 
     def _opposing(self, candidates: Candidates, allowance: Allowance) -> list[int]:
         """Positions that agree too little with the target to be chosen from; see `disagreeing`."""
-        if candidates.target is None or not self.objective.aimed or allowance.quotas:
+        aimed = self.objective.aimed and not self.objective.signed
+        if candidates.target is None or not aimed or allowance.quotas:
             return []
         return disagreeing(candidates, candidates.target, self.agreeing, allowance)
 

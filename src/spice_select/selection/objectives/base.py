@@ -42,6 +42,8 @@ class Objective(ABC):
 
     aimed: ClassVar[bool] = False
     """Whether it is made for the rows of a target: with ``target=`` and ``tasks=``."""
+    signed: ClassVar[bool] = False
+    """Whether it tells a row from one of the opposite gradient."""
 
     @abstractmethod
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:

@@ -37,6 +37,7 @@ class MatchedStep(Scaled):
     alpha: float = 1.0
     scales: Any = field(default=None, repr=False)
     aimed: ClassVar[bool] = True
+    signed: ClassVar[bool] = True
     monotone: ClassVar[bool] = False
     submodular: ClassVar[bool] = False
 
