@@ -52,8 +52,8 @@ class SpiceSettings(Group):
         gt=0,
         le=1,
         description="Share of the pool that is chosen from where the objective aims at a --target: the rows whose "
-        "gradients agree most with the mean of a task's rows, by cosine; 1 for all. More where the budget needs more; all "
-        "under shares of sources, and with matched-step, which is signed itself.",
+        "gradients agree most with the mean of a task's rows, by cosine; 1 for all. More where the budget needs more; "
+        "all under shares of sources, and with matched-step, which is signed itself.",
     )
     token_price: float | None = Field(
         None,
