@@ -572,3 +572,10 @@ def test_the_card_claims_no_other_rule_than_the_run_s(settings, words, absent) -
     said = card(origin, rows=2, as_pairs=False, data="data/x.parquet").split("## Columns")[0]
     assert all(word in said for word in words)
     assert not [word for word in absent if word in said]
+
+
+def test_the_card_has_words_for_every_objective() -> None:
+    from spice_select.export.card import _GOALS
+    from spice_select.selection.objectives import OBJECTIVES
+
+    assert set(_GOALS) == set(OBJECTIVES.names)
