@@ -71,7 +71,7 @@ def at_three(asked, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("three") / "r"
     code, said = run((*asked, *STATES, "--out", str(out)))
     assert code == 0, said
-    assert "64 passes over 8 rows, 64 steps" in said
+    assert "16 passes over 26 rows, 64 steps" in said
     assert "3 checkpoints, which weigh" in " ".join(said.split())
     return out
 

@@ -11,6 +11,8 @@ from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
 from spice_select.selection.objectives.base import Scaled, require_positive, require_width, rows_of
 
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class MatchedStep(Scaled):
@@ -66,6 +68,10 @@ class MatchedStep(Scaled):
         size = float(np.linalg.norm(step))
         return float(step @ wanted) / size if size > 0 else 0.0
 
+    def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
+        """The difference of two values, one after the other. O(|candidates|(k + m)d)."""
+        return _less_rounding(super().gains(features, indices, candidates))
+
     def state(self, features: Matrix) -> "MatchedStepState":
         """O(n) memory beside the features; O(nd) per row added."""
         return MatchedStepState(features, self._scales(len(features)), self._wanted(features))
@@ -113,7 +119,7 @@ class MatchedStepState:
         sizes = np.sqrt(np.maximum(squares, 0.0))
         reached = self._reached + self._along[rows]
         after = np.divide(reached, sizes, out=np.zeros(len(rows)), where=sizes > 0)
-        return np.asarray(after - self._cosine, np.float64)
+        return _less_rounding(after - self._cosine)
 
     def add(self, row: int) -> None:
         """A product of the features with a row: O(nd)."""
@@ -124,3 +130,8 @@ class MatchedStepState:
     @property
     def _cosine(self) -> float:
         return self._reached / float(np.sqrt(self._square)) if self._square > 0 else 0.0
+
+
+def _less_rounding(gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gains of a cosine with those of rounding alone made zero, so that rows that change nothing tie."""
+    return np.where(np.abs(gains) <= _ROUNDING, 0.0, gains)
