@@ -11,6 +11,7 @@ from spice_select.diagnosis.ports import Subset, picked_rows
 from spice_select.diagnosis.threads import fitting_threads
 from spice_select.errors import InputError
 from spice_select.numerics.features import Features, read
+from spice_select.selection.objectives.base import labelled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +96,7 @@ def shares_explained(
     picked = picked_rows(selection, pool.n)
     streams = (np.random.default_rng((seed, 3, draw)) for draw in range(draws))
     subsets = [picked, *(stream.choice(pool.n, len(picked), replace=False) for stream in streams)]
-    groups = _groups(tasks)
+    groups = {task: np.array(rows) for task, rows in labelled(tasks).items()}
     with fitting_threads(min(pool.array.shape)):
         shares = [_shares(pool, rows, aims, groups, alpha) for rows in subsets]
         cosines = [_cosines(pool, rows, aims, groups) for rows in subsets]
@@ -126,11 +127,6 @@ def mean_explained(pools: Sequence[Sequence[Explained]]) -> list[Explained]:
         )
         for tasks in zip(*met, strict=True)
     ]
-
-
-def _groups(tasks: Sequence[str]) -> dict[str, NDArray[np.int64]]:
-    labels = np.array(tasks, dtype=object)
-    return {task: np.flatnonzero(labels == task) for task in dict.fromkeys(tasks)}
 
 
 def _shares(

@@ -4,9 +4,8 @@ import numpy as np
 
 from spice_select.methods.base import Candidates
 from spice_select.methods.budget import Allowance
+from spice_select.methods.cosines import unit_cosines
 from spice_select.methods.target import TargetSet
-
-_TINY = np.finfo(np.float64).tiny
 
 
 def disagreeing(candidates: Candidates, target: TargetSet, share: float, allowance: Allowance) -> list[int]:
@@ -25,9 +24,7 @@ def disagreeing(candidates: Candidates, target: TargetSet, share: float, allowan
     Cost: O(ndq) for q tasks.
     """
     means = np.stack([target.matrix.dense[rows].mean(axis=0) for rows in target.groups.values()])
-    means /= np.sqrt(np.maximum(np.einsum("ij,ij->i", means, means), _TINY))[:, None]
-    matrix = candidates.matrix
-    agreement = (matrix.array @ means.T).max(axis=1) / np.sqrt(np.maximum(matrix.squares, _TINY))
+    agreement = unit_cosines(candidates.matrix.array, means).max(axis=1)
     order = np.lexsort((np.arange(len(candidates)), -agreement))
     stay = max(int(np.ceil(share * len(candidates))), allowance.rows or 0)
     if allowance.tokens is not None:

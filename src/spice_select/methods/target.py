@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spice_select.data.records import Example
 from spice_select.features.normalise import normalised
 from spice_select.selection import Features
+from spice_select.selection.objectives.base import labelled
 from spice_select.store import FeatureBlock
 
 GRADIENTS = "gradients"
@@ -46,9 +47,7 @@ class TargetSet:
     @cached_property
     def groups(self) -> dict[str, NDArray[np.int64]]:
         """Task → positions of its rows, tasks in the order they first stand in."""
-        names = list(dict.fromkeys(self.tasks))
-        own = np.array([names.index(task) for task in self.tasks])
-        return {name: np.flatnonzero(own == number) for number, name in enumerate(names)}
+        return {task: np.array(rows, np.int64) for task, rows in labelled(self.tasks).items()}
 
     def take(self, positions: NDArray[np.int64]) -> "TargetSet":
         """Some of the rows, in this order."""

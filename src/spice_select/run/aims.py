@@ -12,6 +12,7 @@ from spice_select.diagnosis.versus_random import RANDOM_DRAWS
 from spice_select.errors import InputError
 from spice_select.features import usable_together
 from spice_select.methods import Candidates, Choice
+from spice_select.methods.cosines import unit_cosines
 from spice_select.methods.target import TargetSet
 from spice_select.run.outcome import Nearest
 from spice_select.run.settings import SelectSettings
@@ -79,9 +80,7 @@ class Aims:
 
     def nearest(self, candidates: Candidates, choice: Choice) -> Nearest:
         """See `Nearest`; of equals the first. O(kmd)."""
-        picks, aims = candidates.matrix.rows(choice.indices), self.choosing.matrix
-        sizes = np.sqrt(np.maximum(candidates.matrix.squares[choice.indices], np.finfo(float).tiny))
-        cosines = (picks @ aims.dense.T) / sizes[:, None] / np.sqrt(np.maximum(aims.squares, np.finfo(float).tiny))
+        cosines = unit_cosines(candidates.matrix.rows(choice.indices), self.choosing.matrix.array)
         best = cosines.argmax(axis=1)
         rows = self.choosing.rows[best]
         return Nearest(

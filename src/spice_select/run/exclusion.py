@@ -88,6 +88,12 @@ class Excluded:
     notes: tuple[str, ...] = ()
 
 
+def all_gone(leaving: Sequence[Drop], excluded: Excluded) -> list[Drop]:
+    """Rows that leave the pool whatever they are suspected of, and the suspects beside them: each once."""
+    already = {drop.row for drop in leaving}
+    return [*leaving, *(drop for drop in excluded.drops if drop.row not in already)]
+
+
 def without(candidates: Candidates, drops: Sequence[Drop]) -> Candidates:
     """The candidates that are not among the dropped rows. Raises InputError if none is left."""
     if not drops:

@@ -26,7 +26,7 @@ from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
 from spice_select.run.aims import Aims
-from spice_select.run.exclusion import Excluded, Exclusion, evidence_features, without
+from spice_select.run.exclusion import Excluded, Exclusion, all_gone, evidence_features, without
 from spice_select.run.folder import RunFolder
 from spice_select.run.job import RunJob
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
@@ -67,7 +67,7 @@ def choose_static(
     beside = _computed(told, run, examples, settings, proxy, progress, clock).blocks if told else {}
     excluded = exclusion.found(examples, {**known.blocks, **beside}) if exclusion else Excluded()
     aims = None if target is None else _aims(target, known.made, method, run, progress, clock)
-    gone = [*leaving, *(drop for drop in excluded.drops if drop.row not in {other.row for other in leaving})]
+    gone = all_gone(leaving, excluded)
     candidates = _candidates(examples, known.blocks, settings.selection, None if aims is None else aims.choosing)
     candidates = without(candidates, gone)
     with clock("selection"):

@@ -26,7 +26,7 @@ from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
 from spice_select.run.aims import Aims
-from spice_select.run.exclusion import Excluded, Exclusion, without_rows
+from spice_select.run.exclusion import Excluded, Exclusion, all_gone, without_rows
 from spice_select.run.folder import RunFolder
 from spice_select.run.origin import origin_of
 from spice_select.run.outcome import Judgement, Nearest, Outcome, joined_nearest, refuse_empty
@@ -68,7 +68,7 @@ def choose_interleaved(
             no longer a number (`DivergedError`), or that never was one.
     """
     excluded = exclusion.found(examples) if exclusion else Excluded()
-    gone = [*leaving, *(drop for drop in excluded.drops if drop.row not in {other.row for other in leaving})]
+    gone = all_gone(leaving, excluded)
     examples = without_rows(examples, gone)
     identity, rows = run.identity, list(examples.values())
     whole = budget.allowance(len(rows))

@@ -81,6 +81,33 @@ def require_positive(name: str, value: Any, meaning: str) -> float:
     return float(value)
 
 
+def target_matrix(target: Any) -> Matrix:
+    """A target as float64 ``[m, d]``; refuse what is no matrix of finite numbers, or has no row."""
+    matrix = np.asarray(target, dtype=np.float64)
+    if matrix.ndim != 2 or not len(matrix) or not np.isfinite(matrix).all():
+        raise InputError(
+            f"target of shape {matrix.shape}: the target must be a matrix of finite numbers, one row for each sample "
+            "to know about. Give features made with the same sketch as the pool's."
+        )
+    return matrix
+
+
+def task_labels(tasks: Sequence[str] | None, rows: int) -> list[str]:
+    """A label for each row of a target; "" for all where none are given."""
+    labels = [""] * rows if tasks is None else list(tasks)
+    if len(labels) != rows:
+        raise InputError(f"{len(labels)} tasks for {rows} rows of the target: give one label a row.")
+    return labels
+
+
+def labelled(labels: Sequence[str]) -> dict[str, list[int]]:
+    """Label → positions that bear it, labels in the order they first stand in."""
+    groups: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        groups.setdefault(label, []).append(place)
+    return groups
+
+
 def require_width(width: int, features: Any) -> None:
     """Refuse features that have not as many columns as a target's."""
     if np.shape(features)[1] != width:

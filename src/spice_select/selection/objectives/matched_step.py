@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
-from spice_select.selection.objectives.base import Scaled, require_positive, require_width, rows_of
+from spice_select.selection.objectives.base import (
+    Scaled,
+    labelled,
+    require_positive,
+    require_width,
+    rows_of,
+    target_matrix,
+    task_labels,
+)
 
 _ROUNDING = 1e-12
 
@@ -45,26 +53,17 @@ class MatchedStep(Scaled):
 
     def __post_init__(self) -> None:
         require_positive("alpha", self.alpha, "the scale of the information")
-        target = np.asarray(self.target, dtype=np.float64)
-        if target.ndim != 2 or not len(target) or not np.isfinite(target).all():
-            raise InputError(
-                f"target of shape {target.shape}: the target must be a matrix of finite numbers, one row for each "
-                "sample. Give features made with the same sketch as the pool's."
-            )
-        labels = [""] * len(target) if self.tasks is None else list(self.tasks)
-        if len(labels) != len(target):
-            raise InputError(f"{len(labels)} tasks for {len(target)} rows of the target: give one label a row.")
+        target = target_matrix(self.target)
         object.__setattr__(self, "target", target)
-        object.__setattr__(self, "tasks", labels)
+        object.__setattr__(self, "tasks", task_labels(self.tasks, len(target)))
 
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
         """From the definition; 0 where the steps cancel. O((k + m)d)."""
         if len(indices) == 0:
             return 0.0
         wanted = self._wanted(features)
-        step = (rows_of(features, indices) * self._scales(np.shape(features)[0])[np.asarray(indices)][:, None]).sum(
-            axis=0
-        )
+        scales = self._scales(np.shape(features)[0])[np.asarray(indices)]
+        step = (rows_of(features, indices) * scales[:, None]).sum(axis=0)
         size = float(np.linalg.norm(step))
         return float(step @ wanted) / size if size > 0 else 0.0
 
@@ -87,11 +86,8 @@ class MatchedStep(Scaled):
     def _wanted(self, features: Any) -> NDArray[np.float64]:
         """t, of length one."""
         require_width(self.target.shape[1], features)
-        groups: dict[str, list[int]] = {}
-        for place, label in enumerate(self.tasks or ()):
-            groups.setdefault(label, []).append(place)
         total = np.zeros(self.target.shape[1])
-        for label, rows in groups.items():
+        for label, rows in labelled(self.tasks or ()).items():
             asked = self.target[rows].sum(axis=0)
             size = float(np.linalg.norm(asked))
             if size == 0:

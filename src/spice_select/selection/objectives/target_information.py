@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
-from spice_select.selection.objectives.base import Scaled, information_root, require_positive, rows_of
+from spice_select.selection.objectives.base import (
+    Scaled,
+    information_root,
+    labelled,
+    require_positive,
+    rows_of,
+    target_matrix,
+    task_labels,
+)
 from spice_select.selection.objectives.span import Span
 
 _REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits
@@ -48,18 +56,10 @@ class TargetInformation(Scaled):
         object.__setattr__(
             self, "alpha", require_positive("alpha", self.alpha, "the scale of the information in (I + αF)⁻¹")
         )
-        target = np.asarray(self.target, dtype=np.float64)
-        if target.ndim != 2 or not len(target) or not np.isfinite(target).all():
-            raise InputError(
-                f"target of shape {target.shape}: the target must be a matrix of finite numbers, one row for each "
-                "sample to know about. Give features made with the same sketch as the pool's."
-            )
+        target = target_matrix(self.target)
         object.__setattr__(self, "target", target)
-        labels = [""] * len(target) if self.tasks is None else list(self.tasks)
-        if len(labels) != len(target):
-            raise InputError(f"{len(labels)} tasks for {len(target)} rows of the target: give one label a row.")
-        object.__setattr__(self, "tasks", labels)
-        for name, rows in self._groups().items():
+        object.__setattr__(self, "tasks", task_labels(self.tasks, len(target)))
+        for name, rows in labelled(self.tasks or ()).items():
             if not target[rows].any():
                 raise InputError(
                     f"every gradient of the target's task {name!r} is zero: there is nothing to choose for."
@@ -99,15 +99,9 @@ class TargetInformation(Scaled):
         span = Span.of(self.target, self.alpha)
         return TargetInformationState(span.seen(features), list(self._seen(span).values()), self.alpha)
 
-    def _groups(self) -> dict[str, list[int]]:
-        groups: dict[str, list[int]] = {}
-        for place, label in enumerate(self.tasks or ()):
-            groups.setdefault(label, []).append(place)
-        return groups
-
     def _seen(self, span: Span) -> dict[str, Matrix]:
         """Task → its rows in the span, where they lie whole."""
-        return {name: self.target[rows] @ span.basis for name, rows in self._groups().items()}
+        return {name: self.target[rows] @ span.basis for name, rows in labelled(self.tasks or ()).items()}
 
 
 class TargetInformationState:

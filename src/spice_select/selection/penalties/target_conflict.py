@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
-from spice_select.selection.objectives.base import require_positive, require_width, rows_of
+from spice_select.selection.objectives.base import require_positive, require_width, rows_of, target_matrix
 from spice_select.selection.penalties.base import Penalty, require_weight
 from spice_select.selection.penalties.conflict import ETA, Conflict, ConflictState, hinge
 
@@ -35,12 +34,7 @@ class TargetConflict(Penalty):
     def __post_init__(self) -> None:
         object.__setattr__(self, "weight", require_weight(self.weight))
         object.__setattr__(self, "eta", require_positive("eta", self.eta, "the guard in the cosine's denominator"))
-        target = np.asarray(self.target, dtype=np.float64)
-        if target.ndim != 2 or not len(target) or not np.isfinite(target).all():
-            raise InputError(
-                f"target of shape {target.shape}: the target must be a matrix of finite numbers, one row for each "
-                "sample. Give features made with the same sketch as the pool's."
-            )
+        target = target_matrix(self.target)
         object.__setattr__(self, "target", target)
 
     def values(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
