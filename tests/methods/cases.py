@@ -107,6 +107,10 @@ CASES: tuple[Case, ...] = (
     Case(name="random", picks=None),
     Case(name="stratified", picks=None),
     Case(name="top-norm", picks=[0, 3, 1]),
+    Case(name="spice-official", picks=[0, 3, 1]),
+    Case(name="herding", picks=[0, 3, 1]),  # the mean is (.6, .22); then w is (−2.8, .44), and (.8, .56)
+    Case(name="gradmatch", picks=[0, 2, 3]),  # .15 times the first and .22 of the one across are the mean
+    Case(name="craig", picks=[4, 0, 3]),  # then 0 and 1 save 4 each; then 3 saves 3, row 1 only 2
     Case(name="longest", picks=[1, 3, 4]),
     Case(name="loss-low", picks=[0, 1, 4]),
     Case(name="loss-mid", picks=[4, 1, 0]),  # the median is 1.2; row 0 is .7 away, row 2 .8

@@ -24,7 +24,8 @@ from spice_select.store import FeatureBlock
 from spice_select.testing.method import sample_candidates
 
 TARGETED = ("bm25", "rds", "less", "less-rr", "less-paper")
-RANKING = ("longest", "top-norm", "loss-low", "loss-mid", "loss-high", "ifd", *TARGETED)
+MATCHING = ("herding", "gradmatch", "craig")
+RANKING = ("longest", "top-norm", "loss-low", "loss-mid", "loss-high", "ifd", *MATCHING, *TARGETED)
 
 
 def made(name: str) -> Method:

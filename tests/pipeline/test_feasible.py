@@ -45,7 +45,10 @@ def test_the_schedules_are_those_that_can_be_asked_for() -> None:
     ("settings", "words"),
     [
         ({"method": "random", "conflict_weight": 0.5}, ["--conflict-weight 0.5", "--method random", "spice"]),
-        ({"method": "random", "alpha": 2.0}, ["--alpha 2.0", "spice, top-norm, less, less-rr and less-paper read it"]),
+        (
+            {"method": "random", "alpha": 2.0},
+            ["--alpha 2.0", "spice, top-norm", "craig, less, less-rr and less-paper read it"],
+        ),
         ({"method": "random", "sketch_dim": 64}, ["--sketch-dim 64", "gradients"]),
         ({"method": "loss-low", "sketch_dim": 64}, ["--sketch-dim 64", "not read by --method loss-low"]),
         ({"method": "ifd", "lora_rank": 4}, ["--lora-rank 4", "not read by --method ifd"]),

@@ -85,7 +85,7 @@ def _rule(identity: Mapping[str, Any]) -> str:
     pools = " in each pool" if identity["schedule"] != "global" else ""
     if identity["method"] == "random":
         return f"at random{pools}, as a control"
-    if identity["method"] == "top-norm":
+    if identity["method"] in ("top-norm", "spice-official"):
         return f"the largest of {gradients}{pools}, as a control"
     rows = identity.get("target_rows") or 0
     aim = f" for a target of {rows:,} {'row' if rows == 1 else 'rows'}" if rows else ""

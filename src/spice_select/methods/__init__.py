@@ -8,6 +8,9 @@ from spice_select.methods.base import Choice as Choice
 from spice_select.methods.base import Method as Method
 from spice_select.methods.bm25 import Bm25
 from spice_select.methods.budget import Budget as Budget
+from spice_select.methods.craig import Craig
+from spice_select.methods.gradmatch import GradMatch
+from spice_select.methods.herding import Herding
 from spice_select.methods.ifd import Ifd
 from spice_select.methods.less import Less, LessPaper, LessRoundRobin
 from spice_select.methods.longest import Longest
@@ -16,7 +19,7 @@ from spice_select.methods.random import Random
 from spice_select.methods.rds import Rds
 from spice_select.methods.spice import Spice
 from spice_select.methods.stratified import Stratified
-from spice_select.methods.top_norm import TopNorm
+from spice_select.methods.top_norm import SpiceOfficial, TopNorm
 from spice_select.settings.table import Table
 
 METHODS: Table[type[Method]] = Table(
@@ -24,8 +27,9 @@ METHODS: Table[type[Method]] = Table(
     Spice,
     Random,
     Stratified,
-    TopNorm,
+    *(TopNorm, SpiceOfficial),
     Longest,
     *(LossLow, LossMid, LossHigh, Ifd),
+    *(Herding, GradMatch, Craig),
     *(Bm25, Rds, Less, LessRoundRobin, LessPaper),
 )
