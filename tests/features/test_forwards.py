@@ -10,6 +10,8 @@ from transformers import AutoModelForCausalLM
 
 from spice_select.data.encoding import Encoder
 from spice_select.data.records import Conversation, Example, Row
+from spice_select.errors import InputError
+from spice_select.features.rating_prompts import QUESTIONS, RatingPrompts, without_middle
 from spice_select.features.states import weighted_mean
 from spice_select.features.unprompted_losses import answers_alone
 from spice_select.models.load import load_tokenizer
@@ -161,3 +163,102 @@ def test_a_batch_that_does_not_fit_is_halved(name: str, tiny_proxy: Path, monkey
     for column in expected.columns:
         np.testing.assert_allclose(found[column], expected[column], rtol=2e-5)
     np.testing.assert_allclose(found.features, expected.features, atol=2e-6)
+
+
+def test_token_states_are_the_states_that_predict_supervised_tokens(tiny_proxy: Path, plain: torch.nn.Module) -> None:
+    """Exact for up to eight of them: Σ x xᵀ from the states of each row alone; then the largest part of it."""
+    batch = sample_batch()
+    block = OF["token-states"].of(tiny_proxy).open()(batch)
+    for place, example in enumerate(batch):
+        with torch.no_grad():
+            ids = torch.from_numpy(example.input_ids.astype(np.int64))[None]
+            states = plain(input_ids=ids, output_hidden_states=True).hidden_states[-1][0].double().numpy()
+        own = np.stack([states[t - 1] for t in range(1, len(states)) if example.supervised[t]])
+        kept = block.features[place].astype(np.float64).reshape(8, 32)
+        np.testing.assert_allclose(block["square"][place], (own**2).sum() / 32, rtol=1e-5)
+        np.testing.assert_allclose(block["kept"][place], (kept**2).sum() / (own**2).sum(), rtol=1e-4)
+        if len(own) <= 8:
+            np.testing.assert_allclose(kept.T @ kept, own.T @ own, atol=2e-5 * (own**2).sum())
+            assert block["kept"][place] == pytest.approx(1)
+        else:
+            assert block["kept"][place] < 1
+
+
+# ---- ratings
+
+
+def talk(tokenizer, *texts: str) -> Example:
+    messages = tuple({"role": "assistant" if turn % 2 else "user", "content": text} for turn, text in enumerate(texts))
+    example = Encoder(tokenizer).encode(Conversation(row=Row(0, {}, ""), messages=messages, source=""))
+    assert isinstance(example, Example)
+    return example
+
+
+def test_ratings_are_the_next_tokens_after_a_question(tiny_proxy: Path, plain: torch.nn.Module) -> None:
+    tokenizer = load_tokenizer(str(tiny_proxy))
+    batch = [
+        talk(tokenizer, "What is 12 + 30?", "42."),
+        talk(tokenizer, "A story!", "An old dog waits.", "More?", "No."),
+    ]
+    prompts = RatingPrompts(tokenizer)
+    block = OF["ratings"].of(tiny_proxy).open()(batch)
+    for place, example in enumerate(batch):
+        due, mass = [], []
+        for asked in prompts.of(example):
+            with torch.no_grad():
+                ids = torch.from_numpy(asked.input_ids[:-1].astype(np.int64))[None]
+                whole = torch.softmax(plain(input_ids=ids).logits[0, -1].double(), 0).numpy()
+            own = whole[[tokenizer.convert_tokens_to_ids(str(rating)) for rating in range(1, 6)]]
+            due.append(own / own.sum())
+            mass.append(own.sum())
+        np.testing.assert_allclose(block.features[place], np.concatenate(due), rtol=1e-4)
+        np.testing.assert_allclose(block["mass"][place], np.mean(mass), rtol=1e-4)
+
+
+def test_a_row_is_told_with_all_its_turns_and_the_question_at_the_end() -> None:
+    tokenizer = tiny_tokenizer()
+    row = talk(tokenizer, "What is 12 + 30?", "The sum is 42.", "Why?", "Because.")
+    told = [tokenizer.decode(asked.input_ids) for asked in RatingPrompts(tokenizer).of(row)]
+    assert len(set(told)) == len(QUESTIONS) == 5
+    for text, question in zip(told, QUESTIONS, strict=True):
+        assert "<|im_" not in text
+        order = (
+            "What is 12 + 30?",
+            "Response:\nThe sum is 42.",
+            "Instruction:",
+            "Why?",
+            "Response:\nBecause.",
+            question,
+        )
+        places = [text.index(part, 60) for part in order]
+        assert places == sorted(places)
+        assert text.endswith("Rating:\n1")  # one token of the tiny vocabulary holds a space and a two, but none a one
+
+
+def test_what_does_not_fit_is_cut_out_of_the_middle_of_the_answer() -> None:
+    tokenizer, prompts = tiny_tokenizer(), RatingPrompts(tiny_tokenizer())
+    row = talk(tokenizer, "What is 12 + 30?", "Begins. " + "Adds and adds. " * 30 + "Ends.")
+    whole = prompts.of(row)[0]
+    for window in (whole.num_tokens - 1, 260, 220):
+        found = [tokenizer.decode(asked.input_ids) for asked in prompts.of(row, window)]
+        lengths = [asked.num_tokens for asked in prompts.of(row, window)]
+        assert max(lengths) <= window
+        for text, question in zip(found, QUESTIONS, strict=True):
+            assert all(part in text for part in ("What is 12 + 30?", "Begins.", " ... ", "Ends.", question))
+    assert all(asked.num_tokens <= 180 for asked in prompts.of(row, 180)), "prompts give way where answers are gone"
+    with pytest.raises(InputError, match="longer context"):
+        prompts.of(row, 150)
+
+
+def test_without_the_middle_is_as_long_as_there_is_room() -> None:
+    ids, gap = np.arange(10, dtype=np.int32), np.array([99], np.int32)
+    assert without_middle(ids, 10, gap).tolist() == list(range(10))
+    assert without_middle(ids, 6, gap).tolist() == [0, 1, 2, 99, 8, 9]
+    assert without_middle(ids, 2, gap).tolist() == [0, 99]
+    assert without_middle(ids, 1, gap).tolist() == [99]
+    assert without_middle(ids, 0, gap).tolist() == []
+
+
+def test_a_tokenizer_without_a_token_for_each_rating_is_refused() -> None:
+    with pytest.raises(InputError, match="no single token for each of 1 to 5"):
+        RatingPrompts(tiny_tokenizer(metaspace=True))  # its sentences never say 5

@@ -53,6 +53,8 @@ def worked() -> Candidates:
             GRADIENTS: _block(rows, supervised, vectors, loss=np.ones(5), norm=np.linalg.norm(vectors, axis=1)),
             "losses": _block(rows, supervised, loss=losses, loss_sum=losses * supervised),
             "unprompted-losses": _block(rows, supervised, loss=alone, loss_sum=alone * supervised),
+            "token-states": _block(rows, supervised, _tokens_of(vectors), square=supervised * 1.0, kept=np.ones(5)),
+            "ratings": _block(rows, supervised, _rated(3, 5, 4, 5, 1), mass=np.ones(5)),
             "states": _block(rows, supervised, vectors),
         },
         normalise="none",
@@ -74,6 +76,16 @@ def _target() -> TargetSet:
         },
         normalise="none",
     )
+
+
+def _tokens_of(vectors: np.ndarray) -> np.ndarray:
+    """Rows of a single token each, the other seven directions of zero."""
+    return np.concatenate([vectors, np.zeros((len(vectors), 7 * vectors.shape[1]))], axis=1).astype(np.float32)
+
+
+def _rated(*ratings: int) -> np.ndarray:
+    """Five questions that all give this rating, with probability 1."""
+    return np.tile(np.eye(5, dtype=np.float32)[np.array(ratings) - 1], 5)
 
 
 def _block(
@@ -111,6 +123,8 @@ CASES: tuple[Case, ...] = (
     Case(name="herding", picks=[0, 3, 1]),  # the mean is (.6, .22); then w is (−2.8, .44), and (.8, .56)
     Case(name="gradmatch", picks=[0, 2, 3]),  # .15 times the first and .22 of the one across are the mean
     Case(name="craig", picks=[4, 0, 3]),  # then 0 and 1 save 4 each; then 3 saves 3, row 1 only 2
+    Case(name="fishersft", picks=[0, 2, 3]),  # log 17; then log 2 of row 2, log 1.54 of row 3, log 1.24 of row 1
+    Case(name="selectit", picks=[1, 3, 2]),
     Case(name="longest", picks=[1, 3, 4]),
     Case(name="loss-low", picks=[0, 1, 4]),
     Case(name="loss-mid", picks=[4, 1, 0]),  # the median is 1.2; row 0 is .7 away, row 2 .8

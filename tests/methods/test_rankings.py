@@ -25,7 +25,18 @@ from spice_select.testing.method import sample_candidates
 
 TARGETED = ("bm25", "rds", "less", "less-rr", "less-paper")
 MATCHING = ("herding", "gradmatch", "craig")
-RANKING = ("longest", "top-norm", "loss-low", "loss-mid", "loss-high", "ifd", *MATCHING, *TARGETED)
+RANKING = (
+    "longest",
+    "top-norm",
+    "loss-low",
+    "loss-mid",
+    "loss-high",
+    "ifd",
+    "fishersft",
+    "selectit",
+    *MATCHING,
+    *TARGETED,
+)
 
 
 def made(name: str) -> Method:

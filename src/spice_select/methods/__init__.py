@@ -9,6 +9,7 @@ from spice_select.methods.base import Method as Method
 from spice_select.methods.bm25 import Bm25
 from spice_select.methods.budget import Budget as Budget
 from spice_select.methods.craig import Craig
+from spice_select.methods.fishersft import FisherSft
 from spice_select.methods.gradmatch import GradMatch
 from spice_select.methods.herding import Herding
 from spice_select.methods.ifd import Ifd
@@ -17,6 +18,7 @@ from spice_select.methods.longest import Longest
 from spice_select.methods.loss import LossHigh, LossLow, LossMid
 from spice_select.methods.random import Random
 from spice_select.methods.rds import Rds
+from spice_select.methods.selectit import SelectIt
 from spice_select.methods.spice import Spice
 from spice_select.methods.stratified import Stratified
 from spice_select.methods.top_norm import SpiceOfficial, TopNorm
@@ -30,6 +32,7 @@ METHODS: Table[type[Method]] = Table(
     *(TopNorm, SpiceOfficial),
     Longest,
     *(LossLow, LossMid, LossHigh, Ifd),
+    *(FisherSft, SelectIt),
     *(Herding, GradMatch, Craig),
     *(Bm25, Rds, Less, LessRoundRobin, LessPaper),
 )

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.records import Example
+from spice_select.features.directions import DIRECTIONS
+from spice_select.features.rating_prompts import QUESTIONS, RATINGS
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.quotas import quotas_of
@@ -60,7 +62,7 @@ def _blocks(
     draw: np.random.Generator, rows: NDArray, tokens: NDArray, supervised: NDArray, d: int
 ) -> dict[str, FeatureBlock]:
     """Every feature of the table, random, by its name."""
-    n = len(rows)
+    n, apart = len(rows), draw.spawn(1)[0]
     vectors = draw.normal(size=(n, d)).astype(np.float32) + 0.5
     losses, alone, states = draw.random(n) + 0.1, draw.random(n) + 0.4, draw.normal(size=(n, d)).astype(np.float32)
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
@@ -73,8 +75,19 @@ def _blocks(
         GRADIENTS: block({"loss": losses, "norm": norms}, features=vectors),
         "losses": block({"loss": losses, "loss_sum": losses * supervised}),
         "unprompted-losses": block({"loss": alone, "loss_sum": alone * supervised}),
+        "token-states": block(
+            {"square": supervised * 1.5, "kept": apart.random(n)},
+            features=apart.normal(size=(n, DIRECTIONS * d)).astype(np.float32),
+        ),
+        "ratings": block({"mass": apart.random(n)}, features=_ratings(apart, n)),
         "states": block({}, features=states / np.linalg.norm(states, axis=1, keepdims=True)),
     }
+
+
+def _ratings(draw: np.random.Generator, n: int) -> NDArray[np.float32]:
+    """Probabilities of each rating after each question, random."""
+    shares = draw.random((n, len(QUESTIONS), RATINGS)) + 0.1
+    return (shares / shares.sum(axis=2, keepdims=True)).reshape(n, -1).astype(np.float32)
 
 
 def _examples(draw: np.random.Generator, rows: NDArray, tokens: NDArray, supervised: NDArray) -> list[Example]:
