@@ -221,6 +221,7 @@ def test_a_row_is_told_with_all_its_turns_and_the_question_at_the_end() -> None:
     told = [tokenizer.decode(asked.input_ids) for asked in RatingPrompts(tokenizer).of(row)]
     assert len(set(told)) == len(QUESTIONS) == 5
     for text, question in zip(told, QUESTIONS, strict=True):
+        assert text.startswith("Below are an instruction and a response")
         assert "<|im_" not in text
         order = (
             "What is 12 + 30?",

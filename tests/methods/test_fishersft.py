@@ -95,3 +95,19 @@ def test_a_copy_is_not_taken_before_what_is_new() -> None:
     row = np.array([[2.0, 0], [1, 0]])
     rows = np.stack([row, row, row[:, ::-1]]).astype(np.float32)
     assert list(lazily(TokenInformation(rows, 1.0), np.arange(3))) == [0, 2, 1]
+
+
+def test_few_directions_of_long_rows_of_wide_states_gain_what_all_tokens_do() -> None:
+    """Sixty tokens of 400 numbers, most of a row's squares in few directions, as those of a text are."""
+    draw = np.random.default_rng(3)
+    rows = [
+        (draw.normal(size=(60, 6)) * draw.uniform(0.5, 4)) @ draw.normal(size=(6, 400)) + draw.normal(size=(60, 400))
+        for _ in range(24)
+    ]
+    shorten = projection(400, 0, "x")
+    assert shorten is not None
+    square = float(np.mean([(row**2).mean() for row in rows]))
+    few = np.stack([main_directions(row @ shorten)[0] for row in rows])
+    found = TokenInformation(few, square).gains(np.arange(24))
+    due = np.array([value(rows, [row], square) for row in range(24)])
+    assert np.corrcoef(found, due)[0, 1] > 0.97

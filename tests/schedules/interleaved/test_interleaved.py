@@ -199,7 +199,7 @@ def test_the_adapter_left_behind_is_the_proxy_as_trained(corpus: Corpus, options
             assert bool(value.abs().max() > 0), "B has moved"
 
 
-@pytest.mark.parametrize("method", ["random", "top-norm", "longest"])
+@pytest.mark.parametrize("method", ["random", "top-norm", "longest", "gradmatch", "craig"])
 def test_the_controls_run_on_the_same_schedule(corpus: Corpus, options, tmp_path: Path, method: str) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", method=method, **options)
     assert np.bincount(run.selection.pools).tolist() == [2, 2, 2, 2, 2]
