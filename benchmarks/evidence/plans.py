@@ -151,9 +151,9 @@ def like_the_pool(work: Path, sources: Sources, encodings: Encodings, *, seeds: 
         beds.like_the_pool(sources.corpus, folder)
     own, variance = _known(folder, encodings, sources), {"objective": "target-variance"}
     priced = {
-        "variance": order_of(own, LONG, settings=variance),
-        "variance, price 1/2": order_of(own, LONG, settings={**variance, "token_price": 0.5}),
-        "variance, price 1": order_of(own, LONG, settings={**variance, "token_price": 1}),
+        "variance": order_of(own, 250, settings=variance),
+        "variance, price 0.5": order_of(own, 250, settings={**variance, "token_price": 0.5}),
+        "variance, price 1": order_of(own, 250, settings={**variance, "token_price": 1}),
     }
     budget = budget_of(own.supervised, rows)
     drawn = {"stratified": lambda seed: order_of(own, len(own), seed=seed, settings={"method": "stratified"})}
