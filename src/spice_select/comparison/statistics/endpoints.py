@@ -3,12 +3,11 @@
 from typing import Protocol
 
 import numpy as np
-from benchmarks.evidence.records import Held
 from numpy.typing import NDArray
 
+from spice_select.comparison.records import Held
 from spice_select.errors import InputError
-
-Floats = NDArray[np.float64]
+from spice_select.numerics.arrays import Vector
 
 
 class Endpoint(Protocol):
@@ -20,7 +19,7 @@ class Endpoint(Protocol):
         """The number of one run."""
         ...
 
-    def contributions(self, sums: Floats, held: Held) -> Floats:
+    def contributions(self, sums: Vector, held: Held) -> Vector:
         """``[R]``, with the value as its mean, and its scatter that of a mean of as many independent rows.
 
         A ratio is linearised at its own value (delta method): row r moves n/t by (n_r − (n/t)·t_r)/t. Linear in
@@ -37,7 +36,7 @@ class LossPerToken:
     def value(self, held: Held) -> float:
         return float(held.sums.sum() / held.tokens.sum())
 
-    def contributions(self, sums: Floats, held: Held) -> Floats:
+    def contributions(self, sums: Vector, held: Held) -> Vector:
         return _linearised(sums, held.tokens)
 
 
@@ -49,19 +48,21 @@ class MeanOfRows:
     def value(self, held: Held) -> float:
         return float((held.sums / held.tokens).mean())
 
-    def contributions(self, sums: Floats, held: Held) -> Floats:
+    def contributions(self, sums: Vector, held: Held) -> Vector:
         return sums / held.tokens
 
 
 class MacroOverSources:
-    """Mean over sources of the source's loss per token. The sources are fixed: the claim is about these ones."""
+    """Mean over sources of `each` within the source. The sources are fixed: the claim is about these ones."""
 
-    name = "macro over sources"
+    def __init__(self, each: Endpoint | None = None):
+        self.each = each or LossPerToken()
+        self.name = f"macro over sources of the {self.each.name}"
 
     def value(self, held: Held) -> float:
-        return float(np.mean([held.sums[own].sum() / held.tokens[own].sum() for own in _sources(held).values()]))
+        return float(np.mean([self.each.value(held.only(own)) for own in _sources(held).values()]))
 
-    def contributions(self, sums: Floats, held: Held) -> Floats:
+    def contributions(self, sums: Vector, held: Held) -> Vector:
         groups, rows = _sources(held), len(sums)
         within, values = np.empty(rows), []
         for source, own in groups.items():
@@ -71,15 +72,15 @@ class MacroOverSources:
                     f"{source}: has one row in {held.name}, and one row has no spread. Hold out more rows of it, or "
                     "judge by the loss per token."
                 )
-            value = sums[own].sum() / held.tokens[own].sum()
+            lines = self.each.contributions(sums[own], held.only(own))
             # each source loses its own degree of freedom, not a share of one
             lost = np.sqrt(count / (count - 1) * (rows - 1) / rows)
-            within[own] = (_linearised(sums[own], held.tokens[own]) - value) * lost * rows / (count * len(groups))
-            values.append(value)
+            within[own] = (lines - lines.mean()) * lost * rows / (count * len(groups))
+            values.append(lines.mean())
         return np.mean(values) + within
 
 
-def _linearised(sums: Floats, tokens: Floats) -> Floats:
+def _linearised(sums: Vector, tokens: Vector) -> Vector:
     value = sums.sum() / tokens.sum()
     return value + (sums - value * tokens) / tokens.mean()
 

@@ -3,8 +3,9 @@
 import bisect
 import math
 
-from benchmarks.evidence.statistics.crossed import Estimate
 from scipy import optimize, stats
+
+from spice_select.comparison.statistics.crossed import CrossedEstimate
 
 
 def power_of(delta: float, error: float, df: float, alpha: float = 0.05) -> float:
@@ -21,7 +22,7 @@ def detectable(seeds: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
 
 
 def needed_seeds(
-    pilot: Estimate, delta: float, *, alpha: float = 0.05, power: float = 0.8, most: int = 200
+    pilot: CrossedEstimate, delta: float, *, alpha: float = 0.05, power: float = 0.8, most: int = 200
 ) -> int | None:
     """The fewest seeds that show a difference of `delta` on the pilot's rows; None where `most` would not do.
 
@@ -30,7 +31,7 @@ def needed_seeds(
     """
 
     def reached(seeds: int) -> float:
-        planned = Estimate(
+        planned = CrossedEstimate(
             mean=delta,
             by_seeds=pilot.by_seeds * (pilot.seeds_df + 1) / seeds,
             by_rows=pilot.by_rows,
@@ -41,3 +42,8 @@ def needed_seeds(
 
     seeds = 2 + bisect.bisect_left(range(2, most + 1), power, key=reached)
     return seeds if seeds <= most else None
+
+
+def control_seeds(seeds: int, arms: int) -> int:
+    """How many seeds the one control of so many arms deserves, n·√m; `seeds` of them are those of the arms."""
+    return round(seeds * math.sqrt(arms))
