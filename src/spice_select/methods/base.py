@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spice_select.data.records import Example
 from spice_select.features.normalise import normalised
 from spice_select.methods.budget import Allowance
+from spice_select.methods.moment import Moment
 from spice_select.methods.target import GRADIENTS as GRADIENTS
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
@@ -32,6 +33,7 @@ class Candidates:
         scales: float64 ``[n]``, what a gradient is multiplied by after that (`ROW_WEIGHTS`); None for nothing.
         examples: the rows as the proxy sees them, for methods that read tokens; may be empty for any other.
         target: what they are chosen for; None where no target was given.
+        moment: where the proxy stands, on a schedule that trains it; None where it stands still.
     """
 
     rows: NDArray[np.int64]
@@ -43,6 +45,7 @@ class Candidates:
     scales: NDArray[np.float64] | None = None
     examples: Sequence[Example] = ()
     target: TargetSet | None = None
+    moment: Moment | None = None
 
     @classmethod
     def of_gradients(
@@ -92,6 +95,7 @@ class Candidates:
             scales=None if self.scales is None else self.scales[positions],
             examples=[self.examples[int(position)] for position in positions] if self.examples else (),
             target=self.target,
+            moment=self.moment,
         )
         if "matrix" in self.__dict__:  # made already: the rows of it with their squares, not made again
             taken.__dict__["matrix"] = self.matrix.take(positions)

@@ -108,7 +108,7 @@ def _unread(settings: SelectSettings) -> list[str]:
     if chosen.schedule == "interleaved":
         read |= {"alpha", "normalise", "row_weight"}  # every pool is judged
     else:
-        read -= InterleavedSettings.model_fields.keys()
+        read -= {"carry_state"}
     return [_unread_fault(name, value, settings) for name, value in settings.changed().items() if name not in read]
 
 

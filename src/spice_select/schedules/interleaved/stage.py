@@ -20,6 +20,7 @@ from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.methods import METHODS, Candidates, Choice
 from spice_select.methods.budget import Allowance, Budget
+from spice_select.methods.moment import Moment
 from spice_select.methods.pool_shares import PoolChooser, refuse_no_choice
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
@@ -36,7 +37,7 @@ from spice_select.run.target import TargetRows
 from spice_select.schedules.interleaved.adapter import OUTPUTS, save_proxy
 from spice_select.schedules.interleaved.gradients import PoolGradients
 from spice_select.schedules.interleaved.moving import Checkpoints, MovingProxy, mean_loss
-from spice_select.schedules.interleaved.opening import open_trainer, probe_fidelity
+from spice_select.schedules.interleaved.opening import open_trainer, probe_fidelity, step_recipe
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
 from spice_select.schedules.interleaved.target_gradients import TargetGradients
 from spice_select.schedules.joined import joined, stop_of_pools
@@ -87,10 +88,10 @@ def choose_interleaved(
             block, _ = usable(gradients.of(pool))
             if len(block.rows):
                 aimed = None if aims is None else aims.at(pool.cycle)
+                candidates = _candidates(examples, block, settings, aimed)
+                candidates = replace(candidates, moment=_moment(plan, pool.cycle, settings))
                 with clock("selection"):
-                    one = _pick(
-                        choosers[pool.epoch], pool, _candidates(examples, block, settings, aimed), settings, aimed
-                    )
+                    one = _pick(choosers[pool.epoch], pool, candidates, settings, aimed)
                 if one is not None:
                     met.append(one)
                     moving.enter(pool.cycle, [examples[int(row)] for row in one.rows])
@@ -180,6 +181,12 @@ def _candidates(
         examples=own,
         target=None if aims is None else aims.choosing,
     )
+
+
+def _moment(plan: Plan, cycle: int, settings: SelectSettings) -> Moment:
+    """After so many updates; the rate is that of the plan, so that a resumed run has the same."""
+    recipe = step_recipe(settings.interleaved, settings.selection.seed)
+    return Moment(updates=cycle, rate=recipe.rate(plan.first_step(cycle), plan.total_steps))
 
 
 def _pick(
