@@ -10,6 +10,7 @@ from spice_select.methods.bm25 import Bm25
 from spice_select.methods.budget import Budget as Budget
 from spice_select.methods.greats import Greats
 from spice_select.methods.ifd import Ifd
+from spice_select.methods.lead import Lead
 from spice_select.methods.less import Less, LessPaper, LessRoundRobin
 from spice_select.methods.longest import Longest
 from spice_select.methods.loss import LossHigh, LossLow, LossMid
@@ -29,4 +30,5 @@ METHODS: Table[type[Method]] = Table(
     Longest,
     *(LossLow, LossMid, LossHigh, Ifd),
     *(Bm25, Rds, Less, LessRoundRobin, LessPaper, Greats),
+    Lead,
 )

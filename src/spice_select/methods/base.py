@@ -172,6 +172,8 @@ class Method(ABC):
         requires_target: whether it is undefined without one.
         plain_target: whether the target's gradients are taken without the preconditioner that the candidates' go
             through.
+        in_loop: whether it lives on the proxy's training, and so on a schedule that trains it; what it needs beside
+            gradients is then known of all rows before the proxy moves (`fresh`).
     """
 
     name: ClassVar[str]
@@ -182,6 +184,7 @@ class Method(ABC):
     takes_target: ClassVar[bool] = False
     requires_target: ClassVar[bool] = False
     plain_target: ClassVar[bool] = False
+    in_loop: ClassVar[bool] = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Method":
@@ -201,8 +204,11 @@ class Method(ABC):
         """What a reader of the result should know of these candidates, a sentence each; none by default."""
         return ()
 
-    def fresh(self) -> "Method":
-        """The method at the beginning of a pass over the pools: itself, unless it carries a state from pool to pool."""
+    def fresh(self, whole: Candidates) -> "Method":
+        """The method at the beginning of a pass over the pools: itself, unless it carries a state from pool to pool.
+
+        `whole`: all rows of the pass, with what is known of them by then.
+        """
         return self
 
     def seen(self, candidates: Candidates) -> Features:

@@ -48,3 +48,30 @@ def test_greats_where_the_proxy_stands_still(corpus: Corpus, sums, options, tmp_
     asked = {"method": "greats", "target": target, "learning_rate": 0.01, **kept, **schedule}
     run = spice.select(corpus(), out=tmp_path / "r", **asked)
     assert run.summary.chosen == 10
+
+
+def test_lead_knows_all_rows_beforehand_and_says_how_its_bandit_fared(
+    corpus: Corpus, sums, options, tmp_path: Path
+) -> None:
+    run = spice.select(corpus(sums(80)), out=tmp_path / "r", method="lead", **{**options, "update_every": 1})
+    assert np.bincount(run.selection.pools).tolist() == [2] * 10
+    assert len(set(run.row_numbers.tolist())) == 20
+    assert any("LEAD's bandit was paid" in note and "Of 20 picks" in note for note in run.summary.notes)
+    assert {"losses", "unprompted-losses", "gradients"} <= {path.name for path in run.path.iterdir()}
+
+
+@pytest.mark.parametrize("extra", [{}, {"epochs": 2, "loss": "sum"}], ids=str)
+def test_lead_goes_on_where_it_was_cut_off(corpus: Corpus, sums, options, tmp_path: Path, monkeypatch, extra) -> None:
+    path, asked = corpus(sums(80)), {"method": "lead", **options, "update_every": 1, **extra}
+    whole, place = contents(spice.select(path, out=tmp_path / "whole", **asked).path), tmp_path / "cut"
+    assert cut_anywhere(monkeypatch, lambda: spice.select(path, out=place, **asked)) >= 4
+    assert contents(spice.select(path, out=place, **asked).path) == whole
+
+
+def test_what_learns_from_the_training_is_refused_without_one(corpus: Corpus, options, tmp_path: Path) -> None:
+    path = corpus()
+    run = spice.select(path, out=tmp_path / "r", method="lead", **options)
+    with pytest.raises(spice.InputError, match="which lives on the training of its proxy"):
+        spice.transfer(run, model=options["model"])
+    with pytest.raises(spice.InputError, match="--schedule pools with --method lead"):
+        spice.select(path, out=tmp_path / "s", model=options["model"], method="lead", schedule="pools")
