@@ -5,11 +5,11 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-SHARE = 0.1
+NEWEST_SHARE = 0.1
 """b: what the newest loss weighs."""
 
 
-def smoothed(before: NDArray[np.float64], now: NDArray[np.float64], share: float = SHARE) -> NDArray[np.float64]:
+def smoothed(before: NDArray[np.float64], now: NDArray[np.float64], share: float = NEWEST_SHARE) -> NDArray[np.float64]:
     """S ← (1 − b)·S + b·loss, for rows whose loss has been seen again."""
     return (1 - share) * before + share * now
 
