@@ -11,8 +11,10 @@ from spice_select.methods.budget import Budget as Budget
 from spice_select.methods.craig import Craig
 from spice_select.methods.fishersft import FisherSft
 from spice_select.methods.gradmatch import GradMatch
+from spice_select.methods.greats import Greats
 from spice_select.methods.herding import Herding
 from spice_select.methods.ifd import Ifd
+from spice_select.methods.lead import Lead
 from spice_select.methods.less import Less, LessPaper, LessRoundRobin
 from spice_select.methods.longest import Longest
 from spice_select.methods.loss import LossHigh, LossLow, LossMid
@@ -34,5 +36,6 @@ METHODS: Table[type[Method]] = Table(
     *(LossLow, LossMid, LossHigh, Ifd),
     *(FisherSft, SelectIt),
     *(Herding, GradMatch, Craig),
-    *(Bm25, Rds, Less, LessRoundRobin, LessPaper),
+    *(Bm25, Rds, Less, LessRoundRobin, LessPaper, Greats),
+    Lead,
 )
