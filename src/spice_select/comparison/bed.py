@@ -51,33 +51,38 @@ class Bed:
 
 
 def beds(records: Sequence[ArmRun]) -> list[Bed]:
-    """The records by bed, budget and held-out set, in order of appearance; runs of no budget stand in all of a bed.
+    """The records by bed, budget and held-out set, in order of appearance.
+
+    Runs of no budget stand in each set of their bed that runs of a budget were judged on.
 
     Raises:
         InputError: two records of one run, or runs of a bed that were judged on different rows.
     """
-    budgets: dict[str, dict[float | None, None]] = {}
-    for record in records:
-        budgets.setdefault(record.bed, {})[record.budget] = None
-    grouped: dict[tuple[str, float | None, str], Bed] = {}
     first: dict[tuple[str, str], ArmRun] = {}
+    grouped: dict[tuple[str, float | None, str], Bed] = {}
+    budgeted = {record.bed for record in records if record.budget is not None}
+    joining = []
     for record in records:
         _check_rows(record, first)
-        for budget in _stands_in(record, list(budgets[record.bed])):
-            for held in record.held:
-                key = (record.bed, budget, held.name)
-                bed = grouped.setdefault(key, Bed(record.bed, held.name, {}, budget))
-                runs = bed.arms.setdefault(record.arm, {})
-                if record.seed in runs:
-                    raise InputError(f"{record}, judged on {held.name}: is there twice. Keep one of the two.")
-                runs[record.seed] = record
+        if record.budget is None and record.bed in budgeted:
+            joining.append(record)
+            continue
+        for held in record.held:
+            key = (record.bed, record.budget, held.name)
+            _add(record, grouped.setdefault(key, Bed(record.bed, held.name, {}, record.budget)))
+    for record in joining:
+        names = {held.name for held in record.held}
+        for bed in grouped.values():
+            if bed.name == record.bed and bed.held in names:
+                _add(record, bed)
     return list(grouped.values())
 
 
-def _stands_in(record: ArmRun, budgets: list[float | None]) -> list[float | None]:
-    if record.budget is not None or budgets == [None]:
-        return [record.budget]
-    return [budget for budget in budgets if budget is not None]
+def _add(record: ArmRun, bed: Bed) -> None:
+    runs = bed.arms.setdefault(record.arm, {})
+    if record.seed in runs:
+        raise InputError(f"{record}, judged on {bed.held}: is there twice. Keep one of the two.")
+    runs[record.seed] = record
 
 
 def _check_rows(record: ArmRun, first: dict[tuple[str, str], ArmRun]) -> None:
