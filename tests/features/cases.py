@@ -38,7 +38,11 @@ CASES: tuple[Case, ...] = (
     Case(name="gradients", columns=("loss", "norm", "tokens", "supervised"), dim=32),
     Case(name="losses", columns=("loss", "loss_sum", "tokens", "supervised"), dim=0),
     Case(name="unprompted-losses", columns=("loss", "loss_sum", "tokens", "supervised"), dim=0),
-    Case(name="states", columns=("tokens", "supervised"), dim=32),
+    Case(
+        name="hidden-states",
+        columns=("weighted-length", "response-length", "prompt-length", "last-length", "tokens", "supervised"),
+        dim=4 * 32,
+    ),
     Case(name="learnability", columns=("loss", "warm", "tokens", "supervised"), dim=0),
 )
 

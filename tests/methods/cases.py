@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from spice_select.data.records import Example
+from spice_select.features.poolings import STATES
 from spice_select.methods import METHODS, Candidates, Method
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.target import TargetSet
 from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
+from spice_select.testing.method import state_block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ def worked() -> Candidates:
             GRADIENTS: _block(rows, supervised, vectors, loss=np.ones(5), norm=np.linalg.norm(vectors, axis=1)),
             "losses": _block(rows, supervised, loss=losses, loss_sum=losses * supervised),
             "unprompted-losses": _block(rows, supervised, loss=alone, loss_sum=alone * supervised),
-            "states": _block(rows, supervised, vectors),
+            STATES: state_block(rows, vectors, tokens=supervised + 5, supervised=supervised),
         },
         normalise="none",
         examples=_tokens(rows, [7, 9, 9, 9], [7, 1, 9, 9], [7, 3], [7, 9, 1, 2], [7, 4, 4, 9]),
@@ -70,7 +72,7 @@ def _target() -> TargetSet:
         examples=_tokens(rows, [7, 1, 2], [7, 3], [7, 4]),
         features={
             GRADIENTS: _block(rows, supervised, vectors, loss=np.ones(3), norm=np.linalg.norm(vectors, axis=1)),
-            "states": _block(rows, supervised, vectors),
+            STATES: state_block(rows, vectors, tokens=supervised + 5, supervised=supervised),
         },
         normalise="none",
     )
@@ -108,12 +110,20 @@ CASES: tuple[Case, ...] = (
     Case(name="stratified", picks=None),
     Case(name="top-norm", picks=[0, 3, 1]),
     Case(name="longest", picks=[1, 3, 4]),
+    Case(name="full", picks=[0, 1, 2]),
     Case(name="loss-low", picks=[0, 1, 4]),
     Case(name="loss-mid", picks=[4, 1, 0]),  # the median is 1.2; row 0 is .7 away, row 2 .8
     Case(name="loss-high", picks=[3, 2, 4]),
     Case(name="ifd", picks=[0, 2, 1]),  # then 3, which its prompt hinders, and 4
+    Case(name="k-center", picks=[4, 0, 2]),
+    Case(name="facility-location", picks=[0, 3, 2]),
+    Case(name="dpp", picks=[0, 3, 2]),
+    Case(name="novelselect", picks=None),
+    Case(name="deita", picks=[0, 2, 3]),  # row 1 is row 0's direction
     Case(name="bm25", picks=[3, 4, 2]),  # 1 2 is in row 3, 4 in row 4, 3 in row 2
     Case(name="rds", picks=[0, 3, 2]),  # the first task's row 0, the second's, the first's row 1
+    Case(name="tsds", picks=None),
+    Case(name="sift", picks=[0, 2, 1]),
     Case(name="less", picks=[3, 0, 1]),  # means of the first task .5 .5 .5 −.48 0, of the second −1 −1 0 1 0
     Case(name="less-rr", picks=[0, 3, 2]),
     Case(name="less-paper", picks=[3, 2, 0]),  # the mean (1, 4.5) lies across: cosines .22 .22 .98, and 1 with −1 0
