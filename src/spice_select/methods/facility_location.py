@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import numpy as np
+
 from spice_select.features.poolings import RESPONSE, STATES
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
@@ -32,12 +34,14 @@ class Representatives(Method):
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
         """See `Method.choose`; nothing is drawn. The choice knows the ``coverage`` that each pick adds."""
-        points = unit_points(candidates, RESPONSE)
+        by_row = np.argsort(candidates.rows)  # two rows that stand for each other alone tie, and the lower is taken
+        ordered = candidates.take(by_row)
+        points = unit_points(ordered, RESPONSE)
         points = centred(points, points.mean(axis=0))
         with progress.task("Selection", *work(allowance, None)) as advance:
-            found = greedy(points, objective=FacilityLocation(), progress=advance, **allowed(candidates, allowance))
+            found = greedy(points, objective=FacilityLocation(), progress=advance, **allowed(ordered, allowance))
         return Choice(
-            indices=found.indices,
+            indices=by_row[found.indices],
             columns={"coverage": found.gains},
             pools=found.pools,
             stop=found.stop,

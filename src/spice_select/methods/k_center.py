@@ -33,21 +33,24 @@ class KCenter(Method):
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
         """See `Method.choose`; nothing is drawn. The choice knows the ``radius`` that each pick leaves."""
-        radius = np.zeros(len(candidates))
-        order = farthest_first(unit_points(candidates, RESPONSE), candidates.rows, radius)
+        points, radius = unit_points(candidates, RESPONSE), np.zeros(len(candidates))
+        first = first_best(-squared_distances(points, points.mean(axis=0)[None])[:, 0], candidates.rows)
+        order = farthest_first(points, first, candidates.rows, radius)
         return one_by_one(order, candidates, allowance, path=self.name, progress=progress, known={"radius": radius})
 
 
-def farthest_first(points: NDArray[np.float64], rows: NDArray[np.int64], radius: NDArray[np.float64]) -> Iterator[int]:
-    """Every position once: the point nearest the mean, then the one farthest from those before.
+def farthest_first(
+    points: NDArray[np.float64], first: int, rows: NDArray[np.int64], radius: NDArray[np.float64]
+) -> Iterator[int]:
+    """Every position once: the first, then always the one whose nearest before it is farthest away.
 
     Args:
         points: ``[n, d]``.
+        first: the first position.
         rows: their row numbers.
         radius: ``[n]``, filled in: the largest distance of a point to its nearest pick once this one is made.
     """
-    pick = first_best(-squared_distances(points, points.mean(axis=0)[None])[:, 0], rows)
-    gaps = np.full(len(points), np.inf)
+    pick, gaps = first, np.full(len(points), np.inf)
     for _ in range(len(points)):
         np.minimum(gaps, squared_distances(points, points[pick, None])[:, 0], out=gaps)
         gaps[pick] = -np.inf
