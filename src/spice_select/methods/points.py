@@ -32,7 +32,7 @@ def centred(points: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[n
 def squared_distances(points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """‖p − q‖² of all points ``[n, d]`` and others ``[m, d]``, float64 ``[n, m]``; what is rounding is 0."""
     sums = np.einsum("ij,ij->i", points, points)[:, None] + np.einsum("ij,ij->i", others, others)
-    squares = sums - 2 * points @ others.T
+    squares = sums - 2 * (points @ others.T)
     return np.where(squares > _ROUNDING * sums, squares, 0.0)
 
 
