@@ -11,8 +11,9 @@ from transformers import AutoModelForCausalLM
 from spice_select.data.encoding import Encoder
 from spice_select.data.records import Conversation, Example, Row
 from spice_select.errors import InputError
+from spice_select.features.poolings import LAST, POOLINGS, PROMPT, RESPONSE, WEIGHTED
 from spice_select.features.rating_prompts import QUESTIONS, RatingPrompts, without_middle
-from spice_select.features.states import weighted_mean
+from spice_select.features.states import padded_weights, pooled
 from spice_select.features.unprompted_losses import answers_alone
 from spice_select.models.load import load_tokenizer
 from spice_select.testing.engine import sample_batch
@@ -128,25 +129,58 @@ def test_the_header_is_what_the_template_writes_before_any_answer(template, opti
     assert example.input_ids[first - len(bare) : first].tolist() == bare.tolist(), "it stands before the row's answer"
 
 
+def one_row(tokens: int, *supervised: int) -> Example:
+    mask = np.isin(np.arange(tokens), supervised)
+    return Example(row=0, input_ids=np.zeros(tokens, np.int32), supervised=mask, source="", content_hash="")
+
+
 def test_the_worked_example_of_the_weighted_mean() -> None:
     states = torch.tensor([[[1.0, 0], [0, 1], [1, 1], [torch.nan, 7]]])
-    np.testing.assert_allclose(weighted_mean(states, torch.tensor([3])).numpy(), [[0.6247, 0.7809]], atol=1e-4)
+    weights = torch.nn.functional.pad(padded_weights(WEIGHTED, [one_row(3, 2)]), (0, 1))
+    unit, length = pooled(states, weights)
+    np.testing.assert_allclose(unit, [[0.6247, 0.7809]], atol=1e-4)
+    np.testing.assert_allclose(length, [np.hypot(0.6667, 0.8333)], atol=1e-4)
+
+
+def test_each_pooling_weighs_its_own_tokens() -> None:
+    """Five tokens of two turns: a question, an answer, a question, an answer of two."""
+    batch = [one_row(5, 1, 3, 4), one_row(3, 0)]
+    found = {pooling.name: padded_weights(pooling, batch).tolist() for pooling in POOLINGS}
+    assert found == {
+        "weighted": [[1, 2, 3, 4, 5], [1, 2, 3, 0, 0]],
+        "response": [[0, 1, 0, 1, 1], [1, 0, 0, 0, 0]],
+        "prompt": [[1, 0, 0, 0, 0], [0, 0, 0, 0, 0]],
+        "last": [[0, 0, 0, 0, 1], [0, 0, 1, 0, 0]],
+    }
+
+
+def test_a_row_without_a_prompt_has_nothing_of_it_and_a_state_that_is_no_number_is_told() -> None:
+    states = torch.ones(1, 3, 2)
+    unit, length = pooled(states, padded_weights(PROMPT, [one_row(3, 0)]))
+    assert not unit.any()
+    assert not length.any()
+    states[0, 2] = torch.nan
+    assert np.isnan(pooled(states, padded_weights(LAST, [one_row(3, 1)]))[1]).all()
+    assert np.isfinite(pooled(states, padded_weights(RESPONSE, [one_row(3, 1)]))[1]).all(), "it is not in this mean"
 
 
 def test_states_are_those_after_the_final_norm(tiny_proxy: Path, plain: torch.nn.Module) -> None:
     batch = sample_batch()
-    due = []
-    for example in batch:
-        with torch.no_grad():
-            ids = torch.from_numpy(example.input_ids.astype(np.int64))[None]
-            states = plain(input_ids=ids, output_hidden_states=True).hidden_states[-1][0].double().numpy()
-        mean = np.average(states, axis=0, weights=np.arange(1, len(states) + 1))
-        due.append(mean / np.linalg.norm(mean))
-    found = OF["states"].of(tiny_proxy).open()(batch).features
-    np.testing.assert_allclose(found, due, atol=2e-6)
+    block = OF["hidden-states"].of(tiny_proxy).open()(batch)
+    for pooling in POOLINGS:
+        due = []
+        for example in batch:
+            with torch.no_grad():
+                ids = torch.from_numpy(example.input_ids.astype(np.int64))[None]
+                states = plain(input_ids=ids, output_hidden_states=True).hidden_states[-1][0].double().numpy()
+            weights = pooling.weights(example)
+            due.append(weights @ states / max(1, weights.sum()))
+        np.testing.assert_allclose(pooling.vectors(block), due, rtol=2e-5, atol=2e-6)
+        lengths = np.linalg.norm(pooling.directions(block), axis=1)
+        np.testing.assert_allclose(lengths, block[pooling.length] > 0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["losses", "unprompted-losses", "states"])
+@pytest.mark.parametrize("name", ["losses", "unprompted-losses", "hidden-states"])
 def test_a_batch_that_does_not_fit_is_halved(name: str, tiny_proxy: Path, monkeypatch) -> None:
     batch, feature = sample_batch(), OF[name].of(tiny_proxy)
     expected = OF[name].of(tiny_proxy).open()(batch)

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from spice_select.data.records import Example
+from spice_select.features.poolings import STATES
 from spice_select.methods import METHODS, Candidates, Method
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.target import TargetSet
 from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
+from spice_select.testing.method import state_block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ def worked() -> Candidates:
             "unprompted-losses": _block(rows, supervised, loss=alone, loss_sum=alone * supervised),
             "token-states": _block(rows, supervised, _tokens_of(vectors), square=supervised * 1.0, kept=np.ones(5)),
             "ratings": _block(rows, supervised, _rated(3, 5, 4, 5, 1), mass=np.ones(5)),
-            "states": _block(rows, supervised, vectors),
+            STATES: state_block(rows, vectors, tokens=supervised + 5, supervised=supervised),
         },
         normalise="none",
         examples=_tokens(rows, [7, 9, 9, 9], [7, 1, 9, 9], [7, 3], [7, 9, 1, 2], [7, 4, 4, 9]),
@@ -72,7 +74,7 @@ def _target() -> TargetSet:
         examples=_tokens(rows, [7, 1, 2], [7, 3], [7, 4]),
         features={
             GRADIENTS: _block(rows, supervised, vectors, loss=np.ones(3), norm=np.linalg.norm(vectors, axis=1)),
-            "states": _block(rows, supervised, vectors),
+            STATES: state_block(rows, vectors, tokens=supervised + 5, supervised=supervised),
         },
         normalise="none",
     )
@@ -126,12 +128,20 @@ CASES: tuple[Case, ...] = (
     Case(name="fishersft", picks=[0, 2, 3]),  # log 17; then log 2 of row 2, log 1.54 of row 3, log 1.24 of row 1
     Case(name="selectit", picks=[1, 3, 2]),
     Case(name="longest", picks=[1, 3, 4]),
+    Case(name="full", picks=[0, 1, 2]),
     Case(name="loss-low", picks=[0, 1, 4]),
     Case(name="loss-mid", picks=[4, 1, 0]),  # the median is 1.2; row 0 is .7 away, row 2 .8
     Case(name="loss-high", picks=[3, 2, 4]),
     Case(name="ifd", picks=[0, 2, 1]),  # then 3, which its prompt hinders, and 4
+    Case(name="k-center", picks=[4, 0, 2]),
+    Case(name="facility-location", picks=[0, 3, 2]),
+    Case(name="dpp", picks=[0, 3, 2]),
+    Case(name="novelselect", picks=None),
+    Case(name="deita", picks=[0, 2, 3]),  # row 1 is row 0's direction
     Case(name="bm25", picks=[3, 4, 2]),  # 1 2 is in row 3, 4 in row 4, 3 in row 2
     Case(name="rds", picks=[0, 3, 2]),  # the first task's row 0, the second's, the first's row 1
+    Case(name="tsds", picks=None),
+    Case(name="sift", picks=[0, 2, 1]),
     Case(name="less", picks=[3, 0, 1]),  # means of the first task .5 .5 .5 −.48 0, of the second −1 −1 0 1 0
     Case(name="less-rr", picks=[0, 3, 2]),
     Case(name="less-paper", picks=[3, 2, 0]),  # the mean (1, 4.5) lies across: cosines .22 .22 .98, and 1 with −1 0

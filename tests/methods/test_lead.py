@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from spice_select.methods.budget import Allowance
 from spice_select.methods.exp3 import Exp3, min_max
+from spice_select.methods.helped import ratios
 from spice_select.methods.lead import CLUSTERS, Lead
 from spice_select.methods.moment import Moment
-from spice_select.methods.ratios import ratios
 from spice_select.methods.scalar_clusters import scalar_clusters
 from spice_select.methods.smoothing import best_share, smoothed
 from spice_select.progress import Silent

@@ -24,6 +24,9 @@ def fault(**settings: object) -> str:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_defaults_of_every_method_and_schedule_pass(method: str, schedule: str) -> None:
     asked: dict[str, object] = {"method": method, "schedule": schedule}
+    if method == "full":
+        assert "--method full with --budget 10%: it takes all rows" in fault(**asked)
+        asked["budget"] = "100%"
     if METHODS[method].requires_target:
         assert f"--method {method} without --target" in fault(**asked)
         asked["target"] = "target.jsonl"

@@ -168,6 +168,7 @@ class Method(ABC):
         source: the paper, or "control" for what others are compared with.
         reads: the settings that change what it chooses, by name; any other that is not the schedule's is refused.
         draws: whether it draws at random, by the seed.
+        by_number: whether row numbers decide all or the first of its picks: nothing else tells rows apart then.
         takes_target: whether it can choose for a target (`Candidates.target`).
         requires_target: whether it is undefined without one.
         plain_target: whether the target's gradients are taken without the preconditioner that the candidates' go
@@ -181,6 +182,7 @@ class Method(ABC):
     source: ClassVar[str]
     reads: ClassVar[frozenset[str]] = frozenset()
     draws: ClassVar[bool] = False
+    by_number: ClassVar[bool] = False
     takes_target: ClassVar[bool] = False
     requires_target: ClassVar[bool] = False
     plain_target: ClassVar[bool] = False
@@ -200,8 +202,8 @@ class Method(ABC):
         """Names of the features it must know, of `spice_select.features.FEATURES`. None: no model is loaded."""
         return ()
 
-    def notes(self, candidates: Candidates) -> tuple[str, ...]:
-        """What a reader of the result should know of these candidates, a sentence each; none by default."""
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
+        """What a reader of the result should know of this choice from them, a sentence each; none by default."""
         return ()
 
     def fresh(self, whole: Candidates) -> "Method":

@@ -33,7 +33,7 @@ class FisherSft(Method):
         """Hidden states of tokens: a forward pass."""
         return (_TOKEN_STATES,)
 
-    def notes(self, candidates: Candidates) -> tuple[str, ...]:
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """What is left of the states, and σ₀²."""
         kept = candidates.features[_TOKEN_STATES]["kept"]
         return (

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.exp3 import Exp3, min_max
+from spice_select.methods.helped import ALONE, PROMPTED, ratios
 from spice_select.methods.ranked import best_ranked
-from spice_select.methods.ratios import ALONE, PROMPTED, ratios
 from spice_select.methods.scalar_clusters import scalar_clusters
 from spice_select.methods.smoothing import smoothed
 from spice_select.progress import Progress
@@ -69,7 +69,7 @@ class Lead(Method):
         begun._start = _Start.of(whole)
         return begun
 
-    def notes(self, candidates: Candidates) -> tuple[str, ...]:
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """How often the bandit was paid, and how many picks are of a cluster it drew."""
         drawn, whole = self._picked
         chances = ", ".join(f"{chance:.2f}" for chance in self._bandit.probabilities)

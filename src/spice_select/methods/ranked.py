@@ -15,7 +15,7 @@ from spice_select.selection.result import reached_budget
 
 
 def best_ranked(
-    order: Iterable[int],
+    order: Iterable[int] | NDArray[np.int64],
     candidates: Candidates,
     allowance: Allowance,
     *,
@@ -30,7 +30,7 @@ def best_ranked(
     no longer fits into what is left to it.
 
     Args:
-        order: every position among the candidates once, the best first. No more of it is asked for than it takes.
+        order: every position among the candidates once, the best first; read no further than the allowance goes.
         candidates: their tokens and sources.
         allowance: how much may be taken.
         path: name of the algorithm, for the record.
@@ -38,6 +38,7 @@ def best_ranked(
 
     Cost: O(n), times the number of sources under shares of tokens.
     """
+    order = order.tolist() if isinstance(order, np.ndarray) else order
     if allowance.tokens is not None and allowance.quotas:
         taken = _within_token_shares(order, candidates, allowance, allowance.tokens)
     elif allowance.tokens is not None:

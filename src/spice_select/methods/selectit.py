@@ -34,7 +34,7 @@ class SelectIt(Method):
         """Ratings: five forward passes."""
         return (_RATINGS,)
 
-    def notes(self, candidates: Candidates) -> tuple[str, ...]:
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """How much the ratings say: their entropy, and whether the questions agree more than by chance."""
         shares = rating_shares(candidates)
         entropy = np.sum(shares * -np.log(np.maximum(shares, 1e-30)), axis=2).mean() / np.log(RATINGS)

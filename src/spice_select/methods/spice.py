@@ -155,7 +155,7 @@ class Spice(Method):
         """Gradients."""
         return (GRADIENTS,)
 
-    def notes(self, candidates: Candidates) -> tuple[str, ...]:
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """Whether a target that was given has no part in the choice."""
         if candidates.target is None or self.objective.aimed or self.weight:
             return ()

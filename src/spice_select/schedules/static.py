@@ -91,7 +91,7 @@ def choose_static(
         judged=judged,
         unusable=[*known.unusable, *(drop for drop in gone if drop.row not in broken)],
         parts=known.parts,
-        notes=[*method.notes(candidates), *excluded.notes, *(() if aims is None else aims.notes)],
+        notes=[*method.notes(candidates, choice), *excluded.notes, *(() if aims is None else aims.notes)],
         nearest=aims.nearest(candidates, choice) if aims is not None and judged is not None else None,
     )
 

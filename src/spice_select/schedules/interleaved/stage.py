@@ -113,11 +113,12 @@ def choose_interleaved(
     with clock("training"):
         save_proxy(run, moving.at(plan.cycles).model, moving.log)
     candidates = candidates_of(examples, {GRADIENTS: features}, settings.selection)
+    choice = _joined(final, features, whole, plan)
     versus, proof = total([one.result for one in final if one.result is not None])
     return Outcome(
         parts=gradients.parts,
         candidates=candidates,
-        choice=_joined(final, features, whole, plan),
+        choice=choice,
         judged=Judgement(
             versus=versus,
             certificate=proof,
@@ -130,7 +131,7 @@ def choose_interleaved(
         outputs=OUTPUTS,
         notes=[
             _told(plan, moving, settings),
-            *choosers[-1].method.notes(candidates),
+            *choosers[-1].method.notes(candidates, choice),
             *excluded.notes,
             *(() if aims is None else aims.at(met[-1].pool.cycle).notes),
         ],
