@@ -93,6 +93,8 @@ def test_a_large_matrix_is_sampled_and_says_so(rows, monkeypatch):
     assert "25 of 80 rows" in found.sentence
     assert found == half_saturation(rows, 8)
     assert found != half_saturation(rows, 8, seed=1)
+    alike = half_saturation(np.repeat(np.eye(30)[:1], 80, axis=0), 1)  # any sample, scaled, has the one eigenvalue 80
+    assert (alike.sampled, alike.half) == (25, pytest.approx(1))
     monkeypatch.setattr(saturation, "EXACT", 30)  # as many dimensions
     assert half_saturation(rows, 8).sampled == 80
 

@@ -56,6 +56,14 @@ def test_the_choice_is_that_of_the_numbers_given_by_hand(chosen: Select, more: d
     same_picks(run, chosen(f"hand{name}", **numbers(run), **more))
 
 
+@pytest.mark.parametrize("more", [{"schedule": "pools", "pool_size": 20}, {"budget": "600-tokens"}])
+def test_alpha_goes_by_the_picks_before_the_state_starts_again(chosen: Select, more: dict[str, Any]) -> None:
+    run = chosen(f"auto{'-'.join(map(str, more.values()))}", **AUTO, **more)
+    lengths = run.candidates.tokens
+    picks = 10 / 2 if "schedule" in more else 600 / lengths.mean()
+    assert numbers(run)["alpha"] == half_saturation(run.matrix, picks).alpha
+
+
 def test_the_numbers_are_told_everywhere_and_auto_stays_what_was_asked(run: Run) -> None:
     found = numbers(run)
     assert set(found) == set(AUTO)
