@@ -182,6 +182,8 @@ def _fill(
     )
     run.write_json(outputs.SUMMARY, summary.to_json())
     notes = {"stop": asdict(outcome.choice.stop), "stats": asdict(outcome.choice.stats)}
+    if outcome.automatic:
+        notes["automatic"] = {one.name: one.value for one in outcome.automatic}
     facts = manifest_facts(corpus.name, run.identity, parts=outcome.parts, notes=notes, seconds=clock.seconds)
     run.finish(facts, (*outputs.WRITTEN, *further))
 

@@ -56,10 +56,17 @@ def parts(annotation: Any) -> Iterator[Any]:
     if get_origin(annotation) is not Literal:
         for inner in get_args(annotation):
             yield from parts(inner)
+        yield from getattr(annotation, "__metadata__", ())
 
 
 def is_number(field: FieldInfo) -> bool:
     return not {int, float}.isdisjoint(parts(field.annotation))
+
+
+def bounds(field: FieldInfo) -> list[Any]:
+    """Those of a setting, also where a number is one of several things that it may be."""
+    inner = [part.metadata for part in parts(field.annotation) if isinstance(part, FieldInfo)]
+    return [*field.metadata, *(bound for found in inner for bound in found)]
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:
@@ -68,7 +75,7 @@ def choices(field: FieldInfo) -> tuple[str, ...]:
 
 def beyond(field: FieldInfo) -> Iterator[float]:
     """The nearest whole numbers out of range."""
-    for bound in field.metadata:
+    for bound in bounds(field):
         match bound:
             case annotated_types.Ge(ge=least):
                 yield least - 1
@@ -99,9 +106,9 @@ def another(field: FieldInfo) -> Any:
         return ["cut"]
     if not is_number(field):
         return ["q_proj"] if field.default == () else "7"
-    upper = [bound.lt for bound in field.metadata if isinstance(bound, annotated_types.Lt)]
-    upper += [bound.le for bound in field.metadata if isinstance(bound, annotated_types.Le)]
-    lower = [bound.ge + 1 for bound in field.metadata if isinstance(bound, annotated_types.Ge)]
+    upper = [bound.lt for bound in bounds(field) if isinstance(bound, annotated_types.Lt)]
+    upper += [bound.le for bound in bounds(field) if isinstance(bound, annotated_types.Le)]
+    lower = [bound.ge + 1 for bound in bounds(field) if isinstance(bound, annotated_types.Ge)]
     return 0.25 if 1 in upper else min([max([7, *lower]), *upper])
 
 
@@ -161,7 +168,7 @@ def test_every_number_has_a_least_value(verb: str) -> None:
     numbers = {name: field for name, field in fields(VERBS[verb]).items() if is_number(field)}
     assert len(numbers) > 1
     lower = (annotated_types.Ge, annotated_types.Gt)
-    assert [name for name, field in numbers.items() if not any(isinstance(b, lower) for b in field.metadata)] == []
+    assert [name for name, field in numbers.items() if not any(isinstance(b, lower) for b in bounds(field))] == []
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -54,7 +54,7 @@ def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
             f"{path} was chosen by --objective {chosen.objective}: the checks ask whether the theory of log det holds, "
             "so they need a run with --objective log-det. Its gradients are taken from this one."
         )
-    return run_checks(run.matrix, _recorded(run), LogDet(alpha=chosen.alpha), seed=seed, **_priced(run))
+    return run_checks(run.matrix, _recorded(run), LogDet(alpha=chosen.scale), seed=seed, **_priced(run))
 
 
 def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
@@ -65,7 +65,7 @@ def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
     _check_seed(seed)
     run = load(path)
     matrix, selection, chosen = run.matrix, _recorded(run), run.settings.spice
-    objective, untold = LogDet(alpha=chosen.alpha), _untold(run.settings)
+    objective, untold = LogDet(alpha=chosen.scale), _untold(run.settings)
     by_log_det, rows = chosen.objective in (None, "log-det"), read(matrix)
     return Examination(
         checks=run_checks(rows, selection, objective, seed=seed, **_priced(run)) if by_log_det else [],
@@ -121,5 +121,5 @@ def _sensitivity(run: Run, rows: Features, selection: Selection) -> Sensitivity:
         assert picked is not None, "a choice from gradients says what it is worth"
         return replace(picked, indices=open_rows[picked.indices])
 
-    alpha, weight = settings.spice.alpha, settings.spice.conflict_weight or 0.0
+    alpha, weight = settings.spice.scale, settings.spice.weight
     return sensitivity(rows, selection, select, alpha=alpha, conflict_weight=weight)

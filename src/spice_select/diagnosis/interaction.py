@@ -31,6 +31,12 @@ def later(pools: np.ndarray) -> np.ndarray:
     return mask
 
 
+def conflicting_share(selection: RecordedPicks) -> float:
+    """Share of the picks whose gradient opposes the mean of those before; the first of each pool aside."""
+    rest = later(np.asarray(selection.pools))
+    return float((selection.conflicts[rest] > 0).mean()) if rest.any() else 0.0
+
+
 def interaction(selection: RecordedPicks) -> Interaction:
     """Read it off the gains, bases and conflicts of a selection. O(k log k)."""
     mask = later(np.asarray(selection.pools))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from spice_select.diagnosis.information import information_of
-from spice_select.diagnosis.interaction import interaction, later
+from spice_select.diagnosis.interaction import conflicting_share, interaction
 from spice_select.diagnosis.ports import RecordedPicks, picked_rows
 from spice_select.errors import InputError
 from spice_select.numerics.features import read
@@ -128,14 +128,14 @@ def sensitivity(
 
     def variant(a: float, weight: float) -> Variant:
         found = select(a, weight)
-        taken, rest = np.asarray(found.indices), later(np.asarray(found.pools))
+        taken = np.asarray(found.indices)
         return Variant(
             alpha=a,
             conflict_weight=weight,
             picks=len(taken),
             changed=float(1 - np.isin(taken, picked).mean()),
             information=information_of(rows, taken, alpha) / reached if reached > 0 else 1.0,
-            conflicting=float((found.conflicts[rest] > 0).mean()) if rest.any() else 0.0,
+            conflicting=conflicting_share(found),
             interaction=interaction(found).share,
             largest=share_of_largest(checked.squares, taken),
         )

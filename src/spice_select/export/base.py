@@ -17,7 +17,7 @@ class Origin:
     Attributes:
         run: name of the run folder.
         corpus: what was selected from, as it was named.
-        identity: the facts that decide the run's result.
+        identity: the facts that decide the run's result, with the numbers that `auto` came to.
         selected_sha256: SHA-256 of the file of chosen rows.
         chosen: how many rows were chosen.
         model: the model to train, as the configurations name it.

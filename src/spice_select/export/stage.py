@@ -188,7 +188,7 @@ def _origin(run: Run, *, chosen: int, model: str, lacking: dict[str, int]) -> Or
     return Origin(
         run=run.path.resolve().name,
         corpus=manifest["corpus"]["name"],
-        identity=manifest["identity"],
+        identity={**manifest["identity"], **manifest.get("automatic", {})},
         selected_sha256=manifest["outputs"][outputs.SELECTED],
         chosen=chosen,
         model=model,

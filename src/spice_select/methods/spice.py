@@ -1,7 +1,7 @@
 """SPICE: greedy by information less conflict (arXiv 2601.23155, Algorithm 1)."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 else:
     ObjectiveName = literal(OBJECTIVES.names)
 
+AUTO: Literal["auto"] = "auto"
+Auto = Literal["auto"]
+
 
 class SpiceSettings(Group):
     """The criterion of `--method spice`."""
@@ -34,12 +37,14 @@ class SpiceSettings(Group):
         description=f"What a choice is worth. {OBJECTIVES.described()}. Default: log-det; with a --target, "
         "target-information.",
     )
-    alpha: float = Field(1.0, gt=0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ).")
-    conflict_weight: float | None = Field(
+    alpha: Annotated[float, Field(gt=0)] | Auto = Field(
+        1.0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ); `auto`: by the spectrum of the rows."
+    )
+    conflict_weight: Annotated[float, Field(ge=0)] | Auto | None = Field(
         None,
-        ge=0,
         description="Weight λ of the penalty on gradient conflict with the mean of the picks and, with a --target, of "
-        "its rows; 0 turns it off. Default: 0.1 (the paper's); with a --target, 0.",
+        "its rows; 0 turns it off; `auto`: the least that makes picks conflict no more than random ones. Default: 0.1 "
+        "(the paper's); with a --target, 0.",
     )
     stop_ratio: float | None = Field(
         None,
@@ -63,6 +68,25 @@ class SpiceSettings(Group):
         "token). Default: the score; under a budget in tokens the better of two runs, with 0 and with 1.",
     )
 
+    @property
+    def scale(self) -> float:
+        """α as a number. Raises InputError where it is still left to the data."""
+        return _number("alpha", self.alpha)
+
+    @property
+    def weight(self) -> float:
+        """λ as a number, 0 where nothing was asked. Raises InputError where it is still left to the data."""
+        return _number("conflict_weight", self.conflict_weight or 0.0)
+
+
+def _number(name: str, value: float | Auto) -> float:
+    if value == AUTO:
+        raise InputError(
+            f"{name}='auto': no gradients have said yet what it comes to. `spice select` and `spice_select.select` "
+            "find it; anywhere else give the number."
+        )
+    return value
+
 
 def settled(spice: SpiceSettings, *, targeted: bool) -> SpiceSettings:
     """The criterion with what was left open: the paper's, or where there is a target the one that aims at it."""
@@ -78,8 +102,8 @@ class Spice(Method):
 
     Attributes:
         objective: what a choice is worth.
-        alpha: its scale α.
-        weight: λ of the conflict penalty; 0 for none.
+        alpha: its scale α; "auto" where it is still to be found, and nothing can be chosen.
+        weight: λ of the conflict penalty; 0 for none, "auto" likewise.
         agreeing: share of the pool that is chosen from where the objective aims at a target.
         stop: rules that may end a run (in pools: a pool) early.
         price: γ of the score / tokensᵞ that rows are compared by; see `allowed`.
@@ -108,8 +132,8 @@ class Spice(Method):
         self,
         objective: type[Scaled] = LogDet,
         *,
-        alpha: float = 1.0,
-        weight: float = 0.0,
+        alpha: float | Auto = 1.0,
+        weight: float | Auto = 0.0,
         agreeing: float = 0.5,
         stop: tuple[GainRatio, ...] = (),
         price: float | None = None,
@@ -125,8 +149,8 @@ class Spice(Method):
         spice = settled(asked, targeted=bool(settings["target"]))
         stop = () if spice.stop_ratio is None else (GainRatio(spice.stop_ratio),)
         objective, weight = OBJECTIVES[spice.objective or ""], spice.conflict_weight or 0.0
-        if settings["carry_state"] and objective is LogDet:
-            return SpiceCarried(LogDet(alpha=spice.alpha), weight, stop, price=spice.token_price)
+        if settings["carry_state"] and objective is LogDet and AUTO not in (spice.alpha, weight):
+            return SpiceCarried(LogDet(alpha=spice.scale), spice.weight, stop, price=spice.token_price)
         return cls(
             objective,
             alpha=spice.alpha,
@@ -186,17 +210,19 @@ class Spice(Method):
         return disagreeing(candidates, candidates.target, self.agreeing, allowance)
 
     def _objective(self, candidates: Candidates, target: TargetSet | None) -> Objective:
+        alpha = _number("alpha", self.alpha)
         if not self.objective.aimed:
-            return self.objective(alpha=self.alpha)
+            return self.objective(alpha=alpha)
         if target is None:
             raise InputError(f"objective {self.objective.name}: it aims at a target, and none was given.")
         wanted, parts = target.matrix.dense, dict[str, Any]()
         if self.objective is MatchedStep:
             wanted = wanted * step_scales(target, summed=self.summed)[:, None]
             parts = {"scales": step_scales(candidates, summed=self.summed)}
-        return self.objective(target=wanted, tasks=target.tasks, alpha=self.alpha, **parts)
+        return self.objective(target=wanted, tasks=target.tasks, alpha=alpha, **parts)
 
     def _penalty(self, target: TargetSet | None) -> Penalty | None:
-        if not self.weight:
+        weight = _number("conflict_weight", self.weight)
+        if not weight:
             return None
-        return Conflict(self.weight) if target is None else TargetConflict(target.matrix.dense, self.weight)
+        return Conflict(weight) if target is None else TargetConflict(target.matrix.dense, weight)

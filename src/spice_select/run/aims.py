@@ -73,7 +73,7 @@ class Aims:
             choice,
             self.judging.matrix,
             self.judging.tasks,
-            alpha=settings.spice.alpha,
+            alpha=settings.spice.scale,
             draws=RANDOM_DRAWS,
             seed=settings.selection.seed,
         )

@@ -17,6 +17,7 @@ from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.pool_shares import token_share_faults, windows_of
 from spice_select.methods.quotas import quota_faults
+from spice_select.methods.spice import AUTO
 from spice_select.models.settings import ProxySettings
 from spice_select.run.settings import InterleavedSettings, SelectSettings, TargetSettings
 
@@ -166,6 +167,14 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
             "--row-weight tokens with --normalise none and --loss sum: that gradient grows with the tokens by itself, "
             "so they would count twice. Leave one of the three out."
         )
+    if schedule == "interleaved":
+        faults += [
+            f"--{name.replace('_', '-')} auto with --schedule interleaved: it goes by the gradients of all rows at "
+            "once, and there the proxy moves from pool to pool. Let --schedule pools find the number (`spice show` "
+            "tells it), and give it here."
+            for name, value in settings.spice.changed().items()
+            if value == AUTO
+        ]
     method = METHODS[settings.selection.method]
     if schedule != "interleaved":
         if method.in_loop:

@@ -82,8 +82,8 @@ class Run:
 
     @property
     def settings(self) -> SelectSettings:
-        """What was asked."""
-        return read_config(self.path / outputs.CONFIG)[1]
+        """What was asked, with the numbers that `auto` came to."""
+        return read_config(self.path / outputs.CONFIG)[1].numbered(self.manifest.get("automatic", {}))
 
     @cached_property
     def features(self) -> FeatureBlock:

@@ -69,6 +69,15 @@ def joined_nearest(pools: Sequence[Nearest]) -> Nearest | None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Automatic:
+    """A setting that was left to the data: its name, the number it came to, and why, in words."""
+
+    name: str
+    value: float
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The outcome of a schedule.
 
@@ -81,6 +90,7 @@ class Outcome:
         outputs: further files of the run folder that the manifest vouches for.
         notes: what the reader of the summary should know.
         nearest: the row of the target nearest to each pick; None where there is none, or no gradients.
+        automatic: settings that were left to the data.
     """
 
     candidates: Candidates
@@ -91,6 +101,7 @@ class Outcome:
     outputs: Sequence[str] = ()
     notes: Sequence[str] = ()
     nearest: Nearest | None = None
+    automatic: Sequence[Automatic] = ()
 
 
 def refuse_empty(rows: int, unusable: Sequence[Drop]) -> None:

@@ -1,5 +1,6 @@
 """The settings of a selection run: the groups of its stages under one roof, and the file that replays them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -131,6 +132,10 @@ class SelectSettings(Settings):
         if self.selection.method != "spice":
             return self
         return self.model_copy(update={"spice": settled(self.spice, targeted=bool(self.target.target))})
+
+    def numbered(self, found: Mapping[str, float]) -> "SelectSettings":
+        """With the numbers, by name, that what was left to the data came to."""
+        return self.model_copy(update={"spice": self.spice.model_copy(update=dict(found))})
 
     @property
     def request(self) -> ProxyRequest:

@@ -13,9 +13,9 @@ from spice_select.data.records import Drop, Example
 from spice_select.diagnosis.common_direction import common_share
 from spice_select.diagnosis.explained import Explained
 from spice_select.diagnosis.headroom_line import headroom_line
-from spice_select.diagnosis.interaction import interaction, later
+from spice_select.diagnosis.interaction import conflicting_share, interaction
 from spice_select.methods import Candidates
-from spice_select.run.outcome import Judgement, Outcome
+from spice_select.run.outcome import Automatic, Judgement, Outcome
 from spice_select.selection import Selection
 
 
@@ -125,6 +125,7 @@ class Summary:
         notes: what the reader should know before trusting the result.
         seconds: stage → seconds spent in this process.
         headroom: how far a random draw of that size gets by itself, in a line; "" where no gradients were taken.
+        automatic: settings that were left to the data, and what they came to.
     """
 
     method: str
@@ -145,6 +146,7 @@ class Summary:
     notes: Sequence[str]
     seconds: Mapping[str, float]
     headroom: str = ""
+    automatic: Sequence[Automatic] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -155,7 +157,8 @@ class Summary:
         mix = [Mix(**one) for one in content["mix"]]
         if judged is not None:
             judged = Judged(**{**judged, "target": [Reached(**one) for one in judged.get("target", [])]})
-        return cls(**{**content, "mix": mix, "judged": judged})
+        automatic = [Automatic(**one) for one in content.get("automatic", [])]
+        return cls(**{**content, "mix": mix, "judged": judged, "automatic": automatic})
 
 
 def summarise(
@@ -195,6 +198,7 @@ def summarise(
         ],
         seconds=dict(seconds),
         headroom=_headroom(outcome),
+        automatic=outcome.automatic,
     )
 
 
@@ -211,7 +215,6 @@ def _judged(selection: Selection | None, judged: Judgement | None) -> Judged | N
     if selection is None or judged is None:
         return None
     versus, proof, fidelity, parts = judged.versus, judged.certificate, judged.fidelity, interaction(selection)
-    rest = later(selection.pools)
     return Judged(
         information=proof.information,
         random_mean=versus.mean,
@@ -224,7 +227,7 @@ def _judged(selection: Selection | None, judged: Judgement | None) -> Judged | N
         proof_seconds=proof.seconds,
         curvature=judged.curvature.value if judged.curvature else None,
         promised=judged.curvature.guarantee if judged.curvature else None,
-        conflicting=float(np.mean(selection.conflicts[rest] > 0)) if rest.any() else 0.0,
+        conflicting=conflicting_share(selection),
         interaction=_known(parts.share),
         conflict_with_gain=_known(parts.conflict_with_gain),
         conflict_with_epsilon=_known(parts.conflict_with_epsilon),

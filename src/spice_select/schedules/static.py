@@ -33,6 +33,7 @@ from spice_select.run.reuse import reuse_parts, reuse_target
 from spice_select.run.settings import SelectSettings
 from spice_select.run.sketch_check import checked_sketch
 from spice_select.run.target import TargetRows
+from spice_select.schedules.automatic import with_numbers
 from spice_select.schedules.candidates import candidates_of
 from spice_select.schedules.joined import joined, stop_of_pools
 from spice_select.selection import LogDet
@@ -70,6 +71,8 @@ def choose_static(
     candidates = candidates_of(examples, known.blocks, settings.selection, None if aims is None else aims.choosing)
     candidates = without(candidates, gone)
     with clock("selection"):
+        settings, automatic = with_numbers(settings, candidates, budget, choose_from, progress)
+        method = METHODS[settings.selection.method].of(settings.flat())
         choice = choose_from(method, candidates, budget, settings, progress)
     judged = None
     if GRADIENTS in known.blocks:
@@ -93,6 +96,7 @@ def choose_static(
         parts=known.parts,
         notes=[*method.notes(candidates, choice), *excluded.notes, *(() if aims is None else aims.notes)],
         nearest=aims.nearest(candidates, choice) if aims is not None and judged is not None else None,
+        automatic=automatic,
     )
 
 
@@ -191,7 +195,7 @@ def choose_from(
     check_quotas(*asked)
     choice = method.choose(candidates, replace(whole, quotas=quotas_of(*asked)), seed=chosen.seed, progress=progress)
     return (
-        with_worth(choice, candidates, LogDet(alpha=settings.spice.alpha))
+        with_worth(choice, candidates, LogDet(alpha=settings.spice.scale))
         if GRADIENTS in candidates.features
         else choice
     )
@@ -204,7 +208,7 @@ def _in_pools(
 
     Whatever a method carries from pick to pick starts empty in every pool. Cost: a choice from each pool.
     """
-    chosen, objective, picked = settings.selection, LogDet(alpha=settings.spice.alpha), list[Choice]()
+    chosen, objective, picked = settings.selection, LogDet(alpha=settings.spice.scale), list[Choice]()
     windows = windows_of(len(candidates), chosen.pool_size, chosen.seed)
     chooser, spent = PoolChooser(method), 0
     if GRADIENTS in candidates.features:
@@ -233,7 +237,7 @@ def _judged(
     A step is a factorisation of as many rows as were chosen; the others work on all rows. The curvature's
     factorisation of all rows serves the certificate too.
     """
-    objective, over_all = LogDet(alpha=settings.spice.alpha), max(1, len(candidates) // max(1, len(choice)))
+    objective, over_all = LogDet(alpha=settings.spice.scale), max(1, len(candidates) // max(1, len(choice)))
     with progress.task("Judging", RANDOM_DRAWS + 1 + 4 * over_all, "steps") as advance:
         rows, seed = candidates.matrix, settings.selection.seed
         versus = versus_random(rows, choice, objective, draws=RANDOM_DRAWS, seed=seed, progress=advance)

@@ -4,7 +4,7 @@ A group of settings stands beside the code that reads it; `Settings` puts groups
 line every setting is called by its own name alone, which is unique across the groups of one `Settings`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,7 +21,8 @@ class _Declared(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise _unusable([said for fault in error.errors() for said in self._sentences(fault)]) from error
+            faults = [said for fault in _by_value(error.errors()) for said in self._sentences(fault)]
+            raise _unusable(faults) from error
 
     @classmethod
     def _sentences(cls, fault: Any) -> list[str]:
@@ -142,6 +143,17 @@ class Settings(_Declared):
     def changed(self) -> dict[str, Any]:
         """The settings of all groups that differ from their defaults."""
         return {n: v for group in type(self).model_fields for n, v in getattr(self, group).changed().items()}
+
+
+def _by_value(faults: Sequence[Any]) -> list[Any]:
+    """What pydantic refused, once a value: of one that may be several things, it says of each why it is not that."""
+    told = list[Any]()
+    for fault in faults:
+        if told and fault["loc"][:1] == told[-1]["loc"][:1] and fault["input"] is told[-1]["input"]:
+            told[-1] = {**told[-1], "msg": f"{told[-1]['msg']}, or {fault['msg'][0].lower()}{fault['msg'][1:]}"}
+        else:
+            told.append(fault)
+    return told
 
 
 _FAULT = "\n  - "

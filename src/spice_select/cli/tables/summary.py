@@ -119,6 +119,8 @@ def _print_judged(console: Console, summary: Summary) -> None:
         _add_judged(table, summary.judged)
     else:
         table.add_row("judged", f"not: {summary.method} takes no gradients, so nothing says what its picks hold")
+    for one in summary.automatic:
+        table.add_row(one.name.replace("_", " "), escape(one.why))
     table.add_row("stopped", escape(summary.stopped))
     if summary.headroom:
         table.add_row("headroom", escape(printable(summary.headroom)))

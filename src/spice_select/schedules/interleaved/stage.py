@@ -185,7 +185,7 @@ def _pick(
     chooser: PoolChooser, pool: PlannedPool, candidates: Candidates, settings: SelectSettings, aims: Aims | None
 ) -> _Met | None:
     """The picks of a pool, judged; None where a budget in tokens has room for none of its rows yet."""
-    objective, seed = LogDet(alpha=settings.spice.alpha), settings.selection.seed
+    objective, seed = LogDet(alpha=settings.spice.scale), settings.selection.seed
     seen = chooser.method.seen(candidates)  # before the picks enter what is carried
     picked = chooser.choose(candidates, pool.allowance, seed=(seed, pool.number))
     if picked is None:
