@@ -88,7 +88,7 @@ def test_a_choice_says_what_each_pick_added_and_what_was_kept() -> None:
     np.testing.assert_allclose(choice.columns["information"].sum(), value(rows, choice.indices.tolist(), 1.5))
     assert (np.diff(choice.columns["information"]) <= 1e-9).all(), "gains fall"
     np.testing.assert_array_equal(choice.columns["kept"], block["kept"][choice.indices])
-    assert "σ₀² = 1.5" in method.notes(candidates)[0]
+    assert "σ₀² = 1.5" in method.notes(candidates, choice)[0]
 
 
 def test_a_copy_is_not_taken_before_what_is_new() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spice_select.methods.budget import Allowance
 from spice_select.methods.exp3 import Exp3, min_max
 from spice_select.methods.helped import ratios
-from spice_select.methods.lead import CLUSTERS, Lead
+from spice_select.methods.lead import IFD_CLUSTERS, Lead
 from spice_select.methods.moment import Moment
 from spice_select.methods.scalar_clusters import scalar_clusters
 from spice_select.methods.smoothing import best_share, smoothed
@@ -128,11 +128,12 @@ def test_it_is_what_the_description_says(seed: int) -> None:
     assert len(rewards) >= 2
     assert any(rewards)
     np.testing.assert_allclose(method._bandit.probabilities, chances, rtol=1e-12)
-    said = method.notes(whole)[0]
+    choice = Lead().fresh(whole).choose(pools[0], Allowance(rows=1), seed=0, progress=Silent())
+    said = method.notes(whole, choice)[0]
     assert f"paid {len(rewards)} times" in said
     assert ", ".join(f"{chance:.2f}" for chance in chances) in said
     again = method.fresh(whole)
-    assert "paid 0 times" in again.notes(whole)[0]
+    assert "paid 0 times" in again.notes(whole, choice)[0]
 
 
 def test_losses_that_are_sums_are_means_over_the_tokens() -> None:
@@ -146,4 +147,4 @@ def test_losses_that_are_sums_are_means_over_the_tokens() -> None:
     ]
     assert chosen[0].indices.tolist() == chosen[1].indices.tolist()
     np.testing.assert_allclose(chosen[0].columns["utility"], chosen[1].columns["utility"])
-    assert set(chosen[0].columns["cluster"]) <= set(range(CLUSTERS))
+    assert set(chosen[0].columns["cluster"]) <= set(range(IFD_CLUSTERS))

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from spice_select.methods import METHODS, Candidates
+from spice_select.methods import METHODS, Candidates, Method
+from spice_select.methods.budget import Allowance
 from spice_select.methods.selectit import agreement_of_questions, rating_scores
+from spice_select.progress import Silent
 from spice_select.store import FeatureBlock
 from spice_select.testing.method import sample_candidates
 
@@ -56,10 +58,15 @@ def rated(shares: np.ndarray) -> Candidates:
     )
 
 
+def said_of(method: Method, candidates: Candidates) -> str:
+    (said,) = method.notes(candidates, method.choose(candidates, Allowance(rows=2), seed=0, progress=Silent()))
+    return said
+
+
 def test_the_notes_say_how_sure_the_ratings_are() -> None:
     method = METHODS["selectit"].of({})
-    assert "100% of the entropy" in method.notes(rated(np.full((8, 5, 5), 0.2)))[0]
+    assert "100% of the entropy" in said_of(method, rated(np.full((8, 5, 5), 0.2)))
     sure = np.eye(5)[np.tile(np.arange(4), 2)][:, None].repeat(5, axis=1)
-    said = method.notes(rated(sure))[0]
+    said = said_of(method, rated(sure))
     assert " 0% of the entropy" in said
     assert "in 100% of the cases, where 25% would be chance" in said
