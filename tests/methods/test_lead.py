@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spice_select.methods.budget import Allowance
 from spice_select.methods.exp3 import Exp3, min_max
-from spice_select.methods.lead import CLUSTERS, Lead
+from spice_select.methods.lead import IFD_CLUSTERS, Lead
 from spice_select.methods.moment import Moment
 from spice_select.methods.ratios import ratios
 from spice_select.methods.scalar_clusters import scalar_clusters
@@ -146,4 +146,4 @@ def test_losses_that_are_sums_are_means_over_the_tokens() -> None:
     ]
     assert chosen[0].indices.tolist() == chosen[1].indices.tolist()
     np.testing.assert_allclose(chosen[0].columns["utility"], chosen[1].columns["utility"])
-    assert set(chosen[0].columns["cluster"]) <= set(range(CLUSTERS))
+    assert set(chosen[0].columns["cluster"]) <= set(range(IFD_CLUSTERS))

@@ -16,7 +16,7 @@ from spice_select.methods.scalar_clusters import scalar_clusters
 from spice_select.methods.smoothing import smoothed
 from spice_select.progress import Progress
 
-CLUSTERS = 7
+IFD_CLUSTERS = 7
 
 
 class Lead(Method):
@@ -49,7 +49,7 @@ class Lead(Method):
     def __init__(self, *, summed: bool = False) -> None:
         self._summed = summed
         self._start: _Start | None = None
-        self._bandit = Exp3(np.ones(CLUSTERS))
+        self._bandit = Exp3(np.ones(IFD_CLUSTERS))
         self._visits: dict[int, _Visit] = {}
         self._progress: list[float] = []
         self._picked = [0, 0]  # of the cluster drawn, and in all
@@ -74,9 +74,9 @@ class Lead(Method):
         drawn, whole = self._picked
         chances = ", ".join(f"{chance:.2f}" for chance in self._bandit.probabilities)
         return (
-            f"LEAD's bandit was paid {len(self._progress)} times, and draws its {CLUSTERS} clusters, from low to high "
-            f"IFD, with probability {chances} by now. Of {whole} picks {drawn} are of the cluster drawn; for the "
-            "others it had too few rows in the pool.",
+            f"LEAD's bandit was paid {len(self._progress)} times, and draws its clusters, from low to high IFD, with "
+            f"probability {chances} by now. Of {whole} picks {drawn} are of the cluster drawn; for the others it had "
+            "too few rows in the pool.",
         )
 
     def choose(
@@ -91,7 +91,7 @@ class Lead(Method):
         chances, there = self._bandit.probabilities, np.unique(clusters)
         chances = chances[there] / chances[there].sum()
         order = np.random.default_rng(seed).choice(len(there), len(there), replace=False, p=chances)
-        turns = np.empty(CLUSTERS, np.int64)
+        turns = np.empty(IFD_CLUSTERS, np.int64)
         turns[there[order]] = np.arange(len(there))
         ranking = np.lexsort((candidates.rows, -utility, turns[clusters]))
         known = {"utility": utility, "cluster": clusters.astype(np.float64)}
@@ -147,7 +147,8 @@ class _Start:
         """Clusters of all rows. A response of hardly any loss alone counts as the largest ratio that is finite."""
         ratio = ratios(whole)
         largest = ratio[np.isfinite(ratio)].max(initial=0.0)
-        return cls(whole.rows, scalar_clusters(np.minimum(ratio, largest), CLUSTERS), whole.features[PROMPTED].losses)
+        clusters = scalar_clusters(np.minimum(ratio, largest), IFD_CLUSTERS)
+        return cls(whole.rows, clusters, whole.features[PROMPTED].losses)
 
     def of_rows(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Cluster and loss of some of them, by their numbers."""
