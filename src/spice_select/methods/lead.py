@@ -74,9 +74,9 @@ class Lead(Method):
         drawn, whole = self._picked
         chances = ", ".join(f"{chance:.2f}" for chance in self._bandit.probabilities)
         return (
-            f"LEAD's bandit was paid {len(self._progress)} times, and draws its {IFD_CLUSTERS} clusters, from low to "
-            f"high IFD, with probability {chances} by now. Of {whole} picks {drawn} are of the cluster drawn; for the "
-            "others it had too few rows in the pool.",
+            f"LEAD's bandit was paid {len(self._progress)} times, and draws its clusters, from low to high IFD, with "
+            f"probability {chances} by now. Of {whole} picks {drawn} are of the cluster drawn; for the others it had "
+            "too few rows in the pool.",
         )
 
     def choose(
@@ -147,9 +147,8 @@ class _Start:
         """Clusters of all rows. A response of hardly any loss alone counts as the largest ratio that is finite."""
         ratio = ratios(whole)
         largest = ratio[np.isfinite(ratio)].max(initial=0.0)
-        return cls(
-            whole.rows, scalar_clusters(np.minimum(ratio, largest), IFD_CLUSTERS), whole.features[PROMPTED].losses
-        )
+        clusters = scalar_clusters(np.minimum(ratio, largest), IFD_CLUSTERS)
+        return cls(whole.rows, clusters, whole.features[PROMPTED].losses)
 
     def of_rows(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Cluster and loss of some of them, by their numbers."""

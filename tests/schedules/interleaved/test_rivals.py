@@ -1,5 +1,6 @@
 """Methods that choose while the proxy trains: what they see of the moment, and runs that are cut off."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,19 @@ def test_lead_goes_on_where_it_was_cut_off(corpus: Corpus, sums, options, tmp_pa
     whole, place = contents(spice.select(path, out=tmp_path / "whole", **asked).path), tmp_path / "cut"
     assert cut_anywhere(monkeypatch, lambda: spice.select(path, out=place, **asked)) >= 4
     assert contents(spice.select(path, out=place, **asked).path) == whole
+
+
+def test_the_union_is_a_static_set_for_an_export_and_for_a_training(corpus: Corpus, sums, options, tmp_path) -> None:
+    from spice_select.export import export_run
+
+    run = spice.select(corpus(sums(80)), out=tmp_path / "r", method="lead", **options)
+    ids = [json.loads(line)["id"] for line in (run.path / "selected.jsonl").read_text().splitlines()]
+    assert len(ids) == len(set(ids)) == 20
+    done = export_run(run, "trl", out=tmp_path / "e")
+    assert done.rows == 20
+    assert "`--method lead` in each pool" in (done.path / "README.md").read_text()
+    trained = spice.train(run, out=tmp_path / "t", batch_size=4, accumulation=1, epochs=1, device="cpu")
+    assert trained.steps == 5
 
 
 def test_what_learns_from_the_training_is_refused_without_one(corpus: Corpus, options, tmp_path: Path) -> None:
