@@ -9,6 +9,7 @@ import re
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from spice_select.cli import verbs
@@ -36,6 +37,9 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("manifest.json", "SHA-256 of corpus and outputs, weights, template, versions, seed, times; written last"),
 )
 """What lies in a run folder, in the order it comes to be."""
+
+TUNING = ("rules", "alpha", "weight", "budget", "stop", "pools")
+"""The tables of the tuning benchmark."""
 
 ROOMS = (
     *("pipeline.py", "settings", "recipes", "progress", "data", "models", "sketch", "store", "executors", "gradients"),
@@ -131,6 +135,12 @@ def _defaults() -> dict[str, object]:
     return SelectSettings().flat()
 
 
+def tuning_table(name: str) -> str:
+    """A table that `python -m benchmarks.tuning` wrote."""
+    text = (ROOT / "benchmarks" / "tuning" / "results" / "tuning.md").read_text(encoding="utf-8")
+    return text.split(f"## {name}\n\n")[1].split("\n\n")[0].rstrip()
+
+
 def listed(entries: Iterable[tuple[str, str]]) -> str:
     """A list item for each entry, its name first."""
     wrap = textwrap.TextWrapper(WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
@@ -150,6 +160,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "recipes": recipe_table,
     "methods": method_table,
     "parts": parts,
+    **{f"tuning {name}": partial(tuning_table, name) for name in TUNING},
 }
 _BLOCK = re.compile(r"(<!-- made: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -1,6 +1,7 @@
 """The results as the tables that docs/tuning.md holds."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 TENTH = "10%"
@@ -66,11 +67,18 @@ def _weights(results: dict[str, Any]) -> Iterable[Sequence[str]]:
         one = bed["budgets"][TENTH]
         for alpha, part in one["weight"].items():
             free = part["sweep"]["0.0"]["information"]
-            for weight, told in part["sweep"].items():
+            for weights, told in _runs(part["sweep"]):
                 chance = f"{one['random_conflicting']:.0%}"
                 kept, jaccard = f"{told['information'] / free:.1%}", f"{told['jaccard']:.2f}"
-                line = f"{float(weight):g}", f"{told['conflicting']:.0%}", chance, kept, _share(told), jaccard
-                yield (name, f"{float(alpha):.3g}", *line)
+                line = f"{told['conflicting']:.0%}", chance, kept, _share(told), jaccard
+                yield (name, f"{float(alpha):.3g}", weights, *line)
+
+
+def _runs(sweep: dict[str, dict[str, float]]) -> Iterable[tuple[str, dict[str, float]]]:
+    """Neighbouring λ that chose alike, as one line."""
+    for told, weights in groupby(sweep, key=sweep.__getitem__):
+        names = [f"{float(weight):g}" for weight in weights]
+        yield (names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"), told
 
 
 def _budgets(results: dict[str, Any]) -> Iterable[Sequence[str]]:

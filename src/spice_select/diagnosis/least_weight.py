@@ -50,6 +50,11 @@ class LeastWeight:
                 f"{last.conflicting:.1%} at {last.weight:g}) down to random picks' {self.chance:.1%} within "
                 f"{1 - _AFFORDED:.0%} of the information"
             )
+        if not self.weight:
+            return (
+                f"0 by rule: without a penalty no more picks conflict ({free.conflicting:.1%}) than of random ones "
+                f"({self.chance:.1%})"
+            )
         return (
             f"{self.weight:g} by rule: the least of {', '.join(f'{weight:g}' for weight in GRID)} at which no more "
             f"picks conflict ({last.conflicting:.1%}) than of random ones ({self.chance:.1%}); at 0 "
