@@ -87,7 +87,7 @@ def _word(verdict: Verdict, room: Room | None, contrasts: ContrastCheck | None) 
     if room is not None and not room.tells and verdict.word in ("equivalent", "undecided"):
         return Verdict("cannot tell", str(room))
     if room is not None and not room.tells and verdict.word == "better":
-        return Verdict("better", f"though {room}: {room.best} is no upper bound here")
+        return Verdict("better", f"though the {room}: {room.best} is no upper bound here")
     return verdict
 
 

@@ -57,7 +57,7 @@ def _found(judged: JudgedSet) -> list[str]:
         return ["Nothing is claimed of any arm."]
     said = [
         f"{_capital(word)} than {terms.control} (Holm over {judged.compared.family} arms at {terms.alpha:g}): "
-        + "; ".join(_by_how_much(arm, arm.verdict.detail) for arm in by_word[word])
+        + "; ".join(_by_how_much(arm, terms.control, arm.verdict.detail) for arm in by_word[word])
         + "."
         for word in ("better", "worse")
         if word in by_word
@@ -67,7 +67,7 @@ def _found(judged: JudgedSet) -> list[str]:
     if alike := by_word.get("equivalent"):
         said.append(f"Equal to {terms.control} within {terms.margin:g} nats: {_names(alike)}.")
     if unsure := by_word.get("undecided"):
-        said.append(f"Undecided: {'; '.join(_by_how_much(arm, arm.verdict.detail) for arm in unsure)}.")
+        said.append(f"Undecided: {'; '.join(_by_how_much(arm, terms.control, arm.verdict.detail) for arm in unsure)}.")
     if blind := by_word.get("cannot tell"):
         said.append(f"This comparison cannot tell of {_names(blind)}: {judged.room}.")
     for reason, arms in _by_reason(by_word.get("no verdict", [])).items():
@@ -82,11 +82,15 @@ def _by_reason(arms: Sequence[Comparison]) -> dict[str, list[Comparison]]:
     return found
 
 
-def _by_how_much(arm: Comparison, more: str = "") -> str:
+def _by_how_much(arm: Comparison, control: str, more: str = "") -> str:
     if arm.difference is None:
         return arm.arm
     share = arm.recovered
-    gain = f"{share.value:+.2f} of what a random choice gains" if share and math.isfinite(share.value) else ""
+    gain = (
+        f"{share.value:+.2f} times what {control} gains on the untuned model"
+        if share and math.isfinite(share.value)
+        else ""
+    )
     return _with_interval(arm.arm, arm.difference, gain, more)
 
 
@@ -126,7 +130,7 @@ def _capital(text: str) -> str:
 
 
 def _names(arms: Sequence[Comparison]) -> str:
-    return ", ".join(arm.arm for arm in arms)
+    return "; ".join(arm.arm for arm in arms)
 
 
 def _counted(count: int, what: str) -> str:
