@@ -17,15 +17,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.evidence import figures, tables
+from benchmarks.evidence import tables
 from benchmarks.evidence.plans import NOISE, Sources, like_the_pool, noise, redundant, subsets, targets, warm
 from benchmarks.evidence.surrogates import measured
-from benchmarks.evidence.tables import ReportTable
 from benchmarks.evidence.tuning import Encodings, plan
 
+from spice_select.comparison import figures
 from spice_select.comparison.compared import compare_beds
 from spice_select.comparison.records import ArmRun, read_arm_runs
+from spice_select.comparison.report_table import ReportTable, tables_json, tables_markdown
 from spice_select.comparison.statistics import LossPerToken
+from spice_select.comparison.tables import null_checks
 from spice_select.comparison.terms import Terms
 from spice_select.models.load import load_tokenizer
 
@@ -68,9 +70,9 @@ def main() -> None:
                 raise SystemExit("a worker ended with a fault: start the same command again")
     written = _tables(options.test, read_arm_runs(options.work / "results"), options.work, encodings)
     HERE.mkdir(exist_ok=True)
-    (HERE / f"{options.test}.md").write_text(tables.markdown(written) + "\n")
-    (HERE / f"{options.test}.json").write_text(tables.tables_json(written) + "\n")
-    print(tables.markdown(written))
+    (HERE / f"{options.test}.md").write_text(tables_markdown(written) + "\n")
+    (HERE / f"{options.test}.json").write_text(tables_json(written) + "\n")
+    print(tables_markdown(written))
 
 
 def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) -> list[ReportTable]:
@@ -81,19 +83,19 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
     if test == "T3":
         own = [record for record in records if record.bed.startswith("noise")]
         figures.draw(compare_beds(own, plan), HERE / "T3.svg")
-        return [*tables.noise(own, plan), tables.null_checks(own, plan)]
+        return [*tables.noise(own, plan), null_checks(own, plan)]
     if test in ("T4", "T5"):
         bed = "redundant" if test == "T4" else "like-the-pool"
         plan = replace(plan, references=frozenset({"full"}))
         own = [record for record in records if record.bed == bed]
         figures.draw(compare_beds(own, plan), HERE / f"{test}.svg")
-        return [*tables.targets(own, plan), tables.null_checks(own, plan)]
+        return [*tables.targets(own, plan), null_checks(own, plan)]
     own = [record for record in records if record.bed.startswith("target")]
     if test == "T2":
         return tables.warm_up(own, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, plan)
     cold = [record for record in own if "warm" not in record.arm]
     figures.draw(compare_beds(cold, plan), HERE / "T1.svg")
-    return [*tables.targets(cold, plan), tables.null_checks(cold, plan)]
+    return [*tables.targets(cold, plan), null_checks(cold, plan)]
 
 
 if __name__ == "__main__":

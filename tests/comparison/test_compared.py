@@ -102,4 +102,4 @@ def test_a_run_of_no_budget_stands_beside_every_budget():
     found = beds([arm_run_of(one) for one in made])
     assert [bed.budget for bed in found] == [0.05, 0.1]
     assert all({"untuned", "random"} == set(bed.arms) for bed in found)
-    assert found[0].title == "noise-40 at 0.05 of the tokens, judged on clean"
+    assert found[0].title == "noise-40 at 5 % of the tokens, judged on clean"

@@ -68,6 +68,7 @@ def test_without_headroom_what_was_not_found_cannot_be_told():
     (room,) = [one.room for one in found.sets]
     assert not room.tells
     assert words(found) == {"good": "better", "same": "cannot tell"}
+    assert "is no upper bound here" in str(found.sets[0].claimed[0].verdict)
     assert "This comparison cannot tell of same: headroom " in found.paragraph
     assert "below 2 standard deviations" in found.paragraph
 
@@ -120,6 +121,9 @@ def test_several_beds_are_judged_together_where_their_proxies_are_trusted():
     records = on_sets({"outside": 1}, *ARMS, bed="core") + on_sets({"outside": 0.5}, *ARMS, bed="code")
     (over,) = judge(records).overall
     assert over.beds == ("core", "code")
+    assert "core and code together, each judged on outside (mean over these beds): better than random: good by" in (
+        judge(records).paragraph
+    )
     good = next(arm for arm in over.arms if arm.arm == "good")
     each = [next(arm for arm in one.claimed if arm.arm == "good").difference.mean for one in judge(records).sets]
     assert good.difference.mean == pytest.approx(np.mean(each))
@@ -200,7 +204,7 @@ def test_the_terminal_shows_tables_and_paragraph():
     with console.capture() as captured:
         print_ruling(console, judge(on_sets({"pool": 1, "outside": 1}, *ARMS)))
     text = captured.get()
-    assert "core at 0.1 of the tokens, judged on outside" in text
+    assert "core at 10 % of the tokens, judged on outside" in text
     assert "(exploratory)" in text
     assert "FLOPs  " not in text  # were not counted
     assert "Better than random (Holm over 3 arms at 0.05)" in text

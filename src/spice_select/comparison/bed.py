@@ -24,7 +24,7 @@ class Bed:
     @property
     def title(self) -> str:
         """For people."""
-        budget = "" if self.budget is None else f" at {self.budget:.3g} of the tokens"
+        budget = "" if self.budget is None else f" at {100 * self.budget:.3g} % of the tokens"
         return f"{self.name}{budget}, judged on {self.held}"
 
     def judged(self, arm: str) -> dict[int, Held]:

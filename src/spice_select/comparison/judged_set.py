@@ -9,6 +9,7 @@ from spice_select.comparison.contrasts import ContrastCheck, check_contrasts
 from spice_select.comparison.null_check import NullCheck, null_check
 from spice_select.comparison.room import Room, room_above
 from spice_select.comparison.statistics import CrossedEstimate, Endpoint, Verdict, best_by_luck, crossed
+from spice_select.comparison.statistics.verdicts import LEAST_SEEDS
 from spice_select.comparison.terms import Terms
 from spice_select.errors import InputError
 
@@ -85,6 +86,8 @@ def _word(verdict: Verdict, room: Room | None, contrasts: ContrastCheck | None) 
         return Verdict("no verdict", str(contrasts))
     if room is not None and not room.tells and verdict.word in ("equivalent", "undecided"):
         return Verdict("cannot tell", str(room))
+    if room is not None and not room.tells and verdict.word == "better":
+        return Verdict("better", f"though the {room}: {room.best} is no upper bound here")
     return verdict
 
 
@@ -133,13 +136,14 @@ def _pilot(pilot: NullCheck, terms: Terms) -> str:
         f"{difference.p():.3f}, standard deviation of a pair {pilot.sd:.4f}"
     )
     if pilot.passed(terms.alpha):
-        return f"{said}: no difference was found, as there is none"
+        little = "" if pairs >= LEAST_SEEDS else ", though so few pairs would hardly show one"
+        return f"{said}: no difference was found, as there is none{little}"
     return f"{said}: a false difference. Chance finds one in {terms.alpha:.0%} of comparisons; trust small ones less"
 
 
 def _curse(judged: JudgedSet) -> str | None:
     """The best of many is reported too good."""
-    arms = [arm for arm in judged.claimed if arm.difference is not None]
+    arms = [arm for arm in judged.claimed if arm.verdict.word != "no verdict"]
     if len(arms) < 2 or arms[0].difference is None or arms[0].difference.mean <= 0:
         return None
     luck = best_by_luck(len(arms))

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from spice_select.comparison.compared import Comparison
 from spice_select.comparison.judged_set import JudgedSet
+from spice_select.comparison.overall import Overall
+from spice_select.comparison.statistics import CrossedEstimate
+from spice_select.comparison.terms import Terms
 
 
 def paragraph_of(judged: JudgedSet) -> str:
@@ -13,10 +16,23 @@ def paragraph_of(judged: JudgedSet) -> str:
     return " ".join(part for part in parts if part)
 
 
+def overall_paragraph(overall: Overall, terms: Terms) -> str:
+    """What holds of several beds together."""
+    parts = [f"{' and '.join(overall.beds)} together, each judged on {overall.held} (mean over these beds):"]
+    for word in dict.fromkeys(one.verdict.word for one in overall.arms):
+        arms = [one for one in overall.arms if one.verdict.word == word]
+        said = (_with_interval(one.arm, one.difference, one.verdict.detail) for one in arms)
+        than = f" than {terms.control}" if word in ("better", "worse") else ""
+        parts.append(f"{word}{than}: {'; '.join(said)}.")
+    if overall.left_out:
+        parts.append(f"Not in all of them: {', '.join(overall.left_out)}.")
+    return " ".join(parts)
+
+
 def _setting(judged: JudgedSet) -> str:
     compared, bed, terms = judged.compared, judged.bed, judged.compared.terms
     held = next(iter(bed.judged(terms.control).values()))
-    share = "" if bed.budget is None else f", {bed.budget:.3g} of its supervised tokens"
+    share = "" if bed.budget is None else f", {100 * bed.budget:.3g} % of its own"
     rows, sources = len(held.rows), len(set(held.sources))
     named = f"{compared.family} {'ways' if compared.family != 1 else 'way'} to choose from {bed.name}"
     by = f"{compared.control.supervised:,.0f} on average{share}"
@@ -30,7 +46,7 @@ def _setting(judged: JudgedSet) -> str:
 def _seeds(judged: JudgedSet) -> str:
     counts = sorted({len(arm.seeds) for arm in judged.claimed}) or [len(judged.compared.control.seeds)]
     span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{span} seeds an arm"
+    return f"{span} seed{'' if counts == [1] else 's'} an arm"
 
 
 def _found(judged: JudgedSet) -> list[str]:
@@ -41,7 +57,7 @@ def _found(judged: JudgedSet) -> list[str]:
         return ["Nothing is claimed of any arm."]
     said = [
         f"{_capital(word)} than {terms.control} (Holm over {judged.compared.family} arms at {terms.alpha:g}): "
-        + "; ".join(_by_how_much(arm, arm.verdict.detail) for arm in by_word[word])
+        + "; ".join(_by_how_much(arm, terms.control, arm.verdict.detail) for arm in by_word[word])
         + "."
         for word in ("better", "worse")
         if word in by_word
@@ -51,7 +67,7 @@ def _found(judged: JudgedSet) -> list[str]:
     if alike := by_word.get("equivalent"):
         said.append(f"Equal to {terms.control} within {terms.margin:g} nats: {_names(alike)}.")
     if unsure := by_word.get("undecided"):
-        said.append(f"Undecided: {'; '.join(_by_how_much(arm, arm.verdict.detail) for arm in unsure)}.")
+        said.append(f"Undecided: {'; '.join(_by_how_much(arm, terms.control, arm.verdict.detail) for arm in unsure)}.")
     if blind := by_word.get("cannot tell"):
         said.append(f"This comparison cannot tell of {_names(blind)}: {judged.room}.")
     for reason, arms in _by_reason(by_word.get("no verdict", [])).items():
@@ -66,16 +82,22 @@ def _by_reason(arms: Sequence[Comparison]) -> dict[str, list[Comparison]]:
     return found
 
 
-def _by_how_much(arm: Comparison, more: str = "") -> str:
+def _by_how_much(arm: Comparison, control: str, more: str = "") -> str:
     if arm.difference is None:
         return arm.arm
-    low, high = arm.difference.interval()
     share = arm.recovered
-    gain = f", {share.value:+.0%} of the gain of tuning" if share and math.isfinite(share.value) else ""
-    return (
-        f"{arm.arm} by {arm.difference.mean:+.4f} nats (95 % interval {low:+.4f} to {high:+.4f}"
-        f"{gain}{', ' + more if more else ''})"
+    gain = (
+        f"{share.value:+.2f} times what {control} gains on the untuned model"
+        if share and math.isfinite(share.value)
+        else ""
     )
+    return _with_interval(arm.arm, arm.difference, gain, more)
+
+
+def _with_interval(arm: str, difference: CrossedEstimate, *more: str) -> str:
+    low, high = difference.interval()
+    inside = [f"95 % interval {low:+.4f} to {high:+.4f}", *filter(None, more)]
+    return f"{arm} by {difference.mean:+.4f} nats ({', '.join(inside)})"
 
 
 def _noise(judged: JudgedSet) -> list[str]:
@@ -108,7 +130,7 @@ def _capital(text: str) -> str:
 
 
 def _names(arms: Sequence[Comparison]) -> str:
-    return ", ".join(arm.arm for arm in arms)
+    return "; ".join(arm.arm for arm in arms)
 
 
 def _counted(count: int, what: str) -> str:

@@ -32,7 +32,7 @@ class Room:
     def __str__(self) -> str:
         gain = self.gains[self.best]
         said = "at least" if self.tells else "below"
-        return f"headroom {gain:.4f} nats ({self.best}), {said} {ENOUGH:g} standard deviations of {self.sd:.4f}"
+        return f"headroom {gain:.4f} nats ({self.best}) is {said} {ENOUGH:g} standard deviations of {self.sd:.4f}"
 
 
 def room_above(bed: Bed, terms: Terms) -> Room | None:

@@ -8,7 +8,7 @@ from spice_select.comparison.bed import beds
 from spice_select.comparison.cells import estimate_line
 from spice_select.comparison.judged_set import JudgedSet, judge_bed
 from spice_select.comparison.overall import Overall, judge_overall
-from spice_select.comparison.paragraph import paragraph_of
+from spice_select.comparison.paragraph import overall_paragraph, paragraph_of
 from spice_select.comparison.records import ArmRun
 from spice_select.comparison.report_table import Line, ReportTable, finite_only
 from spice_select.comparison.tables import arm_line, beside_table, elsewhere_table, judged_table, overall_table
@@ -43,8 +43,11 @@ class Ruling:
 
     @property
     def paragraph(self) -> str:
-        """What was found on the primary sets, to be pasted: a paragraph for each bed and budget."""
-        return "\n\n".join(paragraph_of(one) for one in self.primaries)
+        """What was found on the primary sets, to be pasted: one for each bed and budget, and for several beds."""
+        primaries = self.primaries
+        names = {one.bed.held for one in primaries}
+        together = [overall_paragraph(one, self.terms) for one in self.overall if one.held in names]
+        return "\n\n".join([*(paragraph_of(one) for one in primaries), *together])
 
     def tables(self) -> list[ReportTable]:
         """For each bed and budget: the primary set, its other endpoints, the other sets; then the beds together."""

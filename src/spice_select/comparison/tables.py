@@ -115,7 +115,7 @@ def overall_table(overall: Overall, terms: Terms) -> ReportTable:
         }
         for one in overall.arms
     ]
-    budget = "" if overall.budget is None else f" at {overall.budget:.3g} of the tokens"
+    budget = "" if overall.budget is None else f" at {100 * overall.budget:.3g} % of the tokens"
     notes = [
         f"Mean over {', '.join(overall.beds)}, which are fixed: nothing is claimed of others. {terms.control} − arm, ± "
         "half of the 95 % interval."

@@ -10,8 +10,8 @@ from spice_select.features.poolings import LAST, STATES
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.helped import ALONE, PROMPTED, least_helped_first, ratios, unhelped_notes
-from spice_select.methods.one_by_one import one_by_one
 from spice_select.methods.points import unit_points
+from spice_select.methods.stepwise import stepwise
 from spice_select.progress import Progress
 
 THRESHOLDS = (0.9, 0.92, 0.94, 0.96, 0.98, 1.0)
@@ -55,7 +55,7 @@ class Deita(Method):
         ratio, threshold = ratios(candidates), np.zeros(len(candidates))
         order = unlike_better(unit_points(candidates, LAST), least_helped_first(ratio, candidates.rows), threshold)
         known = {"ifd": ratio, "threshold": threshold}
-        return one_by_one(order, candidates, allowance, path=self.name, progress=progress, known=known)
+        return stepwise(order, candidates, allowance, path=self.name, progress=progress, known=known)
 
 
 def unlike_better(

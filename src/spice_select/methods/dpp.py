@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from spice_select.features.poolings import RESPONSE, STATES
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
-from spice_select.methods.one_by_one import one_by_one
 from spice_select.methods.points import centred, first_best, squared_distances, unit_points
+from spice_select.methods.stepwise import stepwise
 from spice_select.progress import Progress
 
 _PAIRS = 2000
@@ -56,7 +56,7 @@ class Dpp(Method):
         points = centred(points, points.mean(axis=0))
         gamma, variance = kernel_width(points, candidates.rows), np.zeros(len(candidates))
         order = _then_drawn(most_unlike(points, gamma, candidates.rows, variance), len(candidates), seed)
-        return one_by_one(order, candidates, allowance, path=self.name, progress=progress, known={"variance": variance})
+        return stepwise(order, candidates, allowance, path=self.name, progress=progress, known={"variance": variance})
 
 
 def kernel_width(points: NDArray[np.float64], rows: NDArray[np.int64]) -> float:

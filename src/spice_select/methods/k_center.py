@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from spice_select.features.poolings import RESPONSE, STATES
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
-from spice_select.methods.one_by_one import one_by_one
 from spice_select.methods.points import first_best, squared_distances, unit_points
+from spice_select.methods.stepwise import stepwise
 from spice_select.progress import Progress
 
 
@@ -36,7 +36,7 @@ class KCenter(Method):
         points, radius = unit_points(candidates, RESPONSE), np.zeros(len(candidates))
         first = first_best(-squared_distances(points, points.mean(axis=0)[None])[:, 0], candidates.rows)
         order = farthest_first(points, first, candidates.rows, radius)
-        return one_by_one(order, candidates, allowance, path=self.name, progress=progress, known={"radius": radius})
+        return stepwise(order, candidates, allowance, path=self.name, progress=progress, known={"radius": radius})
 
 
 def farthest_first(

@@ -10,8 +10,8 @@ from spice_select.features.poolings import LAST, STATES
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.neighbours import neighbours_of
-from spice_select.methods.one_by_one import one_by_one
 from spice_select.methods.points import first_best, unit_points
+from spice_select.methods.stepwise import stepwise
 from spice_select.progress import Progress
 
 _NEIGHBOURS = 10
@@ -51,7 +51,7 @@ class NovelSelect(Method):
             np.zeros(len(candidates)),
         )
         order = most_novel(unit_points(candidates, LAST), roots, int(first), candidates.rows, novelty)
-        return one_by_one(order, candidates, allowance, path=self.name, progress=progress, known={"novelty": novelty})
+        return stepwise(order, candidates, allowance, path=self.name, progress=progress, known={"novelty": novelty})
 
 
 def densities(points: NDArray[np.float64], progress: Progress, neighbours: int = _NEIGHBOURS) -> NDArray[np.float64]:

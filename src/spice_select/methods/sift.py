@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from spice_select.features.poolings import STATES, WEIGHTED
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
-from spice_select.methods.one_by_one import one_by_one
 from spice_select.methods.points import first_best, unit_points
+from spice_select.methods.stepwise import stepwise
 from spice_select.progress import Progress
 
 _NOISE = 0.01
@@ -45,7 +45,7 @@ class Sift(Method):
         variance = np.zeros(len(candidates))
         aims = unit_points(candidates.target, WEIGHTED)
         order = least_doubt(unit_points(candidates, WEIGHTED), aims, candidates.rows, variance)
-        return one_by_one(order, candidates, allowance, path=self.name, progress=progress, known={"variance": variance})
+        return stepwise(order, candidates, allowance, path=self.name, progress=progress, known={"variance": variance})
 
 
 def least_doubt(

@@ -1,6 +1,6 @@
 """Orders that are made pick by pick, each pick for a price: no more of one is made than the budget takes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,22 @@ _BATCH = 256
 
 
 def stepwise(
-    order: Iterable[int], candidates: Candidates, allowance: Allowance, *, path: str, progress: Progress
+    order: Iterable[int],
+    candidates: Candidates,
+    allowance: Allowance,
+    *,
+    path: str,
+    progress: Progress,
+    known: Mapping[str, NDArray[np.floating]] | None = None,
 ) -> Choice:
-    """`best_ranked` of an order that is still to be made, with a bar."""
+    """`best_ranked` of an order that is still to be made, with a bar.
+
+    `known` is read at the end, so that it may be filled in as the order goes.
+    """
     total, unit = work(allowance, 0.0)
     prices = np.ones(len(candidates), np.int64) if allowance.tokens is None else candidates.tokens
     with progress.task("Selection", total, unit) as advance:
-        return best_ranked(_told(order, prices, total, advance), candidates, allowance, path=path)
+        return best_ranked(_told(order, prices, total, advance), candidates, allowance, path=path, known=known)
 
 
 def _told(order: Iterable[int], prices: NDArray[np.int64], left: int, advance: Advance) -> Iterator[int]:
