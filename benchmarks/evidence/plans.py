@@ -140,15 +140,18 @@ def redundant(work: Path, sources: Sources, encodings: Encodings, *, seeds: int,
     yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, steps=8)
 
 
-def like_the_pool(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60) -> Plan:
+def like_the_pool(
+    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0
+) -> Plan:
     """T5: nothing but rows like those that judge; does a choice save tokens?
 
     Beside equal tokens, three arms get six tenths of them, a random draw among these: is what they reach the choice's?
-    "full" makes as many steps on as many tokens, in one pass over rows that it never sees again.
+    "full" makes as many steps on as many tokens, in one pass over rows that it never sees again. Another `draw` is
+    another pool.
     """
-    folder = work / "beds" / "like-the-pool"
+    folder = work / "beds" / (f"like-the-pool-{draw}" if draw else "like-the-pool")
     if not folder.exists():
-        beds.like_the_pool(sources.corpus, folder)
+        beds.like_the_pool(sources.corpus, folder, seed=draw)
     own, variance = _known(folder, encodings, sources), {"objective": "target-variance"}
     priced = {
         "variance": order_of(own, 250, settings=variance),
@@ -159,15 +162,15 @@ def like_the_pool(work: Path, sources: Sources, encodings: Encodings, *, seeds: 
     drawn = {"stratified": lambda seed: order_of(own, len(own), seed=seed, settings={"method": "stratified"})}
     yield from _jobs(folder.name, own, seeds, budget, priced, drawn, steps=8)
     for seed in range(seeds):
-        draw = random_order(len(own), seed).tolist()
-        orders = {"random": draw, "variance": priced["variance"], "variance, price 1": priced["variance, price 1"]}
+        fresh = random_order(len(own), seed).tolist()
+        orders = {"random": fresh, "variance": priced["variance"], "variance, price 1": priced["variance, price 1"]}
         for place, (arm, order) in enumerate(orders.items()):
             part = prefix(order, own.supervised, round(0.6 * budget))
             yield (
                 Job(bed=folder.name, arm=f"{arm}, 60 %", seed=seed, rows=part, facts={}, steps=8),
                 105 + 10 * seed + place,
             )
-        once = prefix(draw, own.supervised, 2 * budget)
+        once = prefix(fresh, own.supervised, 2 * budget)
         yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), 109 + 10 * seed
 
 

@@ -18,9 +18,9 @@ from spice_select.methods.dpp import kernel_width, most_unlike
 from spice_select.methods.k_center import farthest_first
 from spice_select.methods.neighbours import neighbours_of
 from spice_select.methods.novelselect import densities, most_novel
-from spice_select.methods.one_by_one import one_by_one
 from spice_select.methods.points import centred, first_best, squared_distances, unit_points
 from spice_select.methods.sift import least_doubt
+from spice_select.methods.stepwise import stepwise
 from spice_select.methods.target import TargetSet
 from spice_select.methods.tsds import crowds, transported
 from spice_select.progress import Silent
@@ -120,7 +120,7 @@ def test_no_more_of_an_order_is_found_than_a_budget_asks_for(allowance: Allowanc
             found.append(position)
             yield position
 
-    choice = one_by_one(order(), candidates, allowance, path="", progress=Silent())
+    choice = stepwise(order(), candidates, allowance, path="", progress=Silent())
     assert choice.indices.tolist() == [4, 2, 0][: len(choice)]
     assert len(found) == asked
 
