@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from benchmarks.evidence import beds
 from benchmarks.evidence.arms import budget_of, prefix, random_among, random_order
-from benchmarks.evidence.choices import among, order_of
+from benchmarks.evidence.choices import among, order_of, without_target
 from benchmarks.evidence.features import candidates, known, renamed
 from benchmarks.evidence.tuning import RATE, Encodings, Job
 
@@ -118,6 +118,7 @@ def noise(
             "suspects aside, targeted": among(own, fit, LONG, settings={}),
             "matched step": order_of(own, LONG, settings={"objective": "matched-step"}),
             "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
+            "variance": order_of(without_target(own), 250, settings={"objective": "target-variance"}),
         }
         clean = [place for place in range(len(own)) if place not in bad]
         drawn = {"clean-random": _drawn_from(clean), "suspects aside, random": _drawn_from(fit)}
