@@ -18,11 +18,12 @@ from spice_select.methods.dpp import kernel_width, most_unlike
 from spice_select.methods.k_center import farthest_first
 from spice_select.methods.neighbours import neighbours_of
 from spice_select.methods.novelselect import densities, most_novel
-from spice_select.methods.points import centred, first_best, squared_distances, unit_points
+from spice_select.methods.points import centred, first_best, unit_points
 from spice_select.methods.sift import least_doubt
 from spice_select.methods.stepwise import stepwise
 from spice_select.methods.target import TargetSet
 from spice_select.methods.tsds import crowds, transported
+from spice_select.numerics.distances import squared_distances
 from spice_select.progress import Silent
 from spice_select.run.feasible import refuse_settings
 from spice_select.run.settings import SelectSettings

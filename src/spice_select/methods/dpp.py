@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from spice_select.features.poolings import RESPONSE, STATES
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
-from spice_select.methods.points import centred, first_best, squared_distances, unit_points
+from spice_select.methods.points import centred, first_best, unit_points
 from spice_select.methods.stepwise import stepwise
+from spice_select.numerics.distances import squared_distances
 from spice_select.progress import Progress
 
 _PAIRS = 2000

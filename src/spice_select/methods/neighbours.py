@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.methods.points import squared_distances
+from spice_select.numerics.distances import squared_distances
 from spice_select.numerics.tiles import tile_rows
 from spice_select.progress import Progress
 

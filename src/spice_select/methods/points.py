@@ -29,13 +29,6 @@ def centred(points: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[n
     return np.divide(rest, lengths, out=np.zeros_like(rest), where=lengths > _NOTHING_LEFT)
 
 
-def squared_distances(points: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """‖p − q‖² of all points ``[n, d]`` and others ``[m, d]``, float64 ``[n, m]``; what is rounding is 0."""
-    sums = np.einsum("ij,ij->i", points, points)[:, None] + np.einsum("ij,ij->i", others, others)
-    squares = sums - 2 * (points @ others.T)
-    return np.where(squares > _ROUNDING * sums, squares, 0.0)
-
-
 def first_best(values: NDArray[np.float64], rows: NDArray[np.int64]) -> int:
     """The position of the largest value ``[n]``; of those equal but for rounding the one of the lowest row number."""
     top = float(values.max())

@@ -10,8 +10,9 @@ from spice_select.features.poolings import STATES, WEIGHTED
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.neighbours import neighbours_of
-from spice_select.methods.points import centred, squared_distances, unit_points
+from spice_select.methods.points import centred, unit_points
 from spice_select.methods.ranked import best_ranked
+from spice_select.numerics.distances import squared_distances
 from spice_select.numerics.tiles import tile_rows
 from spice_select.progress import Progress
 

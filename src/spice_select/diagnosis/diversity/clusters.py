@@ -3,8 +3,8 @@
 import numpy as np
 
 from spice_select.diagnosis.diversity.directions import Directions
-from spice_select.diagnosis.diversity.distances import squared_distances
 from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.numerics.distances import squared_distances
 
 CLUSTERS = 100
 """The most clusters of a pool."""

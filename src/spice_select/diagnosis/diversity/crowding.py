@@ -3,8 +3,8 @@
 import numpy as np
 
 from spice_select.diagnosis.diversity.directions import Directions
-from spice_select.diagnosis.diversity.distances import squared_distances
 from spice_select.numerics.arrays import Matrix, Rows, Vector
+from spice_select.numerics.distances import squared_distances
 
 NEIGHBOURS = 10
 _FLOOR = 1e-9  # of the mean squared distance: copies are not infinitely crowded

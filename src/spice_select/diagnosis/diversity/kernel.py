@@ -3,9 +3,9 @@
 import numpy as np
 
 from spice_select.diagnosis.diversity.directions import Directions
-from spice_select.diagnosis.diversity.distances import squared_distances
 from spice_select.diagnosis.diversity.undefined import UndefinedNumberError
 from spice_select.numerics.arrays import Matrix
+from spice_select.numerics.distances import squared_distances
 from spice_select.numerics.pairs import row_pairs
 from spice_select.numerics.tiles import tile_rows
 
