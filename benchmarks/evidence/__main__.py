@@ -16,13 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.evidence import figures, tables
-from benchmarks.evidence.comparison import Plan, compare
 from benchmarks.evidence.plans import Sources, noise, subsets, targets, warm
-from benchmarks.evidence.records import Record, load
 from benchmarks.evidence.surrogates import measured
-from benchmarks.evidence.tables import Table
+from benchmarks.evidence.tables import ReportTable
 from benchmarks.evidence.tuning import Encodings, plan
 
+from spice_select.comparison.compared import Terms, compare_beds
+from spice_select.comparison.records import ArmRun, read_arm_runs
 from spice_select.models.load import load_tokenizer
 
 HERE = Path(__file__).parent / "results"
@@ -52,27 +52,27 @@ def main() -> None:
         for worker in [subprocess.Popen(command) for _ in range(options.workers)]:
             if worker.wait():
                 raise SystemExit("a worker ended with a fault: start the same command again")
-    written = _tables(options.test, load(options.work / "results"), options.work, encodings)
+    written = _tables(options.test, read_arm_runs(options.work / "results"), options.work, encodings)
     HERE.mkdir(exist_ok=True)
     (HERE / f"{options.test}.md").write_text(tables.markdown(written) + "\n")
-    (HERE / f"{options.test}.json").write_text(tables.as_json(written) + "\n")
+    (HERE / f"{options.test}.json").write_text(tables.tables_json(written) + "\n")
     print(tables.markdown(written))
 
 
-def _tables(test: str, records: list[Record], work: Path, encodings: Encodings) -> list[Table]:
-    plan = Plan()
+def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) -> list[ReportTable]:
+    plan = Terms()
     if test == "T0":
         own = [record for record in records if record.bed == "in-distribution"]
         return tables.surrogates(own, measured(work / "beds" / "in-distribution", own, encodings), plan)
     if test == "T3":
         own = [record for record in records if record.bed.startswith("noise")]
-        figures.draw(compare(own, plan), HERE / "T3.svg")
+        figures.draw(compare_beds(own, plan), HERE / "T3.svg")
         return [*tables.noise(own, plan), tables.null_checks(own, plan)]
     own = [record for record in records if record.bed.startswith("target")]
     if test == "T2":
         return tables.warm_up(own, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, plan)
     cold = [record for record in own if "warm" not in record.arm]
-    figures.draw(compare(cold, plan), HERE / "T1.svg")
+    figures.draw(compare_beds(cold, plan), HERE / "T1.svg")
     return [*tables.targets(cold, plan), tables.null_checks(cold, plan)]
 
 

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from benchmarks.evidence.statistics.crossed import Estimate
-from benchmarks.evidence.statistics.families import simultaneous_level
-from benchmarks.evidence.statistics.power import needed_seeds
+from spice_select.comparison.statistics.crossed import CrossedEstimate
+from spice_select.comparison.statistics.families import simultaneous_level
+from spice_select.comparison.statistics.power import needed_seeds
 
 LEAST_SEEDS = 5
 MOST_TOKENS_APART = 0.05
@@ -35,7 +35,7 @@ class Equivalence:
         return max(self.lower_p, self.upper_p) < alpha
 
 
-def equivalence(estimate: Estimate, margin: float, alpha: float = 0.05) -> Equivalence:
+def equivalence(estimate: CrossedEstimate, margin: float, alpha: float = 0.05) -> Equivalence:
     """Whether the difference is smaller than `margin`, fixed beforehand, with its 1 − 2α interval."""
     return Equivalence(
         lower_p=estimate.above(estimate.mean + margin),
@@ -45,7 +45,7 @@ def equivalence(estimate: Estimate, margin: float, alpha: float = 0.05) -> Equiv
     )
 
 
-def refusal(seeds: int, tokens_apart: float) -> str | None:
+def why_not_judged(seeds: int, tokens_apart: float) -> str | None:
     """Why there can be no verdict: too few seeds, or an arm that was given more or fewer tokens than random."""
     if seeds < LEAST_SEEDS:
         return f"paired seeds: {seeds}, at least {LEAST_SEEDS} are needed"
@@ -54,7 +54,9 @@ def refusal(seeds: int, tokens_apart: float) -> str | None:
     return None
 
 
-def verdict(estimate: Estimate, adjusted_p: float, *, margin: float, family: int, alpha: float = 0.05) -> Verdict:
+def verdict(
+    estimate: CrossedEstimate, adjusted_p: float, *, margin: float, family: int, alpha: float = 0.05
+) -> Verdict:
     """The word for random − arm: by Holm's p first, then by equivalence, else the seeds that would decide.
 
     The seeds needed are those that show a difference of `margin` with a power of .8, at the simultaneous level.

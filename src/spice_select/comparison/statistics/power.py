@@ -3,8 +3,9 @@
 import bisect
 import math
 
-from benchmarks.evidence.statistics.crossed import Estimate
 from scipy import optimize, stats
+
+from spice_select.comparison.statistics.crossed import CrossedEstimate
 
 
 def power_of(delta: float, error: float, df: float, alpha: float = 0.05) -> float:
@@ -21,7 +22,7 @@ def detectable(seeds: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
 
 
 def needed_seeds(
-    pilot: Estimate, delta: float, *, alpha: float = 0.05, power: float = 0.8, most: int = 200
+    pilot: CrossedEstimate, delta: float, *, alpha: float = 0.05, power: float = 0.8, most: int = 200
 ) -> int | None:
     """The fewest seeds that show a difference of `delta` on the pilot's rows; None where `most` would not do.
 
@@ -30,7 +31,7 @@ def needed_seeds(
     """
 
     def reached(seeds: int) -> float:
-        planned = Estimate(
+        planned = CrossedEstimate(
             mean=delta,
             by_seeds=pilot.by_seeds * (pilot.seeds_df + 1) / seeds,
             by_rows=pilot.by_rows,

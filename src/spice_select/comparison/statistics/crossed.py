@@ -9,16 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from spice_select.errors import InputError
-
-Floats = NDArray[np.float64]
+from spice_select.numerics.arrays import Matrix
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CrossedEstimate:
     """A mean, and its variance by seeds and by rows, each with degrees of freedom."""
 
     mean: float
@@ -58,7 +56,7 @@ class Estimate:
         return 0.0 if distance > 0 else 0.5 if distance == 0 else 1.0
 
 
-def crossed(values: Floats) -> Estimate:
+def crossed(values: Matrix) -> CrossedEstimate:
     """The mean of `values` ``[S, R]``, rows of the matrix being seeds: v = s²(seed means)/S + s²(row means)/R.
 
     The interaction is counted in both parts, which makes the interval slightly wide: the safe side.
@@ -69,7 +67,7 @@ def crossed(values: Floats) -> Estimate:
     seeds, rows = values.shape
     if seeds < 2 or rows < 2:
         raise InputError(f"{seeds} seeds, {rows} rows: a spread needs two of each. Run more seeds, or hold out more.")
-    return Estimate(
+    return CrossedEstimate(
         mean=float(values.mean()),
         by_seeds=float(values.mean(axis=1).var(ddof=1)) / seeds,
         by_rows=float(values.mean(axis=0).var(ddof=1)) / rows,
@@ -78,7 +76,7 @@ def crossed(values: Floats) -> Estimate:
     )
 
 
-def over_beds(beds: Sequence[Floats]) -> Estimate:
+def over_beds(beds: Sequence[Matrix]) -> CrossedEstimate:
     """The mean over beds of the means of their ``[S, R_b]``. The beds are fixed: the claim is about these ones.
 
     One seed is the same initial state and order in every bed, so seeds are averaged over the beds before their
@@ -93,7 +91,7 @@ def over_beds(beds: Sequence[Floats]) -> Estimate:
     means = np.mean([values.mean(axis=1) for values in beds], axis=0)
     parts = np.array([one.by_rows for one in each]) / len(beds) ** 2
     below = float(sum(part**2 / one.rows_df for part, one in zip(parts, each, strict=True)))
-    return Estimate(
+    return CrossedEstimate(
         mean=float(means.mean()),
         by_seeds=float(means.var(ddof=1)) / len(means),
         by_rows=float(parts.sum()),

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.evidence.records import Held
-from benchmarks.evidence.statistics import (
-    Estimate,
+from scipy import stats
+
+from spice_select.comparison.records import Held
+from spice_select.comparison.statistics import (
+    CrossedEstimate,
     LossPerToken,
     MacroOverSources,
     MeanOfRows,
@@ -22,13 +24,10 @@ from benchmarks.evidence.statistics import (
     over_beds,
     power_of,
     ratio,
-    refusal,
     simultaneous_level,
-    spearman,
     verdict,
+    why_not_judged,
 )
-from scipy import stats
-
 from spice_select.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -179,7 +178,7 @@ def test_the_worked_example_of_holm():
 
 def test_an_interval_apart_is_an_arm_that_holm_rejects():
     rng = np.random.default_rng(7)
-    arms = [Estimate(mean, 0.01**2, 0.0, 4, 1) for mean in 0.08 * rng.standard_normal(12)]
+    arms = [CrossedEstimate(mean, 0.01**2, 0.0, 4, 1) for mean in 0.08 * rng.standard_normal(12)]
     adjusted = holm([arm.p() for arm in arms])
     ends = [arm.interval(simultaneous_level(0.05, 12)) for arm in arms]
     apart = [not low <= 0 <= high for low, high in ends]
@@ -188,12 +187,12 @@ def test_an_interval_apart_is_an_arm_that_holm_rejects():
 
 
 def test_the_worked_example_of_equivalence():
-    found = equivalence(Estimate(-0.002, 0.003**2, 0.0, 6, 1), 0.01)
+    found = equivalence(CrossedEstimate(-0.002, 0.003**2, 0.0, 6, 1), 0.01)
     assert found.lower_p == pytest.approx(0.0186, abs=5e-5)
     assert found.upper_p == pytest.approx(0.0036, abs=5e-5)
     assert found.interval == pytest.approx((-0.0078, 0.0038), abs=5e-5)
     assert found.holds()
-    assert not equivalence(Estimate(-0.002, 0.003**2, 0.0, 6, 1), 0.006).holds()
+    assert not equivalence(CrossedEstimate(-0.002, 0.003**2, 0.0, 6, 1), 0.006).holds()
 
 
 @pytest.mark.parametrize(
@@ -201,22 +200,22 @@ def test_the_worked_example_of_equivalence():
     [(0.05, 0.005, "better"), (-0.05, 0.005, "worse"), (0.001, 0.003, "equivalent"), (0.01, 0.02, "undecided")],
 )
 def test_each_word(mean, error, word):
-    estimate = Estimate(mean, error**2, 0.0, 5, 1)
+    estimate = CrossedEstimate(mean, error**2, 0.0, 5, 1)
     assert verdict(estimate, estimate.p(), margin=0.01, family=1).word == word
 
 
 def test_undecided_says_what_would_decide():
-    seeds = Estimate(0.01, 0.02**2, 1e-8, 4, 299)
+    seeds = CrossedEstimate(0.01, 0.02**2, 1e-8, 4, 299)
     assert str(verdict(seeds, seeds.p(), margin=0.03, family=1)).startswith("undecided (needs ")
-    rows = Estimate(0.01, 1e-8, 0.02**2, 4, 299)
+    rows = CrossedEstimate(0.01, 1e-8, 0.02**2, 4, 299)
     assert str(verdict(rows, rows.p(), margin=0.01, family=1)) == "undecided (needs more held-out rows)"
 
 
 def test_no_verdict_of_few_seeds_or_other_tokens():
-    assert refusal(5, 0.05) is None
-    assert "paired seeds: 4" in str(refusal(4, 0.0))
-    assert "-6%" in str(refusal(8, -0.06))
-    assert refusal(8, math.nan)
+    assert why_not_judged(5, 0.05) is None
+    assert "paired seeds: 4" in str(why_not_judged(4, 0.0))
+    assert "-6%" in str(why_not_judged(8, -0.06))
+    assert why_not_judged(8, math.nan)
 
 
 def test_detectable_differences():
@@ -233,11 +232,11 @@ def test_detectable_with_few_seeds_is_seen_as_often_as_said():
 
 
 def test_the_seeds_needed_are_the_fewest_that_suffice():
-    pilot = Estimate(0.0, 0.01**2 / 5, 1e-12, 4, 299)
+    pilot = CrossedEstimate(0.0, 0.01**2 / 5, 1e-12, 4, 299)
     needed = needed_seeds(pilot, 0.01)
     assert needed is not None
     assert detectable(needed) <= 1 < detectable(needed - 1)
-    assert needed_seeds(Estimate(0.0, 1e-6, 0.01**2, 4, 299), 0.01) is None
+    assert needed_seeds(CrossedEstimate(0.0, 1e-6, 0.01**2, 4, 299), 0.01) is None
     assert power_of(0.01, 0.0, 4) == 1
 
 
@@ -273,28 +272,9 @@ def test_a_share_of_nothing_has_no_bounds():
     assert math.isnan(ratio(gain, noise - noise.mean() - 0.1).value)
 
 
-def test_rank_correlation():
-    rng = np.random.default_rng(12)
-    x = rng.random(24)
-    y = (x + 0.5 * rng.random(24)).tolist()
-    found = spearman(x.tolist(), y)
-    assert found.rho == pytest.approx(stats.spearmanr(x, y).statistic)
-    assert found.p < 0.001
-    assert spearman([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]).rho == pytest.approx(-1)
-    assert spearman([1, 2, 3, 4, 5], [5, 4, 3, 2, 1]).p == pytest.approx(2 / math.factorial(5))  # all orders
-    with pytest.raises(InputError, match="does not vary"):
-        spearman([1, 1, 1, 1], [1, 2, 3, 4])
-    with pytest.raises(InputError, match="at least 4"):
-        spearman([1, 2], [1, 2])
-
-
-def test_permutation_p_is_uniform_where_there_is_nothing():
-    rng = np.random.default_rng(13)
-    ps = [spearman(rng.random(12).tolist(), rng.random(12).tolist(), draws=199).p for _ in range(200)]
-    assert np.mean(np.array(ps) < 0.1) == pytest.approx(0.1, abs=0.06)
-
-
 def test_torch_is_not_needed():
-    code = "import sys, benchmarks.evidence.tables, benchmarks.evidence.figures; sys.exit('torch' in sys.modules)"
-    paths = {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    code = (
+        "import sys, spice_select.comparison.tables, spice_select.comparison.figures; sys.exit('torch' in sys.modules)"
+    )
+    paths = {"PYTHONPATH": str(ROOT / "src")}
     assert subprocess.run([sys.executable, "-c", code], env=paths, check=False).returncode == 0

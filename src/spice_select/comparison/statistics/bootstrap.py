@@ -6,8 +6,8 @@ With five seeds it covers .84 of a nominal .95 where the seeds do the scattering
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 1000
-"""Draws made at once, which bounds the memory to `BLOCK` × rows numbers."""
+_BLOCK = 1000
+"""Draws made at once, which bounds the memory to `_BLOCK` × rows numbers."""
 
 
 def crossed_bootstrap(
@@ -27,8 +27,8 @@ def crossed_bootstrap(
     seeds, rows = values.shape
     below = np.ones(rows) if weights is None else weights
     means = []
-    for start in range(0, draws, BLOCK):
-        count = min(BLOCK, draws - start)
+    for start in range(0, draws, _BLOCK):
+        count = min(_BLOCK, draws - start)
         by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=count) / seeds
         by_row = rng.multinomial(rows, np.full(rows, 1 / rows), size=count)
         means.append(((by_seed @ values) * by_row).sum(axis=1) / (by_row @ below))

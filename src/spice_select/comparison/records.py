@@ -14,7 +14,7 @@ from spice_select.errors import InputError
 
 
 @dataclass(frozen=True)
-class Selection:
+class ArmPicks:
     """What an arm picked: row ids, its supervised and all its tokens, the spoilt rows among it (None: not known)."""
 
     rows: tuple[int, ...]
@@ -26,13 +26,17 @@ class Selection:
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Held-out rows and a model's loss on each: `sums` ``[R]`` in nats, over `tokens` ``[R]`` supervised tokens."""
+    """Held-out rows and a model's loss on each: `sums` ``[R]`` in nats, over `tokens` ``[R]`` supervised tokens.
+
+    Of a `task`, rows are its items and losses those of its gold answers: a proxy of its score, and checked as one.
+    """
 
     name: str
     rows: tuple[Any, ...]
     sources: tuple[str, ...]
     sums: NDArray[np.float64]
     tokens: NDArray[np.float64]
+    task: bool = False
 
     def same_rows(self, other: "Held") -> bool:
         """Whether both were measured on the same rows in the same order, with the same tokens."""
@@ -41,25 +45,41 @@ class Held:
 
 
 @dataclass(frozen=True, eq=False)
-class Record:
-    """One tuning: `arm` chose in `bed`, `seed` drew and tuned, `held` judged. Untuned: arm "untuned", seed 0."""
+class ArmRun:
+    """One tuning: `arm` chose in `bed`, `seed` drew and tuned, each of `held` judged. Untuned: arm "untuned", seed 0.
+
+    `budget` is the share of the pool's supervised tokens that the arm might take; None stands beside every budget.
+    `flops` are those of the choice and of the tuning together; None where they were not counted.
+    """
 
     bed: str
     arm: str
     seed: int
-    selection: Selection
+    selection: ArmPicks
     steps: int
-    held: Held
+    held: tuple[Held, ...]
     training_seconds: float
+    budget: float | None = None
+    flops: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.bed}/{self.arm}, seed {self.seed}, judged on {self.held.name}"
+        budget = "" if self.budget is None else f" at {self.budget:.3g}"
+        return f"{self.bed}/{self.arm}{budget}, seed {self.seed}"
+
+    @property
+    def seconds(self) -> float:
+        """Of the choice and of the tuning together."""
+        return self.selection.seconds + self.training_seconds
+
+    def on(self, name: str) -> Held:
+        """How it was judged on the held-out set of that name, which it has."""
+        return next(held for held in self.held if held.name == name)
 
 
-def load(folder: Path) -> list[Record]:
+def read_arm_runs(folder: Path) -> list[ArmRun]:
     """All records below `folder`, a JSON file each, in the order of their paths.
 
-    Keys beyond those of `Record` are the runner's and are not read.
+    Keys beyond those of `ArmRun` are the runner's and are not read.
 
     Raises:
         InputError: no records there, a file that is none, or two files of one run.
@@ -71,16 +91,18 @@ def load(folder: Path) -> list[Record]:
     records = []
     for path in paths:
         record = _read(path)
-        if str(record) in homes:
-            raise InputError(f"{path}: the same run ({record}) is in {homes[str(record)]}. Keep one of the two files.")
-        homes[str(record)] = path
+        for held in record.held:
+            run = f"{record}, judged on {held.name}"
+            if run in homes:
+                raise InputError(f"{path}: the same run ({run}) is in {homes[run]}. Keep one of the two files.")
+            homes[run] = path
         records.append(record)
     return records
 
 
-def _read(path: Path) -> Record:
+def _read(path: Path) -> ArmRun:
     try:
-        return record_of(json.loads(path.read_text(encoding="utf-8")))
+        return arm_run_of(json.loads(path.read_text(encoding="utf-8")))
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -89,25 +111,40 @@ def _read(path: Path) -> Record:
         ) from error
 
 
-def record_of(raw: dict[str, Any]) -> Record:
+def arm_run_of(raw: dict[str, Any]) -> ArmRun:
     """A record from its JSON object; the untuned model's `selection` may be null."""
     chosen = raw["selection"] or {"rows": [], "supervised": 0, "tokens": 0, "bad": None, "seconds": 0.0}
-    selection = Selection(
+    selection = ArmPicks(
         rows=tuple(chosen["rows"]),
         supervised=int(chosen["supervised"]),
         tokens=int(chosen["tokens"]),
         bad=None if chosen["bad"] is None else int(chosen["bad"]),
         seconds=float(chosen["seconds"]),
     )
-    return Record(
+    return ArmRun(
         bed=raw["bed"],
         arm=raw["arm"],
         seed=int(raw["seed"]),
         selection=selection,
         steps=int(raw["steps"] or 0),
-        held=_held(raw["held"]),
+        held=_held_sets(raw["held"]),
         training_seconds=float(raw["training_seconds"] or 0),
+        budget=_number(raw.get("budget")),
+        flops=_number(raw.get("flops")),
     )
+
+
+def _number(raw: Any) -> float | None:
+    return None if raw is None else float(raw)
+
+
+def _held_sets(raw: Any) -> tuple[Held, ...]:
+    """One set or a list of them."""
+    found = tuple(_held(one) for one in (raw if isinstance(raw, list) else [raw]))
+    names = [held.name for held in found]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"held: sets {names}, but a run is judged on at least one, each of a name of its own.")
+    return found
 
 
 def _held(raw: dict[str, Any]) -> Held:
@@ -117,24 +154,25 @@ def _held(raw: dict[str, Any]) -> Held:
         sources=tuple(raw["sources"]),
         sums=np.asarray(raw["sums"], np.float64),
         tokens=np.asarray(raw["tokens"], np.float64),
+        task=bool(raw.get("task", False)),
     )
     sizes = [len(part) for part in (held.rows, held.sources, held.sums, held.tokens)]
     if not sizes[0] or len(set(sizes)) > 1:
         raise InputError(
-            f"held: {sizes} rows, sources, sums and tokens, but each held-out row has one of each. Run it again."
+            f"{held.name}: {sizes} rows, sources, sums and tokens, but each held-out row has one of each. Run it again."
         )
     if not np.isfinite(held.sums).all():
         row = held.rows[int(np.flatnonzero(~np.isfinite(held.sums))[0])]
-        raise InputError(f"held: the loss of row {row!r} is not finite: the tuning diverged. Run it again.")
+        raise InputError(f"{held.name}: the loss of row {row!r} is not finite: the tuning diverged. Run it again.")
     if held.tokens.min() < 1:
         row = held.rows[int(np.argmin(held.tokens))]
         raise InputError(
-            f"held: row {row!r} has no supervised token, hence no loss. Leave it out of the held-out rows."
+            f"{held.name}: row {row!r} has no supervised token, hence no loss. Leave it out of the held-out rows."
         )
     return held
 
 
-def tokens_apart(ours: Sequence[Record], theirs: Sequence[Record]) -> float:
+def tokens_apart(ours: Sequence[ArmRun], theirs: Sequence[ArmRun]) -> float:
     """By what share the supervised tokens of `ours` lie above (or, negative, below) those of `theirs`; NaN of none."""
     mine, other = (sum(run.selection.supervised for run in runs) for runs in (ours, theirs))
     return (mine / len(ours)) / (other / len(theirs)) - 1 if other and ours else math.nan

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from benchmarks.evidence.statistics.crossed import crossed
 from numpy.typing import NDArray
 from scipy import stats
+
+from spice_select.comparison.statistics.crossed import crossed
 
 
 @dataclass(frozen=True)

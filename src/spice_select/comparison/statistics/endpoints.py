@@ -3,12 +3,11 @@
 from typing import Protocol
 
 import numpy as np
-from benchmarks.evidence.records import Held
 from numpy.typing import NDArray
 
+from spice_select.comparison.records import Held
 from spice_select.errors import InputError
-
-Floats = NDArray[np.float64]
+from spice_select.numerics.arrays import Vector
 
 
 class Endpoint(Protocol):
@@ -20,7 +19,7 @@ class Endpoint(Protocol):
         """The number of one run."""
         ...
 
-    def contributions(self, sums: Floats, held: Held) -> Floats:
+    def contributions(self, sums: Vector, held: Held) -> Vector:
         """``[R]``, with the value as its mean, and its scatter that of a mean of as many independent rows.
 
         A ratio is linearised at its own value (delta method): row r moves n/t by (n_r − (n/t)·t_r)/t. Linear in
@@ -37,7 +36,7 @@ class LossPerToken:
     def value(self, held: Held) -> float:
         return float(held.sums.sum() / held.tokens.sum())
 
-    def contributions(self, sums: Floats, held: Held) -> Floats:
+    def contributions(self, sums: Vector, held: Held) -> Vector:
         return _linearised(sums, held.tokens)
 
 
@@ -49,7 +48,7 @@ class MeanOfRows:
     def value(self, held: Held) -> float:
         return float((held.sums / held.tokens).mean())
 
-    def contributions(self, sums: Floats, held: Held) -> Floats:
+    def contributions(self, sums: Vector, held: Held) -> Vector:
         return sums / held.tokens
 
 
@@ -61,7 +60,7 @@ class MacroOverSources:
     def value(self, held: Held) -> float:
         return float(np.mean([held.sums[own].sum() / held.tokens[own].sum() for own in _sources(held).values()]))
 
-    def contributions(self, sums: Floats, held: Held) -> Floats:
+    def contributions(self, sums: Vector, held: Held) -> Vector:
         groups, rows = _sources(held), len(sums)
         within, values = np.empty(rows), []
         for source, own in groups.items():
@@ -79,7 +78,7 @@ class MacroOverSources:
         return np.mean(values) + within
 
 
-def _linearised(sums: Floats, tokens: Floats) -> Floats:
+def _linearised(sums: Vector, tokens: Vector) -> Vector:
     value = sums.sum() / tokens.sum()
     return value + (sums - value * tokens) / tokens.mean()
 

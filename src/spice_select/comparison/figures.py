@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evidence.comparison import Compared, Comparison
-from benchmarks.evidence.statistics import Estimate
+from spice_select.comparison.compared import Compared, Comparison
+from spice_select.comparison.statistics import CrossedEstimate
 
 LOOKS = {
     "better": ("#009E73", "o"),
@@ -61,14 +61,14 @@ def draw(compared: Sequence[Compared], path: Path) -> None:
         pyplot.close(figure)
 
 
-def placed(compared: Compared) -> list[tuple[Comparison, Estimate]]:
+def placed(compared: Compared) -> list[tuple[Comparison, CrossedEstimate]]:
     """The arms that have a difference from random, with it, the best first."""
     return [(arm, arm.difference) for arm in compared.arms if arm.difference is not None]
 
 
 def _panel(axis: Any, one: Compared) -> None:
     arms = placed(one)[::-1]
-    axis.axvspan(-one.plan.margin, one.plan.margin, color="0.92", zorder=0)
+    axis.axvspan(-one.terms.margin, one.terms.margin, color="0.92", zorder=0)
     axis.axvline(0, color="0.3", linewidth=1, zorder=1)
     for place, (arm, difference) in enumerate(arms):
         colour, marker = LOOKS[arm.verdict.word]
@@ -79,15 +79,15 @@ def _panel(axis: Any, one: Compared) -> None:
         axis.plot(difference.mean, place, marker=marker, color=colour, markersize=8, markeredgecolor="white")
     axis.set_yticks(range(len(arms)), [f"{arm.arm} ({len(arm.seeds)} seeds)" for arm, _ in arms])
     axis.set_ylim(-0.7, len(arms) - 0.3)
-    axis.set_xlabel(f"{one.plan.endpoint.name}: {one.plan.control} − arm, nats (right is better; grey: the margin)")
+    axis.set_xlabel(f"{one.terms.endpoint.name}: {one.terms.control} − arm, nats (right is better; grey: the margin)")
     axis.set_title(_title(one), loc="left", fontsize=10)
     axis.grid(axis="x", alpha=0.3)
 
 
 def _title(one: Compared) -> str:
-    parts = [f"{one.plan.control} {one.control.loss:.4f}"]
+    parts = [f"{one.terms.control} {one.control.loss:.4f}"]
     if not math.isnan(one.untuned):
         parts.append(f"untuned {one.untuned:.4f}")
     absent = [arm.arm for arm in one.arms if arm.difference is None]
     missing = f"\nnot shown, too few seeds: {', '.join(absent)}" if absent else ""
-    return f"{one.bed.name}, judged on {one.bed.held} ({', '.join(parts)}){missing}"
+    return f"{one.bed.title} ({', '.join(parts)}){missing}"
