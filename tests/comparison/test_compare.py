@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.conftest import make_sums
 
 import spice_select
 from spice_select.comparison.choosing import Chooser, fitting_rows
 from spice_select.errors import InputError
 from spice_select.methods.loss import LossLow
+from tests.conftest import make_sums
 
 Corpus = Callable[..., Path]
 

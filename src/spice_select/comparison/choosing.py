@@ -1,8 +1,8 @@
 """One arm's choice, as an ordinary run: its order is cut where it holds the budget's supervised tokens."""
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from spice_select.comparison.grounds import AIM, POOL, Grounds, token_budget
 from spice_select.comparison.settings import CompareSettings
 from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
-from spice_select.pipeline import run_select
-from spice_select.progress import Progress
+from spice_select.pipeline import EncodedCorpus, run_select
+from spice_select.progress import Advance, Progress
 from spice_select.run.files import read_row_numbers
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
@@ -51,6 +51,7 @@ class Chooser:
     grounds: Grounds
     settings: CompareSettings
     progress: Progress
+    _read: list[EncodedCorpus] = field(default_factory=list, repr=False, compare=False)
 
     def choose(self, arm: Contender, seed: int) -> ArmChoice:
         """The arm's choice; what is finished is read back.
@@ -101,8 +102,29 @@ class Chooser:
         aim = None if self.grounds.aim is None else str(self.folder / AIM)
         asked = arm.asks(self.settings, seed=seed, budget=budget, target=aim)
         data = asked.data.model_copy(update={"format": self.grounds.pool.format.name})
-        whole: dict[str, Any] = {"data": data}
-        return run_select(str(self.folder / POOL), asked.model_copy(update=whole), out=place, progress=self.progress)
+        asked = asked.model_copy(update={"data": data})
+        pool, hushed = str(self.folder / POOL), Hushed(self.progress)
+        return run_select(pool, asked, out=place, progress=hushed, known=self._corpus(asked))
+
+    def _corpus(self, asked: SelectSettings) -> EncodedCorpus:
+        """The pool as all arms see it, read and encoded once."""
+        if not self._read:
+            pool = str(self.folder / POOL)
+            self._read.append(EncodedCorpus.read(pool, asked, self.grounds.proxy, Silent()))
+        return self._read[0]
+
+
+@dataclass(frozen=True)
+class Hushed:
+    """Shows the work of an arm, but says nothing: what its run notes stands in its summary."""
+
+    shown: Progress
+
+    def task(self, name: str, total: int, unit: str, *, done: int = 0) -> contextlib.AbstractContextManager[Advance]:
+        return self.shown.task(name, total, unit, done=done)
+
+    def note(self, sentence: str) -> None:
+        return
 
 
 def fitting_rows(order: NDArray[np.int64], supervised: NDArray[np.int64], budget: int) -> int:

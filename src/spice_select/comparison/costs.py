@@ -16,8 +16,9 @@ from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.settings import SelectSettings
 
-_FORWARD = 2.0
-_BACKWARD: Mapping[str, float] = {"lora": 2.0, "full": 4.0, "last-layer": 0.0}
+FORWARD = 2.0
+BACKWARD: Mapping[str, float] = {"lora": 2.0, "full": 4.0, "last-layer": 0.0}
+"""Operations for each weight and token."""
 _ONE_PASS = ("losses", "states")
 _ANSWERS_ALONE = "unprompted-losses"
 
@@ -79,12 +80,12 @@ class Ledger:
     def _feature(self, name: str, asked: SelectSettings) -> float | None:
         tokens = int(self._grounds.tokens.sum())
         if name == GRADIENTS:
-            once = _FORWARD + _BACKWARD[asked.gradients.parameters]
+            once = FORWARD + BACKWARD[asked.gradients.parameters]
             return self._weights * once * (tokens * asked.gradients.warm_checkpoints + self._warmed(asked))
         if name in _ONE_PASS:
-            return self._weights * _FORWARD * tokens
+            return self._weights * FORWARD * tokens
         if name == _ANSWERS_ALONE:
-            return self._weights * _FORWARD * int(self._grounds.supervised.sum())
+            return self._weights * FORWARD * int(self._grounds.supervised.sum())
         return None
 
     def _warmed(self, asked: SelectSettings) -> float:

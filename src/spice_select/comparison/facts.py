@@ -5,17 +5,20 @@ All arms are measured by the same gradients, whoever took them, so that methods 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from spice_select.comparison.arms import CONTROL
 from spice_select.comparison.choosing import ArmChoice
 from spice_select.comparison.costs import Cost
 from spice_select.comparison.grounds import Grounds
 from spice_select.diagnosis.certificates import certificate
 from spice_select.diagnosis.curvature import Curvature, curvature
+from spice_select.diagnosis.diversity import Diversity, measure_diversity, row_overlap
 from spice_select.diagnosis.explained import shares_explained
 from spice_select.diagnosis.interaction import later
 from spice_select.methods import Candidates, Choice
@@ -75,7 +78,6 @@ class ArmFacts:
     sources: Mapping[str, int]
     cost: Cost
     gradients: InGradients | None = None
-    diversity: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -107,6 +109,14 @@ def facts_of(
     )
 
 
+def overlaps(choices: Mapping[str, ArmChoice]) -> dict[str, dict[str, float]]:
+    """Arm → other arm → Jaccard's index of their rows."""
+    return {
+        one: {other: row_overlap(mine.rows, theirs.rows) for other, theirs in choices.items() if other != one}
+        for one, mine in choices.items()
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class CommonGradients:
     """The gradients that all choices are measured by: rows of length one, as the settings' LoRA and sketch have them.
@@ -131,7 +141,7 @@ class CommonGradients:
     def measured(self, choice: ArmChoice) -> InGradients:
         """A choice's numbers. Cost: a certificate, and the shares of a thousand rows."""
         rows = self.candidates.rows
-        known = choice.rows[np.isin(choice.rows, rows)]
+        known = self._known(choice)
         picks = Choice(
             indices=np.searchsorted(rows, known),
             columns={},
@@ -152,6 +162,23 @@ class CommonGradients:
             conflicting=float(opposed.mean()) if len(opposed) else 0.0,
             missing=len(choice.rows) - len(known),
         )
+
+    def diversity(self, choices: Mapping[str, ArmChoice], grounds: Grounds) -> dict[str, Diversity]:
+        """Of several choices, by the arms' labels; see `measure_diversity`."""
+        rows = self.candidates.rows
+        places = {label: np.searchsorted(rows, self._known(choice)) for label, choice in choices.items()}
+        sources = [grounds.sources[int(row)] for row in rows]
+        return measure_diversity(
+            self.candidates.matrix.array,
+            {label: found for label, found in places.items() if len(found)},
+            tokens=self.candidates.supervised,
+            sources=sources if any(sources) else None,
+            control=CONTROL if len(places.get(CONTROL, ())) else None,
+        )
+
+    def _known(self, choice: ArmChoice) -> NDArray[np.int64]:
+        """The picks that have finite gradients."""
+        return choice.rows[np.isin(choice.rows, self.candidates.rows)]
 
     @cached_property
     def curvature(self) -> Curvature:

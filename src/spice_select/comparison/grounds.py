@@ -32,17 +32,18 @@ from spice_select.run.settings import SelectSettings
 from spice_select.run.target import TASK, TargetRows, read_target, texts_of
 
 POOL, AIM = "pool.jsonl", "target.jsonl"
-ALIKE_SET, TARGET_SET = "held-out", "target"
+ALIKE_SET, TARGET_SET = "pool", "target"
 """What the sets of rows that judge are called; one from outside the pool is called as its file."""
 _SHARE, _MOST = 10, 500
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowSet:
-    """Rows as they came, and how they are read."""
+    """Rows as they came, and how they are read; `gold` where they are a benchmark's items with their gold answers."""
 
     rows: Sequence[Row]
     format: Format
+    gold: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -178,13 +179,13 @@ def _given(settings: CompareSettings, progress: Progress) -> dict[str, RowSet]:
     """The files that were given to judge by, each under its name."""
     found, sets = dict[str, RowSet](), settings.sets
     files = [(ALIKE_SET, sets.held_out)] if sets.held_out else []
-    files += [(f"outside-{Path(file).name.split('.')[0]}", file) for file in sets.outside]
+    files += [(Path(file).name.split(".")[0], file) for file in (*sets.outside, *sets.gold)]
     for name, file in files:
-        if name in found:
-            raise InputError(f"--outside {file}: another file bears that name. Give one of them another.")
+        if name in found or (name in (ALIKE_SET, TARGET_SET) and file != sets.held_out):
+            raise InputError(f"{file}: another set of rows that judge is called {name!r}. Give the file another name.")
         read = read_held_out(file, DataSettings(), allow_network=settings.proxy.allow_network)
         progress.note(f"{file}: {len(read.rows):,} rows to judge by, {described(read.format)}")
-        found[name] = RowSet(rows=read.rows, format=read.format)
+        found[name] = RowSet(rows=read.rows, format=read.format, gold=file in sets.gold)
     return found
 
 

@@ -5,7 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from spice_select.comparison.compared import Compared
 from spice_select.comparison.facts import ArmFacts
+from spice_select.comparison.report_table import finite_only
+from spice_select.comparison.tables import arms_table
+from spice_select.diagnosis.diversity import Diversity
 
 RESULTS_FILE = "comparison.json"
 
@@ -41,7 +45,9 @@ class MethodsCompared:
         supervised: tokens that each might take; None where rows are what is equal.
         curvature: of log det over the pool; None where no arm took gradients.
         facts: of every choice, in the order of the arms.
-        overlap: arm → arm → share of its rows that the other chose too, at their first seeds.
+        overlap: arm → arm → Jaccard's index of their rows, at their first seeds.
+        diversity: arm → how diverse its choice of the first seed is; empty where no arm took gradients.
+        judged: of each set of rows that judge, every arm beside random; empty where nothing was tuned.
         failures: what failed.
         notes: what a person should know.
     """
@@ -54,6 +60,8 @@ class MethodsCompared:
     curvature: float | None
     facts: Sequence[ArmFacts]
     overlap: Mapping[str, Mapping[str, float]]
+    diversity: Mapping[str, Diversity]
+    judged: Sequence[Compared]
     failures: Sequence[ArmFailure]
     notes: Sequence[str]
 
@@ -67,6 +75,11 @@ class MethodsCompared:
             "curvature": self.curvature,
             "arms": [one.to_json() for one in self.facts],
             "overlap": {arm: dict(others) for arm, others in self.overlap.items()},
+            "diversity": {arm: one.to_json() for arm, one in self.diversity.items()},
+            "judged": [
+                {"title": table.title, "arms": finite_only(table.lines), "notes": list(table.notes)}
+                for table in map(arms_table, self.judged)
+            ],
             "failures": [asdict(failure) for failure in self.failures],
             "notes": list(self.notes),
         }

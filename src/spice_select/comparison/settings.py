@@ -90,6 +90,9 @@ class _Judges(Group):
         None, ge=2, description="Without --held-out: how many rows of the pool. Default: a tenth, 500 at most."
     )
     outside: tuple[str, ...] = Field((), description="Files of rows unlike the pool's, to judge on beside the others.")
+    gold: tuple[str, ...] = Field(
+        (), description="Files of a benchmark's items with their gold answers: how likely these are stands for a score."
+    )
 
 
 class SetsSettings(_Judges, TargetSettings):

@@ -3,20 +3,22 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spice_select.comparison.arms import Contender, contenders_of, refuse_contenders
+from spice_select.comparison.arms import CONTROL, Contender, contenders_of, refuse_contenders
 from spice_select.comparison.choosing import ARMS, ArmChoice, Chooser
+from spice_select.comparison.compared import Compared, Terms, compare_beds
 from spice_select.comparison.costs import Ledger
-from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of
+from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
 from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
-from spice_select.comparison.result import RESULTS_FILE, ArmFailure, MethodsCompared
+from spice_select.comparison.result import RESULTS_FILE, MethodsCompared
 from spice_select.comparison.settings import LEAST_SEEDS_TO_TRAIN, CompareSettings, seeds_of
-from spice_select.errors import InputError, SpiceError
+from spice_select.comparison.tuning import Tuner
+from spice_select.comparison.work import REFERENCES, Work, first_choices
+from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
 from spice_select.models.size import count_weights
 from spice_select.progress import Progress, Silent
@@ -83,69 +85,65 @@ def run_compare(
     folder = _default_folder(pool, identity) if out is None else Path(out)
     with open_run(folder, identity, overwrite=overwrite) as opened:
         grounds.write(opened)
-        work = _Work(Chooser(folder=folder, grounds=grounds, settings=settings, progress=progress))
-        choices = work.choices(contenders)
-        found = _found(pool, work, choices)
+        chooser = Chooser(folder=folder, grounds=grounds, settings=settings, progress=progress)
+        work = Work(contenders=contenders, chooser=chooser, progress=progress)
+        found = _found(work, work.choices())
         write_json(folder / RESULTS_FILE, found.to_json())
         return found
 
 
-@dataclass
-class _Work:
-    """A comparison under way, and what of it failed."""
-
-    chooser: Chooser
-    failures: list[ArmFailure] = field(default_factory=list)
-
-    def choices(self, contenders: Sequence[Contender]) -> list[ArmChoice]:
-        """What each arm chose, with each of its seeds; those that failed are not among them."""
-        seeds, found = seeds_of(self.chooser.settings.arms.seeds), list[ArmChoice]()
-        for one in contenders:
-            for seed in seeds if one.draws else seeds[:1]:
-                with self.attempt(one, seed, "choice"):
-                    found.append(self.chooser.choose(one, seed))
-        return found
-
-    @contextmanager
-    def attempt(self, arm: Contender, seed: int, what: str) -> Iterator[None]:
-        """Keep the failure of one arm from taking the others with it; an interruption is none."""
-        try:
-            yield
-        except Exception as error:
-            cause = str(error) if isinstance(error, SpiceError) else f"{type(error).__name__}: {error}"
-            failure = ArmFailure(
-                arm=arm.label,
-                seed=seed,
-                what=what,
-                cause=" ".join(cause.split()),
-                mendable=isinstance(error, InputError),
-            )
-            self.failures.append(failure)
-            self.chooser.progress.note(f"{arm.label}, seed {seed}: failed ({failure.cause})")
-
-
-def _found(pool: str, work: _Work, choices: Sequence[ArmChoice]) -> MethodsCompared:
+def _found(work: Work, choices: Sequence[ArmChoice]) -> MethodsCompared:
+    """Measure the choices, and tune on them where that was asked for."""
     chooser = work.chooser
     grounds, settings = chooser.grounds, chooser.settings
-    common = CommonGradients.of(choices)
-    budget = None
+    common, budget, notes = CommonGradients.of(choices), None, list(grounds.notes)
     if settings.arms.equal == "tokens":
         budget = token_budget(Budget.parse(settings.arms.budget), grounds)
-    notes = list(grounds.notes)
     if common is None:
         notes.append("No arm took gradients, so none is measured by them. Add spice to --methods to see more.")
+    notes += _notes_of(choices, notes)
+    facts = _facts(choices, chooser, budget, common)
     return MethodsCompared(
         path=chooser.folder,
-        pool=pool,
+        pool=grounds.name,
         rows=len(grounds),
         budget=settings.arms.budget,
         supervised=budget,
         curvature=None if common is None else common.curvature.value,
-        facts=_facts(choices, chooser, budget, common),
-        overlap=_overlap(choices),
+        facts=facts,
+        overlap=overlaps(first_choices(choices)),
+        diversity={} if common is None else common.diversity(first_choices(choices), grounds),
+        judged=_judged(work, choices, facts) if settings.tuning.train else (),
         failures=tuple(work.failures),
         notes=notes,
     )
+
+
+def _notes_of(choices: Sequence[ArmChoice], said: Sequence[str]) -> list[str]:
+    """What the runs noted of single arms; what all note is of the pool, and was said."""
+    noted = {label: choice.run.summary.notes for label, choice in first_choices(choices).items()}
+    counts = Counter(note for notes in noted.values() for note in notes)
+    alone = [(label, note) for label, notes in noted.items() for note in notes if counts[note] < len(noted)]
+    return [f"{label}: {note}" for label, note in alone if note not in said and not note.startswith("Target ")]
+
+
+def _judged(work: Work, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> tuple[Compared, ...]:
+    """Every set of held-out rows, each arm beside random; none where random failed."""
+    chooser = work.chooser
+    grounds, settings = chooser.grounds, chooser.settings
+    asked = Budget.parse(settings.arms.budget)
+    tuner = Tuner(
+        folder=chooser.folder,
+        grounds=grounds,
+        settings=settings,
+        budget=token_budget(asked, grounds) / int(grounds.supervised.sum()),
+        costs={(one.arm, one.seed): one.cost for one in facts},
+        progress=work.progress,
+    )
+    records = work.tunings(choices, tuner)
+    if not any(record.arm == CONTROL for record in records):
+        return ()
+    return tuple(compare_beds(records, Terms(references=REFERENCES)))
 
 
 def _facts(
@@ -162,21 +160,19 @@ def _facts(
     return facts
 
 
-def _overlap(choices: Sequence[ArmChoice]) -> dict[str, dict[str, float]]:
-    first = dict[str, set[int]]()
-    for choice in choices:
-        first.setdefault(choice.arm.label, set(choice.rows.tolist()))
-    return {
-        one: {other: len(rows & theirs) / len(rows) for other, theirs in first.items() if other != one}
-        for one, rows in first.items()
-    }
-
-
 def _refuse_training(settings: CompareSettings) -> None:
     """Raise InputError where nothing could be tuned, or nothing said of it."""
+    sets = settings.sets
+    judges = {"held_out": sets.held_out, "held_out_rows": sets.held_out_rows, "outside": sets.outside}
+    judges |= {"gold": sets.gold, "tasks": settings.benchmarks.tasks}
     if not settings.tuning.train:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name, value in judges.items() if value)
+        if given:
+            raise InputError(f"{given} without --train: there is no model to judge. Give --train, or leave it out.")
         return
     require("trl", "train")
+    if settings.benchmarks.tasks:
+        require("lm_eval", "evaluate")
     seeds = seeds_of(settings.arms.seeds)
     if len(seeds) < LEAST_SEEDS_TO_TRAIN:
         raise InputError(

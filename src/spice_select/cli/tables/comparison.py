@@ -11,6 +11,7 @@ from rich.table import Table
 from spice_select.cli.printable import printable
 from spice_select.comparison.facts import ArmFacts, InGradients
 from spice_select.comparison.result import RESULTS_FILE, MethodsCompared
+from spice_select.comparison.tables import arms_table
 
 _MOST_OVERLAPS = 8
 """Arms that a table of overlaps is wide enough for; of more the JSON has it."""
@@ -26,6 +27,9 @@ def print_comparison(console: Console, found: MethodsCompared) -> None:
     console.print(_costs(arms), highlight=False)
     if 1 < len(found.overlap) <= _MOST_OVERLAPS:
         console.print(_overlaps(found), highlight=False)
+    for judged in found.judged:
+        console.print()
+        console.print(escape(printable(arms_table(judged).markdown())), highlight=False, soft_wrap=True)
     for note in found.notes:
         console.print(f"[yellow]note[/] {escape(printable(note))}")
     for failure in found.failures:
@@ -113,7 +117,7 @@ def _operations(count: float | None) -> str:
 
 
 def _overlaps(found: MethodsCompared) -> Table:
-    table = _table("share of a row's arm that the arm of the column chose too (first seeds)")
+    table = _table("overlap: rows that both chose, of those that either did (first seeds)")
     table.add_column("arm")
     for arm in found.overlap:
         table.add_column(escape(printable(arm)), justify="right")
