@@ -13,10 +13,11 @@ from spice_select.comparison.settings import CompareSettings
 from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
 from spice_select.pipeline import EncodedCorpus, run_select
-from spice_select.progress import Advance, Progress
+from spice_select.progress import Advance, Progress, Silent
 from spice_select.run.files import read_row_numbers
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
+from spice_select.run.settings import SelectSettings
 
 ARMS = "arms"
 _AHEAD = 1.25

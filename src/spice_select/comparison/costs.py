@@ -41,7 +41,7 @@ class Cost:
     marginal_flops: float | None
 
 
-class Ledger:
+class CostLedger:
     """The costs of arms in the order they chose.
 
     Args:

@@ -11,13 +11,13 @@ from typing import Any
 from spice_select.comparison.arms import CONTROL, Contender, contenders_of, refuse_contenders
 from spice_select.comparison.choosing import ARMS, ArmChoice, Chooser
 from spice_select.comparison.compared import Compared, Terms, compare_beds
-from spice_select.comparison.costs import Ledger
+from spice_select.comparison.costs import CostLedger
 from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
 from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
 from spice_select.comparison.result import RESULTS_FILE, MethodsCompared
 from spice_select.comparison.settings import LEAST_SEEDS_TO_TRAIN, CompareSettings, seeds_of
 from spice_select.comparison.tuning import Tuner
-from spice_select.comparison.work import REFERENCES, Work, first_choices
+from spice_select.comparison.work import REFERENCES, ArmsAtWork, first_choices
 from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
 from spice_select.models.size import count_weights
@@ -86,13 +86,13 @@ def run_compare(
     with open_run(folder, identity, overwrite=overwrite) as opened:
         grounds.write(opened)
         chooser = Chooser(folder=folder, grounds=grounds, settings=settings, progress=progress)
-        work = Work(contenders=contenders, chooser=chooser, progress=progress)
+        work = ArmsAtWork(contenders=contenders, chooser=chooser, progress=progress)
         found = _found(work, work.choices())
         write_json(folder / RESULTS_FILE, found.to_json())
         return found
 
 
-def _found(work: Work, choices: Sequence[ArmChoice]) -> MethodsCompared:
+def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
     """Measure the choices, and tune on them where that was asked for."""
     chooser = work.chooser
     grounds, settings = chooser.grounds, chooser.settings
@@ -127,7 +127,7 @@ def _notes_of(choices: Sequence[ArmChoice], said: Sequence[str]) -> list[str]:
     return [f"{label}: {note}" for label, note in alone if note not in said and not note.startswith("Target ")]
 
 
-def _judged(work: Work, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> tuple[Compared, ...]:
+def _judged(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> tuple[Compared, ...]:
     """Every set of held-out rows, each arm beside random; none where random failed."""
     chooser = work.chooser
     grounds, settings = chooser.grounds, chooser.settings
@@ -151,7 +151,7 @@ def _facts(
 ) -> list[ArmFacts]:
     places = sorted(path.parent for path in (chooser.folder / ARMS).glob(f"*/{MANIFEST}"))
     weights = count_weights(chooser.settings.proxy.model, chooser.settings.proxy)
-    ledger = Ledger(chooser.grounds, weights, [Run(place) for place in places])
+    ledger = CostLedger(chooser.grounds, weights, [Run(place) for place in places])
     with chooser.progress.task("Measuring the choices", len(choices), "choices") as advance:
         facts = []
         for choice in choices:

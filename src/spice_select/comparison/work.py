@@ -18,7 +18,7 @@ REFERENCES = frozenset({STRATIFIED, FULL})
 
 
 @dataclass
-class Work:
+class ArmsAtWork:
     """What is done, arm by arm, and what of it failed.
 
     Attributes:
