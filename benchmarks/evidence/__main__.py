@@ -21,8 +21,10 @@ from benchmarks.evidence.surrogates import measured
 from benchmarks.evidence.tables import ReportTable
 from benchmarks.evidence.tuning import Encodings, plan
 
-from spice_select.comparison.compared import Terms, compare_beds
+from spice_select.comparison.compared import compare_beds
 from spice_select.comparison.records import ArmRun, read_arm_runs
+from spice_select.comparison.statistics import LossPerToken
+from spice_select.comparison.terms import Terms
 from spice_select.models.load import load_tokenizer
 
 HERE = Path(__file__).parent / "results"
@@ -60,7 +62,7 @@ def main() -> None:
 
 
 def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) -> list[ReportTable]:
-    plan = Terms()
+    plan = Terms(endpoint=LossPerToken())
     if test == "T0":
         own = [record for record in records if record.bed == "in-distribution"]
         return tables.surrogates(own, measured(work / "beds" / "in-distribution", own, encodings), plan)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.evidence.ranks import spearman
 
+from spice_select.comparison.bed import Bed, beds
 from spice_select.comparison.cells import (
     estimate_line,
     seeds_text,
@@ -17,12 +18,13 @@ from spice_select.comparison.cells import (
     shown_signed,
     shown_tokens,
 )
-from spice_select.comparison.compared import Bed, Terms, beds, compare_beds
+from spice_select.comparison.compared import compare_beds
 from spice_select.comparison.records import ArmRun, tokens_apart
 from spice_select.comparison.report_table import Column, Line, ReportTable
 from spice_select.comparison.statistics import CrossedEstimate, holm, over_beds
 from spice_select.comparison.statistics.verdicts import MOST_TOKENS_APART
 from spice_select.comparison.tables import HEAD_COLUMNS, JUDGED_COLUMNS, SAID_COLUMNS, arms_table, marked_note
+from spice_select.comparison.terms import Terms
 from spice_select.errors import InputError
 
 

@@ -34,6 +34,15 @@ def raw(arm, seed, loss=0.0, *, bed="noise-40", supervised=4000, bad=None, picks
     }
 
 
+def judged_on(one, **losses):
+    """The same run judged on several sets: name → loss; a name in capitals is a task's."""
+    sets = []
+    for name, loss in losses.items():
+        made = raw(one["arm"], one["seed"], loss, bed=one["bed"] + name, name=name.lower())
+        sets.append(made["held"] | {"task": name.isupper()})
+    return one | {"held": sets}
+
+
 def runs(*arms, seeds=6, bed="noise-40"):
     """`arms`: name, loss, and what else `raw` takes."""
     made = [raw("untuned", 0, 0.2, bed=bed)]

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from spice_select.comparison.compared import Terms, beds, compare_beds, null_check
+from spice_select.comparison.bed import beds
+from spice_select.comparison.compared import compare_beds
+from spice_select.comparison.null_check import null_check
 from spice_select.comparison.records import arm_run_of
-from spice_select.comparison.statistics import MacroOverSources
+from spice_select.comparison.statistics import LossPerToken
+from spice_select.comparison.terms import Terms
 from spice_select.errors import InputError
 from tests.comparison.made import BED, raw, runs
 
@@ -69,8 +72,8 @@ def test_an_arm_without_enough_seeds_still_counts_in_the_family():
 
 
 def test_another_endpoint_is_another_number():
-    terms = Terms(endpoint=MacroOverSources())
-    (by_token,), (macro,) = compare_beds(runs(*BED)), compare_beds(runs(*BED), terms)
+    terms = Terms(endpoint=LossPerToken())
+    (macro,), (by_token,) = compare_beds(runs(*BED)), compare_beds(runs(*BED), terms)
     assert macro.control.loss != by_token.control.loss
     assert words(runs(*BED), terms)["good"] == "better"
 

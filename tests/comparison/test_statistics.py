@@ -15,6 +15,8 @@ from spice_select.comparison.statistics import (
     LossPerToken,
     MacroOverSources,
     MeanOfRows,
+    best_by_luck,
+    control_seeds,
     crossed,
     crossed_bootstrap,
     detectable,
@@ -23,6 +25,7 @@ from spice_select.comparison.statistics import (
     needed_seeds,
     over_beds,
     power_of,
+    probability_of_improvement,
     ratio,
     simultaneous_level,
     verdict,
@@ -103,7 +106,10 @@ def test_the_bootstrap_of_a_ratio_agrees_with_its_linearisation():
     assert (low, high) == pytest.approx(found.interval(), abs=0.15 * found.half())
 
 
-@pytest.mark.parametrize("endpoint", [LossPerToken(), MeanOfRows(), MacroOverSources()], ids=lambda e: e.name)
+ENDPOINTS = [LossPerToken(), MeanOfRows(), MacroOverSources(), MacroOverSources(MeanOfRows())]
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda e: e.name)
 def test_contributions_average_to_the_value_and_differ_as_values_do(endpoint):
     rng = np.random.default_rng(3)
     tokens, sources = rng.integers(1, 50, 40), rng.choice(["a", "b", "c"], 40).tolist()
@@ -119,6 +125,7 @@ def test_endpoints_by_hand():
     assert LossPerToken().value(run) == pytest.approx(15 / 8)
     assert MeanOfRows().value(run) == pytest.approx((2 + 3 + 1) / 3)
     assert MacroOverSources().value(run) == pytest.approx((11 / 4 + 1) / 2)
+    assert MacroOverSources(MeanOfRows()).value(run) == pytest.approx(((2 + 3) / 2 + 1) / 2)
 
 
 def test_the_error_of_a_ratio_is_that_of_many_draws_of_rows():
@@ -184,6 +191,22 @@ def test_an_interval_apart_is_an_arm_that_holm_rejects():
     apart = [not low <= 0 <= high for low, high in ends]
     assert any(apart)
     assert all(p < 0.05 for p, out in zip(adjusted, apart, strict=True) if out)
+
+
+def test_the_best_of_many_lies_above_nothing_by_luck():
+    assert best_by_luck(1) == pytest.approx(0, abs=1e-9)
+    assert best_by_luck(12) == pytest.approx(1.63, abs=0.005)
+    drawn = np.random.default_rng(8).standard_normal((20_000, 12))
+    assert best_by_luck(12) == pytest.approx(drawn.max(axis=1).mean(), abs=0.02)
+
+
+def test_the_worked_example_of_the_seeds_of_a_control():
+    assert control_seeds(5, 12) == 17
+
+
+def test_the_worked_example_of_the_probability_of_improvement():
+    assert probability_of_improvement([1.50, 1.52, 1.49], [1.51, 1.51, 1.53]) == pytest.approx(0.778, abs=5e-4)
+    assert probability_of_improvement([1.0], [1.0]) == 0.5
 
 
 def test_the_worked_example_of_equivalence():

@@ -10,7 +10,7 @@ import pytest
 
 import spice_select
 from spice_select.comparison.settings import CompareSettings
-from spice_select.comparison.tuning import control_seeds
+from spice_select.comparison.tuning import seeds_of_control
 from spice_select.errors import InputError
 from spice_select.progress import Advance
 from tests.conftest import make_sums
@@ -61,14 +61,17 @@ def test_arms_are_tuned_on_equal_steps_and_judged_by_rows_that_no_arm_could_choo
     records = [json.loads(path.read_text()) for path in (tmp_path / "c" / "records").iterdir()]
     assert {record["steps"] for record in records} == {0, 2}
     assert {tuple(held["name"] for held in record["held"]) for record in records} == {("pool", "outside")}
-    assert [one.bed.held for one in found.judged] == ["pool", "outside"]
+    assert found.ruling is not None
+    assert {one.bed.held for one in found.ruling.sets} == {"pool", "outside"}
+    assert [one.bed.held for one in found.ruling.primaries] == ["outside"]
+    assert all((tmp_path / "c" / name).is_file() for name in ("report.md", "figures/verdicts.svg"))
     held = {
         json.dumps(json.loads(line)) for line in (tmp_path / "c" / "judges" / "pool.jsonl").read_text().splitlines()
     }
     assert len(held) == 8
     assert not held & set((tmp_path / "c" / "pool.jsonl").read_text().splitlines())
     assert not list((tmp_path / "c" / "trained").glob("*/model")), "judged, and not asked to be kept"
-    assert json.loads((tmp_path / "c" / "comparison.json").read_text())["judged"][0]["arms"][0]["arm"] == "untuned"
+    assert json.loads((tmp_path / "c" / "comparison.json").read_text())["ruling"]["paragraph"] == found.ruling.paragraph
 
 
 def test_a_tuning_that_fails_is_recorded_and_tried_again(
@@ -90,13 +93,15 @@ def test_a_tuning_that_fails_is_recorded_and_tried_again(
     assert [(one.arm, one.seed, one.what) for one in found.failures] == [
         ("longest", 0, "tuning"), ("longest", 1, "tuning"),
     ]  # fmt: skip
-    assert {one.arm for one in found.judged[0].arms} == {"stratified", "full"}
+    assert found.ruling is not None
+    assert {one.arm for one in found.ruling.sets[0].compared.arms} == {"stratified", "full"}
     mended = spice_select.compare(pool, **options)
     assert mended.failures == ()
-    assert {one.arm for one in mended.judged[0].arms} == {"stratified", "full", "longest"}
+    assert mended.ruling is not None
+    assert {one.arm for one in mended.ruling.sets[0].compared.arms} == {"stratified", "full", "longest"}
 
 
 def test_the_control_has_more_seeds_the_more_arms_lean_on_it() -> None:
     asked = CompareSettings.from_flat({"seeds": "0,1,2,3,4"})
-    assert control_seeds(asked, 12) == tuple(range(18)), "5·√12 is 17.3"
-    assert control_seeds(asked, 1) == (0, 1, 2, 3, 4)
+    assert seeds_of_control(asked, 12) == tuple(range(17)), "5·√12 is 17.3"
+    assert seeds_of_control(asked, 1) == (0, 1, 2, 3, 4)

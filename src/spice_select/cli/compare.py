@@ -43,9 +43,13 @@ def compare(
         overwrite: Throw away what a different comparison left in the folder.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from spice_select.cli.display import TerminalProgress
-    from spice_select.cli.tables.comparison import print_comparison
+    from spice_select.cli.printable import printable
+    from spice_select.cli.tables.choices import print_choices
+    from spice_select.cli.tables.comparison import print_ruling
+    from spice_select.comparison.result import RESULTS_FILE
     from spice_select.comparison.stage import run_compare
 
     console = Console()
@@ -53,6 +57,13 @@ def compare(
         arms=arms, sets=sets, tuning=tuning, proxy=proxy, data=data, gradients=gradients, benchmarks=benchmarks
     )
     found = run_compare(pool, settings, out=out, overwrite=overwrite, progress=TerminalProgress(console))
-    print_comparison(console, found)
+    print_choices(console, found)
+    for note in found.notes:
+        console.print(f"[yellow]note[/] {escape(printable(note))}", highlight=False)
+    if found.ruling is not None:
+        print_ruling(console, found.ruling)
+    for failure in found.failures:
+        console.print(f"[bold red]failed[/] {escape(printable(failure.sentence))}", highlight=False)
+    console.print(f"[bold]{escape(str(found.path / RESULTS_FILE))}[/]  all numbers, of every seed")
     if found.failures:
         raise SystemExit(2 if all(failure.mendable for failure in found.failures) else 1)

@@ -35,4 +35,12 @@ Nothing here chooses, tunes or loads torch. What comes in are records, one for e
 
 Other keys are the runner's own and are not read. `records.read_arm_runs` reads a folder of such files,
 `records.arm_run_of` one object.
+
+`judge(records, Terms(...))` judges them: a `Ruling` with its paragraph, its tables and its JSON. `Terms` is what
+must be fixed before the first result is seen.
 """
+
+from spice_select.comparison.records import read_arm_runs as read_arm_runs
+from spice_select.comparison.ruling import Ruling as Ruling
+from spice_select.comparison.ruling import judge as judge
+from spice_select.comparison.terms import Terms as Terms

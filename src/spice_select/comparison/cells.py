@@ -10,6 +10,7 @@ from spice_select.comparison.statistics.verdicts import MOST_TOKENS_APART
 
 
 def estimate_line(estimate: CrossedEstimate | None) -> Line | None:
+    """An estimate with its ends, for JSON."""
     if estimate is None:
         return None
     low, high = estimate.interval()
@@ -24,10 +25,12 @@ def estimate_line(estimate: CrossedEstimate | None) -> Line | None:
 
 
 def ratio_line(one: Ratio | None) -> Line | None:
+    """A ratio with its ends, for JSON."""
     return None if one is None else {"value": one.value, "low": one.low, "high": one.high, "bounded": one.bounded}
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
+    """Their numbers, with commas."""
     return ", ".join(map(str, seeds))
 
 
@@ -40,6 +43,7 @@ def shown_seeds(value: Sequence[int] | None) -> str:
 
 
 def shown_passed(value: bool) -> str:
+    """Of random against random."""
     return "none found, as it should be" if value else "a false one"
 
 
@@ -48,6 +52,7 @@ def shown_count(value: float | None) -> str:
 
 
 def shown_tokens(value: tuple[float, float] | None) -> str:
+    """Marked where they are not those of random."""
     if value is None:
         return ""
     supervised, apart = value
@@ -59,6 +64,7 @@ def shown_loss(value: float | None) -> str:
 
 
 def shown_difference(value: Line | None) -> str:
+    """A mean, and half of its 95 % interval."""
     return "" if value is None else f"{value['mean']:+.4f} ± {value['half']:.4f}"
 
 
@@ -86,3 +92,7 @@ def shown_chance(value: float | None) -> str:
 
 def shown_signed(value: float | None) -> str:
     return "" if value is None else f"{value:+.2f}"
+
+
+def shown_flops(value: float | None) -> str:
+    return "" if value is None else f"{value:.2e}"

@@ -2,92 +2,27 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spice_select.comparison.records import ArmRun, Held, tokens_apart
+from spice_select.comparison.bed import Bed, beds
+from spice_select.comparison.records import ArmRun, tokens_apart
 from spice_select.comparison.statistics import (
     CrossedEstimate,
-    Endpoint,
-    LossPerToken,
     Ratio,
     Verdict,
     crossed,
     crossed_bootstrap,
     holm,
+    probability_of_improvement,
     ratio,
     simultaneous_level,
     verdict,
     why_not_judged,
 )
+from spice_select.comparison.terms import Terms
 from spice_select.errors import InputError
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What is fixed before the first result is seen.
-
-    Attributes:
-        endpoint: what a run is judged by.
-        margin: the difference, in nats, below which arms are equal for all that matters.
-        alpha: familywise error, over the arms of a bed.
-        control: the arm that others are compared with.
-        untuned: the arm of the model as it came.
-        clean: the arm that draws at random among the rows that are not spoilt.
-        references: arms that are shown, but about which nothing is claimed: they are not of the family. `clean` is one.
-    """
-
-    endpoint: Endpoint = field(default_factory=LossPerToken)
-    margin: float = 0.01
-    alpha: float = 0.05
-    control: str = "random"
-    untuned: str = "untuned"
-    clean: str = "clean-random"
-    references: frozenset[str] = frozenset()
-
-    def claims(self, arm: str) -> bool:
-        """Whether something is claimed of `arm`, which then counts in the family."""
-        return arm not in {self.control, self.untuned, self.clean} | self.references
-
-
-@dataclass(frozen=True, eq=False)
-class Bed:
-    """The runs of one bed and budget, judged on one held-out set: arm → seed → record."""
-
-    name: str
-    held: str
-    arms: dict[str, dict[int, ArmRun]]
-    budget: float | None = None
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        budget = "" if self.budget is None else f" at {self.budget:.3g} of the tokens"
-        return f"{self.name}{budget}, judged on {self.held}"
-
-    def judged(self, arm: str) -> dict[int, Held]:
-        """Seed → the losses of an arm; nothing for an arm that did not run."""
-        return {seed: run.on(self.held) for seed, run in self.arms.get(arm, {}).items()}
-
-    def loss(self, arm: str, endpoint: Endpoint) -> float:
-        """Mean over the arm's seeds; NaN for an arm that did not run."""
-        values = [endpoint.value(held) for held in self.judged(arm).values()]
-        return float(np.mean(values)) if values else math.nan
-
-    def shared(self, *arms: str) -> list[int]:
-        """Seeds that all of `arms` ran with, in order."""
-        return sorted(set.intersection(*(set(self.arms.get(arm, {})) for arm in arms)))
-
-    def contributions(self, arm: str, seeds: Sequence[int], endpoint: Endpoint) -> NDArray[np.float64]:
-        """``[S, R]``: what each held-out row contributes to the endpoint, a line a seed."""
-        held = self.judged(arm)
-        return np.array([endpoint.contributions(held[seed].sums, held[seed]) for seed in seeds])
-
-    def differences(self, arm: str, other: str, seeds: Sequence[int], endpoint: Endpoint) -> NDArray[np.float64]:
-        """``[S, R]`` of `arm` minus `other`, paired by seed and by row."""
-        return self.contributions(arm, seeds, endpoint) - self.contributions(other, seeds, endpoint)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +42,8 @@ class Comparison:
         recovered: R, the difference as a share of what random gains over the untuned model.
         way: the difference as a share of the way from random to random among the rows that are not spoilt.
         bad: the share of spoilt rows among its picks; None where it is not known.
+        improvement: the share of pairs of a run of the arm and one of random that the arm's wins.
+        seconds, flops: of its choice and its tuning, a run; None where FLOPs were not counted.
     """
 
     arm: str
@@ -125,6 +62,9 @@ class Comparison:
     recovered: Ratio | None
     way: Ratio | None
     bad: float | None
+    improvement: float
+    seconds: float
+    flops: float | None
     verdict: Verdict
 
 
@@ -138,47 +78,6 @@ class Compared:
     untuned: float
     control: Comparison
     arms: tuple[Comparison, ...]
-
-
-def beds(records: Sequence[ArmRun]) -> list[Bed]:
-    """The records by bed, budget and held-out set, in order of appearance; runs of no budget stand in all of a bed.
-
-    Raises:
-        InputError: two records of one run, or runs of a bed that were judged on different rows.
-    """
-    budgets: dict[str, dict[float | None, None]] = {}
-    for record in records:
-        budgets.setdefault(record.bed, {})[record.budget] = None
-    grouped: dict[tuple[str, float | None, str], Bed] = {}
-    first: dict[tuple[str, str], ArmRun] = {}
-    for record in records:
-        _check_rows(record, first)
-        for budget in _stands_in(record, list(budgets[record.bed])):
-            for held in record.held:
-                key = (record.bed, budget, held.name)
-                bed = grouped.setdefault(key, Bed(record.bed, held.name, {}, budget))
-                runs = bed.arms.setdefault(record.arm, {})
-                if record.seed in runs:
-                    raise InputError(f"{record}, judged on {held.name}: is there twice. Keep one of the two.")
-                runs[record.seed] = record
-    return list(grouped.values())
-
-
-def _stands_in(record: ArmRun, budgets: list[float | None]) -> list[float | None]:
-    if record.budget is not None or budgets == [None]:
-        return [record.budget]
-    return [budget for budget in budgets if budget is not None]
-
-
-def _check_rows(record: ArmRun, first: dict[tuple[str, str], ArmRun]) -> None:
-    """Every run of a bed was judged on the rows that its `first` one was."""
-    for held in record.held:
-        before = first.setdefault((record.bed, held.name), record)
-        if not held.same_rows(before.on(held.name)):
-            raise InputError(
-                f"{record}: other held-out rows, sources or tokens in {held.name} than {before}. A comparison pairs by "
-                "row: judge both on the same ones."
-            )
 
 
 def compare_beds(records: Sequence[ArmRun], terms: Terms | None = None) -> list[Compared]:
@@ -236,12 +135,15 @@ def _comparison(
         loss=bed.loss(arm, terms.endpoint),
         difference=difference,
         by_seed=tuple(values.mean(axis=1).tolist()) if seeds else (),
-        bootstrap=crossed_bootstrap(values) if difference else None,
+        bootstrap=crossed_bootstrap(values) if difference and terms.claims(arm) else None,
         simultaneous=difference.interval(level) if difference and terms.claims(arm) else None,
         p=p,
         recovered=_recovered(bed, arm, terms) if difference else None,
         way=_way(bed, arm, terms) if difference else None,
         bad=_bad(runs),
+        improvement=probability_of_improvement(*(_losses(bed, one, terms) for one in (arm, terms.control))),
+        seconds=float(np.mean([run.seconds for run in runs.values()])),
+        flops=_flops(runs),
         verdict=_verdict(arm, terms, difference, p, why_not_judged(len(seeds), apart), family),
     )
 
@@ -274,6 +176,15 @@ def _way(bed: Bed, arm: str, terms: Terms) -> Ratio | None:
     return ratio(gain, whole)
 
 
+def _losses(bed: Bed, arm: str, terms: Terms) -> list[float]:
+    return [terms.endpoint.value(held) for held in bed.judged(arm).values()]
+
+
+def _flops(runs: dict[int, ArmRun]) -> float | None:
+    counted = [run.flops for run in runs.values() if run.flops is not None]
+    return float(np.mean(counted)) if len(counted) == len(runs) else None
+
+
 def _bad(runs: dict[int, ArmRun]) -> float | None:
     shares = [
         run.selection.bad / len(run.selection.rows)
@@ -281,34 +192,3 @@ def _bad(runs: dict[int, ArmRun]) -> float | None:
         if run.selection.bad is not None and run.selection.rows
     ]
     return float(np.mean(shares)) if shares else None
-
-
-@dataclass(frozen=True)
-class NullCheck:
-    """Random against random (A/A): what the comparison says where there is nothing to find."""
-
-    bed: str
-    first: tuple[int, ...]
-    second: tuple[int, ...]
-    left_out: tuple[int, ...]
-    difference: CrossedEstimate
-
-    def passed(self, alpha: float = 0.05) -> bool:
-        """No difference was found, as there is none; α of such checks fail all the same."""
-        return self.difference.p() >= alpha
-
-
-def null_check(bed: Bed, terms: Terms | None = None) -> NullCheck:
-    """The control's seeds split in two: the first half paired with the second, in order; an odd last one is left out.
-
-    Raises:
-        InputError: fewer than four seeds of the control.
-    """
-    terms = terms or Terms()
-    seeds = bed.shared(terms.control)
-    half = len(seeds) // 2
-    if half < 2:
-        raise InputError(f"{bed.name}: {len(seeds)} seeds of {terms.control!r}; two halves need four. Run more seeds.")
-    first, second = seeds[:half], seeds[half : 2 * half]
-    values = [bed.contributions(terms.control, part, terms.endpoint) for part in (first, second)]
-    return NullCheck(bed.name, tuple(first), tuple(second), tuple(seeds[2 * half :]), crossed(values[0] - values[1]))

@@ -3,16 +3,20 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spice_select.comparison.compared import Compared, Comparison
 from spice_select.comparison.statistics import CrossedEstimate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LOOKS = {
     "better": ("#009E73", "o"),
     "worse": ("#D55E00", "X"),
     "equivalent": ("#0072B2", "s"),
     "undecided": ("#000000", "D"),
+    "cannot tell": ("#CC79A7", "P"),
     "no verdict": ("#7F7F7F", "v"),
 }
 """Colour (of Okabe and Ito's palette, told apart by the colour-blind) and marker of each verdict."""
@@ -22,7 +26,7 @@ THIN, THICK = 1.2, 3.5
 
 
 def draw(compared: Sequence[Compared], path: Path) -> None:
-    """A panel a bed: each arm's gain over random with its intervals, a faint dot a seed, written as SVG.
+    """A panel a bed: each arm's gain over random with its intervals, a faint dot a seed.
 
     Thick bars are the arm's own 95 % interval, thin ones hold together with those of the other arms.
 
@@ -57,8 +61,13 @@ def draw(compared: Sequence[Compared], path: Path) -> None:
             ncols=len(words) + 2,
             frameon=False,
         )
-        figure.savefig(path, metadata={"Date": None})
+        write_figure(figure, path)
         pyplot.close(figure)
+
+
+def write_figure(figure: "Figure", path: Path) -> None:
+    """SVG or PNG, by the name; the same each time."""
+    figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def placed(compared: Compared) -> list[tuple[Comparison, CrossedEstimate]]:
@@ -79,7 +88,7 @@ def _panel(axis: Any, one: Compared) -> None:
         axis.plot(difference.mean, place, marker=marker, color=colour, markersize=8, markeredgecolor="white")
     axis.set_yticks(range(len(arms)), [f"{arm.arm} ({len(arm.seeds)} seeds)" for arm, _ in arms])
     axis.set_ylim(-0.7, len(arms) - 0.3)
-    axis.set_xlabel(f"{one.terms.endpoint.name}: {one.terms.control} − arm, nats (right is better; grey: the margin)")
+    axis.set_xlabel(f"{one.terms.endpoint.name}: {one.terms.control} − arm, nats\n(right is better; grey: the margin)")
     axis.set_title(_title(one), loc="left", fontsize=10)
     axis.grid(axis="x", alpha=0.3)
 

@@ -32,8 +32,8 @@ from spice_select.run.settings import SelectSettings
 from spice_select.run.target import TASK, TargetRows, read_target, texts_of
 
 POOL, AIM = "pool.jsonl", "target.jsonl"
-ALIKE_SET, TARGET_SET = "pool", "target"
-"""What the sets of rows that judge are called; one from outside the pool is called as its file."""
+ALIKE_SET, TARGET_SET, OUTSIDE_SET = "pool", "target", "outside"
+"""What the sets of rows that judge are called; of several from outside the pool each is called as its file."""
 _SHARE, _MOST = 10, 500
 
 
@@ -179,7 +179,8 @@ def _given(settings: CompareSettings, progress: Progress) -> dict[str, RowSet]:
     """The files that were given to judge by, each under its name."""
     found, sets = dict[str, RowSet](), settings.sets
     files = [(ALIKE_SET, sets.held_out)] if sets.held_out else []
-    files += [(Path(file).name.split(".")[0], file) for file in (*sets.outside, *sets.gold)]
+    files += [(OUTSIDE_SET, sets.outside[0])] if len(sets.outside) == 1 else [(_stem(f), f) for f in sets.outside]
+    files += [(_stem(file), file) for file in sets.gold]
     for name, file in files:
         if name in found or (name in (ALIKE_SET, TARGET_SET) and file != sets.held_out):
             raise InputError(f"{file}: another set of rows that judge is called {name!r}. Give the file another name.")
@@ -187,6 +188,10 @@ def _given(settings: CompareSettings, progress: Progress) -> dict[str, RowSet]:
         progress.note(f"{file}: {len(read.rows):,} rows to judge by, {described(read.format)}")
         found[name] = RowSet(rows=read.rows, format=read.format, gold=file in sets.gold)
     return found
+
+
+def _stem(file: str) -> str:
+    return Path(file).name.split(".")[0]
 
 
 def _standing_in(

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,11 @@ class Held:
         """Whether both were measured on the same rows in the same order, with the same tokens."""
         mine, theirs = ((held.name, held.rows, held.sources) for held in (self, other))
         return mine == theirs and bool(np.array_equal(self.tokens, other.tokens))
+
+    def only(self, own: NDArray[np.bool_]) -> "Held":
+        """The rows of which `own` ``[R]`` is true."""
+        rows, sources = (tuple(part[i] for i in np.flatnonzero(own)) for part in (self.rows, self.sources))
+        return replace(self, rows=rows, sources=sources, sums=self.sums[own], tokens=self.tokens[own])
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select.comparison.compared import Compared
 from spice_select.comparison.facts import ArmFacts
-from spice_select.comparison.report_table import finite_only
-from spice_select.comparison.tables import arms_table
+from spice_select.comparison.ruling import Ruling
 from spice_select.diagnosis.diversity import Diversity
 
 RESULTS_FILE = "comparison.json"
@@ -32,6 +30,11 @@ class ArmFailure:
     cause: str
     mendable: bool
 
+    @property
+    def sentence(self) -> str:
+        """Who failed at what, and why."""
+        return f"{self.arm}, seed {self.seed}, {self.what}: {self.cause}"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MethodsCompared:
@@ -47,7 +50,7 @@ class MethodsCompared:
         facts: of every choice, in the order of the arms.
         overlap: arm → arm → Jaccard's index of their rows, at their first seeds.
         diversity: arm → how diverse its choice of the first seed is; empty where no arm took gradients.
-        judged: of each set of rows that judge, every arm beside random; empty where nothing was tuned.
+        ruling: what may be said of the tuned arms; None where nothing was tuned, or no run of random.
         failures: what failed.
         notes: what a person should know.
     """
@@ -61,7 +64,7 @@ class MethodsCompared:
     facts: Sequence[ArmFacts]
     overlap: Mapping[str, Mapping[str, float]]
     diversity: Mapping[str, Diversity]
-    judged: Sequence[Compared]
+    ruling: Ruling | None
     failures: Sequence[ArmFailure]
     notes: Sequence[str]
 
@@ -76,10 +79,7 @@ class MethodsCompared:
             "arms": [one.to_json() for one in self.facts],
             "overlap": {arm: dict(others) for arm, others in self.overlap.items()},
             "diversity": {arm: one.to_json() for arm, one in self.diversity.items()},
-            "judged": [
-                {"title": table.title, "arms": finite_only(table.lines), "notes": list(table.notes)}
-                for table in map(arms_table, self.judged)
-            ],
+            "ruling": None if self.ruling is None else self.ruling.to_json(),
             "failures": [asdict(failure) for failure in self.failures],
             "notes": list(self.notes),
         }

@@ -67,7 +67,7 @@ class MethodsSettings(Group):
     control_seeds: int | None = Field(
         None,
         ge=1,
-        description="With --train: how many draws of `random` are tuned. Default: seeds · √methods, rounded up, since "
+        description="With --train: how many draws of `random` are tuned. Default: seeds · √methods, since "
         "all are compared with it.",
     )
 
@@ -92,6 +92,11 @@ class _Judges(Group):
     outside: tuple[str, ...] = Field((), description="Files of rows unlike the pool's, to judge on beside the others.")
     gold: tuple[str, ...] = Field(
         (), description="Files of a benchmark's items with their gold answers: how likely these are stands for a score."
+    )
+    primary: str | None = Field(
+        None,
+        description="Set of rows that the verdict is by: `target`, `outside`, `pool`, or a file's name. Default: the "
+        "first of these three that there is; the others are shown beside it.",
     )
 
 

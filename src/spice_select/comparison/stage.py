@@ -10,12 +10,15 @@ from typing import Any
 
 from spice_select.comparison.arms import CONTROL, Contender, contenders_of, refuse_contenders
 from spice_select.comparison.choosing import ARMS, ArmChoice, Chooser
-from spice_select.comparison.compared import Compared, Terms, compare_beds
 from spice_select.comparison.costs import CostLedger
+from spice_select.comparison.drawings import write_figures
 from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
 from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
+from spice_select.comparison.report_table import tables_markdown
 from spice_select.comparison.result import RESULTS_FILE, MethodsCompared
+from spice_select.comparison.ruling import Ruling, judge
 from spice_select.comparison.settings import LEAST_SEEDS_TO_TRAIN, CompareSettings, seeds_of
+from spice_select.comparison.terms import Terms
 from spice_select.comparison.tuning import Tuner
 from spice_select.comparison.work import REFERENCES, ArmsAtWork, first_choices
 from spice_select.errors import InputError
@@ -27,11 +30,12 @@ from spice_select.run.finished import Run
 from spice_select.run.folder import MANIFEST, open_run
 from spice_select.run.identity import package_version
 from spice_select.settings.access import Opening
-from spice_select.store import write_json
+from spice_select.store import write_json, write_text
 from spice_select.training.trainer import require
 
+REPORT, FIGURES = "report.md", "figures"
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
-_NEVER_DECIDE = ("methods", "seeds", "control_seeds", "keep_models", *Opening.model_fields)
+_NEVER_DECIDE = ("methods", "seeds", "control_seeds", "keep_models", "primary", *Opening.model_fields)
 """Settings that add arms or seeds to a comparison, or say what may be done: they make it no other."""
 
 
@@ -113,7 +117,7 @@ def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
         facts=facts,
         overlap=overlaps(first_choices(choices)),
         diversity={} if common is None else common.diversity(first_choices(choices), grounds),
-        judged=_judged(work, choices, facts) if settings.tuning.train else (),
+        ruling=_ruling(work, choices, facts) if settings.tuning.train else None,
         failures=tuple(work.failures),
         notes=notes,
     )
@@ -127,8 +131,8 @@ def _notes_of(choices: Sequence[ArmChoice], said: Sequence[str]) -> list[str]:
     return [f"{label}: {note}" for label, note in alone if note not in said and not note.startswith("Target ")]
 
 
-def _judged(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> tuple[Compared, ...]:
-    """Every set of held-out rows, each arm beside random; none where random failed."""
+def _ruling(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> Ruling | None:
+    """What may be said of the arms, with its figures and its tables as files; None where random failed."""
     chooser = work.chooser
     grounds, settings = chooser.grounds, chooser.settings
     asked = Budget.parse(settings.arms.budget)
@@ -142,8 +146,11 @@ def _judged(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmF
     )
     records = work.tunings(choices, tuner)
     if not any(record.arm == CONTROL for record in records):
-        return ()
-    return tuple(compare_beds(records, Terms(references=REFERENCES)))
+        return None
+    ruling = judge(records, Terms(primary=settings.sets.primary, references=REFERENCES))
+    write_text(chooser.folder / REPORT, f"{ruling.paragraph}\n\n{tables_markdown(ruling.tables())}")
+    write_figures(ruling, chooser.folder / FIGURES)
+    return ruling
 
 
 def _facts(
@@ -163,7 +170,12 @@ def _facts(
 def _refuse_training(settings: CompareSettings) -> None:
     """Raise InputError where nothing could be tuned, or nothing said of it."""
     sets = settings.sets
-    judges = {"held_out": sets.held_out, "held_out_rows": sets.held_out_rows, "outside": sets.outside}
+    judges = {
+        "held_out": sets.held_out,
+        "held_out_rows": sets.held_out_rows,
+        "outside": sets.outside,
+        "primary": sets.primary,
+    }
     judges |= {"gold": sets.gold, "tasks": settings.benchmarks.tasks}
     if not settings.tuning.train:
         given = ", ".join(f"--{name.replace('_', '-')}" for name, value in judges.items() if value)

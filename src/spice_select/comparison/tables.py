@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+from spice_select.comparison.bed import beds
 from spice_select.comparison.cells import (
     estimate_line,
     ratio_line,
@@ -11,6 +13,7 @@ from spice_select.comparison.cells import (
     shown_count,
     shown_difference,
     shown_ends,
+    shown_flops,
     shown_loss,
     shown_passed,
     shown_plain,
@@ -18,23 +21,28 @@ from spice_select.comparison.cells import (
     shown_seeds,
     shown_tokens,
 )
-from spice_select.comparison.compared import Compared, Comparison, Terms, beds, null_check
+from spice_select.comparison.compared import Compared, Comparison
+from spice_select.comparison.judged_set import JudgedSet
+from spice_select.comparison.null_check import null_check
+from spice_select.comparison.overall import Overall
 from spice_select.comparison.records import ArmRun
 from spice_select.comparison.report_table import Column, Line, ReportTable
 from spice_select.comparison.statistics.verdicts import MOST_TOKENS_APART
+from spice_select.comparison.terms import Terms
 
 
 def arms_table(compared: Compared, columns: tuple[Column, ...] | None = None) -> ReportTable:
     """Untuned, random, and every arm beside random."""
     terms = compared.terms
     untuned = {"arm": terms.untuned, "loss": compared.untuned}
-    lines = [untuned, *(_line(one, terms) for one in (compared.control, *compared.arms))]
+    lines = [untuned, *(arm_line(one, terms) for one in (compared.control, *compared.arms))]
     if math.isnan(compared.untuned):
         lines.remove(untuned)
     return ReportTable(compared.bed.title, columns or ARM_COLUMNS, tuple(lines), tuple(_notes(compared, lines)))
 
 
-def _line(one: Comparison, terms: Terms) -> Line:
+def arm_line(one: Comparison, terms: Terms) -> Line:
+    """All that is known of an arm, JSON-ready but for numbers that are not finite."""
     return {
         "arm": one.arm,
         "seeds": len(one.seeds),
@@ -52,8 +60,71 @@ def _line(one: Comparison, terms: Terms) -> Line:
         "adjusted p": one.p,
         "bad": one.bad,
         "way": ratio_line(one.way),
+        "improvement": one.improvement,
+        "seconds": one.seconds,
+        "flops": one.flops,
+        "word": None if one.arm == terms.control else one.verdict.word,
         "verdict": "" if one.arm == terms.control else str(one.verdict),
     }
+
+
+def judged_table(judged: JudgedSet) -> ReportTable:
+    """The arms of one set with their costs and words."""
+    table = arms_table(judged.compared, RULING_COLUMNS)
+    return replace(table, notes=(*table.notes, *(f"{note}." for note in judged.notes)))
+
+
+def beside_table(judged: JudgedSet) -> ReportTable:
+    """The same arms by other endpoints."""
+    columns = [Column("chosen by", "arm", shown_plain)]
+    lines: dict[str, Line] = {arm.arm: {"arm": arm.arm} for arm in judged.compared.arms}
+    for name, differences in judged.beside.items():
+        columns.append(Column(name, name, shown_difference))
+        for arm, difference in differences.items():
+            lines[arm][name] = estimate_line(difference)
+    note = f"{judged.compared.terms.control} − arm, ± half of the 95 % interval. Shown for what it is: no claim."
+    return ReportTable(f"{judged.bed.title}, by other endpoints", tuple(columns), tuple(lines.values()), (note,))
+
+
+def elsewhere_table(sets: Sequence[JudgedSet]) -> ReportTable:
+    """The other held-out sets of a bed: a column a set, exploratory."""
+    columns, lines, notes = [Column("chosen by", "arm", shown_plain)], dict[str, Line](), list[str]()
+    for one in sets:
+        name = one.bed.held
+        columns += [Column(name, name, shown_difference), Column("", f"{name}, word", shown_plain)]
+        for arm in one.compared.arms:
+            line = lines.setdefault(arm.arm, {"arm": arm.arm})
+            line[name] = estimate_line(arm.difference)
+            line[f"{name}, word"] = arm.verdict.word if one.compared.terms.claims(arm.arm) else None
+        notes += [f"{name}: {note}." for note in one.notes]
+    bed = sets[0].bed
+    title = f"{replace(bed, held='the other sets').title} (exploratory)"
+    return ReportTable(title, tuple(columns), tuple(lines.values()), tuple(notes))
+
+
+def overall_table(overall: Overall, terms: Terms) -> ReportTable:
+    """The arms over several beds."""
+    lines = [
+        {
+            "arm": one.arm,
+            "seeds": len(one.seeds),
+            "difference": estimate_line(one.difference),
+            "adjusted p": one.p,
+            "word": one.verdict.word,
+            "verdict": str(one.verdict),
+        }
+        for one in overall.arms
+    ]
+    budget = "" if overall.budget is None else f" at {overall.budget:.3g} of the tokens"
+    notes = [
+        f"Mean over {', '.join(overall.beds)}, which are fixed: nothing is claimed of others. {terms.control} − arm, ± "
+        "half of the 95 % interval."
+    ]
+    if overall.left_out:
+        notes.append(f"Not in all of them with two seeds or more: {', '.join(overall.left_out)}.")
+    columns = (HEAD_COLUMNS[0], HEAD_COLUMNS[1], JUDGED_COLUMNS[1], *SAID_COLUMNS)
+    title = f"{len(overall.beds)} beds{budget}, judged on {overall.held}"
+    return ReportTable(title, columns, tuple(lines), tuple(notes))
 
 
 def _notes(compared: Compared, lines: Sequence[Line]) -> list[str]:
@@ -130,7 +201,9 @@ JUDGED_COLUMNS = (
     Column("R", "recovered", shown_ratio),
 )
 SAID_COLUMNS = (Column("Holm's p", "adjusted p", shown_chance), Column("verdict", "verdict", shown_plain))
+COST_COLUMNS = (Column("seconds", "seconds", shown_count), Column("FLOPs", "flops", shown_flops))
 ARM_COLUMNS = (*HEAD_COLUMNS, *JUDGED_COLUMNS, *SAID_COLUMNS)
+RULING_COLUMNS = (*HEAD_COLUMNS, *COST_COLUMNS, *JUDGED_COLUMNS, *SAID_COLUMNS)
 NULL_COLUMNS = (
     Column("bed", "bed", shown_plain),
     Column("seeds", "first", shown_seeds),

@@ -16,6 +16,7 @@ from spice_select.comparison.costs import BACKWARD, FORWARD, Cost
 from spice_select.comparison.grounds import Grounds
 from spice_select.comparison.records import ArmRun, arm_run_of
 from spice_select.comparison.settings import CompareSettings, seeds_of
+from spice_select.comparison.statistics import control_seeds
 from spice_select.data.batches import default_token_budget
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.errors import DivergedError
@@ -188,12 +189,8 @@ def _read(path: Path) -> ArmRun:
     return arm_run_of(json.loads(path.read_text(encoding="utf-8")))
 
 
-def control_seeds(settings: CompareSettings, rivals: int) -> tuple[int, ...]:
-    """Seeds of the control: those of all, and further ones, since every arm is compared with it.
-
-    Its mean enters every difference: with m rivals of n seeds each, about n·√m of its own make the sum of the variances
-    of the differences smallest for what is tuned (Dunnett 1955).
-    """
+def seeds_of_control(settings: CompareSettings, rivals: int) -> tuple[int, ...]:
+    """Seeds of the control: those of all, and further ones where so many rivals lean on it."""
     seeds = seeds_of(settings.arms.seeds)
-    wanted = settings.arms.control_seeds or math.ceil(len(seeds) * math.sqrt(max(1, rivals)))
+    wanted = settings.arms.control_seeds or control_seeds(len(seeds), max(1, rivals))
     return (*seeds, *range(max(seeds) + 1, max(seeds) + 1 + max(0, wanted - len(seeds))))

@@ -9,7 +9,7 @@ from spice_select.comparison.choosing import ArmChoice, Chooser
 from spice_select.comparison.records import ArmRun
 from spice_select.comparison.result import ArmFailure
 from spice_select.comparison.settings import seeds_of
-from spice_select.comparison.tuning import FULL, UNTUNED, Tuner, control_seeds
+from spice_select.comparison.tuning import FULL, UNTUNED, Tuner, seeds_of_control
 from spice_select.errors import InputError, SpiceError
 from spice_select.progress import Progress
 
@@ -74,7 +74,7 @@ class ArmsAtWork:
         settings = self.chooser.settings
         if arm.label != CONTROL or not settings.tuning.train:
             return self._asked
-        return control_seeds(settings, len({one.label for one in self.contenders} - REFERENCES - {CONTROL}))
+        return seeds_of_control(settings, len({one.label for one in self.contenders} - REFERENCES - {CONTROL}))
 
     @contextmanager
     def _attempt(self, arm: str, seed: int, what: str) -> Iterator[None]:

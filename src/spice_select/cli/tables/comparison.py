@@ -1,138 +1,33 @@
-"""A comparison as a person reads it: what each arm chose, what it is worth, what it cost."""
+"""A comparison of rivals as a person reads it."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
-
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from spice_select.cli.printable import printable
-from spice_select.comparison.facts import ArmFacts, InGradients
-from spice_select.comparison.result import RESULTS_FILE, MethodsCompared
-from spice_select.comparison.tables import arms_table
-
-_MOST_OVERLAPS = 8
-"""Arms that a table of overlaps is wide enough for; of more the JSON has it."""
+from spice_select.comparison import Ruling
+from spice_select.comparison.report_table import ReportTable
 
 
-def print_comparison(console: Console, found: MethodsCompared) -> None:
-    """Print the tables, what failed, and where the rest lies."""
-    arms = _by_arm(found.facts)
-    console.print()
-    console.print(_sizes(arms, found), highlight=False)
-    if any(one.gradients for one in found.facts):
-        console.print(_worth(arms), highlight=False)
-    console.print(_costs(arms), highlight=False)
-    if 1 < len(found.overlap) <= _MOST_OVERLAPS:
-        console.print(_overlaps(found), highlight=False)
-    for judged in found.judged:
+def print_ruling(console: Console, ruling: Ruling) -> None:
+    """Print the tables with their notes, what holds of all, and the paragraph to be pasted."""
+    for table in ruling.tables():
         console.print()
-        console.print(escape(printable(arms_table(judged).markdown())), highlight=False, soft_wrap=True)
-    for note in found.notes:
-        console.print(f"[yellow]note[/] {escape(printable(note))}")
-    for failure in found.failures:
-        said = f"{failure.arm}, seed {failure.seed}, {failure.what}: {failure.cause}"
-        console.print(f"[bold red]failed[/] {escape(printable(said))}")
-    console.print(f"[bold]{escape(str(found.path / RESULTS_FILE))}[/]  all numbers, of every seed")
+        console.print(_table(table), highlight=False)
+        for note in table.notes:
+            console.print(f"[dim]{escape(printable(note))}[/]", highlight=False)
+    for note in ruling.notes:
+        console.print(f"[yellow]note[/] {escape(printable(note))}", highlight=False)
+    console.print(f"\n{escape(printable(ruling.paragraph))}", highlight=False, soft_wrap=True)
 
 
-def _by_arm(facts: Sequence[ArmFacts]) -> dict[str, list[ArmFacts]]:
-    arms: dict[str, list[ArmFacts]] = {}
-    for one in facts:
-        arms.setdefault(one.arm, []).append(one)
-    return arms
-
-
-def _sizes(arms: dict[str, list[ArmFacts]], found: MethodsCompared) -> Table:
-    limit = "as many rows" if found.supervised is None else f"at most {found.supervised:,} supervised tokens"
-    table = _table(f"chosen of {found.rows:,} rows: {limit} for each (budget {found.budget})")
-    for heading in ("arm", "choices", "rows", "tokens", "supervised", "not used", "sources"):
-        table.add_column(heading, justify="left" if heading in ("arm", "sources") else "right")
-    for arm, facts in arms.items():
-        table.add_row(
-            escape(printable(arm)),
-            str(len(facts)),
-            _mean(facts, lambda one: one.rows, "{:,.0f}"),
-            _mean(facts, lambda one: one.tokens, "{:,.0f}"),
-            _mean(facts, lambda one: one.supervised, "{:,.0f}"),
-            _mean(facts, lambda one: one.shortfall, "{:.1%}"),
-            escape(printable(_sources(facts[0]))),
-        )
+def _table(found: ReportTable) -> Table:
+    """Without the columns that are empty in every line."""
+    shown = [(column, [column.shown(line.get(column.key)) for line in found.lines]) for column in found.columns]
+    kept = [(column, cells) for column, cells in shown if any(cells)]
+    table = Table(title=escape(printable(found.title)), title_justify="left", box=None, pad_edge=False)
+    for column, _ in kept:
+        table.add_column(column.heading, overflow="fold")
+    for line in zip(*(cells for _, cells in kept), strict=True):
+        table.add_row(*(escape(printable(cell)) for cell in line))
     return table
-
-
-def _sources(facts: ArmFacts) -> str:
-    named = {name: rows for name, rows in facts.sources.items() if name}
-    shown = [f"{name} {rows / facts.rows:.0%}" for name, rows in list(named.items())[:4]]
-    return ", ".join([*shown, *([f"and {len(named) - 4} more"] if len(named) > 4 else [])])
-
-
-def _worth(arms: dict[str, list[ArmFacts]]) -> Table:
-    table = _table("by their gradients, the same for all (of random: mean ± deviation of its draws)")
-    targets = sorted({task for facts in arms.values() for one in facts for task in _gradients(one).explained_target})
-    for heading in ("arm", "information", "certified", "explains pool", *(f"explains {t}" for t in targets), "opposed"):
-        table.add_column(heading, justify="left" if heading == "arm" else "right")
-    for arm, facts in arms.items():
-        table.add_row(
-            escape(printable(arm)),
-            _mean(facts, lambda one: _gradients(one).information, "{:.2f}"),
-            _mean(facts, lambda one: _gradients(one).certified, "{:.1%}"),
-            _mean(facts, lambda one: _gradients(one).explained, "{:.1%}"),
-            *(_mean(facts, partial(_of_target, task), "{:.1%}") for task in targets),
-            _mean(facts, lambda one: _gradients(one).conflicting, "{:.0%}"),
-        )
-    return table
-
-
-def _gradients(one: ArmFacts) -> InGradients:
-    assert one.gradients is not None, "the table is of measured arms"
-    return one.gradients
-
-
-def _of_target(task: str, one: ArmFacts) -> float:
-    return _gradients(one).explained_target[task]
-
-
-def _costs(arms: dict[str, list[ArmFacts]]) -> Table:
-    table = _table("cost of one choice: by itself, and once the arms above have their features")
-    for heading in ("arm", "needs", "seconds", "marginal", "FLOPs", "marginal"):
-        table.add_column(heading, justify="left" if heading in ("arm", "needs") else "right")
-    for arm, (first, *_) in arms.items():
-        cost = first.cost
-        table.add_row(
-            escape(printable(arm)),
-            ", ".join(cost.features) or "nothing",
-            f"{cost.seconds:,.1f}",
-            f"{cost.marginal_seconds:,.1f}",
-            _operations(cost.flops),
-            _operations(cost.marginal_flops),
-        )
-    return table
-
-
-def _operations(count: float | None) -> str:
-    return "not known" if count is None else f"{count:.1e}" if count else "0"
-
-
-def _overlaps(found: MethodsCompared) -> Table:
-    table = _table("overlap: rows that both chose, of those that either did (first seeds)")
-    table.add_column("arm")
-    for arm in found.overlap:
-        table.add_column(escape(printable(arm)), justify="right")
-    for arm, others in found.overlap.items():
-        table.add_row(escape(printable(arm)), *(f"{others[o]:.0%}" if o != arm else "" for o in found.overlap))
-    return table
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, box=None, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-
-
-def _mean(facts: Sequence[ArmFacts], value: Callable[[ArmFacts], float | None], form: str) -> str:
-    known = [number for one in facts if (number := value(one)) is not None]
-    if not known:
-        return ""
-    mean = form.format(np.mean(known))
-    return mean if len(known) == 1 else f"{mean} ± {form.format(np.std(known, ddof=1))}"

@@ -53,12 +53,14 @@ class MeanOfRows:
 
 
 class MacroOverSources:
-    """Mean over sources of the source's loss per token. The sources are fixed: the claim is about these ones."""
+    """Mean over sources of `each` within the source. The sources are fixed: the claim is about these ones."""
 
-    name = "macro over sources"
+    def __init__(self, each: Endpoint | None = None):
+        self.each = each or LossPerToken()
+        self.name = f"macro over sources of the {self.each.name}"
 
     def value(self, held: Held) -> float:
-        return float(np.mean([held.sums[own].sum() / held.tokens[own].sum() for own in _sources(held).values()]))
+        return float(np.mean([self.each.value(held.only(own)) for own in _sources(held).values()]))
 
     def contributions(self, sums: Vector, held: Held) -> Vector:
         groups, rows = _sources(held), len(sums)
@@ -70,11 +72,11 @@ class MacroOverSources:
                     f"{source}: has one row in {held.name}, and one row has no spread. Hold out more rows of it, or "
                     "judge by the loss per token."
                 )
-            value = sums[own].sum() / held.tokens[own].sum()
+            lines = self.each.contributions(sums[own], held.only(own))
             # each source loses its own degree of freedom, not a share of one
             lost = np.sqrt(count / (count - 1) * (rows - 1) / rows)
-            within[own] = (_linearised(sums[own], held.tokens[own]) - value) * lost * rows / (count * len(groups))
-            values.append(value)
+            within[own] = (lines - lines.mean()) * lost * rows / (count * len(groups))
+            values.append(lines.mean())
         return np.mean(values) + within
 
 

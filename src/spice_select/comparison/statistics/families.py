@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from scipy import integrate, stats
+
 
 def holm(ps: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values, in the order given; valid however the arms depend on each other.
@@ -23,3 +25,16 @@ def simultaneous_level(alpha: float, family: int) -> float:
     intervals apart" is a stricter claim than a Holm-adjusted p below α.
     """
     return 1 - alpha / max(1, family)
+
+
+def best_by_luck(arms: int) -> float:
+    """How many standard errors the best of so many arms lies above nothing where all are nothing: the winner's curse.
+
+    The mean of the largest of m independent standard normals, ∫ x·m·φ(x)·Φ(x)^(m−1) dx. Arms that share a control are
+    less far apart: for twelve of them 1.15 instead of 1.63.
+    """
+
+    def density(x: float) -> float:
+        return x * arms * float(stats.norm.pdf(x)) * float(stats.norm.cdf(x)) ** (arms - 1)
+
+    return float(integrate.quad(density, -10, 10)[0])

@@ -42,3 +42,8 @@ def needed_seeds(
 
     seeds = 2 + bisect.bisect_left(range(2, most + 1), power, key=reached)
     return seeds if seeds <= most else None
+
+
+def control_seeds(seeds: int, arms: int) -> int:
+    """How many seeds the one control of so many arms deserves, n·√m; `seeds` of them are those of the arms."""
+    return round(seeds * math.sqrt(arms))

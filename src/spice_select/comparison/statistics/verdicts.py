@@ -61,9 +61,10 @@ def verdict(
 
     The seeds needed are those that show a difference of `margin` with a power of .8, at the simultaneous level.
     """
+    small = equivalence(estimate, margin, alpha).holds(alpha)
     if adjusted_p < alpha:
-        return Verdict("better" if estimate.mean > 0 else "worse")
-    if equivalence(estimate, margin, alpha).holds(alpha):
+        return Verdict("better" if estimate.mean > 0 else "worse", "within the margin" if small else "")
+    if small:
         return Verdict("equivalent")
     seeds = needed_seeds(estimate, margin, alpha=1 - simultaneous_level(alpha, family))
     return Verdict("undecided", f"needs {seeds} seeds" if seeds else "needs more held-out rows")
