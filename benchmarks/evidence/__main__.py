@@ -5,18 +5,20 @@
     python -m benchmarks.evidence T0 --corpus corpus.jsonl.gz --work runs/evidence
 
 T0: does any number known beforehand rank random subsets as their tuned loss does? T1: three targets, unseen rows.
-T2: T1's choice from warm gradients. T3: 40 % of the answers swapped. The target model is the proxy, its last ten blocks
-tuned by LoRA. What is done is not done again: the same command resumes, and adds seeds. `--report` only reads.
+T2: T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T4: most rows are copies.
+T5: test rows like the pool's. The target model is the proxy, its last ten blocks tuned by LoRA. What is done is not
+done again: the same command resumes, and adds seeds. `--report` only reads.
 """
 
 import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.evidence import figures, tables
-from benchmarks.evidence.plans import Sources, noise, subsets, targets, warm
+from benchmarks.evidence.plans import NOISE, Sources, like_the_pool, noise, redundant, subsets, targets, warm
 from benchmarks.evidence.surrogates import measured
 from benchmarks.evidence.tables import ReportTable
 from benchmarks.evidence.tuning import Encodings, plan
@@ -28,7 +30,7 @@ from spice_select.comparison.terms import Terms
 from spice_select.models.load import load_tokenizer
 
 HERE = Path(__file__).parent / "results"
-TESTS = ("T0", "T1", "T2", "T3")
+TESTS = ("T0", "T1", "T2", "T3", "T4", "T5")
 
 
 def main() -> None:
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--mbpp", type=Path, default=Path("mbpp.jsonl.gz"), help="MBPP's rows (T1, T2)")
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")
     parser.add_argument("--blocks", type=int, default=15, help="last blocks they are taken of; 0 for all")
     parser.add_argument("--workers", type=int, default=2, help="tunings at once, one thread each")
@@ -46,8 +49,17 @@ def main() -> None:
     sources = Sources(options.corpus, options.mbpp, dtype=options.dtype, blocks=options.blocks or None)
     encodings = Encodings(load_tokenizer(None))
     if not options.report:
-        makers: dict[str, Callable[..., object]] = {"T0": subsets, "T1": targets, "T2": warm, "T3": noise}
+        makers: dict[str, Callable[..., object]] = {
+            "T0": subsets,
+            "T1": targets,
+            "T2": warm,
+            "T3": noise,
+            "T4": redundant,
+            "T5": like_the_pool,
+        }
         extra = {} if options.test == "T0" else {"seeds": options.seeds}
+        if options.test == "T3":
+            extra["names"] = options.beds
         for job, priority in makers[options.test](options.work, sources, encodings, **extra):  # type: ignore[attr-defined]
             plan(options.work, job, priority)
         command = [sys.executable, "-m", "benchmarks.evidence.tuning", str(options.work)]
@@ -70,6 +82,12 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
         own = [record for record in records if record.bed.startswith("noise")]
         figures.draw(compare_beds(own, plan), HERE / "T3.svg")
         return [*tables.noise(own, plan), tables.null_checks(own, plan)]
+    if test in ("T4", "T5"):
+        bed = "redundant" if test == "T4" else "like-the-pool"
+        plan = replace(plan, references=frozenset({"full"}))
+        own = [record for record in records if record.bed == bed]
+        figures.draw(compare_beds(own, plan), HERE / f"{test}.svg")
+        return [*tables.targets(own, plan), tables.null_checks(own, plan)]
     own = [record for record in records if record.bed.startswith("target")]
     if test == "T2":
         return tables.warm_up(own, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, plan)

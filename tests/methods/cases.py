@@ -117,6 +117,9 @@ CASES: tuple[Case, ...] = (
     Case(name="less", picks=[3, 0, 1]),  # means of the first task .5 .5 .5 −.48 0, of the second −1 −1 0 1 0
     Case(name="less-rr", picks=[0, 3, 2]),
     Case(name="less-paper", picks=[3, 2, 0]),  # the mean (1, 4.5) lies across: cosines .22 .22 .98, and 1 with −1 0
+    Case(name="greats", picks=[2, 0, 1], settings={"learning_rate": 1e-3}),  # ⟨g, t⟩ with t = (⅓, 3): ⁴⁄₃ ⅔ 3 −.7 0
+    Case(name="greats", picks=[2, 0, 3], settings={"learning_rate": 1.0}),  # after row 0, row 3 stands at −.8 + 12
+    Case(name="lead", picks=None),
 )
 
 ids: Callable[[Case], str] = lambda case: case.name  # noqa: E731

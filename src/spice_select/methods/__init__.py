@@ -8,7 +8,9 @@ from spice_select.methods.base import Choice as Choice
 from spice_select.methods.base import Method as Method
 from spice_select.methods.bm25 import Bm25
 from spice_select.methods.budget import Budget as Budget
+from spice_select.methods.greats import Greats
 from spice_select.methods.ifd import Ifd
+from spice_select.methods.lead import Lead
 from spice_select.methods.less import Less, LessPaper, LessRoundRobin
 from spice_select.methods.longest import Longest
 from spice_select.methods.loss import LossHigh, LossLow, LossMid
@@ -27,5 +29,6 @@ METHODS: Table[type[Method]] = Table(
     TopNorm,
     Longest,
     *(LossLow, LossMid, LossHigh, Ifd),
-    *(Bm25, Rds, Less, LessRoundRobin, LessPaper),
+    *(Bm25, Rds, Less, LessRoundRobin, LessPaper, Greats),
+    Lead,
 )

@@ -3,16 +3,13 @@
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.ranked import best_ranked
+from spice_select.methods.ratios import ALONE, PROMPTED, ratios
 from spice_select.progress import Progress
 
-_PROMPTED, _ALONE = "losses", "unprompted-losses"
-_NOTHING = 1e-6
-"""A loss (nats a token) below which a response alone leaves nothing to be helped with."""
 _MANY = 0.2
 
 
@@ -33,7 +30,7 @@ class Ifd(Method):
 
     def needs(self) -> tuple[str, ...]:
         """Losses with and without the prompt: two forward passes, the second of the responses alone."""
-        return (_PROMPTED, _ALONE)
+        return (PROMPTED, ALONE)
 
     def notes(self, candidates: Candidates) -> tuple[str, ...]:
         """Where more than a fifth of the rows have a ratio of 1 or more: the proxy or its template is in doubt."""
@@ -54,10 +51,3 @@ class Ifd(Method):
         helped = ratio < 1
         order = np.lexsort((candidates.rows, np.where(helped, -ratio, ratio), ~helped))
         return best_ranked(order, candidates, allowance, path=self.name, known={"ifd": ratio})
-
-
-def ratios(candidates: Candidates) -> NDArray[np.float64]:
-    """Loss given the prompt over loss without it, float64 ``[n]``; infinite where the response has none by itself."""
-    prompted, alone = (candidates.features[name] for name in (_PROMPTED, _ALONE))
-    something = alone.losses >= _NOTHING
-    return np.divide(prompted["loss_sum"], alone["loss_sum"], out=np.full(len(candidates), np.inf), where=something)

@@ -108,7 +108,7 @@ def unread_settings(settings: SelectSettings) -> dict[str, Any]:
     if chosen.schedule == "interleaved":
         read |= {"alpha", "normalise", "row_weight"}  # every pool is judged
     else:
-        read -= InterleavedSettings.model_fields.keys()
+        read -= {"carry_state"}
     return {name: value for name, value in settings.changed().items() if name not in read}
 
 
@@ -166,11 +166,16 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
             "--row-weight tokens with --normalise none and --loss sum: that gradient grows with the tokens by itself, "
             "so they would count twice. Leave one of the three out."
         )
-    if schedule != "interleaved":
-        return faults
     method = METHODS[settings.selection.method]
+    if schedule != "interleaved":
+        if method.in_loop:
+            faults.append(
+                f"--schedule {schedule} with --method {method.name}: it lives on the training of the proxy, which "
+                "stands still there. Give --schedule interleaved."
+            )
+        return faults
     others = [name for name in method.of(settings.flat()).needs() if name != GRADIENTS]
-    if others:
+    if others and not method.in_loop:
         faults.append(
             f"--schedule interleaved with --method {method.name}: its pools know gradients alone, and the method needs "
             f"{' and '.join(others)}. Give --schedule global or pools."

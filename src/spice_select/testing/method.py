@@ -128,7 +128,7 @@ def _check_on(method: Method, candidates: Candidates) -> None:
 
 
 def _choose(method: Method, candidates: Candidates, allowance: Allowance, *, seed: int = 0) -> Choice:
-    return method.fresh().choose(candidates, allowance, seed=seed, progress=Silent())
+    return method.fresh(candidates).choose(candidates, allowance, seed=seed, progress=Silent())
 
 
 def _check_choice(method: Method, choice: Choice, n: int) -> None:

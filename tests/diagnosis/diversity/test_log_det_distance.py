@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from spice_select.diagnosis.diversity import Directions, log_det_distances
+from spice_select.diagnosis.diversity.equal_draws import equal_draws
 from spice_select.diagnosis.diversity.kernel import kernel_log_det, kernel_scale
-from spice_select.diagnosis.diversity.log_det_distance import log_det_distance, random_log_det
+from spice_select.diagnosis.diversity.log_det_distance import LDD_ROWS, log_det_distance, random_log_det
 from spice_select.diagnosis.diversity.undefined import UndefinedNumberError
 from spice_select.errors import InputError
 
@@ -40,13 +41,18 @@ def test_it_is_its_definition():
 
 
 def test_as_many_rows_of_each_are_drawn_and_their_spread_is_told():
-    choices = {"many": np.arange(60), "random": np.arange(60, 75)}
-    found = log_det_distances(Directions(cloud(80, 5)), choices, seed=3)
+    pool, choices = Directions(cloud(80, 5)), {"many": np.arange(60), "random": np.arange(60, 75)}
+    found = log_det_distances(pool, choices, seed=3)
     assert {one.rows for one in found.values()} == {15}
-    assert found["many"].sd > 0
+    drawn, gamma = equal_draws(choices, most=LDD_ROWS, draws=5, seed=3)["many"], kernel_scale(pool, seed=3)
+    values = [log_det_distance(pool.centred(rows), random_log_det(15, 5, gamma, seed=3), gamma) for rows in drawn]
+    assert found["many"].mean == pytest.approx(np.mean(values))
+    assert found["many"].sd == pytest.approx(np.std(values, ddof=1))
     assert found["random"].sd < 1e-14
-    assert found == log_det_distances(Directions(cloud(80, 5)), choices, seed=3)
-    assert found != log_det_distances(Directions(cloud(80, 5)), choices, seed=4)
+    reversed_too = {name: rows[::-1] for name, rows in choices.items()}
+    assert found == log_det_distances(pool, reversed_too, seed=3)
+    assert found != log_det_distances(pool, choices, seed=4)
+    assert random_log_det(15, 5, gamma, seed=3) != random_log_det(15, 5, gamma, seed=4)
 
 
 def test_at_most_1024_rows_are_drawn():

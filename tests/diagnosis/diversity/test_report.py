@@ -44,9 +44,11 @@ def test_overlap_is_jaccards_index():
     assert row_overlap(np.array([5, 1]), np.array([1, 5])) == 1.0
 
 
-def test_clusters_that_lie_apart_are_found():
+@pytest.mark.parametrize("seed", range(8))
+def test_clusters_that_lie_apart_are_found(seed):
     centres = np.eye(6)[np.repeat(np.arange(6), 5)]
-    labels = cluster_labels(Directions(centres + 0.01 * np.random.default_rng(0).standard_normal((30, 6))))
+    noise = 0.01 * np.random.default_rng(seed).standard_normal((30, 6))
+    labels = cluster_labels(Directions(centres + noise), seed=seed)
     assert [len(set(labels[start : start + 5])) for start in range(0, 30, 5)] == [1] * 6
     assert len(set(labels)) == 6
 
@@ -91,11 +93,19 @@ def test_a_rotation_and_lengths_change_nothing():
     pool, rows = cloud(200, 6), np.arange(0, 200, 9)
     turn = np.linalg.qr(np.random.default_rng(1).standard_normal((6, 6)))[0]
     lengths = np.random.default_rng(2).lognormal(size=(200, 1))
+    lengths[9] = 1e-170  # whose square is 0
     found, turned = (
         measure_diversity(features, {"random": rows})["random"] for features in (pool, (pool @ turn) * lengths)
     )
     assert values(turned) == pytest.approx(values(found))
     assert turned.cluster_coverage == found.cluster_coverage
+
+
+def test_rows_without_a_direction_move_no_other():
+    pool, rows = cloud(40, 6), np.arange(0, 40, 3)
+    padded = np.vstack([pool, np.zeros((30, 6))])
+    assert Directions(padded).centred(rows) == pytest.approx(Directions(pool).centred(rows))
+    assert not Directions(padded).centred(np.arange(40, 70)).any()
 
 
 def test_copies_lower_every_number():

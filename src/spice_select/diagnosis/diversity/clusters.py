@@ -38,7 +38,6 @@ def _first_centres(rows: Matrix, count: int, rng: np.random.Generator) -> Matrix
     centres = rows[rng.integers(len(rows), size=1)]
     left = squared_distances(rows, centres)[:, 0]
     while len(centres) < count and (left > _ROUNDING).any():
-        left[left <= _ROUNDING] = 0.0
         drawn = rows[rng.choice(len(rows), size=1, p=left / left.sum())]
         centres = np.vstack([centres, drawn])
         left = np.minimum(left, squared_distances(rows, drawn)[:, 0])
