@@ -62,7 +62,7 @@ class Chooser:
         """
         place = self.place(arm, seed)
         if not RunFolder(place).finished:
-            self.progress.note(f"{arm.label}, seed {seed}:")
+            self.progress.note(f"{arm.label}, seed {seed}: choosing")
             if self.settings.arms.equal == "rows":
                 self._run(arm, seed, Budget.parse(self.settings.arms.budget).rows(len(self.grounds)), place)
             else:

@@ -81,6 +81,15 @@ class Tuner:
             self._train(path, FULL, choice, seed, on="full", chosen=chosen, cost=free)
         return _read(path)
 
+    def scores(self) -> dict[str, dict[str, list[float]]]:
+        """Benchmark → arm → its scores, one a seed, of all models on record."""
+        found = dict[str, dict[str, list[float]]]()
+        for path in sorted((self.folder / RECORDS).glob("*.json")):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            for score in record["scores"]:
+                found.setdefault(score["benchmark"], {}).setdefault(record["arm"], []).append(score["score"]["value"])
+        return found
+
     def _train(
         self, path: Path, label: str, choice: ArmChoice, seed: int, *, on: str, chosen: dict[str, Any], cost: Cost
     ) -> None:
