@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import spice_select
+from spice_select.comparison import stage, tuning
 from spice_select.comparison.settings import CompareSettings
 from spice_select.comparison.tuning import seeds_of_control
 from spice_select.errors import InputError
@@ -74,11 +75,33 @@ def test_arms_are_tuned_on_equal_steps_and_judged_by_rows_that_no_arm_could_choo
     assert json.loads((tmp_path / "c" / "comparison.json").read_text())["ruling"]["paragraph"] == found.ruling.paragraph
 
 
+def test_benchmarks_are_run_on_every_model(
+    corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """lm-eval itself is tried elsewhere: here, that every model is put to it once, and what becomes of the scores."""
+    asked = list[str]()
+
+    class Scored:
+        def to_json(self) -> dict[str, Any]:
+            return {"models": [{"tasks": [{"benchmark": "arc", "score": {"value": len(asked) / 10}}]}]}
+
+    def put(models: list[str], settings: Any, **_: Any) -> Scored:
+        assert settings.benchmarks.tasks == ("arc",)
+        asked.append(Path(models[0]).name)
+        return Scored()
+
+    monkeypatch.setattr(tuning, "run_evaluate", put)
+    monkeypatch.setattr(stage, "require", lambda package, extra: None)
+    found = spice_select.compare(corpus(make_sums(60)), tasks=("arc",), **{**options, "methods": "random"})
+    assert asked[1:] == [f"{arm}--{seed}" for seed in (0, 1) for arm in ("stratified", "random", "full")]
+    assert {arm: len(scores) for arm, scores in found.scores["arc"].items()} == {
+        "untuned": 1, "random": 2, "stratified": 2, "full": 2,
+    }  # fmt: skip
+
+
 def test_a_tuning_that_fails_is_recorded_and_tried_again(
     corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spice_select.comparison import tuning
-
     real = tuning.run_train
 
     def diverging(run: Any, settings: Any, **how: Any) -> Any:

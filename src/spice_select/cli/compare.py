@@ -47,7 +47,7 @@ def compare(
 
     from spice_select.cli.display import TerminalProgress
     from spice_select.cli.printable import printable
-    from spice_select.cli.tables.choices import print_choices
+    from spice_select.cli.tables.choices import print_choices, print_scores
     from spice_select.cli.tables.comparison import print_ruling
     from spice_select.comparison.result import RESULTS_FILE
     from spice_select.comparison.stage import run_compare
@@ -62,6 +62,7 @@ def compare(
         console.print(f"[yellow]note[/] {escape(printable(note))}", highlight=False)
     if found.ruling is not None:
         print_ruling(console, found.ruling)
+    print_scores(console, found.scores)
     for failure in found.failures:
         console.print(f"[bold red]failed[/] {escape(printable(failure.sentence))}", highlight=False)
     console.print(f"[bold]{escape(str(found.path / RESULTS_FILE))}[/]  all numbers, of every seed")

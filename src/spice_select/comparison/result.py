@@ -10,6 +10,8 @@ from spice_select.comparison.ruling import Ruling
 from spice_select.diagnosis.diversity import Diversity
 
 RESULTS_FILE = "comparison.json"
+Scores = Mapping[str, Mapping[str, Sequence[float]]]
+"""Benchmark → arm → its scores, one a seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class MethodsCompared:
         overlap: arm → arm → Jaccard's index of their rows, at their first seeds.
         diversity: arm → how diverse its choice of the first seed is; empty where no arm took gradients.
         ruling: what may be said of the tuned arms; None where nothing was tuned, or no run of random.
+        scores: of the benchmarks that were asked for.
         failures: what failed.
         notes: what a person should know.
     """
@@ -65,6 +68,7 @@ class MethodsCompared:
     overlap: Mapping[str, Mapping[str, float]]
     diversity: Mapping[str, Diversity]
     ruling: Ruling | None
+    scores: Scores
     failures: Sequence[ArmFailure]
     notes: Sequence[str]
 
@@ -80,6 +84,7 @@ class MethodsCompared:
             "overlap": {arm: dict(others) for arm, others in self.overlap.items()},
             "diversity": {arm: one.to_json() for arm, one in self.diversity.items()},
             "ruling": None if self.ruling is None else self.ruling.to_json(),
+            "scores": {name: {arm: list(values) for arm, values in arms.items()} for name, arms in self.scores.items()},
             "failures": [asdict(failure) for failure in self.failures],
             "notes": list(self.notes),
         }

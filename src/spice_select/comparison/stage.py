@@ -15,7 +15,7 @@ from spice_select.comparison.drawings import write_figures
 from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
 from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
 from spice_select.comparison.report_table import tables_markdown
-from spice_select.comparison.result import RESULTS_FILE, MethodsCompared
+from spice_select.comparison.result import RESULTS_FILE, MethodsCompared, Scores
 from spice_select.comparison.ruling import Ruling, judge
 from spice_select.comparison.settings import LEAST_SEEDS_TO_TRAIN, CompareSettings, seeds_of
 from spice_select.comparison.terms import Terms
@@ -107,6 +107,7 @@ def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
         notes.append("No arm took gradients, so none is measured by them. Add spice to --methods to see more.")
     notes += _notes_of(choices, notes)
     facts = _facts(choices, chooser, budget, common)
+    ruling, scores = _tuned(work, choices, facts) if settings.tuning.train else (None, {})
     return MethodsCompared(
         path=chooser.folder,
         pool=grounds.name,
@@ -117,7 +118,8 @@ def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
         facts=facts,
         overlap=overlaps(first_choices(choices)),
         diversity={} if common is None else common.diversity(first_choices(choices), grounds),
-        ruling=_ruling(work, choices, facts) if settings.tuning.train else None,
+        ruling=ruling,
+        scores=scores,
         failures=tuple(work.failures),
         notes=notes,
     )
@@ -131,8 +133,8 @@ def _notes_of(choices: Sequence[ArmChoice], said: Sequence[str]) -> list[str]:
     return [f"{label}: {note}" for label, note in alone if note not in said and not note.startswith("Target ")]
 
 
-def _ruling(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> Ruling | None:
-    """What may be said of the arms, with its figures and its tables as files; None where random failed."""
+def _tuned(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> tuple[Ruling | None, Scores]:
+    """What may be said of the arms, also as files, None where random failed; and what benchmarks say of them."""
     chooser = work.chooser
     grounds, settings = chooser.grounds, chooser.settings
     asked = Budget.parse(settings.arms.budget)
@@ -146,11 +148,11 @@ def _ruling(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmF
     )
     records = work.tunings(choices, tuner)
     if not any(record.arm == CONTROL for record in records):
-        return None
+        return None, tuner.scores()
     ruling = judge(records, Terms(primary=settings.sets.primary, references=REFERENCES))
     write_text(chooser.folder / REPORT, f"{ruling.paragraph}\n\n{tables_markdown(ruling.tables())}")
     write_figures(ruling, chooser.folder / FIGURES)
-    return ruling
+    return ruling, tuner.scores()
 
 
 def _facts(

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from spice_select.cli.printable import printable
 from spice_select.comparison.facts import ArmFacts, InGradients
-from spice_select.comparison.result import MethodsCompared
+from spice_select.comparison.result import MethodsCompared, Scores
 
 _MOST_OVERLAPS = 8
 """Arms that a table of overlaps is wide enough for; of more the JSON has it."""
@@ -19,15 +19,32 @@ _MOST_OVERLAPS = 8
 def print_choices(console: Console, found: MethodsCompared) -> None:
     """Print what each arm chose, what it is worth and what it cost, and how the choices overlap."""
     arms = _by_arm(found.facts)
-    console.print()
-    console.print(_sizes(arms, found), highlight=False)
+    tables = [_sizes(arms, found)]
     if any(one.gradients for one in found.facts):
-        console.print(_worth(arms), highlight=False)
+        tables.append(_worth(arms))
     if found.diversity:
-        console.print(_diversity(found), highlight=False)
-    console.print(_costs(arms), highlight=False)
+        tables.append(_diversity(found))
+    tables.append(_costs(arms))
     if 1 < len(found.overlap) <= _MOST_OVERLAPS:
-        console.print(_overlaps(found), highlight=False)
+        tables.append(_overlaps(found))
+    for table in tables:
+        console.print()
+        console.print(table, highlight=False)
+    console.print()
+
+
+def print_scores(console: Console, scores: Scores) -> None:
+    """Print what benchmarks say of every arm's models; nothing without any."""
+    if not scores:
+        return
+    table = _table("benchmarks: mean ± deviation over seeds; no verdict is by them")
+    table.add_column("arm")
+    for name in scores:
+        table.add_column(escape(printable(name)), justify="right")
+    for arm in dict.fromkeys(arm for arms in scores.values() for arm in arms):
+        table.add_row(escape(printable(arm)), *(_spread(arms.get(arm, ()), "{:.3f}") for arms in scores.values()))
+    console.print()
+    console.print(table, highlight=False)
 
 
 def _by_arm(facts: Sequence[ArmFacts]) -> dict[str, list[ArmFacts]]:
@@ -109,7 +126,7 @@ def _shown(value: float | None, form: str) -> str:
 
 
 def _costs(arms: dict[str, list[ArmFacts]]) -> Table:
-    table = _table("cost of one choice: by itself, and once the arms above have their features")
+    table = _table("cost: by itself, and after the arms above")
     for heading in ("arm", "needs", "seconds", "marginal", "FLOPs", "marginal"):
         table.add_column(heading, justify="left" if heading in ("arm", "needs") else "right")
     for arm, (first, *_) in arms.items():
@@ -144,8 +161,12 @@ def _table(title: str) -> Table:
 
 
 def _mean(facts: Sequence[ArmFacts], value: Callable[[ArmFacts], float | None], form: str) -> str:
-    known = [number for one in facts if (number := value(one)) is not None]
-    if not known:
+    return _spread([number for one in facts if (number := value(one)) is not None], form)
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    """Mean ± standard deviation; the value alone where there is one, and nothing of none."""
+    if not values:
         return ""
-    mean = form.format(np.mean(known))
-    return mean if len(known) == 1 else f"{mean} ± {form.format(np.std(known, ddof=1))}"
+    mean = form.format(np.mean(values))
+    return mean if len(values) == 1 else f"{mean} ± {form.format(np.std(values, ddof=1))}"
