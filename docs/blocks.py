@@ -44,7 +44,7 @@ TUNING = ("rules", "alpha", "weight", "budget", "stop", "pools")
 ROOMS = (
     *("pipeline.py", "settings", "recipes", "progress", "data", "models", "sketch", "store", "executors", "gradients"),
     *("features", "selection", "methods", "schedules", "run", "diagnosis", "checks", "agreement", "outlook"),
-    *("comparison", "training", "export", "evaluation", "cli", "testing", "numerics", "errors.py"),
+    *("training", "export", "evaluation", "comparison", "cli", "testing", "numerics", "errors.py"),
 )
 """The order of the map: roughly the way of the data. What is not named here comes last."""
 

@@ -138,7 +138,7 @@ def _pilot(pilot: NullCheck, terms: Terms) -> str:
     if pilot.passed(terms.alpha):
         little = "" if pairs >= LEAST_SEEDS else ", though so few pairs would hardly show one"
         return f"{said}: no difference was found, as there is none{little}"
-    return f"{said}: a false difference. Chance finds one in {terms.alpha:.0%} of comparisons; trust small ones less"
+    return f"{said}: a false difference, as chance finds in {terms.alpha:.0%} of comparisons; trust small ones less"
 
 
 def _curse(judged: JudgedSet) -> str | None:

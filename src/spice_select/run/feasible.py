@@ -51,7 +51,7 @@ _INSTEAD = {
 def refuse_settings(settings: SelectSettings) -> None:
     """Raise InputError with every clash among the settings: what makes no sense together, and what nobody reads."""
     faults = [
-        *_unread(settings),
+        *(_unread_fault(name, value, settings) for name, value in unread_settings(settings).items()),
         *METHODS[settings.selection.method].clashes(settings.flat()),
         *_target_faults(settings),
         *_schedule_faults(settings),
@@ -100,8 +100,8 @@ def pool_faults(n: int, k: int, pool_size: int) -> list[str]:
     ]
 
 
-def _unread(settings: SelectSettings) -> list[str]:
-    """Settings that neither the method nor the schedule reads: they would change nothing."""
+def unread_settings(settings: SelectSettings) -> dict[str, Any]:
+    """Settings that were changed and that neither the method nor the schedule reads: they would change nothing."""
     chosen = settings.selection
     method = METHODS[chosen.method]
     read = _ALWAYS_READ | method.reads | _BY_SCHEDULE[chosen.schedule]
@@ -110,7 +110,7 @@ def _unread(settings: SelectSettings) -> list[str]:
         read |= {"alpha", "normalise", "row_weight"}  # every pool is judged
     else:
         read -= {"carry_state"}
-    return [_unread_fault(name, value, settings) for name, value in settings.changed().items() if name not in read]
+    return {name: value for name, value in settings.changed().items() if name not in read}
 
 
 def _of_features(needs: Sequence[str], asked: GradientSettings) -> set[str]:
