@@ -203,4 +203,4 @@ class CommonGradients:
 
     @cached_property
     def _objective(self) -> LogDet:
-        return LogDet(alpha=SpiceSettings().alpha)
+        return LogDet(alpha=SpiceSettings().scale)
