@@ -28,7 +28,7 @@ from spice_select.methods.random import Random
 from spice_select.methods.rds import Rds
 from spice_select.methods.selectit import SelectIt
 from spice_select.methods.sift import Sift
-from spice_select.methods.spice import Spice
+from spice_select.methods.spice import Information, Spice
 from spice_select.methods.stratified import Stratified
 from spice_select.methods.top_norm import SpiceOfficial, TopNorm
 from spice_select.methods.tsds import Tsds
@@ -36,7 +36,7 @@ from spice_select.settings.table import Table
 
 METHODS: Table[type[Method]] = Table(
     "method",
-    Spice,
+    *(Information, Spice),
     Random,
     Stratified,
     *(TopNorm, SpiceOfficial),
