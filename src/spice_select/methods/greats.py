@@ -17,7 +17,7 @@ class Greats(Method):
     Made for `--schedule interleaved`, where g and t are those of the moving proxy and η is the rate of the step that
     the picks go into. Where the proxy stands still η is `--learning-rate`. Gradients are taken as they come, whatever
     `--normalise` says, so long ones count for more. At the rates that adapters are tuned with the second term is
-    thousands of times smaller than the first: it hardly decides.
+    hundreds of times smaller than the first and more: it hardly decides.
 
     Attributes:
         rate: η where the proxy stands still.
