@@ -1,6 +1,5 @@
 """One arm's choice, as an ordinary run: its order is cut where it holds the budget's supervised tokens."""
 
-import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,11 +8,12 @@ from numpy.typing import NDArray
 
 from spice_select.comparison.arms import Contender
 from spice_select.comparison.grounds import AIM, POOL, Grounds, token_budget
+from spice_select.comparison.hushed import Hushed
 from spice_select.comparison.settings import CompareSettings
 from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
 from spice_select.pipeline import EncodedCorpus, run_select
-from spice_select.progress import Advance, Progress, Silent
+from spice_select.progress import Progress, Silent
 from spice_select.run.files import read_row_numbers
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
@@ -113,19 +113,6 @@ class Chooser:
             pool = str(self.folder / POOL)
             self._read.append(EncodedCorpus.read(pool, asked, self.grounds.proxy, Silent()))
         return self._read[0]
-
-
-@dataclass(frozen=True)
-class Hushed:
-    """Shows the work of an arm, but says nothing: what its run notes stands in its summary."""
-
-    shown: Progress
-
-    def task(self, name: str, total: int, unit: str, *, done: int = 0) -> contextlib.AbstractContextManager[Advance]:
-        return self.shown.task(name, total, unit, done=done)
-
-    def note(self, sentence: str) -> None:
-        return
 
 
 def fitting_rows(order: NDArray[np.int64], supervised: NDArray[np.int64], budget: int) -> int:

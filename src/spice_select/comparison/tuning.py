@@ -14,6 +14,7 @@ import numpy as np
 from spice_select.comparison.choosing import ArmChoice
 from spice_select.comparison.costs import BACKWARD, FORWARD, Cost
 from spice_select.comparison.grounds import Grounds
+from spice_select.comparison.hushed import Hushed
 from spice_select.comparison.records import ArmRun, arm_run_of
 from spice_select.comparison.settings import CompareSettings, seeds_of
 from spice_select.comparison.statistics import control_seeds
@@ -99,7 +100,7 @@ class Tuner:
             access, seed=seed, steps=self.steps, max_length=settings.data.max_length
         ).model_copy(update={"on": on})
         place = self.folder / TRAINED / path.stem
-        done = run_train(choice.run, asked, out=place, progress=self.progress)
+        done = run_train(choice.run, asked, out=place, progress=Hushed(self.progress))
         chosen = {
             **chosen,
             "supervised": int(done.manifest["supervised_tokens_of_rows"]),

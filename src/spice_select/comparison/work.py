@@ -47,6 +47,7 @@ class ArmsAtWork:
         chosen, found = {(one.arm.label, one.seed): one for one in choices}, list[ArmRun]()
         if not choices:
             return found
+        self.progress.note(f"Tunings: {tuner.steps:,} optimiser steps each")
         with self._attempt(UNTUNED, 0, "judging"):
             found.append(tuner.untuned())
         for seed in self._seeds(self._control):
