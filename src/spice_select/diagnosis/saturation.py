@@ -46,8 +46,8 @@ class Saturation:
         if math.isinf(self.half):
             cut = ": the rows span too few directions, so the largest in reach is taken"
         return (
-            f"{self.alpha:.3g} by rule: at α = {self.half:.3g} {self.picks:.4g} random rows hold half as many effective "
-            f"dimensions, and four times that is taken{cut}; by ridge leverage {self.leverage:.3g}{of}"
+            f"{self.alpha:.3g} by rule: at α = {self.half:.3g} {self.picks:.4g} random rows hold half as many "
+            f"effective dimensions, and four times that is taken{cut}; by ridge leverage {self.leverage:.3g}{of}"
         )
 
 
