@@ -25,7 +25,7 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("identity.json", "what decides the result; written first"),
     ("config.yaml", "the settings; replays the run: `spice select --config config.yaml --out elsewhere`"),
     ("target/", "with --target: rows.jsonl (its rows, with task and use) and what the method needs of them"),
-    ("gradients/", "what the method needs, in Parquet parts, each with its SHA-256; `losses/`, `states/` likewise"),
+    ("gradients/", "what the method needs, in Parquet parts, each with its SHA-256; `losses/` likewise"),
     (
         "selected.jsonl",
         "the chosen rows as they came, in the order picked, each with a `spice` object (rank, row, gain)",
@@ -44,7 +44,7 @@ TUNING = ("rules", "alpha", "weight", "budget", "stop", "pools")
 ROOMS = (
     *("pipeline.py", "settings", "recipes", "progress", "data", "models", "sketch", "store", "executors", "gradients"),
     *("features", "selection", "methods", "schedules", "run", "diagnosis", "checks", "agreement", "outlook"),
-    *("training", "export", "evaluation", "cli", "testing", "numerics", "errors.py"),
+    *("training", "export", "evaluation", "comparison", "cli", "testing", "numerics", "errors.py"),
 )
 """The order of the map: roughly the way of the data. What is not named here comes last."""
 

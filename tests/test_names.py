@@ -7,7 +7,7 @@ from pathlib import Path
 import spice_select
 
 ROOT = Path(spice_select.__file__).parent
-VERBS = {"check_model", "check_run", "evaluate", "headroom", "main", "train", "transfer"}
+VERBS = {"check_model", "check_run", "compare", "evaluate", "headroom", "main", "train", "transfer"}
 """A verb of `cli/` and the function that it calls bear one name, and each of two programs has its `main`."""
 
 

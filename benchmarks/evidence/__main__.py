@@ -5,28 +5,34 @@
     python -m benchmarks.evidence T0 --corpus corpus.jsonl.gz --work runs/evidence
 
 T0: does any number known beforehand rank random subsets as their tuned loss does? T1: three targets, unseen rows.
-T2: T1's choice from warm gradients. T3: 40 % of the answers swapped. The target model is the proxy, its last ten blocks
-tuned by LoRA. What is done is not done again: the same command resumes, and adds seeds. `--report` only reads.
+T2: T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T4: most rows are copies.
+T5: test rows like the pool's. The target model is the proxy, its last ten blocks tuned by LoRA. What is done is not
+done again: the same command resumes, and adds seeds. `--report` only reads.
 """
 
 import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.evidence import figures, tables
-from benchmarks.evidence.comparison import Plan, compare
-from benchmarks.evidence.plans import Sources, noise, subsets, targets, warm
-from benchmarks.evidence.records import Record, load
+from benchmarks.evidence import tables
+from benchmarks.evidence.plans import NOISE, Sources, like_the_pool, noise, redundant, subsets, targets, warm
 from benchmarks.evidence.surrogates import measured
-from benchmarks.evidence.tables import Table
 from benchmarks.evidence.tuning import Encodings, plan
 
+from spice_select.comparison import figures
+from spice_select.comparison.compared import compare_beds
+from spice_select.comparison.records import ArmRun, read_arm_runs
+from spice_select.comparison.report_table import ReportTable, tables_json, tables_markdown
+from spice_select.comparison.statistics import LossPerToken
+from spice_select.comparison.tables import null_checks
+from spice_select.comparison.terms import Terms
 from spice_select.models.load import load_tokenizer
 
 HERE = Path(__file__).parent / "results"
-TESTS = ("T0", "T1", "T2", "T3")
+TESTS = ("T0", "T1", "T2", "T3", "T4", "T5")
 
 
 def main() -> None:
@@ -36,6 +42,8 @@ def main() -> None:
     parser.add_argument("--mbpp", type=Path, default=Path("mbpp.jsonl.gz"), help="MBPP's rows (T1, T2)")
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
+    parser.add_argument("--draw", type=int, default=0, help="of the pool (T5): another number is another pool")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")
     parser.add_argument("--blocks", type=int, default=15, help="last blocks they are taken of; 0 for all")
     parser.add_argument("--workers", type=int, default=2, help="tunings at once, one thread each")
@@ -44,36 +52,53 @@ def main() -> None:
     sources = Sources(options.corpus, options.mbpp, dtype=options.dtype, blocks=options.blocks or None)
     encodings = Encodings(load_tokenizer(None))
     if not options.report:
-        makers: dict[str, Callable[..., object]] = {"T0": subsets, "T1": targets, "T2": warm, "T3": noise}
+        makers: dict[str, Callable[..., object]] = {
+            "T0": subsets,
+            "T1": targets,
+            "T2": warm,
+            "T3": noise,
+            "T4": redundant,
+            "T5": like_the_pool,
+        }
         extra = {} if options.test == "T0" else {"seeds": options.seeds}
+        if options.test == "T3":
+            extra["names"] = options.beds
+        if options.test == "T5":
+            extra["draw"] = options.draw
         for job, priority in makers[options.test](options.work, sources, encodings, **extra):  # type: ignore[attr-defined]
             plan(options.work, job, priority)
         command = [sys.executable, "-m", "benchmarks.evidence.tuning", str(options.work)]
         for worker in [subprocess.Popen(command) for _ in range(options.workers)]:
             if worker.wait():
                 raise SystemExit("a worker ended with a fault: start the same command again")
-    written = _tables(options.test, load(options.work / "results"), options.work, encodings)
+    written = _tables(options.test, read_arm_runs(options.work / "results"), options.work, encodings)
     HERE.mkdir(exist_ok=True)
-    (HERE / f"{options.test}.md").write_text(tables.markdown(written) + "\n")
-    (HERE / f"{options.test}.json").write_text(tables.as_json(written) + "\n")
-    print(tables.markdown(written))
+    (HERE / f"{options.test}.md").write_text(tables_markdown(written) + "\n")
+    (HERE / f"{options.test}.json").write_text(tables_json(written) + "\n")
+    print(tables_markdown(written))
 
 
-def _tables(test: str, records: list[Record], work: Path, encodings: Encodings) -> list[Table]:
-    plan = Plan()
+def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) -> list[ReportTable]:
+    plan = Terms(endpoint=LossPerToken())
     if test == "T0":
         own = [record for record in records if record.bed == "in-distribution"]
         return tables.surrogates(own, measured(work / "beds" / "in-distribution", own, encodings), plan)
     if test == "T3":
         own = [record for record in records if record.bed.startswith("noise")]
-        figures.draw(compare(own, plan), HERE / "T3.svg")
-        return [*tables.noise(own, plan), tables.null_checks(own, plan)]
+        figures.draw(compare_beds(own, plan), HERE / "T3.svg")
+        return [*tables.noise(own, plan), null_checks(own, plan)]
+    if test in ("T4", "T5"):
+        bed = "redundant" if test == "T4" else "like-the-pool"
+        plan = replace(plan, references=frozenset({"full"}))
+        own = [record for record in records if record.bed.startswith(bed)]
+        figures.draw(compare_beds(own, plan), HERE / f"{test}.svg")
+        return [*tables.targets(own, plan), null_checks(own, plan)]
     own = [record for record in records if record.bed.startswith("target")]
     if test == "T2":
         return tables.warm_up(own, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, plan)
     cold = [record for record in own if "warm" not in record.arm]
-    figures.draw(compare(cold, plan), HERE / "T1.svg")
-    return [*tables.targets(cold, plan), tables.null_checks(cold, plan)]
+    figures.draw(compare_beds(cold, plan), HERE / "T1.svg")
+    return [*tables.targets(cold, plan), null_checks(cold, plan)]
 
 
 if __name__ == "__main__":

@@ -88,6 +88,38 @@ def like_the_pool(corpus: Path, folder: Path, *, rows: int = 600, held: int = 30
     return _written(folder, kept[:rows], kept[rows:], [], [])
 
 
+def redundant(
+    corpus: Path, folder: Path, *, distinct: int = 300, rows: int = 1000, held: int = 300, seed: int = 0
+) -> Bed:
+    """A pool most of whose rows are copies: `distinct` rows, and copies of them up to `rows`, their numbers by Zipf.
+
+    A copy's prompt stands in other letters or after another word, so that few are equal to the letter.
+    """
+    rng = random.Random(seed)
+    kept = _drawn(corpus, rng, distinct + held)
+    originals = kept[:distinct]
+    weights = [1 / (place + 1) for place in range(distinct)]
+    copied = rng.choices(originals, weights, k=rows - distinct)
+    pool = [*originals, *(_reworded(row, rng) for row in copied)]
+    rng.shuffle(pool)
+    return _written(folder, pool, kept[distinct:], [], [])
+
+
+_REWORDED: tuple[Callable[[str], str], ...] = (
+    str,
+    str.lower,
+    lambda text: f"Please answer. {text}",
+    lambda text: f"{text}\n",
+    lambda text: f"Question: {text}",
+)
+
+
+def _reworded(row: Record, rng: random.Random) -> Record:
+    turns = [dict(turn) for turn in row["messages"]]
+    turns[-2]["content"] = rng.choice(_REWORDED)(turns[-2]["content"])
+    return {**row, "messages": turns}
+
+
 def rows_of(corpus: Path, source: str) -> list[Record]:
     """All first exchanges of one source."""
     return [_first_exchange(row) for row in _lines(corpus) if row["source"] == source]

@@ -14,7 +14,8 @@ from spice_select.run.settings import SelectSettings
 
 def order_of(candidates: Candidates, rows: int, *, seed: int = 0, settings: Mapping[str, Any]) -> list[int]:
     """The first `rows` picks, as positions among the candidates."""
-    flat = SelectSettings.from_flat({"target": ("target",), **settings}).flat()
+    target = {} if candidates.target is None else {"target": ("target",)}
+    flat = SelectSettings.from_flat({**target, **settings}).flat()
     method = METHODS[flat["method"]].of(flat)
     choice = method.choose(candidates, Allowance(rows=rows), seed=seed, progress=Silent())
     return choice.indices.tolist()

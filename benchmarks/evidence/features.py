@@ -36,7 +36,7 @@ def candidates(
     """
     home = pool_of or bed
     blocks = {name: known(home, f"pool-{name}", pool, pool, **how) for name, how in kinds.items()}
-    aims = {name: known(bed, f"target-{name}", target, pool, **how) for name, how in kinds.items()}
+    aims = {name: known(bed, f"target-{name}", target, pool, **how) for name, how in kinds.items() if target}
     return Candidates(
         rows=np.arange(len(pool)),
         tokens=np.array([example.num_tokens for example in pool]),

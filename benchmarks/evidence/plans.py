@@ -1,4 +1,4 @@
-"""The four tests as tunings to be done: their beds, who chooses on them, and in which order.
+"""The tests as tunings to be done: their beds, who chooses on them, and in which order.
 
 Seed by seed, so that a whole comparison of one seed can be looked at early. Arms share LoRA and order by their seed.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from benchmarks.evidence import beds
 from benchmarks.evidence.arms import budget_of, prefix, random_among, random_order
-from benchmarks.evidence.choices import among, order_of
+from benchmarks.evidence.choices import among, order_of, without_target
 from benchmarks.evidence.features import candidates, known, renamed
 from benchmarks.evidence.tuning import RATE, Encodings, Job
 
@@ -93,26 +93,86 @@ def warm(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows
             yield Job(bed=name, arm="targeted, warm", seed=seed, rows=chosen, facts={}, steps=8), 300 + 10 * seed
 
 
-def noise(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 100) -> Plan:
-    """T3: 40 % of the answers swapped within their source; loss on clean rows of every source."""
-    folder = work / "beds" / "noise-40-within"
+NOISE = {
+    "noise-40-within": {"share": 0.4, "within": True},
+    "noise-20-within": {"share": 0.2, "within": True},
+    "noise-40-across": {"share": 0.4, "within": False},
+    "noise-20-across": {"share": 0.2, "within": False},
+}
+"""The noisy beds: how many answers are swapped, and whether with one of the same source."""
+
+
+def noise(
+    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 100, names: Sequence[str] = (*NOISE,)
+) -> Plan:
+    """T3: answers swapped, within their source or across sources; loss on clean rows of every source."""
+    for name in names:
+        folder = work / "beds" / name
+        if not folder.exists():
+            beds.noisy(sources.corpus, folder, **NOISE[name])
+        own = _known(folder, encodings, sources)
+        bad = beds.Bed(folder).bad
+        fit = sound(folder, encodings, own, sources)
+        chosen: dict[str, Sequence[int]] = {
+            "targeted": order_of(own, LONG, settings={}),
+            "suspects aside, targeted": among(own, fit, LONG, settings={}),
+            "matched step": order_of(own, LONG, settings={"objective": "matched-step"}),
+            "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
+            "variance": order_of(without_target(own), 250, settings={"objective": "target-variance"}),
+        }
+        clean = [place for place in range(len(own)) if place not in bad]
+        drawn = {"clean-random": _drawn_from(clean), "suspects aside, random": _drawn_from(fit)}
+        yield from _jobs(name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, rate=HARD, bad=bad)
+
+
+def redundant(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60) -> Plan:
+    """T4: seven rows in ten are copies; loss on other rows of the same mixture, in which every row stands once."""
+    folder = work / "beds" / "redundant"
     if not folder.exists():
-        beds.noisy(sources.corpus, folder, share=0.4, within=True)
+        beds.redundant(sources.corpus, folder)
     own = _known(folder, encodings, sources)
-    bad = beds.Bed(folder).bad
-    fit = sound(folder, encodings, own, sources)
+    alone = sound(folder, encodings, own, sources, kinds=("duplicate", "near-duplicate"))
     chosen: dict[str, Sequence[int]] = {
-        "targeted": order_of(own, LONG, settings={}),
-        "suspects aside, targeted": among(own, fit, LONG, settings={}),
-        "matched step": order_of(own, LONG, settings={"objective": "matched-step"}),
-        "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
+        "log det": order_of(own, LONG, settings={"method": "spice", "objective": "log-det"}),
+        "variance": order_of(own, LONG, settings={"objective": "target-variance"}),
+        "distinct variance": order_of(own, LONG, settings={"objective": "distinct-variance"}),
     }
-    clean = [place for place in range(len(own)) if place not in bad]
-    drawn: dict[str, Callable[[int], Sequence[int]]] = {
-        "clean-random": lambda seed: random_among(clean, seed).tolist(),
-        "suspects aside, random": lambda seed: random_among(fit, seed).tolist(),
+    drawn = {"repeats aside, random": _drawn_from(alone)}
+    yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, steps=8)
+
+
+def like_the_pool(
+    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0
+) -> Plan:
+    """T5: nothing but rows like those that judge; does a choice save tokens?
+
+    Beside equal tokens, three arms get six tenths of them, a random draw among these: is what they reach the choice's?
+    "full" makes as many steps on as many tokens, in one pass over rows that it never sees again. Another `draw` is
+    another pool.
+    """
+    folder = work / "beds" / (f"like-the-pool-{draw}" if draw else "like-the-pool")
+    if not folder.exists():
+        beds.like_the_pool(sources.corpus, folder, seed=draw)
+    own, variance = _known(folder, encodings, sources), {"objective": "target-variance"}
+    priced = {
+        "variance": order_of(own, 250, settings=variance),
+        "variance, price 0.5": order_of(own, 250, settings={**variance, "token_price": 0.5}),
+        "variance, price 1": order_of(own, 250, settings={**variance, "token_price": 1}),
     }
-    yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, rate=HARD, bad=bad)
+    budget = budget_of(own.supervised, rows)
+    drawn = {"stratified": lambda seed: order_of(own, len(own), seed=seed, settings={"method": "stratified"})}
+    yield from _jobs(folder.name, own, seeds, budget, priced, drawn, steps=8)
+    for seed in range(seeds):
+        fresh = random_order(len(own), seed).tolist()
+        orders = {"random": fresh, "variance": priced["variance"], "variance, price 1": priced["variance, price 1"]}
+        for place, (arm, order) in enumerate(orders.items()):
+            part = prefix(order, own.supervised, round(0.6 * budget))
+            yield (
+                Job(bed=folder.name, arm=f"{arm}, 60 %", seed=seed, rows=part, facts={}, steps=8),
+                105 + 10 * seed + place,
+            )
+        once = prefix(fresh, own.supervised, 2 * budget)
+        yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), 109 + 10 * seed
 
 
 def subsets(work: Path, sources: Sources, encodings: Encodings, *, draws: int = 24, rows: int = 60) -> Plan:
@@ -148,10 +208,14 @@ def _known(bed: Path, encodings: Encodings, sources: Sources, *, pool_of: Path |
     return candidates(bed, pool, target, {"gradients": sources.gradients}, pool_of=pool_of)
 
 
-def sound(bed: Path, encodings: Encodings, own: Candidates, sources: Sources) -> list[int]:
-    """Positions of the rows that `spice select --without-suspects mismatched` would leave in."""
+def sound(
+    bed: Path, encodings: Encodings, own: Candidates, sources: Sources, *, kinds: Sequence[str] = ("mismatched",)
+) -> list[int]:
+    """Positions of the rows that `spice select --without-suspects KINDS` would leave in."""
     pool = encodings.examples(bed / "pool.jsonl")
-    alone = known(bed, "pool-unprompted", pool, pool, feature="unprompted-losses", dtype="float32")
+    alone = None
+    if "mismatched" in kinds:
+        alone = known(bed, "pool-unprompted", pool, pool, feature="unprompted-losses", dtype="float32").losses
     rows = read_corpus(str(bed / "pool.jsonl"), DataSettings()).rows
     row_format = detect_format(rows)
     read = [row_format.read(row) for row in rows]
@@ -159,10 +223,14 @@ def sound(bed: Path, encodings: Encodings, own: Candidates, sources: Sources) ->
         examples=pool,
         conversations=[one for one in read if isinstance(one, Conversation)],
         losses=own.features["gradients"].losses,
-        unprompted=alone.losses,
+        unprompted=alone,
     )
-    suspects = {one.row for one in look_for(evidence, ["mismatched"]).listed}
+    suspects = {one.row for one in look_for(evidence, kinds).listed}
     return [place for place, row in enumerate(own.rows.tolist()) if row not in suspects]
+
+
+def _drawn_from(rows: Sequence[int]) -> Callable[[int], Sequence[int]]:
+    return lambda seed: random_among(rows, seed).tolist()
 
 
 def _jobs(

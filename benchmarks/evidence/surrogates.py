@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.evidence.features import known
-from benchmarks.evidence.records import Record
 from benchmarks.evidence.tuning import Encodings
 from numpy.typing import NDArray
 
+from spice_select.comparison.records import ArmRun
 from spice_select.features.normalise import normalised
 from spice_select.selection import LogDet, TargetVariance
 
 
-def measured(bed: Path, records: Sequence[Record], encodings: Encodings) -> dict[str, dict[int, float]]:
+def measured(bed: Path, records: Sequence[ArmRun], encodings: Encodings) -> dict[str, dict[int, float]]:
     """Name → the draw's seed → the number, of every random subset of a bed whose gradients were computed."""
     pool = encodings.examples(bed / "pool.jsonl")
     block = known(bed, "pool-gradients", pool, pool, feature="gradients", dtype="bfloat16", last_blocks=15)

@@ -45,6 +45,7 @@ class Job:
         steps: optimiser steps in an epoch.
         tuning_seed: of LoRA and order, where it is another than that of the draw.
         rate: the highest learning rate.
+        epochs: passes over its rows.
     """
 
     bed: str
@@ -55,6 +56,7 @@ class Job:
     steps: int = STEPS_AN_EPOCH
     tuning_seed: int | None = None
     rate: float = RATE
+    epochs: int = EPOCHS
 
     @property
     def name(self) -> str:
@@ -68,7 +70,9 @@ class Encodings:
         self._tokenizer, self._known = tokenizer, dict[Path, list[Example]]()
 
     def examples(self, path: Path) -> list[Example]:
-        """The rows of a file in their order."""
+        """The rows of a file in their order; none of an empty one."""
+        if not path.stat().st_size:
+            return []
         if path not in self._known:
             rows = read_corpus(str(path), DataSettings()).rows
             encoded = encode_rows(rows, detect_format(rows, None), Encoder(self._tokenizer, max_length=1024))
@@ -121,7 +125,7 @@ class Tuner:
                 "seconds": 0.0,
                 **job.facts,
             },
-            "steps": EPOCHS * job.steps if len(rows) else 0,
+            "steps": job.epochs * job.steps if len(rows) else 0,
             "held": {
                 "name": "held_out",
                 "rows": [example.row for example in held],
@@ -140,10 +144,10 @@ class Tuner:
 
     def _train(self, examples: list[Example], seed: int, job: Job) -> None:
         recipe = StepRecipe(learning_rate=job.rate, warmup=0.0, decay="cosine", weight_decay=0.0, seed=seed)
-        total = EPOCHS * job.steps
+        total = job.epochs * job.steps
         trainer = TailTrainer(self.tail, recipe, total_steps=total, batch_tokens=self._batch_tokens)
         order = np.random.default_rng([seed, 7])
-        for _ in range(EPOCHS):
+        for _ in range(job.epochs):
             for part in np.array_split(order.permutation(len(examples)), job.steps):
                 trainer.step([examples[place] for place in part])
 

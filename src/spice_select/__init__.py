@@ -27,6 +27,7 @@ from spice_select.settings.deferred import deferred_names
 if TYPE_CHECKING:
     from spice_select.agreement import Transfer as Transfer
     from spice_select.agreement.stage import transfer as transfer
+    from spice_select.comparison.stage import compare as compare
     from spice_select.diagnosis import certificate as certificate
     from spice_select.evaluation.stage import evaluate as evaluate
     from spice_select.outlook import Headroom as Headroom
@@ -45,6 +46,7 @@ _LAZY = {
     "headroom": "spice_select.outlook.stage",
     "Transfer": "spice_select.agreement",
     "transfer": "spice_select.agreement.stage",
+    "compare": "spice_select.comparison.stage",
     "SelectSettings": "spice_select.run.settings",
     "certificate": "spice_select.diagnosis",
     "evaluate": "spice_select.evaluation.stage",

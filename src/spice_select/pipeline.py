@@ -66,24 +66,19 @@ def run_select(
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    known: "EncodedCorpus | None" = None,
 ) -> Run:
-    """`select` with the settings as one object."""
+    """`select` with the settings as one object; a corpus that is `known` by these settings is not read again."""
     refuse_settings(settings)
     settings = settings.settled()
     progress, clock = progress or Silent(), Clock()
     budget = Budget.parse(settings.selection.budget)
     with clock("reading"):
-        read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
-        rows = read.rows
-        row_format = detect_format(rows, settings.data.format)
-        progress.note(f"{corpus}: {len(rows):,} rows, {described(row_format)}")
-        for note in read.notes:
-            progress.note(note)
         proxy = find_proxy(settings.request, progress)
         progress.note(f"Proxy: {proxy.identity.name} on {proxy.device}, {proxy.reason}")
     with clock("encoding"):
-        encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-        encoded = encode_corpus(rows, row_format, encoder, progress)
+        known = known or EncodedCorpus.read(corpus, settings, proxy, progress)
+        rows, row_format, encoder, encoded = known.rows, known.row_format, known.encoder, known.encoded
         target = read_target(settings, encoder, progress)
         leaving = _leaving(target, rows, encoded, row_format, progress)
         gone = {drop.row for drop in leaving}
@@ -102,10 +97,41 @@ def run_select(
         if run.finished and not _harmed(run):
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
-            notes = [*read.notes, *encoder.notes, *encoded.notes]
-            corpus_facts = _Corpus(corpus, rows, row_format, encoded, budget, notes, target, leaving)
+            corpus_facts = _Corpus(corpus, rows, row_format, encoded, budget, known.notes, target, leaving)
             _fill(run, corpus_facts, settings, proxy, progress, clock)
         return Run(run.path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodedCorpus:
+    """A corpus as it is before a method looks at it.
+
+    Attributes:
+        rows: every row.
+        row_format: how they are read.
+        encoder: what shows them to the proxy.
+        encoded: as the proxy sees them.
+        notes: what a person should know of that.
+    """
+
+    rows: list[Row]
+    row_format: Format
+    encoder: Encoder
+    encoded: Encoded
+    notes: list[str]
+
+    @classmethod
+    def read(cls, corpus: str, settings: SelectSettings, proxy: Proxy, progress: Progress) -> "EncodedCorpus":
+        """Read and encode it, in sight of the person who waits. Raises InputError as `select`."""
+        read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
+        row_format = detect_format(read.rows, settings.data.format)
+        progress.note(f"{corpus}: {len(read.rows):,} rows, {described(row_format)}")
+        for note in read.notes:
+            progress.note(note)
+        encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
+        encoded = encode_corpus(read.rows, row_format, encoder, progress)
+        notes = [*read.notes, *encoder.notes, *encoded.notes]
+        return cls(rows=read.rows, row_format=row_format, encoder=encoder, encoded=encoded, notes=notes)
 
 
 def _leaving(

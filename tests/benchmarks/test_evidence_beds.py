@@ -1,6 +1,7 @@
 """The beds and arms of the evidence: disjoint, swapped as said, and equal in tokens; a model's tail is the model."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,19 @@ def test_a_rare_target_is_rare_and_stands_in_no_pool(tmp_path: Path) -> None:
         rows += [json.loads(line) for line in (bed.folder / "held_out.jsonl").read_text().splitlines()]
         assert len(rows) == 182
         assert not {said(row) for row in rows} & {said(row) for row in pools[0]}
+
+
+def test_a_redundant_pool_holds_every_row_and_copies_of_few(tmp_path: Path) -> None:
+    path = corpus(tmp_path, {"a": 400, "b": 300})
+    bed = beds.redundant(path, tmp_path / "bed")
+    answers = Counter(said(row)[-1] for row in bed.pool)
+    held = [json.loads(line) for line in (tmp_path / "bed" / "held_out.jsonl").read_text().splitlines()]
+    assert (len(bed.pool), len(answers), len(held)) == (1000, 300, 300)
+    assert not answers.keys() & {said(row)[-1] for row in held}
+    assert answers.most_common(1)[0][1] > 80
+    assert sum(count == 1 for count in answers.values()) > 30
+    prompts = {said(row)[0] for row in bed.pool if said(row)[-1] == answers.most_common(1)[0][0]}
+    assert 1 < len(prompts) <= 5, "reworded in few ways, so that near copies stand beside equal ones"
 
 
 def test_a_prefix_ends_before_the_row_that_does_not_fit() -> None:

@@ -38,7 +38,13 @@ CASES: tuple[Case, ...] = (
     Case(name="gradients", columns=("loss", "norm", "tokens", "supervised"), dim=32),
     Case(name="losses", columns=("loss", "loss_sum", "tokens", "supervised"), dim=0),
     Case(name="unprompted-losses", columns=("loss", "loss_sum", "tokens", "supervised"), dim=0),
-    Case(name="states", columns=("tokens", "supervised"), dim=32),
+    Case(name="token-states", columns=("square", "kept", "tokens", "supervised"), dim=8 * 32),
+    Case(name="ratings", columns=("mass", "tokens", "supervised"), dim=25),
+    Case(
+        name="hidden-states",
+        columns=("weighted-length", "response-length", "prompt-length", "last-length", "tokens", "supervised"),
+        dim=4 * 32,
+    ),
     Case(name="learnability", columns=("loss", "warm", "tokens", "supervised"), dim=0),
 )
 

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from spice_select.data.records import Example
+from spice_select.features.poolings import STATES
 from spice_select.methods import METHODS, Candidates, Method
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.target import TargetSet
 from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
+from spice_select.testing.method import state_block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,9 @@ def worked() -> Candidates:
             GRADIENTS: _block(rows, supervised, vectors, loss=np.ones(5), norm=np.linalg.norm(vectors, axis=1)),
             "losses": _block(rows, supervised, loss=losses, loss_sum=losses * supervised),
             "unprompted-losses": _block(rows, supervised, loss=alone, loss_sum=alone * supervised),
-            "states": _block(rows, supervised, vectors),
+            "token-states": _block(rows, supervised, _tokens_of(vectors), square=supervised * 1.0, kept=np.ones(5)),
+            "ratings": _block(rows, supervised, _rated(3, 5, 4, 5, 1), mass=np.ones(5)),
+            STATES: state_block(rows, vectors, tokens=supervised + 5, supervised=supervised),
         },
         normalise="none",
         examples=_tokens(rows, [7, 9, 9, 9], [7, 1, 9, 9], [7, 3], [7, 9, 1, 2], [7, 4, 4, 9]),
@@ -70,10 +74,20 @@ def _target() -> TargetSet:
         examples=_tokens(rows, [7, 1, 2], [7, 3], [7, 4]),
         features={
             GRADIENTS: _block(rows, supervised, vectors, loss=np.ones(3), norm=np.linalg.norm(vectors, axis=1)),
-            "states": _block(rows, supervised, vectors),
+            STATES: state_block(rows, vectors, tokens=supervised + 5, supervised=supervised),
         },
         normalise="none",
     )
+
+
+def _tokens_of(vectors: np.ndarray) -> np.ndarray:
+    """Rows of a single token each, the other seven directions of zero."""
+    return np.concatenate([vectors, np.zeros((len(vectors), 7 * vectors.shape[1]))], axis=1).astype(np.float32)
+
+
+def _rated(*ratings: int) -> np.ndarray:
+    """Five questions that all give this rating, with probability 1."""
+    return np.tile(np.eye(5, dtype=np.float32)[np.array(ratings) - 1], 5)
 
 
 def _block(
@@ -107,16 +121,33 @@ CASES: tuple[Case, ...] = (
     Case(name="random", picks=None),
     Case(name="stratified", picks=None),
     Case(name="top-norm", picks=[0, 3, 1]),
+    Case(name="spice-official", picks=[0, 3, 1]),
+    Case(name="herding", picks=[0, 3, 1]),  # the mean is (.6, .22); then w is (−2.8, .44), and (.8, .56)
+    Case(name="gradmatch", picks=[0, 2, 3]),  # .15 times the first and .22 of the one across are the mean
+    Case(name="craig", picks=[4, 0, 3]),  # then 0 and 1 save 4 each; then 3 saves 3, row 1 only 2
+    Case(name="fishersft", picks=[0, 2, 3]),  # log 17; then log 2 of row 2, log 1.54 of row 3, log 1.24 of row 1
+    Case(name="selectit", picks=[1, 3, 2]),
     Case(name="longest", picks=[1, 3, 4]),
+    Case(name="full", picks=[0, 1, 2]),
     Case(name="loss-low", picks=[0, 1, 4]),
     Case(name="loss-mid", picks=[4, 1, 0]),  # the median is 1.2; row 0 is .7 away, row 2 .8
     Case(name="loss-high", picks=[3, 2, 4]),
     Case(name="ifd", picks=[0, 2, 1]),  # then 3, which its prompt hinders, and 4
+    Case(name="k-center", picks=[4, 0, 2]),
+    Case(name="facility-location", picks=[0, 3, 2]),
+    Case(name="dpp", picks=[0, 3, 2]),
+    Case(name="novelselect", picks=None),
+    Case(name="deita", picks=[0, 2, 3]),  # row 1 is row 0's direction
     Case(name="bm25", picks=[3, 4, 2]),  # 1 2 is in row 3, 4 in row 4, 3 in row 2
     Case(name="rds", picks=[0, 3, 2]),  # the first task's row 0, the second's, the first's row 1
+    Case(name="tsds", picks=None),
+    Case(name="sift", picks=[0, 2, 1]),
     Case(name="less", picks=[3, 0, 1]),  # means of the first task .5 .5 .5 −.48 0, of the second −1 −1 0 1 0
     Case(name="less-rr", picks=[0, 3, 2]),
     Case(name="less-paper", picks=[3, 2, 0]),  # the mean (1, 4.5) lies across: cosines .22 .22 .98, and 1 with −1 0
+    Case(name="greats", picks=[2, 0, 1], settings={"learning_rate": 1e-3}),  # ⟨g, t⟩ with t = (⅓, 3): ⁴⁄₃ ⅔ 3 −.7 0
+    Case(name="greats", picks=[2, 0, 3], settings={"learning_rate": 1.0}),  # after row 0, row 3 stands at −.8 + 12
+    Case(name="lead", picks=None),
 )
 
 ids: Callable[[Case], str] = lambda case: case.name  # noqa: E731

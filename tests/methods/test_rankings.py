@@ -10,21 +10,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.data.records import Example
+from spice_select.features.poolings import STATES
 from spice_select.methods import METHODS, Candidates, Method
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.bm25 import bm25_scores
 from spice_select.methods.budget import Allowance
 from spice_select.methods.cosines import unit_cosines
-from spice_select.methods.ifd import ratios
+from spice_select.methods.helped import ratios
 from spice_select.methods.round_robin import round_robin
 from spice_select.methods.stratified import in_proportion, strata_of
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Silent
 from spice_select.store import FeatureBlock
-from spice_select.testing.method import sample_candidates
+from spice_select.testing.method import sample_candidates, state_block
 
 TARGETED = ("bm25", "rds", "less", "less-rr", "less-paper")
-RANKING = ("longest", "top-norm", "loss-low", "loss-mid", "loss-high", "ifd", *TARGETED)
+MATCHING = ("herding", "gradmatch", "craig")
+RANKING = (
+    "longest",
+    "top-norm",
+    "loss-low",
+    "loss-mid",
+    "loss-high",
+    "ifd",
+    "fishersft",
+    "selectit",
+    *MATCHING,
+    *TARGETED,
+)
 
 
 def made(name: str) -> Method:
@@ -34,6 +47,12 @@ def made(name: str) -> Method:
 def chosen(name: str, candidates: Candidates, k: int | None = None, seed: int = 0) -> list[int]:
     allowance = Allowance(rows=len(candidates) if k is None else k)
     return made(name).choose(candidates, allowance, seed=seed, progress=Silent()).indices.tolist()
+
+
+def told(name: str, candidates: Candidates, k: int | None = None) -> tuple[str, ...]:
+    """What a choice of all, or of k, has to say for itself."""
+    allowance = Allowance(rows=len(candidates) if k is None else k)
+    return made(name).notes(candidates, made(name).choose(candidates, allowance, seed=0, progress=Silent()))
 
 
 def candidates_for(name: str, n: int = 40, seed: int = 0) -> Candidates:
@@ -125,10 +144,15 @@ def test_a_planted_topic_is_found(name: str) -> None:
         rows=np.arange(12),
         tasks=["a"] * 6 + ["b"] * 6,
         examples=texts(12, range(12)),
-        features={GRADIENTS: known(vectors(12, range(12))), "states": known(vectors(12, range(12)))},
+        features={GRADIENTS: known(vectors(12, range(12))), STATES: state_block(np.arange(12), vectors(12, range(12)))},
     )
     candidates = replace(
-        of_features(1000, target, gradients=known(vectors(1000, topical)), states=known(vectors(1000, topical))),
+        of_features(
+            1000,
+            target,
+            gradients=known(vectors(1000, topical)),
+            hidden_states=state_block(np.arange(1000), vectors(1000, topical)),
+        ),
         examples=texts(1000, topical),
     )
     found = chosen(name, candidates, 100)
@@ -219,9 +243,9 @@ def test_several_turns_weigh_by_their_tokens() -> None:
 def test_rows_whose_prompt_hinders_come_last_and_are_told() -> None:
     candidates = two_losses([1.5, 0.2, 1.1, 0.9, 0, 1.0], [1, 1, 1, 1, 1e-7, 1])
     assert chosen("ifd", candidates) == [3, 1, 5, 2, 0, 4]
-    assert "67%" in made("ifd").notes(candidates)[0]
+    assert "67%" in told("ifd", candidates)[0]
     few = two_losses([1.1, 0.5, 0.5, 0.5, 0.5], [1] * 5)
-    assert made("ifd").notes(few) == (), "a fifth is not more than a fifth"
+    assert told("ifd", few) == (), "a fifth is not more than a fifth"
 
 
 # ---- BM25

@@ -74,7 +74,7 @@ def test_a_picked_row_is_worth_less_when_it_comes_again() -> None:
     candidates, method = pool(6, 12, 2), SpiceCarried(weight=0.0)
     first, second = (pick(method, candidates, 6) for _ in range(2))
     assert second.gains.sum() < 0.5 * first.gains.sum()
-    assert pick(method.fresh(), candidates, 6).gains.sum() == pytest.approx(first.gains.sum())
+    assert pick(method.fresh(candidates), candidates, 6).gains.sum() == pytest.approx(first.gains.sum())
 
 
 def test_the_carried_penalty_keeps_the_contract_of_penalties() -> None:

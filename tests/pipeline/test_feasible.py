@@ -24,11 +24,16 @@ def fault(**settings: object) -> str:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_defaults_of_every_method_and_schedule_pass(method: str, schedule: str) -> None:
     asked: dict[str, object] = {"method": method, "schedule": schedule}
+    if method == "full":
+        assert "--method full with --budget 10%: it takes all rows" in fault(**asked)
+        asked["budget"] = "100%"
     if METHODS[method].requires_target:
         assert f"--method {method} without --target" in fault(**asked)
         asked["target"] = "target.jsonl"
-    if schedule == "interleaved" and set(METHODS[method].of(SelectSettings().flat()).needs()) - {"gradients"}:
-        assert "--schedule interleaved with --method" in fault(**asked)
+    chooser = METHODS[method].of(SelectSettings().flat())
+    more = schedule == "interleaved" and set(chooser.needs()) - {"gradients"}
+    if (schedule != "interleaved") if chooser.in_loop else more:
+        assert f"--schedule {schedule} with --method" in fault(**asked)
     else:
         refuse_settings(SelectSettings.from_flat(asked))
 
@@ -45,7 +50,10 @@ def test_the_schedules_are_those_that_can_be_asked_for() -> None:
     ("settings", "words"),
     [
         ({"method": "random", "conflict_weight": 0.5}, ["--conflict-weight 0.5", "--method random", "spice"]),
-        ({"method": "random", "alpha": 2.0}, ["--alpha 2.0", "spice, top-norm, less, less-rr and less-paper read it"]),
+        (
+            {"method": "random", "alpha": 2.0},
+            ["--alpha 2.0", "spice, top-norm", "craig, less, less-rr, less-paper and greats read it"],
+        ),
         ({"method": "random", "sketch_dim": 64}, ["--sketch-dim 64", "gradients"]),
         ({"method": "loss-low", "sketch_dim": 64}, ["--sketch-dim 64", "not read by --method loss-low"]),
         ({"method": "ifd", "lora_rank": 4}, ["--lora-rank 4", "not read by --method ifd"]),

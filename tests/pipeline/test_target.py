@@ -147,7 +147,7 @@ def test_every_method_that_takes_a_target_goes_with_every_schedule(
 ) -> None:
     options = {} if schedule == "global" else {"pool_size": 20}
     asked = {"target": target, "model": str(tiny_proxy), "method": method, "schedule": schedule, **options}
-    if schedule == "interleaved" and method == "rds":
+    if schedule == "interleaved" and method in ("rds", "tsds", "sift"):
         with pytest.raises(InputError, match="its pools know gradients alone"):
             spice.select(corpus(), **asked, budget=6, out=tmp_path / "run")
         return

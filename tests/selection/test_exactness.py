@@ -17,6 +17,7 @@ from spice_select.selection import (
     greedy,
     naive,
 )
+from spice_select.selection.objectives.target_variance import DistinctVariance, PoolVarianceState, TargetVarianceState
 from spice_select.selection.paths.blocked import block
 from spice_select.selection.paths.blocked.kernels import has_kernel
 from spice_select.testing.selection import check_selector, degenerate, require_same, sample_features
@@ -111,6 +112,26 @@ def test_a_given_target_replaces_the_pool_as_target():
     features, target = sample_features("iso", 50, 8), sample_features("aniso", 20, 8, seed=9)
     found = compare(features, 20, objective=TargetVariance(target=target))
     assert found.indices.tolist() != greedy(features, 20, objective=TargetVariance()).indices.tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("objective", [TargetVariance(), TargetVariance(30.0), DistinctVariance()])
+def test_a_pool_of_fewer_rows_than_numbers_keeps_the_order(kind, objective):
+    """By the products of the rows alone, over more picks than running sums are trusted for."""
+    features = degenerate(sample_features(kind, 90, 130, seed=2))
+    compare(features, 90, objective=objective)
+
+
+def test_both_forms_of_a_pools_variance_have_the_gains_of_the_definition():
+    features = sample_features("aniso", 40, 60, seed=4)
+    rows, weights = np.arange(40), np.linspace(0.1, 2.0, 40)
+    root = features * np.sqrt(weights)[:, None]
+    forms = [PoolVarianceState(features, weights, 3.0), TargetVarianceState(features, root.T @ root, 3.0)]
+    for picks, row in enumerate([7, 3, 39, 0]):
+        due = TargetVariance(3.0, target=root).gains(features, [7, 3, 39, 0][:picks], rows)
+        for form in forms:
+            np.testing.assert_allclose(form.gains(rows), due, rtol=1e-9)
+            form.add(row)
 
 
 GRID = hnp.arrays(

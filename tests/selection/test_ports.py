@@ -16,6 +16,7 @@ from spice_select.selection import (
     MatchedStep,
     NextPick,
     Penalty,
+    PredictedDrop,
     SquaredInnerProduct,
     TargetConflict,
     TargetInformation,
@@ -34,16 +35,17 @@ OBJECTIVES = [
     TargetInformation(sample_features("aniso", 3, 4, seed=8), ["a", "b", "a"], alpha=0.5),
     TargetInformation(sample_features("aniso", 6, 4, seed=8)),
     MatchedStep(target=sample_features("aniso", 3, 4, seed=8), tasks=["a", "b", "a"]),
+    PredictedDrop(sample_features("aniso", 3, 4, seed=8), 0.3),
 ]
 PENALTIES = [Conflict(), Conflict(2.0, eta=1e-4), SquaredInnerProduct(0.3, alpha=2.0)]
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES[:-4], ids=str)
+@pytest.mark.parametrize("objective", OBJECTIVES[:-5], ids=str)
 def test_objectives_conform(objective):
     check_objective(objective)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES[-4:], ids=str)
+@pytest.mark.parametrize("objective", OBJECTIVES[-5:], ids=str)
 @pytest.mark.parametrize("kind", ["iso", "heavy", "grid"])
 def test_an_objective_with_its_own_target_conforms(objective, kind):
     check_objective(objective, features=degenerate(sample_features(kind, 12, 4)))

@@ -71,6 +71,7 @@ def run_transfer(
     """As `transfer`, with the settings in hand."""
     progress = progress or Silent()
     run = run if isinstance(run, Run) else load(run)
+    _refuse_in_loop(run)
     other = for_model(run.settings, model, settings)
     own = find_proxy(run.settings.request, progress)
     changed = _hold_to_record(run, own, again=settings.ceiling or run.settings.selection.schedule == "interleaved")
@@ -90,6 +91,15 @@ def run_transfer(
     sides = [_Side(block.take(both), target) for block, target in zip(blocks, targets, strict=False)]
     examples = [example for example, good in zip(pair.theirs, both, strict=True) if good]
     return _compare(run, pair, sides, examples, min(k, len(examples)), (*changed, *pair.notes, *notes, *told))
+
+
+def _refuse_in_loop(run: Run) -> None:
+    method = run.settings.selection.method
+    if METHODS[method].in_loop:
+        raise InputError(
+            f"{run.path} was chosen by --method {method}, which lives on the training of its proxy: what it would "
+            "choose with another takes a run of its own. Compare a run of another method."
+        )
 
 
 @dataclass(frozen=True, eq=False)

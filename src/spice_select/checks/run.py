@@ -12,6 +12,7 @@ from spice_select.diagnosis.theory import CheckResult, run_checks
 from spice_select.diagnosis.warning_signs import Sign, signs
 from spice_select.errors import InputError
 from spice_select.methods import METHODS, Budget
+from spice_select.methods.spice import Spice
 from spice_select.numerics.features import Features, read
 from spice_select.progress import Silent
 from spice_select.run import files as outputs
@@ -95,7 +96,7 @@ def _recorded(run: Run) -> Selection:
 
 def _untold(settings: SelectSettings) -> str:
     chosen = settings.selection
-    if chosen.method != "spice":
+    if not issubclass(METHODS[chosen.method], Spice):
         return f"Chosen by --method {chosen.method}: λ and α had no part in it."
     if settings.spice.objective not in (None, "log-det"):
         return f"Chosen by --objective {settings.spice.objective}: what is asked of log det alone is left out."

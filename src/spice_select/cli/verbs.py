@@ -147,6 +147,16 @@ VERBS: tuple[Verb, ...] = (
         examples=(("spice evaluate trained/ --held-out test.jsonl", "held-out loss by source; --tasks gsm8k,ifeval"),),
     ),
     Verb(
+        name="compare",
+        where="compare:compare",
+        summary="Let several methods choose under one budget, and say how their choices differ and which are better.",
+        page="compare.md",
+        examples=(
+            ("spice compare train.jsonl --methods random,spice,longest", "what do they choose? at equal tokens"),
+            ("spice compare train.jsonl --methods spice --train", "… and does it make a better model than random?"),
+        ),
+    ),
+    Verb(
         name="export",
         where="export:export",
         summary="Write the chosen rows as files that another trainer takes as they are.",

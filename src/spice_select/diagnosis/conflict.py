@@ -8,6 +8,7 @@ from spice_select.diagnosis.epsilon import decompose
 from spice_select.diagnosis.ports import Picks
 from spice_select.errors import InputError
 from spice_select.numerics.features import read
+from spice_select.numerics.pairs import row_pairs
 from spice_select.numerics.tiles import tile_rows
 from spice_select.selection.objectives.logdet import LogDet
 
@@ -53,7 +54,7 @@ def pair_cosines(features: object, *, pairs: int = PAIRS, seed: int = 0) -> Pair
     rows = np.flatnonzero(np.any(matrix != 0, axis=1))
     if len(rows) < 2:
         raise InputError(f"{len(rows)} of {len(matrix)} rows are not zero; a cosine needs two")
-    left, right = _pairs(len(rows), pairs, seed)
+    left, right = row_pairs(len(rows), pairs, seed)
     size = tile_rows(matrix.shape[1])
     blocks = (slice(start, start + size) for start in range(0, len(left), size))
     cosines = np.concatenate([_row_cosines(matrix, rows[left[b]], rows[right[b]]) for b in blocks])
@@ -82,16 +83,6 @@ def conflict_statistics(
         selected=pair_cosines(matrix[np.asarray(selection.indices)], pairs=pairs, seed=seed),
         pool=pair_cosines(matrix, pairs=pairs, seed=seed),
     )
-
-
-def _pairs(n: int, pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Index pairs with left ≠ right: every unordered one once, or a seeded sample with replacement."""
-    if n * (n - 1) // 2 <= pairs:
-        left, right = np.triu_indices(n, 1)
-        return left, right
-    rng = np.random.default_rng(seed)
-    left = rng.integers(n, size=pairs)
-    return left, (left + rng.integers(1, n, size=pairs)) % n
 
 
 def _row_cosines(matrix: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -53,7 +53,12 @@ def picked_rows(selection: Any, rows: int) -> np.ndarray:
             f"selection of type {type(selection).__name__}: it has no `indices`. Give what `greedy` returns, or any "
             "object with the row numbers under that name."
         )
-    picked = np.asarray(selection.indices)
+    return distinct_rows(selection.indices, rows)
+
+
+def distinct_rows(indices: Any, rows: int) -> np.ndarray:
+    """Row numbers as int64 [k], each a different row in [0, rows). Raises InputError naming a fault."""
+    picked = np.asarray(indices)
     if picked.ndim != 1 or not len(picked) or picked.dtype.kind not in "iu":
         raise InputError(
             f"the selection's indices have shape {picked.shape} and dtype {picked.dtype}; "

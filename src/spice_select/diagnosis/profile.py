@@ -1,10 +1,12 @@
 """What a matrix of gradient features looks like: norms, spectrum, cosines."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from spice_select.diagnosis.conflict import PAIRS, QUANTILES, PairCosines, pair_cosines
+from spice_select.numerics.entropy import entropy
 from spice_select.numerics.features import read
 from spice_select.numerics.tiles import tiles
 
@@ -49,7 +51,6 @@ def profile(features: object, *, pairs: int = PAIRS, seed: int = 0) -> Profile:
     spectrum = _spectrum(rows, np.ones(len(rows)))
     directions = _spectrum(rows, np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0))
     shares = spectrum / spectrum.sum()
-    positive = shares[shares > 0]
     return Profile(
         n=matrix.shape[0],
         d=matrix.shape[1],
@@ -57,7 +58,7 @@ def profile(features: object, *, pairs: int = PAIRS, seed: int = 0) -> Profile:
         norm_quantiles=tuple(float(q) for q in np.quantile(np.sqrt(squares), QUANTILES)),
         mean_squared_norm=float(squares.mean()),
         log_norm_std=float(np.log(squares[squares > 0]).std() / 2),
-        effective_rank=float(np.exp(-(positive * np.log(positive)).sum())),
+        effective_rank=math.exp(entropy(spectrum)),
         participation=float(1 / (shares**2).sum()),
         energy=tuple(float(shares[:count].sum()) for count in _ENERGY),
         decay=_slope(spectrum),

@@ -10,6 +10,7 @@ import yaml
 from spice_select.export.base import Origin
 from spice_select.export.script import SCRIPT
 from spice_select.methods import METHODS
+from spice_select.methods.spice import Spice
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _HOW = (
@@ -85,11 +86,11 @@ def _rule(identity: Mapping[str, Any]) -> str:
     pools = " in each pool" if identity["schedule"] != "global" else ""
     if identity["method"] == "random":
         return f"at random{pools}, as a control"
-    if identity["method"] == "top-norm":
+    if identity["method"] in ("top-norm", "spice-official"):
         return f"the largest of {gradients}{pools}, as a control"
     rows = identity.get("target_rows") or 0
     aim = f" for a target of {rows:,} {'row' if rows == 1 else 'rows'}" if rows else ""
-    if identity["method"] != "spice":
+    if not issubclass(METHODS[identity["method"]], Spice):
         return f"`--method {identity['method']}`{pools}{aim} ({METHODS[identity['method']].source})"
     penalty = ", less a\npenalty on gradient conflict" if identity["conflict_weight"] else ""
     penalty += " with the picks and with the target" if penalty and rows else ""

@@ -26,10 +26,12 @@ def __getattr__(name: str) -> Any:
     from spice_select.features.gradients import Gradients
     from spice_select.features.learnability import Learnability
     from spice_select.features.losses import Losses
+    from spice_select.features.ratings import Ratings
     from spice_select.features.states import HiddenStates
+    from spice_select.features.token_states import TokenStates
     from spice_select.features.unprompted_losses import UnpromptedLosses
     from spice_select.settings.table import Table
 
-    kinds = (Gradients, Losses, UnpromptedLosses, HiddenStates, Learnability)
+    kinds = (Gradients, Losses, UnpromptedLosses, HiddenStates, TokenStates, Ratings, Learnability)
     globals().update(Gradients=Gradients, FEATURES=Table("feature", *kinds))
     return globals()[name]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spice_select.data.records import Example
 from spice_select.features.normalise import normalised
 from spice_select.methods.budget import Allowance
+from spice_select.methods.moment import Moment
 from spice_select.methods.target import GRADIENTS as GRADIENTS
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
@@ -32,6 +33,7 @@ class Candidates:
         scales: float64 ``[n]``, what a gradient is multiplied by after that (`ROW_WEIGHTS`); None for nothing.
         examples: the rows as the proxy sees them, for methods that read tokens; may be empty for any other.
         target: what they are chosen for; None where no target was given.
+        moment: where the proxy stands, on a schedule that trains it; None where it stands still.
     """
 
     rows: NDArray[np.int64]
@@ -43,6 +45,7 @@ class Candidates:
     scales: NDArray[np.float64] | None = None
     examples: Sequence[Example] = ()
     target: TargetSet | None = None
+    moment: Moment | None = None
 
     @classmethod
     def of_gradients(
@@ -92,6 +95,7 @@ class Candidates:
             scales=None if self.scales is None else self.scales[positions],
             examples=[self.examples[int(position)] for position in positions] if self.examples else (),
             target=self.target,
+            moment=self.moment,
         )
         if "matrix" in self.__dict__:  # made already: the rows of it with their squares, not made again
             taken.__dict__["matrix"] = self.matrix.take(positions)
@@ -164,10 +168,13 @@ class Method(ABC):
         source: the paper, or "control" for what others are compared with.
         reads: the settings that change what it chooses, by name; any other that is not the schedule's is refused.
         draws: whether it draws at random, by the seed.
+        by_number: whether row numbers decide all or the first of its picks: nothing else tells rows apart then.
         takes_target: whether it can choose for a target (`Candidates.target`).
         requires_target: whether it is undefined without one.
         plain_target: whether the target's gradients are taken without the preconditioner that the candidates' go
             through.
+        in_loop: whether it lives on the proxy's training, and so on a schedule that trains it; what it needs beside
+            gradients is then known of all rows before the proxy moves (`fresh`).
     """
 
     name: ClassVar[str]
@@ -175,9 +182,11 @@ class Method(ABC):
     source: ClassVar[str]
     reads: ClassVar[frozenset[str]] = frozenset()
     draws: ClassVar[bool] = False
+    by_number: ClassVar[bool] = False
     takes_target: ClassVar[bool] = False
     requires_target: ClassVar[bool] = False
     plain_target: ClassVar[bool] = False
+    in_loop: ClassVar[bool] = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Method":
@@ -193,12 +202,15 @@ class Method(ABC):
         """Names of the features it must know, of `spice_select.features.FEATURES`. None: no model is loaded."""
         return ()
 
-    def notes(self, candidates: Candidates) -> tuple[str, ...]:
-        """What a reader of the result should know of these candidates, a sentence each; none by default."""
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
+        """What a reader of the result should know of this choice from them, a sentence each; none by default."""
         return ()
 
-    def fresh(self) -> "Method":
-        """The method at the beginning of a pass over the pools: itself, unless it carries a state from pool to pool."""
+    def fresh(self, whole: Candidates) -> "Method":
+        """The method at the beginning of a pass over the pools: itself, unless it carries a state from pool to pool.
+
+        `whole`: all rows of the pass, with what is known of them by then.
+        """
         return self
 
     def seen(self, candidates: Candidates) -> Features:

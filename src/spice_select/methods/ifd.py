@@ -2,18 +2,11 @@
 
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
+from spice_select.methods.helped import ALONE, PROMPTED, least_helped_first, ratios, unhelped_notes
 from spice_select.methods.ranked import best_ranked
 from spice_select.progress import Progress
-
-_PROMPTED, _ALONE = "losses", "unprompted-losses"
-_NOTHING = 1e-6
-"""A loss (nats a token) below which a response alone leaves nothing to be helped with."""
-_MANY = 0.2
 
 
 class Ifd(Method):
@@ -33,31 +26,16 @@ class Ifd(Method):
 
     def needs(self) -> tuple[str, ...]:
         """Losses with and without the prompt: two forward passes, the second of the responses alone."""
-        return (_PROMPTED, _ALONE)
+        return (PROMPTED, ALONE)
 
-    def notes(self, candidates: Candidates) -> tuple[str, ...]:
-        """Where more than a fifth of the rows have a ratio of 1 or more: the proxy or its template is in doubt."""
-        unhelped = float(np.mean(ratios(candidates) >= 1))
-        if unhelped <= _MANY:
-            return ()
-        return (
-            f"IFD is 1 or more for {unhelped:.0%} of the rows: their prompts make the response no likelier to this "
-            "proxy. They come after all others. A proxy that does not know the chat template does this: try "
-            "--warmup-rows, or an instruct model.",
-        )
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
+        """See `unhelped_notes`."""
+        return unhelped_notes(candidates)
 
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
         """See `Method.choose`; nothing is drawn. The choice knows the ``ifd`` of each pick."""
         ratio = ratios(candidates)
-        helped = ratio < 1
-        order = np.lexsort((candidates.rows, np.where(helped, -ratio, ratio), ~helped))
+        order = least_helped_first(ratio, candidates.rows)
         return best_ranked(order, candidates, allowance, path=self.name, known={"ifd": ratio})
-
-
-def ratios(candidates: Candidates) -> NDArray[np.float64]:
-    """Loss given the prompt over loss without it, float64 ``[n]``; infinite where the response has none by itself."""
-    prompted, alone = (candidates.features[name] for name in (_PROMPTED, _ALONE))
-    something = alone.losses >= _NOTHING
-    return np.divide(prompted["loss_sum"], alone["loss_sum"], out=np.full(len(candidates), np.inf), where=something)

@@ -1,7 +1,8 @@
 """The best of a ranking under a budget and shares: what every method does that ranks rows one by one."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from spice_select.selection.result import reached_budget
 
 
 def best_ranked(
-    order: NDArray[np.int64],
+    order: Iterable[int] | NDArray[np.int64],
     candidates: Candidates,
     allowance: Allowance,
     *,
@@ -29,7 +30,7 @@ def best_ranked(
     no longer fits into what is left to it.
 
     Args:
-        order: every position among the candidates once, the best first.
+        order: every position among the candidates once, the best first; read no further than the allowance goes.
         candidates: their tokens and sources.
         allowance: how much may be taken.
         path: name of the algorithm, for the record.
@@ -37,6 +38,7 @@ def best_ranked(
 
     Cost: O(n), times the number of sources under shares of tokens.
     """
+    order = order.tolist() if isinstance(order, np.ndarray) else order
     if allowance.tokens is not None and allowance.quotas:
         taken = _within_token_shares(order, candidates, allowance, allowance.tokens)
     elif allowance.tokens is not None:
@@ -44,7 +46,7 @@ def best_ranked(
     elif allowance.quotas:
         taken = _within_shares(order, candidates, allowance)
     else:
-        taken = order[: allowance.rows].tolist()
+        taken = list(islice(order, allowance.rows))
     indices = np.asarray(taken, np.int64)
     return Choice(
         indices=indices,
@@ -61,9 +63,9 @@ def _reached(allowance: Allowance, count: int) -> Stop:
     return Stop(reason="cost", sentence=f"The next row does not fit into the budget of {allowance.tokens:,} tokens.")
 
 
-def _within_tokens(order: NDArray[np.int64], candidates: Candidates, left: int) -> list[int]:
+def _within_tokens(order: Iterable[int], candidates: Candidates, left: int) -> list[int]:
     taken, whole = [], left
-    for position in order.tolist():
+    for position in order:
         tokens = int(candidates.tokens[position])
         if left < tokens <= whole:
             break
@@ -73,18 +75,18 @@ def _within_tokens(order: NDArray[np.int64], candidates: Candidates, left: int) 
     return taken
 
 
-def _within_token_shares(
-    order: NDArray[np.int64], candidates: Candidates, allowance: Allowance, left: int
-) -> list[int]:
+def _within_token_shares(order: Iterable[int], candidates: Candidates, allowance: Allowance, left: int) -> list[int]:
     quotas, spent, taken = allowance.quotas, Counter[str](), list[int]()
     room = whole = rooms(quotas, left, spent)
     open_ = set(quotas)
-    for position in order.tolist():
+    for position in order:
         source, tokens = candidates.sources[position], int(candidates.tokens[position])
         if source not in open_ or tokens > whole[source]:
             continue
         if tokens > room[source]:
             open_.remove(source)
+            if not open_:
+                break
             continue
         taken.append(position)
         spent[source] += tokens
@@ -93,11 +95,11 @@ def _within_token_shares(
     return taken
 
 
-def _within_shares(order: NDArray[np.int64], candidates: Candidates, allowance: Allowance) -> list[int]:
+def _within_shares(order: Iterable[int], candidates: Candidates, allowance: Allowance) -> list[int]:
     counts: Counter[str] = Counter()
     owed = {source: quota.minimum for source, quota in allowance.quotas.items()}
     left, taken = allowance.rows or 0, []
-    for position in order.tolist():
+    for position in order:
         source = candidates.sources[position]
         most = allowance.quotas[source].maximum
         if most is not None and counts[source] >= most:

@@ -2,14 +2,13 @@
 
 from typing import ClassVar
 
+from spice_select.features.poolings import STATES, WEIGHTED
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.cosines import unit_cosines
 from spice_select.methods.ranked import best_ranked
 from spice_select.methods.round_robin import round_robin
 from spice_select.progress import Progress
-
-_STATES = "states"
 
 
 class Rds(Method):
@@ -27,7 +26,7 @@ class Rds(Method):
 
     def needs(self) -> tuple[str, ...]:
         """Hidden states: a forward pass."""
-        return (_STATES,)
+        return (STATES,)
 
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
@@ -35,6 +34,6 @@ class Rds(Method):
         """See `Method.choose`; nothing is drawn. The choice knows each pick's ``similarity`` to the row it is for."""
         target = candidates.target
         assert target is not None, "a run without a target is refused before"
-        near = unit_cosines(candidates.features[_STATES].features, target.features[_STATES].features)
+        near = unit_cosines(*(WEIGHTED.directions(rows.features[STATES]) for rows in (candidates, target)))
         order, similarity = round_robin(near, target.groups, candidates.rows)
         return best_ranked(order, candidates, allowance, path=self.name, known={"similarity": similarity})

@@ -30,12 +30,12 @@ Auto = Literal["auto"]
 
 
 class SpiceSettings(Group):
-    """The criterion of `--method spice`."""
+    """The criterion of `--method information` and `spice`."""
 
     objective: ObjectiveName | None = Field(
         None,
-        description=f"What a choice is worth. {OBJECTIVES.described()}. Default: log-det; with a --target, "
-        "target-information.",
+        description=f"What a choice is worth. {OBJECTIVES.described()}. Default: "
+        "target-information with a --target; without one target-variance, or log-det with --method spice.",
     )
     alpha: Annotated[float, Field(gt=0)] | Auto = Field(
         1.0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ); `auto`: by the spectrum of the rows."
@@ -43,8 +43,8 @@ class SpiceSettings(Group):
     conflict_weight: Annotated[float, Field(ge=0)] | Auto | None = Field(
         None,
         description="Weight λ of the penalty on gradient conflict with the mean of the picks and, with a --target, of "
-        "its rows; 0 turns it off; `auto`: the least that makes picks conflict no more than random ones. Default: 0.1 "
-        "(the paper's); with a --target, 0.",
+        "its rows; 0 turns it off; `auto`: the least that makes picks conflict no more than random ones. Default: 0, "
+        "or with --method spice and no target 0.1 (the paper's).",
     )
     stop_ratio: float | None = Field(
         None,
@@ -88,13 +88,6 @@ def _number(name: str, value: float | Auto) -> float:
     return value
 
 
-def settled(spice: SpiceSettings, *, targeted: bool) -> SpiceSettings:
-    """The criterion with what was left open: the paper's, or where there is a target the one that aims at it."""
-    objective = spice.objective or ("target-information" if targeted else "log-det")
-    weight = spice.conflict_weight if spice.conflict_weight is not None else (0.0 if targeted else 0.1)
-    return spice.model_copy(update={"objective": objective, "conflict_weight": weight})
-
-
 class Spice(Method):
     """Greedy by marginal gain of an objective less the conflict penalty, with or without early stop.
 
@@ -111,7 +104,7 @@ class Spice(Method):
     """
 
     name: ClassVar[str] = "spice"
-    summary: ClassVar[str] = "greedily what adds most information, less a penalty on gradient conflict (the default)"
+    summary: ClassVar[str] = "greedily what adds most log det, less a penalty on gradient conflict: as published"
     source: ClassVar[str] = "arXiv 2601.23155"
     reads: ClassVar[frozenset[str]] = frozenset(
         {
@@ -127,6 +120,8 @@ class Spice(Method):
         }
     )
     takes_target: ClassVar[bool] = True
+    untargeted: ClassVar[tuple[str, float]] = ("log-det", 0.1)
+    """Objective and λ where there is no target, unless they are named."""
 
     def __init__(
         self,
@@ -146,7 +141,7 @@ class Spice(Method):
     def of(cls, settings: Mapping[str, Any]) -> Method:
         """With `--carry-state` the picker that carries Fisher state and mean from pool to pool."""
         asked = SpiceSettings(**{name: settings[name] for name in SpiceSettings.model_fields})
-        spice = settled(asked, targeted=bool(settings["target"]))
+        spice = cls.settled(asked, targeted=bool(settings["target"]))
         stop = () if spice.stop_ratio is None else (GainRatio(spice.stop_ratio),)
         objective, weight = OBJECTIVES[spice.objective or ""], spice.conflict_weight or 0.0
         if settings["carry_state"] and objective is LogDet and AUTO not in (spice.alpha, weight):
@@ -160,6 +155,14 @@ class Spice(Method):
             price=spice.token_price,
             summed=settings["loss"] == "sum",
         )
+
+    @classmethod
+    def settled(cls, asked: SpiceSettings, *, targeted: bool) -> SpiceSettings:
+        """The criterion with what was left open: `untargeted`, or where there is a target the one that aims at it."""
+        objective, weight = ("target-information", 0.0) if targeted else cls.untargeted
+        given = {"objective": asked.objective, "conflict_weight": asked.conflict_weight}
+        open_ = {"objective": objective, "conflict_weight": weight}
+        return asked.model_copy(update={name: open_[name] if value is None else value for name, value in given.items()})
 
     @classmethod
     def clashes(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -179,7 +182,7 @@ class Spice(Method):
         """Gradients."""
         return (GRADIENTS,)
 
-    def notes(self, candidates: Candidates) -> tuple[str, ...]:
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """Whether a target that was given has no part in the choice."""
         if candidates.target is None or self.objective.aimed or self.weight:
             return ()
@@ -226,3 +229,19 @@ class Spice(Method):
         if not weight:
             return None
         return Conflict(weight) if target is None else TargetConflict(target.matrix.dense, weight)
+
+
+class Information(Spice):
+    """Greedy by what the picks tell about the target's rows or, without a target, about all rows of the pool.
+
+    Log det asks how much space the picks span, whatever lies there: outliers are what it likes. Here a direction counts
+    as often as it occurs in what is to be known (I-optimality; arXiv 2410.08020 has it for targets).
+    """
+
+    name: ClassVar[str] = "information"
+    summary: ClassVar[str] = (
+        "greedily what tells most about the target's rows or, without a target, about all rows (the default)"
+    )
+    source: ClassVar[str] = "arXiv 2410.08020"
+    reads: ClassVar[frozenset[str]] = Spice.reads - {"carry_state"}
+    untargeted: ClassVar[tuple[str, float]] = ("target-variance", 0.0)

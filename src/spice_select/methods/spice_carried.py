@@ -59,7 +59,7 @@ class SpiceCarried(Method):
         """Gradients."""
         return (GRADIENTS,)
 
-    def fresh(self) -> "SpiceCarried":
+    def fresh(self, whole: Candidates) -> "SpiceCarried":
         """With an empty state: what is carried is carried through one pass over the corpus."""
         return SpiceCarried(self._objective, self._weight, self._stop, self._eta, self._price)
 

@@ -28,3 +28,16 @@ class TopNorm(Method):
         """See `Method.choose`; nothing is drawn."""
         order = np.lexsort((candidates.rows, -candidates.features[GRADIENTS].norms))
         return best_ranked(order, candidates, allowance, path=self.name)
+
+
+class SpiceOfficial(TopNorm):
+    """What the program that the authors of SPICE published does unless told otherwise: the ranking of `TopNorm`.
+
+    Its default, ``selection_method: top_k``, ranks by log(1 + α‖g‖²), which grows with the length of the gradient and
+    with nothing else; the greedy of the paper is an option of it. Its gradients are of prompt and response; these are
+    of the response, as those of all methods here.
+    """
+
+    name: ClassVar[str] = "spice-official"
+    summary: ClassVar[str] = "what the SPICE authors' program does by default: the longest gradients, as top-norm"
+    source: ClassVar[str] = "github.com/Chang-pw/SPICE, selection_method top_k"

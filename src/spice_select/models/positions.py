@@ -47,6 +47,12 @@ def row_limit(model: nn.Module) -> RowLimit | None:
     )
 
 
+def context_length(model: nn.Module) -> int | None:
+    """The most tokens that a text may have for the model to read it as it was trained to; None where none is known."""
+    limit, said = row_limit(model), getattr(getattr(text_model(model), "config", None), "max_position_embeddings", None)
+    return min((length for length in (said, limit and limit.tokens) if length), default=None)
+
+
 def _tables(model: nn.Module) -> Iterator[int]:
     """Positions in tables of them; a table may hold more entries than positions (OPT two, RoBERTa its padding's)."""
     most = getattr(getattr(model, "config", None), "max_position_embeddings", None)

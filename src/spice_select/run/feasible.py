@@ -51,7 +51,7 @@ _INSTEAD = {
 def refuse_settings(settings: SelectSettings) -> None:
     """Raise InputError with every clash among the settings: what makes no sense together, and what nobody reads."""
     faults = [
-        *_unread(settings),
+        *(_unread_fault(name, value, settings) for name, value in unread_settings(settings).items()),
         *METHODS[settings.selection.method].clashes(settings.flat()),
         *_target_faults(settings),
         *_schedule_faults(settings),
@@ -100,8 +100,8 @@ def pool_faults(n: int, k: int, pool_size: int) -> list[str]:
     ]
 
 
-def _unread(settings: SelectSettings) -> list[str]:
-    """Settings that neither the method nor the schedule reads: they would change nothing."""
+def unread_settings(settings: SelectSettings) -> dict[str, Any]:
+    """Settings that were changed and that neither the method nor the schedule reads: they would change nothing."""
     chosen = settings.selection
     method = METHODS[chosen.method]
     read = _ALWAYS_READ | method.reads | _BY_SCHEDULE[chosen.schedule]
@@ -109,8 +109,8 @@ def _unread(settings: SelectSettings) -> list[str]:
     if chosen.schedule == "interleaved":
         read |= {"alpha", "normalise", "row_weight"}  # every pool is judged
     else:
-        read -= InterleavedSettings.model_fields.keys()
-    return [_unread_fault(name, value, settings) for name, value in settings.changed().items() if name not in read]
+        read -= {"carry_state"}
+    return {name: value for name, value in settings.changed().items() if name not in read}
 
 
 def _of_features(needs: Sequence[str], asked: GradientSettings) -> set[str]:
@@ -167,18 +167,24 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
             "--row-weight tokens with --normalise none and --loss sum: that gradient grows with the tokens by itself, "
             "so they would count twice. Leave one of the three out."
         )
-    if schedule != "interleaved":
-        return faults
-    faults += [
-        f"--{name.replace('_', '-')} auto with --schedule interleaved: it goes by the gradients of all rows at once, "
-        "and there the proxy moves from pool to pool. Let --schedule pools find the number (`spice show` tells it), "
-        "and give it here."
-        for name, value in settings.spice.changed().items()
-        if value == AUTO
-    ]
+    if schedule == "interleaved":
+        faults += [
+            f"--{name.replace('_', '-')} auto with --schedule interleaved: it goes by the gradients of all rows at "
+            "once, and there the proxy moves from pool to pool. Let --schedule pools find the number (`spice show` "
+            "tells it), and give it here."
+            for name, value in settings.spice.changed().items()
+            if value == AUTO
+        ]
     method = METHODS[settings.selection.method]
+    if schedule != "interleaved":
+        if method.in_loop:
+            faults.append(
+                f"--schedule {schedule} with --method {method.name}: it lives on the training of the proxy, which "
+                "stands still there. Give --schedule interleaved."
+            )
+        return faults
     others = [name for name in method.of(settings.flat()).needs() if name != GRADIENTS]
-    if others:
+    if others and not method.in_loop:
         faults.append(
             f"--schedule interleaved with --method {method.name}: its pools know gradients alone, and the method needs "
             f"{' and '.join(others)}. Give --schedule global or pools."

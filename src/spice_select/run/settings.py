@@ -15,7 +15,7 @@ from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS
 from spice_select.methods.amount import Amount
-from spice_select.methods.spice import SpiceSettings, settled
+from spice_select.methods.spice import Spice, SpiceSettings
 from spice_select.models.settings import ProxySettings
 from spice_select.settings.base import Group, Settings
 from spice_select.settings.table import literal
@@ -31,7 +31,7 @@ else:
 class SelectionSettings(Group):
     """How much is chosen, by which method and on which schedule."""
 
-    method: MethodName = Field("spice", description=f"Who chooses. {METHODS.described()}.")
+    method: MethodName = Field("information", description=f"Who chooses. {METHODS.described()}.")
     budget: Amount = Field(
         "10%", description="How much to choose: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`)."
     )
@@ -128,10 +128,11 @@ class SelectSettings(Settings):
     suspects: SuspectSettings = SuspectSettings()
 
     def settled(self) -> "SelectSettings":
-        """With what `--method spice` leaves open decided by whether there is a target."""
-        if self.selection.method != "spice":
+        """With what the method leaves open of its criterion decided by whether there is a target."""
+        method = METHODS[self.selection.method]
+        if not issubclass(method, Spice):
             return self
-        return self.model_copy(update={"spice": settled(self.spice, targeted=bool(self.target.target))})
+        return self.model_copy(update={"spice": method.settled(self.spice, targeted=bool(self.target.target))})
 
     def numbered(self, found: Mapping[str, float]) -> "SelectSettings":
         """With the numbers, by name, that what was left to the data came to."""

@@ -14,7 +14,8 @@ from spice_select.diagnosis.common_direction import common_share
 from spice_select.diagnosis.explained import Explained
 from spice_select.diagnosis.headroom_line import headroom_line
 from spice_select.diagnosis.interaction import conflicting_share, interaction
-from spice_select.methods import Candidates
+from spice_select.methods import METHODS, Candidates
+from spice_select.methods.spice import Spice
 from spice_select.run.outcome import Automatic, Judgement, Outcome
 from spice_select.selection import Selection
 
@@ -292,7 +293,7 @@ def _length_note(method: str, candidates: Candidates, chosen: NDArray[np.int64])
         f"The chosen responses are much {word} than the corpus' (median {here:.0f} against {everywhere:.0f} supervised "
         "tokens)"
     )
-    if method == "spice" and candidates.normalise == "none":
+    if issubclass(METHODS[method], Spice) and candidates.normalise == "none":
         return [
             f"{found}: log det favours large gradients, and their size depends on length. Compare with `--normalise "
             "unit`, which leaves length out, before training on this."

@@ -6,7 +6,7 @@ from spice_select.diagnosis.least_weight import CHANCE, GRID, least_weight
 from spice_select.diagnosis.saturation import half_saturation
 from spice_select.methods import METHODS, Budget, Candidates, Choice, Method
 from spice_select.methods.pool_shares import windows_of
-from spice_select.methods.spice import AUTO
+from spice_select.methods.spice import AUTO, Spice
 from spice_select.progress import Progress, Silent
 from spice_select.run.outcome import Automatic
 from spice_select.run.settings import SelectSettings
@@ -41,7 +41,7 @@ def _alpha(settings: SelectSettings, candidates: Candidates, budget: Budget) -> 
 
     There the rule would speak of directions that the target does not ask about; the default is kept.
     """
-    objective = settings.spice.objective if settings.selection.method == "spice" else None
+    objective = settings.spice.objective if issubclass(METHODS[settings.selection.method], Spice) else None
     if candidates.target is not None and (objective is None or OBJECTIVES[objective].aimed):
         why = f"{_AIMED_ALPHA:g}: the rule is about the pool alone, and this choice is for a target"
         return Automatic(name="alpha", value=_AIMED_ALPHA, why=why)

@@ -13,7 +13,6 @@ from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison,
 from spice_select.executors import executor_for
 from spice_select.features import Gradients, usable_together
 from spice_select.features.proxy import Proxy
-from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.features.stage import FeatureParts
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.methods import METHODS, Budget, Candidates, Choice, Method
@@ -21,7 +20,6 @@ from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.pool_shares import PoolChooser, refuse_no_choice, shares_of, windows_of
 from spice_select.methods.quotas import check_quotas, quotas_of
-from spice_select.methods.target import TargetSet
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
@@ -32,10 +30,11 @@ from spice_select.run.job import RunJob
 from spice_select.run.outcome import Judgement, Outcome, refuse_empty
 from spice_select.run.parts import parts_of_feature, parts_of_target
 from spice_select.run.reuse import reuse_parts, reuse_target
-from spice_select.run.settings import SelectionSettings, SelectSettings
+from spice_select.run.settings import SelectSettings
 from spice_select.run.sketch_check import checked_sketch
 from spice_select.run.target import TargetRows
 from spice_select.schedules.automatic import with_numbers
+from spice_select.schedules.candidates import candidates_of
 from spice_select.schedules.joined import joined, stop_of_pools
 from spice_select.selection import LogDet
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
@@ -69,7 +68,7 @@ def choose_static(
     excluded = exclusion.found(examples, {**known.blocks, **beside}) if exclusion else Excluded()
     aims = None if target is None else _aims(target, known.made, method, run, progress, clock)
     gone = all_gone(leaving, excluded)
-    candidates = _candidates(examples, known.blocks, settings.selection, None if aims is None else aims.choosing)
+    candidates = candidates_of(examples, known.blocks, settings.selection, None if aims is None else aims.choosing)
     candidates = without(candidates, gone)
     with clock("selection"):
         settings, automatic = with_numbers(settings, candidates, budget, choose_from, progress)
@@ -95,7 +94,7 @@ def choose_static(
         judged=judged,
         unusable=[*known.unusable, *(drop for drop in gone if drop.row not in broken)],
         parts=known.parts,
-        notes=[*method.notes(candidates), *excluded.notes, *(() if aims is None else aims.notes)],
+        notes=[*method.notes(candidates, choice), *excluded.notes, *(() if aims is None else aims.notes)],
         nearest=aims.nearest(candidates, choice) if aims is not None and judged is not None else None,
         automatic=automatic,
     )
@@ -179,30 +178,6 @@ def _aims(
         with clock(name):
             blocks[name] = own.store.read(own.compute())
     return Aims.of(target, blocks, normalise=str(run.identity["normalise"]))
-
-
-def _candidates(
-    examples: Mapping[int, Example],
-    blocks: Mapping[str, FeatureBlock],
-    settings: SelectionSettings,
-    target: TargetSet | None = None,
-) -> Candidates:
-    """The examples in ascending order of their rows: those that the features are of, all where there are none."""
-    rows = next((block.rows for block in blocks.values()), np.array(sorted(examples), np.int64))
-    usable_examples = [examples[int(row)] for row in rows]
-    supervised = np.array([example.num_supervised for example in usable_examples], np.int64)
-    corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
-    return Candidates(
-        rows=rows,
-        tokens=np.array([example.num_tokens for example in usable_examples], np.int64),
-        supervised=supervised,
-        sources=[example.source for example in usable_examples],
-        features=blocks,
-        normalise=settings.normalise,
-        scales=ROW_WEIGHTS[settings.row_weight].scales(supervised, corpus),
-        examples=usable_examples,
-        target=target,
-    )
 
 
 def choose_from(

@@ -10,6 +10,7 @@ from spice_select.selection.objectives import LogDet as LogDet
 from spice_select.selection.objectives import MatchedStep as MatchedStep
 from spice_select.selection.objectives import Objective as Objective
 from spice_select.selection.objectives import ObjectiveState as ObjectiveState
+from spice_select.selection.objectives import PredictedDrop as PredictedDrop
 from spice_select.selection.objectives import TargetInformation as TargetInformation
 from spice_select.selection.objectives import TargetVariance as TargetVariance
 from spice_select.selection.penalties import Conflict as Conflict

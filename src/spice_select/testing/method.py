@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.records import Example
+from spice_select.features.directions import DIRECTIONS
+from spice_select.features.poolings import POOLINGS, STATES
+from spice_select.features.rating_prompts import QUESTIONS, RATINGS
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.quotas import quotas_of
@@ -60,9 +63,9 @@ def _blocks(
     draw: np.random.Generator, rows: NDArray, tokens: NDArray, supervised: NDArray, d: int
 ) -> dict[str, FeatureBlock]:
     """Every feature of the table, random, by its name."""
-    n = len(rows)
+    n, apart = len(rows), draw.spawn(1)[0]
     vectors = draw.normal(size=(n, d)).astype(np.float32) + 0.5
-    losses, alone, states = draw.random(n) + 0.1, draw.random(n) + 0.4, draw.normal(size=(n, d)).astype(np.float32)
+    losses, alone = draw.random(n) + 0.1, draw.random(n) + 0.4
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
     lengths = {"tokens": tokens, "supervised": supervised}
 
@@ -73,8 +76,39 @@ def _blocks(
         GRADIENTS: block({"loss": losses, "norm": norms}, features=vectors),
         "losses": block({"loss": losses, "loss_sum": losses * supervised}),
         "unprompted-losses": block({"loss": alone, "loss_sum": alone * supervised}),
-        "states": block({}, features=states / np.linalg.norm(states, axis=1, keepdims=True)),
+        "token-states": block(
+            {"square": supervised * 1.5, "kept": apart.random(n)},
+            features=apart.normal(size=(n, DIRECTIONS * d)).astype(np.float32),
+        ),
+        "ratings": block({"mass": apart.random(n)}, features=_ratings(apart, n)),
+        STATES: state_block(rows, *(draw.normal(size=(n, d)) for _ in POOLINGS), **lengths),
     }
+
+
+def _ratings(draw: np.random.Generator, n: int) -> NDArray[np.float32]:
+    """Probabilities of each rating after each question, random."""
+    shares = draw.random((n, len(QUESTIONS), RATINGS)) + 0.1
+    return (shares / shares.sum(axis=2, keepdims=True)).reshape(n, -1).astype(np.float32)
+
+
+def state_block(rows: NDArray, *means: NDArray, **columns: NDArray) -> FeatureBlock:
+    """Hidden states as a run keeps them.
+
+    Args:
+        rows: their numbers.
+        means: ``[n, hidden]``, of each pooling in the order of `POOLINGS`, or one for all of them.
+        columns: what else is known of the rows.
+    """
+    each = means * len(POOLINGS) if len(means) == 1 else means
+    norms = [np.linalg.norm(mean, axis=1, keepdims=True) for mean in each]
+    units = [mean / np.where(norm > 0, norm, 1) for mean, norm in zip(each, norms, strict=True)]
+    own = {pooling.length: norm[:, 0] for pooling, norm in zip(POOLINGS, norms, strict=True)}
+    return FeatureBlock(
+        rows=rows,
+        columns={**own, **columns},
+        finite=np.ones(len(rows), bool),
+        features=np.hstack(units).astype(np.float32),
+    )
 
 
 def _examples(draw: np.random.Generator, rows: NDArray, tokens: NDArray, supervised: NDArray) -> list[Example]:
@@ -128,7 +162,7 @@ def _check_on(method: Method, candidates: Candidates) -> None:
 
 
 def _choose(method: Method, candidates: Candidates, allowance: Allowance, *, seed: int = 0) -> Choice:
-    return method.fresh().choose(candidates, allowance, seed=seed, progress=Silent())
+    return method.fresh(candidates).choose(candidates, allowance, seed=seed, progress=Silent())
 
 
 def _check_choice(method: Method, choice: Choice, n: int) -> None:
@@ -173,10 +207,14 @@ def _check_token_shares(method: Method, candidates: Candidates) -> None:
 
 
 def _check_order(method: Method, candidates: Candidates) -> None:
-    """The same rows under other numbers: the same are chosen, whatever order they stand in."""
+    """The same rows under other numbers: the same are chosen, whatever order they stand in.
+
+    Where numbers decide (`Method.by_number`), rows keep theirs and stand in another order.
+    """
     order = np.random.default_rng(3).permutation(len(candidates))
     moved = candidates.take(order)
-    moved.__dict__["rows"] = candidates.rows  # contents move, numbers stay ascending
+    if not method.by_number:
+        moved.__dict__["rows"] = candidates.rows  # contents move, numbers stay ascending
     here = _choose(method, candidates, Allowance(rows=7)).indices
     there = order[_choose(method, moved, Allowance(rows=7)).indices]
     assert here.tolist() == there.tolist(), f"{method.name} chose others of the same rows in another order"

@@ -14,7 +14,6 @@ from torch.nn import functional
 import spice_select as spice
 from spice_select.checks.run import check_run
 from spice_select.errors import InputError
-from spice_select.features import stage
 from spice_select.gradients import LoopEngine, LoraGradients
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.load import load_model, load_tokenizer
@@ -23,40 +22,9 @@ from spice_select.schedules.interleaved import moving
 from spice_select.schedules.interleaved.moving import Checkpoints
 from spice_select.schedules.interleaved.steps import ProxyTrainer
 from spice_select.sketch import SparseJL
-from spice_select.store import PartStore
+from tests.schedules.interleaved.cutting import contents, cut_anywhere
 
 Corpus = Callable[..., Path]
-OUTPUTS = ("selected.jsonl", "selection.parquet", "proxy/steps.jsonl", "proxy/adapter/adapter_model.safetensors")
-
-
-class Killed(BaseException):
-    """Stands for a process that ends here."""
-
-
-@pytest.fixture(autouse=True)
-def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "PART_TOKENS", 300)
-
-
-@pytest.fixture
-def options(tiny_proxy: Path) -> dict[str, Any]:
-    return {
-        "model": str(tiny_proxy),
-        "sketch_dim": 64,
-        "batch_tokens": 256,
-        "budget": "25%",
-        "schedule": "interleaved",
-        "pool_size": 8,
-        "update_every": 2,
-        "learning_rate": 0.02,
-        "lora_rank": 4,
-        "normalise": "none",
-    }
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    features = sorted(path.relative_to(folder).as_posix() for path in folder.glob("gradients/**/*.parquet"))
-    return {name: (folder / name).read_bytes() for name in (*OUTPUTS, *features)}
 
 
 def standing_still(options: dict[str, Any]) -> dict[str, Any]:
@@ -136,26 +104,7 @@ def test_a_run_cut_off_anywhere_resumes_to_the_same_bits(
     path, options = corpus(), {**options, **extra}
     whole = contents(spice.select(path, out=tmp_path / "whole", **options).path)
     place = tmp_path / "cut"
-    write, step, save = PartStore.write, ProxyTrainer.step, Checkpoints.save
-    deaths = 0
-    for method, owner, real in (("write", PartStore, write), ("step", ProxyTrainer, step), ("save", Checkpoints, save)):
-        for late in (False, True):
-            calls = [0]
-
-            def dying(self, *arguments, real=real, late=late, calls=calls):
-                calls[0] += 1
-                if calls[0] == 2:
-                    if late:
-                        real(self, *arguments)
-                    raise Killed
-                return real(self, *arguments)
-
-            monkeypatch.setattr(owner, method, dying)
-            try:
-                spice.select(path, out=place, **options)
-            except Killed:
-                deaths += 1
-            monkeypatch.setattr(owner, method, real)
+    deaths = cut_anywhere(monkeypatch, lambda: spice.select(path, out=place, **options))
     assert deaths >= 4
     assert contents(spice.select(path, out=place, **options).path) == whole
 
@@ -199,7 +148,7 @@ def test_the_adapter_left_behind_is_the_proxy_as_trained(corpus: Corpus, options
             assert bool(value.abs().max() > 0), "B has moved"
 
 
-@pytest.mark.parametrize("method", ["random", "top-norm", "longest"])
+@pytest.mark.parametrize("method", ["random", "top-norm", "longest", "gradmatch", "craig"])
 def test_the_controls_run_on_the_same_schedule(corpus: Corpus, options, tmp_path: Path, method: str) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", method=method, **options)
     assert np.bincount(run.selection.pools).tolist() == [2, 2, 2, 2, 2]

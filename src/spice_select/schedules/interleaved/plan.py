@@ -60,6 +60,10 @@ class Plan:
         """Optimiser steps if every pool yields its share: what the learning rate is planned by."""
         return sum(self._planned)
 
+    def first_step(self, cycle: int) -> int:
+        """Number of the first step on what is picked after so many updates, as planned."""
+        return sum(self._planned[:cycle])
+
     @cached_property
     def _planned(self) -> list[int]:
         """Steps of each cycle."""

@@ -16,10 +16,11 @@ from spice_select.diagnosis.explained import Explained, mean_explained
 from spice_select.diagnosis.pool_by_pool import PoolResult, judge_pool, total
 from spice_select.features import usable
 from spice_select.features.proxy import Proxy
-from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.gradients.fidelity import Fidelity
 from spice_select.methods import METHODS, Candidates, Choice
+from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance, Budget
+from spice_select.methods.moment import Moment
 from spice_select.methods.pool_shares import PoolChooser, refuse_no_choice
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
@@ -33,10 +34,12 @@ from spice_select.run.outcome import Judgement, Nearest, Outcome, joined_nearest
 from spice_select.run.settings import SelectSettings
 from spice_select.run.sketch_check import checked_sketch
 from spice_select.run.target import TargetRows
+from spice_select.schedules.candidates import candidates_of
 from spice_select.schedules.interleaved.adapter import OUTPUTS, save_proxy
+from spice_select.schedules.interleaved.beginning import known_before
 from spice_select.schedules.interleaved.gradients import PoolGradients
 from spice_select.schedules.interleaved.moving import Checkpoints, MovingProxy, mean_loss
-from spice_select.schedules.interleaved.opening import open_trainer, probe_fidelity
+from spice_select.schedules.interleaved.opening import open_trainer, probe_fidelity, step_recipe
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
 from spice_select.schedules.interleaved.target_gradients import TargetGradients
 from spice_select.schedules.joined import joined, stop_of_pools
@@ -70,6 +73,9 @@ def choose_interleaved(
     excluded = exclusion.found(examples) if exclusion else Excluded()
     gone = all_gone(leaving, excluded)
     examples = without_rows(examples, gone)
+    method = METHODS[settings.selection.method].of(settings.flat())
+    known, unknown = known_before(method, run, examples, settings, proxy, progress, clock)
+    examples = without_rows(examples, unknown)
     identity, rows = run.identity, list(examples.values())
     whole = budget.allowance(len(rows))
     plan = _plan(rows, whole, settings)
@@ -79,18 +85,19 @@ def choose_interleaved(
     folder = run.path / outputs.FEATURES
     gradients = PoolGradients(folder, origins, rows, plan, settings, proxy, moving, clock)
     aims = None if target is None else TargetGradients(run, target, settings, proxy, moving, clock)
-    method = METHODS[settings.selection.method].of(settings.flat())
-    choosers = [PoolChooser(method.fresh()) for _ in range(plan.epochs)]  # what is carried is carried for one epoch
+    begun = candidates_of(examples, known, settings.selection)
+    choosers = [PoolChooser(method.fresh(begun)) for _ in range(plan.epochs)]  # what is carried is for one epoch
     met = list[_Met]()
     with gradients.shown(progress):
         for pool in plan.pools:
             block, _ = usable(gradients.of(pool))
             if len(block.rows):
                 aimed = None if aims is None else aims.at(pool.cycle)
+                aiming = None if aimed is None else aimed.choosing
+                candidates = candidates_of(examples, {GRADIENTS: block}, settings.selection, aiming)
+                candidates = replace(candidates, moment=_moment(plan, pool.cycle, settings))
                 with clock("selection"):
-                    one = _pick(
-                        choosers[pool.epoch], pool, _candidates(examples, block, settings, aimed), settings, aimed
-                    )
+                    one = _pick(choosers[pool.epoch], pool, candidates, settings, aimed)
                 if one is not None:
                     met.append(one)
                     moving.enter(pool.cycle, [examples[int(row)] for row in one.rows])
@@ -105,11 +112,13 @@ def choose_interleaved(
         )
     with clock("training"):
         save_proxy(run, moving.at(plan.cycles).model, moving.log)
+    candidates = candidates_of(examples, {GRADIENTS: features}, settings.selection)
+    choice = _joined(final, features, whole, plan)
     versus, proof = total([one.result for one in final if one.result is not None])
     return Outcome(
         parts=gradients.parts,
-        candidates=_candidates(examples, features, settings),
-        choice=_joined(final, features, whole, plan),
+        candidates=candidates,
+        choice=choice,
         judged=Judgement(
             versus=versus,
             certificate=proof,
@@ -118,10 +127,11 @@ def choose_interleaved(
             target=mean_explained([one.reached for one in final]),
             held_out=settings.target.hold_out_target,
         ),
-        unusable=[*unusable, *gone],
+        unusable=[*unknown, *unusable, *gone],
         outputs=OUTPUTS,
         notes=[
             _told(plan, moving, settings),
+            *choosers[-1].method.notes(candidates, choice),
             *excluded.notes,
             *(() if aims is None else aims.at(met[-1].pool.cycle).notes),
         ],
@@ -165,21 +175,10 @@ def _plan(rows: Sequence[Example], whole: Allowance, settings: SelectSettings) -
     )
 
 
-def _candidates(
-    examples: Mapping[int, Example], block: FeatureBlock, settings: SelectSettings, aims: Aims | None = None
-) -> Candidates:
-    """The rows of a block, which are some of the corpus; by its lengths, not the pool's, a row has its weight."""
-    own = [examples[int(row)] for row in block.rows]
-    corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
-    scales = ROW_WEIGHTS[settings.selection.row_weight].scales(block.supervised, corpus)
-    return Candidates.of_gradients(
-        block,
-        sources=[example.source for example in own],
-        normalise=settings.selection.normalise,
-        scales=scales,
-        examples=own,
-        target=None if aims is None else aims.choosing,
-    )
+def _moment(plan: Plan, cycle: int, settings: SelectSettings) -> Moment:
+    """After so many updates; the rate is that of the plan, so that a resumed run has the same."""
+    recipe = step_recipe(settings.interleaved, settings.selection.seed)
+    return Moment(updates=cycle, rate=recipe.rate(plan.first_step(cycle), plan.total_steps))
 
 
 def _pick(

@@ -71,7 +71,8 @@ class OnlineSelector:
         batch_tokens: tokens in a batch of gradients, padding included; by default 2048 on a CPU, 16384 on a GPU.
 
     Raises:
-        InputError: no examples, more picks than examples, or fewer picks than pools; a method that needs a target.
+        InputError: no examples, more picks than examples, or fewer picks than pools; a method that needs a target,
+            or to know of all rows before.
 
     Cost: a forward and a backward pass over every row of the corpus in each epoch, beside the trainer's own; memory of
     one batch's activations and of one pool's features.
@@ -98,6 +99,11 @@ class OnlineSelector:
             raise InputError(
                 f"method {self.method.name}: it chooses for a target, and online selection has none. Give another, or "
                 "choose beforehand with `spice select --target`."
+            )
+        if self.method.in_loop:
+            raise InputError(
+                f"method {self.method.name}: it must know of all rows before the training begins, which online "
+                "selection does not. Give another, or choose with `spice select --schedule interleaved`."
             )
         self.plan: Plan = plan_pools(
             [example.num_tokens for example in examples],

@@ -7,6 +7,7 @@ from spice_select.selection.objectives.diagonal import DiagonalLogDet as Diagona
 from spice_select.selection.objectives.facility_location import FacilityLocation as FacilityLocation
 from spice_select.selection.objectives.logdet import LogDet as LogDet
 from spice_select.selection.objectives.matched_step import MatchedStep as MatchedStep
+from spice_select.selection.objectives.predicted_drop import PredictedDrop as PredictedDrop
 from spice_select.selection.objectives.target_information import TargetInformation as TargetInformation
 from spice_select.selection.objectives.target_variance import DistinctVariance as DistinctVariance
 from spice_select.selection.objectives.target_variance import TargetVariance as TargetVariance

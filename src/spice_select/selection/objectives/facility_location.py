@@ -1,6 +1,6 @@
 """Facility location over cosine similarity: how well the chosen rows stand for all rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -35,21 +35,26 @@ class FacilityLocation(Objective):
 
     def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
         """Σ_i max(0, cos(g_i, g_x) − best_i) from the definition. O(n(k + |candidates|)d)."""
-        state = FacilityState(np.asarray(features, dtype=np.float64))
+        state = self.state(np.asarray(features, dtype=np.float64))
         for row in indices:
             state.add(int(row))
         return state.gains(np.asarray(candidates))
 
     def state(self, features: Matrix) -> "FacilityState":
         """O(nd) memory for the unit rows."""
-        return FacilityState(features)
+        return FacilityState(unit_rows(features), lambda some, others: some @ others.T)
 
 
 class FacilityState:
-    """Each row's similarity to its nearest chosen row; the similarities last asked for stay in memory."""
+    """Each row's similarity to its nearest chosen row; the similarities last asked for stay in memory.
 
-    def __init__(self, features: Matrix) -> None:
-        self._units = unit_rows(features)
+    Args:
+        features: ``[n, d]``.
+        similar: the similarities of rows ``[m, d]`` with all ``[n, d]``, ``[m, n]``; what is below 0 counts as 0.
+    """
+
+    def __init__(self, features: Matrix, similar: Callable[[Matrix, Matrix], Matrix]) -> None:
+        self._features, self._similar = features, similar
         n = len(features)
         self._best = np.zeros(n)
         self._kept = np.empty((min(n, max(1, KEPT_BYTES // (8 * n))), n))
@@ -69,12 +74,12 @@ class FacilityState:
         return more
 
     def _similarities(self, rows: Rows) -> Matrix:
-        """Cosines of `rows` with every row, [|rows|, n]."""
-        found = np.empty((len(rows), len(self._units)))
+        """Similarities of `rows` with every row, [|rows|, n]."""
+        found = np.empty((len(rows), len(self._features)))
         here = self._place[rows] >= 0
         found[here] = self._kept[self._place[rows[here]]]
         if not here.all():
-            fresh = self._units[rows[~here]] @ self._units.T
+            fresh = self._similar(self._features[rows[~here]], self._features)
             found[~here] = fresh
             self._keep(rows[~here], fresh)
         return found
@@ -82,7 +87,7 @@ class FacilityState:
     def _keep(self, rows: Rows, similarities: Matrix) -> None:
         """Put them in the places used longest ago; a batch that would drive out most of the others is not kept."""
         size = len(self._kept)
-        if size < len(self._units) and 4 * len(rows) > size:
+        if size < len(self._features) and 4 * len(rows) > size:
             return
         at = (self._next + np.arange(len(rows))) % size
         left = self._holder[at]

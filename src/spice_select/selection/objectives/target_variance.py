@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
 from spice_select.selection.multiplicity import multiplicities
-from spice_select.selection.objectives.base import Scaled, information_root, require_positive, require_width, rows_of
+from spice_select.selection.objectives.base import (
+    ObjectiveState,
+    Scaled,
+    information_root,
+    require_positive,
+    require_width,
+    rows_of,
+)
 
 _REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits, the more the larger α‖g‖² is
 
@@ -56,17 +63,25 @@ class TargetVariance(Scaled):
         return float((T * T).sum() - (left * left).sum())
 
     def gains(self, features: Matrix, indices: Sequence[int] | Rows, candidates: Rows) -> NDArray[np.float64]:
-        """α‖T^½Px‖²/(1 + αxᵀPx) from a fresh factorisation. O((k + m + |candidates|)d²)."""
-        inverse = np.linalg.inv(information_root(rows_of(features, indices), self.alpha))
-        whitened = rows_of(features, candidates) @ inverse
-        reach = whitened @ (self._target_root(features) @ inverse).T
+        """α‖T^½Px‖²/(1 + αxᵀPx) from a fresh factorisation, of one row or more. O((k + m + |candidates|)d²)."""
+        whitened, root = rows_of(features, candidates), self._target_root(features)
+        if len(indices):
+            inverse = np.linalg.inv(information_root(rows_of(features, indices), self.alpha))
+            whitened, root = whitened @ inverse, root @ inverse
+        reach = whitened @ root.T
         numerator = self.alpha * np.einsum("ij,ij->i", reach, reach)
         return numerator / (1.0 + self.alpha * np.einsum("ij,ij->i", whitened, whitened))
 
-    def state(self, features: Matrix) -> "TargetVarianceState":
-        """O(n + d²) memory; O(nd + d²) per row added."""
+    def state(self, features: Matrix) -> ObjectiveState:
+        """O(n + d²) memory, O(nd + d²) per row added; of a pool of fewer rows than numbers O(n²) both."""
+        if self.target is None and len(features) <= features.shape[1]:
+            return PoolVarianceState(features, self._weights(features), self.alpha)
         root = self._target_root(features)
         return TargetVarianceState(features, root.T @ root, self.alpha)
+
+    def _weights(self, pool: Matrix) -> NDArray[np.float64]:
+        """How much each row of the pool counts among what is to be known."""
+        return np.ones(len(pool))
 
     def _target_root(self, features: Any) -> Matrix:
         target = np.asarray(features if self.target is None else self.target, dtype=np.float64)
@@ -84,9 +99,12 @@ class DistinctVariance(TargetVariance):
     name: ClassVar[str] = "distinct-variance"
     summary: ClassVar[str] = "as target-variance, a direction that copies of a row share counted once"
 
+    def _weights(self, pool: Matrix) -> NDArray[np.float64]:
+        return 1.0 / multiplicities(pool)
+
     def _target_root(self, features: Any) -> Matrix:
         root = super()._target_root(features)
-        return np.asarray(root / np.sqrt(multiplicities(root))[:, None], dtype=np.float64)
+        return np.asarray(root * np.sqrt(self._weights(root))[:, None], dtype=np.float64)
 
 
 class TargetVarianceState:
@@ -128,3 +146,40 @@ class TargetVarianceState:
         whitened = self._G @ inverse
         self._leverage = np.einsum("ij,ij->i", whitened, whitened)
         self._reach = np.einsum("ij,ij->i", whitened @ (inverse.T @ self._T @ inverse), whitened)
+
+
+class PoolVarianceState:
+    """`TargetVarianceState` where the pool is its own target, by the products A = GPGᵀ of its rows alone.
+
+    xᵀPx is on A's diagonal and xᵀPTPx = Σ_y w_y A_xy². With c = A_s and β = α/(1 + αA_ss) a row added takes βccᵀ off A.
+
+    Args:
+        features: G ``[n, d]``.
+        weights: w ``[n]``, how much each row counts in T = Σ_y w_y g_y g_yᵀ.
+        alpha: the scale α.
+    """
+
+    def __init__(self, features: Matrix, weights: NDArray[np.float64], alpha: float) -> None:
+        self._A, self._weights, self._alpha = features @ features.T, weights, alpha
+        self._added = 0
+        self._reach = self._fresh()
+
+    def gains(self, rows: Rows) -> NDArray[np.float64]:
+        """Δ of `rows`: O(|rows|)."""
+        return self._alpha * self._reach[rows] / (1.0 + self._alpha * np.maximum(self._A[rows, rows], 0.0))
+
+    def add(self, row: int) -> None:
+        """O(n²)."""
+        self._added += 1
+        c = self._A[row].copy()
+        beta = self._alpha / (1.0 + self._alpha * c[row])
+        h = self._A @ (self._weights * c)
+        self._A -= np.multiply.outer(beta * c, c)
+        if self._added % _REFRESH == 0:
+            self._reach = self._fresh()
+        else:
+            falls = 2 * beta * c * h - (beta * c) ** 2 * h[row]
+            self._reach = np.maximum(self._reach - falls, 0.0)
+
+    def _fresh(self) -> NDArray[np.float64]:
+        return np.square(self._A) @ self._weights

@@ -1,0 +1,172 @@
+"""The choices of a comparison as a person reads them: what each arm chose, what it is worth, what it cost."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from spice_select.cli.printable import printable
+from spice_select.comparison.facts import ArmFacts, InGradients
+from spice_select.comparison.result import MethodsCompared, Scores
+
+_MOST_OVERLAPS = 8
+"""Arms that a table of overlaps is wide enough for; of more the JSON has it."""
+
+
+def print_choices(console: Console, found: MethodsCompared) -> None:
+    """Print what each arm chose, what it is worth and what it cost, and how the choices overlap."""
+    arms = _by_arm(found.facts)
+    tables = [_sizes(arms, found)]
+    if any(one.gradients for one in found.facts):
+        tables.append(_worth(arms))
+    if found.diversity:
+        tables.append(_diversity(found))
+    tables.append(_costs(arms))
+    if 1 < len(found.overlap) <= _MOST_OVERLAPS:
+        tables.append(_overlaps(found))
+    for table in tables:
+        console.print()
+        console.print(table, highlight=False)
+    console.print()
+
+
+def print_scores(console: Console, scores: Scores) -> None:
+    """Print what benchmarks say of every arm's models; nothing without any."""
+    if not scores:
+        return
+    table = _table("benchmarks: mean ± deviation over seeds; no verdict is by them")
+    table.add_column("arm")
+    for name in scores:
+        table.add_column(escape(printable(name)), justify="right")
+    for arm in dict.fromkeys(arm for arms in scores.values() for arm in arms):
+        table.add_row(escape(printable(arm)), *(_spread(arms.get(arm, ()), "{:.3f}") for arms in scores.values()))
+    console.print()
+    console.print(table, highlight=False)
+
+
+def _by_arm(facts: Sequence[ArmFacts]) -> dict[str, list[ArmFacts]]:
+    arms: dict[str, list[ArmFacts]] = {}
+    for one in facts:
+        arms.setdefault(one.arm, []).append(one)
+    return arms
+
+
+def _sizes(arms: dict[str, list[ArmFacts]], found: MethodsCompared) -> Table:
+    limit = "as many rows" if found.supervised is None else f"at most {found.supervised:,} supervised tokens"
+    table = _table(f"chosen of {found.rows:,} rows: {limit} for each (budget {found.budget})")
+    for heading in ("arm", "choices", "rows", "tokens", "supervised", "not used", "sources"):
+        table.add_column(heading, justify="left" if heading in ("arm", "sources") else "right")
+    for arm, facts in arms.items():
+        table.add_row(
+            escape(printable(arm)),
+            str(len(facts)),
+            _mean(facts, lambda one: one.rows, "{:,.0f}"),
+            _mean(facts, lambda one: one.tokens, "{:,.0f}"),
+            _mean(facts, lambda one: one.supervised, "{:,.0f}"),
+            _mean(facts, lambda one: one.shortfall, "{:.1%}"),
+            escape(printable(_sources(facts[0]))),
+        )
+    return table
+
+
+def _sources(facts: ArmFacts) -> str:
+    named = {name: rows for name, rows in facts.sources.items() if name}
+    shown = [f"{name} {rows / facts.rows:.0%}" for name, rows in list(named.items())[:4]]
+    return ", ".join([*shown, *([f"and {len(named) - 4} more"] if len(named) > 4 else [])])
+
+
+def _worth(arms: dict[str, list[ArmFacts]]) -> Table:
+    table = _table("by their gradients, the same for all (of random: mean ± deviation of its draws)")
+    targets = sorted({task for facts in arms.values() for one in facts for task in _gradients(one).explained_target})
+    for heading in ("arm", "information", "certified", "explains pool", *(f"explains {t}" for t in targets), "opposed"):
+        table.add_column(heading, justify="left" if heading == "arm" else "right")
+    for arm, facts in arms.items():
+        table.add_row(
+            escape(printable(arm)),
+            _mean(facts, lambda one: _gradients(one).information, "{:.2f}"),
+            _mean(facts, lambda one: _gradients(one).certified, "{:.1%}"),
+            _mean(facts, lambda one: _gradients(one).explained, "{:.1%}"),
+            *(_mean(facts, partial(_of_target, task), "{:.1%}") for task in targets),
+            _mean(facts, lambda one: _gradients(one).conflicting, "{:.0%}"),
+        )
+    return table
+
+
+def _gradients(one: ArmFacts) -> InGradients:
+    assert one.gradients is not None, "the table is of measured arms"
+    return one.gradients
+
+
+def _of_target(task: str, one: ArmFacts) -> float:
+    return _gradients(one).explained_target[task]
+
+
+def _diversity(found: MethodsCompared) -> Table:
+    table = _table("diversity of directions and coverage, at as many rows of each (no proof of a gain)")
+    for heading in ("arm", "log-det distance", "NovelSum", "nearest other", "effective rank", "sources", "clusters"):
+        table.add_column(heading, justify="left" if heading == "arm" else "right")
+    for arm, one in found.diversity.items():
+        table.add_row(
+            escape(printable(arm)),
+            "" if one.ldd is None else f"{one.ldd.mean:.3f}",
+            _shown(one.novelsum, "{:.3f}"),
+            _shown(one.nearest_distance, "{:.3f}"),
+            _shown(one.effective_rank, "{:.1f}"),
+            _shown(one.source_coverage, "{:.0%}"),
+            _shown(one.cluster_coverage, "{:.0%}"),
+        )
+    return table
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _costs(arms: dict[str, list[ArmFacts]]) -> Table:
+    table = _table("cost: by itself, and after the arms above")
+    for heading in ("arm", "needs", "seconds", "marginal", "FLOPs", "marginal"):
+        table.add_column(heading, justify="left" if heading in ("arm", "needs") else "right")
+    for arm, (first, *_) in arms.items():
+        cost = first.cost
+        table.add_row(
+            escape(printable(arm)),
+            ", ".join(cost.features) or "nothing",
+            f"{cost.seconds:,.1f}",
+            f"{cost.marginal_seconds:,.1f}",
+            _operations(cost.flops),
+            _operations(cost.marginal_flops),
+        )
+    return table
+
+
+def _operations(count: float | None) -> str:
+    return "not known" if count is None else f"{count:.1e}" if count else "0"
+
+
+def _overlaps(found: MethodsCompared) -> Table:
+    table = _table("overlap: rows that both chose, of those that either did (first seeds)")
+    table.add_column("arm")
+    for arm in found.overlap:
+        table.add_column(escape(printable(arm)), justify="right")
+    for arm, others in found.overlap.items():
+        table.add_row(escape(printable(arm)), *(f"{others[o]:.0%}" if o != arm else "" for o in found.overlap))
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, box=None, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def _mean(facts: Sequence[ArmFacts], value: Callable[[ArmFacts], float | None], form: str) -> str:
+    return _spread([number for one in facts if (number := value(one)) is not None], form)
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    """Mean ± standard deviation; the value alone where there is one, and nothing of none."""
+    if not values:
+        return ""
+    mean = form.format(np.mean(values))
+    return mean if len(values) == 1 else f"{mean} ± {form.format(np.std(values, ddof=1))}"

@@ -1,0 +1,125 @@
+"""Who is compared: a method with settings of its own, and what a run of it asks."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spice_select.comparison.settings import CompareSettings
+from spice_select.errors import InputError
+from spice_select.methods import METHODS
+from spice_select.run.feasible import refuse_settings, unread_settings
+from spice_select.run.settings import SelectSettings
+
+CONTROL, STRATIFIED = "random", "stratified"
+"""What every other is compared with; and a draw that no source and no length can upset."""
+_NOT_AN_ARMS = ("method", "budget", "seed", "target", "hold_out_target")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A method with settings of its own.
+
+    Attributes:
+        label: what it is called in tables: as it was named.
+        method: its name in `METHODS`.
+        own: settings of the choice that it alone has, by name.
+    """
+
+    label: str
+    method: str
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> "Contender":
+        """``spice``, or ``spice:objective=log-det:alpha=2``. Raises InputError for what is neither."""
+        method, *pairs = text.split(":")
+        METHODS[method]  # refuses an unknown one, with the nearest
+        own = dict[str, Any]()
+        for pair in pairs:
+            name, equals, value = pair.partition("=")
+            name = name.strip().replace("-", "_")
+            if not equals or name in own or name in _NOT_AN_ARMS:
+                why = "is the same for all" if name in _NOT_AN_ARMS else "is not one name=value"
+                raise InputError(f"--methods {text}: {pair!r} {why}. Write {method}:name=value, each name once.")
+            own[name] = value.strip()
+        return cls(label=text, method=method, own=own)
+
+    @property
+    def place(self) -> str:
+        """The label, fit for the name of a folder."""
+        return re.sub(r"[^A-Za-z0-9._=-]", "_", self.label)
+
+    @property
+    def draws(self) -> bool:
+        """Whether another seed chooses other rows."""
+        return METHODS[self.method].draws
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it chooses for a target's rows where there are any."""
+        return METHODS[self.method].takes_target
+
+    def asks(self, settings: CompareSettings, *, seed: int, budget: str, target: str | None) -> SelectSettings:
+        """What a run of it asks: the settings that all share, less those that it does not read, and its own.
+
+        Raises:
+            InputError: a setting of its own that cannot be used.
+        """
+        shared = {**settings.proxy.changed(), **settings.gradients.changed()}
+        aim = {"target": (target,)} if target is not None and self.targeted else {}
+        fixed = {"method": self.method, "budget": budget, "seed": seed, "max_length": settings.data.max_length, **aim}
+        asked = SelectSettings.from_flat({**shared, **self.own, **fixed})
+        idle = unread_settings(asked).keys() & settings.gradients.changed().keys() - self.own.keys()
+        if not idle:
+            return asked
+        kept = {name: value for name, value in shared.items() if name not in idle}
+        return SelectSettings.from_flat({**kept, **self.own, **fixed})
+
+
+def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:
+    """Those that were named, with the control; with --train a stratified draw too.
+
+    Raises:
+        InputError: no method, one named twice, or as `Contender.parse`.
+    """
+    named = [Contender.parse(text) for text in settings.arms.methods]
+    if not named:
+        raise InputError("--methods names none. Name some: --methods random,spice.")
+    places = [one.place for one in named]
+    for place, one in zip(places, named, strict=True):
+        if places.count(place) > 1:
+            raise InputError(f"--methods: {one.label} is named twice, and would count twice. Name each once.")
+    beside = (CONTROL, STRATIFIED) if settings.tuning.train else (CONTROL,)
+    controls = [Contender(label=name, method=name) for name in beside if name not in places]
+    return (*controls, *named)
+
+
+def refuse_contenders(contenders: Sequence[Contender], settings: CompareSettings) -> None:
+    """Raise InputError with everything that no run of theirs could do, and what none of them reads."""
+    given, faults, used = bool(settings.sets.target), list[str](), set[str]()
+    for one in contenders:
+        try:
+            asked = one.asks(settings, seed=0, budget="1", target="target" if given else None)
+            refuse_settings(asked)
+            refuse_schedule(asked, settings)
+            used |= asked.changed().keys()
+        except InputError as error:
+            faults.append(f"{one.label}: {error}")
+    idle = {} if faults else {n: v for n, v in settings.gradients.changed().items() if n not in used}
+    faults += [f"--{name.replace('_', '-')}: none of the methods reads it. Leave it out." for name in idle]
+    if given and not any(one.targeted for one in contenders) and not settings.tuning.train:
+        faults.append("--target: none of the methods chooses for one, and nothing is judged by it. Leave it out.")
+    if len(faults) == 1:
+        raise InputError(faults[0])
+    if faults:
+        raise InputError("these cannot be compared:" + "".join(f"\n  - {fault}" for fault in faults))
+
+
+def refuse_schedule(asked: SelectSettings, settings: CompareSettings) -> None:
+    """A choice pool by pool has no order that could be cut where the tokens are equal. Raises InputError."""
+    if asked.selection.schedule != "global" and settings.arms.equal == "tokens":
+        raise InputError(
+            f"schedule={asked.selection.schedule}: it chooses pool by pool, so there is no order of picks to cut at "
+            "equal tokens. Give --equal rows."
+        )

@@ -1,0 +1,136 @@
+"""One arm's choice, as an ordinary run: its order is cut where it holds the budget's supervised tokens."""
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.comparison.arms import Contender
+from spice_select.comparison.grounds import AIM, POOL, Grounds, token_budget
+from spice_select.comparison.settings import CompareSettings
+from spice_select.errors import InputError
+from spice_select.methods.budget import Budget
+from spice_select.pipeline import EncodedCorpus, run_select
+from spice_select.progress import Advance, Progress, Silent
+from spice_select.run.files import read_row_numbers
+from spice_select.run.finished import Run
+from spice_select.run.folder import RunFolder
+from spice_select.run.settings import SelectSettings
+
+ARMS = "arms"
+_AHEAD = 1.25
+"""How many more rows than the budget's mean are asked for first; picks of short answers need more, and are asked
+again for twice as many."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ArmChoice:
+    """What an arm chose with a seed.
+
+    Attributes:
+        arm: who.
+        seed: of the choice.
+        run: the finished run.
+        rows: int64 ``[k]``, lines of the pool's file, in the order picked.
+        supervised: their supervised tokens.
+    """
+
+    arm: Contender
+    seed: int
+    run: Run
+    rows: NDArray[np.int64]
+    supervised: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chooser:
+    """Lets arms choose, each in a folder of its own beside the others, so that they take features from one another."""
+
+    folder: Path
+    grounds: Grounds
+    settings: CompareSettings
+    progress: Progress
+    _read: list[EncodedCorpus] = field(default_factory=list, repr=False, compare=False)
+
+    def choose(self, arm: Contender, seed: int) -> ArmChoice:
+        """The arm's choice; what is finished is read back.
+
+        Raises:
+            InputError: as a run of it, or its first row holds more than the whole budget.
+        """
+        place = self.place(arm, seed)
+        if not RunFolder(place).finished:
+            self.progress.note(f"{arm.label}, seed {seed}: choosing")
+            if self.settings.arms.equal == "rows":
+                self._run(arm, seed, Budget.parse(self.settings.arms.budget).rows(len(self.grounds)), place)
+            else:
+                self._cut(arm, seed, place)
+        rows = read_row_numbers(place)
+        supervised = int(self.grounds.supervised[rows].sum())
+        return ArmChoice(arm=arm, seed=seed, run=Run(place), rows=rows, supervised=supervised)
+
+    def place(self, arm: Contender, seed: int) -> Path:
+        """The folder of its run."""
+        return self.folder / ARMS / f"{arm.place}--seed-{seed}"
+
+    def _cut(self, arm: Contender, seed: int, place: Path) -> None:
+        """Ask for an order that is long enough, and then for the beginning of it that the budget holds.
+
+        Raises:
+            InputError: as `choose`.
+        """
+        n, budget = len(self.grounds), token_budget(Budget.parse(self.settings.arms.budget), self.grounds)
+        wanted = min(n, max(2, round(_AHEAD * budget / float(self.grounds.supervised.mean()))))
+        while True:
+            ahead = place.with_name(f"{place.name}--{wanted}-rows")
+            order = read_row_numbers(self._run(arm, seed, wanted, ahead).path)
+            fitting = fitting_rows(order, self.grounds.supervised, budget)
+            if fitting < len(order) or wanted >= n or len(order) < wanted:
+                break
+            wanted = min(n, 2 * wanted)
+        if not fitting:
+            raise InputError(
+                f"{arm.label}: its first row has {self.grounds.supervised[order[0]]:,} supervised tokens, the whole "
+                f"budget {budget:,}. Give a larger --budget."
+            )
+        self._run(arm, seed, fitting, place)
+
+    def _run(self, arm: Contender, seed: int, rows: int, place: Path) -> Run:
+        """A run of so many rows; all there are where the pool has no more, whatever of them can be used."""
+        budget = "100%" if rows >= len(self.grounds) else str(rows)
+        aim = None if self.grounds.aim is None else str(self.folder / AIM)
+        asked = arm.asks(self.settings, seed=seed, budget=budget, target=aim)
+        data = asked.data.model_copy(update={"format": self.grounds.pool.format.name})
+        asked = asked.model_copy(update={"data": data})
+        pool, hushed = str(self.folder / POOL), Hushed(self.progress)
+        return run_select(pool, asked, out=place, progress=hushed, known=self._corpus(asked))
+
+    def _corpus(self, asked: SelectSettings) -> EncodedCorpus:
+        """The pool as all arms see it, read and encoded once."""
+        if not self._read:
+            pool = str(self.folder / POOL)
+            self._read.append(EncodedCorpus.read(pool, asked, self.grounds.proxy, Silent()))
+        return self._read[0]
+
+
+@dataclass(frozen=True)
+class Hushed:
+    """Shows the work of an arm, but says nothing: what its run notes stands in its summary."""
+
+    shown: Progress
+
+    def task(self, name: str, total: int, unit: str, *, done: int = 0) -> contextlib.AbstractContextManager[Advance]:
+        return self.shown.task(name, total, unit, done=done)
+
+    def note(self, sentence: str) -> None:
+        return
+
+
+def fitting_rows(order: NDArray[np.int64], supervised: NDArray[np.int64], budget: int) -> int:
+    """How many of an order's first rows hold at most so many supervised tokens.
+
+    It ends at the first row that does not fit: to go on to shorter ones would favour them.
+    """
+    return int(np.searchsorted(np.cumsum(supervised[order]), budget, side="right"))

@@ -1,0 +1,252 @@
+"""What all arms share: the pool they choose from, the rows they choose for, and those they are judged by.
+
+They are files of the comparison's folder, so that every arm is an ordinary run on an ordinary corpus.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.comparison.settings import CompareSettings, seeds_of
+from spice_select.data.corpus import encode_corpus, read_corpus
+from spice_select.data.duplicates import near_matches
+from spice_select.data.encoding import Encoder
+from spice_select.data.formats import Format, described, detect_format
+from spice_select.data.plain import plain
+from spice_select.data.records import Example, Row
+from spice_select.data.settings import DataSettings
+from spice_select.diagnosis.suspects.near import ALIKE
+from spice_select.errors import InputError
+from spice_select.evaluation.heldout import read_held_out
+from spice_select.features.proxy import Proxy, find_proxy
+from spice_select.methods import METHODS, Candidates
+from spice_select.methods.budget import Allowance, Budget
+from spice_select.progress import Progress, Silent
+from spice_select.run.folder import RunFolder
+from spice_select.run.identity import rows_hash
+from spice_select.run.settings import SelectSettings
+from spice_select.run.target import TASK, TargetRows, read_target, texts_of
+
+POOL, AIM = "pool.jsonl", "target.jsonl"
+ALIKE_SET, TARGET_SET, OUTSIDE_SET = "pool", "target", "outside"
+"""What the sets of rows that judge are called; of several from outside the pool each is called as its file."""
+_SHARE, _MOST = 10, 500
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RowSet:
+    """Rows as they came, and how they are read; `gold` where they are a benchmark's items with their gold answers."""
+
+    rows: Sequence[Row]
+    format: Format
+    gold: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Grounds:
+    """What is alike for all arms.
+
+    Attributes:
+        name: the pool's, as given.
+        pool: the rows that may be chosen; all can be used, and a row's number is its line in the file of them.
+        sources, tokens, supervised: of each of these rows, as the proxy sees it.
+        aim: rows that are chosen for, with their task in a column; None without a target.
+        judges: name → rows that judge.
+        proxy: who sees them.
+        notes: what a person should know of them.
+    """
+
+    name: str
+    pool: RowSet
+    sources: Sequence[str]
+    tokens: NDArray[np.int64]
+    supervised: NDArray[np.int64]
+    aim: RowSet | None
+    judges: Mapping[str, RowSet]
+    proxy: Proxy
+    notes: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides the arms' results, for the comparison's identity."""
+        return {
+            "pool_sha256": rows_hash(self.pool.rows),
+            "pool_rows": len(self),
+            "format": self.pool.format.name,
+            "target_sha256": None if self.aim is None else rows_hash(self.aim.rows),
+            "judges": {name: rows_hash(rows.rows) for name, rows in self.judges.items()},
+            **self.proxy.identity.sums,
+            "device": self.proxy.device,
+            "dtype": self.proxy.dtype,
+        }
+
+    def write(self, folder: RunFolder) -> None:
+        """Write what is not there yet."""
+        sets = {POOL: self.pool, **({AIM: self.aim} if self.aim else {})}
+        for name, rows in {**sets, **{judge_file(name): rows for name, rows in self.judges.items()}}.items():
+            if not (folder.path / name).is_file():
+                folder.write_lines(name, (plain(row.raw)[0] for row in rows.rows))
+
+
+def judge_file(name: str) -> str:
+    """Where the rows of a set that judges lie."""
+    return f"judges/{name}.jsonl"
+
+
+def read_grounds(pool: str, settings: CompareSettings, progress: Progress) -> Grounds:
+    """Read and encode everything; rows that judge, or are chosen for, leave the pool.
+
+    Raises:
+        InputError: as `spice_select.select` of what it is given; or nothing is left to choose from.
+    """
+    asked = _as_selected(settings)
+    network = settings.proxy.allow_network
+    read = read_corpus(pool, settings.data, allow_network=network)
+    row_format = detect_format(read.rows, settings.data.format)
+    progress.note(f"{pool}: {len(read.rows):,} rows, {described(row_format)}")
+    proxy = find_proxy(asked.request, progress)
+    encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
+    encoded = encode_corpus(read.rows, row_format, encoder, progress)
+    notes = [*read.notes, *encoder.notes, *encoded.notes]
+    if encoded.drops:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
+        notes.append(f"{len(encoded.drops):,} rows cannot be used, by any arm: {reasons}.")
+    target = read_target(asked, encoder, progress)
+    aim, judges = _aim(target, settings, notes)
+    judges |= _given(settings, progress)
+    examples = {example.row: example for example in encoded.examples}
+    gone = _standing_in(judges | ({"the rows chosen for": aim} if aim else {}), read.rows, row_format, examples, notes)
+    left = [example for row, example in examples.items() if row not in gone]
+    if settings.tuning.train and settings.sets.held_out is None:
+        drawn, left = _drawn(left, read.rows, row_format, settings, notes)
+        judges = {ALIKE_SET: drawn, **judges}
+    if len(left) < 2:
+        raise InputError(f"{pool}: {len(left)} rows are left to choose from, two are the least. Give a larger pool.")
+    return Grounds(
+        name=pool,
+        pool=RowSet(rows=[read.rows[example.row] for example in left], format=row_format),
+        sources=[example.source for example in left],
+        tokens=np.array([example.num_tokens for example in left], np.int64),
+        supervised=np.array([example.num_supervised for example in left], np.int64),
+        aim=aim,
+        judges=judges,
+        proxy=proxy,
+        notes=notes,
+    )
+
+
+def _as_selected(settings: CompareSettings) -> SelectSettings:
+    """What reading a target and finding a proxy look at."""
+    seed = seeds_of(settings.arms.seeds)[0]
+    flat = {**settings.proxy.changed(), **settings.gradients.changed(), "max_length": settings.data.max_length}
+    aim = {"target": settings.sets.target, "hold_out_target": settings.sets.hold_out_target}
+    return SelectSettings.from_flat({**flat, **aim, "seed": seed})
+
+
+def _aim(
+    target: TargetRows | None, settings: CompareSettings, notes: list[str]
+) -> tuple[RowSet | None, dict[str, RowSet]]:
+    """The target's rows that choose, and those that judge: others where half is held out, else the same."""
+    if target is None:
+        return None, {}
+    notes += target.notes
+    tasks = {example.row: task for example, task in zip(target.examples, target.tasks, strict=True)}
+    held = {example.row for example, out in zip(target.examples, target.held_out, strict=True) if out}
+    usable = [_with_task(row, tasks[row.number]) for row in target.rows if row.number in tasks]
+    choosing = [row for row in usable if row.number not in held]
+    judging = [row for row in usable if row.number in held] or usable
+    if settings.tuning.train and not held:
+        notes.append(
+            "The target's rows judge and were chosen for: none of them is trained on, but --hold-out-target would "
+            "judge by others."
+        )
+    aim = RowSet(rows=choosing, format=detect_format(choosing))
+    return aim, {TARGET_SET: RowSet(rows=judging, format=aim.format)} if settings.tuning.train else {}
+
+
+def _with_task(row: Row, task: str) -> Row:
+    return Row(row.number, {**row.raw, TASK: task} if task else row.raw, row.where)
+
+
+def _given(settings: CompareSettings, progress: Progress) -> dict[str, RowSet]:
+    """The files that were given to judge by, each under its name."""
+    found, sets = dict[str, RowSet](), settings.sets
+    files = [(ALIKE_SET, sets.held_out)] if sets.held_out else []
+    files += [(OUTSIDE_SET, sets.outside[0])] if len(sets.outside) == 1 else [(_stem(f), f) for f in sets.outside]
+    files += [(_stem(file), file) for file in sets.gold]
+    for name, file in files:
+        if name in found or (name in (ALIKE_SET, TARGET_SET) and file != sets.held_out):
+            raise InputError(f"{file}: another set of rows that judge is called {name!r}. Give the file another name.")
+        read = read_held_out(file, DataSettings(), allow_network=settings.proxy.allow_network)
+        progress.note(f"{file}: {len(read.rows):,} rows to judge by, {described(read.format)}")
+        found[name] = RowSet(rows=read.rows, format=read.format, gold=file in sets.gold)
+    return found
+
+
+def _stem(file: str) -> str:
+    return Path(file).name.split(".")[0]
+
+
+def _standing_in(
+    sets: Mapping[str, RowSet], rows: Sequence[Row], row_format: Format, usable: Mapping[int, Example], notes: list[str]
+) -> set[int]:
+    """Numbers of the pool's rows that stand in one of the sets too, exactly or nearly: nobody trains on what judges.
+
+    Cost: some 0.2 ms a row and set.
+    """
+    gone, texts = set[int](), texts_of([row for row in rows if row.number in usable], row_format)
+    numbers = sorted(texts)
+    for name, other in sets.items():
+        theirs = list(texts_of(other.rows, other.format).values())
+        pairs = near_matches(theirs, [texts[number] for number in numbers], ALIKE)
+        own = {numbers[right] for _, right, _ in pairs} - gone
+        if own:
+            notes.append(f"{len(own):,} rows of the pool stand in {name} too, word for word or nearly: they leave it.")
+        gone |= own
+    return gone
+
+
+def _drawn(
+    examples: Sequence[Example], rows: Sequence[Row], row_format: Format, settings: CompareSettings, notes: list[str]
+) -> tuple[RowSet, list[Example]]:
+    """Rows of the pool that judge, drawn by source and length, and the others, less those that say nearly the same."""
+    wanted = settings.sets.held_out_rows or min(_MOST, max(2, len(examples) // _SHARE))
+    if wanted > len(examples) - 2:
+        raise InputError(
+            f"--held-out-rows {wanted}: of {len(examples)} rows that would leave none to choose from. Give fewer."
+        )
+    candidates = Candidates(
+        rows=np.array([example.row for example in examples], np.int64),
+        tokens=np.array([example.num_tokens for example in examples], np.int64),
+        supervised=np.array([example.num_supervised for example in examples], np.int64),
+        sources=[example.source for example in examples],
+    )
+    seed = seeds_of(settings.arms.seeds)[0]
+    drawn = METHODS[_BY_STRATA].of({}).choose(candidates, Allowance(rows=wanted), seed=(seed, 9), progress=Silent())
+    out = {examples[int(place)].row for place in drawn.indices}
+    held = RowSet(rows=[rows[number] for number in sorted(out)], format=row_format)
+    notes.append(f"{len(out):,} rows of the pool, drawn by source and length, judge: they leave it for every arm.")
+    rest = {example.row: example for example in examples if example.row not in out}
+    gone = _standing_in({"the rows that judge": held}, rows, row_format, rest, notes)
+    return held, [example for row, example in rest.items() if row not in gone]
+
+
+_BY_STRATA = "stratified"
+
+
+def token_budget(budget: Budget, grounds: Grounds) -> int:
+    """The supervised tokens of a budget: its share of the pool's, or those of so many rows of mean length."""
+    whole, n = int(grounds.supervised.sum()), len(grounds)
+    if budget.share is not None:
+        return max(1, round(float(budget.share) * whole))
+    budget.check(n, int(grounds.tokens.sum()))
+    if budget.tokens is not None:
+        return max(1, round(budget.tokens * whole / int(grounds.tokens.sum())))
+    return max(1, round(budget.rows(n) * whole / n))

@@ -1,0 +1,225 @@
+"""The way of a comparison on one screen: grounds that all share → each arm chooses → what is known of the choices."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spice_select.comparison.arms import CONTROL, Contender, contenders_of, refuse_contenders
+from spice_select.comparison.choosing import ARMS, ArmChoice, Chooser
+from spice_select.comparison.costs import CostLedger
+from spice_select.comparison.drawings import write_figures
+from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
+from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
+from spice_select.comparison.report_table import tables_markdown
+from spice_select.comparison.result import RESULTS_FILE, MethodsCompared, Scores
+from spice_select.comparison.ruling import Ruling, judge
+from spice_select.comparison.settings import LEAST_SEEDS_TO_TRAIN, CompareSettings, seeds_of
+from spice_select.comparison.terms import Terms
+from spice_select.comparison.tuning import Tuner
+from spice_select.comparison.work import REFERENCES, ArmsAtWork, first_choices
+from spice_select.errors import InputError
+from spice_select.methods.budget import Budget
+from spice_select.models.size import count_weights
+from spice_select.progress import Progress, Silent
+from spice_select.run.feasible import refuse_rows
+from spice_select.run.finished import Run
+from spice_select.run.folder import MANIFEST, open_run
+from spice_select.run.identity import package_version
+from spice_select.settings.access import Opening
+from spice_select.store import write_json, write_text
+from spice_select.training.trainer import require
+
+REPORT, FIGURES = "report.md", "figures"
+_DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
+_NEVER_DECIDE = ("methods", "seeds", "control_seeds", "keep_models", "primary", *Opening.model_fields)
+"""Settings that add arms or seeds to a comparison, or say what may be done: they make it no other."""
+
+
+def compare(
+    pool: str | Path,
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> MethodsCompared:
+    """Let several methods choose under one budget, and judge their choices.
+
+    Args:
+        pool: as `spice_select.select` takes a corpus.
+        out: the folder; by default ``runs/compare-<pool>-<hash of what was asked>``. What is finished there is not done
+            again, so that the same call resumes, and methods and seeds can be added.
+        overwrite: throw away what a different comparison left in `out`.
+        progress: shown how far the work is; silent by default.
+        **settings: any of `CompareSettings` by name, e.g. ``methods=("random", "spice", "less-rr"), budget="5%",
+            target="dev.jsonl"``.
+
+    Returns:
+        What is known of every choice; also as JSON in the folder. An arm that failed is named in `.failures`; the
+        others stand.
+
+    Raises:
+        InputError: anything that the caller can mend, before an arm has chosen.
+    """
+    return run_compare(str(pool), CompareSettings.from_flat(settings), out=out, overwrite=overwrite, progress=progress)
+
+
+def run_compare(
+    pool: str,
+    settings: CompareSettings,
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> MethodsCompared:
+    """`compare` with the settings as one object."""
+    progress = progress or Silent()
+    _refuse_training(settings)
+    contenders = contenders_of(settings)
+    refuse_contenders(contenders, settings)
+    grounds = read_grounds(pool, settings, progress)
+    _refuse_budget(contenders, grounds, settings)
+    for note in grounds.notes:
+        progress.note(note)
+    identity = _identity(grounds, settings)
+    folder = _default_folder(pool, identity) if out is None else Path(out)
+    with open_run(folder, identity, overwrite=overwrite) as opened:
+        grounds.write(opened)
+        chooser = Chooser(folder=folder, grounds=grounds, settings=settings, progress=progress)
+        work = ArmsAtWork(contenders=contenders, chooser=chooser, progress=progress)
+        found = _found(work, work.choices())
+        write_json(folder / RESULTS_FILE, found.to_json())
+        return found
+
+
+def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
+    """Measure the choices, and tune on them where that was asked for."""
+    chooser = work.chooser
+    grounds, settings = chooser.grounds, chooser.settings
+    common, budget, notes = CommonGradients.of(choices), None, list(grounds.notes)
+    if settings.arms.equal == "tokens":
+        budget = token_budget(Budget.parse(settings.arms.budget), grounds)
+    if common is None:
+        notes.append("No arm took gradients, so none is measured by them. Add spice to --methods to see more.")
+    notes += _notes_of(choices, notes)
+    facts = _facts(choices, chooser, budget, common)
+    ruling, scores = _tuned(work, choices, facts) if settings.tuning.train else (None, {})
+    return MethodsCompared(
+        path=chooser.folder,
+        pool=grounds.name,
+        rows=len(grounds),
+        budget=settings.arms.budget,
+        supervised=budget,
+        curvature=None if common is None else common.curvature.value,
+        facts=facts,
+        overlap=overlaps(first_choices(choices)),
+        diversity={} if common is None else common.diversity(first_choices(choices), grounds),
+        ruling=ruling,
+        scores=scores,
+        failures=tuple(work.failures),
+        notes=notes,
+    )
+
+
+def _notes_of(choices: Sequence[ArmChoice], said: Sequence[str]) -> list[str]:
+    """What the runs noted of single arms; what all note is of the pool, and was said."""
+    noted = {label: choice.run.summary.notes for label, choice in first_choices(choices).items()}
+    counts = Counter(note for notes in noted.values() for note in notes)
+    alone = [(label, note) for label, notes in noted.items() for note in notes if counts[note] < len(noted)]
+    return [f"{label}: {note}" for label, note in alone if note not in said and not note.startswith("Target ")]
+
+
+def _tuned(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> tuple[Ruling | None, Scores]:
+    """What may be said of the arms, also as files, None where random failed; and what benchmarks say of them."""
+    chooser = work.chooser
+    grounds, settings = chooser.grounds, chooser.settings
+    asked = Budget.parse(settings.arms.budget)
+    tuner = Tuner(
+        folder=chooser.folder,
+        grounds=grounds,
+        settings=settings,
+        budget=token_budget(asked, grounds) / int(grounds.supervised.sum()),
+        costs={(one.arm, one.seed): one.cost for one in facts},
+        progress=work.progress,
+    )
+    records = work.tunings(choices, tuner)
+    if not any(record.arm == CONTROL for record in records):
+        return None, tuner.scores()
+    ruling = judge(records, Terms(primary=settings.sets.primary, references=REFERENCES))
+    write_text(chooser.folder / REPORT, f"{ruling.paragraph}\n\n{tables_markdown(ruling.tables())}")
+    write_figures(ruling, chooser.folder / FIGURES)
+    return ruling, tuner.scores()
+
+
+def _facts(
+    choices: Sequence[ArmChoice], chooser: Chooser, budget: int | None, common: CommonGradients | None
+) -> list[ArmFacts]:
+    places = sorted(path.parent for path in (chooser.folder / ARMS).glob(f"*/{MANIFEST}"))
+    weights = count_weights(chooser.settings.proxy.model, chooser.settings.proxy)
+    ledger = CostLedger(chooser.grounds, weights, [Run(place) for place in places])
+    with chooser.progress.task("Measuring the choices", len(choices), "choices") as advance:
+        facts = []
+        for choice in choices:
+            facts.append(facts_of(choice, chooser.grounds, ledger.cost(choice), budget, common))
+            advance(1)
+    return facts
+
+
+def _refuse_training(settings: CompareSettings) -> None:
+    """Raise InputError where nothing could be tuned, or nothing said of it."""
+    sets = settings.sets
+    judges = {
+        "held_out": sets.held_out,
+        "held_out_rows": sets.held_out_rows,
+        "outside": sets.outside,
+        "primary": sets.primary,
+    }
+    judges |= {"gold": sets.gold, "tasks": settings.benchmarks.tasks}
+    if not settings.tuning.train:
+        given = ", ".join(f"--{name.replace('_', '-')}" for name, value in judges.items() if value)
+        if given:
+            raise InputError(f"{given} without --train: there is no model to judge. Give --train, or leave it out.")
+        return
+    require("trl", "train")
+    if settings.benchmarks.tasks:
+        require("lm_eval", "evaluate")
+    seeds = seeds_of(settings.arms.seeds)
+    if len(seeds) < LEAST_SEEDS_TO_TRAIN:
+        raise InputError(
+            f"--train with --seeds {settings.arms.seeds}: a difference between single tunings may be the order of "
+            f"their rows; two are the least, five or more are judged. Give --seeds 0,1,2,3,4."
+        )
+
+
+def _refuse_budget(contenders: Sequence[Contender], grounds: Grounds, settings: CompareSettings) -> None:
+    """Raise InputError where the pool cannot meet the budget, or an arm's shares of it."""
+    budget = Budget.parse(settings.arms.budget)
+    if settings.arms.equal == "rows" and budget.tokens is not None:
+        raise InputError(f"--budget {budget} with --equal rows: a number of tokens. Give rows, or --equal tokens.")
+    rows = round(len(grounds) * token_budget(budget, grounds) / int(grounds.supervised.sum()))
+    lengths = grounds.tokens.tolist()
+    for one in contenders:
+        asked = one.asks(settings, seed=0, budget=str(max(1, rows)), target=None)
+        try:
+            refuse_rows(asked, grounds.sources, lengths)
+        except InputError as error:
+            raise InputError(f"{one.label}: {error}") from error
+
+
+def _identity(grounds: Grounds, settings: CompareSettings) -> dict[str, Any]:
+    """What decides every arm's result; methods and seeds can be added to a comparison."""
+    asked = {name: value for name, value in settings.flat().items() if name not in _NEVER_DECIDE}
+    named = {name: value for name, value in asked.items() if name not in ("target", "held_out", "outside")}
+    versions = {f"version_{package}": package_version(package) for package in _DECISIVE}
+    return {"kind": "comparison", **named, **grounds.facts, **versions}
+
+
+def _default_folder(pool: str, identity: Mapping[str, Any]) -> Path:
+    """``runs/compare-<pool>-<8 hex digits of the identity>``: the same question finds its folder again."""
+    stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(pool).name.split(".")[0]) or "pool"
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return Path("runs") / f"compare-{stem}-{digest[:8]}"

@@ -1,0 +1,205 @@
+"""A model tuned on a choice and judged by the rows held out: one record of it, in the layout that is judged."""
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spice_select.comparison.choosing import ArmChoice
+from spice_select.comparison.costs import BACKWARD, FORWARD, Cost
+from spice_select.comparison.grounds import Grounds
+from spice_select.comparison.records import ArmRun, arm_run_of
+from spice_select.comparison.settings import CompareSettings, seeds_of
+from spice_select.comparison.statistics import control_seeds
+from spice_select.data.batches import default_token_budget
+from spice_select.data.encoding import Encoder, encode_rows
+from spice_select.errors import DivergedError
+from spice_select.evaluation.loss import response_losses
+from spice_select.evaluation.settings import EvaluateSettings, ModelSettings
+from spice_select.evaluation.stage import run_evaluate
+from spice_select.evaluation.subjects import EMBEDDED, find_subject, open_subject
+from spice_select.models.size import count_weights
+from spice_select.progress import Progress
+from spice_select.store import write_json
+from spice_select.training.result import Trained
+from spice_select.training.stage import run_train
+
+UNTUNED, FULL = "untuned", "full"
+"""The model as it came; and all of the pool in an order of its own, for as many steps as the arms make."""
+RECORDS, TRAINED, SCORES = "records", "trained", "evaluations"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuner:
+    """Tunes and judges; what is on record is read back.
+
+    Attributes:
+        folder: of the comparison.
+        grounds: what all arms share.
+        settings: how long and on which model, alike for all.
+        budget: share of the pool's supervised tokens (or rows) that each arm might take.
+        costs: of each choice, by arm and seed.
+        progress: shown how far it is.
+    """
+
+    folder: Path
+    grounds: Grounds
+    settings: CompareSettings
+    budget: float
+    costs: Mapping[tuple[str, int], Cost]
+    progress: Progress
+
+    def untuned(self) -> ArmRun:
+        """The model as it came, judged."""
+        path = self._path(UNTUNED, 0)
+        if not path.is_file():
+            name = self.settings.tuning.train_model or self.settings.proxy.model or EMBEDDED
+            self._keep(path, UNTUNED, 0, name, selection=None, steps=0, training_seconds=0.0, flops=0.0, budget=None)
+        return _read(path)
+
+    def tuned(self, choice: ArmChoice, seed: int) -> ArmRun:
+        """A model tuned on a choice, with a seed of the order and the LoRA."""
+        label, path = choice.arm.label, self._path(choice.arm.place, seed)
+        if not path.is_file():
+            cost = self.costs[label, choice.seed]
+            chosen = {"rows": choice.rows.tolist(), "tokens": int(self.grounds.tokens[choice.rows].sum())}
+            self._train(path, label, choice, seed, on="selected", chosen=chosen, cost=cost)
+        return _read(path)
+
+    def full(self, choice: ArmChoice, seed: int) -> ArmRun:
+        """A model tuned on the whole pool, shuffled, for as many steps; `choice` is any, whose pool it is."""
+        path = self._path(FULL, seed)
+        if not path.is_file():
+            chosen = {"rows": list(range(len(self.grounds))), "tokens": int(self.grounds.tokens.sum())}
+            free = Cost(features=(), seconds=0.0, flops=0.0, marginal_seconds=0.0, marginal_flops=0.0)
+            self._train(path, FULL, choice, seed, on="full", chosen=chosen, cost=free)
+        return _read(path)
+
+    def scores(self) -> dict[str, dict[str, list[float]]]:
+        """Benchmark → arm → its scores, one a seed, of all models on record."""
+        found = dict[str, dict[str, list[float]]]()
+        for path in sorted((self.folder / RECORDS).glob("*.json")):
+            record = json.loads(path.read_text(encoding="utf-8"))
+            for score in record["scores"]:
+                found.setdefault(score["benchmark"], {}).setdefault(record["arm"], []).append(score["score"]["value"])
+        return found
+
+    def _train(
+        self, path: Path, label: str, choice: ArmChoice, seed: int, *, on: str, chosen: dict[str, Any], cost: Cost
+    ) -> None:
+        self.progress.note(f"{label}, seed {seed}: tuning")
+        settings, access = self.settings, self.settings.proxy
+        asked = settings.tuning.of_training(
+            access, seed=seed, steps=self.steps, max_length=settings.data.max_length
+        ).model_copy(update={"on": on})
+        place = self.folder / TRAINED / path.stem
+        done = run_train(choice.run, asked, out=place, progress=self.progress)
+        chosen = {
+            **chosen,
+            "supervised": int(done.manifest["supervised_tokens_of_rows"]),
+            "bad": None,
+            "seconds": cost.seconds,
+        }
+        self._keep(
+            path,
+            label,
+            seed,
+            str(place),
+            selection=chosen,
+            steps=done.steps,
+            training_seconds=done.seconds,
+            flops=None if cost.flops is None else cost.flops + self._operations(done),
+            budget=self.budget,
+        )
+        if not settings.tuning.keep_models:
+            shutil.rmtree(done.model, ignore_errors=True)
+
+    def _keep(self, path: Path, label: str, seed: int, model: str, **facts: Any) -> None:
+        """Judge a model and write its record, whole or not at all."""
+        bed = Path(self.grounds.name).name.split(".")[0]
+        held, scores = self._judged(label, seed, model), self._scores(model)
+        write_json(path, {"bed": bed, "arm": label, "seed": seed, **facts, "held": held, "scores": scores})
+
+    def _judged(self, label: str, seed: int, model: str) -> list[dict[str, Any]]:
+        """The loss of every row of every set, summed over its supervised tokens.
+
+        Raises:
+            DivergedError: one is not a finite number.
+        """
+        access = self._access
+        opened = open_subject(find_subject(model, access), access)
+        encoder = Encoder(opened.tokenizer, max_length=self.settings.data.max_length)
+        tokens = self.settings.gradients.batch_tokens or default_token_budget(self.grounds.proxy.device)
+        held = []
+        for name, rows in self.grounds.judges.items():
+            examples = encode_rows(rows.rows, rows.format, encoder).examples
+            sums = response_losses(opened.model, examples, batch_tokens=tokens, progress=self.progress)
+            if not np.isfinite(sums).all():
+                raise DivergedError(
+                    f"{label}, seed {seed}: the loss is not a finite number on {int((~np.isfinite(sums)).sum())} rows "
+                    f"of {name}: its tuning went wrong. Lower --train-rate for all, in another --out."
+                )
+            held.append(
+                {
+                    "name": name,
+                    "rows": [example.row for example in examples],
+                    "sources": [example.source for example in examples],
+                    "sums": sums.tolist(),
+                    "tokens": [example.num_supervised for example in examples],
+                    "task": rows.gold,
+                }
+            )
+        return held
+
+    def _scores(self, model: str) -> list[dict[str, Any]]:
+        """What lm-eval says of a model, where benchmarks were asked for."""
+        if not self.settings.benchmarks.tasks:
+            return []
+        asked = EvaluateSettings(models=self._access, benchmarks=self.settings.benchmarks)
+        found = run_evaluate([model], asked, out=self.folder / SCORES, progress=self.progress)
+        scores: list[dict[str, Any]] = found.to_json()["models"][0]["tasks"]
+        return scores
+
+    @cached_property
+    def steps(self) -> int:
+        """Optimiser steps of every tuning."""
+        return self.settings.tuning.steps(max(1, math.ceil(self.budget * len(self.grounds))))
+
+    @property
+    def _access(self) -> ModelSettings:
+        asked = self.settings.proxy
+        return ModelSettings(
+            device=asked.device,
+            dtype=asked.dtype,
+            allow_network=asked.allow_network,
+            allow_pickle=asked.allow_pickle,
+            trust_remote_code=asked.trust_remote_code,
+        )
+
+    @cached_property
+    def _weights(self) -> int:
+        return count_weights(self.settings.tuning.train_model or self.settings.proxy.model, self.settings.proxy)
+
+    def _operations(self, done: Trained) -> float:
+        once = FORWARD + BACKWARD["full" if self.settings.tuning.train_full else "lora"]
+        return self._weights * once * done.tokens
+
+    def _path(self, place: str, seed: int) -> Path:
+        return self.folder / RECORDS / f"{place}--{seed}.json"
+
+
+def _read(path: Path) -> ArmRun:
+    return arm_run_of(json.loads(path.read_text(encoding="utf-8")))
+
+
+def seeds_of_control(settings: CompareSettings, rivals: int) -> tuple[int, ...]:
+    """Seeds of the control: those of all, and further ones where so many rivals lean on it."""
+    seeds = seeds_of(settings.arms.seeds)
+    wanted = settings.arms.control_seeds or control_seeds(len(seeds), max(1, rivals))
+    return (*seeds, *range(max(seeds) + 1, max(seeds) + 1 + max(0, wanted - len(seeds))))

@@ -1,0 +1,58 @@
+"""How the proxy itself rates each row: what SelectIT chooses by (Liu et al., NeurIPS 2024, arXiv 2402.16705)."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import chain
+from typing import ClassVar
+
+import numpy as np
+from torch import nn
+
+from spice_select.data.batches import plan_batches
+from spice_select.data.records import Example
+from spice_select.features.base import Compute
+from spice_select.features.forwards import ForwardFeature, block_of
+from spice_select.features.rating_prompts import QUESTIONS, RATINGS, RatingPrompts
+from spice_select.gradients.forward import next_log_probabilities
+from spice_select.models.load import load_tokenizer
+from spice_select.models.positions import context_length
+from spice_select.store import FeatureBlock
+
+
+class Ratings(ForwardFeature):
+    """Probabilities of the ratings 1 to 5 as the next token after each of five questions about the row. See `Feature`.
+
+    A row's vector holds those after the first question, then those after the second, and so on, each five scaled to
+    sum to one. Column ``mass``: their sum before that, the mean over the questions: how far the proxy answers with a
+    rating at all. Cost: five forward passes of every row, each with some 60 tokens of question.
+    """
+
+    name: ClassVar[str] = "ratings"
+    summary: ClassVar[str] = "the proxy's own ratings of each row from 1 to 5, by five questions: five forward passes"
+
+    def open(self) -> Compute:
+        """Ask the proxy's tokenizer for the ratings, then load the proxy.
+
+        Raises:
+            InputError: as `RatingPrompts`, before anything is loaded.
+        """
+        self._prompts  # noqa: B018 - made once
+        return super().open()
+
+    @cached_property
+    def _prompts(self) -> RatingPrompts:
+        access = self.request.proxy.access
+        return RatingPrompts(load_tokenizer(access.model, **access.keywords()))
+
+    def measure(self, model: nn.Module, batch: Sequence[Example]) -> FeatureBlock:
+        """See `ForwardFeature.measure`. Passes read about as many tokens, padding included, as the batch has."""
+        prompts, window = self._prompts, context_length(model)
+        pieces = list(chain.from_iterable(prompts.of(example, window) for example in batch))
+        room = len(batch) * max(example.num_tokens for example in batch)
+        logs = np.empty((len(pieces), RATINGS))
+        for places in plan_batches([piece.num_tokens for piece in pieces], token_budget=room):
+            logs[places] = next_log_probabilities(model, [pieces[place] for place in places], prompts.ratings)
+        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        mass = np.exp(logs).sum(axis=1).reshape(len(batch), len(QUESTIONS)).mean(axis=1)
+        return block_of(batch, {"mass": mass}, shares.reshape(len(batch), -1).astype(np.float32))

@@ -1,0 +1,39 @@
+"""Rows with what is known of them, as a method sees them."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from spice_select.data.records import Example
+from spice_select.features.row_weights import ROW_WEIGHTS
+from spice_select.methods import Candidates
+from spice_select.methods.target import TargetSet
+from spice_select.run.settings import SelectionSettings
+from spice_select.store import FeatureBlock
+
+
+def candidates_of(
+    examples: Mapping[int, Example],
+    blocks: Mapping[str, FeatureBlock],
+    settings: SelectionSettings,
+    target: TargetSet | None = None,
+) -> Candidates:
+    """The examples that the features are of, in their order; all, in ascending order, where there are no features.
+
+    By the lengths of all examples, not of these alone, a row has its weight.
+    """
+    rows = next((block.rows for block in blocks.values()), np.array(sorted(examples), np.int64))
+    known = [examples[int(row)] for row in rows]
+    supervised = np.array([example.num_supervised for example in known], np.int64)
+    corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
+    return Candidates(
+        rows=rows,
+        tokens=np.array([example.num_tokens for example in known], np.int64),
+        supervised=supervised,
+        sources=[example.source for example in known],
+        features=blocks,
+        normalise=settings.normalise,
+        scales=ROW_WEIGHTS[settings.row_weight].scales(supervised, corpus),
+        examples=known,
+        target=target,
+    )

@@ -1,0 +1,164 @@
+"""Several methods on a tiny proxy: equal tokens, one store of features, resumed arm by arm."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import spice_select
+from spice_select.comparison.choosing import Chooser, fitting_rows
+from spice_select.errors import InputError
+from spice_select.methods.loss import LossLow
+from tests.conftest import make_sums
+
+Corpus = Callable[..., Path]
+
+
+@pytest.fixture
+def options(tiny_proxy: Path, tmp_path: Path) -> dict[str, Any]:
+    return {"model": str(tiny_proxy), "seeds": (0, 1), "out": tmp_path / "c"}
+
+
+GRADIENTS: dict[str, Any] = {"sketch_dim": 32, "batch_tokens": 512}
+
+
+def test_the_worked_example_of_a_cut_at_equal_tokens() -> None:
+    order = np.random.default_rng(0).permutation(6)
+    assert order.tolist() == [3, 2, 5, 4, 0, 1]
+    lengths = np.array([4, 7, 3, 5, 6, 2])
+    assert fitting_rows(order, lengths, 13) == 3, "10 tokens; row 4 would make 16, and row 0 is not looked at"
+
+
+def test_arms_share_features_and_hold_equal_tokens(corpus: Corpus, options: dict[str, Any]) -> None:
+    found = spice_select.compare(
+        corpus(make_sums(80)), target=corpus(make_sums(16, 7), "target.jsonl"), methods="spice,longest,less-rr",
+        budget="20%", **options, **GRADIENTS,
+    )  # fmt: skip
+    assert found.failures == ()
+    assert [(one.arm, one.seed) for one in found.facts] == [
+        ("random", 0), ("random", 1), ("spice", 0), ("longest", 0), ("less-rr", 0),
+    ]  # fmt: skip
+    assert found.supervised is not None
+    assert all(one.supervised <= found.supervised for one in found.facts)
+    assert all(one.shortfall is not None and one.shortfall < 0.4 for one in found.facts)
+    spice, longest = found.facts[2], found.facts[3]
+    assert longest.rows < spice.rows
+    assert all(one.gradients is not None for one in found.facts), "also of those that took none"
+    assert spice.cost.features == ("gradients",)
+    assert spice.cost.flops == spice.cost.marginal_flops
+    assert found.facts[4].cost.marginal_flops == 0, "spice has taken them"
+    assert longest.cost.flops == 0
+    assert json.loads((found.path / "comparison.json").read_text())["arms"][2]["arm"] == "spice"
+
+
+def test_what_is_finished_is_not_done_again_and_methods_and_seeds_can_be_added(
+    corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, ran = corpus(make_sums(40)), list[str]()
+    first = spice_select.compare(pool, methods="longest", **options)
+    real = Chooser._run
+
+    def watched(self: Chooser, arm: Any, seed: int, rows: int, place: Path) -> Any:
+        ran.append(f"{arm.label} {seed}")
+        return real(self, arm, seed, rows, place)
+
+    monkeypatch.setattr(Chooser, "_run", watched)
+    again = spice_select.compare(pool, methods="longest", **options)
+    assert ran == []
+    assert again.to_json() == first.to_json()
+    more = spice_select.compare(pool, methods="longest,loss-low", **{**options, "seeds": (0, 1, 2)})
+    assert set(ran) == {"random 2", "loss-low 0"}
+    assert [one.arm for one in more.facts] == ["random"] * 3 + ["longest", "loss-low"]
+
+
+def test_an_arm_that_fails_takes_no_other_with_it_and_is_tried_again(
+    corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = corpus(make_sums(40))
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LossLow, "choose", broken)
+        found = spice_select.compare(pool, methods="loss-low,longest", **options)
+    assert [(one.arm, one.what, one.mendable) for one in found.failures] == [("loss-low", "choice", False)]
+    assert "No space left" in found.failures[0].cause
+    assert [one.arm for one in found.facts] == ["random", "random", "longest"]
+    mended = spice_select.compare(pool, methods="loss-low,longest", **options)
+    assert mended.failures == ()
+    assert [one.arm for one in mended.facts] == ["random", "random", "loss-low", "longest"]
+
+
+def test_a_row_that_holds_more_than_the_budget_is_the_arms_fault_and_can_be_mended(
+    corpus: Corpus, options: dict[str, Any]
+) -> None:
+    found = spice_select.compare(corpus(make_sums(40)), methods="longest", budget=1, **options)
+    assert [(one.arm, one.mendable) for one in found.failures if one.arm == "longest"] == [("longest", True)]
+    assert "Give a larger --budget" in found.failures[-1].cause
+
+
+def test_equal_rows(corpus: Corpus, options: dict[str, Any]) -> None:
+    found = spice_select.compare(corpus(make_sums(40)), methods="longest", budget="20%", equal="rows", **options)
+    assert [one.rows for one in found.facts] == [8, 8, 8]
+    assert found.supervised is None
+
+
+def test_rows_of_the_target_leave_the_pool_of_every_arm(corpus: Corpus, options: dict[str, Any]) -> None:
+    rows = make_sums(60)
+    found = spice_select.compare(
+        corpus(rows), target=corpus(rows[:8], "target.jsonl"), methods="bm25,longest", budget="20%", **options
+    )
+    assert found.rows <= 52
+    assert any("leave it" in note for note in found.notes)
+    pool = set((found.path / "pool.jsonl").read_text().splitlines())
+    assert not any(json.dumps(row) in pool for row in rows[:8])
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"methods": "spcie"}, ["'spcie'", "Did you mean 'spice'?"]),
+        ({"methods": "spice,spice"}, ["spice is named twice"]),
+        ({"methods": "spice,loss-low,random,loss-low"}, ["loss-low is named twice"]),
+        ({"seeds": "0,1,1"}, ["1 is there twice"]),
+        ({"seeds": "a"}, ["not whole numbers"]),
+        ({"methods": "less-rr"}, ["less-rr", "without --target"]),
+        ({"methods": "spice:precondition=adam"}, ["moments come from a training"]),
+        ({"methods": "spice:alhpa=1"}, ["alhpa", "alpha"]),
+        ({"methods": "spice:alpha"}, ["not one name=value"]),
+        ({"methods": "spice:seed=3"}, ["is the same for all"]),
+        ({"methods": "longest:alpha=2"}, ["alpha", "not read"]),
+        ({"methods": "spice:schedule=pools"}, ["--equal rows"]),
+        ({"methods": "longest", "sketch_dim": 9}, ["--sketch-dim", "none of the methods reads it"]),
+        ({"methods": "spice:per_source_min=0.9"}, ["per-source"]),
+        ({"methods": "spice", "budget": "200%"}, ["more than the whole corpus"]),
+        ({"train_steps": 3}, ["--train-steps", "without --train"]),
+        ({"train": True, "seeds": "0"}, ["two are the least"]),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused_before_anything_is_written(
+    asked: dict[str, Any], words: list[str], corpus: Corpus, options: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError) as fault:
+        spice_select.compare(corpus(make_sums(20)), **{**options, **asked})
+    assert all(word in str(fault.value) for word in words), fault.value
+    assert not options["out"].exists()
+
+
+def test_the_command_prints_tables_and_its_exit_code_tells_of_failures(
+    corpus: Corpus, tiny_proxy: Path, spice: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    asked = ("--methods", "longest,loss-low", "--model", tiny_proxy, "--seeds", "0,1", "--out", tmp_path / "c")
+    code, out, err = spice("compare", corpus(make_sums(40)), *asked, "--budget", "20%")
+    assert (code, err) == (0, "")
+    assert "at most" in out
+    assert "No arm took gradients" in out
+    few = (*asked[:-1], tmp_path / "few")
+    code, out, _ = spice("compare", corpus(make_sums(40)), *few, "--budget", "1")
+    assert code == 2
+    assert "failed longest, seed 0, choice" in out

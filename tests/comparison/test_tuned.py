@@ -1,0 +1,130 @@
+"""Tuned and judged on a tiny model: three arms, two seeds, resumed where it was cut short."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import spice_select
+from spice_select.comparison import stage, tuning
+from spice_select.comparison.settings import CompareSettings
+from spice_select.comparison.tuning import seeds_of_control
+from spice_select.errors import InputError
+from spice_select.progress import Advance
+from tests.conftest import make_sums
+
+Corpus = Callable[..., Path]
+
+
+@pytest.fixture
+def options(tiny_proxy: Path, tmp_path: Path) -> dict[str, Any]:
+    return {
+        "model": str(tiny_proxy), "seeds": (0, 1), "out": tmp_path / "c", "methods": "longest", "budget": "20%",
+        "train": True, "train_steps": 2, "train_batch_size": 2, "train_accumulation": 1, "device": "cpu",
+        "control_seeds": 2, "held_out_rows": 8,
+    }  # fmt: skip
+
+
+class Stops:
+    """A display that ends the work when a task of this name begins for the n-th time."""
+
+    def __init__(self, name: str, after: int) -> None:
+        self.name, self.left = name, after
+
+    @contextlib.contextmanager
+    def task(self, name: str, total: int, unit: str, *, done: int = 0) -> Iterator[Advance]:
+        if name == self.name:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        yield lambda amount: None
+
+    def note(self, sentence: str) -> None:
+        return
+
+
+def test_arms_are_tuned_on_equal_steps_and_judged_by_rows_that_no_arm_could_choose(
+    corpus: Corpus, options: dict[str, Any], tmp_path: Path
+) -> None:
+    pool, outside = corpus(make_sums(60)), corpus(make_sums(6, 9), "outside.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        spice_select.compare(pool, outside=(str(outside),), progress=Stops("Training", 3), **options)
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "c" / "records").iterdir()}
+    assert set(before) == {"untuned--0.json", "random--0.json", "stratified--0.json", "longest--0.json"}
+    found = spice_select.compare(pool, outside=(str(outside),), **options)
+    assert found.failures == ()
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "c" / "records").iterdir()}
+    assert before.items() <= after.items(), "what is on record is not done again"
+    assert len(after) == 1 + 4 * 2
+    records = [json.loads(path.read_text()) for path in (tmp_path / "c" / "records").iterdir()]
+    assert {record["steps"] for record in records} == {0, 2}
+    assert {tuple(held["name"] for held in record["held"]) for record in records} == {("pool", "outside")}
+    assert found.ruling is not None
+    assert {one.bed.held for one in found.ruling.sets} == {"pool", "outside"}
+    assert [one.bed.held for one in found.ruling.primaries] == ["outside"]
+    assert all((tmp_path / "c" / name).is_file() for name in ("report.md", "figures/verdicts.svg"))
+    held = {
+        json.dumps(json.loads(line)) for line in (tmp_path / "c" / "judges" / "pool.jsonl").read_text().splitlines()
+    }
+    assert len(held) == 8
+    assert not held & set((tmp_path / "c" / "pool.jsonl").read_text().splitlines())
+    assert not list((tmp_path / "c" / "trained").glob("*/model")), "judged, and not asked to be kept"
+    assert json.loads((tmp_path / "c" / "comparison.json").read_text())["ruling"]["paragraph"] == found.ruling.paragraph
+
+
+def test_benchmarks_are_run_on_every_model(
+    corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """lm-eval itself is tried elsewhere: here, that every model is put to it once, and what becomes of the scores."""
+    asked = list[str]()
+
+    class Scored:
+        def to_json(self) -> dict[str, Any]:
+            return {"models": [{"tasks": [{"benchmark": "arc", "score": {"value": len(asked) / 10}}]}]}
+
+    def put(models: list[str], settings: Any, **_: Any) -> Scored:
+        assert settings.benchmarks.tasks == ("arc",)
+        asked.append(Path(models[0]).name)
+        return Scored()
+
+    monkeypatch.setattr(tuning, "run_evaluate", put)
+    monkeypatch.setattr(stage, "require", lambda package, extra: None)
+    found = spice_select.compare(corpus(make_sums(60)), tasks=("arc",), **{**options, "methods": "random"})
+    assert asked[1:] == [f"{arm}--{seed}" for seed in (0, 1) for arm in ("stratified", "random", "full")]
+    assert {arm: len(scores) for arm, scores in found.scores["arc"].items()} == {
+        "untuned": 1, "random": 2, "stratified": 2, "full": 2,
+    }  # fmt: skip
+
+
+def test_a_tuning_that_fails_is_recorded_and_tried_again(
+    corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = tuning.run_train
+
+    def diverging(run: Any, settings: Any, **how: Any) -> Any:
+        if "longest" in str(how["out"]):
+            raise InputError("training stopped: the loss of step 2 is not a finite number")
+        return real(run, settings, **how)
+
+    pool = corpus(make_sums(60))
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning, "run_train", diverging)
+        found = spice_select.compare(pool, **options)
+    assert [(one.arm, one.seed, one.what) for one in found.failures] == [
+        ("longest", 0, "tuning"), ("longest", 1, "tuning"),
+    ]  # fmt: skip
+    assert found.ruling is not None
+    assert {one.arm for one in found.ruling.sets[0].compared.arms} == {"stratified", "full"}
+    mended = spice_select.compare(pool, **options)
+    assert mended.failures == ()
+    assert mended.ruling is not None
+    assert {one.arm for one in mended.ruling.sets[0].compared.arms} == {"stratified", "full", "longest"}
+
+
+def test_the_control_has_more_seeds_the_more_arms_lean_on_it() -> None:
+    asked = CompareSettings.from_flat({"seeds": "0,1,2,3,4"})
+    assert seeds_of_control(asked, 12) == tuple(range(17)), "5·√12 is 17.3"
+    assert seeds_of_control(asked, 1) == (0, 1, 2, 3, 4)
