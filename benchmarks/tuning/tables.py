@@ -102,7 +102,7 @@ def _alphas_of(results: dict[str, Any]) -> list[str]:
 def _stops(results: dict[str, Any]) -> Iterable[Sequence[str]]:
     for name, bed in results.items():
         one = bed["budgets"]["30%"]
-        yield (name, str(one["picks"]), *(str(stop["0.5"]) for stop in one["stop"].values()))
+        yield (name, str(one["picks"]), *(f"{stop['0.5']}, {stop['0.9']}" for stop in one["stop"].values()))
 
 
 def _pools(results: dict[str, Any]) -> Iterable[Sequence[str]]:

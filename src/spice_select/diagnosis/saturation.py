@@ -13,7 +13,7 @@ from spice_select.numerics.tiles import gram
 
 EXACT = 4096
 """Rows or dimensions, whichever are fewer, up to which the spectrum is that of all rows."""
-_BEYOND = 4.0  # 4α*: past the bend, where choices stopped changing in a linear simulation
+_BEYOND = 4.0  # 4α*: past the bend, where choices hardly change any more (docs/tuning.md)
 _REACH = (1.0, 100.0)  # of α‖g‖² for the mean row
 _DIGITS = 3  # of α: what the last bits of a factorisation differ by on another machine must not change a choice
 
@@ -56,8 +56,8 @@ def half_saturation(features: object, picks: float, *, seed: int = 0) -> Saturat
 
     d_eff(α) = Σ_j s_j/(s_j + 1/α) with s_j = (k/n)λ_j, λ_j the eigenvalues of GᵀG, is the effective dimension of the
     information that k random rows are expected to hold. It grows with α from 0 to the rank; d_eff = k is out of reach.
-    Under pools k is a pool's share, as the state starts empty in each. No tuned loss stands behind the rule: it finds
-    the plateau of a linear simulation. For ridge leverage see Cohen, Musco and Musco, arXiv 1511.07263.
+    Under pools k is a pool's share, as the state starts empty in each. No tuned loss stands behind the rule:
+    it lands where choices hardly depend on α any more. For ridge leverage see Cohen, Musco and Musco, arXiv 1511.07263.
 
     Args:
         features: ``[n, d]``, as the selector sees them.

@@ -39,8 +39,7 @@ def with_numbers(
 def _alpha(settings: SelectSettings, candidates: Candidates, budget: Budget) -> Automatic:
     """By the pool's spectrum; 1 where the choice aims at a target.
 
-    There the rule would speak of directions that the target does not ask about, and choices hardly change over three
-    orders of magnitude around 1, so that number is kept.
+    There the rule would speak of directions that the target does not ask about; the default is kept.
     """
     objective = settings.spice.objective if issubclass(METHODS[settings.selection.method], Spice) else None
     if candidates.target is not None and (objective is None or OBJECTIVES[objective].aimed):
