@@ -34,10 +34,12 @@ def _setting(judged: JudgedSet) -> str:
     held = next(iter(bed.judged(terms.control).values()))
     share = "" if bed.budget is None else f", {100 * bed.budget:.3g} % of its own"
     rows, sources = len(held.rows), len(set(held.sources))
-    named = f"{compared.family} {'ways' if compared.family != 1 else 'way'} to choose from {bed.name}"
+    named = f"{compared.family} ways to choose from {bed.name} were"
+    if compared.family == 1:
+        named = f"One way to choose from {bed.name} was"
     by = f"{compared.control.supervised:,.0f} on average{share}"
     return (
-        f"{named} were compared with {terms.control} at equal supervised tokens ({by}) by {terms.endpoint.name} on "
+        f"{named} compared with {terms.control} at equal supervised tokens ({by}) by {terms.endpoint.name} on "
         f"{held.name} ({_counted(rows, 'held-out row')} of {_counted(sources, 'source')}), {_seeds(judged)}, paired by "
         "seed and row."
     )

@@ -47,7 +47,7 @@ class MethodsSettings(Group):
     """Who chooses, how much, and how often."""
 
     methods: tuple[str, ...] = Field(
-        ("random", "spice"),
+        ("random", "information", "spice"),
         description="Methods to compare, commas between them; one may have settings of its own (`spice:alpha=2`). "
         "`random`, the control, is always among them.",
     )
