@@ -20,6 +20,7 @@ from ..conftest import make_sums
 
 Select = Callable[..., Run]
 AUTO = {"alpha": "auto", "conflict_weight": "auto"}
+LOG_DET = {"method": "information", "objective": "log-det"}
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def chosen(tiny_proxy: Path, tmp_path_factory: pytest.TempPathFactory) -> Select
     rows.write_text("".join(json.dumps(row) + "\n" for row in make_sums(40)), encoding="utf-8")
 
     def choose(name: str, **more: Any) -> Run:
-        common = {"model": str(tiny_proxy), "sketch_dim": 64, "batch_tokens": 256, "budget": "25%"}
+        common = {"method": "spice", "model": str(tiny_proxy), "sketch_dim": 64, "batch_tokens": 256, "budget": "25%"}
         return spice_select.select(rows, out=folder / name, **{**common, **more})
 
     return choose
@@ -49,7 +50,7 @@ def same_picks(left: Run, right: Run) -> None:
     np.testing.assert_array_equal(left.selection.scores, right.selection.scores)
 
 
-@pytest.mark.parametrize("more", [{}, {"schedule": "pools", "pool_size": 20}, {"budget": "600-tokens"}])
+@pytest.mark.parametrize("more", [{}, {"schedule": "pools", "pool_size": 20}, {"budget": "600-tokens"}, LOG_DET])
 def test_the_choice_is_that_of_the_numbers_given_by_hand(chosen: Select, more: dict[str, Any]) -> None:
     name = "-".join(map(str, more.values()))
     run = chosen(f"auto{name}", **AUTO, **more)

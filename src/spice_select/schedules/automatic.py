@@ -13,14 +13,14 @@ from spice_select.run.settings import SelectSettings
 from spice_select.selection import Selection
 from spice_select.selection.objectives import OBJECTIVES
 
-Chooser = Callable[[Method, Candidates, Budget, SelectSettings, Progress], Choice]
+_Choose = Callable[[Method, Candidates, Budget, SelectSettings, Progress], Choice]
 """How a schedule chooses from candidates that are known."""
 
 _AIMED_ALPHA = 1.0
 
 
 def with_numbers(
-    settings: SelectSettings, candidates: Candidates, budget: Budget, choose: Chooser, progress: Progress
+    settings: SelectSettings, candidates: Candidates, budget: Budget, choose: _Choose, progress: Progress
 ) -> tuple[SelectSettings, tuple[Automatic, ...]]:
     """The settings with a number for each `auto`, and what these are; α first, as λ is found at that α.
 
@@ -59,7 +59,7 @@ def _picks(settings: SelectSettings, candidates: Candidates, budget: Budget) -> 
 
 
 def _conflict_weight(
-    settings: SelectSettings, candidates: Candidates, budget: Budget, choose: Chooser, progress: Progress
+    settings: SelectSettings, candidates: Candidates, budget: Budget, choose: _Choose, progress: Progress
 ) -> Automatic:
     """0 for a target or another objective than log det: what a sign is worth is theirs to say. Else `least_weight`."""
     if candidates.target is not None or settings.spice.objective != "log-det":
@@ -79,7 +79,7 @@ def _conflict_weight(
     with progress.task("Conflict weight", len(GRID) + CHANCE, "choices at most") as advance:
         found = least_weight(
             candidates.matrix,
-            lambda weight: picks("spice", settings.numbered({"conflict_weight": weight})),
+            lambda weight: picks(settings.selection.method, settings.numbered({"conflict_weight": weight})),
             draw,
             alpha=settings.spice.scale,
             progress=advance,
