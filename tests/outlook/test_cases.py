@@ -120,7 +120,7 @@ def test_commands_carry_what_was_asked_and_can_be_pasted() -> None:
         *("--model", "./m", "--max-length", "99"),
     ]
     (nothing,) = commands((), warm=True)
-    assert shlex.split(nothing)[3:] == ["--method", "stratified", "--budget", "10%"]
+    assert shlex.split(nothing)[3:] == ["--warm", "--budget", "10%"]
     draw, look = commands(every[1:2])
     assert draw.endswith("--out runs/my_rows-draw")
     assert look == "spice suspects runs/my_rows-draw --unprompted"

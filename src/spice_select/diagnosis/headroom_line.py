@@ -21,7 +21,7 @@ def headroom_line(common: float, picks: int, reached: Sequence[Explained] = (), 
         f"cosine of two rows {common:.3f})"
     )
     if not reached:
-        return f"{found}; no selector on record beats it reliably where the rows you test on are like a clean pool"
+        return f"{found}; where the rows you test on are like a clean pool, no choice gains much on it"
     tasks = ", ".join(_task(one) for one in reached)
     rest = "" if held_out else "; these rows chose: --hold-out-target judges by others"
     return f"{found}; of the target the picks explain {tasks}{rest}"
