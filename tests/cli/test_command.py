@@ -85,7 +85,7 @@ def test_preview_beyond_the_corpus_is_refused(spice, corpus: Corpus, small) -> N
 
 
 def test_check_run_reports_every_check(spice, corpus: Corpus, small, tmp_path: Path) -> None:
-    spice("select", corpus(), "--budget", "25%", "--out", tmp_path / "r", *small)
+    spice("select", corpus(), "--method", "spice", "--budget", "25%", "--out", tmp_path / "r", *small)
     code, out, _ = spice("check", "run", tmp_path / "r")
     assert code == 0
     assert "submodular" in out
@@ -295,7 +295,7 @@ def test_no_number_of_the_first_picks_is_cut_whatever_the_width(
 
 
 def test_check_run_says_what_the_settings_do(spice, corpus: Corpus, small, tmp_path: Path) -> None:
-    common = ("--budget", "25%", *small)
+    common = ("--method", "spice", "--budget", "25%", *small)
     spice("select", corpus(), *common, "--out", tmp_path / "r")
     spice("select", corpus(), *common, "--out", tmp_path / "p", "--schedule", "pools", "--pool-size", "10")
     spice("select", corpus(), *common, "--out", tmp_path / "q", "--per-source-min", "0.4")
@@ -377,7 +377,7 @@ def test_what_is_certified_is_named_for_what_the_budget_was(spice, corpus: Corpu
         ),
     }
     for name, (flags, words) in cases.items():
-        code, out, _ = spice("select", corpus(), *flags, "--out", tmp_path / name, *small)
+        code, out, _ = spice("select", corpus(), "--method", "spice", *flags, "--out", tmp_path / name, *small)
         assert code == 0
         assert words in " ".join(out.split())
     assert "to greedy with λ = 0" in " ".join(spice("show", tmp_path / "rows")[1].split())
@@ -427,7 +427,7 @@ def test_summary_and_checks_count_conflicting_picks_alike(spice, corpus: Corpus,
     from spice_select.selection import LogDet
 
     flags = ("--budget", "12", "--schedule", "pools", "--pool-size", "10", "--conflict-weight", "0", "--seed", "3")
-    spice("select", corpus(), *flags, "--out", tmp_path / "r", *small)
+    spice("select", corpus(), "--method", "spice", *flags, "--out", tmp_path / "r", *small)
     run = load(tmp_path / "r")
     apart = conflict_statistics(run.matrix, run.selection, LogDet()).conflicting
     assert run.summary.judged.conflicting == pytest.approx(apart)

@@ -66,7 +66,7 @@ def test_the_schedules_are_those_that_can_be_asked_for() -> None:
         ({"carry_state": True, "schedule": "interleaved", "method": "random"}, ["--carry-state", "spice"]),
         ({"per_source_max": 0.5, "schedule": "pools"}, ["--per-source-max 0.5", "whole choice"]),
         ({"per_source_min": 0.1, "schedule": "pools", "budget": "2k-tokens"}, ["--per-source-min 0.1", "whole choice"]),
-        ({"method": "random", "token_price": 0.5}, ["--token-price 0.5", "--method spice reads it"]),
+        ({"method": "random", "token_price": 0.5}, ["--token-price 0.5", "--method information and spice read it"]),
         ({"method": "random", "row_weight": "tokens"}, ["--row-weight tokens", "compare gradients"]),
         ({"row_weight": "tokens", "normalise": "none", "loss": "sum"}, ["--loss sum", "count twice"]),
         ({"schedule": "interleaved", "warmup_rows": 8}, ["--warmup-rows", "trains the LoRA itself"]),

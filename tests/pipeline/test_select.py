@@ -55,7 +55,7 @@ def test_the_chosen_rows_come_out_exactly_as_they_went_in(corpus: Corpus, option
 
 
 def test_the_selection_is_naive_greedy_on_the_stored_features(corpus: Corpus, options, tmp_path: Path) -> None:
-    run = spice.select(corpus(), out=tmp_path / "r", conflict_weight=0.5, **options)
+    run = spice.select(corpus(), out=tmp_path / "r", method="spice", conflict_weight=0.5, **options)
     expected = spice.naive(run.matrix, 10, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.5))
     assert run.selection.indices.tolist() == expected.indices.tolist()
     np.testing.assert_allclose(run.selection.gains, expected.gains, rtol=1e-9)
@@ -68,8 +68,7 @@ def test_the_objective_is_the_one_asked_for(corpus: Corpus, options, tmp_path: P
     options |= {"pool_size": 40} if schedule == "pools" else {}
     run = spice.select(corpus(), out=tmp_path / "r", **options)
     order = np.arange(40) if schedule == "global" else np.random.default_rng(0).permutation(40)
-    rule = {"objective": spice.TargetVariance(), "penalty": spice.Conflict(weight=0.1)}
-    expected = spice.naive(run.matrix[order], 10, **rule)
+    expected = spice.naive(run.matrix[order], 10, objective=spice.TargetVariance())
     assert run.selection.indices.tolist() == order[expected.indices].tolist()
     assert run.summary.judged.information == pytest.approx(
         spice.LogDet().value(run.matrix, run.selection.indices.tolist())
@@ -78,13 +77,20 @@ def test_the_objective_is_the_one_asked_for(corpus: Corpus, options, tmp_path: P
         check_run(run.path)
 
 
+def test_by_default_picks_are_what_tells_most_about_all_rows(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", **options)
+    assert (run.settings.selection.method, run.settings.spice.objective) == ("information", "target-variance")
+    expected = spice.naive(run.matrix, 10, objective=spice.TargetVariance())
+    assert run.selection.indices.tolist() == expected.indices.tolist()
+
+
 def test_unit_norm_features_have_equal_bases(corpus: Corpus, options, tmp_path: Path) -> None:
-    run = spice.select(corpus(), out=tmp_path / "r", normalise="unit", **options)
+    run = spice.select(corpus(), out=tmp_path / "r", method="spice", normalise="unit", **options)
     np.testing.assert_allclose(run.selection.bases, np.log(2.0), rtol=1e-5)
 
 
 def test_the_summary_tells_of_interaction_curvature_and_the_proof(corpus: Corpus, options, tmp_path: Path) -> None:
-    run = spice.select(corpus(), out=tmp_path / "r", **options)
+    run = spice.select(corpus(), out=tmp_path / "r", method="spice", **options)
     found, parts = run.summary.judged, decompose(run.matrix, run.selection, spice.LogDet())
     later = ~parts.firsts
     assert found.interaction == pytest.approx(np.median(-parts.epsilons[later] / parts.bases[later]), abs=1e-9)
