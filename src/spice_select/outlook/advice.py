@@ -37,8 +37,8 @@ def _told(case: Finding) -> str:
 
 def _nothing(alignment: float, tasks: Sequence[Explained], likeness: Mapping[str, float]) -> str:
     random = (
-        f"At this budget a random draw already follows the pool's mean gradient to cos {alignment:.3f}; what tells most "
-        "about the pool itself was little ahead of it on two clean pools (by four tenths of what random rows gain)"
+        f"At this budget a random draw already follows the pool's mean gradient to cos {alignment:.3f}; what tells "
+        "most about the pool itself was a hundredth of a nat ahead of it on two clean pools"
     )
     if not tasks:
         return f"If your test rows look like your pool: {random[:1].lower()}{random[1:]} there. {_ASK}"
