@@ -42,7 +42,8 @@ def test_weights_depend_neither_on_the_unit_nor_on_the_order_nor_on_the_company(
 
 
 def _asked(proxy: Path, **more: Any) -> dict[str, Any]:
-    return {"model": str(proxy), "sketch_dim": 32, "budget": 12, "row_weight": "tokens", **more}
+    asked = {"method": "spice", "model": str(proxy), "sketch_dim": 32, "budget": 12, "row_weight": "tokens"}
+    return {**asked, **more}
 
 
 MOVING = {"schedule": "interleaved", "update_every": 2, "learning_rate": 0.02}

@@ -77,6 +77,12 @@ def oracle(folder: Path, rows: list[dict[str, Any]], proxy: Path, *, weight: flo
     return picks
 
 
+@pytest.fixture
+def options(options: dict[str, Any]) -> dict[str, Any]:
+    """The published rule on the schedule."""
+    return {"method": "spice", **options}
+
+
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_it_picks_what_the_definition_picks(corpus: Corpus, options, tmp_path: Path, tiny_proxy: Path, weight) -> None:
     path, options = corpus(), {**options, "dtype": "float32"}
@@ -150,7 +156,7 @@ def test_the_adapter_left_behind_is_the_proxy_as_trained(corpus: Corpus, options
 
 @pytest.mark.parametrize("method", ["random", "top-norm", "longest", "gradmatch", "craig"])
 def test_the_controls_run_on_the_same_schedule(corpus: Corpus, options, tmp_path: Path, method: str) -> None:
-    run = spice.select(corpus(), out=tmp_path / "r", method=method, **options)
+    run = spice.select(corpus(), out=tmp_path / "r", **{**options, "method": method})
     assert np.bincount(run.selection.pools).tolist() == [2, 2, 2, 2, 2]
     assert len(set(run.selection.indices)) == 10
     if method == "top-norm":
