@@ -82,6 +82,8 @@ def test_by_default_picks_are_what_tells_most_about_all_rows(corpus: Corpus, opt
     assert (run.settings.selection.method, run.settings.spice.objective) == ("information", "target-variance")
     expected = spice.naive(run.matrix, 10, objective=spice.TargetVariance())
     assert run.selection.indices.tolist() == expected.indices.tolist()
+    share = spice.TargetVariance().value(run.matrix, expected.indices.tolist()) / np.square(run.matrix).sum()
+    assert any(f"explain {share:.1%} of all rows' gradients" in note for note in run.summary.notes)
 
 
 def test_unit_norm_features_have_equal_bases(corpus: Corpus, options, tmp_path: Path) -> None:

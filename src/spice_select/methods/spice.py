@@ -15,7 +15,7 @@ from spice_select.methods.steps import step_scales
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
 from spice_select.selection import Conflict, GainRatio, LogDet, MatchedStep, Objective, Penalty, TargetConflict, greedy
-from spice_select.selection.objectives import OBJECTIVES
+from spice_select.selection.objectives import OBJECTIVES, TargetVariance
 from spice_select.selection.objectives.base import Scaled
 from spice_select.settings.base import Group
 from spice_select.settings.table import literal
@@ -245,3 +245,15 @@ class Information(Spice):
     source: ClassVar[str] = "arXiv 2410.08020"
     reads: ClassVar[frozenset[str]] = Spice.reads - {"carry_state"}
     untargeted: ClassVar[tuple[str, float]] = ("target-variance", 0.0)
+
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
+        """How much of all rows the picks explain, where that is what they were chosen for in one go."""
+        said = super().notes(candidates, choice)
+        if self.objective is not TargetVariance or choice.pools.any():
+            return said
+        share = choice.columns["gain"].sum() / candidates.matrix.squares.sum()
+        return (
+            *said,
+            f"The picks explain {share:.1%} of all rows' gradients (α = {self.alpha:g}): that is what they were chosen "
+            "for. The information above is log det, another criterion's, and may lie below random picks'.",
+        )
