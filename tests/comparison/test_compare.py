@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import spice_select
+from spice_select.comparison import costs
 from spice_select.comparison.choosing import Chooser, fitting_rows
 from spice_select.errors import InputError
+from spice_select.features import FEATURES
 from spice_select.methods.loss import LossLow
 from tests.conftest import make_sums
 
@@ -162,3 +164,7 @@ def test_the_command_prints_tables_and_its_exit_code_tells_of_failures(
     code, out, _ = spice("compare", corpus(make_sums(40)), *few, "--budget", "1")
     assert code == 2
     assert "failed longest, seed 0, choice" in out
+
+
+def test_features_whose_operations_are_counted_are_those_there_are() -> None:
+    assert {*costs._ONE_PASS, costs._ANSWERS_ALONE, costs.GRADIENTS} <= set(FEATURES.names)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from spice_select.comparison.choosing import ArmChoice
 from spice_select.comparison.grounds import Grounds
+from spice_select.features.poolings import STATES
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.methods import METHODS
 from spice_select.methods.base import GRADIENTS
@@ -19,7 +20,7 @@ from spice_select.run.settings import SelectSettings
 FORWARD = 2.0
 BACKWARD: Mapping[str, float] = {"lora": 2.0, "full": 4.0, "last-layer": 0.0}
 """Operations for each weight and token."""
-_ONE_PASS = ("losses", "states")
+_ONE_PASS = ("losses", STATES, "token-states")
 _ANSWERS_ALONE = "unprompted-losses"
 
 
