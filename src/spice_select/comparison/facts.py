@@ -20,7 +20,7 @@ from spice_select.diagnosis.certificates import certificate
 from spice_select.diagnosis.curvature import Curvature, curvature
 from spice_select.diagnosis.diversity import Diversity, measure_diversity, row_overlap
 from spice_select.diagnosis.explained import shares_explained
-from spice_select.diagnosis.interaction import later
+from spice_select.diagnosis.interaction import conflicting_share
 from spice_select.methods import Candidates, Choice
 from spice_select.methods.spice import SpiceSettings
 from spice_select.methods.target import TargetSet
@@ -153,13 +153,12 @@ class CommonGradients:
         assert worth is not None, "gradients say what a pick is worth"
         proof = certificate(self.candidates.matrix, worth, self._objective)
         shares = self._explained(picks)
-        opposed = worth.conflicts[later(worth.pools)] > 0
         return InGradients(
             information=proof.information,
             certified=proof.ratio,
             explained=shares.pop(_POOL),
             explained_target=shares,
-            conflicting=float(opposed.mean()) if len(opposed) else 0.0,
+            conflicting=conflicting_share(worth),
             missing=len(choice.rows) - len(known),
         )
 

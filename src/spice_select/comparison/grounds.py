@@ -23,9 +23,9 @@ from spice_select.diagnosis.suspects.near import ALIKE
 from spice_select.errors import InputError
 from spice_select.evaluation.heldout import read_held_out
 from spice_select.features.proxy import Proxy, find_proxy
-from spice_select.methods import METHODS, Candidates
-from spice_select.methods.budget import Allowance, Budget
-from spice_select.progress import Progress, Silent
+from spice_select.methods.budget import Budget
+from spice_select.methods.stratified import drawn_in_proportion
+from spice_select.progress import Progress
 from spice_select.run.folder import RunFolder
 from spice_select.run.identity import rows_hash
 from spice_select.run.settings import SelectSettings
@@ -222,23 +222,13 @@ def _drawn(
         raise InputError(
             f"--held-out-rows {wanted}: of {len(examples)} rows that would leave none to choose from. Give fewer."
         )
-    candidates = Candidates(
-        rows=np.array([example.row for example in examples], np.int64),
-        tokens=np.array([example.num_tokens for example in examples], np.int64),
-        supervised=np.array([example.num_supervised for example in examples], np.int64),
-        sources=[example.source for example in examples],
-    )
-    seed = seeds_of(settings.arms.seeds)[0]
-    drawn = METHODS[_BY_STRATA].of({}).choose(candidates, Allowance(rows=wanted), seed=(seed, 9), progress=Silent())
-    out = {examples[int(place)].row for place in drawn.indices}
+    drawn = drawn_in_proportion(examples, wanted, seed=(seeds_of(settings.arms.seeds)[0], 9))
+    out = {examples[int(place)].row for place in drawn}
     held = RowSet(rows=[rows[number] for number in sorted(out)], format=row_format)
     notes.append(f"{len(out):,} rows of the pool, drawn by source and length, judge: they leave it for every arm.")
     rest = {example.row: example for example in examples if example.row not in out}
     gone = _standing_in({"the rows that judge": held}, rows, row_format, rest, notes)
     return held, [example for row, example in rest.items() if row not in gone]
-
-
-_BY_STRATA = "stratified"
 
 
 def token_budget(budget: Budget, grounds: Grounds) -> int:

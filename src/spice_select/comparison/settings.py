@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
@@ -13,6 +13,7 @@ from spice_select.methods.amount import Amount
 from spice_select.models.settings import ProxySettings
 from spice_select.run.settings import TargetSettings
 from spice_select.settings.base import Group, Settings
+from spice_select.settings.names import Names
 from spice_select.training.settings import TrainSettings
 
 LEAST_SEEDS_TO_TRAIN = 2
@@ -46,7 +47,7 @@ Seeds = Annotated[str, BeforeValidator(_joined), AfterValidator(_distinct)]
 class MethodsSettings(Group):
     """Who chooses, how much, and how often."""
 
-    methods: tuple[str, ...] = Field(
+    methods: Names = Field(
         ("random", "information", "spice"),
         description="Methods to compare, commas between them; one may have settings of its own (`spice:alpha=2`). "
         "`random`, the control, is always among them.",
@@ -70,14 +71,6 @@ class MethodsSettings(Group):
         description="With --train: how many draws of `random` are tuned. Default: seeds · √methods, since "
         "all are compared with it.",
     )
-
-    @field_validator("methods", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        given = (value,) if isinstance(value, str) else value
-        if not isinstance(given, tuple | list):
-            return value
-        return tuple(name.strip() for text in given for name in str(text).split(",") if name.strip())
 
 
 class _Judges(Group):

@@ -1,10 +1,7 @@
 """The way of a comparison on one screen: grounds that all share → each arm chooses → what is known of the choices."""
 
-import hashlib
-import json
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +25,7 @@ from spice_select.progress import Progress, Silent
 from spice_select.run.feasible import refuse_rows
 from spice_select.run.finished import Run
 from spice_select.run.folder import MANIFEST, open_run
-from spice_select.run.identity import package_version
+from spice_select.run.identity import default_folder, package_version
 from spice_select.settings.access import Opening
 from spice_select.store import write_json, write_text
 from spice_select.training.trainer import require
@@ -86,7 +83,7 @@ def run_compare(
     for note in grounds.notes:
         progress.note(note)
     identity = _identity(grounds, settings)
-    folder = _default_folder(pool, identity) if out is None else Path(out)
+    folder = default_folder(pool, identity, kind="compare-", nameless="pool") if out is None else Path(out)
     with open_run(folder, identity, overwrite=overwrite) as opened:
         grounds.write(opened)
         chooser = Chooser(folder=folder, grounds=grounds, settings=settings, progress=progress)
@@ -216,10 +213,3 @@ def _identity(grounds: Grounds, settings: CompareSettings) -> dict[str, Any]:
     named = {name: value for name, value in asked.items() if name not in ("target", "held_out", "outside")}
     versions = {f"version_{package}": package_version(package) for package in _DECISIVE}
     return {"kind": "comparison", **named, **grounds.facts, **versions}
-
-
-def _default_folder(pool: str, identity: Mapping[str, Any]) -> Path:
-    """``runs/compare-<pool>-<8 hex digits of the identity>``: the same question finds its folder again."""
-    stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(pool).name.split(".")[0]) or "pool"
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return Path("runs") / f"compare-{stem}-{digest[:8]}"

@@ -1,13 +1,14 @@
 """One declaration for every setting of an evaluation: it feeds `spice_select.evaluate(...)` and `spice evaluate`."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from spice_select.data.settings import DataSettings
 from spice_select.settings.access import Opening
 from spice_select.settings.base import Group, Settings
+from spice_select.settings.names import Names
 
 
 class _Base(Group):
@@ -29,7 +30,7 @@ class ModelSettings(Opening, _Base):
 class BenchmarkSettings(Group):
     """Which benchmarks are run, through lm-eval."""
 
-    tasks: tuple[str, ...] = Field(
+    tasks: Names = Field(
         (),
         description="Benchmarks, by name or `all`: gsm8k, bbh, mmlu, arc_challenge, truthfulqa, ifeval, humaneval, "
         "mbpp; or any task that lm-eval knows. Commas or spaces between them.",
@@ -51,14 +52,6 @@ class BenchmarkSettings(Group):
         False,
         description="humaneval and mbpp RUN the code that a model writes, on this machine: allow it.",
     )
-
-    @field_validator("tasks", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        given = (value,) if isinstance(value, str) else value
-        if not isinstance(given, tuple | list):
-            return value
-        return tuple(name.strip() for text in given for name in str(text).split(",") if name.strip())
 
 
 class EvaluateSettings(Settings):

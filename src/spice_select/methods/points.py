@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 from spice_select.features.normalise import normalised
 from spice_select.features.poolings import STATES, Pooling
 from spice_select.methods.base import Candidates
+from spice_select.methods.stepwise import TIE_OF_PICKS, lowest_best
 from spice_select.methods.target import TargetSet
 
 _NOTHING_LEFT = 1e-6
 """A length, of a unit vector less the mean, that is rounding."""
-_TIE, _ROUNDING = 1e-9, 1e-12
-"""Values that differ by less are equal: relatively, and of unit vectors at all."""
+_ROUNDING = 1e-12
+"""Values of unit vectors that differ by less are equal."""
 
 
 def unit_points(rows: Candidates | TargetSet, pooling: Pooling) -> NDArray[np.float64]:
@@ -31,6 +32,4 @@ def centred(points: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[n
 
 def first_best(values: NDArray[np.float64], rows: NDArray[np.int64]) -> int:
     """The position of the largest value ``[n]``; of those equal but for rounding the one of the lowest row number."""
-    top = float(values.max())
-    equal = np.flatnonzero(values >= top - _TIE * abs(top) - _ROUNDING)
-    return int(equal[rows[equal].argmin()])
+    return lowest_best(values, np.ones(len(values), bool), rows, TIE_OF_PICKS * abs(float(values.max())) + _ROUNDING)

@@ -160,9 +160,11 @@ class Spice(Method):
     def settled(cls, asked: SpiceSettings, *, targeted: bool) -> SpiceSettings:
         """The criterion with what was left open: `untargeted`, or where there is a target the one that aims at it."""
         objective, weight = ("target-information", 0.0) if targeted else cls.untargeted
-        given = {"objective": asked.objective, "conflict_weight": asked.conflict_weight}
-        open_ = {"objective": objective, "conflict_weight": weight}
-        return asked.model_copy(update={name: open_[name] if value is None else value for name, value in given.items()})
+        found = {
+            "objective": asked.objective or objective,
+            "conflict_weight": weight if asked.conflict_weight is None else asked.conflict_weight,
+        }
+        return asked.model_copy(update=found)
 
     @classmethod
     def clashes(cls, settings: Mapping[str, Any]) -> list[str]:

@@ -6,10 +6,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.data.records import Example
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.ranked import best_ranked
-from spice_select.progress import Progress
+from spice_select.progress import Progress, Silent
 
 
 class Stratified(Method):
@@ -36,6 +37,18 @@ class Stratified(Method):
         for number, stratum in enumerate(strata):
             order[taken == number] = stratum
         return best_ranked(order, candidates, allowance, path=self.name)
+
+
+def drawn_in_proportion(examples: Sequence[Example], rows: int, *, seed: int | tuple[int, ...]) -> NDArray[np.int64]:
+    """Positions of so many of the examples, drawn by source and length as `Stratified` draws, ascending."""
+    candidates = Candidates(
+        rows=np.array([example.row for example in examples], np.int64),
+        tokens=np.array([example.num_tokens for example in examples], np.int64),
+        supervised=np.array([example.num_supervised for example in examples], np.int64),
+        sources=[example.source for example in examples],
+    )
+    choice = Stratified().choose(candidates, Allowance(rows=rows), seed=seed, progress=Silent())
+    return np.sort(choice.indices)
 
 
 def strata_of(candidates: Candidates) -> list[NDArray[np.int64]]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoder
 from spice_select.data.formats import Format, described, detect_format
@@ -17,9 +15,10 @@ from spice_select.errors import InputError
 from spice_select.features import FEATURES, Feature, FeatureRequest, Gradients, usable_together
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.features.stage import features_in_memory
-from spice_select.methods import METHODS, Candidates
+from spice_select.methods import Candidates
 from spice_select.methods.base import GRADIENTS
-from spice_select.methods.budget import Allowance, Budget
+from spice_select.methods.budget import Budget
+from spice_select.methods.stratified import drawn_in_proportion
 from spice_select.outlook.advice import next_commands, verdict_sentence
 from spice_select.outlook.cases import decide
 from spice_select.outlook.explaining import CHANCE_DRAWS, explaining
@@ -181,14 +180,7 @@ def _drawn(examples: Sequence[Example], size: int, seed: int) -> list[Example]:
     """So many of the rows, in proportion to source and length and in their order; all where there are no more."""
     if len(examples) <= size:
         return list(examples)
-    rows = Candidates(
-        rows=np.array([example.row for example in examples], np.int64),
-        tokens=np.array([example.num_tokens for example in examples], np.int64),
-        supervised=np.array([example.num_supervised for example in examples], np.int64),
-        sources=[example.source for example in examples],
-    )
-    choice = METHODS["stratified"].of({}).choose(rows, Allowance(rows=size), seed=(seed, 8), progress=Silent())
-    return [examples[int(place)] for place in np.sort(choice.indices)]
+    return [examples[int(place)] for place in drawn_in_proportion(examples, size, seed=(seed, 8))]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -66,11 +66,18 @@ def rows_hash(rows: Sequence[Row]) -> str:
     return digest.hexdigest()
 
 
-def default_folder(corpus: str, identity: Mapping[str, Any]) -> Path:
-    """``runs/<corpus>-<8 hex digits of the identity>``: the same question finds its folder again."""
-    stem = Path(corpus).name.split(".")[0] or "corpus"
+def default_folder(corpus: str, identity: Mapping[str, Any], *, kind: str = "", nameless: str = "corpus") -> Path:
+    """``runs/<kind><corpus>-<8 hex digits of the identity>``: the same question finds its folder again.
+
+    Args:
+        corpus: a path or a hub id.
+        identity: what decides the result.
+        kind: what stands before the name.
+        nameless: the name of one that has none.
+    """
+    stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(corpus).name.split(".")[0] or nameless)
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return Path("runs") / f"{re.sub(r'[^A-Za-z0-9_-]', '_', stem)}-{digest[:8]}"
+    return Path("runs") / f"{kind}{stem}-{digest[:8]}"
 
 
 def manifest_facts(
