@@ -91,7 +91,7 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
 def _examples(encoder: Encoder, settings: SelectSettings, corpus: Corpus | None) -> tuple[list[Example], int]:
     if corpus is not None:
         encoded = encode_rows(corpus.rows, detect_format(corpus.rows, settings.data.format), encoder)
-        return encoded.examples, len(encoded.drops)
+        return list(encoded.examples), len(encoded.drops)
     conversations = [
         Conversation(
             row=Row(number, {}, f"built-in exchange {number}"),
