@@ -17,7 +17,7 @@ from spice_select.data.formats import FORMATS, PREFERENCE, detect_format, detect
 from spice_select.data.records import Drop, Pair, PairExample, Row
 from spice_select.errors import InputError
 from spice_select.testing.format import JUNK
-from spice_select.testing.tokenizers import CHATML_WITH_TOOLS, tiny_tokenizer
+from spice_select.testing.tokenizers import CHATML, CHATML_WITH_TOOLS, tiny_tokenizer
 from tests.data.cases import CALL, TOOL, chat
 from tests.data.pair_cases import ASKED, CHOSEN, DROPPED, FAMILIES, QUESTION, REJECTED, TRAPS, answers, both
 from tests.data.test_formats import FIELDS, JSON
@@ -200,10 +200,9 @@ def test_answers_are_cut_at_their_ends_and_pairs_without_a_difference_left_are_n
 
 
 def test_answers_that_the_template_shows_alike_are_identical():
-    stripping = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] | trim + '<|im_end|>\n' }}{% endfor %}"
-    found = encode_pairs([read({"prompt": "q", "chosen": "a", "rejected": "a "})], Encoder(tiny_tokenizer(stripping)))[
-        0
-    ]
+    stripping = CHATML.replace("message['content']", "message['content'] | trim")
+    pair = read({"prompt": "q", "chosen": "a", "rejected": "a "})
+    found = encode_pairs([pair], Encoder(tiny_tokenizer(stripping)))[0]
     assert found.reason == "identical-answers"
 
 

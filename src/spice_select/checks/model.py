@@ -135,11 +135,7 @@ def _company(
     engine: HookEngine, model: Any, probe: Sequence[Example], together: BatchGradients, reach: float
 ) -> CheckResult:
     alone = [engine.features(model, [example]) for example in probe]
-    single = BatchGradients(
-        features=np.concatenate([one.features for one in alone]),
-        losses=np.concatenate([one.losses for one in alone]),
-        norms=np.concatenate([one.norms for one in alone]),
-    )
+    single = BatchGradients.concatenate(alone)
     return _equal("company changes nothing", "each row computed alone, without padding", single, together, reach)
 
 

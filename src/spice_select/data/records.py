@@ -166,6 +166,11 @@ class Example:
         """Tokens that it takes up in a batch where it is the longest."""
         return len(self.input_ids)
 
+    @property
+    def sequences(self) -> "tuple[Example, ...]":
+        """What a model is shown of it: itself."""
+        return (self,)
+
 
 @dataclass(frozen=True, slots=True)
 class PairExample:
@@ -218,6 +223,11 @@ class PairExample:
     def padded_tokens(self) -> int:
         """Tokens that it takes up in a batch where it is the longest: the shorter side is padded to the longer."""
         return 2 * max(self.chosen.num_tokens, self.rejected.num_tokens)
+
+    @property
+    def sequences(self) -> tuple[Example, ...]:
+        """What a model is shown of it: the chosen answer, then the rejected one."""
+        return (self.chosen, self.rejected)
 
 
 Sample = Example | PairExample
