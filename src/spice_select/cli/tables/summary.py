@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spice_select.cli.printable import printable
+from spice_select.cli.tables.pairs import print_pairs
 from spice_select.data.encoding.segments import Segment
 from spice_select.data.plain import json_text
 from spice_select.data.records import Drop, Example
@@ -36,6 +37,8 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
     _print_counts(console, summary)
     _print_mix(console, summary)
     _print_judged(console, summary)
+    if summary.pairs is not None:
+        print_pairs(console, summary.pairs)
     _print_picks(console, run, rows)
     for note in summary.notes:
         console.print(f"[yellow]note[/] {escape(note)}")
