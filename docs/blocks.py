@@ -15,7 +15,7 @@ from pathlib import Path
 from spice_select.cli import verbs
 from spice_select.methods import METHODS, Method
 from spice_select.recipes import recipes
-from spice_select.run.reasons import REASONS
+from spice_select.run.reasons import REASONS, SUSPECT
 from spice_select.settings.table import Table
 
 ROOT = Path(__file__).parents[1]
@@ -137,11 +137,9 @@ def _defaults() -> dict[str, object]:
 
 
 def reason_list() -> str:
-    """Why a row may be left out."""
-    return listed(
-        (reason.name, f"{reason.meaning}. {reason.remedy[:1].upper()}{reason.remedy[1:]}.")
-        for reason in REASONS.values()
-    )
+    """Why a row may be left out, and what to do; kinds of suspects have a page of their own."""
+    own = [reason for name, reason in REASONS.items() if not name.startswith(SUSPECT)]
+    return listed((one.name, f"{one.meaning}. {one.remedy[:1].upper()}{one.remedy[1:]}.") for one in own)
 
 
 def tuning_table(name: str) -> str:

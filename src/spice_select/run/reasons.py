@@ -43,6 +43,7 @@ _ALL = (
         "use 0 or 1, for whole turns",
     ),
     Reason("bad-answer", "`label` or `kto_tag` is false: an answer not to give", "nothing: it is no answer to learn"),
+    Reason("no-right-choice", "a question with choices of which none can be told to be the right one", _MEND),
     Reason("conflicting-fields", "two fields hold different reasoning, calls or tools", "keep one of the two"),
     Reason(
         "consecutive-turns",
