@@ -39,7 +39,8 @@ def test_what_is_left_and_whose_part_it_is_are_those_of_the_definition(shape, al
     scale = 1e-8 * max(1.0, float(squares.max()))
     np.testing.assert_allclose(found.left(features), left, rtol=1e-7, atol=scale)
     np.testing.assert_allclose(left_of(Features(features), found), left, rtol=1e-7, atol=scale)
-    np.testing.assert_allclose(found.residuals(features), features @ P, rtol=1e-7, atol=scale)
+    np.testing.assert_allclose(found.residuals(features)[0], features @ P, rtol=1e-7, atol=scale)
+    np.testing.assert_array_equal(found.residuals(features)[1], found.left(features))
     dual = np.linalg.solve(G @ G.T + np.eye(len(G)) / alpha, G @ features.T).T
     np.testing.assert_allclose(found.parts(features), dual * (features @ G.T), rtol=1e-6, atol=scale)
     np.testing.assert_allclose(found.parts(features).sum(axis=1), squares - left, rtol=1e-6, atol=scale)

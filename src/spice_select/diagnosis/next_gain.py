@@ -50,9 +50,9 @@ def _of_the_pool(objective: TargetVariance, features: Features, picks: Rows) -> 
     ridge, weights = Ridge(pool[picks].astype(np.float64), objective.alpha), objective.weights(features.array)
     wanted, gained = _second_moment(pool, weights), list[Vector]()
     for _, tile in tiles(pool):
-        rest = ridge.residuals(tile)
+        rest, left = ridge.residuals(tile)
         reach = np.einsum("ij,ij->i", rest @ wanted, rest)
-        gained.append(objective.alpha * reach / (1.0 + objective.alpha * ridge.left(tile)))
+        gained.append(objective.alpha * reach / (1.0 + objective.alpha * left))
     return np.concatenate(gained)
 
 

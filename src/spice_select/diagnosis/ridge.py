@@ -38,15 +38,15 @@ class Ridge:
     def left(self, rows: Matrix) -> Vector:
         """xᵀPx of rows ``[m, d]``: what the picks leave of their squared lengths, float64 ``[m]``."""
         inside, outside = self._parted(rows)
-        whitened = inside @ self._inverse
-        rest = 0.0 if outside is None else np.einsum("ij,ij->i", outside, outside)
-        return np.asarray(rest + np.einsum("ij,ij->i", whitened, whitened), np.float64)
+        return self._squares_left(inside @ self._inverse, outside)
 
-    def residuals(self, rows: Matrix) -> Matrix:
-        """Px of rows ``[m, d]``: what the regression leaves of them, float64 ``[m, d]``."""
+    def residuals(self, rows: Matrix) -> tuple[Matrix, Vector]:
+        """Px of rows ``[m, d]``: what the regression leaves of them, float64 ``[m, d]``; and `left` of them."""
         inside, outside = self._parted(rows)
-        kept = inside @ self._inverse @ self._inverse.T
-        return kept if self._basis is None or outside is None else outside + kept @ self._basis.T
+        whitened = inside @ self._inverse
+        kept = whitened @ self._inverse.T
+        rest = kept if self._basis is None or outside is None else outside + kept @ self._basis.T
+        return rest, self._squares_left(whitened, outside)
 
     def parts(self, rows: Matrix) -> Matrix:
         """a_j⟨g_j, x⟩: each pick's part of ‖x‖² − xᵀPx, float64 ``[m, k]``."""
@@ -59,8 +59,12 @@ class Ridge:
         if self._basis is None:
             return rows, None
         inside = rows @ self._basis
-        outside = rows - inside @ self._basis.T
-        return inside, outside - (outside @ self._basis) @ self._basis.T
+        return inside, rows - inside @ self._basis.T
+
+    @staticmethod
+    def _squares_left(whitened: Matrix, outside: Matrix | None) -> Vector:
+        within = np.einsum("ij,ij->i", whitened, whitened)
+        return np.asarray(within if outside is None else within + np.einsum("ij,ij->i", outside, outside), np.float64)
 
 
 def left_of(features: Features, ridge: Ridge) -> Vector:
