@@ -12,13 +12,15 @@ import pytest
 
 import spice_select as spice_package
 from spice_select.errors import InputError
-from spice_select.methods import METHODS
+from spice_select.methods import METHODS, Candidates
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
 from spice_select.run.explaining import Explainer
 from spice_select.run.explanation import ChosenRow, DroppedRow, RejectedRow
 from spice_select.run.finished import Run
+from spice_select.run.meetings import Passed, meetings_of
 from spice_select.run.reasons import REASONS
+from spice_select.run.settings import SelectSettings
 from spice_select.selection import Conflict, LogDet, TargetVariance
 
 Corpus = Callable[..., Path]
@@ -73,6 +75,9 @@ def test_every_row_has_an_explanation_whose_numbers_are_those_of_the_definitions
         nearest = int(picks[np.argmax(features[picks] @ features[row])])
         assert one.nearest is not None
         assert (one.nearest.row, one.nearest.rank) == (nearest, run.row_numbers.tolist().index(nearest) + 1)
+        first = "explained by the picks" if one.gain < one.base / 2 else "as the next pick it would have gained"
+        assert one.sentences[0].startswith("rejected: ")
+        assert first in one.sentences[0]
     dropped = explainer.of(40)
     assert isinstance(dropped, DroppedRow)
     assert (dropped.reason, dropped.meaning) == ("empty-turn", REASONS["empty-turn"].meaning)
@@ -94,7 +99,7 @@ def test_the_three_picks_that_explain_most_have_their_parts_of_the_share(
     whole = np.linalg.solve(G @ G.T + np.eye(len(G)), G @ g) * (G @ g) / (g @ g)
     assert whole.sum() == pytest.approx(one.share)
     assert parts == pytest.approx(np.sort(whole)[::-1][: len(parts)])
-    assert f"{one.share:.0%} explained by the picks, most by row" in one.sentences[0]
+    assert f"{one.share:.0%} explained by the picks, most by row" in " ".join(one.sentences)
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])
@@ -106,7 +111,7 @@ def test_log_det_less_its_penalty_is_the_score_of_a_rejected_row(corpus: Corpus,
     scores = gains - weight * Conflict(weight).values(features, picks, everything)
     for one in Explainer(run).best_rejected(5):
         assert one.score == pytest.approx(scores[one.row])
-        assert ("less a penalty of" in one.sentences[1]) == (one.penalty > 0)
+        assert ("less a penalty of" in " ".join(one.sentences)) == (one.penalty > 0)
 
 
 def test_with_a_target_a_row_is_told_where_it_stands_to_it(corpus: Corpus, sums, options, tmp_path) -> None:
@@ -132,6 +137,15 @@ def test_with_a_target_a_row_is_told_where_it_stands_to_it(corpus: Corpus, sums,
     assert {task: sum(each[task] for each in taken) for task in total} == pytest.approx(total)
     assert "the target's task 'maths'" in " ".join(explainer.chosen()[0].sentences)
     assert not any(one.outside for one in explainer.best_rejected(40))
+
+
+def test_picks_of_a_run_without_a_target_are_told_without_reading_gradients(corpus, sums, options, tmp_path) -> None:
+    run = spice_package.select(corpus(sums(20)), out=tmp_path / "run", **options)
+    for part in (run.path / "gradients").glob("part-*"):
+        part.write_bytes(b"damaged")
+    assert len(Explainer(Run(run.path)).chosen()) == 5
+    with pytest.raises(InputError, match="cannot be used"):
+        Explainer(Run(run.path)).best_rejected(1)
 
 
 def test_rows_are_called_by_number_place_or_hash(corpus: Corpus, sums, options, tmp_path) -> None:
@@ -228,6 +242,35 @@ def test_a_target_seen_by_a_moving_proxy_is_that_of_the_pools_state(corpus: Corp
     shares = [task.share for task in run.summary.judged.target]
     mean = sum(sum(one.taken.values()) for one in explainer.chosen()) / 2
     assert mean == pytest.approx(shares[0])
+
+
+@pytest.mark.parametrize("schedule", ["pools", "interleaved"])
+def test_pools_are_cut_from_what_was_left_to_choose_from(corpus: Corpus, sums, options, tmp_path, schedule) -> None:
+    rows = sums(40, seed=1)
+    rows[11] = rows[2]
+    asked = {"schedule": schedule, "pool_size": 9, "without_suspects": ["duplicate"], "epochs": 2}
+    if schedule == "pools":
+        del asked["epochs"]
+        asked["target"] = str(corpus([*sums(8, seed=5), rows[20]], "target.jsonl"))
+    run = spice_package.select(corpus(rows), out=tmp_path / "run", **{**options, **asked})
+    explainer = Explainer(run)
+    assert {11, 20} - set(explainer._dropped) == ({20} if schedule == "interleaved" else set())
+    recorded = [int(pool) for pool in explainer._picks["pool"]]
+    assert [one.company.pool for one in explainer.chosen() if one.company] == recorded
+    met = sorted(row for meeting in explainer._meetings for row in explainer._candidates.rows[meeting.members].tolist())
+    assert met == sorted(set(range(40)) - set(explainer._dropped))
+
+
+def test_a_row_without_a_sound_gradient_was_in_its_pool_and_is_no_candidate() -> None:
+    numbers = np.arange(10)
+    sound = np.delete(numbers, [3, 7])
+    candidates = Candidates(rows=sound, tokens=np.ones(8, int), supervised=np.ones(8, int), sources=[""] * 8)
+    settings = SelectSettings.from_flat({"schedule": "interleaved", "pool_size": 5, "budget": 4, "seed": 3})
+    none = np.empty(0, np.int64)
+    met = meetings_of(candidates, Passed(rows=numbers, tokens=np.ones(10, int)), none, none, settings)
+    cut = np.random.default_rng(3).permutation(10).reshape(2, 5)
+    assert [sound[meeting.members].tolist() for meeting in met] == [sorted(set(pool) - {3, 7}) for pool in cut]
+    assert [meeting.updates for meeting in met] == [0, 0]
 
 
 def test_quotas_budgets_in_tokens_and_early_stops_are_named(corpus: Corpus, sums, options, tmp_path) -> None:

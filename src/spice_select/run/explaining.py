@@ -12,7 +12,6 @@ from spice_select.data.records import Row
 from spice_select.data.texts import first_words
 from spice_select.errors import InputError
 from spice_select.methods import METHODS, Budget, Candidates
-from spice_select.methods.base import GRADIENTS
 from spice_select.methods.quotas import quotas_of
 from spice_select.methods.spice import Spice
 from spice_select.methods.target import TargetSet
@@ -30,9 +29,11 @@ from spice_select.run.explanation import (
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.lookup import row_called
-from spice_select.run.meetings import Meeting, Passed, meeting_of, meetings_of
+from spice_select.run.meetings import Meeting, Passed, meetings_of
 from spice_select.run.origin import feature_store
 from spice_select.run.reasons import REASONS
+from spice_select.run.settings import SelectSettings
+from spice_select.run.summary import Summary
 from spice_select.run.weighing import Weighing
 from spice_select.selection import LogDet
 
@@ -79,7 +80,7 @@ class Explainer:
         Raises:
             InputError: there is no such row, or more than one.
         """
-        number = row_called(row, self.corpus, self.run.summary.rows)
+        number = row_called(row, self.corpus, self._summary.rows)
         if number in self._dropped:
             return self._of_dropped(number)
         return self._of_chosen(number) if number in self._ranks else self._of_rejected(number)
@@ -94,21 +95,21 @@ class Explainer:
         Pools apart: where there are several, the first of each come before the second of any. None where the method
         picks by no objective, or the gradients are gone: then nothing says which came next.
         """
-        if isinstance(self._candidates, str):
+        if self._missing:
             return []
         orders = [weighing.order[:count] for weighing in map(self._weighing, self._meetings) if weighing is not None]
         places = [order[place] for place in range(count) for order in orders if place < len(order)]
         return [self._of_rejected(int(self._candidates.rows[place])) for place in places[:count]]
 
-    @property
+    @cached_property
     def corpus(self) -> Sequence[Row] | str:
         """Every row that the run was given, or why they cannot be had."""
-        if self._rows is None:
-            try:
-                self._rows = reread_corpus(self.run)
-            except InputError as error:
-                return str(error)
-        return self._rows
+        if self._rows is not None:
+            return self._rows
+        try:
+            return reread_corpus(self.run)
+        except InputError as error:
+            return str(error)
 
     @cached_property
     def about(self) -> Circumstances:
@@ -116,7 +117,6 @@ class Explainer:
         chosen, stop = self._settings.selection, self.run.manifest["stop"]
         method = METHODS[chosen.method]
         objective = self._objective
-        gone = self._candidates if isinstance(self._candidates, str) else ""
         return Circumstances(
             method=chosen.method,
             draws=method.draws,
@@ -125,14 +125,18 @@ class Explainer:
             picks=len(self._ranks),
             schedule=chosen.schedule,
             agreeing=self._settings.spice.agreeing,
-            without_gradients=gone,
+            without_gradients=self._missing,
             stopped=stop["sentence"],
             early=stop["reason"] not in ("budget", "cost", "exhausted"),
         )
 
     @cached_property
-    def _settings(self) -> Any:
+    def _settings(self) -> SelectSettings:
         return self.run.settings
+
+    @cached_property
+    def _summary(self) -> Summary:
+        return self.run.summary
 
     @cached_property
     def _spice(self) -> Spice | None:
@@ -179,11 +183,7 @@ class Explainer:
         place = self._ranks[row]
         raw, note = self._written[place]
         gain, base, conflict = (self._number_of(name, place) for name in ("gain", "base", "conflict"))
-        meeting, taken = self._meeting(row), dict[str, float]()
-        weighing = None if meeting is None else self._weighing(meeting)
-        if meeting is not None and weighing is not None:
-            own = int(np.flatnonzero(meeting.picks == self._position(row))[0])
-            taken = {task: float(shares[own]) for task, shares in weighing.taken.items()}
+        meeting = self._meeting(row) if self._settings.target.target or self._in_pools else None
         return ChosenRow(
             **(self._told(row, raw) | {"sha256": note["sha256"]}),
             rank=place + 1,
@@ -197,7 +197,7 @@ class Explainer:
                 if name not in _OF_ANY_PICK and values.dtype.kind in "iuf"
             },
             closest=self._aim(note["target"]["row"], note["target"]["cosine"]) if "target" in note else None,
-            taken=taken,
+            taken={} if meeting is None else self._taken(row, meeting),
             company=None if meeting is None else self._company(meeting),
         )
 
@@ -231,18 +231,22 @@ class Explainer:
             company=self._company(meeting),
         )
 
+    def _taken(self, row: int, meeting: Meeting) -> dict[str, float]:
+        """What a pick explains of each task of the target."""
+        weighing, own = self._weighing(meeting), int(np.flatnonzero(meeting.picks == self._position(row))[0])
+        return {} if weighing is None else {task: float(shares[own]) for task, shares in weighing.taken.items()}
+
     def _number_of(self, name: str, place: int) -> float | None:
         return float(self._picks[name][place]) if name in self._picks else None
 
     def _last(self, meeting: Meeting) -> tuple[int, float] | None:
         """The last pick of a meeting with its gain less penalty, where the method went by that."""
-        if self._objective is None or not len(meeting.picks) or isinstance(self._candidates, str):
+        if self._objective is None or not len(meeting.picks):
             return None
         row = int(self._candidates.rows[meeting.picks[-1]])
         return row, float(self._picks["score"][self._ranks[row]])
 
     def _pick(self, position: int, share: float | None, cosine: float) -> Other:
-        assert not isinstance(self._candidates, str), "picks are named by their gradients"
         row = int(self._candidates.rows[position])
         told, rank = self._told(row, self._written[self._ranks[row]][0]), self._ranks[row] + 1
         part = None if share is None else float(share)
@@ -260,23 +264,30 @@ class Explainer:
     # -- what it was compared with ------------------------------------------------------------------------------------
 
     @cached_property
-    def _candidates(self) -> Candidates | str:
-        """The rows that could be chosen, with their gradients; or why these are not there, in a sentence."""
-        manifest, method = self.run.manifest, self._settings.selection.method
+    def _missing(self) -> str:
+        """Why there are no gradients, in a sentence; "" where they are there."""
+        manifest = self.run.manifest
         if not manifest["parts"]:
+            method = self._settings.selection.method
             return f"What its gradient holds is not known: --method {method} takes no gradients."
         if not any(feature_store(self.run.path, manifest["identity"]).folder.glob("part-*.parquet")):
             return "What its gradient holds is no longer known: the run's gradients were deleted."
+        return ""
+
+    @property
+    def _in_pools(self) -> bool:
+        return self._settings.selection.schedule != "global"
+
+    @cached_property
+    def _candidates(self) -> Candidates:
+        """The rows that could be chosen, with their gradients: asked for where none are missing."""
         found = self.run.candidates
-        if GRADIENTS not in found.features:
-            return f"What its gradient holds is not known: --method {method} takes no gradients."
         kept = np.flatnonzero(~np.isin(found.rows, list(self._dropped)))
         return found if len(kept) == len(found) else found.take(kept)
 
     @cached_property
     def _meetings(self) -> list[Meeting]:
         found = self._candidates
-        assert not isinstance(found, str), "asked for where the gradients are there"
         passed = Passed(rows=found.rows, tokens=found.tokens)
         if self._settings.selection.schedule == "interleaved":  # its pools were cut before gradients failed on any row
             block = feature_store(self.run.path, self.run.manifest["identity"]).read(self.run.manifest["parts"])
@@ -284,19 +295,25 @@ class Explainer:
         places = np.searchsorted(found.rows, self._picks["row"])
         return meetings_of(found, passed, places, self._picks["pool"], self._settings)
 
+    @cached_property
+    def _met(self) -> NDArray[np.int64]:
+        """The number of each candidate's meeting; each took part in one."""
+        numbers = np.empty(len(self._candidates), np.int64)
+        for number, meeting in enumerate(self._meetings):
+            numbers[meeting.members] = number
+        return numbers
+
     def _position(self, row: int) -> int:
-        assert not isinstance(self._candidates, str), "asked for where the gradients are there"
         return int(np.searchsorted(self._candidates.rows, row))
 
     def _meeting(self, row: int) -> Meeting | None:
-        return None if isinstance(self._candidates, str) else meeting_of(self._meetings, self._position(row))
+        return None if self._missing else self._meetings[self._met[self._position(row)]]
 
     def _weighing(self, meeting: Meeting) -> Weighing | None:
         """Its rows weighed, once; None of a pool that nothing was picked in or before."""
         if not len(meeting.picks) + len(meeting.before):
             return None
         if meeting.pool not in self._weighed:
-            assert not isinstance(self._candidates, str), "a meeting is of gradients"
             target = self._target(meeting)
             made = Weighing(meeting, self._candidates, target, self._settings, self._spice)
             self._weighed[meeting.pool] = made
@@ -327,7 +344,7 @@ class Explainer:
 
     def _full_source(self, row: int) -> list[str]:
         chosen = self._settings.selection
-        if chosen.per_source_max is None or isinstance(self.corpus, str) or isinstance(self._candidates, str):
+        if chosen.per_source_max is None or isinstance(self.corpus, str) or self._missing:
             return []
         sources = [source_of(self.corpus[int(number)].raw) for number in self._candidates.rows]
         whole = Budget.parse(chosen.budget).allowance(len(sources))
@@ -343,7 +360,7 @@ class Explainer:
 
     def _too_long(self, row: int) -> list[str]:
         whole = Budget.parse(self._settings.selection.budget)
-        if whole.tokens is None or self._settings.selection.schedule != "global" or isinstance(self._candidates, str):
+        if whole.tokens is None or self._in_pools or self._missing:
             return []
         tokens = int(self._candidates.tokens[self._position(row)])
         left = whole.tokens - self._spent(np.ones(len(self._ranks), bool))

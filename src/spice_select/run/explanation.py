@@ -234,7 +234,8 @@ class RejectedRow(Explanation):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        said = [*self.closed, *self._share(), *self._next()]
+        why = [*self._share(), *self._next()] if self._told_already else [*self._next(), *self._share()]
+        said = [*self.closed, *why]
         if self.outside:
             said.insert(
                 0,
@@ -260,6 +261,14 @@ class RejectedRow(Explanation):
 
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "score": self.score}
+
+    @property
+    def _told_already(self) -> bool:
+        """Whether what the picks explain is the reason: they took half of what it would have gained, or none is known.
+
+        Else it would never have gained much.
+        """
+        return self.gain is None or self.base is None or self.gain < self.base / 2
 
     def _share(self) -> list[str]:
         if self.share is None:

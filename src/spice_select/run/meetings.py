@@ -1,6 +1,5 @@
 """Which rows of a finished run were compared with which picks: all with all, or within the pools that they met in."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,8 +85,3 @@ def meetings_of(
             )
         )
     return met
-
-
-def meeting_of(meetings: Sequence[Meeting], position: int) -> Meeting:
-    """The one that a candidate took part in: each took part in one."""
-    return next(meeting for meeting in meetings if (meeting.members == position).any())
