@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from spice_select.cli.printable import printable
 from spice_select.data.encoding.segments import Segment
 from spice_select.data.plain import json_text
+from spice_select.data.printable import printable
 from spice_select.data.records import Drop
 from spice_select.diagnosis.theory import CheckResult
 from spice_select.run import files as outputs
