@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from spice_select.data.formats import FORMATS
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Row
+from spice_select.diagnosis.warning_signs import Sign, signs
 from spice_select.errors import InputError
 from spice_select.methods.base import Candidates
+from spice_select.numerics.features import Features
 from spice_select.report.page import Section, Templates
 from spice_select.run import files as outputs
 from spice_select.run.corpus import reread_corpus
@@ -23,6 +25,7 @@ from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.settings import SelectSettings, read_config
 from spice_select.run.summary import Summary
+from spice_select.selection import LogDet
 
 POINTS = 1_500
 """Points of a figure: more would neither be told apart nor be drawn at once."""
@@ -126,12 +129,12 @@ class RunMaterial:
         read = FORMATS[self.identity["format"]].read(Row(number=0, raw=raw, where=""))
         if not isinstance(read, Conversation):
             text = json_text(raw)
-            return Words(source="", first=" ".join(text[:_FIRST].split()), whole=text)
+            return Words(source="", first=_first(text), whole=text)
         turns = [(str(turn["role"]), _content(turn)) for turn in read.messages]
         asked = next((text for role, text in turns if role != "system" and text.strip()), "")
         return Words(
             source=read.source,
-            first=" ".join(asked[: 4 * _FIRST].split())[:_FIRST],
+            first=_first(asked),
             whole="\n\n".join(f"{role}: {text}" for role, text in turns),
         )
 
@@ -159,6 +162,16 @@ class RunMaterial:
         return candidates
 
     @cached_property
+    def signs(self) -> list[Sign] | str:
+        """What would explain poor tuning despite high information, beside random draws; or why it is not known."""
+        if isinstance(self.candidates, str):
+            return self.candidates
+        rows = self.candidates.matrix
+        if _work(rows, self.chosen) > _AFFORDED:
+            return "The signs of so many gradients take more than the seconds that a page may cost."
+        return signs(rows, _Picked(self.places), LogDet(alpha=self.settings.spice.scale), draws=_DRAWS)
+
+    @cached_property
     def places(self) -> NDArray[np.int64]:
         """Positions of the picks among the candidates ``[k]``; only where these are known."""
         assert not isinstance(self.candidates, str), "asked for where the gradients are known"
@@ -166,6 +179,28 @@ class RunMaterial:
 
 
 _FIRST = 160  # characters
+_AFFORDED = 1e11  # operations that a page may take for its signs: seconds
+_DRAWS = 20
+
+
+@dataclass(frozen=True)
+class _Picked:
+    """The picks as the diagnosis asks for them."""
+
+    indices: NDArray[np.int64]
+
+
+def _work(rows: Features, picks: int) -> float:
+    """Operations of `signs`; see there."""
+    d = min(rows.n, rows.d)
+    few = 2 * picks * d**2 + 6 * picks**2 * d + 20 * picks**3
+    return rows.n * d**2 + (_DRAWS + 1) * (few if 3 * picks < d else picks * d**2 + 3 * d**3)
+
+
+def _first(text: str) -> str:
+    """The first words, on one line; `…` where there are more."""
+    line = " ".join(text[: 4 * _FIRST].split())
+    return line if len(line) <= _FIRST and len(text) <= 4 * _FIRST else f"{line[:_FIRST].rstrip()}…"
 
 
 def _content(turn: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from spice_select.report.page.figure import DATA
 from spice_select.report.page.looks import BLUE, GREY, VERMILLION
 
 _NAME, _TITLE = "gains", "What each pick added"
+_LITTLE = 0.1  # conflict that the axis shows at least
 
 
 def gains_section(material: RunMaterial) -> Section:
@@ -73,10 +74,8 @@ def _stop_line(material: RunMaterial, *, pooled: bool) -> tuple[list[alt.Chart],
         told = f"The dashed line is half the first gain: an early stop (--stop-ratio 0.5) would end at pick {below:,}."
     else:
         told = "The dashed line is half the first gain, where --stop-ratio 0.5 would end: it is not reached."
-    line = alt.Chart(alt.InlineData(values=[{"height": height}])).mark_rule(
-        strokeDash=[6, 4], color=GREY, strokeWidth=1.5
-    )
-    return [line.encode(y="height:Q")], told
+    line = alt.Chart().mark_rule(strokeDash=[6, 4], color=GREY, strokeWidth=1.5)
+    return [line.encode(y=alt.datum(height))], told
 
 
 def _by_conflict(material: RunMaterial) -> PlotFigure:
@@ -93,11 +92,12 @@ def _by_conflict(material: RunMaterial) -> PlotFigure:
         for place in drawn
     ]
     against = int((picks["conflict"] > 0).sum())
+    reach = alt.Scale(domain=[0, max(_LITTLE, float(picks["conflict"].max()))])
     chart = (
         alt.Chart(alt.NamedData(DATA))
         .mark_point(filled=True, size=36, opacity=0.65, color=BLUE, aria=False)
         .encode(
-            x=alt.X("conflict:Q", title="conflict with the picks before"),
+            x=alt.X("conflict:Q", title="conflict with the picks before", scale=reach),
             y=alt.Y("gain:Q", title="marginal gain, nats", scale=alt.Scale(zero=False)),
             tooltip=["rank:Q", "row:Q", "source:N", _short("gain"), _short("conflict"), "text:N"],
         )

@@ -4,6 +4,7 @@ from spice_select.report.material import RunMaterial, filled
 from spice_select.report.page import Cell, Grid, Heading, Section, cut
 
 _WHOLE = 900  # characters of a row's text
+_ROUNDING = 1e-12
 
 
 def rows_section(material: RunMaterial) -> Section:
@@ -47,7 +48,7 @@ def _columns(material: RunMaterial) -> list[Heading]:
 def _row(material: RunMaterial, place: int) -> list[Cell]:
     picks, words = material.picks, material.words[place]
     rank, row, trained = (int(picks[name][place]) for name in ("rank", "row", "supervised_tokens"))
-    worth = [float(picks[name][place]) + 0.0 for name in _WORTH if name in picks]
+    worth = [_tidy(float(picks[name][place])) for name in _WORTH if name in picks]
     return [
         Cell(f"{rank:,}", rank),
         Cell(f"{row}", row),
@@ -56,3 +57,8 @@ def _row(material: RunMaterial, place: int) -> list[Cell]:
         *(Cell(f"{value:.4g}", value) for value in worth),
         Cell(f"{trained:,}", trained),
     ]
+
+
+def _tidy(value: float) -> float:
+    """Rounding of a number that is 0 is shown as 0."""
+    return 0.0 if abs(value) < _ROUNDING else value

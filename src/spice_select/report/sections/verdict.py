@@ -8,9 +8,14 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from spice_select.methods import METHODS
+from spice_select.methods.spice import Spice
 from spice_select.report.material import RunMaterial, filled
 from spice_select.run.files import SELECTED
 from spice_select.run.summary import Judged, Reached
+
+EXPLAINED = "target-variance"
+"""The objective that wants all rows' gradients explained."""
 
 
 class Tile(NamedTuple):
@@ -66,6 +71,8 @@ def _sentence(material: RunMaterial) -> str:
         )
     if judged.target:
         return _for_target(judged.target)
+    if _for_all(material):
+        return _explained(material)
     return _beside_random(judged)
 
 
@@ -79,13 +86,32 @@ def _for_target(target: Sequence[Reached]) -> str:
     return "The picks explain no more of the target's gradients than random picks of as many rows do."
 
 
+def _for_all(material: RunMaterial) -> bool:
+    """Whether the picks were chosen for what they explain of all rows."""
+    return material.settings.spice.objective == EXPLAINED and issubclass(METHODS[material.summary.method], Spice)
+
+
+def _explained(material: RunMaterial) -> str:
+    """What the picks were chosen for: their share of all rows' gradients."""
+    if isinstance(material.signs, str):
+        return (
+            "The picks were chosen for what they explain of all rows' gradients; beside random ones that is not known "
+            "here."
+        )
+    sign = material.signs[0]
+    told = f"The picks explain {sign.value:.1%} of all rows' gradients, random rows {sign.draws.mean():.1%}"
+    if sign.value > sign.draws.max():
+        return f"{told}: more than any of {len(sign.draws)} draws."
+    return f"{told}: no more than the best of {len(sign.draws)} draws."
+
+
 def _beside_random(judged: Judged) -> str:
     beside = f"{judged.random_draws} random draws of as many rows"
     if judged.information > judged.random_max:
-        return f"The picks hold more information than any of {beside}."
+        return f"By log det the picks hold more information than any of {beside}."
     if judged.information > judged.random_mean:
-        return f"The picks hold more information than the mean of {beside}, but not than the best of them."
-    return f"The picks hold no more information than {beside} do: a draw would have done."
+        return f"By log det the picks hold more information than the mean of {beside}, but not than the best of them."
+    return f"By log det the picks hold less information than {beside}."
 
 
 def _tiles(material: RunMaterial) -> list[Tile]:
@@ -97,24 +123,39 @@ def _tiles(material: RunMaterial) -> list[Tile]:
         Tile("Trained tokens", f"{summary.chosen_supervised:,}", f"{trained:.1%} of {summary.supervised:,}"),
     ]
     if judged is not None:
-        gap = (judged.information - judged.random_mean) / judged.random_mean if judged.random_mean else 0.0
-        tiles += [
-            Tile(
-                "Information beside random",
-                f"{gap if abs(gap) >= 5e-4 else 0.0:+.1%}",
-                f"{judged.information:.4g} nats; random {judged.random_mean:.4g} ± {judged.random_std:.2g}, best of "
-                f"{judged.random_draws} {judged.random_max:.4g}",
-            ),
-            Tile(
-                "Certified",
-                f"≥ {math.floor(judged.certified * 1000) / 10:.1f} %",
-                f"of the best possible information for {judged.certified_for}; it says nothing of a tuned model",
-            ),
-        ]
+        tiles += [_compared(material, judged), _certified(judged)]
     seconds = sum(summary.seconds.values())
     longest = max(summary.seconds, key=lambda stage: summary.seconds[stage], default="")
     tiles.append(Tile("Time", spent(seconds), f"most of it: {longest}, {spent(summary.seconds.get(longest, 0.0))}"))
     return tiles
+
+
+def _compared(material: RunMaterial, judged: Judged) -> Tile:
+    """The choice beside random ones, by what it was made for where that is known."""
+    if judged.target:
+        share = sum(one.share for one in judged.target) / len(judged.target)
+        random = sum(one.random_mean for one in judged.target) / len(judged.target)
+        over = f", mean of {len(judged.target)} tasks" if len(judged.target) > 1 else ""
+        return Tile("Of the target explained", f"{share:.1%}", f"random picks {random:.1%}{over}")
+    if _for_all(material) and not isinstance(material.signs, str):
+        sign = material.signs[0]
+        drawn = f"random picks {sign.draws.mean():.1%}, best of {len(sign.draws)} {sign.draws.max():.1%}"
+        return Tile("Of all gradients explained", f"{sign.value:.1%}", drawn)
+    gap = (judged.information - judged.random_mean) / judged.random_mean if judged.random_mean else 0.0
+    return Tile(
+        "Log det beside random",
+        f"{gap if abs(gap) >= 5e-4 else 0.0:+.1%}",
+        f"{judged.information:.4g} nats; random {judged.random_mean:.4g} ± {judged.random_std:.2g}, best of "
+        f"{judged.random_draws} {judged.random_max:.4g}",
+    )
+
+
+def _certified(judged: Judged) -> Tile:
+    return Tile(
+        "Certified, log det",
+        f"≥ {math.floor(judged.certified * 1000) / 10:.1f} %",
+        f"of the best possible information for {judged.certified_for}; it says nothing of a tuned model",
+    )
 
 
 def spent(seconds: float) -> str:
