@@ -75,7 +75,15 @@ def read_suspects(folder: Path) -> list[dict[str, Any]] | None:
     path = folder / SUSPECTS_FILE
     if not path.is_file():
         return None
-    return [json.loads(line) for line in path.read_text(encoding="utf-8", errors="surrogatepass").splitlines()]
+    with path.open(encoding="utf-8", errors="surrogatepass") as file:
+        lines = [json.loads(line) for line in file]
+    for number, line in enumerate(lines, start=1):
+        if not (isinstance(line, dict) and line.keys() >= _READ and isinstance(line["record"], dict)):
+            raise ValueError(f"line {number} is no suspect")
+    return lines
+
+
+_READ = {"row", "kind", "score", "reason", "partners", "record"}
 
 
 def _known(run: Run) -> dict[str, FeatureBlock]:

@@ -14,6 +14,7 @@ _TEXT = 300
 
 def dropped_section(material: RunMaterial) -> Section:
     """How many rows each reason took, and the first of each."""
+    RunFolder(material.run.path).output(DROPPED)
     counts = material.summary.dropped
     if not counts:
         return untold_section(_NAME, _TITLE, "No row was dropped: all could be used.")
@@ -36,7 +37,6 @@ def dropped_section(material: RunMaterial) -> Section:
 
 
 def _examples(material: RunMaterial) -> dict[str, list[dict[str, Any]]]:
-    RunFolder(material.run.path).output(DROPPED)
     found: dict[str, list[dict[str, Any]]] = {}
     missing = {reason: min(_EACH, count) for reason, count in material.summary.dropped.items()}
     for line in iterate_dropped(material.run.path):

@@ -74,7 +74,7 @@ def _stop_line(material: RunMaterial, *, pooled: bool) -> tuple[list[alt.Chart],
         told = f"The dashed line is half the first gain: an early stop (--stop-ratio 0.5) would end at pick {below:,}."
     else:
         told = "The dashed line is half the first gain, where --stop-ratio 0.5 would end: it is not reached."
-    line = alt.Chart().mark_rule(strokeDash=[6, 4], color=GREY, strokeWidth=1.5)
+    line = alt.Chart().mark_rule(strokeDash=[6, 4], color=GREY, strokeWidth=1.5, aria=False)
     return [line.encode(y=alt.datum(height))], told
 
 

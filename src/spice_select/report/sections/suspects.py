@@ -18,7 +18,7 @@ def suspects_section(material: RunMaterial) -> Section:
     command = shlex.join(["spice", "suspects", str(material.run.path)])
     try:
         lines = read_suspects(material.run.path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         why = f"{SUSPECTS_FILE} cannot be read ({type(error).__name__}: {error}). To write it again: {command}"
         return untold_section(_NAME, _TITLE, why)
     chosen = set(material.picks["row"].tolist())
