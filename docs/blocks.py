@@ -35,7 +35,8 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("selection.parquet", "the ordered selection: a line a pick, with all that the method knows of it"),
     ("summary.json", "what the terminal prints"),
     ("proxy/", "interleaved runs: the trained adapter (PEFT), steps.jsonl, checkpoints"),
-    ("manifest.json", "SHA-256 of corpus and outputs, weights, template, versions, seed, times; written last"),
+    ("manifest.json", "SHA-256 of corpus and outputs, weights, template, versions, seed, times; makes a run finished"),
+    ("report.html", "the run on one page, for a browser; `spice report` writes it again"),
 )
 """What lies in a run folder, in the order it comes to be."""
 
@@ -45,7 +46,7 @@ TUNING = ("rules", "alpha", "weight", "budget", "stop", "pools")
 ROOMS = (
     *("pipeline.py", "settings", "recipes", "progress", "data", "models", "sketch", "store", "executors", "gradients"),
     *("features", "selection", "methods", "schedules", "run", "diagnosis", "checks", "agreement", "outlook"),
-    *("training", "export", "evaluation", "comparison", "cli", "testing", "numerics", "errors.py"),
+    *("training", "export", "report", "evaluation", "comparison", "cli", "testing", "numerics", "errors.py"),
 )
 """The order of the map: roughly the way of the data. What is not named here comes last."""
 
