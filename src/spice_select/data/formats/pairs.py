@@ -1,4 +1,4 @@
-"""Two columns, one for each side: prompt/completion, prompt/response, question/answer, instruction/response."""
+"""Two columns, one for each side: prompt/completion, question/answer, instruction/response, and benchmarks' own."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -73,3 +73,10 @@ PROMPT_COMPLETION = Pair("prompt", "completion")
 PROMPT_RESPONSE = Pair("prompt", "response")
 QUESTION_ANSWER = Pair("question", "answer", context=("context",))
 INSTRUCTION_RESPONSE = Pair("instruction", "response", context=("input", "context"))
+
+# Benchmarks as they are published, so that a target or a set that judges needs no rewriting.
+PROBLEM_SOLUTION = Pair("problem", "solution")  # MATH
+PROMPT_CANONICAL_SOLUTION = Pair("prompt", "canonical_solution")  # HumanEval
+TEXT_CODE = Pair("text", "code")  # MBPP
+INPUT_TARGET = Pair("input", "target")  # BIG-bench Hard
+QUESTION_BEST_ANSWER = Pair("question", "best_answer")  # TruthfulQA
