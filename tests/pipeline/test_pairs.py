@@ -214,3 +214,19 @@ def test_preview_shows_both_sides(corpus: Corpus, options, spice: Callable[..., 
     assert "⟪0 and 0 is 0<|im_end|>⟫" in said
     first = json.loads(corpus(made_pairs()).read_text().splitlines()[1])
     assert f"⟦{first['chosen'][0]['content']}<|im_end|>⟧" in said
+
+
+def test_a_run_of_pairs_is_explained_and_reported(
+    corpus: Corpus, options, tmp_path: Path, spice: Callable[..., tuple[int, str, str]]
+) -> None:
+    import spice_select
+
+    run = spice_select.select(corpus(made_pairs()), out=tmp_path / "r", **options)
+    code, said, error = spice("explain", run.path, int(run.row_numbers[0]))
+    assert code == 0, error
+    assert "What is" in said
+    code, _, error = spice("report", run.path)
+    assert code == 0, error
+    page = next(run.path.glob("*.html")).read_text(encoding="utf-8")
+    assert "chosen assistant: " in page
+    assert "rejected assistant: " in page

@@ -13,6 +13,9 @@ from spice_select.features.request import ProxyRequest
 from spice_select.progress import Progress, Silent
 from spice_select.store import FeatureBlock
 
+PAIR_COLUMNS = ("logp_chosen", "logp_rejected", "chosen_tokens", "rejected_tokens", "margin_mean")
+"""What the gradients of preference pairs know of a row in place of its loss: log-probabilities (nats), and tokens."""
+
 Compute = Callable[[Sequence[Sample]], FeatureBlock]
 """The features of one batch of examples, rows in the order given; a model is bound to it."""
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spice_select.cli.printable import printable
+from spice_select.data.printable import printable
 from spice_select.run.pair_summary import PairGroup, PairSummary
 
 _LISTED = 12

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.formats.base import Format as Format
 from spice_select.data.formats.base import described as described
+from spice_select.data.formats.choices import MULTIPLE_CHOICE
 from spice_select.data.formats.messages import MESSAGES, SHAREGPT
 from spice_select.data.formats.pair_rows import PREFERENCE as PREFERENCE
 from spice_select.data.formats.pair_rows import PreferencePairs as PreferencePairs
 from spice_select.data.formats.preference import ChosenAnswer
 from spice_select.data.formats.two_columns import (
+    INPUT_TARGET,
     INSTRUCTION_RESPONSE,
+    PROBLEM_SOLUTION,
+    PROMPT_CANONICAL_SOLUTION,
     PROMPT_COMPLETION,
     PROMPT_RESPONSE,
     QUESTION_ANSWER,
+    QUESTION_BEST_ANSWER,
+    TEXT_CODE,
 )
 from spice_select.settings.deferred import deferred_names
 from spice_select.settings.table import Table
@@ -35,8 +41,14 @@ FORMATS: Table[Format] = Table(
     Alpaca(),
     PROMPT_COMPLETION,
     PROMPT_RESPONSE,
+    MULTIPLE_CHOICE,
     QUESTION_ANSWER,
     INSTRUCTION_RESPONSE,
+    PROBLEM_SOLUTION,
+    PROMPT_CANONICAL_SOLUTION,
+    TEXT_CODE,
+    INPUT_TARGET,
+    QUESTION_BEST_ANSWER,
 )
 """In the order in which they are tried: a row with the fields of several is read as the first of them."""
 

@@ -1,4 +1,4 @@
-"""Two columns, one for each side: prompt/completion, prompt/response, question/answer, instruction/response."""
+"""Two columns, one for each side: prompt/completion, question/answer, instruction/response, and benchmarks' own."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -73,3 +73,10 @@ PROMPT_COMPLETION = TwoColumns("prompt", "completion")
 PROMPT_RESPONSE = TwoColumns("prompt", "response")
 QUESTION_ANSWER = TwoColumns("question", "answer", context=("context",))
 INSTRUCTION_RESPONSE = TwoColumns("instruction", "response", context=("input", "context"))
+
+# Benchmarks as they are published, so that a target or a set that judges needs no rewriting.
+PROBLEM_SOLUTION = TwoColumns("problem", "solution")  # MATH
+PROMPT_CANONICAL_SOLUTION = TwoColumns("prompt", "canonical_solution")  # HumanEval
+TEXT_CODE = TwoColumns("text", "code")  # MBPP
+INPUT_TARGET = TwoColumns("input", "target")  # BIG-bench Hard
+QUESTION_BEST_ANSWER = TwoColumns("question", "best_answer")  # TruthfulQA
