@@ -30,11 +30,11 @@ def _note(material: RunMaterial) -> str:
     )
 
 
-_WORTH = ("gain", "epsilon", "conflict")
+_WORTH = {"gain": "gain", "epsilon": "ε", "conflict": "conflict"}
 
 
 def _columns(material: RunMaterial) -> list[Heading]:
-    worth = [Heading(title=name, number=True) for name in _WORTH if name in material.picks]
+    worth = [Heading(title=title, number=True) for name, title in _WORTH.items() if name in material.picks]
     return [
         Heading(title="rank", number=True),
         Heading(title="row", number=True),
