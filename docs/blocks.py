@@ -15,6 +15,7 @@ from pathlib import Path
 from spice_select.cli import verbs
 from spice_select.methods import METHODS, Method
 from spice_select.recipes import recipes
+from spice_select.run.reasons import REASONS, SUSPECT
 from spice_select.settings.table import Table
 
 ROOT = Path(__file__).parents[1]
@@ -136,6 +137,12 @@ def _defaults() -> dict[str, object]:
     return SelectSettings().flat()
 
 
+def reason_list() -> str:
+    """Why a row may be left out, and what to do; kinds of suspects have a page of their own."""
+    own = [reason for name, reason in REASONS.items() if not name.startswith(SUSPECT)]
+    return listed((one.name, f"{one.meaning}. {one.remedy[:1].upper()}{one.remedy[1:]}.") for one in own)
+
+
 def tuning_table(name: str) -> str:
     """A table that `python -m benchmarks.tuning` wrote."""
     text = (ROOT / "benchmarks" / "tuning" / "results" / "tuning.md").read_text(encoding="utf-8")
@@ -161,6 +168,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "recipes": recipe_table,
     "methods": method_table,
     "parts": parts,
+    "reasons": reason_list,
     **{f"tuning {name}": partial(tuning_table, name) for name in TUNING},
 }
 _BLOCK = re.compile(r"(<!-- made: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from spice_select.data.encoding.segments import Segment
-from spice_select.data.plain import json_text
 from spice_select.data.printable import printable
 from spice_select.data.records import Drop
+from spice_select.data.texts import first_words
 from spice_select.diagnosis.theory import CheckResult
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
@@ -188,7 +188,7 @@ def _pick(record: dict[str, Any]) -> tuple[str, ...]:
         str(note["rank"]),
         str(note["row"]),
         *_worth(note),
-        escape(printable(_gist(record))),
+        escape(printable(first_words(record))),
     )
 
 
@@ -198,15 +198,6 @@ def _worth(note: dict[str, Any]) -> tuple[str, ...]:
         return ()
     epsilon = f"{min(0.0, note['epsilon']) + 0.0:.2g}" if note["rank"] > 1 else "0"
     return (f"{note['gain']:.3g}", epsilon, f"{note['conflict'] + 0.0:.2f}")
-
-
-def _gist(record: dict[str, Any]) -> str:
-    """The first words a person wrote, whatever the format."""
-    turns = record.get("messages") or record.get("conversations") or []
-    texts = [turn.get("content") or turn.get("value") for turn in turns if isinstance(turn, dict)]
-    named = [record.get(key) for key in ("instruction", "prompt", "question")]
-    text = next((text for text in [*named, *texts] if isinstance(text, str) and text.strip()), None)
-    return " ".join((text if text is not None else json_text(record))[:400].split())
 
 
 def print_checks(console: Console, checks: Sequence[CheckResult]) -> None:

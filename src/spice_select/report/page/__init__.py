@@ -12,5 +12,10 @@ from spice_select.report.page.figure import write_images as write_images
 from spice_select.report.page.grid import Cell as Cell
 from spice_select.report.page.grid import Grid as Grid
 from spice_select.report.page.grid import Heading as Heading
+from spice_select.report.page.pieces import CommandLine as CommandLine
+from spice_select.report.page.pieces import Fold as Fold
+from spice_select.report.page.pieces import Headline as Headline
+from spice_select.report.page.pieces import composed as composed
+from spice_select.report.page.pieces import composed_section as composed_section
 from spice_select.report.page.templating import Templates as Templates
 from spice_select.report.page.texts import cut as cut

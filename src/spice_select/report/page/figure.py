@@ -51,7 +51,8 @@ class PlotFigure:
         # data stay out of altair's way: it would check each record by its schema
         spec: dict[str, Any] = self.chart.to_dict(validate=True)
         size = {"width": width, "height": self.height, "autosize": {"type": "fit", "contains": "padding"}}
-        known = {"config": FIGURE_CONFIG, "description": self.words, "datasets": {DATA: list(self.rows)}}
+        own = spec.get("datasets", {})  # altair moves the data of single layers there
+        known = {"config": FIGURE_CONFIG, "description": self.words, "datasets": {**own, DATA: list(self.rows)}}
         return {**spec, **size, **inert(known)}
 
     def svg(self) -> str:
