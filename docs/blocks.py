@@ -17,6 +17,7 @@ import spice_select
 from spice_select.cli import verbs
 from spice_select.methods import METHODS, Method
 from spice_select.recipes import recipes
+from spice_select.run.reasons import REASONS, SUSPECT
 from spice_select.run.settings import SelectSettings
 from spice_select.settings.base import Group
 from spice_select.settings.table import Table
@@ -38,7 +39,8 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("selection.parquet", "the ordered selection: a line a pick, with all that the method knows of it"),
     ("summary.json", "what the terminal prints"),
     ("proxy/", "interleaved runs: the trained adapter (PEFT), steps.jsonl, checkpoints"),
-    ("manifest.json", "SHA-256 of corpus and outputs, weights, template, versions, seed, times; written last"),
+    ("manifest.json", "SHA-256 of corpus and outputs, weights, template, versions, seed, times; makes a run finished"),
+    ("report.html", "the run on one page, for a browser; `spice report` writes it again"),
 )
 """What lies in a run folder, in the order it comes to be."""
 
@@ -48,7 +50,7 @@ TUNING = ("rules", "alpha", "weight", "budget", "stop", "pools")
 ROOMS = (
     *("pipeline.py", "settings", "recipes", "progress", "data", "models", "sketch", "store", "executors", "gradients"),
     *("features", "selection", "methods", "schedules", "run", "diagnosis", "checks", "agreement", "outlook"),
-    *("training", "export", "evaluation", "comparison", "cli", "testing", "numerics", "errors.py"),
+    *("training", "export", "report", "evaluation", "comparison", "cli", "testing", "numerics", "errors.py"),
 )
 """The order of the map: roughly the way of the data. What is not named here comes last."""
 
@@ -170,6 +172,12 @@ def _defaults() -> dict[str, object]:
     return SelectSettings().flat()
 
 
+def reason_list() -> str:
+    """Why a row may be left out, and what to do; kinds of suspects have a page of their own."""
+    own = [reason for name, reason in REASONS.items() if not name.startswith(SUSPECT)]
+    return listed((one.name, f"{one.meaning}. {one.remedy[:1].upper()}{one.remedy[1:]}.") for one in own)
+
+
 def tuning_table(name: str) -> str:
     """A table that `python -m benchmarks.tuning` wrote."""
     text = (ROOT / "benchmarks" / "tuning" / "results" / "tuning.md").read_text(encoding="utf-8")
@@ -198,6 +206,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "recipes": recipe_table,
     "methods": method_table,
     "parts": parts,
+    "reasons": reason_list,
     **{f"tuning {name}": partial(tuning_table, name) for name in TUNING},
 }
 _BLOCK = re.compile(r"(<!-- made: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)

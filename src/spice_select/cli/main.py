@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
-from spice_select.cli.printable import printable
 from spice_select.cli.verbs import VERBS, Verb, examples
+from spice_select.data.printable import printable
 from spice_select.errors import InputError
 
 if TYPE_CHECKING:

@@ -90,6 +90,23 @@ VERBS: tuple[Verb, ...] = (
         examples=(("spice show runs/math", "the summary of a run again"),),
     ),
     Verb(
+        name="explain",
+        where="explain:explain",
+        summary="Say of any row of the corpus why it was chosen, rejected or dropped, in words.",
+        page="explain.md",
+        examples=(("spice explain runs/math 17 train.jsonl:208", "why was this row chosen, rejected or dropped?"),),
+    ),
+    Verb(
+        name="report",
+        where="report:report",
+        summary="Write the page of a finished run, report.html: what was chosen and why, readable without a network.",
+        page="report.md",
+        examples=(
+            ("spice report runs/math --open", "the run on one page; every select writes it"),
+            ("spice report runs/math --figures figures/", "… its figures as PNG and SVG"),
+        ),
+    ),
+    Verb(
         name="suspects",
         where="suspects:suspects",
         summary=(

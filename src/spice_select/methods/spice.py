@@ -199,23 +199,24 @@ class Spice(Method):
         """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens without a price."""
         options = allowed(candidates, allowance, price=self.price)
         options |= {
-            "objective": self._objective(candidates, candidates.target),
-            "penalty": self._penalty(candidates.target),
+            "objective": self.objective_for(candidates),
+            "penalty": self.penalty_for(candidates.target),
             "stop": self.stop,
-            "excluded": self._opposing(candidates, allowance),
+            "excluded": self.opposing(candidates, allowance),
         }
         with progress.task("Selection", *work(allowance, self.price)) as advance:
             return Choice.of(greedy(candidates.matrix, **options, progress=advance))
 
-    def _opposing(self, candidates: Candidates, allowance: Allowance) -> list[int]:
+    def opposing(self, candidates: Candidates, allowance: Allowance) -> list[int]:
         """Positions that agree too little with the target to be chosen from; see `disagreeing`."""
         aimed = self.objective.aimed and not self.objective.signed
         if candidates.target is None or not aimed or allowance.quotas:
             return []
         return disagreeing(candidates, candidates.target, self.agreeing, allowance)
 
-    def _objective(self, candidates: Candidates, target: TargetSet | None) -> Objective:
-        alpha = _number("alpha", self.alpha)
+    def objective_for(self, candidates: Candidates) -> Objective:
+        """What these candidates are worth. Raises InputError where it aims at a target, and they have none."""
+        alpha, target = _number("alpha", self.alpha), candidates.target
         if not self.objective.aimed:
             return self.objective(alpha=alpha)
         if target is None:
@@ -226,7 +227,8 @@ class Spice(Method):
             parts = {"scales": step_scales(candidates, summed=self.summed)}
         return self.objective(target=wanted, tasks=target.tasks, alpha=alpha, **parts)
 
-    def _penalty(self, target: TargetSet | None) -> Penalty | None:
+    def penalty_for(self, target: TargetSet | None) -> Penalty | None:
+        """What is subtracted from a gain; None for nothing."""
         weight = _number("conflict_weight", self.weight)
         if not weight:
             return None

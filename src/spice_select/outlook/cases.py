@@ -3,11 +3,12 @@
 A pool may be several. They are told in `ORDER`; none of them is the case in which random picks are as good as any.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spice_select.diagnosis.explained import Explained
 from spice_select.outlook.mismatches import FALSE_ALARMS, Mismatches
+from spice_select.settings.names import in_words
 
 TARGETED, NOISY, REDUNDANT, NONE = "targeted", "noisy", "redundant", "none"
 ORDER = (TARGETED, NOISY, REDUNDANT)
@@ -84,10 +85,10 @@ def _noisy(found: Mismatches) -> bool:
 
 
 def _targeted(won: Sequence[Explained], others: Sequence[Explained]) -> Finding:
-    rest = f"; no clear gain on {_and(one.task for one in others)}" if others else ""
+    rest = f"; no clear gain on {in_words(one.task for one in others)}" if others else ""
     return Finding(
         name=TARGETED,
-        found=f"picks for the target explain {_and(told(one) for one in won)}, on rows of it that did not choose{rest}",
+        found=f"picks for the target explain {in_words(map(told, won))}, on rows of it that did not choose{rest}",
         expect="expect a lower loss on rows like the target's: in published comparisons with random picks gradient "
         "selection lowered it nearly always, accuracy followed in about two of three, in coding often not "
         "(arXiv 2602.14696)",
@@ -120,8 +121,3 @@ def told(task: Explained) -> str:
     """A task's share beside random picks', in words."""
     name = f" of {task.task}" if task.task else ""
     return f"{task.share:.1%}{name} against {task.mean:.1%} ± {task.std:.1%} ({task.ratio:.1f} times)"
-
-
-def _and(words: Iterable[str]) -> str:
-    *most, last = words
-    return f"{', '.join(most)} and {last}" if most else last

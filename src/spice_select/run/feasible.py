@@ -20,6 +20,7 @@ from spice_select.methods.quotas import quota_faults
 from spice_select.methods.spice import AUTO
 from spice_select.models.settings import ProxySettings
 from spice_select.run.settings import InterleavedSettings, SelectSettings, TargetSettings
+from spice_select.settings.names import in_words
 
 _ALWAYS_READ = {
     *("method", "budget", "schedule", "seed"),
@@ -130,13 +131,8 @@ def _unread_fault(name: str, value: Any, settings: SelectSettings) -> str:
     elif name in GradientSettings.model_fields:
         instead = "methods that look at gradients read it, spice for one"
     else:
-        instead = _INSTEAD.get(name) or f"--method {_in_words(readers)} {'reads' if len(readers) == 1 else 'read'} it"
+        instead = _INSTEAD.get(name) or f"--method {in_words(readers)} {'reads' if len(readers) == 1 else 'read'} it"
     return f"{flag}: not read by {beside}; {instead}. Leave it out."
-
-
-def _in_words(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _target_faults(settings: SelectSettings) -> list[str]:
@@ -147,7 +143,7 @@ def _target_faults(settings: SelectSettings) -> list[str]:
         takers = [other.name for other in METHODS if other.takes_target]
         return [
             f"--target with --method {method.name}: it chooses without one. Leave the target out, or give --method "
-            f"{_in_words(takers)}."
+            f"{in_words(takers)}."
         ]
     if settings.target.hold_out_target and GRADIENTS not in method.of(settings.flat()).needs() and not moving:
         return [

@@ -139,7 +139,17 @@ def _dropped(row: Row, drop: Drop) -> dict[str, Any]:
 
 def read_dropped(folder: Path) -> set[int]:
     """Numbers of the rows that were left out before the selection."""
-    return {int(line["row"]) for line in _lines(folder / DROPPED)}
+    return set(dropped_lines(folder))
+
+
+def dropped_lines(folder: Path) -> dict[int, dict[str, Any]]:
+    """What was written of every row that was left out before the selection, by its number."""
+    return {int(line["row"]): line for line in _lines(folder / DROPPED)}
+
+
+def iterate_dropped(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows that were left out before the selection, as `write_dropped` wrote them."""
+    return _lines(folder / DROPPED)
 
 
 def write_target(run: RunFolder, target: TargetRows | None) -> tuple[str, ...]:
@@ -190,6 +200,12 @@ def write_selection(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> No
     )
     with atomic(run.path / SELECTION) as aside:
         pq.write_table(table, aside)
+
+
+def read_pick_columns(run: RunFolder) -> dict[str, NDArray[Any]]:
+    """Every column of the ordered selection by its name. Raises InputError: the file is missing or was altered."""
+    table = pq.read_table(run.output(SELECTION))
+    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
 def read_row_numbers(folder: Path) -> NDArray[np.int64]:
