@@ -185,9 +185,10 @@ def tuning_table(name: str) -> str:
 
 
 def listed(entries: Iterable[tuple[str, str]]) -> str:
-    """A list item for each entry, its name first."""
+    """A list item for each entry, its name first. No line begins with a year and a point, as of a list."""
     wrap = textwrap.TextWrapper(WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
-    return "\n".join(wrap.fill(f"**`{name}`**: {what}") for name, what in entries)
+    items = (re.sub(r" (\d+\.) ", "\u00a0\\1 ", f"**`{name}`**: {what}") for name, what in entries)
+    return "\n".join(map(wrap.fill, items))
 
 
 def fenced(text: str, language: str = "") -> str:

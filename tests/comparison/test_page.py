@@ -45,10 +45,10 @@ def compared(path: Path, ruling=None, **more) -> MethodsCompared:
 def test_a_ruling_stands_on_top_in_words(tmp_path):
     ruling = judge(on_sets({"outside": 1}, *ARMS))
     page = write_comparison_page(compared(tmp_path, ruling)).read_text(encoding="utf-8")
-    assert "<h2>Better than random on outside: good.</h2>" in page
+    assert "<h2>Better than random on outside at 10 % of the tokens: good.</h2>" in page
     assert ruling.paragraph.split("\n\n")[0][:60] in page
     names = [figure.name for figure in comparison_figures(compared(tmp_path, ruling))]
-    assert names == ["verdicts", "costs", "explained", "sources", "overlap"]
+    assert names == ["verdicts", "costs", "explained", "source-shares", "overlap"]
     assert all(f'id="{name}"' in page for name in names)
 
 

@@ -53,4 +53,4 @@ def requested(driver: webdriver.Chrome) -> list[str]:
     messages: list[dict[str, Any]] = [json.loads(entry["message"]) for entry in driver.get_log("performance")]
     sent = [one["message"] for one in messages if one["message"]["method"] == "Network.requestWillBeSent"]
     asked = [one["params"]["request"]["url"] for one in sent]
-    return [address for address in asked if not address.startswith("chrome")]
+    return [address for address in asked if not address.startswith(("chrome", "data:"))]

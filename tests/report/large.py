@@ -23,7 +23,7 @@ def grown(run: Run, folder: Path, picks: int, text: str) -> Run:
     with (folder / "selected.jsonl").open("w", encoding="utf-8") as file:
         for rank in range(picks):
             turns = [{"role": "user", "content": text}, {"role": "assistant", "content": f"{rank}"}]
-            file.write(json.dumps({"messages": turns, "spice": {"rank": rank + 1, "row": rank}}) + "\n")
+            file.write(json.dumps({"messages": turns, "spice": {"rank": rank + 1, "row": rank, "sha256": ""}}) + "\n")
     summary = json.loads((folder / "summary.json").read_text())
     summary |= {"chosen": picks, "usable": 10 * picks, "rows": 10 * picks}
     (folder / "summary.json").write_text(json.dumps(summary))

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from spice_select.report import write_report
+from spice_select.run.explaining import Explainer
 from spice_select.run.finished import Run
+
+ROW = r"<tr>\s*<th[^>]*>[^<]*</th>\s*<td class=\"number\" data-key=\"(\d+)\">"
 
 
 def text_of(run: Run) -> str:
@@ -45,3 +48,12 @@ def test_a_page_that_fails_leaves_the_run_finished_and_names_the_command(
     assert "no page today" in out
     assert f"spice report {tmp_path / 'run'}" in " ".join(out.split())
     assert (tmp_path / "run" / "manifest.json").is_file()
+
+
+def test_chosen_and_rejected_rows_have_their_why(run: Run) -> None:
+    page = text_of(run)
+    assert "rank 1 of 12: gain" in page
+    rejected = re.search(r'id="rejected-rows".*?</table>', page, re.DOTALL)[0]
+    best = Explainer(run).best_rejected(100)
+    assert [int(row) for row in re.findall(ROW, rejected)] == [one.row for one in best]
+    assert "explained by the picks" in rejected

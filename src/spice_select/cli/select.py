@@ -43,10 +43,11 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
     ) -> None:
         """Choose the rows worth training on.
 
-        Reads a corpus of instructions and lets `--method` choose from it. The default, `spice`, takes the gradient of
-        every sample's response loss on a small proxy model, and picks greedily the rows whose gradients hold the most
-        information, log det(I + αΣ g gᵀ), less a penalty for gradients that conflict with those already picked; with
-        `--target`, the rows that tell most about those of the target. Leaves a run folder: selected.jsonl (the rows as
+        Reads a corpus of instructions and lets `--method` choose from it. The default, `information`, takes the
+        gradient of every sample's response loss on a small proxy model, and picks greedily the rows whose gradients
+        tell most about those of `--target` or, without one, about those of all rows. `spice`, as published, picks those
+        that hold the most information, log det(I + αΣ g gᵀ), less a penalty for gradients that conflict with those
+        already picked. Leaves a run folder: selected.jsonl (the rows as
         they came, with rank, gain, epsilon, conflict), dropped.jsonl (with reasons), selection.parquet, summary.json,
         manifest.json, config.yaml and the gradients. The same command resumes an interrupted run. `--config` takes its
         settings from a file or a recipe (`spice recipes`).

@@ -104,6 +104,7 @@ VERBS: tuple[Verb, ...] = (
         examples=(
             ("spice report runs/math --open", "the run on one page; every select writes it"),
             ("spice report runs/math --figures figures/", "… its figures as PNG and SVG"),
+            ("spice report runs/math runs/math-5", "two choices side by side: what each has alone"),
         ),
     ),
     Verb(

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from spice_select.data.formats import detect_reader
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Drop, Pair, Row
+from spice_select.data.texts import turn_texts
 from spice_select.diagnosis.warning_signs import Sign, signs
 from spice_select.errors import InputError
 from spice_select.methods.base import Candidates
@@ -21,6 +21,7 @@ from spice_select.numerics.features import Features
 from spice_select.report.page import Section, Templates
 from spice_select.run import files as outputs
 from spice_select.run.corpus import reread_corpus
+from spice_select.run.explaining import Explainer
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.settings import SelectSettings, read_config
@@ -88,8 +89,7 @@ class RunMaterial:
     @cached_property
     def picks(self) -> dict[str, NDArray[Any]]:
         """The columns of ``selection.parquet``, each ``[k]`` in the order picked."""
-        table = pq.read_table(RunFolder(self.run.path).output(outputs.SELECTION))
-        return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+        return outputs.read_pick_columns(RunFolder(self.run.path))
 
     @property
     def chosen(self) -> int:
@@ -130,7 +130,7 @@ class RunMaterial:
         if isinstance(read, Drop):
             text = json_text(raw)
             return Words(source="", first=_first(text), whole=text)
-        turns = [(role, _content(turn)) for role, turn in _turns(read)]
+        turns = _turns(read)
         asked = next((text for role, text in turns if role != "system" and text.strip()), "")
         return Words(
             source=read.source,
@@ -172,6 +172,19 @@ class RunMaterial:
         return signs(rows, _Picked(self.places), LogDet(alpha=self.settings.spice.scale), draws=_DRAWS)
 
     @cached_property
+    def explainer(self) -> Explainer:
+        """What says why a row was chosen or rejected."""
+        return Explainer(self.run, rows=None if isinstance(self.corpus, str) else self.corpus)
+
+    @property
+    def weighable(self) -> bool:
+        """Whether all rows can be weighed against the picks within the seconds that a page may cost."""
+        if isinstance(self.candidates, str):
+            return False
+        rows = self.candidates.matrix
+        return 4.0 * rows.n * rows.d * min(self.chosen, rows.d) <= _AFFORDED
+
+    @cached_property
     def places(self) -> NDArray[np.int64]:
         """Positions of the picks among the candidates ``[k]``; only where these are known."""
         assert not isinstance(self.candidates, str), "asked for where the gradients are known"
@@ -203,18 +216,15 @@ def _first(text: str) -> str:
     return line if len(line) <= _FIRST and len(text) <= 4 * _FIRST else f"{line[:_FIRST].rstrip()}…"
 
 
-def _turns(read: Conversation | Pair) -> list[tuple[str, dict[str, Any]]]:
+def _turns(read: Conversation | Pair) -> list[tuple[str, str]]:
     """Who says what; of a pair the prompt, then both answers by their names."""
     if isinstance(read, Conversation):
-        return [(str(turn["role"]), turn) for turn in read.messages]
-    sides = {"": read.prompt, "chosen ": read.chosen, "rejected ": read.rejected}
-    return [(f"{side}{turn['role']}", turn) for side, turns in sides.items() for turn in turns]
-
-
-def _content(turn: dict[str, Any]) -> str:
-    """A turn's words; of one that calls a tool instead, the turn as it is."""
-    content = turn.get("content")
-    return content if isinstance(content, str) and content else json_text({**turn, "role": ""})
+        return turn_texts(read)
+    begin, sides = len(read.prompt), {}
+    for name, conversation in zip(("chosen", "rejected"), read.conversations, strict=True):
+        sides[name] = turn_texts(conversation)
+    answers = [(f"{name} {role}", words) for name, turns in sides.items() for role, words in turns[begin:]]
+    return [*sides["chosen"][:begin], *answers]
 
 
 def even_steps(count: int, most: int) -> NDArray[np.int64]:

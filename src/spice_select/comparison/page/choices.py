@@ -10,12 +10,8 @@ from spice_select.comparison.facts import ArmFacts
 from spice_select.comparison.result import MethodsCompared
 from spice_select.report.page import Cell, Grid, Heading, PlotFigure, Section, composed_section
 from spice_select.report.page.figure import DATA
-from spice_select.report.page.looks import BLUE, GREY, GROUP_COLOURS, GROUP_SHAPES
-
-SOURCES = 6
-"""Sources of a figure, the largest; the others are counted together."""
-MOST_ARMS = 30
-"""Arms that a figure of overlaps has room for."""
+from spice_select.report.page.looks import GROUP_COLOURS, GROUP_SHAPES
+from spice_select.report.several import MOST_OVERLAPS, overlap_figure, source_shares_figure
 
 
 def choices_section(found: MethodsCompared) -> Section:
@@ -29,9 +25,9 @@ def choices_section(found: MethodsCompared) -> Section:
     if any(one.gradients for one in found.facts):
         pieces += [_worth(arms), _explained(found.facts)]
     if any(name for one in found.facts for name in one.sources):
-        pieces.append(_sources(arms))
-    if 1 < len(found.overlap) <= MOST_ARMS:
-        pieces.append(_overlaps(found.overlap))
+        pieces.append(source_shares_figure({arm: facts[0].sources for arm, facts in arms.items()}))
+    if 1 < len(found.overlap) <= MOST_OVERLAPS:
+        pieces.append(overlap_figure(found.overlap))
     if found.diversity:
         pieces.append(_diversity(found))
     return composed_section("choices", "What each chose", [*pieces, _costs(arms)])
@@ -145,75 +141,6 @@ def _mean_share(records: Sequence[Mapping[str, Any]], arm: str, what: str) -> fl
 
 def _cycled(looks: Sequence[str], names: Sequence[str]) -> list[str]:
     return [looks[place % len(looks)] for place in range(len(names))]
-
-
-def _sources(arms: Mapping[str, Sequence[ArmFacts]]) -> PlotFigure:
-    total: dict[str, int] = {}
-    for facts in arms.values():
-        for source, rows in facts[0].sources.items():
-            total[source] = total.get(source, 0) + rows
-    largest = sorted(total, key=lambda source: -total[source])[:SOURCES]
-    named = {source: source or "no source" for source in largest}
-    records = list[dict[str, Any]]()
-    for arm, facts in arms.items():
-        shares = dict.fromkeys(named.values(), 0)
-        for source, rows in facts[0].sources.items():
-            name = named.get(source, "the others")
-            shares[name] = shares.get(name, 0) + rows
-        records += [{"arm": arm, "source": name, "share": rows / facts[0].rows} for name, rows in shares.items()]
-    order = [*named.values(), *(["the others"] if len(total) > SOURCES else [])]
-    chart = (
-        alt.Chart(alt.NamedData(DATA))
-        .mark_bar(stroke="white", strokeWidth=1)
-        .encode(
-            x=alt.X("share:Q", stack="zero", title="share of rows", axis=alt.Axis(format=".0%", tickCount=8)),
-            y=alt.Y("arm:N", sort=list(arms), title=None, axis=alt.Axis(labelLimit=220)),
-            color=alt.Color(
-                "source:N", title=None, sort=order,
-                scale=alt.Scale(domain=order, range=[*GROUP_COLOURS[:SOURCES], GREY][: len(order)]),
-            ),
-            tooltip=["arm:N", "source:N", alt.Tooltip("share:Q", format=".1%")],
-        )
-    )  # fmt: skip
-    said = "; ".join(
-        f"{arm}: " + ", ".join(f"{one['source']} {one['share']:.0%}" for one in records if one["arm"] == arm)
-        for arm in list(arms)[:4]
-    )
-    return PlotFigure(
-        name="sources",
-        title="Sources of the rows",
-        words=f"Of each arm's first choice. {said}.",
-        note="" if len(total) <= SOURCES else f"The largest {SOURCES} of {len(total):,} sources have their own colour.",
-        chart=chart,
-        rows=records,
-        height=60 + 28 * len(arms),
-    )
-
-
-def _overlaps(overlap: Mapping[str, Mapping[str, float]]) -> PlotFigure:
-    arms = list(overlap)
-    records: list[dict[str, Any]] = [
-        {"one": one, "other": other, "share": share} for one in arms for other, share in overlap[one].items()
-    ]
-    base = alt.Chart(alt.NamedData(DATA)).encode(
-        x=alt.X("other:N", sort=arms, title=None, axis=alt.Axis(labelAngle=-40, labelLimit=160)),
-        y=alt.Y("one:N", sort=arms, title=None, axis=alt.Axis(labelLimit=220)),
-        tooltip=["one:N", "other:N", alt.Tooltip("share:Q", format=".1%")],
-    )
-    shade = alt.Opacity("share:Q", legend=None, scale=alt.Scale(domain=[0, 1], range=[0, 0.7]))
-    closest = max(records, key=lambda record: record["share"])
-    return PlotFigure(
-        name="overlap",
-        title="How the choices overlap",
-        words="Rows that both chose, of those that either did, at first seeds. The most alike are "
-        f"{closest['one']} and {closest['other']}, {closest['share']:.0%}.",
-        chart=alt.layer(
-            base.mark_rect(color=BLUE).encode(opacity=shade),
-            base.mark_text(aria=False).encode(text=alt.Text("share:Q", format=".0%")),
-        ),
-        rows=records,
-        height=90 + 30 * len(arms),
-    )
 
 
 def _diversity(found: MethodsCompared) -> Grid:

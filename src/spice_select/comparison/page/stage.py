@@ -1,6 +1,7 @@
 """From a comparison to its page, and to its figures as images."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,13 @@ from spice_select.comparison.judged_set import JudgedSet
 from spice_select.comparison.page.choices import choices_section
 from spice_select.comparison.page.curves import budget_figures, cost_figures
 from spice_select.comparison.page.verdicts import verdict_figures
+from spice_select.comparison.records import read_arm_runs
 from spice_select.comparison.report_table import Column, Line, ReportTable
 from spice_select.comparison.result import MethodsCompared
-from spice_select.comparison.ruling import Ruling
+from spice_select.comparison.ruling import Ruling, judge
+from spice_select.comparison.terms import Terms
+from spice_select.comparison.tuning import RECORDS
+from spice_select.errors import InputError
 from spice_select.report import REPORT
 from spice_select.report.page import (
     Cell,
@@ -43,6 +48,32 @@ def write_comparison_page(found: MethodsCompared) -> Path:
     )
     write_text(found.path / REPORT, page_html(page))
     return found.path / REPORT
+
+
+def write_budgets_page(found: Sequence[MethodsCompared], out: Path) -> Path:
+    """Write a page of several comparisons: each arm's loss over the budget, and what is said at each.
+
+    Raises:
+        InputError: one was not tuned; the same run is in two of them, or was judged on other rows in another.
+    """
+    for one in found:
+        if one.ruling is None:
+            raise InputError(f"{one.path}: nothing was tuned there, so it has no loss to draw. Compare with --train.")
+    records = [record for one in found for record in read_arm_runs(one.path / RECORDS)]
+    untuned = [record for record in records if record.budget is None]
+    together = [record for record in records if record.budget is not None] + untuned[:1]
+    terms = found[0].ruling.terms if found[0].ruling else Terms()
+    ruling = judge(together, terms)
+    page = Page(
+        title=f"{len(found)} budgets of {Path(found[0].pool).name}",
+        subtitle=" · ".join(f"{one.path} ({one.budget})" for one in found),
+        lead=composed([*(Headline(_headline(one)) for one in ruling.primaries), *ruling.paragraph.split("\n\n")]),
+        sections=_ruled(ruling)[::-1],
+        footer=f"Written by spice-select {package_version('spice-select')}. "
+        "The page holds all it shows and asks nothing of any network.",
+    )
+    write_text(out, page_html(page))
+    return out
 
 
 def comparison_figures(found: MethodsCompared) -> list[PlotFigure]:
@@ -83,7 +114,8 @@ def _lead(found: MethodsCompared) -> list[Any]:
 
 def _headline(judged: JudgedSet) -> str:
     words, control = [arm.verdict.word for arm in judged.claimed], judged.compared.terms.control
-    where = f" on {judged.bed.held}"
+    budget = "" if judged.bed.budget is None else f" at {100 * judged.bed.budget:.3g} % of the tokens"
+    where = f" on {judged.bed.held}{budget}"
     if better := [arm.arm for arm in judged.claimed if arm.verdict.word == "better"]:
         return f"Better than {control}{where}: {', '.join(better)}."
     if words and all(word == "cannot tell" for word in words):

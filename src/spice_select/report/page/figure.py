@@ -30,6 +30,7 @@ class PlotFigure:
         chart: an altair chart of the data called `DATA`.
         rows: that data, one record each.
         height: in pixels.
+        square: whether it is about as wide as high, however wide the page.
     """
 
     name: str
@@ -39,6 +40,7 @@ class PlotFigure:
     chart: "altair.TopLevelMixin"
     rows: Sequence[Mapping[str, Any]]
     height: int = 280
+    square: bool = False
 
     @cached_property
     def spec(self) -> dict[str, Any]:

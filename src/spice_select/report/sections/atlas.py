@@ -17,6 +17,7 @@ _NAME, _TITLE = "map", "A map of the pool"
 _POOL, _CHOSEN, _TARGET = 1_200, 400, 200  # points drawn of each
 _OTHERS = "others"
 _AIM = "target"
+_STAR = "M0,-1L0.28,-0.28L1,0L0.28,0.28L0,1L-0.28,0.28L-1,0L-0.28,-0.28Z"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,7 +153,7 @@ def _grouped(records: list[dict[str, object]]) -> list[str]:
 def _chart(groups: list[str], *, aimed: bool) -> "alt.LayerChart | alt.FacetChart":
     domain, aim = [*groups, *([_AIM] if aimed else [])], [VERMILLION] if aimed else []
     colours = alt.Scale(domain=domain, range=[*GROUP_COLOURS[: len(groups)], *aim])
-    shapes = alt.Scale(domain=domain, range=[*GROUP_SHAPES[: len(groups)], *(["stroke"] if aimed else [])])
+    shapes = alt.Scale(domain=domain, range=[*GROUP_SHAPES[: len(groups)], *([_STAR] if aimed else [])])
     bare = alt.Axis(labels=False, ticks=False, grid=False)
     base = alt.Chart(alt.NamedData(DATA)).encode(
         x=alt.X("x:Q", title="first direction", axis=bare),
@@ -164,7 +165,7 @@ def _chart(groups: list[str], *, aimed: bool) -> "alt.LayerChart | alt.FacetChar
     looks: dict[str, dict[str, Any]] = {
         "rejected": {"size": 24, "opacity": 0.55},
         "chosen": {"size": 90, "filled": True, "opacity": 0.95, "stroke": GREY, "strokeWidth": 0.8},
-        **({_AIM: {"size": 110, "strokeWidth": 2.5}} if aimed else {}),
+        **({_AIM: {"size": 320, "filled": True, "opacity": 1, "stroke": GREY, "strokeWidth": 0.8}} if aimed else {}),
     }
     marks = [
         base.transform_filter(f"datum.outcome === '{outcome}'").mark_point(aria=False, **look)

@@ -67,5 +67,6 @@ def _heatmap(material: RunMaterial, rows: np.ndarray) -> PlotFigure:
         note="" if len(rows) == material.chosen else f"The first {len(rows)} of {material.chosen:,} picks.",
         chart=chart,
         rows=records,
-        height=460,
+        height=500,
+        square=True,
     )

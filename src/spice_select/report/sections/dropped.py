@@ -6,6 +6,7 @@ from spice_select.report.material import RunMaterial, filled, untold_section
 from spice_select.report.page import Cell, Grid, Heading, Section, cut
 from spice_select.run.files import DROPPED, iterate_dropped
 from spice_select.run.folder import RunFolder
+from spice_select.run.reasons import REASONS
 
 _NAME, _TITLE = "dropped", "Dropped rows"
 _EACH = 3
@@ -33,7 +34,9 @@ def dropped_section(material: RunMaterial) -> Section:
         ],
         rows=[_line(reason, counts[reason], line) for reason in counts for line in examples.get(reason, [])],
     )
-    return Section(name=_NAME, title=_TITLE, body=filled("one_grid.html", one=grid, warning=""))
+    return Section(
+        name=_NAME, title=_TITLE, body=filled("dropped.html", one=grid, reasons=[_meaning(reason) for reason in counts])
+    )
 
 
 def _examples(material: RunMaterial) -> dict[str, list[dict[str, Any]]]:
@@ -57,3 +60,9 @@ def _line(reason: str, count: int, line: dict[str, Any]) -> list[Cell]:
         Cell(cut(str(line["detail"]), _TEXT)),
         Cell(str(line["text"])),
     ]
+
+
+def _meaning(reason: str) -> str:
+    """What a reason means and what to do; its name alone where this version does not know it."""
+    known = REASONS.get(reason)
+    return f"{reason}: {known.meaning}. What to do: {known.remedy}." if known else f"{reason}."

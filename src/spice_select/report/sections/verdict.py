@@ -13,6 +13,7 @@ from spice_select.methods.spice import Spice
 from spice_select.report.material import RunMaterial, filled
 from spice_select.run.files import SELECTED
 from spice_select.run.summary import Judged, Reached
+from spice_select.run.suspects import SUSPECTS_FILE
 
 EXPLAINED = "target-variance"
 """The objective that wants all rows' gradients explained."""
@@ -181,5 +182,9 @@ def _next(material: RunMaterial) -> list[tuple[str, str]]:
     return [
         ("Fine-tune your model on these rows", shlex.join(["spice", "train", run, "--model", "MODEL"])),
         ("Find out whether the choice makes a better model than random rows", shlex.join(compare)),
-        ("Look at rows that give reason to doubt them", shlex.join(["spice", "suspects", run])),
+        *([] if (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
     ]
+
+
+def _doubt(run: str) -> tuple[str, str]:
+    return ("Look at rows that give reason to doubt them", shlex.join(["spice", "suspects", run]))

@@ -5,6 +5,7 @@ import shlex
 from dataclasses import dataclass
 
 from spice_select.diagnosis.warning_signs import Sign
+from spice_select.errors import InputError
 from spice_select.report.material import RunMaterial, filled
 from spice_select.report.page import Section
 from spice_select.run.files import CONFIG
@@ -22,13 +23,15 @@ class Remark:
 def warnings_section(material: RunMaterial) -> Section:
     """Notes of the run, signs of its gradients, and what only another model can tell."""
     found, told = _signs(material)
+    aimed = bool(material.settings.target.target)
     warned = [Remark(sentence=f"{one.sentence} {one.warning}", remedy=remedy(one.warning, material)) for one in found]
     remarks = [Remark(sentence=note, remedy=remedy(note, material)) for note in material.summary.notes]
-    remarks += [remark for remark, sign in zip(warned, found, strict=True) if sign.warning]
+    remarks += [remark for remark, sign in zip(warned, found, strict=True) if sign.warning and not aimed]
     body = filled(
         "warnings.html",
         remarks=remarks,
-        quiet=[one.sentence for one in found if not one.warning],
+        quiet=[one.sentence for one in found if aimed or not one.warning],
+        aimed=aimed,
         told=told,
         check=_check(material),
         family=_family(material),
@@ -37,18 +40,30 @@ def warnings_section(material: RunMaterial) -> Section:
 
 
 def remedy(sentence: str, material: RunMaterial) -> str:
-    """The command that a sentence asks for by naming a flag, a verb or what was read; "" for none."""
+    """The command that a sentence asks for by naming a verb, a setting or what was not read; "" for none."""
     named = re.search(r"`(spice [^`]+)`", sentence)
     if named:
         return named[1]
-    known = {f"--{name.replace('_', '-')}" for name in SelectSettings().flat()}
-    for flag, value in re.findall(r"(--[a-z][a-z-]*)((?: [\w%][\w%.-]*)?)", sentence):
-        if flag in known and value.strip():
-            run, value = material.run.path, value.strip(" .,")
-            return shlex.join(["spice", "select", "--config", str(run / CONFIG), flag, value, "--out", f"{run}-again"])
+    for flag, value in re.findall(r"--([a-z][a-z-]*)((?: [\w%][\w%.-]*)?)", sentence):
+        if flag.replace("-", "_") in _SETTINGS:
+            return _again(flag, value.strip(" .,"), material)
     if re.search(r"\b(Not read|template|not trained on)\b", sentence):
-        return shlex.join(["spice", "preview", material.corpus_name])
+        target = re.match(r"Target (.+?): ", sentence)
+        return shlex.join(["spice", "preview", target[1] if target else material.corpus_name])
     return ""
+
+
+_SETTINGS = SelectSettings().flat()
+
+
+def _again(flag: str, value: str, material: RunMaterial) -> str:
+    """The run again with another setting; what is no value of it is left to the reader."""
+    try:
+        SelectSettings.from_flat({flag.replace("-", "_"): value})
+    except InputError:
+        value = "VALUE"
+    run = material.run.path
+    return shlex.join(["spice", "select", "--config", str(run / CONFIG), f"--{flag}", value, "--out", f"{run}-again"])
 
 
 def _signs(material: RunMaterial) -> tuple[list[Sign], str]:
