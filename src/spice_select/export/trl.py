@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from spice_select.data.records import Conversation, Drop
+from spice_select.data.records import Conversation
 from spice_select.errors import InputError
 from spice_select.export.base import Origin, Record
 from spice_select.export.card import COMPLETIONS, CONVERSATIONS, card
@@ -52,7 +52,7 @@ class Trl:
             if self._messages:
                 raise InputError("--messages on preference pairs: they have one layout. Leave it out.")
             return TrlPairs(PairRecipe.like(self._recipe), trainee=trainee)
-        said = [pick.reading for pick in picks if not isinstance(pick.reading, Drop)]
+        said = [pick.reading for pick in picks if isinstance(pick.reading, Conversation)]
         pairs = not self._messages and (all(map(trains_on_its_end, said)) or last_answer_only(picks))
         return Trl(self._recipe, messages=not pairs, trainee=trainee)
 
