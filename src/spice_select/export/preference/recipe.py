@@ -8,13 +8,14 @@ from spice_select.export.recipe import TrainingRecipe
 
 @dataclass(frozen=True, kw_only=True)
 class PairRecipe(TrainingRecipe):
-    """A LoRA tuned by DPO. TRL's own rate of 1e-6 is for all weights.
+    """A LoRA tuned by DPO. TRL's own rate of 1e-6 is for all weights, and it turns dropout off.
 
     Attributes:
         beta: how dear it is to leave the reference.
     """
 
     learning_rate: float = 5e-6
+    lora_dropout: float = 0.0
     beta: float = 0.1
 
     @classmethod
