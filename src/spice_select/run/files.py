@@ -139,12 +139,12 @@ def _dropped(row: Row, drop: Drop) -> dict[str, Any]:
 
 def read_dropped(folder: Path) -> set[int]:
     """Numbers of the rows that were left out before the selection."""
-    return set(dropped_lines(folder))
+    return {int(line["row"]) for line in _lines(folder / DROPPED)}
 
 
-def dropped_lines(folder: Path) -> dict[int, dict[str, Any]]:
-    """What was written of every row that was left out before the selection, by its number."""
-    return {int(line["row"]): line for line in _lines(folder / DROPPED)}
+def iterate_dropped(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows that were left out before the selection, as `write_dropped` wrote them."""
+    return _lines(folder / DROPPED)
 
 
 def write_target(run: RunFolder, target: TargetRows | None) -> tuple[str, ...]:
