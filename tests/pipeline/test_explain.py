@@ -244,7 +244,6 @@ def test_a_target_seen_by_a_moving_proxy_is_that_of_the_pools_state(corpus: Corp
     assert mean == pytest.approx(shares[0])
 
 
-@pytest.mark.parametrize("schedule", ["pools", "interleaved"])
 @pytest.mark.parametrize(
     ("gain", "base", "new"),
     [
@@ -260,6 +259,7 @@ def test_rounding_is_not_taken_for_telling_more_than_alone(gain, base, new) -> N
     assert share_new(gain, base) == new
 
 
+@pytest.mark.parametrize("schedule", ["pools", "interleaved"])
 def test_pools_are_cut_from_what_was_left_to_choose_from(corpus: Corpus, sums, options, tmp_path, schedule) -> None:
     rows = sums(40, seed=1)
     rows[11] = rows[2]
