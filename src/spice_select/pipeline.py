@@ -3,6 +3,7 @@
 Every stage has one home; this file is their map and holds no method of its own.
 """
 
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ def run_select(
         else:
             corpus_facts = _Corpus(corpus, rows, row_format, encoded, budget, known.notes, target, leaving)
             _fill(run, corpus_facts, settings, proxy, progress, clock)
+            _write_page(Run(run.path), rows, progress)
         return Run(run.path)
 
 
@@ -212,6 +214,17 @@ def _fill(
         notes["automatic"] = {one.name: one.value for one in outcome.automatic}
     facts = manifest_facts(corpus.name, run.identity, parts=outcome.parts, notes=notes, seconds=clock.seconds)
     run.finish(facts, (*outputs.WRITTEN, *further))
+
+
+def _write_page(run: Run, rows: list[Row], progress: Progress) -> None:
+    """Write the run's page. The run is finished, so whatever hinders the page is told and costs nothing else."""
+    from spice_select.report import write_report
+
+    try:
+        write_report(run, rows=rows)
+    except Exception as error:
+        again = f"The run is finished; to try again: spice report {shlex.quote(str(run.path))}"
+        progress.note(f"The page of the run could not be written ({type(error).__name__}: {error}). {again}")
 
 
 def _anywhere(settings: SelectSettings) -> SelectSettings:

@@ -46,11 +46,11 @@ def compare(
     from rich.markup import escape
 
     from spice_select.cli.display import TerminalProgress
-    from spice_select.cli.printable import printable
     from spice_select.cli.tables.choices import print_choices, print_scores
     from spice_select.cli.tables.comparison import print_ruling
     from spice_select.comparison.result import RESULTS_FILE
     from spice_select.comparison.stage import run_compare
+    from spice_select.data.printable import printable
 
     console = Console()
     settings = CompareSettings(

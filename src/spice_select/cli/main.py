@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
-from spice_select.cli.printable import printable
 from spice_select.cli.verbs import VERBS, Verb, examples
+from spice_select.data.printable import printable
 from spice_select.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,13 +69,23 @@ def _dispatch(argv: list[str]) -> None:
 
         print(f"spice-select {version('spice-select')}")
         return
+    read_command(argv)()
+
+
+def read_command(argv: list[str]) -> Callable[[], None]:
+    """What a command line asks for, every argument read and nothing done yet.
+
+    Raises:
+        InputError: values that cannot be used.
+        SystemExit: unknown flags, or help was asked for.
+    """
     argv = _in_one_word(argv)
     _refuse_renamed(argv)
     verbs: dict[str, Callable[..., Any]] = {verb.key: _not_asked_for(verb) for verb in VERBS}
     asked = next((verb for verb in VERBS if argv[:1] == [verb.key]), None)
     if asked is not None:
         verbs[asked.key], argv = _asked_for(asked, argv)
-    _parsed({key: _deferred(verb) for key, verb in verbs.items()}, argv or ["--help"])()
+    return _parsed({key: _deferred(verb) for key, verb in verbs.items()}, argv or ["--help"])
 
 
 def _asked_for(verb: Verb, argv: list[str]) -> tuple[Callable[..., Any], list[str]]:

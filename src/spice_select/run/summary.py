@@ -174,7 +174,7 @@ def summarise(
 ) -> Summary:
     """Gather the numbers of a run."""
     candidates, picks = outcome.candidates, outcome.choice.indices
-    fidelity = outcome.judged.fidelity if outcome.judged else None
+    fidelity, mix = outcome.judged.fidelity if outcome.judged else None, _mix(candidates, picks)
     return Summary(
         method=method,
         rows=rows,
@@ -188,7 +188,7 @@ def summarise(
         chosen_supervised=int(candidates.supervised[picks].sum()),
         median_response=float(np.median(candidates.supervised)),
         chosen_median_response=float(np.median(candidates.supervised[picks])),
-        mix=_mix(candidates, picks),
+        mix=mix,
         judged=_judged(outcome.choice.worth, outcome.judged),
         stopped=outcome.choice.stop.sentence,
         notes=[
@@ -196,6 +196,7 @@ def summarise(
             *outcome.notes,
             *([f"{fidelity.warning}."] if fidelity and fidelity.warning else []),
             *_length_note(method, candidates, picks),
+            *_source_note(mix),
         ],
         seconds=dict(seconds),
         headroom=_headroom(outcome),
@@ -282,6 +283,38 @@ def _mix(candidates: Candidates, chosen: NDArray[np.int64]) -> list[Mix]:
             )
         )
     return mix
+
+
+def largest_sources(mix: Sequence[Mix]) -> list[Mix]:
+    """The largest sources, and all the others as one: 20 entries at most."""
+    if len(mix) <= _LISTED_SOURCES:
+        return list(mix)
+    rest = mix[_LISTED_SOURCES - 1 :]
+    others = Mix(
+        source=f"({len(rest):,} others)",
+        rows=sum(one.rows for one in rest),
+        tokens=sum(one.tokens for one in rest),
+        chosen_rows=sum(one.chosen_rows for one in rest),
+        chosen_tokens=sum(one.chosen_tokens for one in rest),
+    )
+    return [*mix[: _LISTED_SOURCES - 1], others]
+
+
+_LISTED_SOURCES = 20
+_SWALLOWS = 0.5  # of the chosen tokens: from here on one source speaks louder than all others together
+
+
+def _source_note(mix: Sequence[Mix]) -> list[str]:
+    """One source that has most of the chosen tokens, and more than twice its share of the pool's."""
+    whole, chosen = sum(one.tokens for one in mix), sum(one.chosen_tokens for one in mix)
+    for one in mix:
+        before, after = one.tokens / max(1, whole), one.chosen_tokens / max(1, chosen)
+        if len(mix) > 1 and after > max(_SWALLOWS, 2 * before):
+            return [
+                f"One source, {one.source or '(none)'}, has {after:.0%} of the chosen tokens that are trained on, and "
+                f"{before:.0%} of the pool's. Look at its picks; `--per-source-max {_SWALLOWS:g}` bounds its rows."
+            ]
+    return []
 
 
 def _length_note(method: str, candidates: Candidates, chosen: NDArray[np.int64]) -> list[str]:

@@ -1,7 +1,9 @@
 """The suspects of a finished run: every row that gives a reason to look at it, chosen or not."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,25 @@ def suspects_of(
     found = look_for(evidence, progress=progress)
     RunFolder(run.path).write_lines(SUSPECTS_FILE, _lines(found.listed, rows))
     return found
+
+
+def read_suspects(folder: Path) -> list[dict[str, Any]] | None:
+    """The suspects that were written to a run's folder, a line each; None where they were not looked for.
+
+    Raises OSError or ValueError where the file is damaged: nothing vouches for it.
+    """
+    path = folder / SUSPECTS_FILE
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", errors="surrogatepass") as file:
+        lines = [json.loads(line) for line in file]
+    for number, line in enumerate(lines, start=1):
+        if not (isinstance(line, dict) and line.keys() >= _READ and isinstance(line["record"], dict)):
+            raise ValueError(f"line {number} is no suspect")
+    return lines
+
+
+_READ = {"row", "kind", "score", "reason", "partners", "record"}
 
 
 def _known(run: Run) -> dict[str, FeatureBlock]:

@@ -19,7 +19,6 @@ from spice_select.data.formats import detect_format
 from spice_select.data.records import Example
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors import ProcessPlace, SharedExecutor
-from spice_select.executors.shared import is_held
 from spice_select.features import Gradients
 from spice_select.features.forwards import ForwardFeature
 from spice_select.features.kept import is_warmed
@@ -34,6 +33,7 @@ from spice_select.run.identity import identity_of
 from spice_select.run.parts import parts_of_feature
 from spice_select.run.settings import SelectSettings, read_config
 from spice_select.run.target import read_target
+from spice_select.store import is_held
 
 PATIENCE = 900.0
 """Seconds to wait for the first process to begin."""

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from spice_select.cli.printable import printable
 from spice_select.data.plain import json_text
+from spice_select.data.printable import printable
 from spice_select.run.explaining import Explainer
 from spice_select.run.explanation import Explanation
 

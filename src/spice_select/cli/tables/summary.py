@@ -11,22 +11,21 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from spice_select.cli.printable import printable
 from spice_select.data.encoding.segments import Segment
+from spice_select.data.printable import printable
 from spice_select.data.records import Drop
 from spice_select.data.texts import first_words
 from spice_select.diagnosis.theory import CheckResult
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
-from spice_select.run.summary import Judged, Mix, Reached, Summary
+from spice_select.run.summary import Judged, Reached, Summary, largest_sources
 
 if TYPE_CHECKING:  # these two need torch, which most tables do not
     from spice_select.checks.model import ModelReport
     from spice_select.checks.preview import Preview
 
 TEXT = "what it says"
-SOURCES = 20  # lines in the source mix; the smallest sources share the last
 
 
 def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
@@ -87,7 +86,7 @@ def _print_mix(console: Console, summary: Summary) -> None:
     for name in ("corpus", "chosen", "taken"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("trained tokens chosen", justify="right")
-    for mix in _largest(summary.mix):
+    for mix in largest_sources(summary.mix):
         table.add_row(
             escape(printable(" ".join(mix.source.split()))) or "(none)",
             f"{mix.rows:,}  {mix.rows / summary.usable:6.1%}",
@@ -96,21 +95,6 @@ def _print_mix(console: Console, summary: Summary) -> None:
             f"{mix.chosen_tokens:,}",
         )
     console.print(table, highlight=False)
-
-
-def _largest(mix: Sequence[Mix]) -> list[Mix]:
-    """The largest sources, and all the others as one."""
-    if len(mix) <= SOURCES:
-        return list(mix)
-    rest = mix[SOURCES - 1 :]
-    others = Mix(
-        source=f"({len(rest):,} others)",
-        rows=sum(one.rows for one in rest),
-        tokens=sum(one.tokens for one in rest),
-        chosen_rows=sum(one.chosen_rows for one in rest),
-        chosen_tokens=sum(one.chosen_tokens for one in rest),
-    )
-    return [*mix[: SOURCES - 1], others]
 
 
 def _print_judged(console: Console, summary: Summary) -> None:

@@ -1,4 +1,4 @@
-"""Text of unknown origin made safe for a terminal: rows may hold escape sequences, and halves of characters."""
+"""Text of unknown origin made safe for a terminal or a page: it may hold escape sequences, and halves of characters."""
 
 _BREAKS = "\n\t"
 _PICTURES = {
