@@ -147,11 +147,6 @@ def iterate_dropped(folder: Path) -> Iterator[dict[str, Any]]:
     return _lines(folder / DROPPED)
 
 
-def iterate_dropped(folder: Path) -> Iterator[dict[str, Any]]:
-    """The rows that were left out before the selection, as `write_dropped` wrote them."""
-    return _lines(folder / DROPPED)
-
-
 def write_target(run: RunFolder, target: TargetRows | None) -> tuple[str, ...]:
     """Write every row of the target, its task, what it was used for and the record itself; nothing without a target.
 
