@@ -467,7 +467,7 @@ def test_an_unknown_name_gets_the_nearest():
 
 def test_preference_pairs_are_refused_unless_their_chosen_answers_are_asked_for():
     pair = {"prompt": "q", "chosen": "a", "rejected": "b"}
-    with pytest.raises(InputError, match=r"preference pairs.*not supported yet.*'chosen'"):
+    with pytest.raises(InputError, match=r"preference pairs.*not taken here.*'chosen'"):
         detect_format(rows(pair))
     assert turns(pair, override="chosen") == QA
     assert turns({**pair, "system": "s"}, override="chosen") == SQA

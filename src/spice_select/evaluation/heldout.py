@@ -155,7 +155,7 @@ class SourceLoss:
 def encode_held_out(held_out: HeldOutRows, encoder: Encoder) -> tuple[list[Example], dict[str, int]]:
     """The rows under a model's own template, masked as a selection masks them; and the drops by reason."""
     encoded = encode_rows(held_out.rows, held_out.format, encoder)
-    return encoded.examples, encoded.reasons
+    return list(encoded.examples), encoded.reasons
 
 
 def row_losses(

@@ -16,6 +16,7 @@ from spice_select.export.picks import Pick, read_picks
 from spice_select.export.trainee import Trainee, find_trainee
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
+from spice_select.run.pairs import refuse_pairs
 
 _LEFT_OUT = "left_out.jsonl"
 _NOTE = ("rank", "gain", "epsilon", "conflict", "row", "sha256")
@@ -72,6 +73,7 @@ def export_run(
             `out` holds something that is not an export; nothing was written.
     """
     run = run if isinstance(run, Run) else load(run)
+    refuse_pairs(run, "spice export")
     destination = find_destination(to) if isinstance(to, str) else to
     folder = _default_folder(run, destination) if out is None else Path(out)
     refuse_foreign(folder)

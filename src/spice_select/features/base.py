@@ -7,12 +7,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Drop, Example, Sample
+from spice_select.errors import InputError
 from spice_select.features.request import ProxyRequest
 from spice_select.progress import Progress, Silent
 from spice_select.store import FeatureBlock
 
-Compute = Callable[[Sequence[Example]], FeatureBlock]
+PAIR_COLUMNS = ("logp_chosen", "logp_rejected", "chosen_tokens", "rejected_tokens", "margin_mean")
+"""What the gradients of preference pairs know of a row in place of its loss: log-probabilities (nats), and tokens."""
+
+Compute = Callable[[Sequence[Sample]], FeatureBlock]
 """The features of one batch of examples, rows in the order given; a model is bound to it."""
 
 
@@ -33,7 +37,7 @@ class FeatureRequest:
 
     proxy: ProxyRequest
     model: str
-    examples: Sequence[Example] = ()
+    examples: Sequence[Sample] = ()
     folder: Path | None = None
     origin: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -63,6 +67,16 @@ class Feature(Protocol):
             InputError: the model cannot be loaded or used.
         """
         ...
+
+
+def single_answers(samples: Sequence[Sample], feature: str) -> list[Example]:
+    """The rows themselves, if each is one sequence. Raises InputError for pairs, which the feature is not of."""
+    rows = [sample for sample in samples if isinstance(sample, Example)]
+    if len(rows) < len(samples):
+        raise InputError(
+            f"{feature}: known of single answers, not of preference pairs. Take --format chosen for those."
+        )
+    return rows
 
 
 def usable(block: FeatureBlock) -> tuple[FeatureBlock, list[Drop]]:

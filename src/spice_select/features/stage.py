@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from spice_select.data.batches import plan_batches
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.executors.base import Executor, LocalExecutor, PartJob, Work
 from spice_select.features.base import Compute, Feature
 from spice_select.progress import Advance, Progress, Silent
@@ -19,7 +19,7 @@ PART_TOKENS = 16384
 
 
 def plan_parts(lengths: Sequence[int], *, batch_tokens: int) -> list[list[list[int]]]:
-    """Group examples into batches, and batches into parts.
+    """Group examples into batches, and batches into parts. A pair is one of them, and so never parted.
 
     A function of the lengths and `batch_tokens` alone, so that a resumed run computes the very same batches.
 
@@ -49,7 +49,7 @@ class FeatureParts:
         progress: told the tokens done.
     """
 
-    examples: Sequence[Example]
+    examples: Sequence[Sample]
     feature: Feature
     store: PartStore
     batch_tokens: int
@@ -98,7 +98,7 @@ class FeatureParts:
     @cached_property
     def parts(self) -> list[list[list[int]]]:
         """See `plan_parts`."""
-        return plan_parts([example.num_tokens for example in self.examples], batch_tokens=self.batch_tokens)
+        return plan_parts([example.padded_tokens for example in self.examples], batch_tokens=self.batch_tokens)
 
     @cached_property
     def _sizes(self) -> list[int]:
@@ -115,7 +115,7 @@ class FeatureParts:
         return sum(size for size, there in zip(self._sizes, self._there, strict=True) if there)
 
 
-def due_in(examples: Sequence[Example], part: list[list[int]]) -> dict[str, list[int]]:
+def due_in(examples: Sequence[Sample], part: list[list[int]]) -> dict[str, list[int]]:
     """What a part must hold, column by column, to be that of these examples; see `PartStore.is_finished`."""
     rows = [examples[position] for batch in part for position in batch]
     return {
@@ -126,7 +126,7 @@ def due_in(examples: Sequence[Example], part: list[list[int]]) -> dict[str, list
 
 
 def compute_part(
-    compute: Compute, examples: Sequence[Example], part: list[list[int]], advance: Callable[[int], None]
+    compute: Compute, examples: Sequence[Sample], part: list[list[int]], advance: Callable[[int], None]
 ) -> FeatureBlock:
     """The batches of one part, one after the other. `part` holds positions in `examples`."""
     blocks = []
@@ -138,9 +138,9 @@ def compute_part(
 
 
 def features_in_memory(
-    compute: Compute, examples: Sequence[Example], *, batch_tokens: int, advance: Callable[[int], None]
+    compute: Compute, examples: Sequence[Sample], *, batch_tokens: int, advance: Callable[[int], None]
 ) -> FeatureBlock:
     """A feature of the examples in their order, kept nowhere: for samples."""
-    batches = plan_batches([example.num_tokens for example in examples], token_budget=batch_tokens)
+    batches = plan_batches([example.padded_tokens for example in examples], token_budget=batch_tokens)
     block = compute_part(compute, examples, batches, advance)
     return block.take(np.argsort([position for batch in batches for position in batch]))

@@ -35,7 +35,8 @@ class SpiceSettings(Group):
     objective: ObjectiveName | None = Field(
         None,
         description=f"What a choice is worth. {OBJECTIVES.described()}. Default: "
-        "target-information with a --target; without one target-variance, or log-det with --method spice.",
+        "target-information with a --target; without one target-variance, or log-det with --method spice and for "
+        "preference pairs.",
     )
     alpha: Annotated[float, Field(gt=0)] | Auto = Field(
         1.0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ); `auto`: by the spectrum of the rows."
@@ -44,7 +45,7 @@ class SpiceSettings(Group):
         None,
         description="Weight λ of the penalty on gradient conflict with the mean of the picks and, with a --target, of "
         "its rows; 0 turns it off; `auto`: the least that makes picks conflict no more than random ones. Default: 0, "
-        "or with --method spice and no target 0.1 (the paper's).",
+        "or with --method spice and no target, and for preference pairs, 0.1 (the paper's).",
     )
     stop_ratio: float | None = Field(
         None,
@@ -122,6 +123,8 @@ class Spice(Method):
     takes_target: ClassVar[bool] = True
     untargeted: ClassVar[tuple[str, float]] = ("log-det", 0.1)
     """Objective and λ where there is no target, unless they are named."""
+    among_pairs: ClassVar[tuple[str, float]] = ("log-det", 0.1)
+    """The same among preference pairs: only the penalty sees which answer was preferred, and it is log det's."""
 
     def __init__(
         self,
@@ -157,9 +160,14 @@ class Spice(Method):
         )
 
     @classmethod
-    def settled(cls, asked: SpiceSettings, *, targeted: bool) -> SpiceSettings:
-        """The criterion with what was left open: `untargeted`, or where there is a target the one that aims at it."""
+    def settled(cls, asked: SpiceSettings, *, targeted: bool, pairs: bool = False) -> SpiceSettings:
+        """The criterion with what was left open: `untargeted`, or where there is a target the one that aims at it.
+
+        `pairs`: whether the rows are preference pairs, which have no target.
+        """
         objective, weight = ("target-information", 0.0) if targeted else cls.untargeted
+        if pairs:
+            objective, weight = cls.among_pairs
         found = {
             "objective": asked.objective or objective,
             "conflict_weight": weight if asked.conflict_weight is None else asked.conflict_weight,
@@ -185,12 +193,22 @@ class Spice(Method):
         return (GRADIENTS,)
 
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
-        """Whether a target that was given has no part in the choice."""
+        """Whether a target that was given has no part in the choice; of pairs, what sees which answer was preferred."""
+        if candidates.of_pairs:
+            return (self._on_labels(),)
         if candidates.target is None or self.objective.aimed or self.weight:
             return ()
         return (
             f"--objective {self.objective.name} does not aim at the target, and λ is 0: the target judges the choice, "
             "and rows that stand in it left the pool, but the picks are not for it. Leave --objective out to aim.",
+        )
+
+    def _on_labels(self) -> str:
+        sees = f"only the penalty λ = {self.weight:g} sees that" if self.weight else "λ is 0, so nothing here sees that"
+        return (
+            f"Pairs were chosen by {self.objective.name} with λ = {self.weight:g}. Which answer was preferred changes "
+            f"the sign of a pair's gradient, and {self.objective.name} is blind to signs: a pair with its labels swapped "
+            f"adds as much, and {sees}."
         )
 
     def choose(

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.data.formats import PREFERENCE
 from spice_select.data.formats.base import source_of
-from spice_select.data.records import Row
+from spice_select.data.records import Pair, Row
 from spice_select.data.texts import first_words
 from spice_select.errors import InputError
+from spice_select.features.base import PAIR_COLUMNS
 from spice_select.methods import METHODS, Budget, Candidates
 from spice_select.methods.quotas import quotas_of
 from spice_select.methods.spice import Spice
@@ -43,7 +45,7 @@ _NAMED = 3
 _OF_ANY_PICK = frozenset(
     {
         *("rank", "row", "sha256", "source", "gain", "base", "epsilon", "conflict", "penalty", "score", "pool"),
-        *("loss", "gradient_norm", "tokens", "supervised_tokens"),
+        *("loss", "gradient_norm", "tokens", "supervised_tokens", *PAIR_COLUMNS),
     }
 )
 """Columns of the ordered selection that say nothing of the method's own."""
@@ -335,7 +337,7 @@ class Explainer:
 
     def _closed(self, row: int, meeting: Meeting | None) -> list[str]:
         """Budget, shares of sources and early stops, where they can be told afterwards."""
-        said = [*self._full_source(row), *self._too_long(row)]
+        said = [*self._full_source(row), *self._full_prompt(row), *self._too_long(row)]
         if meeting is not None and not len(meeting.picks):
             said.append("no row of its pool was chosen.")
         if self.about.early:
@@ -364,6 +366,15 @@ class Explainer:
         if most is None or taken + room <= most:
             return []
         return [f"its source {own!r} was full: {taken:,} of at most {most:,} {unit} (--per-source-max)."]
+
+    def _full_prompt(self, row: int) -> list[str]:
+        most = self._settings.selection.max_per_prompt
+        if most is None or isinstance(self.corpus, str):
+            return []
+        read = [PREFERENCE.read(self.corpus[number]) for number in (row, *map(int, self._picks["row"]))]
+        own, *others = (pair.prompt_hash for pair in read if isinstance(pair, Pair))
+        taken = others.count(own)
+        return [] if taken < most else [f"Its prompt was full: {taken} of at most {most} pairs (--max-per-prompt)."]
 
     def _too_long(self, row: int) -> list[str]:
         whole = Budget.parse(self._settings.selection.budget)

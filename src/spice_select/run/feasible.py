@@ -29,7 +29,7 @@ _ALWAYS_READ = {
     *SuspectSettings.model_fields,
     *TargetSettings.model_fields,
 }
-_SHARES = frozenset({"per_source_min", "per_source_max"})
+_SHARES = frozenset({"per_source_min", "per_source_max", "max_per_prompt"})
 _BY_SCHEDULE: Mapping[str, frozenset[str]] = {
     "global": _SHARES,
     "pools": frozenset({"pool_size"}),
@@ -43,6 +43,7 @@ _BY_WARM_UP = frozenset({"lora_rank", "lora_alpha", "lora_targets", "loss"})
 _INSTEAD = {
     "per_source_min": "shares hold for a whole choice, not for a pool: --schedule global reads them",
     "per_source_max": "shares hold for a whole choice, not for a pool: --schedule global reads them",
+    "max_per_prompt": "it holds for a whole choice, not for a pool: --schedule global reads it",
     "pool_size": "--schedule pools and interleaved read it",
     "normalise": "methods that compare gradients read it",
     "row_weight": "methods that compare gradients read it",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.features import FEATURES, FeatureRequest, Gradients
 from spice_select.features.proxy import Proxy
 from spice_select.features.stage import FeatureParts
@@ -19,7 +19,7 @@ def parts_of_feature(
     name: str,
     folder: Path,
     identity: Mapping[str, Any],
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     settings: SelectSettings,
     proxy: Proxy,
     progress: Progress | None = None,

@@ -49,6 +49,9 @@ class SelectionSettings(Group):
     per_source_max: float | None = Field(
         None, gt=0, le=1, description="Most of the choice that any one source may get, as a share."
     )
+    max_per_prompt: int | None = Field(
+        None, ge=1, description="With preference pairs: most pairs of one prompt. Default: as many as there are."
+    )
     schedule: Literal["global", "pools", "interleaved"] = Field(
         "global",
         description="`global`: one greedy over everything; `pools`: one in each pool of a seeded permutation; "
@@ -127,12 +130,14 @@ class SelectSettings(Settings):
     interleaved: InterleavedSettings = InterleavedSettings()
     suspects: SuspectSettings = SuspectSettings()
 
-    def settled(self) -> "SelectSettings":
-        """With what the method leaves open of its criterion decided by whether there is a target."""
+    def settled(self, *, pairs: bool = False) -> "SelectSettings":
+        """With what the method leaves open of its criterion decided by whether there is a target, or rows are pairs."""
         method = METHODS[self.selection.method]
         if not issubclass(method, Spice):
             return self
-        return self.model_copy(update={"spice": method.settled(self.spice, targeted=bool(self.target.target))})
+        return self.model_copy(
+            update={"spice": method.settled(self.spice, targeted=bool(self.target.target), pairs=pairs)}
+        )
 
     def numbered(self, found: Mapping[str, float]) -> "SelectSettings":
         """With the numbers, by name, that what was left to the data came to."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Drop, Sample
 from spice_select.diagnosis.common_direction import common_share
 from spice_select.diagnosis.explained import Explained
 from spice_select.diagnosis.headroom_line import headroom_line
@@ -17,6 +17,7 @@ from spice_select.diagnosis.interaction import conflicting_share, interaction
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.spice import Spice
 from spice_select.run.outcome import Automatic, Judgement, Outcome
+from spice_select.run.pair_summary import PairSummary, summarise_pairs
 from spice_select.selection import Selection
 
 
@@ -127,6 +128,7 @@ class Summary:
         seconds: stage → seconds spent in this process.
         headroom: how far a random draw of that size gets by itself, in a line; "" where no gradients were taken.
         automatic: settings that were left to the data, and what they came to.
+        pairs: lengths and labels of preference pairs; None where the rows are none.
     """
 
     method: str
@@ -148,6 +150,7 @@ class Summary:
     seconds: Mapping[str, float]
     headroom: str = ""
     automatic: Sequence[Automatic] = ()
+    pairs: PairSummary | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -159,14 +162,16 @@ class Summary:
         if judged is not None:
             judged = Judged(**{**judged, "target": [Reached(**one) for one in judged.get("target", [])]})
         automatic = [Automatic(**one) for one in content.get("automatic", [])]
-        return cls(**{**content, "mix": mix, "judged": judged, "automatic": automatic})
+        pairs = content.get("pairs")
+        pairs = None if pairs is None else PairSummary.from_json(pairs)
+        return cls(**{**content, "mix": mix, "judged": judged, "automatic": automatic, "pairs": pairs})
 
 
 def summarise(
     *,
     method: str,
     rows: int,
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     drops: Sequence[Drop],
     outcome: Outcome,
     notes: Sequence[str],
@@ -175,6 +180,7 @@ def summarise(
     """Gather the numbers of a run."""
     candidates, picks = outcome.candidates, outcome.choice.indices
     fidelity, mix = outcome.judged.fidelity if outcome.judged else None, _mix(candidates, picks)
+    pairs = summarise_pairs(candidates, picks)
     return Summary(
         method=method,
         rows=rows,
@@ -201,6 +207,7 @@ def summarise(
         seconds=dict(seconds),
         headroom=_headroom(outcome),
         automatic=outcome.automatic,
+        pairs=pairs,
     )
 
 

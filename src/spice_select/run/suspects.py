@@ -24,6 +24,7 @@ from spice_select.run.exclusion import LOSSES, UNPROMPTED, evidence_of
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.origin import feature_store
+from spice_select.run.pairs import refuse_pairs
 from spice_select.run.parts import parts_of_feature
 from spice_select.store import FeatureBlock
 
@@ -51,6 +52,7 @@ def suspects_of(
         InputError: the corpus is gone or changed, or its rows cannot be encoded as they were.
     """
     progress = progress or Silent()
+    refuse_pairs(run, "spice suspects")
     rows, settings = reread_corpus(run), run.settings
     proxy, row_format = find_proxy(settings.request, progress), FORMATS[run.manifest["identity"]["format"]]
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spice_select.data.contradictions import without_contradictions
 from spice_select.data.corpus import read_corpus
 from spice_select.data.encoding import Encoder, encode_rows
-from spice_select.data.formats import detect_format
-from spice_select.data.records import Example
+from spice_select.data.formats import detect_reader
+from spice_select.data.records import Sample
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors import ProcessPlace, SharedExecutor
 from spice_select.features import Gradients
@@ -64,7 +65,7 @@ class _Found:
     """What a run's folder names, found again."""
 
     identity: Mapping[str, Any]
-    examples: Sequence[Example]
+    examples: Sequence[Sample]
     settings: SelectSettings
     proxy: Proxy
 
@@ -77,10 +78,11 @@ def _found_again(folder: Path, device: str) -> _Found:
         raise InputError(f"{folder / outputs.CONFIG} names no corpus: it is not the config of a run")
     settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"device": device})})
     rows = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network).rows
-    row_format = detect_format(rows, settings.data.format)
+    row_format = detect_reader(rows, settings.data.format)
     proxy = find_proxy(settings.request)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-    examples = encode_rows(rows, row_format, encoder).examples
+    encoded = encode_rows(rows, row_format, encoder)
+    examples = without_contradictions(encoded, keep=settings.data.keep_contradictions).examples
     target = read_target(settings, encoder, Silent())
     identity = identity_of(
         rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name, target=target
@@ -91,7 +93,7 @@ def _found_again(folder: Path, device: str) -> _Found:
 def compute_share(
     folder: Path,
     identity: Mapping[str, Any],
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     settings: SelectSettings,
     proxy: Proxy,
     place: ProcessPlace,
@@ -111,7 +113,7 @@ def _parts(
     feature: str,
     folder: Path,
     identity: Mapping[str, Any],
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     settings: SelectSettings,
     proxy: Proxy,
 ) -> FeatureParts:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Drop, Sample
 from spice_select.diagnosis.certificates import Certificate, certificate
 from spice_select.diagnosis.curvature import Curvature, curvature
 from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison, versus_random
@@ -36,14 +36,14 @@ from spice_select.run.target import TargetRows
 from spice_select.schedules.automatic import with_numbers
 from spice_select.schedules.candidates import candidates_of
 from spice_select.schedules.joined import joined, stop_of_pools
-from spice_select.selection import LogDet
+from spice_select.selection import LogDet, Quota
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
 from spice_select.store import FeatureBlock
 
 
 def choose_static(
     run: RunFolder,
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     budget: Budget,
     settings: SelectSettings,
     proxy: Proxy,
@@ -122,7 +122,7 @@ class _Known:
 def _computed(
     needs: Sequence[str],
     run: RunFolder,
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     settings: SelectSettings,
     proxy: Proxy,
     progress: Progress,
@@ -151,7 +151,7 @@ def _fidelity(
     run: RunFolder,
     parts: FeatureParts,
     block: FeatureBlock,
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     settings: SelectSettings,
 ) -> Fidelity | None:
     """The check of the sketch that the gradients were taken through."""
@@ -193,7 +193,10 @@ def choose_from(
         return _in_pools(method, candidates, whole, settings, progress)
     asked = candidates.sources, candidates.tokens.tolist(), whole, chosen.per_source_min, chosen.per_source_max
     check_quotas(*asked)
-    choice = method.choose(candidates, replace(whole, quotas=quotas_of(*asked)), seed=chosen.seed, progress=progress)
+    quotas = quotas_of(*asked)
+    if chosen.max_per_prompt is not None:
+        quotas = {prompt: Quota(maximum=chosen.max_per_prompt) for prompt in sorted(set(candidates.prompts))}
+    choice = method.choose(candidates, replace(whole, quotas=quotas), seed=chosen.seed, progress=progress)
     return (
         with_worth(choice, candidates, LogDet(alpha=settings.spice.scale))
         if GRADIENTS in candidates.features

@@ -35,7 +35,7 @@ class Material:
         max_length: where examples are cut, in tokens.
     """
 
-    encoded: Encoded
+    encoded: Encoded[Example]
     plan: StepPlan
     template_hash: str
     max_length: int

@@ -16,6 +16,7 @@ from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run.finished import Run, load
 from spice_select.run.folder import RunFolder, open_run
+from spice_select.run.pairs import refuse_pairs
 from spice_select.store import explained
 from spice_select.training.checkpoint import newest_checkpoint
 from spice_select.training.curve import draw_curve
@@ -88,6 +89,7 @@ def run_train(
         require("tensorboard", "tensorboard")
     progress, clock = progress or Silent(), Clock()
     run = run if isinstance(run, Run) else load(run)
+    refuse_pairs(run, "spice train")
     _refuse_training(run)
     target = find_target(run, settings)
     _hold_to_record(run, target, settings, progress)

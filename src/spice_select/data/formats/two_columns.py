@@ -11,7 +11,7 @@ from spice_select.data.formats.turns import Turn, conversation, turn_of
 from spice_select.data.records import Conversation, Drop, Row
 
 
-class Pair:
+class TwoColumns:
     """A column that asks and a column that answers: strings, or lists of messages (as TRL takes them).
 
     Attributes:
@@ -69,14 +69,14 @@ def _turn(raw: Any, number: int) -> Turn:
     return turn_of(raw, number, role_key="from", content_key="value") if sharegpt else turn_of(raw, number)
 
 
-PROMPT_COMPLETION = Pair("prompt", "completion")
-PROMPT_RESPONSE = Pair("prompt", "response")
-QUESTION_ANSWER = Pair("question", "answer", context=("context",))
-INSTRUCTION_RESPONSE = Pair("instruction", "response", context=("input", "context"))
+PROMPT_COMPLETION = TwoColumns("prompt", "completion")
+PROMPT_RESPONSE = TwoColumns("prompt", "response")
+QUESTION_ANSWER = TwoColumns("question", "answer", context=("context",))
+INSTRUCTION_RESPONSE = TwoColumns("instruction", "response", context=("input", "context"))
 
 # Benchmarks as they are published, so that a target or a set that judges needs no rewriting.
-PROBLEM_SOLUTION = Pair("problem", "solution")  # MATH
-PROMPT_CANONICAL_SOLUTION = Pair("prompt", "canonical_solution")  # HumanEval
-TEXT_CODE = Pair("text", "code")  # MBPP
-INPUT_TARGET = Pair("input", "target")  # BIG-bench Hard
-QUESTION_BEST_ANSWER = Pair("question", "best_answer")  # TruthfulQA
+PROBLEM_SOLUTION = TwoColumns("problem", "solution")  # MATH
+PROMPT_CANONICAL_SOLUTION = TwoColumns("prompt", "canonical_solution")  # HumanEval
+TEXT_CODE = TwoColumns("text", "code")  # MBPP
+INPUT_TARGET = TwoColumns("input", "target")  # BIG-bench Hard
+QUESTION_BEST_ANSWER = TwoColumns("question", "best_answer")  # TruthfulQA
