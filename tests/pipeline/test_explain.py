@@ -16,7 +16,7 @@ from spice_select.methods import METHODS, Candidates
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
 from spice_select.run.explaining import Explainer
-from spice_select.run.explanation import ChosenRow, DroppedRow, RejectedRow
+from spice_select.run.explanation import ChosenRow, DroppedRow, RejectedRow, share_new
 from spice_select.run.finished import Run
 from spice_select.run.meetings import Passed, meetings_of
 from spice_select.run.reasons import REASONS
@@ -242,6 +242,21 @@ def test_a_target_seen_by_a_moving_proxy_is_that_of_the_pools_state(corpus: Corp
     shares = [task.share for task in run.summary.judged.target]
     mean = sum(sum(one.taken.values()) for one in explainer.chosen()) / 2
     assert mean == pytest.approx(shares[0])
+
+
+@pytest.mark.parametrize(
+    ("gain", "base", "new"),
+    [
+        (1.0, 2.0, 0.5),
+        (1.0 + 1e-13, 1.0, 1.0),
+        (3.0, 2.0, 1.5),
+        (0.1, 0.0, None),
+        (-0.1, 1.0, None),
+        (None, None, None),
+    ],
+)
+def test_rounding_is_not_taken_for_telling_more_than_alone(gain, base, new) -> None:
+    assert share_new(gain, base) == new
 
 
 @pytest.mark.parametrize("schedule", ["pools", "interleaved"])

@@ -15,6 +15,7 @@ from spice_select.checks.model import check_model
 from spice_select.errors import InputError
 from spice_select.features import stage
 from spice_select.methods import METHODS
+from spice_select.run.explaining import Explainer
 from spice_select.run.pair_summary import SHORTER
 from spice_select.run.worker import parts_of
 
@@ -69,7 +70,7 @@ def test_pairs_come_out_as_they_went_in_and_the_summary_tells_of_lengths_and_lab
     assert (shorter.pairs, shorter.opposing is not None) == (16, True)
     assert sum(group.chosen for group in pairs.by_length) == run.summary.chosen == 6
     assert max(pairs.medians) > 5 * min(pairs.medians)
-    assert any("Only the conflict penalty" in note for note in run.summary.notes)
+    assert any("only the penalty λ = 0.1 sees that" in note for note in run.summary.notes)
     table = pq.read_table(run.path / "selection.parquet")
     assert {"logp_chosen", "logp_rejected", "chosen_tokens", "rejected_tokens", "margin_mean"} <= {*table.column_names}
     expected = spice.naive(run.matrix, 6, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.1))
@@ -169,6 +170,11 @@ def test_no_prompt_gives_more_pairs_than_it_may(corpus: Corpus, options, tmp_pat
     run = spice.select(path, out=tmp_path / "r", max_per_prompt=1, **asked)
     assert run.summary.pairs is not None
     assert run.summary.chosen == run.summary.pairs.chosen_prompts == 6
+    if method == "information":
+        left = next(
+            number for number in range(24) if number not in run.row_numbers and number % 8 in run.row_numbers % 8
+        )
+        assert any("Its prompt was full: 1 of at most 1 pairs" in one for one in Explainer(run).of(left).closed)
     with pytest.raises(InputError, match=r"--max-per-prompt 1: 8 prompts give 8 pairs at most, and the budget is 12"):
         spice.select(path, out=tmp_path / "s", max_per_prompt=1, **{**asked, "budget": "50%"})
 

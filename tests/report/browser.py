@@ -32,15 +32,13 @@ def browsing(profile: Path) -> Iterator[webdriver.Chrome]:
         driver.quit()
 
 
-def opened(driver: webdriver.Chrome, page: Path) -> float:
-    """Open a page, wait until its figures are drawn; returns the seconds until it could be read."""
+def opened(driver: webdriver.Chrome, page: Path) -> None:
+    """Open a page and wait until its figures are drawn."""
     start = time.monotonic()
     driver.get(page.resolve().as_uri())
-    loaded = time.monotonic() - start
     while driver.execute_script("return document.documentElement.dataset.drawn") != "yes":
         assert time.monotonic() - start < 60, "the figures were not drawn within a minute"
         time.sleep(0.05)
-    return loaded
 
 
 def console(driver: webdriver.Chrome) -> list[str]:

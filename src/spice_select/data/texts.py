@@ -31,7 +31,8 @@ def before_last_answer(conversation: Conversation) -> list[tuple[str, str]]:
 
 def first_words(record: Mapping[str, Any]) -> str:
     """The first words a person wrote in a row as it came, whatever the format, on one line."""
-    turns = record.get("messages") or record.get("conversations") or []
+    lists = (record.get(key) for key in ("messages", "conversations", "prompt", "chosen"))
+    turns = next((value for value in lists if value and isinstance(value, list)), [])
     texts = [turn.get("content") or turn.get("value") for turn in turns if isinstance(turn, dict)]
     named = [record.get(key) for key in ("instruction", "prompt", "question")]
     text = next((text for text in [*named, *texts] if isinstance(text, str) and text.strip()), None)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.records import Example, Sample
+from spice_select.data.records import Example, PairExample, Sample
 from spice_select.features.normalise import normalised
 from spice_select.methods.budget import Allowance
 from spice_select.methods.moment import Moment
@@ -80,6 +80,11 @@ class Candidates:
     def groups(self) -> Sequence[str]:
         """What each row is counted under where there are quotas: its prompt, else its source."""
         return self.prompts or self.sources
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether the rows are preference pairs."""
+        return any(isinstance(example, PairExample) for example in self.examples[:1])
 
     @property
     def answers(self) -> list[Example]:

@@ -193,12 +193,22 @@ class Spice(Method):
         return (GRADIENTS,)
 
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
-        """Whether a target that was given has no part in the choice."""
+        """Whether a target that was given has no part in the choice; of pairs, what sees which answer was preferred."""
+        if candidates.of_pairs:
+            return (self._on_labels(),)
         if candidates.target is None or self.objective.aimed or self.weight:
             return ()
         return (
             f"--objective {self.objective.name} does not aim at the target, and λ is 0: the target judges the choice, "
             "and rows that stand in it left the pool, but the picks are not for it. Leave --objective out to aim.",
+        )
+
+    def _on_labels(self) -> str:
+        sees = f"only the penalty λ = {self.weight:g} sees that" if self.weight else "λ is 0, so nothing here sees that"
+        return (
+            f"Pairs were chosen by {self.objective.name} with λ = {self.weight:g}. Which answer was preferred changes "
+            f"the sign of a pair's gradient, and {self.objective.name} is blind to signs: a pair with its labels "
+            f"swapped adds as much, and {sees}."
         )
 
     def choose(

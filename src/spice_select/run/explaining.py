@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.data.formats import PREFERENCE
 from spice_select.data.formats.base import source_of
-from spice_select.data.records import Row
+from spice_select.data.records import Pair, Row
 from spice_select.data.texts import first_words
 from spice_select.errors import InputError
 from spice_select.features.base import PAIR_COLUMNS
@@ -26,6 +27,7 @@ from spice_select.run.explanation import (
     Explanation,
     Other,
     RejectedRow,
+    share_new,
 )
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
@@ -36,7 +38,7 @@ from spice_select.run.reasons import REASONS
 from spice_select.run.settings import SelectSettings
 from spice_select.run.summary import Summary
 from spice_select.run.weighing import Weighing
-from spice_select.selection import LogDet
+from spice_select.selection import LogDet, Quota
 
 _NAMED = 3
 """Picks that are named for what they explain of a rejected row."""
@@ -72,7 +74,7 @@ class Explainer:
         self._ranks = {int(row): place for place, row in enumerate(self._picks["row"])}
         self._written = outputs.read_selected(RunFolder(run.path))
         RunFolder(run.path).output(outputs.DROPPED)
-        self._dropped = outputs.dropped_lines(run.path)
+        self._dropped = {int(line["row"]): line for line in outputs.iterate_dropped(run.path)}
         self._weighed = dict[int, Weighing]()
 
     def of(self, row: int | str) -> Explanation:
@@ -124,7 +126,6 @@ class Explainer:
             worth=objective.worth if objective else "",
             measure=LogDet.worth if "gain" in self._picks else "",
             picks=len(self._ranks),
-            schedule=chosen.schedule,
             agreeing=self._settings.spice.agreeing,
             without_gradients=self._missing,
             stopped=stop["sentence"],
@@ -191,7 +192,7 @@ class Explainer:
             gain=gain,
             base=base,
             conflict=conflict,
-            new=gain / base if gain is not None and base is not None and base > 0 else None,
+            new=share_new(gain, base),
             columns={
                 name: float(values[place])
                 for name, values in self._picks.items()
@@ -336,28 +337,44 @@ class Explainer:
 
     def _closed(self, row: int, meeting: Meeting | None) -> list[str]:
         """Budget, shares of sources and early stops, where they can be told afterwards."""
-        said = [*self._full_source(row), *self._too_long(row)]
+        said = [*self._full_source(row), *self._full_prompt(row), *self._too_long(row)]
         if meeting is not None and not len(meeting.picks):
-            said.append("No row of its pool was chosen.")
+            said.append("no row of its pool was chosen.")
         if self.about.early:
-            said.append(f"The selection had ended: {self.about.stopped}")
+            said.append(f"the selection had ended: {self.about.stopped}")
         return said
 
-    def _full_source(self, row: int) -> list[str]:
+    @cached_property
+    def _quotas(self) -> Mapping[str, Quota]:
+        """What each source may give; empty without a most of it, or where it cannot be told."""
         chosen = self._settings.selection
         if chosen.per_source_max is None or isinstance(self.corpus, str) or self._missing:
-            return []
+            return {}
         sources = [source_of(self.corpus[int(number)].raw) for number in self._candidates.rows]
         whole = Budget.parse(chosen.budget).allowance(len(sources))
-        limits = chosen.per_source_min, chosen.per_source_max
+        tokens = self._candidates.tokens.tolist()
+        return quotas_of(sources, tokens, whole, chosen.per_source_min, chosen.per_source_max)
+
+    def _full_source(self, row: int) -> list[str]:
+        if not self._quotas or isinstance(self.corpus, str):
+            return []
         own = source_of(self.corpus[row].raw)
-        most = quotas_of(sources, self._candidates.tokens.tolist(), whole, *limits)[own].maximum
-        picked = self._picks["source"] == own
-        unit, taken = ("rows", int(picked.sum())) if whole.tokens is None else ("tokens", self._spent(picked))
-        room = 1 if whole.tokens is None else int(self._candidates.tokens[self._position(row)])
+        most, picked = self._quotas[own].maximum, self._picks["source"] == own
+        unit, taken, room = "rows", int(picked.sum()), 1
+        if Budget.parse(self._settings.selection.budget).tokens is not None:
+            unit, taken, room = "tokens", self._spent(picked), int(self._candidates.tokens[self._position(row)])
         if most is None or taken + room <= most:
             return []
-        return [f"Its source {own!r} was full: {taken:,} of at most {most:,} {unit} (--per-source-max)."]
+        return [f"its source {own!r} was full: {taken:,} of at most {most:,} {unit} (--per-source-max)."]
+
+    def _full_prompt(self, row: int) -> list[str]:
+        most = self._settings.selection.max_per_prompt
+        if most is None or isinstance(self.corpus, str):
+            return []
+        read = [PREFERENCE.read(self.corpus[number]) for number in (row, *map(int, self._picks["row"]))]
+        own, *others = (pair.prompt_hash for pair in read if isinstance(pair, Pair))
+        taken = others.count(own)
+        return [] if taken < most else [f"Its prompt was full: {taken} of at most {most} pairs (--max-per-prompt)."]
 
     def _too_long(self, row: int) -> list[str]:
         whole = Budget.parse(self._settings.selection.budget)
@@ -365,7 +382,7 @@ class Explainer:
             return []
         tokens = int(self._candidates.tokens[self._position(row)])
         left = whole.tokens - self._spent(np.ones(len(self._ranks), bool))
-        return [f"It has {tokens:,} tokens, and {left:,} of the budget were left."] if tokens > left else []
+        return [f"it has {tokens:,} tokens, and {left:,} of the budget were left."] if tokens > left else []
 
     def _spent(self, picked: NDArray[np.bool_]) -> int:
         return int(self._picks["tokens"][picked].sum())

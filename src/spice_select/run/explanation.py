@@ -6,6 +6,9 @@ from typing import Any, ClassVar
 
 from spice_select.settings.names import in_words
 
+_ROUNDING = 1e-9
+"""Relative difference of a gain from the base that is rounding."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Circumstances:
@@ -17,7 +20,6 @@ class Circumstances:
         worth: what a gain is, in words; "" where the method picks by no objective.
         measure: what the recorded gains are, in words; "" where no gradients were taken.
         picks: how many rows were chosen.
-        schedule: when they were.
         agreeing: the share of the pool that was chosen from, by its agreement with the target.
         without_gradients: why nothing is known by gradients, in a sentence; "" where they are there.
         stopped: why the selection ended.
@@ -29,7 +31,6 @@ class Circumstances:
     worth: str
     measure: str
     picks: int
-    schedule: str
     agreeing: float
     without_gradients: str
     stopped: str
@@ -283,7 +284,8 @@ class RejectedRow(Explanation):
         if self.gain is None or self.base is None:
             return []
         less = f", less a penalty of {self.penalty:.2g}" if self.penalty else ""
-        new = f", {self.gain / self.base:.0%} of which is left" if 0 < self.gain <= self.base else ""
+        kept = share_new(self.gain, self.base)
+        new = f", {kept:.0%} of which is left" if kept is not None and kept <= 1 else ""
         said = f"as the next pick it would have gained {self.gain:.3g}{less} (as the first {self.base:.3g}{new})"
         if self.place is not None:
             said += f": place {self.place} of {self.rivals} among the rejected"
@@ -313,6 +315,13 @@ class DroppedRow(Explanation):
         meant = [f"{_capital(self.meaning)}."] if self.meaning else []
         todo = [f"What to do: {self.remedy}."] if self.remedy else []
         return (f"dropped before the selection, {self.reason}: {self.detail}.", *meant, *todo)
+
+
+def share_new(gain: float | None, base: float | None) -> float | None:
+    """Gain over base, 1 where the two differ by rounding alone; None where that has no meaning."""
+    if gain is None or base is None or base <= 0 or gain < 0:
+        return None
+    return 1.0 if abs(gain - base) <= _ROUNDING * base else gain / base
 
 
 def _pick(other: Other) -> str:

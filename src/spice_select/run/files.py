@@ -139,12 +139,7 @@ def _dropped(row: Row, drop: Drop) -> dict[str, Any]:
 
 def read_dropped(folder: Path) -> set[int]:
     """Numbers of the rows that were left out before the selection."""
-    return set(dropped_lines(folder))
-
-
-def dropped_lines(folder: Path) -> dict[int, dict[str, Any]]:
-    """What was written of every row that was left out before the selection, by its number."""
-    return {int(line["row"]): line for line in _lines(folder / DROPPED)}
+    return {int(line["row"]) for line in _lines(folder / DROPPED)}
 
 
 def iterate_dropped(folder: Path) -> Iterator[dict[str, Any]]:

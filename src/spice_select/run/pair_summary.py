@@ -71,14 +71,6 @@ class PairSummary:
         medians = {name: tuple(content[name]) for name in ("medians", "chosen_medians")}
         return cls(**{**content, **groups, **medians})
 
-    @property
-    def note(self) -> str:
-        """Whose choice the labels were."""
-        return (
-            "Which answer was preferred changes the sign of a pair's gradient, and what a choice is worth is blind to "
-            "signs: a pair with its labels swapped adds as much. Only the conflict penalty λ sees them."
-        )
-
 
 def summarise_pairs(candidates: Candidates, picks: NDArray[np.int64]) -> PairSummary | None:
     """The numbers of a choice; None where the rows are no pairs."""

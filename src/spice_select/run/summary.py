@@ -200,7 +200,6 @@ def summarise(
         notes=[
             *notes,
             *outcome.notes,
-            *([] if pairs is None else [pairs.note]),
             *([f"{fidelity.warning}."] if fidelity and fidelity.warning else []),
             *_length_note(method, candidates, picks),
             *_source_note(mix),
