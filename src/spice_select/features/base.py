@@ -12,6 +12,9 @@ from spice_select.features.request import ProxyRequest
 from spice_select.progress import Progress, Silent
 from spice_select.store import FeatureBlock
 
+KILLS_WORKER = "kills-worker"
+"""Why a row is left out that no process survives."""
+
 Compute = Callable[[Sequence[Example]], FeatureBlock]
 """The features of one batch of examples, rows in the order given; a model is bound to it."""
 
@@ -90,7 +93,12 @@ def usable_together(blocks: Mapping[str, FeatureBlock]) -> tuple[dict[str, Featu
 
 
 def _not_finite(block: FeatureBlock, name: str, place: int) -> Drop:
+    row = int(block.rows[place])
+    if row in block.killers:
+        return Drop(
+            row, KILLS_WORKER, f"every process that computed its {name} died of it, with no other row beside it"
+        )
     what = f"a number of its {name}"
     if "loss" in block.columns:
         what = f"loss {block.losses[place]} or its gradient" if name == "gradients" else f"loss {block.losses[place]}"
-    return Drop(int(block.rows[place]), "non-finite", f"{what} is not a finite number")
+    return Drop(row, "non-finite", f"{what} is not a finite number")
