@@ -7,7 +7,6 @@ all that, and is called again after each restart.
 import os
 import pickle
 import platform
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from spice_select.errors import InputError
 from spice_select.executors.base import Batches, PartJob, Receipt, Work
 from spice_select.executors.cluster.versions import differing_versions, own_versions
+from spice_select.store import sum_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +81,11 @@ class Computer:
         if self._opened is None:
             if self._log is not None:
                 _print_to(Path(self._log))
-            os.environ["OMP_NUM_THREADS"] = str(self._threads)
-            import torch
-
-            torch.set_num_threads(self._threads)
+            os.environ["OMP_NUM_THREADS"] = str(self._threads)  # read when torch is loaded, which it is not yet
             job: PartJob = pickle.loads(self._job)  # the driver's, over Ray's own connection
             self._opened = job, job.open()
+            if "torch" in sys.modules:
+                sys.modules["torch"].set_num_threads(self._threads)
         return Post(host=platform.node(), node=ray.get_runtime_context().get_node_id(), pid=os.getpid())
 
     def compute(self, part: int, batches: Batches | None, *, keep: bool) -> Answer:
@@ -96,8 +95,10 @@ class Computer:
         receipt = work(part, batches, keep=keep)
         if not (self._gathered and keep):
             return Answer(receipt=receipt)
-        content = job.store.path(part).read_bytes()
-        shutil.rmtree(job.store.folder)  # it holds this part alone
+        path = job.store.path(part)
+        content = path.read_bytes()
+        for file in (sum_path(path), path):
+            file.unlink()
         return Answer(receipt=receipt, content=content)
 
 

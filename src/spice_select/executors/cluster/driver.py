@@ -195,7 +195,7 @@ class Driver:
         if isinstance(cause, InputError):
             found: SpiceError = InputError(str(cause))
         else:
-            found = SpiceError(f"{call.worker} failed: {type(cause).__name__}: {cause}\n{error.traceback_str}")
+            found = SpiceError(f"{call.worker} failed: {type(cause).__name__}: {cause}\n{error}")
         if call.piece is None:
             self.crew.refuse(call.worker, found)
             return

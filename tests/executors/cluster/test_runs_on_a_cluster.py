@@ -1,0 +1,158 @@
+"""Whole runs of `spice select` on a cluster: the bytes of one process, however often workers and drivers are killed."""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spice_select.executors.cluster.ledger import read_ledger
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+
+from benchmarks.kills import Command, differences, make_corpus, start
+
+from .small import PART_TOKENS, small_parts
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture(scope="session")
+def asked(tiny_proxy: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """A small run of some nine parts, with a target."""
+    folder = tmp_path_factory.mktemp("corpus")
+    corpus, target = make_corpus(folder / "sums.jsonl", rows=26), folder / "target.jsonl"
+    lines = corpus.read_text().splitlines(keepends=True)
+    target.write_text("".join(line.replace("What is", "Tell me") for line in lines[:9]))
+    options = ("--model", str(tiny_proxy), "--sketch-dim", "64", "--batch-tokens", "128", "--device", "cpu")
+    return ("select", str(corpus), "--target", str(target), *options)
+
+
+@pytest.fixture(scope="session")
+def whole(asked: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without a cluster."""
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    process = begin(asked, out)
+    process.join()
+    assert process.exitcode == 0, said(out)
+    return out
+
+
+def begin(asked: tuple[str, ...], out: Path, *more: str) -> Any:
+    command = Command((*asked, *more, "--out", str(out)), part_tokens=PART_TOKENS, prepare=small_parts)
+    return start(command, out.with_suffix(".log"))
+
+
+def said(out: Path) -> str:
+    return out.with_suffix(".log").read_text()
+
+
+@pytest.fixture
+def on_cluster(cluster: Any) -> tuple[str, ...]:
+    return ("--engine", "ray", "--address", str(cluster.address))
+
+
+def same(out: Path, whole: Path) -> bool:
+    """Files of the corpus, of the target and of the outputs."""
+    target = [path.relative_to(whole) for path in sorted(whole.glob("target/gradients/part-*"))]
+    assert target
+    assert differences(out, whole) == []
+    assert [(out / path).read_bytes() == (whole / path).read_bytes() for path in target] == [True] * len(target)
+    return True
+
+
+@pytest.mark.parametrize("how", [("--workers", "1"), ("--workers", "2"), ("--gather",)], ids=["1", "2", "gather"])
+def test_a_run_ends_in_the_bytes_of_one_process(asked, whole, on_cluster, tmp_path: Path, how) -> None:
+    out = tmp_path / "r"
+    process = begin(asked, out, *on_cluster, *how)
+    process.join()
+    assert process.exitcode == 0, said(out)
+    assert same(out, whole)
+    lines = read_ledger(out)
+    assert {line["feature"] for line in lines if line["event"] == "finished"} == {"gradients"}
+    opened = {line["pid"] for line in lines if line["event"] == "opened"}
+    assert process.pid not in opened
+    assert json.loads((out / "manifest.json").read_text())["parts"] > 5
+
+
+def test_a_driver_that_was_killed_goes_on_where_it_was(asked, whole, on_cluster, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    process = begin(asked, out, *on_cluster)
+    wait_for(lambda: finished(out) >= 2, process)
+    process.kill()
+    process.join()
+    before = finished(out)
+    time.sleep(3)
+    assert len(list(out.glob("gradients/*.sha256"))) <= before + 2, "workers go with their driver"
+    with (out / "ledger.jsonl").open("a") as ledger:
+        ledger.write('{"event": "fini')  # as a driver leaves it that is killed as it writes
+    again = begin(asked, out, *on_cluster)
+    again.join()
+    assert again.exitcode == 0, said(out)
+    assert same(out, whole)
+    assert finished(out) <= len(list(out.glob("gradients/*.sha256"))) + len(list(out.glob("target/gradients/*.sha256")))
+
+
+def test_an_interrupted_driver_says_so_and_leaves_a_run_to_resume(asked, whole, on_cluster, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    process = begin(asked, out, *on_cluster)
+    wait_for(lambda: finished(out) >= 2, process)
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    assert process.exitcode == 130, said(out)
+    assert "run the same command again" in said(out)
+    assert "Traceback" not in said(out)
+    again = begin(asked, out, "--engine", "here")  # whoever resumes it
+    again.join()
+    assert again.exitcode == 0, said(out)
+    assert same(out, whole)
+
+
+def test_twenty_kills_of_workers_and_drivers_change_no_byte(asked, whole, on_cluster, tmp_path: Path) -> None:
+    out, draw, kills = tmp_path / "r", random.Random(0), 0
+    process = begin(asked, out, *on_cluster)
+    while process.exitcode is None:
+        process.join(draw.uniform(0.2, 2.5))
+        living = workers_of(process.pid)
+        if process.exitcode is None and kills < 20 and (living or draw.random() < 0.05):
+            kills += 1
+            if living and draw.random() < 0.8:
+                os.kill(draw.choice(living), signal.SIGKILL)
+                continue
+            process.kill()
+            process.join()
+        if process.exitcode == -signal.SIGKILL or (process.exitcode == 0 and kills < 20):
+            if process.exitcode == 0:
+                assert same(out, whole)
+                out = out.with_name(f"r{kills}")
+            process = begin(asked, out, *on_cluster)
+    assert process.exitcode == 0, said(out)
+    assert kills == 20
+    assert same(out, whole)
+
+
+def workers_of(driver: int) -> list[int]:
+    """The processes of this test's workers that hold a model; one run at a time is on the cluster."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if "ray::SmallParts" in "".join(process.info["cmdline"] or []):
+            found.append(process.pid)
+    return found
+
+
+def finished(out: Path) -> int:
+    return sum(line["event"] == "finished" for line in read_ledger(out))
+
+
+def wait_for(ready: Callable[[], bool], process: Any) -> None:
+    while not ready():
+        assert process.exitcode is None, "it ended before"
+        time.sleep(0.05)
