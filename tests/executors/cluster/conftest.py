@@ -44,8 +44,10 @@ def engine(cluster: Any, tmp_path: Path) -> Callable[..., Any]:
         torch.set_num_threads(1)
         settings = EngineSettings(engine="ray", address=cluster.address, **asked)
         said: list[str] = [] if told is None else told
-        more = {} if versions is None else {"versions": versions}
-        return RayExecutor(folder=tmp_path, device="cpu", asked=settings, tell=said.append, tick=0.5, **more)
+        more: dict[str, Any] = {} if versions is None else {"versions": versions}
+        return RayExecutor(
+            folder=tmp_path, device="cpu", asked=settings, tell=said.append, tick=0.5, settles=0.5, **more
+        )
 
     return make
 

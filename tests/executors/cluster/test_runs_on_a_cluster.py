@@ -115,37 +115,61 @@ def test_an_interrupted_driver_says_so_and_leaves_a_run_to_resume(asked, whole, 
 
 
 def test_twenty_kills_of_workers_and_drivers_change_no_byte(asked, whole, on_cluster, tmp_path: Path) -> None:
-    out, draw, kills = tmp_path / "r", random.Random(0), 0
-    process = begin(asked, out, *on_cluster)
+    """Most of a worker that holds a model, some of one that loads it, some of the driver."""
+    place, draw, kills = Kills(tmp_path / "r"), random.Random(0), 0
+    process = begin(asked, place.out, *on_cluster)
     while process.exitcode is None:
-        process.join(draw.uniform(0.2, 2.5))
-        living = workers_of(process.pid)
-        if process.exitcode is None and kills < 20 and (living or draw.random() < 0.05):
-            kills += 1
-            if living and draw.random() < 0.8:
-                os.kill(draw.choice(living), signal.SIGKILL)
-                continue
-            process.kill()
-            process.join()
+        process.join(draw.uniform(0.3, 3.0))
+        lot, working, loading = draw.random(), place.working(), place.loading()
+        if process.exitcode is None and kills < 20:
+            victims = working if lot < 0.7 else loading if lot < 0.85 else []
+            if victims:
+                os.kill(draw.choice(victims), signal.SIGKILL)
+                kills += 1
+            elif lot >= 0.95:
+                process.kill()
+                process.join()
+                kills += 1
+        if process.exitcode == 0:
+            assert same(place.out, whole)
+            if kills < 20:
+                place.again(kills)
         if process.exitcode == -signal.SIGKILL or (process.exitcode == 0 and kills < 20):
-            if process.exitcode == 0:
-                assert same(out, whole)
-                out = out.with_name(f"r{kills}")
-            process = begin(asked, out, *on_cluster)
-    assert process.exitcode == 0, said(out)
+            process = begin(asked, place.out, *on_cluster)
+    assert process.exitcode == 0, said(place.out)
     assert kills == 20
-    assert same(out, whole)
+    assert same(place.out, whole)
+    lines = [line for out in place.all for line in read_ledger(out)]
+    print(sum(line["event"] == "died" and line["counts"] for line in lines), "deaths at a part")
+    assert not [line for line in lines if line["event"] == "dropped"]
 
 
-def workers_of(driver: int) -> list[int]:
-    """The processes of this test's workers that hold a model; one run at a time is on the cluster."""
-    import psutil
+class Kills:
+    """Where a run is that gets killed, and who works for it."""
 
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if "ray::SmallParts" in "".join(process.info["cmdline"] or []):
-            found.append(process.pid)
-    return found
+    def __init__(self, out: Path) -> None:
+        self.out, self.all = out, [out]
+
+    def again(self, number: int) -> None:
+        """A folder anew, with no neighbour to take parts from."""
+        self.out = self.out.parent / f"{number}" / "r"
+        self.out.parent.mkdir()
+        self.all.append(self.out)
+
+    def working(self) -> list[int]:
+        """Processes that hold a model."""
+        opened = {line["pid"] for line in read_ledger(self.out) if line["event"] == "opened"}
+        return [pid for pid in self._living() if pid in opened]
+
+    def loading(self) -> list[int]:
+        """Processes that do not yet."""
+        return [pid for pid in self._living() if pid not in self.working()]
+
+    def _living(self) -> list[int]:
+        import psutil
+
+        titles = {process.pid: "".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])}
+        return [pid for pid, title in titles.items() if "ray::SmallParts" in title]
 
 
 def finished(out: Path) -> int:

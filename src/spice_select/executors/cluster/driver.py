@@ -1,20 +1,17 @@
-"""The driver: it hands out pieces, hears of them, and judges by the store. It is all that knows how far a run is."""
+"""The driver: it hands out pieces, hears of them, and finds out what a silence or a death means."""
 
 import contextlib
-import hashlib
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from spice_select.errors import InputError, SpiceError
-from spice_select.executors.base import PartJob
 from spice_select.executors.cluster.actor import Answer, Post
 from spice_select.executors.cluster.ledger import RunLedger
 from spice_select.executors.cluster.pieces import Piece, Pieces
+from spice_select.executors.cluster.receipts import Receipts
 from spice_select.executors.cluster.workers import Crew, Worker
-from spice_select.store import sum_path
 
 WINDOW = 2
 """Calls that a worker has at a time: the next part lies there when it has done one."""
@@ -22,8 +19,6 @@ _SLOW, _LOST = 10, 30
 """How many times the median a part may take before that is said, and before it is given to another worker."""
 _LEAST_SLOW = 60.0
 """Seconds below which no part is slow."""
-_UNSOUND = 3
-"""How often a part may be said to be finished and not be so."""
 
 
 @dataclass(eq=False)
@@ -36,55 +31,53 @@ class _Call:
 
 @dataclass(kw_only=True)
 class Driver:
-    """One run of parts over a crew.
+    """One run of parts over a crew. It asks the store, through the receipts, and loads no model.
 
     Attributes:
         ray: the connected module.
         crew: the workers.
-        job: whose parts they are; it asks the store, and loads no model here.
-        ledger: what is seen is written there.
+        pieces: what is due.
+        receipts: what is finished.
+        ledger: what else is seen is written there.
         tell: told in a sentence what goes wrong.
-        seen: told of each part that is finished.
         tick: seconds without news after which it looks around.
     """
 
     ray: Any
     crew: Crew
-    job: PartJob
+    pieces: Pieces
+    receipts: Receipts
     ledger: RunLedger
     tell: Callable[[str], None]
-    seen: Callable[[int], None]
     tick: float
     _calls: dict[Any, _Call] = field(default_factory=dict)
     _late: dict[Any, Piece] = field(default_factory=dict)
-    _finished: dict[int, str] = field(default_factory=dict)
-    _unsound: dict[int, int] = field(default_factory=dict)
-    _seconds: list[float] = field(default_factory=list)
-    _barren: int = 0
-    _odd: set[int] = field(default_factory=set)
-    _looked: float = 0.0
     _since: dict[int, float] = field(default_factory=dict)
     _called_slow: set[int] = field(default_factory=set)
+    _resting: list[Worker] = field(default_factory=list)
+    _blamed: list[tuple[Piece, str]] = field(default_factory=list)
+    _barren: int = 0
+    _looked: float = 0.0
 
-    def run(self, parts: Sequence[int]) -> None:
+    def run(self) -> None:
         """Return when every part is in the store; raises as `RayExecutor.run`."""
-        self.ledger.write("begun", feature=self._feature, parts=len(parts), ray=self.ray.__version__)
-        self._pieces = Pieces(parts, self.job.batches, self._say("divided"))
+        feature = self.receipts.feature
+        self.ledger.write("begun", feature=feature, parts=len(self.pieces), ray=self.ray.__version__)
         try:
-            while self._pieces or self._work_in_hand():
+            while self.pieces or self.receipts.open or self._in_hand():
                 self._look_around()
                 self._hand_out()
-                self._hear(self.tick)
-            self._compare_sums()
+                self._hear(min(self.tick, 1.0) if self.receipts.open else self.tick)
+                for piece in self.receipts.look():
+                    self.pieces.put_back(piece)
+            self.receipts.compare_sums()
         finally:
             self._take_what_is_there()
-            self.ledger.write("ended", feature=self._feature, finished=len(self._finished), odd=sorted(self._odd))
+            odd = sorted(self.receipts.odd)
+            self.ledger.write("ended", feature=feature, finished=len(self.receipts), odd=odd)
 
-    @property
-    def _feature(self) -> str:
-        return self.job.store.folder.name
-
-    def _work_in_hand(self) -> int:
+    def _in_hand(self) -> int:
+        """Pieces that workers have."""
         return sum(call.piece is not None for call in self._calls.values())
 
     def _look_around(self) -> None:
@@ -92,10 +85,23 @@ class Driver:
         if self.crew and time.monotonic() - self._looked < self.tick:
             return
         self._looked = time.monotonic()
-        workers = {worker.number for worker in self.crew}
-        for worker in self.crew.recruit(len(self._pieces) + self._work_in_hand()):
+        for worker in self.crew.recruit(len(self.pieces) + self._in_hand()):
             self._calls[worker.calls[0]] = _Call(worker, None)
-        self._mind_the_slow([worker for worker in self.crew if worker.number in workers])
+        for worker in self._resting:
+            if worker in self.crew:
+                self._calls[self.crew.open(worker)] = _Call(worker, None)
+        self._resting.clear()
+        self._forgive()
+        self._mind_the_slow()
+
+    def _forgive(self) -> None:
+        """A node that is gone is known to be so some ten seconds after its workers: their deaths count no longer."""
+        if not self._blamed:
+            return
+        living = self.crew.living()
+        for piece, node in self._blamed:
+            piece.deaths -= node not in living
+        self._blamed = [(piece, node) for piece, node in self._blamed if node in living]
 
     def _hand_out(self) -> None:
         """Fill the windows, first calls before second ones; end workers that nothing is left for."""
@@ -103,9 +109,9 @@ class Driver:
             for worker in self.crew:
                 if worker.post is None or len(worker.calls) >= depth:
                     continue
-                if depth > 1 and len(self._pieces) < len(self.crew):
+                if depth > 1 and len(self.pieces) < len(self.crew):
                     continue  # the last ones are for those that would idle
-                piece = self._pieces.take()
+                piece = self.pieces.take()
                 if piece is None:
                     continue
                 if not worker.calls:
@@ -116,13 +122,13 @@ class Driver:
 
     def _end_the_idle(self) -> None:
         for worker in self.crew:
-            if not (worker.calls or self._pieces) and len(self.crew) > self._work_in_hand():
+            if not (worker.calls or self.pieces or self.receipts.open) and len(self.crew) > self._in_hand():
                 self.crew.dismiss(worker)
 
     def _hear(self, timeout: float) -> None:
         refs = [*self._calls, *self._late]
         if not refs:
-            time.sleep(min(timeout, 0.5))  # no room yet
+            time.sleep(min(timeout, 0.5))  # no room for a worker yet, or a file that is not seen yet
             return
         heard, _ = self.ray.wait(refs, num_returns=1, timeout=timeout)
         for ref in heard:
@@ -149,45 +155,13 @@ class Driver:
             call.worker.post = answer
             self.ledger.write("opened", worker=call.worker.number, **asdict(answer))
             return
-        assert call.piece is not None
+        assert call.piece is not None, "who answers with a receipt was asked for one"
         self._barren = 0
         self._since[call.worker.number] = time.monotonic()
-        if not call.piece.keep:
-            self._pieces.survived(call.piece)
-            return
-        self._accept(call.piece, answer, call.worker)
-
-    def _accept(self, piece: Piece, answer: Answer, worker: Worker) -> None:
-        """A receipt counts if the store holds what it states, of this run. The first one does."""
-        receipt = answer.receipt
-        if receipt.part in self._finished:
-            self._compare(receipt.part, receipt.sha256)
-            return
-        if answer.content is not None and hashlib.sha256(answer.content).hexdigest() == receipt.sha256:
-            self.job.store.put(receipt.part, answer.content)
-        if self._sum(receipt.part) != receipt.sha256 or not self.job.is_finished(receipt.part):
-            self._retry_unsound(piece, worker)
-            return
-        self._seconds.append(receipt.seconds)
-        self._finish(receipt.part, receipt.sha256)
-        by = {"attempt": piece.deaths + 1, "worker": worker.number}
-        place = {} if worker.post is None else {"host": worker.post.host, "pid": worker.post.pid}
-        self.ledger.write("finished", feature=self._feature, **asdict(receipt), **by, **place)
-
-    def _finish(self, part: int, digest: str) -> None:
-        self._finished[part] = digest
-        self.seen(part)
-
-    def _retry_unsound(self, piece: Piece, worker: Worker) -> None:
-        times = self._unsound[piece.part] = self._unsound.get(piece.part, 0) + 1
-        path = self.job.store.path(piece.part)
-        if times == _UNSOUND:
-            raise SpiceError(
-                f"{path}: {times} workers said that they had written it, and what is there is not what they wrote. "
-                "Look whether all nodes see this disk (if not, give --gather), and whether it can be trusted."
-            )
-        self.tell(f"{worker} says that it has written {path}, and what is there is not that: computed again.")
-        self._pieces.put_back(piece)
+        if call.piece.keep:
+            self.receipts.accept(call.piece, answer, call.worker)
+        else:
+            self.pieces.survived(call.piece)
 
     def _fault(self, call: _Call, error: Any) -> None:
         """What our own code raised in a worker ends the run; where the worker was only about to begin, that worker."""
@@ -204,61 +178,62 @@ class Driver:
     def _death(self, worker: Worker, error: Any) -> None:
         """A worker's process is gone. It comes back by itself; what it had is given out again.
 
-        It was computing the first of its calls, which counts as killed unless its node went with it; what lay behind
-        had not begun. What it finished before counts.
+        It was computing the first of its calls that is not in the store, which counts as killed unless its node went
+        with it; what lay behind had not begun.
         """
         died, post = str(worker), worker.post
-        free = bool(getattr(error, "preempted", False)) or (post is not None and not self.crew.is_alive(post.node))
-        lost = self._take_calls(worker)
-        computing = next((piece for piece in lost if piece is not None), None)
+        free = bool(getattr(error, "preempted", False)) or (post is not None and post.node not in self.crew.living())
+        computing, behind = self._take_calls(worker)
         self._barren += 1
+        part = None if computing is None else computing.part
         self.ledger.write(
-            "died",
-            worker=worker.number,
-            part=None if computing is None else computing.part,
-            counts=computing is not None and not free,
-            error=str(error),
+            "died", worker=worker.number, part=part, counts=part is not None and not free, error=str(error)
         )
-        for piece in reversed(lost):
-            if piece is not None and piece is not computing:
-                self._pieces.put_back(piece)
         if computing is not None:
             self._blame(computing, died, free=free)
-        elif post is None:
+            if post is not None and not free:
+                self._blamed.append((computing, post.node))
+        elif post is None and self._barren == 1:
             self.tell(f"{died} died before its model was loaded: {_reason(error)}")
         if self._barren > 10 * (len(self.crew) + 2):
             raise SpiceError(
                 f"{self._barren} workers died one after another, and no part was finished in between. The last: {error}"
             )
-        self._come_back(worker, error)
+        for piece in reversed(behind):
+            self.pieces.put_back(piece)
+        self._come_back(worker, error, died_at_once=post is None)
 
     def _blame(self, piece: Piece, died: str, *, free: bool) -> None:
-        if piece.keep and self.job.is_finished(piece.part):  # it was the worker's last deed
-            if piece.part not in self._finished:
-                self.ledger.write("found", feature=self._feature, part=piece.part)
-                self._finish(piece.part, self._sum(piece.part))
-            return
         if free:
             self.tell(f"{died} went with its node: part {piece.part} is computed again.")
-            self._pieces.put_back(piece)
+            self.pieces.put_back(piece)
             return
         self.tell(f"{died} died of part {piece.part}, or at it ({piece.deaths + 1} times): it is computed again.")
-        before = len(self._pieces.dropped)
-        self._pieces.killed(piece)
-        for part, row in self._pieces.dropped[before:]:
-            self.ledger.write("dropped", feature=self._feature, part=part, row=row, reason="kills-worker")
+        before = len(self.pieces.dropped)
+        self.pieces.killed(piece)
+        for part, row in self.pieces.dropped[before:]:
+            self.ledger.write("dropped", feature=self.receipts.feature, part=part, row=row, reason="kills-worker")
 
-    def _come_back(self, worker: Worker, error: Any) -> None:
-        """Ray starts the process again; an actor that it has given up is replaced when the driver next looks around."""
-        if isinstance(error, self.ray.exceptions.ActorDiedError) and not _restarts(error):
+    def _come_back(self, worker: Worker, error: Any, *, died_at_once: bool) -> None:
+        """Ray starts the process again; an actor that never came to be is replaced when the driver looks around.
+
+        One that dies again before it has begun, or that is not reached since its node is gone, is asked then too.
+        """
+        worker.post = None
+        if getattr(error, "actor_init_failed", False):
             self.crew.dismiss(worker)
             self._looked = 0.0
-            return
-        self._calls[self.crew.open(worker)] = _Call(worker, None)
+        elif died_at_once:
+            self._resting.append(worker)
+        else:
+            self._calls[self.crew.open(worker)] = _Call(worker, None)
 
-    def _take_calls(self, worker: Worker) -> list[Piece | None]:
-        """All that a worker was asked and has not done, in order; what it had answered before is heard now."""
-        lost = list[Piece | None]()
+    def _take_calls(self, worker: Worker) -> tuple[Piece | None, list[Piece]]:
+        """What a worker was asked and has not done: what it was at, and what lay behind that.
+
+        What it had answered before is heard now; what it had written and not told is found.
+        """
+        lost = list[Piece]()
         for ref in [*worker.calls]:
             call = self._calls[ref]
             self._forget(ref)
@@ -266,11 +241,12 @@ class Driver:
             if answer is not None:
                 self._answered(call, answer)
                 continue
-            lost.append(call.piece)
             if call.piece is not None:
                 self._late[ref] = call.piece
+                if not (call.piece.keep and self.receipts.find(call.piece.part)):
+                    lost.append(call.piece)
         self._since.pop(worker.number, None)
-        return lost
+        return (lost[0], lost[1:]) if lost else (None, [])
 
     def _answer(self, ref: Any) -> Any:
         """What a call has returned; None if it has not, or has failed."""
@@ -285,76 +261,43 @@ class Driver:
         call.worker.calls.remove(ref)
 
     def _hear_late(self, ref: Any) -> None:
-        """What was given up and comes after all: it has done no harm, but may have written something else."""
-        piece = self._late.pop(ref)
-        answer = self._answer(ref)
-        if answer is None or not piece.keep:
-            return
-        self.ledger.write("late", feature=self._feature, **asdict(answer.receipt))
-        if piece.part in self._finished:
-            self._compare(piece.part, answer.receipt.sha256)
+        piece, answer = self._late.pop(ref), self._answer(ref)
+        if answer is not None and piece.keep:
+            self.receipts.late(answer.receipt)
 
-    def _compare(self, part: int, digest: str) -> None:
-        """Of a part that was computed twice: does it matter which of the two is there?"""
-        if self._finished[part] != digest and part not in self._odd:
-            self._odd.add(part)
-            self.tell(f"Part {part} was computed twice, with other bytes: its workers agree to rounding only.")
-
-    def _compare_sums(self) -> None:
-        """A worker that was taken for dead may have written a part once more, and died without a word."""
-        for part in self._finished:
-            self._compare(part, self._sum(part))
-
-    def _mind_the_slow(self, workers: Sequence[Worker]) -> None:
+    def _mind_the_slow(self) -> None:
         """Say which part takes long, and give what a worker hangs at to another."""
-        if len(self._seconds) < 3:
+        median = self.receipts.median_seconds
+        if median is None:
             return
-        median, now = statistics.median(self._seconds), time.monotonic()
-        for worker in workers:
-            pieces = [piece for ref in worker.calls if (piece := self._calls[ref].piece) is not None]
-            if not pieces:
+        for worker in self.crew:
+            piece = next((self._calls[ref].piece for ref in worker.calls), None)
+            if piece is None:
                 continue
-            age = now - self._since[worker.number]
+            age = time.monotonic() - self._since[worker.number]
             if age > max(_LOST * median, _LEAST_SLOW * _LOST / _SLOW):
-                self.tell(f"{worker} has been at part {pieces[0].part} for {age:.0f} s: it is given up and replaced.")
+                self.tell(f"{worker} has been at part {piece.part} for {age:.0f} s: it is given up and replaced.")
                 self._give_up(worker)
-            elif age > max(_SLOW * median, _LEAST_SLOW) and pieces[0].part not in self._called_slow:
-                self._called_slow.add(pieces[0].part)
-                self.tell(f"{worker} has been at part {pieces[0].part} for {age:.0f} s; others took {median:.0f} s.")
+            elif age > max(_SLOW * median, _LEAST_SLOW) and piece.part not in self._called_slow:
+                self._called_slow.add(piece.part)
+                self.tell(f"{worker} has been at part {piece.part} for {age:.0f} s; others took {median:.0f} s.")
 
     def _give_up(self, worker: Worker) -> None:
-        lost = [piece for piece in self._take_calls(worker) if piece is not None]
-        died = str(worker)
+        hangs, behind = self._take_calls(worker)
         self.crew.dismiss(worker)
-        for piece in reversed(lost[1:]):
-            self._pieces.put_back(piece)
-        if lost:
-            self._blame(lost[0], died, free=False)
+        if hangs is not None:
+            self._blame(hangs, str(worker), free=False)
+        for piece in reversed(behind):
+            self.pieces.put_back(piece)
 
     def _take_what_is_there(self) -> None:
         """On the way out, whatever led there: receipts that have come are written down, and parts that came along."""
-        for ref, call in [*self._calls.items()]:
-            answer = self._answer(ref) if call.piece is not None and call.piece.keep else None
-            if answer is not None:
-                with contextlib.suppress(SpiceError):  # there is one on the way out already
+        with contextlib.suppress(SpiceError):  # there is one on the way out already
+            for ref, call in [*self._calls.items()]:
+                answer = self._answer(ref) if call.piece is not None and call.piece.keep else None
+                if answer is not None:
                     self._answered(call, answer)
-
-    def _sum(self, part: int) -> str:
-        """What the store states of a part, or nothing."""
-        path = sum_path(self.job.store.path(part))
-        return path.read_text().split()[0] if path.is_file() else ""
-
-    def _say(self, event: str) -> Callable[[str], None]:
-        def say(sentence: str) -> None:
-            self.tell(sentence)
-            self.ledger.write(event, feature=self._feature, sentence=sentence)
-
-        return say
-
-
-def _restarts(error: Any) -> bool:
-    """Whether Ray brings the actor back: it does with `max_restarts`, unless it never came to be."""
-    return not error.actor_init_failed
+            self.receipts.look()
 
 
 def _reason(error: Any) -> str:

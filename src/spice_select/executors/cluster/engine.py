@@ -9,6 +9,8 @@ from spice_select.executors.base import PartJob
 from spice_select.executors.cluster.connection import connected
 from spice_select.executors.cluster.driver import Driver
 from spice_select.executors.cluster.ledger import RunLedger
+from spice_select.executors.cluster.pieces import Pieces
+from spice_select.executors.cluster.receipts import Receipts
 from spice_select.executors.cluster.versions import own_versions
 from spice_select.executors.cluster.workers import Crew
 from spice_select.executors.settings import EngineSettings
@@ -28,6 +30,8 @@ class RayExecutor:
         tell: told in a sentence what goes wrong.
         versions: what workers must agree to.
         tick: seconds without news after which the driver looks around.
+        settles: seconds until a file that was written on another machine is seen on this one: what network file systems
+            remember of a name that was not there.
     """
 
     folder: Path
@@ -36,6 +40,7 @@ class RayExecutor:
     tell: Callable[[str], None] = lambda sentence: None
     versions: Mapping[str, str] = field(default_factory=own_versions)
     tick: float = 10.0
+    settles: float = 60.0
 
     def run(self, parts: Sequence[int], job: PartJob, *, seen: Callable[[int], None] = lambda part: None) -> None:
         """See `Executor.run`. Actors are ended on leaving, however that happens.
@@ -56,7 +61,15 @@ class RayExecutor:
                 tell=self.tell,
             )
             try:
-                Driver(ray=ray, crew=crew, job=job, ledger=ledger, tell=self.tell, seen=seen, tick=self.tick).run(parts)
+                Driver(
+                    ray=ray,
+                    crew=crew,
+                    pieces=Pieces(parts, job.batches, self.tell),
+                    receipts=Receipts(job=job, ledger=ledger, tell=self.tell, seen=seen, settles=self.settles),
+                    ledger=ledger,
+                    tell=self.tell,
+                    tick=self.tick,
+                ).run()
             finally:
                 crew.end()
 

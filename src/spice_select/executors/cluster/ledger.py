@@ -2,7 +2,7 @@
 
 import json
 import os
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +16,7 @@ class RunLedger:
     """A file of JSON lines in the run folder that is only ever appended to; each line is flushed as it is written.
 
     Every line has `time` and `event`: `begun`, `opened`, `finished` (a receipt that counted), `found` (in the store
-    without one), `late` (a receipt that came after another), `died`, `divided`, `dropped`, `ended`.
+    without one), `late` (a receipt that came after another), `died`, `dropped`, `ended`.
     """
 
     def __init__(self, run: Path) -> None:
@@ -26,7 +26,7 @@ class RunLedger:
 
     def write(self, event: str, **facts: Any) -> None:
         """Add a line."""
-        line = {"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "event": event, **facts}
+        line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
         self._file.write(json.dumps(line).encode() + b"\n")
         self._file.flush()
 

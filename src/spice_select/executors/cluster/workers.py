@@ -81,9 +81,9 @@ class Crew:
         wanted = min(pieces, self.asked.workers or self._fitting) - self._refused
         return [self._begin() for _ in range(wanted - len(self._workers))]
 
-    def is_alive(self, node: str) -> bool:
-        """Whether a node lives, as far as the cluster knows."""
-        return node in living_nodes(self.ray.nodes())
+    def living(self) -> set[str]:
+        """Ray's names of the nodes that live, as far as the cluster knows."""
+        return living_nodes(self.ray.nodes())
 
     def open(self, worker: Worker) -> Any:
         """Ask a worker to load its model."""
@@ -99,12 +99,13 @@ class Crew:
         return call
 
     def refuse(self, worker: Worker, error: Exception) -> None:
-        """A worker that cannot begin; the others go on. Raises `error` where there is no other."""
+        """A worker that cannot begin; the others go on. Raises `error` where no other can."""
         self.dismiss(worker)
         self._refused += 1
-        if not self._workers or self._refused >= self._fitting:
+        at_work = any(other.post is not None for other in self)
+        if not at_work and (not self._workers or self._refused >= self._fitting):
             raise error
-        self.tell(f"{worker} cannot begin, and is left out: {error}")
+        self.tell(f"{worker} cannot begin, and is left out: {str(error).splitlines()[0]}")
 
     def dismiss(self, worker: Worker) -> None:
         """End a worker for good."""
