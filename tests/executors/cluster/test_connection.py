@@ -100,20 +100,34 @@ def test_a_connection_that_was_there_is_used_and_left(cluster: Any) -> None:
 
 
 @pytest.mark.cluster
-def test_a_cluster_without_the_package_is_told_so(engine, cluster: Any, tmp_path: Path) -> None:
-    """Its workers find a package of that name that is none."""
-    import ray
+def test_a_cluster_without_the_package_is_told_so(cluster: Any, tmp_path: Path, monkeypatch) -> None:
+    """Its workers cannot import it, as on a node where nobody has installed it."""
+    from ray.cluster_utils import Cluster
 
-    from .conftest import run_whole
+    from spice_select.executors.cluster import RayExecutor
+
+    from .conftest import SMALL, run_whole
     from .jobs import RowsJob
 
-    elsewhere = tmp_path / "elsewhere" / "spice_select"
-    elsewhere.mkdir(parents=True)
-    (elsewhere / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'spice_select'\")")
-    there = {"env_vars": {"PYTHONPATH": str(elsewhere.parent)}}
-    ray.init(cluster.address, log_to_driver=False, runtime_env=there)
+    (tmp_path / "sitecustomize.py").write_text(_WITHOUT_PACKAGE)
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path))
+        bare = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **SMALL})
     try:
-        with pytest.raises(InputError, match=r"No module named 'spice_select'.*Install the same"):
-            run_whole(engine(workers=1), RowsJob(tmp_path / "parts"), range(3))
+        asked = EngineSettings(engine="ray", address=bare.address, workers=1)
+        with pytest.raises(InputError, match=r"No module named 'spice_select'\). Install the same packages"):
+            run_whole(RayExecutor(folder=tmp_path, device="cpu", asked=asked), RowsJob(tmp_path / "parts"), range(3))
     finally:
-        ray.shutdown()
+        bare.shutdown()
+
+
+_WITHOUT_PACKAGE = """
+import sys
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "spice_select":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Without())
+"""

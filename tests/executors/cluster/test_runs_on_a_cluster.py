@@ -122,11 +122,11 @@ def test_twenty_kills_of_workers_and_drivers_change_no_byte(asked, whole, on_clu
         process.join(draw.uniform(0.3, 3.0))
         lot, working, loading = draw.random(), place.working(), place.loading()
         if process.exitcode is None and kills < 20:
-            victims = working if lot < 0.7 else loading if lot < 0.85 else []
+            victims = working if lot < 0.8 else loading if lot < 0.84 else []
             if victims:
                 os.kill(draw.choice(victims), signal.SIGKILL)
                 kills += 1
-            elif lot >= 0.95:
+            elif lot >= 0.98:
                 process.kill()
                 process.join()
                 kills += 1

@@ -17,6 +17,8 @@ WINDOW = 2
 """Calls that a worker has at a time: the next part lies there when it has done one."""
 _SLOW, _LOST = 10, 30
 """How many times the median a part may take before that is said, and before it is given to another worker."""
+_PATIENCE = 120.0
+"""Seconds without a worker that has begun after which that is said."""
 _LEAST_SLOW = 60.0
 """Seconds below which no part is slow."""
 
@@ -57,6 +59,8 @@ class Driver:
     _resting: list[Worker] = field(default_factory=list)
     _blamed: list[tuple[Piece, str]] = field(default_factory=list)
     _barren: int = 0
+    _began: float | None = None
+    _said_waiting: bool = False
     _looked: float = 0.0
 
     def run(self) -> None:
@@ -85,6 +89,7 @@ class Driver:
         if self.crew and time.monotonic() - self._looked < self.tick:
             return
         self._looked = time.monotonic()
+        self._mind_the_beginning()
         for worker in self.crew.recruit(len(self.pieces) + self._in_hand()):
             self._calls[worker.calls[0]] = _Call(worker, None)
         for worker in self._resting:
@@ -93,6 +98,18 @@ class Driver:
         self._resting.clear()
         self._forgive()
         self._mind_the_slow()
+
+    def _mind_the_beginning(self) -> None:
+        """Say once that nobody has begun: a large model, or a cluster that is full of others' work."""
+        if self._began is None:
+            self._began = self._looked
+        waits = all(worker.post is None for worker in self.crew) and not len(self.receipts)
+        if waits and self.crew and not self._said_waiting and self._looked - self._began > _PATIENCE:
+            self._said_waiting = True
+            self.tell(
+                f"No worker has loaded its model for {_PATIENCE:.0f} s. Where the cluster is busy with other work they "
+                "begin after it (`ray status` tells); else see worker-*.log in the run folder."
+            )
 
     def _forgive(self) -> None:
         """A node that is gone is known to be so some ten seconds after its workers: their deaths count no longer."""
@@ -181,6 +198,10 @@ class Driver:
         It was computing the first of its calls that is not in the store, which counts as killed unless its node went
         with it; what lay behind had not begun.
         """
+        if getattr(error, "actor_init_failed", False):
+            self._take_calls(worker)
+            self.crew.refuse(worker, _not_made(error))
+            return
         died, post = str(worker), worker.post
         free = bool(getattr(error, "preempted", False)) or (post is not None and post.node not in self.crew.living())
         computing, behind = self._take_calls(worker)
@@ -201,7 +222,11 @@ class Driver:
             )
         for piece in reversed(behind):
             self.pieces.put_back(piece)
-        self._come_back(worker, error, died_at_once=post is None)
+        worker.post = None
+        if post is None:
+            self._resting.append(worker)  # died again, or is not reached since its node is gone: asked again in a while
+        else:
+            self._calls[self.crew.open(worker)] = _Call(worker, None)
 
     def _blame(self, piece: Piece, died: str, *, free: bool) -> None:
         if free:
@@ -213,20 +238,6 @@ class Driver:
         self.pieces.killed(piece)
         for part, row in self.pieces.dropped[before:]:
             self.ledger.write("dropped", feature=self.receipts.feature, part=part, row=row, reason="kills-worker")
-
-    def _come_back(self, worker: Worker, error: Any, *, died_at_once: bool) -> None:
-        """Ray starts the process again; an actor that never came to be is replaced when the driver looks around.
-
-        One that dies again before it has begun, or that is not reached since its node is gone, is asked then too.
-        """
-        worker.post = None
-        if getattr(error, "actor_init_failed", False):
-            self.crew.dismiss(worker)
-            self._looked = 0.0
-        elif died_at_once:
-            self._resting.append(worker)
-        else:
-            self._calls[self.crew.open(worker)] = _Call(worker, None)
 
     def _take_calls(self, worker: Worker) -> tuple[Piece | None, list[Piece]]:
         """What a worker was asked and has not done: what it was at, and what lay behind that.
@@ -298,6 +309,12 @@ class Driver:
                 if answer is not None:
                     self._answered(call, answer)
             self.receipts.look()
+
+
+def _not_made(error: Any) -> InputError:
+    """Ray could not make the actor at all, in another environment than this one's."""
+    last = str(error).strip().splitlines()[-1]
+    return InputError(f"a worker cannot be made on the cluster ({last}). Install the same packages on every node.")
 
 
 def _reason(error: Any) -> str:
