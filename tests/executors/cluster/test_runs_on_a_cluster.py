@@ -123,7 +123,7 @@ def test_twenty_kills_of_workers_and_drivers_change_no_byte(asked, whole, on_clu
     while due or process.exitcode != 0:
         process.join(draw.uniform(0.1, 1.5))
         if process.exitcode is None and due:
-            victims = {"working": place.working, "loading": place.loading, "driver": lambda: [process.pid]}[due[-1]]()
+            victims = [process.pid] if due[-1] == "driver" else place.workers(due[-1])
             if victims:
                 os.kill(draw.choice(victims), signal.SIGKILL)
                 if due.pop() == "driver":
@@ -152,14 +152,10 @@ class Kills:
         self.out.parent.mkdir()
         self.all.append(self.out)
 
-    def working(self) -> list[int]:
-        """Processes that hold a model."""
+    def workers(self, kind: str) -> list[int]:
+        """Processes that hold a model ("working"), or do not yet ("loading")."""
         opened = {line["pid"] for line in read_ledger(self.out) if line["event"] == "opened"}
-        return [pid for pid in self._living() if pid in opened]
-
-    def loading(self) -> list[int]:
-        """Processes that do not yet."""
-        return [pid for pid in self._living() if pid not in self.working()]
+        return [pid for pid in self._living() if (pid in opened) == (kind == "working")]
 
     def _living(self) -> list[int]:
         import psutil
