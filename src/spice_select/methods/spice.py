@@ -207,8 +207,8 @@ class Spice(Method):
         sees = f"only the penalty λ = {self.weight:g} sees that" if self.weight else "λ is 0, so nothing here sees that"
         return (
             f"Pairs were chosen by {self.objective.name} with λ = {self.weight:g}. Which answer was preferred changes "
-            f"the sign of a pair's gradient, and {self.objective.name} is blind to signs: a pair with its labels swapped "
-            f"adds as much, and {sees}."
+            f"the sign of a pair's gradient, and {self.objective.name} is blind to signs: a pair with its labels "
+            f"swapped adds as much, and {sees}."
         )
 
     def choose(
