@@ -192,8 +192,6 @@ def test_verbs_that_do_not_know_pairs_refuse_a_run_of_them(
 
     run = spice_select.select(corpus(made_pairs()), out=tmp_path / "r", **options)
     for verb, rest in (
-        ("export", ("--to", "trl")),
-        ("train", ()),
         ("transfer", ("--model", options["model"])),
         ("suspects", ()),
     ):

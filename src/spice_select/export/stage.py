@@ -16,7 +16,6 @@ from spice_select.export.picks import Pick, read_picks
 from spice_select.export.trainee import Trainee, find_trainee
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
-from spice_select.run.pairs import refuse_pairs
 
 _LEFT_OUT = "left_out.jsonl"
 _NOTE = ("rank", "gain", "epsilon", "conflict", "row", "sha256")
@@ -73,7 +72,6 @@ def export_run(
             `out` holds something that is not an export; nothing was written.
     """
     run = run if isinstance(run, Run) else load(run)
-    refuse_pairs(run, "spice export")
     destination = find_destination(to) if isinstance(to, str) else to
     folder = _default_folder(run, destination) if out is None else Path(out)
     refuse_foreign(folder)
@@ -127,7 +125,7 @@ def _unseen(picks: Sequence[Pick], destination: Destination, trainee: Trainee) -
     """What depends on a chat template that is not here to be asked, with counts."""
     if not destination.reads_template or trainee.template is not None:
         return ()
-    said = [pick.conversation.messages for pick in picks]
+    said = [pick.turns for pick in picks]
     kinds = {
         "a system turn": sum(any(turn["role"] == "system" for turn in turns) for turns in said),
         "reasoning": sum(any("reasoning_content" in turn for turn in turns) for turns in said),
