@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from spice_select.numerics.estimates import Estimate
 
-DRAWS = 1000
+CLUSTER_DRAWS = 1000
 """Resamples behind a standard error."""
 
 
@@ -17,7 +17,7 @@ def clustered(
     clusters: Sequence[Hashable],
     statistic: Callable[[NDArray[np.float64]], float],
     *,
-    draws: int = DRAWS,
+    draws: int = CLUSTER_DRAWS,
     seed: int = 0,
 ) -> Estimate:
     """A statistic of rows with its bootstrap error over clusters (Efron and Tibshirani, 1993, §8.3).
