@@ -121,7 +121,7 @@ def test_twenty_kills_of_workers_and_drivers_change_no_byte(asked, whole, on_clu
     draw.shuffle(due)
     process = begin(asked, place.out, *on_cluster)
     while due or process.exitcode != 0:
-        process.join(draw.uniform(0.1, 1.5))
+        process.join(draw.uniform(0.1, 6))  # long enough for parts to be finished between kills
         if process.exitcode is None and due:
             victims = [process.pid] if due[-1] == "driver" else place.workers(due[-1])
             if victims:
