@@ -100,7 +100,7 @@ def pair_log_probs(
             f"the loss is not a finite number on any of the {len(sums)} held-out pairs: the weights may be damaged, "
             "or the precision too low. Try --dtype float32."
         )
-    kept = [pair for pair, good in zip(pairs, finite.tolist(), strict=True) if good]
+    kept = [pairs[place] for place in np.flatnonzero(finite)]
     lost = {} if finite.all() else {"non-finite": int((~finite).sum())}
     return PairLogProbs(
         rows=np.array([pair.row for pair in kept], np.int64),
