@@ -54,8 +54,8 @@ def test_the_row_with_the_least_left_gives_way():
 @pytest.mark.parametrize("scale", [1.0, 1e5])
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_many_small_blocks_keep_the_order(monkeypatch, weight, scale):
-    for name in ("FIRST_BLOCK", "SMALLEST_BLOCK", "USUAL_BLOCK"):
-        monkeypatch.setattr(f"spice_select.selection.paths.blocked.rounds.{name}", 6)
+    for name in ("rounds.FIRST_BLOCK", "state.SMALLEST_BLOCK", "state.USUAL_BLOCK"):
+        monkeypatch.setattr(f"spice_select.selection.paths.blocked.{name}", 6)
     G = sample_features("heavy", 150, 12, seed=4) * scale
     options = {"objective": LogDet(1.0), "penalty": Conflict(weight)}
     require_same(greedy(G, 60, **options), naive(G, 60, **options), "small blocks")

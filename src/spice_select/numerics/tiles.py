@@ -44,4 +44,4 @@ def compact(matrix: np.ndarray) -> np.ndarray:
     n, d = matrix.shape
     if n >= d:
         return matrix
-    return np.asarray(np.linalg.qr(matrix.T.astype(np.float64), mode="r")).T
+    return np.asarray(np.linalg.qr(np.asarray(matrix, dtype=np.float64).T, mode="r")).T

@@ -1,0 +1,49 @@
+"""Matrices that are read by rows: they take less memory than what is read of them, or lie elsewhere."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ReadByRows(ABC):
+    """A matrix [n, d] that is indexed with rows, or with rows and columns, and read as float64.
+
+    numpy makes an array of the whole where one is asked for.
+    """
+
+    ndim = 2
+    dtype = np.dtype(np.float64)
+    shape: tuple[int, int]
+
+    @abstractmethod
+    def __getitem__(self, key: Any) -> NDArray[np.float64]: ...
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[:], dtype=dtype)
+
+
+class DividedRows(ReadByRows):
+    """`source` [n, d] with row i divided by `divisors`_i, float64 [n]: unit rows without a float64 copy of the matrix.
+
+    What is read has the bits of a float64 copy that was divided once.
+    """
+
+    def __init__(self, source: NDArray[np.floating], divisors: NDArray[np.float64]) -> None:
+        self.source, self.divisors = source, divisors
+        self.shape = source.shape
+
+    def __getitem__(self, key: Any) -> NDArray[np.float64]:
+        rows = key[0] if isinstance(key, tuple) else key
+        part = self.source[key].astype(np.float64)
+        by = self.divisors[rows]
+        part /= by[..., None] if by.ndim < part.ndim else by
+        return part
+
+    def take(self, rows: NDArray[np.int64] | slice) -> "DividedRows":
+        """Some of the rows, stored as they are here."""
+        return DividedRows(self.source[rows], self.divisors[rows])
