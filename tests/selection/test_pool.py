@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from spice_select.diagnosis.certificates import factor
 from spice_select.numerics.features import Features
 from spice_select.selection import Conflict, FacilityLocation, LogDet, greedy, naive
 from spice_select.selection.paths.blocked.bounds import Bounds
@@ -11,6 +10,7 @@ from spice_select.selection.paths.blocked.bounds_compiled import CompiledBounds
 from spice_select.selection.paths.blocked.kernels import has_kernel
 from spice_select.selection.paths.blocked.root import InverseRoot
 from spice_select.selection.paths.blocked.whitened import EMPTY, WhitenedRows
+from spice_select.selection.relaxation import factor
 from spice_select.testing.selection import require_same, sample_features
 
 needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not built, or not for this processor")

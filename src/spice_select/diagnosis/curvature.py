@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.brackets import Bracketed
-from spice_select.diagnosis.certificates.factor import factor_of, factor_of_all
 from spice_select.diagnosis.ports import alpha_of
 from spice_select.numerics.features import Features, read
 from spice_select.numerics.rounding import UNIT64, gamma
 from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.relaxation.brackets import Bracketed
+from spice_select.selection.relaxation.factor import factor_of, factor_of_all
 
 _STEEP = 1e6  # of αΣ‖g‖²: above it a Gram matrix keeps fewer than nine digits of what its inverse needs
 

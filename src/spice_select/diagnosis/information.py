@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.factor import factor_of
 from spice_select.numerics.tiles import gram, tiles
+from spice_select.selection.relaxation.factor import factor_of
 
 _STEEP = 1e9  # of αΣ‖g‖²: above it log det of the matrix as it stands is off by more than a ten-millionth
 

@@ -20,6 +20,10 @@ class ReadByRows(ABC):
     @abstractmethod
     def __getitem__(self, key: Any) -> NDArray[np.float64]: ...
 
+    def gram_apart(self) -> NDArray[np.float64] | None:
+        """Σ g gᵀ, float64 [d, d], where that is summed without reading the rows here; else None."""
+        return None
+
     def __len__(self) -> int:
         return self.shape[0]
 

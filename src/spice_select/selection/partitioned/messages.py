@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.selection.paths.blocked.bounds import Update
+from spice_select.selection.relaxation.factor import Forms
+from spice_select.selection.relaxation.tally import Tally
 
 
 class ShardLostError(Exception):
@@ -196,6 +198,42 @@ class ShardPort(Protocol):
 
     def rows(self, rows: NDArray[np.int64]) -> StoredRows:
         """Some of its rows."""
+        ...
+
+    def squares(self) -> NDArray[np.float64]:
+        """‖g‖² of each."""
+        ...
+
+    def gram(self) -> NDArray[np.float64]:
+        """Σ g gᵀ, float64 [d, d]."""
+        ...
+
+    def weighted_sum(
+        self, rows: NDArray[np.int64], weights: NDArray[np.float64], alpha: float, single: bool
+    ) -> NDArray[np.float64]:
+        """See `Passes`."""
+        ...
+
+    def image_squares(
+        self, rows: NDArray[np.int64], inverse_root: NDArray[np.float64], alpha: float, single: bool
+    ) -> NDArray[np.float64]:
+        """See `Passes`."""
+        ...
+
+    def measure(self, inverse_root: NDArray[np.float64], alpha: float) -> float:
+        """Bound α‖Bg‖² of all its rows by this B, for what is asked next; returns the largest bound."""
+        ...
+
+    def brackets(self) -> Forms:
+        """These bounds, low and high, of all its rows."""
+        ...
+
+    def settle(self, rows: NDArray[np.int64]) -> Forms:
+        """Those of some rows, brought together but for float64's own rounding."""
+        ...
+
+    def tally(self, edges: NDArray[np.float64], costs: NDArray[np.float64] | None, limit: float) -> Tally:
+        """The high ones counted and summed; rows that cost more than the limit count as nothing."""
         ...
 
     def begin(self, terms: RunTerms) -> None:

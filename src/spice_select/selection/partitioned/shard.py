@@ -22,6 +22,7 @@ from spice_select.selection.partitioned.messages import (
     Tied,
     Top,
 )
+from spice_select.selection.partitioned.passes import ShardPasses
 from spice_select.selection.paths.blocked.bounds import Bounds
 from spice_select.selection.paths.blocked.contenders import Leading
 from spice_select.selection.paths.blocked.keys import Keys
@@ -31,7 +32,7 @@ from spice_select.selection.paths.blocked.ties import evaluate
 from spice_select.selection.penalties.conflict import hinge_of_products
 
 
-class Shard:
+class Shard(ShardPasses):
     """Rows `first` … `first` + n − 1 of a corpus. All of its state follows from these and what it is told.
 
     Memory beyond the rows: some 50 bytes a row, the updates of the last 2·max(d, 2048) picks, and d² float32 twice.
@@ -41,7 +42,7 @@ class Shard:
     scores: Keys
 
     def __init__(self, features: Any, first: int) -> None:
-        self._features, self._first = read(features), first
+        super().__init__(read(features), first)
         self._terms: RunTerms | None = None
         self._evaluated: _Evaluated | None = None
 

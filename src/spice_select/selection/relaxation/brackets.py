@@ -7,9 +7,10 @@ u = 2⁻⁵³ and v = 2⁻²⁴ are the units of rounding, γ_m as in `factor`.
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.factor import Forms, image_squares, panels_of, quadratic_forms
 from spice_select.numerics.rounding import UNIT32, UNIT64, gamma
 from spice_select.numerics.tiles import tile_rows
+from spice_select.selection.relaxation.factor import Forms, image_squares, panels_of, quadratic_forms
+from spice_select.selection.relaxation.passes import scaled_rows
 
 WIDEST = 0.1  # of γ_d in float32: with more dimensions than that allows float64 does it all
 _TINY = 1e-30  # above what underflow takes from a float32 product of rows of length one,
@@ -58,8 +59,8 @@ def _rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, nor
     scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=norms > _FAINT)
     squares = np.zeros(len(norms))
     for start in range(0, len(norms), size):
-        unit = np.empty((len(norms[start : start + size]), d), dtype=np.float32)
-        np.multiply(matrix[start : start + size], scale[start : start + size, None], out=unit, casting="same_kind")
+        part = slice(start, start + size)
+        unit = scaled_rows(matrix, part, scale[part], single=True)
         squares[start : start + size] = image_squares(unit, panels)
     radius = _TINY + float(np.sqrt(sum((gamma(b.shape[1] + 3, UNIT32) * np.linalg.norm(b)) ** 2 for b in wide)))
     loss, exact = 2 * gamma(d + 3, UNIT32), 1e-12 + 4 * gamma(d + 4, UNIT64)
