@@ -72,6 +72,6 @@ class _Last:
 
 def _last_alone(matrix: np.ndarray, mass: float, alpha: float) -> np.ndarray:
     """The same for n ≤ d from 1−h, the diagonal of (I+αGGᵀ)⁻¹: here nothing cancels where h is all but 1."""
-    inverse = factor_of(matrix.T, np.arange(matrix.shape[1]), alpha).matrix
+    inverse = factor_of(np.asarray(matrix).T, np.arange(matrix.shape[1]), alpha).matrix
     left = np.einsum("ij,ij->j", inverse, inverse) * (1 + gamma(len(matrix) + 8, UNIT64) * (1 + math.sqrt(mass)))
     return np.asarray(-np.log(np.clip(left, np.finfo(float).tiny, 1.0)))

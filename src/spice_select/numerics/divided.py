@@ -32,22 +32,34 @@ class ReadByRows(ABC):
 
 
 class DividedRows(ReadByRows):
-    """`source` [n, d] with row i divided by `divisors`_i, float64 [n]: unit rows without a float64 copy of the matrix.
+    """`source` [n, d] with row i divided by `divisors`_i and then multiplied by `factors`_i, float64 [n] (None: 1).
 
-    What is read has the bits of a float64 copy that was divided once.
+    Unit rows without a float64 copy of the matrix: what is read has the bits of a copy that was divided once.
     """
 
-    def __init__(self, source: NDArray[np.floating], divisors: NDArray[np.float64]) -> None:
-        self.source, self.divisors = source, divisors
+    def __init__(
+        self,
+        source: NDArray[np.floating],
+        divisors: NDArray[np.float64],
+        factors: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.source, self.divisors, self.factors = source, divisors, factors
         self.shape = source.shape
+
+    @property
+    def ratios(self) -> NDArray[np.float64]:
+        """How many times as long as it counts each row is stored, but for rounding."""
+        return self.divisors if self.factors is None else self.divisors / self.factors
 
     def __getitem__(self, key: Any) -> NDArray[np.float64]:
         rows = key[0] if isinstance(key, tuple) else key
         part = self.source[key].astype(np.float64)
-        by = self.divisors[rows]
-        part /= by[..., None] if by.ndim < part.ndim else by
+        wide = self.divisors[rows].ndim < part.ndim
+        part /= self.divisors[rows][..., None] if wide else self.divisors[rows]
+        if self.factors is not None:
+            part *= self.factors[rows][..., None] if wide else self.factors[rows]
         return part
 
     def take(self, rows: NDArray[np.int64] | slice) -> "DividedRows":
         """Some of the rows, stored as they are here."""
-        return DividedRows(self.source[rows], self.divisors[rows])
+        return DividedRows(self.source[rows], self.divisors[rows], None if self.factors is None else self.factors[rows])

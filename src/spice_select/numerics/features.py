@@ -42,18 +42,18 @@ class Features:
 
     @property
     def source(self) -> NDArray[Any]:
-        """The rows as they are stored, float32 or float64 [n, d]: `array`, or what `divisors` divide."""
+        """The rows as they are stored, float32 or float64 [n, d]: `array`, or what is divided as it is read."""
         return self.array.source if isinstance(self.array, DividedRows) else self.array
 
-    @property
-    def divisors(self) -> NDArray[np.float64] | None:
-        """What each stored row is divided by, float64 [n]; None for 1."""
-        return self.array.divisors if isinstance(self.array, DividedRows) else None
+    @cached_property
+    def ratios(self) -> NDArray[np.float64] | None:
+        """How many times as long as it counts each row is stored, float64 [n]; None for once."""
+        return self.array.ratios if isinstance(self.array, DividedRows) else None
 
     @property
     def peak(self) -> float:
         """About the length of the longest stored row: a matter of scale."""
-        squares = self.squares if self.divisors is None else self.squares * self.divisors**2
+        squares = self.squares if self.ratios is None else self.squares * self.ratios**2
         return float(np.sqrt(squares.max(initial=0.0)))
 
     def rows(self, rows: NDArray[np.int64] | list[int]) -> NDArray[np.float64]:
@@ -156,18 +156,24 @@ def _from_torch(tensor: Any) -> NDArray[Any]:
     return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
-def squared_norms(array: NDArray[Any]) -> NDArray[np.float64]:
-    """‖g_i‖² of every row in float64, one cached chunk at a time; refuses rows that are not finite.
-
-    Raises:
-        InputError: a row holds NaN or infinity, or is so long that its square overflows float64.
-    """
+def squared_lengths(array: Any) -> NDArray[np.float64]:
+    """‖g_i‖² of every row in float64, one cached chunk at a time."""
     n, d = array.shape
     squares = np.empty(n)
     step = max(1, _CHUNK_ENTRIES // d)
     for start in range(0, n, step):
         chunk = np.asarray(array[start : start + step], dtype=np.float64)
         squares[start : start + step] = np.einsum("ij,ij->i", chunk, chunk)
+    return squares
+
+
+def squared_norms(array: Any) -> NDArray[np.float64]:
+    """The same; refuses rows that are not finite.
+
+    Raises:
+        InputError: a row holds NaN or infinity, or is so long that its square overflows float64.
+    """
+    n, squares = len(array), squared_lengths(array)
     bad = np.flatnonzero(~np.isfinite(squares))
     if len(bad):
         named = ", ".join(str(i) for i in bad[:10]) + (", …" if len(bad) > 10 else "")

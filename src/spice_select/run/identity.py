@@ -19,7 +19,7 @@ from spice_select.store import sha256
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
 """Packages whose version can change a bit of the result; a run is not resumed across them."""
 _RECORDED = (*_DECISIVE, "peft", "datasets", "pyarrow", "accelerate", "safetensors")
-_UNSAID = {"warm": False, "warm_checkpoints": 1}
+_UNSAID = {"warm": False, "warm_checkpoints": 1, "select_mode": "exact", "candidates": 1.6, "tangent_passes": None}
 """Settings that runs were made without: at these values they ask for what those runs are, and are left out."""
 _PERMISSIONS = ("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype")
 """Settings that say what may be done, or are resolved below: they do not name a different result."""

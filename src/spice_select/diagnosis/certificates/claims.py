@@ -8,7 +8,7 @@ import numpy as np
 
 from spice_select.numerics.features import Features
 from spice_select.numerics.rounding import UNIT64
-from spice_select.selection.partitioned.passes import SpreadBrackets, SpreadPasses
+from spice_select.selection.partitioned.passes import SpreadBrackets, passes_over
 from spice_select.selection.partitioned.spread import SpreadRows
 from spice_select.selection.relaxation.bounds import credited_bound, credits_of, union_bound
 from spice_select.selection.relaxation.brackets import Bracketed
@@ -79,7 +79,7 @@ class Case:
     def passes(self, rows: np.ndarray) -> Passes:
         """Those over some rows, in float32 where that is precise enough to search with."""
         if isinstance(self.rows, SpreadRows):
-            return SpreadPasses(self.rows.features, rows, self.alpha, single=not self.steep)
+            return passes_over(self.rows.features, rows, self.alpha, single=not self.steep)
         return LocalPasses(self.rows, rows, self.alpha, single=not self.steep)
 
     def bracketed(self, inverse_root: np.ndarray) -> Bracketed | SpreadBrackets:

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.numerics.divided import DividedRows
 from spice_select.selection.paths.blocked.bounds import Update
 from spice_select.selection.relaxation.factor import Forms
 from spice_select.selection.relaxation.tally import Tally
@@ -111,16 +112,18 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StoredRows:
-    """Rows as a shard stores them, float32 or float64 [m, d]; each is divided by its divisor if there are any."""
+    """Rows as a shard stores them, float32 or float64 [m, d]; see `DividedRows`."""
 
     stored: NDArray[np.floating]
     divisors: NDArray[np.float64] | None
+    factors: NDArray[np.float64] | None
 
     @property
     def read(self) -> NDArray[np.float64]:
         """The rows as they count."""
-        rows = self.stored.astype(np.float64)
-        return rows if self.divisors is None else rows / self.divisors[:, None]
+        if self.divisors is None:
+            return self.stored.astype(np.float64)
+        return DividedRows(self.stored, self.divisors, self.factors)[:]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

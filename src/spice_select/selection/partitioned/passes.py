@@ -16,7 +16,7 @@ from spice_select.selection.relaxation.bounds import tangent_above
 from spice_select.selection.relaxation.brackets import Bracketed
 from spice_select.selection.relaxation.constraint import SPARE, Cardinality, Knapsack
 from spice_select.selection.relaxation.factor import Forms
-from spice_select.selection.relaxation.passes import LocalPasses
+from spice_select.selection.relaxation.passes import LocalPasses, Passes
 from spice_select.selection.relaxation.tally import Tally, geometric
 
 
@@ -105,6 +105,13 @@ class SpreadPasses:
 
     def _square(self, rows: NDArray[np.int64], root: NDArray[np.float64], shard: ShardPort) -> NDArray[np.float64]:
         return shard.image_squares(rows, root, self._alpha, self.single)
+
+
+def passes_over(features: Features, rows: NDArray[np.int64] | None, alpha: float, *, single: bool) -> Passes:
+    """Those over some rows (None: all), wherever they lie."""
+    if isinstance(features, SpreadFeatures):
+        return SpreadPasses(features, np.arange(features.n) if rows is None else rows, alpha, single=single)
+    return LocalPasses(features.array, rows, alpha, single=single)
 
 
 class SpreadMeasure:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.numerics.copies import fingerprints, row_hashes
+from spice_select.numerics.divided import DividedRows
 from spice_select.numerics.features import read
 from spice_select.selection.partitioned.messages import (
     BestKnown,
@@ -74,9 +75,11 @@ class Shard(ShardPasses):
 
     def rows(self, rows: NDArray[np.int64]) -> StoredRows:
         """Some of its rows, as they are stored."""
-        features, at = self._features, rows - self._first
-        divisors = None if features.divisors is None else features.divisors[at]
-        return StoredRows(stored=np.asarray(features.source[at]), divisors=divisors)
+        array, at = self._features.array, rows - self._first
+        if not isinstance(array, DividedRows):
+            return StoredRows(stored=np.asarray(array[at]), divisors=None, factors=None)
+        part = array.take(at)
+        return StoredRows(stored=np.asarray(part.source), divisors=part.divisors, factors=part.factors)
 
     def begin(self, terms: RunTerms) -> None:
         """Begin a run: nothing has been picked, and every bound is a row's own square."""

@@ -68,7 +68,7 @@ def scaled_rows(
 ) -> NDArray[np.floating]:
     """Some rows of a matrix, each times a factor; in float32 if `single`, else in float64. A copy of them, no more."""
     if isinstance(matrix, DividedRows):
-        matrix, factors = matrix.source, factors / matrix.divisors[rows]
+        matrix, factors = matrix.source, factors / matrix.ratios[rows]
     part = matrix[rows]
     out = np.empty(part.shape, dtype=np.float32 if single else np.float64)
     return np.multiply(part, factors[:, None], out=out, casting="same_kind")

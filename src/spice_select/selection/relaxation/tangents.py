@@ -9,7 +9,7 @@ still span (Nikolov 2015, *Randomized rounding for the largest simplex problem*,
 Any weights give a true bound, so this search may run in float32 and on the promising rows alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -128,25 +128,38 @@ def beginning(picked: np.ndarray, rates: np.ndarray) -> np.ndarray:
     return weights
 
 
+def steps_from(
+    rows: Passes, start: np.ndarray, budget: Constraint, rank: int
+) -> Iterator[tuple[np.ndarray, Tangent, np.ndarray]]:
+    """Weights [m], the tangent there and α‖Bg‖² of each row, step by step without an end: w ← min(1, c·w·r³)."""
+    weights = budget.capped(start)
+    while True:
+        found = tangent(rows, weights, rank)
+        forms = rows.squares(found.inverse_root)
+        yield weights, found, forms
+        weights = budget.capped(raised(weights, budget.rates(forms)))
+
+
+def raised(weights: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """What a step makes of weights before they are brought within the budget."""
+    return weights * (rates / max(float(rates.max()), 1e-300)) ** POWER
+
+
 def improve(rows: Passes, start: np.ndarray, budget: Constraint, steps: int, rank: int) -> Tangent:
     """The best tangent of at most `steps` multiplicative steps from `start` [m].
 
     `rank`: the most that a choice can have, or d, which holds for any.
     Cost: `steps` × (2md² in the rows' dtype and 2d³ in float64; 3md² and about 10d³ for rank < d).
     """
-    weights, best, kept = budget.capped(start), np.inf, None
+    best, kept = np.inf, None
     history: list[float] = []
-    for step in range(1, steps + 1):
-        found = tangent(rows, weights, rank)
-        forms = rows.squares(found.inverse_root)
+    for step, (_, found, forms) in zip(range(1, steps + 1), steps_from(rows, start, budget, rank), strict=False):
         bound = found.rough(forms, budget)
         if kept is None or bound < best:
             best, kept = bound, found
         history.append(best)
         if step > PATIENCE and history[-1 - PATIENCE] - best < _ENOUGH * best:
             break
-        rates = budget.rates(forms)
-        weights = budget.capped(weights * (rates / max(float(rates.max()), 1e-300)) ** POWER)
     if kept is None:
         raise ValueError(f"steps={steps}: at least one is needed")
     return kept

@@ -61,7 +61,7 @@ class Bounds:
         self._root, self._root_at, self._root_length = root, -1, 0.0
         self._scale = scale_of(features.peak) if scale is None else scale
         self.matrix_scale = self._place(features)
-        self._divisors = features.divisors
+        self._ratios = features.ratios
         self._lengths = np.sqrt(features.squares)
         self.longest = float(self._lengths.max(initial=0.0))
         self.turning = Turning(d=d, eta=eta, shortest=float(np.where(self._lengths > 0, self._lengths, np.inf).min()))
@@ -276,8 +276,8 @@ class Bounds:
         return self._root32
 
     def _unit(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | float:
-        """What a product that float32 found is one of: the scale of the matrix over what its rows are divided by."""
-        return self._scale if self._divisors is None else self._scale / self._divisors[rows]
+        """What a product that float32 found is one of: the scale of the matrix, for rows stored as they count."""
+        return self._scale if self._ratios is None else self._scale / self._ratios[rows]
 
     def _refresh_tile(self, rows: NDArray[np.int64], pending: NDArray[np.int64], stage: int) -> None:
         """Bring rows, the longest pending first, up to the pick `stage`."""

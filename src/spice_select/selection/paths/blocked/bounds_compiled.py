@@ -42,14 +42,14 @@ class CompiledBounds(Bounds):
         end, dots, mean = self.now - self._first, np.empty(len(rows)), self._mean_asked()
         floors = np.broadcast_to(floor[rows] if isinstance(floor, np.ndarray) else floor, len(rows))
         flops = 2.0 * self._d * float((end - starts).sum())
-        stored = 1.0 if self._divisors is None else self._divisors[rows]  # a row as it is read is so many times itself
+        stored = 1.0 if self._ratios is None else self._ratios[rows]  # a row as it is read is so many times itself
         r = self.r[rows] * stored**2
         steps, visits = kernels.compiled.refresh(
             *(self._source, self._factor, self._d, rows, starts, end, self._panels.array, mean, dots),
             *(r, np.ascontiguousarray(floors * stored**2, dtype=np.float64), self._lengths[rows] * stored, self._mass),
             *(self._gamma, self._tiny, self._scale, self.stage_picks, self.grain, crew_size(flops)),
         )
-        self.r[rows] = r if self._divisors is None else np.minimum(self.r[rows], r / stored**2 * (1 + 2 * ULP))
+        self.r[rows] = r if self._ratios is None else np.minimum(self.r[rows], r / stored**2 * (1 + 2 * ULP))
         self.reached[rows] = starts + self._first
         self._enter_cosines(rows, None if mean is None else dots)
         self.refreshed += visits
