@@ -14,7 +14,7 @@ from spice_select.selection import Conflict, Features, Selection, greedy
 from spice_select.selection.relaxation.choosing import unopposed, weighed
 from spice_select.settings.table import Table
 
-PICKS_FOR_EACH_NUMBER = 25
+PICKS_A_NUMBER = 25
 """Picks for each number of a row from which on the k largest weights are a choice as good as greedy's."""
 
 
@@ -69,7 +69,7 @@ class RelaxedMode(ExactMode):
     """The rows of the largest weights, and no greedy."""
 
     name: ClassVar[str] = "relaxed"
-    summary: ClassVar[str] = f"the passes alone, from {PICKS_FOR_EACH_NUMBER} picks for each number of a row on"
+    summary: ClassVar[str] = f"the passes alone, from {PICKS_A_NUMBER} picks for each number of a row on"
     usual: ClassVar[int] = 10
 
     def pick(self, features: Features, options: dict[str, Any], advance: Callable[[int], None]) -> Selection:
@@ -79,11 +79,11 @@ class RelaxedMode(ExactMode):
             InputError: fewer picks than the relaxation needs.
         """
         k, penalty = options["k"], options["penalty"]
-        if k < PICKS_FOR_EACH_NUMBER * features.d:
+        if k < PICKS_A_NUMBER * features.d:
             raise InputError(
-                f"--select-mode relaxed with {k:,} picks from rows of {features.d:,} numbers: below {PICKS_FOR_EACH_NUMBER} "
-                f"picks for each number ({PICKS_FOR_EACH_NUMBER * features.d:,}) the best weights are fractions, and the rows of "
-                "the largest are no good choice. Take --select-mode certified, or a smaller --sketch-dim."
+                f"--select-mode relaxed with {k:,} picks from rows of {features.d:,} numbers: below {PICKS_A_NUMBER} "
+                f"picks for each number ({PICKS_A_NUMBER * features.d:,}) the best weights are fractions, and the rows "
+                "of the largest are no good choice. Take --select-mode certified, or a smaller --sketch-dim."
             )
         excluded = np.asarray(options["excluded"], dtype=np.int64)
         rows = weighed(features, k, options["objective"].alpha, passes=self.passes, excluded=excluded)
