@@ -27,6 +27,9 @@ _UNSAID = {
     "pair_tail": 0.5,
     "keep_contradictions": False,
     "max_per_prompt": None,
+    "select_mode": "exact",
+    "candidates": 1.6,
+    "tangent_passes": None,
 }
 """Settings that runs were made without: at these values they ask for what those runs are, and are left out."""
 _PERMISSIONS = ("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype", *EngineSettings.model_fields)
