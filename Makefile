@@ -6,7 +6,7 @@ BUDGET ?= 10%
 # Processes for the tests: one a core, a gigabyte each, four at the most.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
 
-.PHONY: help demo test check lint types imports unit docs format clean
+.PHONY: help demo test check lint types imports unit cluster docs format clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,9 @@ unit: $(VENV)/.dev
 
 docs: $(VENV)/.dev  ## Build the documentation as a site that opens without a network: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+cluster: $(VENV)/.dev  ## The tests that start a Ray cluster on this machine: some ten minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster tests/executors/cluster
 
 format: $(VENV)/.dev  ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .

@@ -6,19 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.diagnosis import certificate, curvature, versus_random
-from spice_select.diagnosis.certificates import brackets
-from spice_select.diagnosis.certificates.brackets import Bracketed
-from spice_select.diagnosis.certificates.constraint import Cardinality, Knapsack
-from spice_select.diagnosis.certificates.factor import (
+from spice_select.numerics.features import read
+from spice_select.numerics.tiles import gram
+from spice_select.selection import LogDet, greedy
+from spice_select.selection.relaxation import brackets
+from spice_select.selection.relaxation.brackets import Bracketed
+from spice_select.selection.relaxation.constraint import Cardinality, Knapsack
+from spice_select.selection.relaxation.factor import (
     factor_of,
     factor_of_all,
     factor_of_set,
     inverse_of_lower,
     quadratic_forms,
 )
-from spice_select.numerics.features import read
-from spice_select.numerics.tiles import gram
-from spice_select.selection import LogDet, greedy
 
 from .examples import information, naive
 
@@ -134,7 +134,7 @@ def test_judgements_from_shared_features_are_those_from_the_array_and_sum_all_ro
         sums.append(chosen is None)
         return gram(matrix, chosen)
 
-    monkeypatch.setattr("spice_select.diagnosis.certificates.factor.gram", counted)
+    monkeypatch.setattr("spice_select.selection.relaxation.factor.gram", counted)
     shared = read(rows)
     bent, proof, versus = (
         curvature(shared, objective),

@@ -5,9 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.diagnosis.certificates import relaxation
-from spice_select.diagnosis.certificates.constraint import Cardinality, Knapsack, sum_of_largest
-from spice_select.diagnosis.certificates.relaxation import improve, spread_tail
+from spice_select.selection.relaxation import tangents
+from spice_select.selection.relaxation.constraint import Cardinality, Knapsack, sum_of_largest
+from spice_select.selection.relaxation.passes import LocalPasses
+from spice_select.selection.relaxation.tangents import improve, spread_tail
+
+
+def all_of(rows):
+    return LocalPasses(rows, None, 1.0, single=rows.dtype == np.float32)
+
 
 positive = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=30)
 
@@ -46,7 +52,7 @@ def test_the_tail_is_the_mean_that_lies_between_its_neighbours(values, k):
 
 
 def bound_at(rows, weights, k, steps):
-    return bound_of(improve(rows, weights, Cardinality(k), steps, min(k, rows.shape[1])), rows, k)
+    return bound_of(improve(all_of(rows), weights, Cardinality(k), steps, min(k, rows.shape[1])), rows, k)
 
 
 def bound_of(found, rows, k):
@@ -65,7 +71,7 @@ def test_steps_improve_the_bound_and_never_lose_the_best(k):
 
 
 def test_a_step_that_goes_wrong_does_not_count(monkeypatch):
-    monkeypatch.setattr(relaxation, "POWER", 60)
+    monkeypatch.setattr(tangents, "POWER", 60)
     rows = np.random.default_rng(1).standard_normal((100, 8))
     start = np.full(100, 0.1)
     assert bound_at(rows, start, 10, 5) == bound_at(rows, start, 10, 1)
@@ -73,7 +79,7 @@ def test_a_step_that_goes_wrong_does_not_count(monkeypatch):
 
 def test_the_tangent_at_orthonormal_rows_is_exact():
     # k of d orthonormal rows hold k·log 2, whichever they are: nothing is left to bound.
-    found = improve(np.eye(12), np.full(12, 4 / 12), Cardinality(4), 1, 4)
+    found = improve(all_of(np.eye(12)), np.full(12, 4 / 12), Cardinality(4), 1, 4)
     assert bound_of(found, np.eye(12), 4) == pytest.approx(4 * np.log(2))
 
 

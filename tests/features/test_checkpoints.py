@@ -14,7 +14,7 @@ from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.features import FeatureRequest, Gradients
 from spice_select.features import proxy as proxies
-from spice_select.features.normalise import normalised
+from spice_select.features.normalise import normalised, normalised_as_read
 from spice_select.features.rate import CONSTANT, Rate
 from spice_select.features.request import ProxyRequest
 from spice_select.features.stage import FeatureParts
@@ -27,6 +27,7 @@ from spice_select.gradients.settings import GradientSettings
 from spice_select.models.load import load_model
 from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
 from spice_select.models.settings import ProxySettings
+from spice_select.numerics.divided import DividedRows
 from spice_select.sketch import DEFAULT_DIM, Identity, SparseJL
 from spice_select.store import FeatureBlock, PartStore
 from spice_select.testing.engine import sample_batch, sample_example
@@ -255,3 +256,16 @@ def test_what_warms_nothing_has_no_plan_and_too_few_rows_are_refused() -> None:
     assert plan_warmup(asked(warmup_rows=40), 100) == Warmup(rows=40)
     with pytest.raises(InputError, match=r"2 optimiser steps.*--warm"):
         plan_warmup(asked(warmup_rows=40, warm_checkpoints=4), 9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_divided_as_they_are_read_have_the_bits_of_the_copy(weighted):
+    matrix = np.random.default_rng(3).standard_normal((50, 7)).astype(np.float32) * np.float32(37.0)
+    matrix[4] = 0.0
+    scales = np.random.default_rng(4).uniform(0.2, 3.0, size=50) if weighted else None
+    due, read = normalised(matrix, "unit", scales=scales), normalised_as_read(matrix, "unit", scales=scales)
+    assert isinstance(read, DividedRows)
+    rows, part = np.array([7, 4, 4, 49]), np.ix_([3, 9], [0, 6])
+    for key in (slice(None), slice(5, 20), rows, part, 12):
+        assert np.array_equal(read[key], due[key])
+    assert np.array_equal(read.take(rows)[:], due[rows])

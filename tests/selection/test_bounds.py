@@ -13,9 +13,9 @@ from spice_select.selection.constraints import build_constraints
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.paths.blocked.bounds import Bounds, cut_into_tiles
 from spice_select.selection.paths.blocked.bounds_compiled import CompiledBounds
+from spice_select.selection.paths.blocked.contenders import highest
 from spice_select.selection.paths.blocked.kernels import has_kernel
 from spice_select.selection.paths.blocked.root import InverseRoot
-from spice_select.selection.paths.blocked.rounds import highest
 from spice_select.selection.paths.ledger import Ledger, Problem, conflicts_along, lowest_twin
 from spice_select.testing.selection import sample_features
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from spice_select.diagnosis.certificates import factor
 from spice_select.numerics.features import Features
 from spice_select.selection import Conflict, FacilityLocation, LogDet, greedy, naive
 from spice_select.selection.paths.blocked.bounds import Bounds
@@ -11,6 +10,7 @@ from spice_select.selection.paths.blocked.bounds_compiled import CompiledBounds
 from spice_select.selection.paths.blocked.kernels import has_kernel
 from spice_select.selection.paths.blocked.root import InverseRoot
 from spice_select.selection.paths.blocked.whitened import EMPTY, WhitenedRows
+from spice_select.selection.relaxation import factor
 from spice_select.testing.selection import require_same, sample_features
 
 needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not built, or not for this processor")
@@ -54,8 +54,8 @@ def test_the_row_with_the_least_left_gives_way():
 @pytest.mark.parametrize("scale", [1.0, 1e5])
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_many_small_blocks_keep_the_order(monkeypatch, weight, scale):
-    for name in ("FIRST_BLOCK", "SMALLEST_BLOCK", "USUAL_BLOCK"):
-        monkeypatch.setattr(f"spice_select.selection.paths.blocked.rounds.{name}", 6)
+    for name in ("rounds.FIRST_BLOCK", "state.SMALLEST_BLOCK", "state.USUAL_BLOCK"):
+        monkeypatch.setattr(f"spice_select.selection.paths.blocked.{name}", 6)
     G = sample_features("heavy", 150, 12, seed=4) * scale
     options = {"objective": LogDet(1.0), "penalty": Conflict(weight)}
     require_same(greedy(G, 60, **options), naive(G, 60, **options), "small blocks")

@@ -251,8 +251,7 @@ def _bases(side: _Side, settings: SelectSettings) -> NDArray[np.float64]:
     candidates = _candidates(side, settings)
     if candidates.normalise == "unit" and candidates.scales is None:
         return np.zeros(len(candidates))
-    matrix = candidates.matrix.array.astype(np.float64)
-    return np.log1p(settings.spice.scale * np.einsum("nd,nd->n", matrix, matrix))
+    return np.log1p(settings.spice.scale * candidates.matrix.squares)
 
 
 def _sources(examples: Sequence[Example], own: set[int], other: set[int]) -> tuple[SourceShares, ...]:

@@ -13,7 +13,7 @@ from spice_select.diagnosis.warning_signs import Sign, signs
 from spice_select.errors import InputError
 from spice_select.methods import METHODS, Budget
 from spice_select.methods.spice import Spice
-from spice_select.numerics.features import Features, read
+from spice_select.numerics.features import Features
 from spice_select.progress import Silent
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
@@ -55,7 +55,7 @@ def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
             f"{path} was chosen by --objective {chosen.objective}: the checks ask whether the theory of log det holds, "
             "so they need a run with --objective log-det. Its gradients are taken from this one."
         )
-    return run_checks(run.matrix, _recorded(run), LogDet(alpha=chosen.scale), seed=seed, **_priced(run))
+    return run_checks(run.candidates.matrix, _recorded(run), LogDet(alpha=chosen.scale), seed=seed, **_priced(run))
 
 
 def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
@@ -65,9 +65,9 @@ def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
     """
     _check_seed(seed)
     run = load(path)
-    matrix, selection, chosen = run.matrix, _recorded(run), run.settings.spice
+    rows, selection, chosen = run.candidates.matrix, _recorded(run), run.settings.spice
     objective, untold = LogDet(alpha=chosen.scale), _untold(run.settings)
-    by_log_det, rows = chosen.objective in (None, "log-det"), read(matrix)
+    by_log_det = chosen.objective in (None, "log-det")
     return Examination(
         checks=run_checks(rows, selection, objective, seed=seed, **_priced(run)) if by_log_det else [],
         sensitivity=None if untold else _sensitivity(run, rows, selection),

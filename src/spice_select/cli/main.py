@@ -1,6 +1,6 @@
 """The command `spice`: one thin file a verb, one line each in `spice_select.cli.verbs`.
 
-Exit codes: 0 done, 2 bad input, 1 a fault on our side, 130 interrupted.
+Exit codes: 0 done, 2 bad input, 1 a fault on our side, 3 parts are left to others, 130 interrupted.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
 from spice_select.cli.verbs import VERBS, Verb, examples
 from spice_select.data.printable import printable
-from spice_select.errors import InputError
+from spice_select.errors import InputError, PartsDueError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,6 +47,9 @@ def _reported(argv: list[str], errors: "Console") -> int:
         errors.print("[bold red]error:[/] ", end="")
         errors.print(printable(str(error)), markup=False, highlight=False, soft_wrap=True)
         return 2
+    except PartsDueError as due:
+        errors.print(printable(str(due)), markup=False, highlight=False, soft_wrap=True)
+        return 3
     except BrokenPipeError:
         return 0
     except SystemExit as end:

@@ -10,6 +10,7 @@ from rich.console import Console
 from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
+from spice_select.executors.settings import EngineSettings
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods.spice import SpiceSettings
 from spice_select.models.settings import ProxySettings
@@ -40,6 +41,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
         gradients: tyro.conf.OmitArgPrefixes[GradientSettings] = settings.gradients,
         interleaved: tyro.conf.OmitArgPrefixes[InterleavedSettings] = settings.interleaved,
         suspects: tyro.conf.OmitArgPrefixes[SuspectSettings] = settings.suspects,
+        engine: tyro.conf.OmitArgPrefixes[EngineSettings] = settings.engine,
     ) -> None:
         """Choose the rows worth training on.
 
@@ -78,6 +80,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
             gradients=gradients,
             interleaved=interleaved,
             suspects=suspects,
+            engine=engine,
         )
         run = run_select(corpus, whole, out=out, overwrite=overwrite, progress=TerminalProgress(console))
         if ProcessPlace.of_environment().rank == 0:

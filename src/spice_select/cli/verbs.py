@@ -54,6 +54,16 @@ VERBS: tuple[Verb, ...] = (
         ),
     ),
     Verb(
+        name="worker",
+        where="worker:worker",
+        summary=(
+            "Compute some parts of a run's gradients, for a job of an array or any other process that shares the run's "
+            "folder."
+        ),
+        page="cluster.md",
+        examples=(("spice worker runs/math --parts 0:64", "a share of a run's gradients, on any machine"),),
+    ),
+    Verb(
         name="headroom",
         where="headroom:headroom",
         summary=(

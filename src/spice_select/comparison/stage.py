@@ -19,6 +19,7 @@ from spice_select.comparison.terms import Terms
 from spice_select.comparison.tuning import Tuner
 from spice_select.comparison.work import REFERENCES, ArmsAtWork, first_choices
 from spice_select.errors import InputError
+from spice_select.executors.settings import EngineSettings
 from spice_select.methods.budget import Budget
 from spice_select.models.size import count_weights
 from spice_select.progress import Progress, Silent
@@ -33,7 +34,11 @@ from spice_select.training.trainer import require
 
 TABLES, FIGURES = "report.md", "figures"
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
-_NEVER_DECIDE = ("methods", "seeds", "control_seeds", "keep_models", "primary", *Opening.model_fields)
+_NEVER_DECIDE = (
+    *("methods", "seeds", "control_seeds", "keep_models", "primary"),
+    *Opening.model_fields,
+    *EngineSettings.model_fields,
+)
 """Settings that add arms or seeds to a comparison, or say what may be done: they make it no other."""
 
 

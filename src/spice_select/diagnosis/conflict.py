@@ -9,7 +9,7 @@ from spice_select.diagnosis.ports import Picks
 from spice_select.errors import InputError
 from spice_select.numerics.features import read
 from spice_select.numerics.pairs import row_pairs
-from spice_select.numerics.tiles import tile_rows
+from spice_select.numerics.tiles import tile_rows, tiles
 from spice_select.selection.objectives.logdet import LogDet
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -51,7 +51,7 @@ def pair_cosines(features: object, *, pairs: int = PAIRS, seed: int = 0) -> Pair
     matrix = read(features).array
     if pairs < 1:
         raise InputError(f"pairs is {pairs}; 1 or more is needed")
-    rows = np.flatnonzero(np.any(matrix != 0, axis=1))
+    rows = np.flatnonzero(np.concatenate([np.any(tile != 0, axis=1) for _, tile in tiles(matrix)]))
     if len(rows) < 2:
         raise InputError(f"{len(rows)} of {len(matrix)} rows are not zero; a cosine needs two")
     left, right = row_pairs(len(rows), pairs, seed)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.brackets import Bracketed
-from spice_select.diagnosis.certificates.factor import factor_of, factor_of_all
 from spice_select.diagnosis.ports import alpha_of
 from spice_select.numerics.features import Features, read
 from spice_select.numerics.rounding import UNIT64, gamma
 from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.relaxation.brackets import Bracketed
+from spice_select.selection.relaxation.factor import factor_of, factor_of_all
 
 _STEEP = 1e6  # of αΣ‖g‖²: above it a Gram matrix keeps fewer than nine digits of what its inverse needs
 
@@ -72,6 +72,6 @@ class _Last:
 
 def _last_alone(matrix: np.ndarray, mass: float, alpha: float) -> np.ndarray:
     """The same for n ≤ d from 1−h, the diagonal of (I+αGGᵀ)⁻¹: here nothing cancels where h is all but 1."""
-    inverse = factor_of(matrix.T, np.arange(matrix.shape[1]), alpha).matrix
+    inverse = factor_of(np.asarray(matrix).T, np.arange(matrix.shape[1]), alpha).matrix
     left = np.einsum("ij,ij->j", inverse, inverse) * (1 + gamma(len(matrix) + 8, UNIT64) * (1 + math.sqrt(mass)))
     return np.asarray(-np.log(np.clip(left, np.finfo(float).tiny, 1.0)))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.factor import STEEP, inverse_of_lower
 from spice_select.diagnosis.ports import Picks, alpha_of, picked_rows
 from spice_select.errors import InputError
 from spice_select.numerics.features import read
 from spice_select.numerics.ranks import spearman
 from spice_select.numerics.tiles import compact
 from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.relaxation.factor import STEEP, inverse_of_lower
 
 BLOCK = 256  # picks handled by one product, or d/4; the gains inside a block come from its conditional Gram matrix
 SEARCHED = 512  # dimensions up to which ρ is found pick by pick while it is below 1: an eigendecomposition each

@@ -16,7 +16,7 @@ from spice_select.numerics.clusters import clustered
 from spice_select.numerics.estimates import Estimate
 from spice_select.progress import Progress
 
-LENGTH_TOLERANCE = 0.1
+NEAR_EQUAL = 0.1
 """Lengths that differ by no more than this share of the longer answer count as alike."""
 
 
@@ -100,7 +100,7 @@ def pair_log_probs(
             f"the loss is not a finite number on any of the {len(sums)} held-out pairs: the weights may be damaged, "
             "or the precision too low. Try --dtype float32."
         )
-    kept = [pair for pair, good in zip(pairs, finite, strict=True) if good]
+    kept = [pairs[place] for place in np.flatnonzero(finite)]
     lost = {} if finite.all() else {"non-finite": int((~finite).sum())}
     return PairLogProbs(
         rows=np.array([pair.row for pair in kept], np.int64),
@@ -131,7 +131,7 @@ LENGTH_KINDS = ("chosen shorter", "within 10 %", "chosen longer")
 def length_kinds(tokens: NDArray[np.int64]) -> NDArray[np.str_]:
     """Which of `LENGTH_KINDS` each pair is, by the tokens of both answers ``[n, 2]``."""
     chosen, rejected = tokens[:, 0], tokens[:, 1]
-    alike = np.abs(chosen - rejected) <= LENGTH_TOLERANCE * tokens.max(1)
+    alike = np.abs(chosen - rejected) <= NEAR_EQUAL * tokens.max(1)
     return np.select([alike, chosen < rejected], [LENGTH_KINDS[1], LENGTH_KINDS[0]], LENGTH_KINDS[2])
 
 

@@ -16,6 +16,9 @@ from spice_select.store import FeatureBlock
 PAIR_COLUMNS = ("logp_chosen", "logp_rejected", "chosen_tokens", "rejected_tokens", "margin_mean")
 """What the gradients of preference pairs know of a row in place of its loss: log-probabilities (nats), and tokens."""
 
+KILLS_WORKER = "kills-worker"
+"""Why a row is left out that no process survives."""
+
 Compute = Callable[[Sequence[Sample]], FeatureBlock]
 """The features of one batch of examples, rows in the order given; a model is bound to it."""
 
@@ -104,7 +107,12 @@ def usable_together(blocks: Mapping[str, FeatureBlock]) -> tuple[dict[str, Featu
 
 
 def _not_finite(block: FeatureBlock, name: str, place: int) -> Drop:
+    row = int(block.rows[place])
+    if row in block.killers:
+        return Drop(
+            row, KILLS_WORKER, f"every process that computed its {name} died of it, with no other row beside it"
+        )
     what = f"a number of its {name}"
     if "loss" in block.columns:
         what = f"loss {block.losses[place]} or its gradient" if name == "gradients" else f"loss {block.losses[place]}"
-    return Drop(int(block.rows[place]), "non-finite", f"{what} is not a finite number")
+    return Drop(row, "non-finite", f"{what} is not a finite number")

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.numerics.divided import DividedRows
+from spice_select.numerics.features import squared_lengths
+
 
 def normalised(
     matrix: NDArray[np.float32],
@@ -36,3 +39,16 @@ def normalised(
     if scales is not None:
         rows *= scales[:, None]
     return rows
+
+
+def normalised_as_read(
+    matrix: NDArray[np.float32],
+    rule: str,
+    weights: Sequence[float] = (1.0,),
+    scales: NDArray[np.float64] | None = None,
+) -> NDArray[np.floating] | DividedRows:
+    """`normalised` to the bit, without a float64 copy of the matrix but for several checkpoints: see `DividedRows`."""
+    if rule == "none" or len(weights) > 1 or not matrix.size:
+        return normalised(matrix, rule, weights, scales)
+    lengths = np.sqrt(squared_lengths(matrix)) / np.sqrt(weights[0])
+    return DividedRows(matrix, np.where(lengths > 0, lengths, 1.0), scales)

@@ -1,6 +1,7 @@
 """The stage that computes a feature of every row: examples → features in parts on disk, resumable, each row once."""
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,7 +10,8 @@ import numpy as np
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Sample
-from spice_select.executors.base import Executor, LocalExecutor, PartJob, Work
+from spice_select.errors import InputError
+from spice_select.executors.base import Batches, Executor, LocalExecutor, PartJob, Receipt, Work
 from spice_select.features.base import Compute, Feature
 from spice_select.progress import Advance, Progress, Silent
 from spice_select.store import FeatureBlock, PartStore
@@ -47,6 +49,7 @@ class FeatureParts:
         store: where the parts lie.
         batch_tokens: tokens in a batch, padding included.
         progress: told the tokens done.
+        prepared: whether what the feature is made with (a warm-up) is there; its opening makes it.
     """
 
     examples: Sequence[Sample]
@@ -54,8 +57,8 @@ class FeatureParts:
     store: PartStore
     batch_tokens: int
     progress: Progress = field(default_factory=Silent)
-    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _bars: list[Advance] = field(default_factory=list)
+    prepared: Callable[[], bool] = lambda: True
+    _shown: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def compute(self, executor: Executor | None = None, job: PartJob | None = None) -> int:
         """See to it that every part is in the store.
@@ -72,20 +75,18 @@ class FeatureParts:
             there = len(self.parts) - len(missing)
             self.progress.note(f"Resuming: {there} of {len(self.parts)} parts of the {self.feature.name} are there.")
         if missing:
-            with self._open:
+            with self._shown:
                 (executor or LocalExecutor()).run(missing, job or self, seen=self.seen)
         return len(self.parts)
 
     def open(self) -> Work:
         """Open the feature, begin the bar, and give what computes a part and puts it into the store."""
-        compute = self.feature.open()
-        name, total = self.feature.name.capitalize(), sum(self._sizes)
-        self._bars.append(self._open.enter_context(self.progress.task(name, total, "tokens", done=self._done)))
+        return _PartWork(self.feature.open(), self, self._bar)
 
-        def work(number: int) -> None:
-            self.store.write(number, compute_part(compute, self.examples, self.parts[number], self._bars[0]))
-
-        return work
+    def prepare(self) -> None:
+        """See `PartJob.prepare`."""
+        if not self.prepared():
+            self.feature.open()
 
     def is_finished(self, part: int) -> bool:
         """Whether a part is in the store by now, whole and that of these examples. Costs a read of it."""
@@ -93,7 +94,17 @@ class FeatureParts:
 
     def seen(self, part: int) -> None:
         """Count a part that another process has finished."""
-        self._bars[0](self._sizes[part])
+        self._bar(self._sizes[part])
+
+    def batches(self, part: int) -> list[list[int]]:
+        """See `PartJob.batches`."""
+        return [[self.examples[position].row for position in batch] for batch in self.parts[part]]
+
+    @cached_property
+    def _bar(self) -> Advance:
+        """Begun when it is first needed: what is loaded before has a display of its own."""
+        name, total = self.feature.name.capitalize(), sum(self._sizes)
+        return self._shown.enter_context(self.progress.task(name, total, "tokens", done=self._done))
 
     @cached_property
     def parts(self) -> list[list[list[int]]]:
@@ -113,6 +124,90 @@ class FeatureParts:
     @property
     def _done(self) -> int:
         return sum(size for size, there in zip(self._sizes, self._there, strict=True) if there)
+
+
+@dataclass(frozen=True)
+class _PartWork:
+    """The `Work` of an open feature.
+
+    Attributes:
+        compute: the feature of a batch.
+        parts: what is cut into parts.
+        advance: told the tokens done.
+    """
+
+    compute: Compute
+    parts: FeatureParts
+    advance: Advance
+
+    def __call__(self, part: int, batches: Batches | None = None, *, keep: bool = True) -> Receipt:
+        """See `Work`."""
+        began, known = time.perf_counter(), self.parts
+        examples, planned = known.examples, known.parts[part]
+        place = {examples[position].row: position for batch in planned for position in batch}
+        asked = planned if batches is None else [[place[row] for row in batch] for batch in batches]
+        digest, size, path = "", 0, known.store.path(part)
+        if keep:
+            digest = known.store.write(part, self._block(planned, asked))
+            size = path.stat().st_size
+        elif asked:
+            compute_part(self.compute, examples, asked, self.advance)
+        tokens = sum(examples[position].num_tokens for batch in asked for position in batch)
+        return Receipt(
+            part=part,
+            file=path.name,
+            bytes=size,
+            sha256=digest,
+            rows=len(place),
+            tokens=tokens,
+            seconds=time.perf_counter() - began,
+        )
+
+    def _block(self, planned: list[list[int]], asked: list[list[int]]) -> FeatureBlock:
+        """The part's rows in the order planned; those that were not asked for with no number."""
+        examples, compute = self.parts.examples, self.compute
+        if asked is planned:
+            return compute_part(compute, examples, planned, self.advance)
+        order = [position for batch in planned for position in batch]
+        there = {position for batch in asked for position in batch}
+        left_out = [examples[position] for position in order if position not in there]
+        blocks = [compute_part(compute, examples, asked, self.advance)] if asked else []
+        if left_out:
+            like = blocks[0] if blocks else compute([_shortest_beside(examples, order)])
+            blocks.append(_uncomputed(left_out, like))
+        block = FeatureBlock.concatenate(blocks)
+        wanted = {examples[position].row: place for place, position in enumerate(order)}
+        return block.take(np.argsort([wanted[row] for row in block.rows.tolist()]))
+
+
+def _shortest_beside(examples: Sequence[Sample], part: list[int]) -> Sample:
+    """A row of another part, to see from it what columns a feature has."""
+    others = set(range(len(examples))) - set(part)
+    if not others:
+        raise InputError("no row of the corpus could be computed: every process that tried one died of it.")
+    return examples[min(others, key=lambda position: examples[position].num_tokens)]
+
+
+def _uncomputed(examples: Sequence[Sample], like: FeatureBlock) -> FeatureBlock:
+    """Rows that kill whoever computes them, in the columns of others: NaN, and a vector of zeros."""
+    count = len(examples)
+    known = {"tokens": [row.num_tokens for row in examples], "supervised": [row.num_supervised for row in examples]}
+    columns = {
+        name: np.array(known[name] if name in known else np.full(count, _none(column.dtype)), column.dtype)
+        for name, column in like.columns.items()
+    }
+    return FeatureBlock(
+        rows=np.array([row.row for row in examples], np.int64),
+        columns=columns,
+        finite=np.zeros(count, bool),
+        features=np.zeros((count, like.dim), np.float32) if like.dim else like.features,
+        weights=like.weights,
+        killers=frozenset(row.row for row in examples),
+    )
+
+
+def _none(kind: np.dtype) -> float:
+    return float("nan") if kind.kind == "f" else 0
 
 
 def due_in(examples: Sequence[Sample], part: list[list[int]]) -> dict[str, list[int]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.records import Example, PairExample, Sample
-from spice_select.features.normalise import normalised
+from spice_select.features.normalise import normalised_as_read
 from spice_select.methods.budget import Allowance
 from spice_select.methods.moment import Moment
 from spice_select.methods.target import GRADIENTS as GRADIENTS
@@ -98,7 +98,7 @@ class Candidates:
         The array itself is ``matrix.array``.
         """
         block = self.features[GRADIENTS]
-        return Features(normalised(block.features, self.normalise, block.weights, self.scales))
+        return Features(normalised_as_read(block.features, self.normalise, block.weights, self.scales))
 
     def take(self, positions: NDArray[np.int64]) -> "Candidates":
         """Some of the candidates, in this order."""

@@ -8,13 +8,14 @@ from pydantic import Field
 from spice_select.errors import InputError
 from spice_select.methods.agreement import disagreeing
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
-from spice_select.methods.budget import Allowance
+from spice_select.methods.budget import Allowance, Budget
 from spice_select.methods.greedily import allowed, work
+from spice_select.methods.select_modes import SELECT_MODES, CertifiedMode, ExactMode, RelaxedMode
 from spice_select.methods.spice_carried import SpiceCarried
 from spice_select.methods.steps import step_scales
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
-from spice_select.selection import Conflict, GainRatio, LogDet, MatchedStep, Objective, Penalty, TargetConflict, greedy
+from spice_select.selection import Conflict, GainRatio, LogDet, MatchedStep, Objective, Penalty, TargetConflict
 from spice_select.selection.objectives import OBJECTIVES, TargetVariance
 from spice_select.selection.objectives.base import Scaled
 from spice_select.settings.base import Group
@@ -22,8 +23,10 @@ from spice_select.settings.table import literal
 
 if TYPE_CHECKING:
     ObjectiveName = str
+    SelectModeName = str
 else:
     ObjectiveName = literal(OBJECTIVES.names)
+    SelectModeName = literal(SELECT_MODES.names)
 
 AUTO: Literal["auto"] = "auto"
 Auto = Literal["auto"]
@@ -69,6 +72,17 @@ class SpiceSettings(Group):
         "token). Default: the score; under a budget in tokens the better of two runs, with 0 and with 1.",
     )
 
+    select_mode: SelectModeName = Field("exact", description=f"How log det is chosen by. {SELECT_MODES.described()}.")
+    candidates: float = Field(
+        1.6, ge=1, description="With --select-mode certified: rows that greedy looks at, for each row to choose."
+    )
+    tangent_passes: int | None = Field(
+        None,
+        ge=1,
+        description="With --select-mode certified or relaxed: passes over all rows that weigh them. Default: "
+        f"{CertifiedMode.usual}, or {RelaxedMode.usual}.",
+    )
+
     @property
     def scale(self) -> float:
         """α as a number. Raises InputError where it is still left to the data."""
@@ -78,6 +92,9 @@ class SpiceSettings(Group):
     def weight(self) -> float:
         """λ as a number, 0 where nothing was asked. Raises InputError where it is still left to the data."""
         return _number("conflict_weight", self.conflict_weight or 0.0)
+
+
+_DEFAULTS = {name: field.default for name, field in SpiceSettings.model_fields.items()}
 
 
 def _number(name: str, value: float | Auto) -> float:
@@ -102,6 +119,7 @@ class Spice(Method):
         stop: rules that may end a run (in pools: a pool) early.
         price: γ of the score / tokensᵞ that rows are compared by; see `allowed`.
         summed: whether the gradients are sums over a row's tokens, not means.
+        mode: how log det is chosen by.
     """
 
     name: ClassVar[str] = "spice"
@@ -118,6 +136,9 @@ class Spice(Method):
             "normalise",
             "row_weight",
             "carry_state",
+            "select_mode",
+            "candidates",
+            "tangent_passes",
         }
     )
     takes_target: ClassVar[bool] = True
@@ -136,9 +157,11 @@ class Spice(Method):
         stop: tuple[GainRatio, ...] = (),
         price: float | None = None,
         summed: bool = False,
+        mode: ExactMode | None = None,
     ) -> None:
         self.objective, self.alpha, self.weight, self.agreeing = objective, alpha, weight, agreeing
         self.stop, self.price, self.summed = stop, price, summed
+        self.mode = mode or ExactMode()
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
@@ -157,6 +180,7 @@ class Spice(Method):
             stop=stop,
             price=spice.token_price,
             summed=settings["loss"] == "sum",
+            mode=SELECT_MODES[spice.select_mode](passes=spice.tangent_passes, over=spice.candidates),
         )
 
     @classmethod
@@ -186,6 +210,35 @@ class Spice(Method):
                 f"--carry-state with {other}: only log det can be carried from pool to pool exactly. Leave one of them "
                 "out."
             )
+        return [*faults, *cls._mode_faults(settings)]
+
+    @classmethod
+    def _mode_faults(cls, settings: Mapping[str, Any]) -> list[str]:
+        """Only log det has a relaxation, and that is of a choice of so many rows among all."""
+        mode, faults = settings["select_mode"], list[str]()
+        if mode == ExactMode.name:
+            unread = [name for name in ("candidates", "tangent_passes") if settings[name] != _DEFAULTS[name]]
+            return [f"--{name.replace('_', '-')} with --select-mode exact: it looks at all rows." for name in unread]
+        untold, targeted = cls.untargeted[0], bool(settings["target"])
+        objective = settings["objective"] or ("target-information" if targeted else untold)
+        if objective != LogDet.name:
+            faults.append(
+                f"--select-mode {mode} with --objective {objective}: only log-det has a relaxation; {objective} is not "
+                "submodular, so every row is looked at for every pick. Give --objective log-det, or --method spice."
+            )
+        hindrances = {
+            "--schedule " + settings["schedule"]: settings["schedule"] != "global",
+            "a budget in tokens": Budget.parse(settings["budget"]).tokens is not None,
+            "shares of sources": settings["per_source_min"] is not None or settings["per_source_max"] is not None,
+            "--token-price": settings["token_price"] is not None,
+            "--stop-ratio": mode == RelaxedMode.name and settings["stop_ratio"] is not None,
+        }
+        named = [name for name, there in hindrances.items() if there]
+        if named:
+            faults.append(
+                f"--select-mode {mode} with {' and '.join(named)}: it weighs all rows for a choice of so many rows. "
+                "Leave that out, or take --select-mode exact."
+            )
         return faults
 
     def needs(self) -> tuple[str, ...]:
@@ -194,11 +247,13 @@ class Spice(Method):
 
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """Whether a target that was given has no part in the choice; of pairs, what sees which answer was preferred."""
+        said = (self.mode.said,) if self.mode.said else ()
         if candidates.of_pairs:
-            return (self._on_labels(),)
+            return (*said, self._on_labels())
         if candidates.target is None or self.objective.aimed or self.weight:
-            return ()
+            return said
         return (
+            *said,
             f"--objective {self.objective.name} does not aim at the target, and λ is 0: the target judges the choice, "
             "and rows that stand in it left the pool, but the picks are not for it. Leave --objective out to aim.",
         )
@@ -223,7 +278,7 @@ class Spice(Method):
             "excluded": self.opposing(candidates, allowance),
         }
         with progress.task("Selection", *work(allowance, self.price)) as advance:
-            return Choice.of(greedy(candidates.matrix, **options, progress=advance))
+            return Choice.of(self.mode.pick(candidates.matrix, options, advance))
 
     def opposing(self, candidates: Candidates, allowance: Allowance) -> list[int]:
         """Positions that agree too little with the target to be chosen from; see `disagreeing`."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.records import Example
-from spice_select.features.normalise import normalised
+from spice_select.features.normalise import normalised_as_read
 from spice_select.selection import Features
 from spice_select.selection.objectives.base import labelled
 from spice_select.store import FeatureBlock
@@ -42,7 +42,7 @@ class TargetSet:
     def matrix(self) -> Features:
         """The gradients ``[m, d]``, scaled as the candidates'."""
         block = self.features[GRADIENTS]
-        return Features(normalised(block.features, self.normalise, block.weights))
+        return Features(normalised_as_read(block.features, self.normalise, block.weights))
 
     @cached_property
     def groups(self) -> dict[str, NDArray[np.int64]]:

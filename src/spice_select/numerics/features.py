@@ -1,18 +1,17 @@
 """The feature matrix as selection and diagnosis see it: any float array in, checked once, its squares taken once."""
 
-from collections import defaultdict
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
+from spice_select.numerics.copies import copies, fingerprints, row_hashes, sharing
+from spice_select.numerics.divided import DividedRows, ReadByRows
 from spice_select.numerics.tiles import compact
 
 _CHUNK_ENTRIES = 1 << 18  # entries converted to float64 at a time: 2 MB, so that a chunk stays in the cache
-_PROBES = 8
 _NEIGHBOUR = 1e-12  # rows whose squared norms differ by more than this, relatively, cannot be identical
 
 
@@ -25,7 +24,7 @@ class Features:
     float64 for each α. Cost: one pass.
 
     Attributes:
-        array: float32 or float64 [n, d].
+        array: float32 or float64 [n, d], or `DividedRows`, which are read as float64.
         n, d: its shape.
         squares: ‖g‖² of each row, float64 [n].
 
@@ -41,6 +40,22 @@ class Features:
     def __len__(self) -> int:
         return self.n
 
+    @property
+    def source(self) -> NDArray[Any]:
+        """The rows as they are stored, float32 or float64 [n, d]: `array`, or what is divided as it is read."""
+        return self.array.source if isinstance(self.array, DividedRows) else self.array
+
+    @cached_property
+    def ratios(self) -> NDArray[np.float64] | None:
+        """How many times as long as it counts each row is stored, float64 [n]; None for once."""
+        return self.array.ratios if isinstance(self.array, DividedRows) else None
+
+    @property
+    def peak(self) -> float:
+        """About the length of the longest stored row: a matter of scale."""
+        squares = self.squares if self.ratios is None else self.squares * self.ratios**2
+        return float(np.sqrt(squares.max(initial=0.0)))
+
     def rows(self, rows: NDArray[np.int64] | list[int]) -> NDArray[np.float64]:
         """The given rows as float64 [m, d]."""
         return self.array[rows].astype(np.float64, copy=False)
@@ -48,7 +63,9 @@ class Features:
     def take(self, rows: NDArray[np.int64]) -> "Features":
         """Some of the rows, one or more, in this order: checked already, and their squares are not taken again."""
         part = object.__new__(Features)
-        part.array, part.squares = self.array[rows], self.squares[rows]
+        divided = isinstance(self.array, DividedRows)
+        part.array = self.array.take(rows) if divided else self.array[rows]
+        part.squares = self.squares[rows]
         part.n, part.d = part.array.shape
         return part
 
@@ -56,6 +73,11 @@ class Features:
     def dense(self) -> NDArray[np.float64]:
         """The whole matrix as float64; a copy unless it is float64 in memory already."""
         return np.asarray(self.array, dtype=np.float64)
+
+    @property
+    def ready(self) -> Any:
+        """`dense` where it was made, else `array`: for those who read all rows again and again."""
+        return self.__dict__.get("dense", self.array)
 
     @cached_property
     def compacted(self) -> NDArray[Any]:
@@ -72,13 +94,11 @@ class Features:
         """For each row that occurs more than once: all rows identical to it, ascending.
 
         Identical rows must tie exactly whatever rounding does, so the picks settle on the lowest of them. Only rows
-        with neighbouring norms that share a few entries are compared, by a digest of 16 bytes: O(n log n + suspects·d).
+        with neighbouring norms are looked at: O(n log n + suspects·d).
         """
-        copies: dict[bytes, list[int]] = defaultdict(list)
-        for row in self._sharing_entries(self._of_one_length()).tolist():
-            copies[blake2b(self.array[row] + 0.0, digest_size=16).digest()].append(row)  # adding 0 makes −0 equal to 0
-        groups = [np.array(rows) for rows in copies.values() if len(rows) > 1]
-        return {int(row): group for group in groups for row in group}
+        rows = self._of_one_length()
+        rows = rows[sharing(row_hashes(self.array, rows))]
+        return copies(rows.tolist(), fingerprints(self.array, rows))
 
     def _of_one_length(self) -> NDArray[np.int64]:
         """The rows with a neighbour in norm, ascending: with unit norms, all."""
@@ -87,21 +107,16 @@ class Features:
         near = np.diff(ordered) <= _NEIGHBOUR * ordered[1:]
         return np.sort(order[np.flatnonzero(np.append(near, False) | np.append(False, near))])
 
-    def _sharing_entries(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Those of `rows` that equal another in `_PROBES` entries spread over the columns."""
-        columns = np.linspace(0, self.d - 1, min(_PROBES, self.d)).astype(np.int64)
-        probes = self.array[np.ix_(rows, columns)] + 0.0
-        _, group, size = np.unique(probes, axis=0, return_inverse=True, return_counts=True)
-        return rows[size[group.ravel()] > 1]
-
 
 def read(features: Any) -> Features:
     """The features, checked: see `Features`. One of these has been checked and is handed back as it is."""
     return features if isinstance(features, Features) else Features(features)
 
 
-def as_matrix(features: Any) -> NDArray[Any]:
-    """Any array-like of real numbers as a 2-d float32 or float64 array."""
+def as_matrix(features: Any) -> Any:
+    """Any array-like of real numbers as a 2-d float32 or float64 array; a matrix that is read by rows as it is."""
+    if isinstance(features, ReadByRows):
+        return features
     if type(features).__module__.split(".")[0] == "torch":
         features = _from_torch(features)
     refuse_masked(features)
@@ -141,18 +156,24 @@ def _from_torch(tensor: Any) -> NDArray[Any]:
     return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
-def squared_norms(array: NDArray[Any]) -> NDArray[np.float64]:
-    """‖g_i‖² of every row in float64, one cached chunk at a time; refuses rows that are not finite.
-
-    Raises:
-        InputError: a row holds NaN or infinity, or is so long that its square overflows float64.
-    """
+def squared_lengths(array: Any) -> NDArray[np.float64]:
+    """‖g_i‖² of every row in float64, one cached chunk at a time."""
     n, d = array.shape
     squares = np.empty(n)
     step = max(1, _CHUNK_ENTRIES // d)
     for start in range(0, n, step):
         chunk = np.asarray(array[start : start + step], dtype=np.float64)
         squares[start : start + step] = np.einsum("ij,ij->i", chunk, chunk)
+    return squares
+
+
+def squared_norms(array: Any) -> NDArray[np.float64]:
+    """The same; refuses rows that are not finite.
+
+    Raises:
+        InputError: a row holds NaN or infinity, or is so long that its square overflows float64.
+    """
+    n, squares = len(array), squared_lengths(array)
     bad = np.flatnonzero(~np.isfinite(squares))
     if len(bad):
         named = ", ".join(str(i) for i in bad[:10]) + (", …" if len(bad) > 10 else "")

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from spice_select.numerics.divided import ReadByRows
+
 TILE_ENTRIES = 1 << 22  # 32 MB of float64: 4096 rows at d = 1024, enough to keep products near the machine's limit
 
 
@@ -29,6 +31,8 @@ def gram(matrix: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     Cost: nd² flops, as BLAS computes one half of a product with itself; memory a tile of d rows and two d × d.
     """
     d = matrix.shape[1]
+    if rows is None and isinstance(matrix, ReadByRows) and (apart := matrix.gram_apart()) is not None:
+        return apart
     total = np.zeros((d, d))
     for _, tile in tiles(matrix, rows, least=d):
         total += tile.T @ tile
@@ -44,4 +48,4 @@ def compact(matrix: np.ndarray) -> np.ndarray:
     n, d = matrix.shape
     if n >= d:
         return matrix
-    return np.asarray(np.linalg.qr(matrix.T.astype(np.float64), mode="r")).T
+    return np.asarray(np.linalg.qr(np.asarray(matrix, dtype=np.float64).T, mode="r")).T

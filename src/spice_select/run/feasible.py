@@ -10,6 +10,7 @@ from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects import SUSPECTS
 from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
+from spice_select.executors import EngineSettings, ProcessPlace
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS, Budget
@@ -25,6 +26,7 @@ from spice_select.settings.names import in_words
 _ALWAYS_READ = {
     *("method", "budget", "schedule", "seed"),
     *DataSettings.model_fields,
+    *EngineSettings.model_fields,
     *ProxySettings.model_fields,
     *SuspectSettings.model_fields,
     *TargetSettings.model_fields,
@@ -57,6 +59,7 @@ def refuse_settings(settings: SelectSettings) -> None:
         *METHODS[settings.selection.method].clashes(settings.flat()),
         *_target_faults(settings),
         *_schedule_faults(settings),
+        *_engine_faults(settings),
         *_suspect_faults(settings),
     ]
     _raise(faults)
@@ -198,6 +201,24 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
         faults.append(
             f"--schedule interleaved with {', '.join(given)}: the run trains the LoRA itself, and takes the gradients "
             "of that LoRA as they are. Leave that out, or give --schedule global or pools."
+        )
+    return faults
+
+
+def _engine_faults(settings: SelectSettings) -> list[str]:
+    """Who could not compute this."""
+    engine, moving = settings.engine.engine, settings.selection.schedule == "interleaved"
+    if engine == "here":
+        return []
+    faults = []
+    if moving:
+        faults.append(
+            f"--engine {engine} with --schedule interleaved: its pools come one after the other, each on the proxy "
+            "that those before it made. Leave --engine out."
+        )
+    if ProcessPlace.of_environment().world > 1:
+        faults.append(
+            f"--engine {engine} under torchrun or accelerate: two that share out the same parts. Start one process."
         )
     return faults
 

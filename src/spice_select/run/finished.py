@@ -182,7 +182,7 @@ class Run:
     @property
     def matrix(self) -> NDArray[np.floating]:
         """The features as the selector saw them ``[n, d]``: of length one and weighted where the settings say so."""
-        return self.candidates.matrix.array
+        return np.asarray(self.candidates.matrix.array)
 
     @property
     def row_numbers(self) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from spice_select.data.plain import json_text
 from spice_select.errors import InputError
+from spice_select.executors.cluster.ledger import LEDGER
 from spice_select.store import explained, hold, sha256, sweep, write_json, write_lines, write_text
 
 IDENTITY = "identity.json"
@@ -186,7 +187,7 @@ def _holds_work(path: Path) -> bool:
     )
 
 
-_BEFORE_WORK = (IDENTITY, LOCK, "config.yaml", "process-*.lock", "worker-*.log", "*.part")
+_BEFORE_WORK = (IDENTITY, LOCK, "config.yaml", "process-*.lock", "worker-*.log", LEDGER, "*.part")
 
 
 def _clear(path: Path) -> None:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
+from spice_select.executors.settings import EngineSettings
 from spice_select.features.request import ProxyRequest
 from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.gradients.settings import GradientSettings
@@ -129,6 +130,7 @@ class SelectSettings(Settings):
     gradients: GradientSettings = GradientSettings()
     interleaved: InterleavedSettings = InterleavedSettings()
     suspects: SuspectSettings = SuspectSettings()
+    engine: EngineSettings = EngineSettings()
 
     def settled(self, *, pairs: bool = False) -> "SelectSettings":
         """With what the method leaves open of its criterion decided by whether there is a target, or rows are pairs."""

@@ -106,6 +106,13 @@ class Judged:
     sign_flips: float
     target: Sequence[Reached] = ()
 
+    @property
+    def way(self) -> float | None:
+        """At least this share of the way from random picks to the best possible, and so to greedy's; None: no way."""
+        if not 0 < self.certified <= 1 or self.information <= self.random_mean:
+            return None
+        return (self.information - self.random_mean) / (self.information / self.certified - self.random_mean)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:

@@ -14,6 +14,7 @@ from spice_select.progress.meter import Meter
 from spice_select.selection.constraints import Constraints, Quota, build_constraints, row_numbers
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.partitioned import Leader, SpreadFeatures
 from spice_select.selection.paths.blocked.rounds import run_blocked
 from spice_select.selection.paths.eager import run_eager
 from spice_select.selection.paths.lazy import run_lazy
@@ -50,7 +51,7 @@ def greedy(
 
     Args:
         features: [n, d], float16, float32 or float64; numpy (memory-mapped included), torch, or
-            `Features`, which are not checked again.
+            `Features`, which are not checked again; `SpreadFeatures` where no machine holds them together.
         k: how many rows, 1 … n, `initial` and `forced` included. May be None under a cost budget.
         objective: what to maximise; `LogDet(alpha=1.0)` by default.
         penalty: what to subtract; None for none.
@@ -118,9 +119,16 @@ def naive(features: Any, k: int | None = None, **options: Any) -> Selection:
 
 def _path(problem: Problem) -> Path:
     """The fastest exact path for a request. Subclasses may compute something else, so types are compared exactly."""
+    if isinstance(problem.features, SpreadFeatures):
+        return _run_partitioned
     if type(problem.objective) is LogDet and (problem.weight == 0 or type(problem.penalty) is Conflict):
         return run_blocked
     return run_lazy if problem.objective.submodular else run_eager
+
+
+def _run_partitioned(problem: Problem) -> Selection:
+    """Greedy over rows on shards."""
+    return Leader(problem).selection()
 
 
 def _check_parts(objective: Any, penalty: Any, stop: Any) -> tuple[StoppingRule, ...]:

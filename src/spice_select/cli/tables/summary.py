@@ -147,6 +147,8 @@ def _reached(reached: Reached) -> str:
 def _certified(judged: Judged) -> str:
     proof = f" (bound {judged.bound}, proven in {judged.proof_seconds:.1f} s)" if judged.bound else ""
     text = f"≥ {_floor(judged.certified)} of the best possible information for {judged.certified_for}{proof}"
+    if judged.way is not None:
+        text += f", ≥ {_floor(judged.way)} of the way there from random picks"
     if judged.promised is not None:
         text += f"; curvature {judged.curvature:.2f} alone promises {_floor(judged.promised)} to greedy with λ = 0"
     return text + ". It says nothing of the tuned model"

@@ -31,7 +31,7 @@ from spice_select.report.page import (
     composed_section,
     page_html,
 )
-from spice_select.report.page.pieces import Piece
+from spice_select.report.page.pieces import PagePiece
 from spice_select.run.identity import package_version
 from spice_select.store import write_text
 
@@ -132,7 +132,7 @@ def _ruled(ruling: Ruling) -> list[Section]:
     return sections
 
 
-def table_pieces(table: ReportTable, place: int) -> list[Piece]:
+def table_pieces(table: ReportTable, place: int) -> list[PagePiece]:
     """A table of a comparison, without the columns that are empty in every line, and how it is read."""
     shown = [(column, [_cell(column, line) for line in table.lines]) for column in table.columns]
     kept = [(column, cells) for column, cells in shown if any(cell.shown for cell in cells)]

@@ -9,18 +9,19 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spice_select.diagnosis.certificates.bounds import tangent_bound
-from spice_select.diagnosis.certificates.brackets import Bracketed
 from spice_select.diagnosis.certificates.claims import Case, Claim, Proven, after_picks
-from spice_select.diagnosis.certificates.constraint import SPARE, Cardinality, Constraint, Knapsack, sum_of_largest
-from spice_select.diagnosis.certificates.factor import Factor, factor_of_set
-from spice_select.diagnosis.certificates.relaxation import beginning, improve
 from spice_select.diagnosis.ports import Subset, alpha_of, picked_rows
 from spice_select.errors import InputError
 from spice_select.numerics.features import read
 from spice_select.numerics.rounding import UNIT64, gamma
 from spice_select.selection.constraints import build_constraints
 from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.partitioned.passes import SpreadBrackets
+from spice_select.selection.relaxation.bounds import tangent_bound
+from spice_select.selection.relaxation.brackets import Bracketed
+from spice_select.selection.relaxation.constraint import SPARE, Cardinality, Constraint, Knapsack, sum_of_largest
+from spice_select.selection.relaxation.factor import Factor, factor_of_set
+from spice_select.selection.relaxation.tangents import beginning, improve
 
 _STEPS = 20
 _PASSES = 2.4  # nd² float32 operations that improving the weights may take by default,
@@ -178,17 +179,17 @@ def _nothing_chosen(pool: Case) -> dict[str, float]:
     return {"B1": empty, "B1c": empty}
 
 
-def _tangent_at_picks(final: Factor, forms: Bracketed, budget: Constraint) -> Claim:
+def _tangent_at_picks(final: Factor, forms: Bracketed | SpreadBrackets, budget: Constraint) -> Claim:
     return Claim("B2", forms, _themselves, lambda high: tangent_bound(high, final.matrix, budget))
 
 
-def _relaxed(pool: Case, forms: Bracketed, plan: "_Plan") -> list[Claim]:
+def _relaxed(pool: Case, forms: Bracketed | SpreadBrackets, plan: "_Plan") -> list[Claim]:
     """B3, and B4 where the rank is known, at the weights that the steps over the most promising rows lead to."""
     start = beginning(pool.picked, pool.budget.rates(forms.high))
     worth = start.copy()
     worth[pool.picked] += 1.0
     rows = _promising(worth, plan.rows)
-    found = improve(pool.scaled(rows), start[rows], pool.budget.part(rows), plan.steps, plan.rank)
+    found = improve(pool.passes(rows), start[rows], pool.budget.part(rows), plan.steps, plan.rank)
     there = pool.bracketed(found.inverse_root)
     return [Claim(name, there, _themselves, bound) for name, bound in found.bounds(pool.budget).items()]
 

@@ -6,13 +6,15 @@ from functools import cached_property
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.bounds import credited_bound, credits_of, union_bound
-from spice_select.diagnosis.certificates.brackets import Bracketed
-from spice_select.diagnosis.certificates.constraint import Constraint
-from spice_select.diagnosis.certificates.factor import STEEP, Factor, Forms, factor_of_all, quadratic_forms
 from spice_select.numerics.features import Features
 from spice_select.numerics.rounding import UNIT64
-from spice_select.numerics.tiles import tiles
+from spice_select.selection.partitioned.passes import SpreadBrackets, passes_over
+from spice_select.selection.partitioned.spread import SpreadRows
+from spice_select.selection.relaxation.bounds import credited_bound, credits_of, union_bound
+from spice_select.selection.relaxation.brackets import Bracketed
+from spice_select.selection.relaxation.constraint import Constraint
+from spice_select.selection.relaxation.factor import STEEP, Factor, Forms, factor_of_all, quadratic_forms
+from spice_select.selection.relaxation.passes import LocalPasses, Passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,7 @@ class Claim:
     """
 
     name: str
-    forms: Bracketed
+    forms: Bracketed | SpreadBrackets
     values: Callable[[np.ndarray], np.ndarray]
     bound: Callable[[np.ndarray], float]
 
@@ -74,15 +76,16 @@ class Case:
         """Whether float32 is too coarse for sums of g gᵀ over a choice."""
         return self.alpha * self.budget.most(self.norms) > STEEP
 
-    def scaled(self, rows: np.ndarray) -> np.ndarray:
-        """√α g of some rows, in float32 where that is precise enough to search with."""
-        out = np.empty((len(rows), self.rows.shape[1]), dtype=np.float64 if self.steep else np.float32)
-        for start, tile in tiles(self.rows, rows):
-            np.multiply(tile, np.sqrt(self.alpha), out=out[start : start + len(tile)], casting="same_kind")
-        return out
+    def passes(self, rows: np.ndarray) -> Passes:
+        """Those over some rows, in float32 where that is precise enough to search with."""
+        if isinstance(self.rows, SpreadRows):
+            return passes_over(self.rows.features, rows, self.alpha, single=not self.steep)
+        return LocalPasses(self.rows, rows, self.alpha, single=not self.steep)
 
-    def bracketed(self, inverse_root: np.ndarray) -> Bracketed:
+    def bracketed(self, inverse_root: np.ndarray) -> Bracketed | SpreadBrackets:
         """α‖Bg‖² of all rows."""
+        if isinstance(self.rows, SpreadRows):
+            return SpreadBrackets(self.rows.features, inverse_root, self.alpha)
         return Bracketed(self.rows, inverse_root, self.alpha, self.norms)
 
     @cached_property
@@ -101,7 +104,7 @@ class Case:
         return quadratic_forms(self.rows, factor.matrix, self.alpha, self.norms[rows], rows)
 
 
-def after_picks(pool: Case, final: Factor, forms: Bracketed, best: float) -> list[Claim]:
+def after_picks(pool: Case, final: Factor, forms: Bracketed | SpreadBrackets, best: float) -> list[Claim]:
     """B1 and B1c at the picks; without credits, and so equal, where no credits could bring B1c below `best`."""
     gains = np.log1p(forms.low)
     worth = pool.credits_are_free or (
@@ -110,7 +113,7 @@ def after_picks(pool: Case, final: Factor, forms: Bracketed, best: float) -> lis
     return _after(pool, final, forms, pool.credits if worth else np.zeros(len(pool.picked)))
 
 
-def _after(pool: Case, factor: Factor, forms: Bracketed, credits: np.ndarray) -> list[Claim]:
+def _after(pool: Case, factor: Factor, forms: Bracketed | SpreadBrackets, credits: np.ndarray) -> list[Claim]:
     """I+αF_S ⪯ (1+η)(BᵀB)⁻¹ =: M, so F(S∪X) ≤ log det M + Σ_X log(1+α‖Bg‖²): both terms are bounds from above."""
     rows, inside = pool.picked, np.zeros(len(pool.rows), dtype=bool)
     inside[rows] = True
@@ -132,7 +135,7 @@ def _after(pool: Case, factor: Factor, forms: Bracketed, credits: np.ndarray) ->
     return [Claim("B1", forms, outside, plain), Claim("B1c", forms, repaid, credited)]
 
 
-def _credits_at_most(pool: Case, final: Factor, forms: Bracketed) -> np.ndarray:
+def _credits_at_most(pool: Case, final: Factor, forms: Bracketed | SpreadBrackets) -> np.ndarray:
     """Δ_i(S∖i) ≥ Δ_i(V∖i) of each pick, from its leverage within S: α g_iᵀ(I+αF_S)⁻¹g_i ≤ α‖Bg_i‖²/(1−η)."""
     if final.distortion >= 1:
         return np.log1p(pool.alpha * pool.norms[pool.picked])

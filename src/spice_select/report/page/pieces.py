@@ -33,24 +33,24 @@ class Fold:
     sentences: Sequence[str]
 
 
-Piece = str | PlotFigure | Grid | CommandLine | Headline | Fold
+PagePiece = str | PlotFigure | Grid | CommandLine | Headline | Fold
 
 
-def composed(pieces: Sequence[Piece]) -> Markup:
+def composed(pieces: Sequence[PagePiece]) -> Markup:
     """The pieces one below the other; a string is a paragraph."""
     return Templates().fill("pieces.html", pieces=[(_kind(one), _content(one)) for one in pieces])
 
 
-def composed_section(name: str, title: str, pieces: Sequence[Piece]) -> Section:
+def composed_section(name: str, title: str, pieces: Sequence[PagePiece]) -> Section:
     """A section of nothing but such pieces."""
     figures = [one for one in pieces if isinstance(one, PlotFigure)]
     return Section(name=name, title=title, body=composed(pieces), figures=figures)
 
 
-def _kind(piece: Piece) -> str:
+def _kind(piece: PagePiece) -> str:
     names = {PlotFigure: "figure", Grid: "grid", CommandLine: "command", Headline: "headline", Fold: "fold"}
     return next((name for known, name in names.items() if isinstance(piece, known)), "words")
 
 
-def _content(piece: Piece) -> str | PlotFigure | Grid | Fold:
+def _content(piece: PagePiece) -> str | PlotFigure | Grid | Fold:
     return piece.text if isinstance(piece, CommandLine | Headline) else piece

@@ -4,10 +4,14 @@ from typing import Any
 
 import altair as alt
 
+from spice_select.methods import METHODS
+from spice_select.methods.spice import Spice
 from spice_select.report.material import RunMaterial, filled, untold_section
 from spice_select.report.page import PlotFigure, Section
 from spice_select.report.page.figure import DATA
 from spice_select.report.page.looks import BLUE, GREY, VERMILLION
+from spice_select.selection import LogDet, Objective
+from spice_select.selection.objectives.base import Scaled
 
 _NAME, _TITLE = "gains", "What each pick added"
 _LITTLE = 0.1  # conflict that the axis shows at least
@@ -19,7 +23,29 @@ def gains_section(material: RunMaterial) -> Section:
         why = f"--method {material.summary.method} takes no gradients, so nothing says what each pick added."
         return untold_section(_NAME, _TITLE, why)
     figures = (_by_rank(material), _by_conflict(material))
-    return Section(name=_NAME, title=_TITLE, body=filled("gains.html", figures=figures), figures=figures)
+    return Section(
+        name=_NAME, title=_TITLE, body=filled("gains.html", figures=figures, worth=_worth(material)), figures=figures
+    )
+
+
+def _objective(material: RunMaterial) -> type[Objective]:
+    """What gains are of; of methods that pick by no objective, log det, by which they are judged."""
+    method = METHODS[material.summary.method].of(material.settings.flat())
+    return method.objective if isinstance(method, Spice) else LogDet
+
+
+def _worth(material: RunMaterial) -> str:
+    objective = _objective(material)
+    return objective.worth if issubclass(objective, Scaled) else "what it adds to the picks before it"
+
+
+def _nats(material: RunMaterial) -> str:
+    """Log det is in nats; shares of an uncertainty have no unit."""
+    return " nats" if _objective(material) is LogDet else ""
+
+
+def _unit(material: RunMaterial) -> str:
+    return "gain, nats" if _nats(material) else "gain"
 
 
 def _note(material: RunMaterial) -> str:
@@ -38,7 +64,7 @@ def _by_rank(material: RunMaterial) -> PlotFigure:
     colours = alt.Scale(domain=list(named.values()), range=[BLUE, VERMILLION])
     lines = alt.Chart(alt.NamedData(DATA)).encode(
         x=alt.X("rank:Q", title="rank of the pick", scale=alt.Scale(nice=False)),
-        y=alt.Y("value:Q", title="nats"),
+        y=alt.Y("value:Q", title=_unit(material)),
         color=alt.Color("what:N", title=None, scale=colours),
         tooltip=["rank:Q", "what:N", alt.Tooltip("value:Q", format=".4g")],
     )
@@ -48,7 +74,8 @@ def _by_rank(material: RunMaterial) -> PlotFigure:
     return PlotFigure(
         name="gain-by-rank",
         title="Gain and ε by rank",
-        words=f"The first pick gained {picks['gain'][0]:.4g} nats, the last {picks['gain'][-1]:.4g}. {told}",
+        words=f"The first pick gained {picks['gain'][0]:.4g}{_nats(material)}, the last {picks['gain'][-1]:.4g}. "
+        f"{told}",
         note=_note(material),
         chart=alt.layer(marked, *stop),
         rows=records,
@@ -98,7 +125,7 @@ def _by_conflict(material: RunMaterial) -> PlotFigure:
         .mark_point(filled=True, size=36, opacity=0.65, color=BLUE, aria=False)
         .encode(
             x=alt.X("conflict:Q", title="conflict with the picks before", scale=reach),
-            y=alt.Y("gain:Q", title="marginal gain, nats", scale=alt.Scale(zero=False)),
+            y=alt.Y("gain:Q", title=_unit(material), scale=alt.Scale(zero=False)),
             tooltip=["rank:Q", "row:Q", "source:N", _short("gain"), _short("conflict"), "text:N"],
         )
     )

@@ -19,7 +19,7 @@ from spice_select.report.page import (
     cut,
     page_html,
 )
-from spice_select.report.page.pieces import Piece
+from spice_select.report.page.pieces import PagePiece
 from spice_select.report.sections.verdict import spent
 from spice_select.report.several.overlap import MOST_OVERLAPS, overlap_figure
 from spice_select.report.several.shares import source_shares_figure
@@ -71,7 +71,7 @@ def _names(places: Sequence[Path]) -> list[str]:
     return [str(Path(*place.parts[-parts:])) for place in places]
 
 
-def _lead(hashes: Mapping[str, Sequence[str]]) -> list[Piece]:
+def _lead(hashes: Mapping[str, Sequence[str]]) -> list[PagePiece]:
     chosen = [set(one) for one in hashes.values()]
     shared, either = set.intersection(*chosen), set.union(*chosen)
     who = "Both" if len(chosen) == 2 else f"All {len(chosen)}"
@@ -87,7 +87,7 @@ def _numbers_section(materials: Mapping[str, RunMaterial]) -> Section:
     titles = ("rows", "trained tokens", "median", "information", "random", "certified", "opposed", "time")
     columns = [Heading(title="run"), Heading(title="method"), *(Heading(title=one, number=True) for one in titles)]
     grid = Grid(name="numbers", caption="The runs in numbers", columns=columns, rows=rows)
-    pieces: list[Piece] = [grid]
+    pieces: list[PagePiece] = [grid]
     if tasks:
         pieces.append(_targets(materials, tasks))
     notes = [f"{name}: {note}" for name, material in materials.items() for note in material.summary.notes]
@@ -148,7 +148,7 @@ def _overlap(hashes: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]
 
 
 def _alone_section(materials: Mapping[str, RunMaterial], hashes: Mapping[str, Sequence[str]]) -> Section:
-    pieces: list[Piece] = []
+    pieces: list[PagePiece] = []
     for place, (name, material) in enumerate(materials.items()):
         others = set[str]().union(*(one for other, one in hashes.items() if other != name))
         alone = [spot for spot, one in enumerate(hashes[name]) if one not in others]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.numerics.divided import ReadByRows
 
 
 class ObjectiveState(Protocol):
@@ -126,7 +127,8 @@ def is_number(value: Any) -> bool:
 
 def rows_of(features: Any, indices: Sequence[int] | Rows) -> Matrix:
     """The rows `indices` of any array as float64 [k, d]."""
-    return np.asarray(np.asarray(features)[np.asarray(indices, dtype=np.int64)], dtype=np.float64)
+    matrix = features if isinstance(features, ReadByRows) else np.asarray(features)
+    return np.asarray(matrix[np.asarray(indices, dtype=np.int64)], dtype=np.float64)
 
 
 def information_root(chosen: Matrix, alpha: float) -> Matrix:

@@ -187,7 +187,7 @@ def lowest_twin(problem: Problem, allowed: NDArray[np.bool_], row: int) -> int:
 def _bases_of(problem: Problem, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """F({x}) of each pick, some rows at a time: all of them in float64 may be more than the selection needed."""
     parts = [rows[i : i + _BASES_AT_ONCE] for i in range(0, len(rows), _BASES_AT_ONCE)] or [rows]
-    return np.concatenate([problem.objective.gains(problem.features.array, [], part) for part in parts])
+    return np.concatenate([problem.objective.gains(problem.features.ready, [], part) for part in parts])
 
 
 def conflicts_along(features: Features, rows: Sequence[int] | NDArray[np.int64], eta: float) -> NDArray[np.float64]:

@@ -1,17 +1,17 @@
 """Identical rows: of those that are open only the lowest can be the next pick, so the others need not be looked at."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.numerics.features import Features
-
 
 class Twins:
-    """The classes of rows with identical features and cost."""
+    """The classes of rows with identical features and cost. `twins`: see `Features.twins`."""
 
-    def __init__(self, features: Features, costs: NDArray[np.float64] | None) -> None:
-        rows = np.array(sorted(features.twins), dtype=np.int64)
-        firsts = np.array([features.twins[row][0] for row in rows.tolist()], dtype=np.int64)
+    def __init__(self, twins: Mapping[int, NDArray[np.int64]], costs: NDArray[np.float64] | None) -> None:
+        rows = np.array(sorted(twins), dtype=np.int64)
+        firsts = np.array([twins[row][0] for row in rows.tolist()], dtype=np.int64)
         keys = np.stack([firsts, np.zeros(len(rows)) if costs is None else costs[rows]], axis=1)
         classes = np.unique(keys, axis=0, return_inverse=True)[1].ravel() if len(rows) else rows
         self._rows, self._classes = rows[::-1], classes[::-1]  # the lowest last: it is what an assignment leaves

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.selection.paths.blocked.inner import OVERFLOW, Best, Conflicts, inner_loop
-from spice_select.selection.paths.blocked.state import BlockedState
+from spice_select.selection.paths.blocked.state import PickState
 from spice_select.selection.paths.blocked.whitened import EMPTY, WhitenedRows
 from spice_select.selection.paths.ledger import TIE, lowest_twin
 
@@ -16,7 +16,7 @@ _NOISE = 8 * float(np.finfo(np.float64).eps)  # error of ‖xL‖² within a blo
 class Block:
     """The rows of a pool, whitened by the picks so far; `out` bounds the score of all others that are open."""
 
-    def __init__(self, state: BlockedState, pool: WhitenedRows, out: float) -> None:
+    def __init__(self, state: PickState, pool: WhitenedRows, out: float) -> None:
         problem, ledger = state.problem, state.ledger
         self._state, self._pool, self._out = state, pool, out
         self._rows = pool.rows

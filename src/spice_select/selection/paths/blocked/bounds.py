@@ -1,6 +1,6 @@
 """Stale float32 bounds on every row's gain and conflict, and their refresh by tiled matrix products."""
 
-import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spice_select.numerics.features import Features
 from spice_select.numerics.rounding import UNIT32, gamma, gammas
 from spice_select.selection.paths.blocked.root import InverseRoot
+from spice_select.selection.paths.blocked.turning import Turning
 
 UNDERFLOW = 2.0**-148  # what gradual underflow may add to a product of float32 numbers, or take from it
 ULP = 4 * float(np.finfo(np.float64).eps)  # more than the few float64 steps that lower a bound can take from it
@@ -20,6 +21,24 @@ TILE_DEPTH = 256  # inner products are summed in stretches of this length, which
 _STAGE_PICKS = 128  # a bound is lowered by about this many picks before it is asked again whether it still matters
 _FAR = 1.5  # rows that more than this many times d picks have passed by are refreshed from the root itself
 _ROOT_PICKS = 64  # getting the root ready for that costs about as much as the products of d rows with so many picks
+LEAST_KEPT = 2048  # the updates of so many picks are kept, or of d where that is more: a row that is further behind is
+# refreshed from the root
+_ANCHORS = 256  # unit means that cosines are known with: a row whose own is dropped has its cosine moved to the present
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Update:
+    """What a block of m picks changed, as bounds have to know it: small and plain, so that it can travel.
+
+    Attributes:
+        taken: float32 [m, d], U with LLᵀ − L'L'ᵀ = UᵀU, divided by `Bounds.matrix_scale`.
+        masses: float64 [m], ‖u‖² of its rows.
+        mean: float64 [d], the mean gradient of all picks now.
+    """
+
+    taken: NDArray[np.float32]
+    masses: NDArray[np.float64]
+    mean: NDArray[np.float64]
 
 
 class Bounds:
@@ -34,18 +53,18 @@ class Bounds:
     depth = TILE_DEPTH
     grain = 1  # products are taken with this many picks at a time; a refresh that can stop at a multiple does
 
-    def __init__(self, features: Features, *, eta: float | None, root: InverseRoot | None = None) -> None:
+    def __init__(
+        self, features: Features, *, eta: float | None, root: InverseRoot | None = None, scale: float | None = None
+    ) -> None:
         n, d = features.n, features.d
         self._d = d
         self._root, self._root_at, self._root_length = root, -1, 0.0
-        peak = np.sqrt(features.squares.max(initial=0.0))
-        # A power of two: scaling by it rounds nothing, and what float32 then multiplies is near 1, far from its ends.
-        self._scale = float(2.0 ** np.round(np.log2(peak))) if peak > 0 else 1.0
-        self._matrix_scale = self._place(features)
-        self._squares, self._lengths = features.squares, np.sqrt(features.squares)
+        self._scale = scale_of(features.peak) if scale is None else scale
+        self.matrix_scale = self._place(features)
+        self._ratios = features.ratios
+        self._lengths = np.sqrt(features.squares)
         self.longest = float(self._lengths.max(initial=0.0))
-        self._blur = 8 * (d + 4) * float(np.finfo(np.float64).eps)  # of three inner products of d terms, generously
-        self._shortest = float(np.where(self._lengths > 0, self._lengths, np.inf).min())
+        self.turning = Turning(d=d, eta=eta, shortest=float(np.where(self._lengths > 0, self._lengths, np.inf).min()))
         # Roundings on the way of one term x_c·u_c to the sum: two conversions, a product, the additions of its stretch,
         # those of the stretches; and one to spare.
         self._gamma = gamma(min(d, self.depth) + -(-d // self.depth) + 3, UNIT32)
@@ -54,13 +73,13 @@ class Bounds:
         self.r = features.squares * (1.0 + 4 * d * np.finfo(np.float64).eps)
         self.reached = np.zeros(n, dtype=np.int32)
         self.exact = np.full(n, -1, dtype=np.int32)  # how many picks there were when float64 last found the row's r
-        self._mass = np.zeros(1)  # Σ‖u‖² over the first 0, 1, 2, … picks
+        self._first = 0  # how many of the oldest picks' updates are dropped; a multiple of the grain
+        self._mass = np.zeros(1)  # Σ‖u‖² up to that pick and each one after it
         self._eta = eta
         self._cosine = np.zeros(n) if eta is not None else None
-        self._means = np.zeros((64 if eta is not None else 1, d))  # the unit mean gradient after each block
-        self._blocks = 0
-        self._seen = np.zeros(n if eta is not None else 1, dtype=np.int32)  # the block of each row's cosine
-        self._moved = np.full(1, 2.0)  # at most how far each block's unit mean lies from the present one
+        self._means = np.zeros((1, d))  # the unit mean gradients that cosines are known with, the present one last
+        self._seen = np.zeros(n if eta is not None else 1, dtype=np.int16)  # which of them each row's cosine is with
+        self._moved = np.full(1, 2.0)  # at most how far each of them lies from the present one
         self._mean_length = 0.0
         self.refreshed, self.flops = 0, 0.0
 
@@ -72,38 +91,86 @@ class Bounds:
         self._products_room = np.empty((2, 0), dtype=np.float32)
         return scale
 
-    def _keep(self, U: NDArray[np.float64], start: int) -> None:
-        """Store updates [m, d] as numbers `start`, `start` + 1, …"""
-        while start + len(U) > len(self._updates):
+    def _keep(self, taken: NDArray[np.float32], start: int) -> None:
+        """Store updates [m, d] at the places `start`, `start` + 1, …"""
+        while start + len(taken) > len(self._updates):
             self._updates = np.concatenate([self._updates, np.zeros_like(self._updates)])
-        self._updates[start : start + len(U)] = U
+        self._updates[start : start + len(taken)] = taken
+
+    def _drop(self, count: int) -> None:
+        """Forget the oldest `count` updates."""
+        self._updates[:-count] = self._updates[count:].copy()
 
     @property
     def now(self) -> int:
         """How many picks there are."""
-        return len(self._mass) - 1
+        return self._first + len(self._mass) - 1
+
+    @property
+    def knows_conflicts(self) -> bool:
+        """Whether it was asked for conflicts."""
+        return self._cosine is not None
+
+    @property
+    def kept(self) -> int:
+        """For how many picks back updates are sure to be there."""
+        return max(LEAST_KEPT, self._d)
 
     def advance(self, U: NDArray[np.float64], mean: NDArray[np.float64]) -> None:
         """A block of picks took UᵀU from the inverse, U [m, d], and the picks' mean gradient is now `mean`."""
-        self._keep(U * (1.0 / self._matrix_scale), self.now)
-        self._mass = np.append(self._mass, self._mass[-1] + np.cumsum(np.einsum("ij,ij->i", U, U)))
+        self.take(update_of(U, mean, self.matrix_scale))
+
+    def take(self, update: Update) -> None:
+        """Know of another block of picks."""
+        surplus = self.now - self._first - self.kept
+        if surplus + len(update.taken) > self.kept and surplus >= self.grain:
+            surplus -= surplus % self.grain
+            self._drop(surplus)
+            self._first, self._mass = self._first + surplus, self._mass[surplus:]
+        self._keep(update.taken, self.now - self._first)
+        self._mass = np.append(self._mass, self._mass[-1] + np.cumsum(update.masses))
+        self._mean_length = float(np.sqrt(update.mean @ update.mean))
+        if self._cosine is not None:
+            self._advance_mean(update.mean)
+
+    def begin_at(self, picks: int, mean: NDArray[np.float64]) -> None:
+        """Stand after so many picks, none of whose updates is known: rows are refreshed from the root first."""
+        self._first = picks
         self._mean_length = float(np.sqrt(mean @ mean))
-        self._blocks += 1
-        if self._eta is not None:
+        if self._cosine is not None and picks:
             self._advance_mean(mean)
 
+    def take_root(self, dense: NDArray[np.floating], at: int) -> None:
+        """Know L [d, d] as it was after pick `at`: what rows that are further behind are refreshed from."""
+        self._root32 = (dense * (1.0 / self.matrix_scale)).astype(np.float32)
+        # A norm of numbers rounded to float32 is off by a unit, relatively; its square sums d² of them.
+        self._root_length = float(np.linalg.norm(dense.astype(np.float64, copy=False))) * (1 + 1e-6)
+        self._root_at = at
+
     def _advance_mean(self, mean: NDArray[np.float64]) -> None:
-        if self._blocks >= len(self._means):
-            self._means = np.concatenate([self._means, np.zeros_like(self._means)])
         present = mean / self._mean_length if self._mean_length > 0 else np.zeros_like(mean)
-        self._means[self._blocks] = present
         self._unit_mean = present.astype(np.float32)
-        past = self._means[: self._blocks + 1]
-        cosines = past @ present
-        # The distance of two unit vectors is √(2 − 2cos); `_blur` is what rounding can have taken from below the root,
+        self._means = np.concatenate([self._means, present[None]])
+        cosines = self._means @ present
+        # The distance of two unit vectors is √(2 − 2cos); `blur` is what rounding can have taken from below the root,
         # γ what it can have added to a cosine in float32. No cosine moves by more than that distance (Cauchy–Schwarz).
-        self._moved = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * cosines) + self._blur) + self._gamma
-        self._moved[~past.any(axis=1)] = 2.0  # no mean then, so nothing is known of its angle: the most there can be
+        self._moved = np.sqrt(np.maximum(0.0, 2.0 - 2.0 * cosines) + self.turning.blur) + self._gamma
+        self._moved[~self._means.any(axis=1)] = 2.0  # no mean, so nothing is known of its angle: the most there can be
+        if len(self._means) > _ANCHORS:
+            self._drop_anchors(_ANCHORS // 2)
+
+    def _drop_anchors(self, count: int) -> None:
+        """Forget the `count` oldest means: a cosine with one of them becomes an upper bound on that with the present.
+
+        Where the present mean has no length nothing is known of a cosine; then none is moved (`_moved` says 2).
+        """
+        if self._cosine is None:
+            return
+        old = np.flatnonzero(self._seen < count)
+        self._cosine[old] = np.minimum(1.0, self._cosine[old] + self._moved[self._seen[old]])
+        self._seen[old] = len(self._means) - 1
+        self._seen -= count
+        self._means, self._moved = self._means[count:], self._moved[count:]
 
     def conflicts(self, rows: NDArray[np.int64] | slice) -> NDArray[np.float64] | float:
         """A lower bound on the present conflict: the cosine moved by at most the distance of the unit means."""
@@ -115,12 +182,7 @@ class Bounds:
 
     def drift(self, before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
         """The most any row's conflict can have changed while the mean gradient went from `before` to `after`."""
-        a, b = math.sqrt(before @ before), math.sqrt(after @ after)
-        if a == 0 or b == 0 or self._eta is None:
-            return 2.0
-        gap = math.sqrt(max(0.0, 2.0 - 2.0 * float(before @ after) / (a * b)) + self._blur)
-        # The second term: how far size/(size + η) can differ between the means, most for the shortest row there is.
-        return gap + min(1.0, self._eta / (self._shortest * min(a, b)))
+        return self.turning.most(before, after)
 
     def settle(
         self, rows: NDArray[np.int64], r: NDArray[np.float64], noise: float, cosine: NDArray[np.float64] | None
@@ -130,7 +192,7 @@ class Bounds:
         self.r[rows] = (np.sqrt(r) + noise * self._lengths[rows]) ** 2
         self.reached[rows] = self.exact[rows] = self.now
         if self._cosine is not None and cosine is not None:
-            self._cosine[rows], self._seen[rows] = cosine, self._blocks
+            self._cosine[rows], self._seen[rows] = cosine, len(self._means) - 1
 
     def refresh(self, rows: NDArray[np.int64], floor: NDArray[np.float64] | float = -np.inf) -> None:
         """Bring the stale ones of `rows` up to the present: 2·(pending picks)·d flops each, in float32.
@@ -154,13 +216,15 @@ class Bounds:
             stale = stale[self.r[stale] >= (floor[stale] if isinstance(floor, np.ndarray) else floor)]
 
     def _far(self, stale: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The rows that so many picks have passed by that L is the shorter way; none if too few to get L ready for."""
-        if self._root is None or self.now <= _FAR * self._d:
-            return stale[:0]
-        pending = self.now - self.reached[stale]
-        far = pending > _FAR * self._d
+        """The rows that so many picks have passed by that L is the shorter way, or the only one: some updates are gone.
+
+        None if too few to get L ready for.
+        """
+        at = self.now if self._root is not None else self._root_at
+        pending = at - self.reached[stale]
+        lost, far = self.reached[stale] < self._first, pending > _FAR * self._d
         excess = float((pending[far] - self._d).sum())
-        return stale[far] if excess > _ROOT_PICKS * self._d else stale[:0]
+        return stale[lost | far] if lost.any() or excess > _ROOT_PICKS * self._d else stale[:0]
 
     def _stage(self, oldest: int) -> int:
         """Up to which pick to refresh rows that have seen `oldest`; the last stage may be half as long again."""
@@ -194,27 +258,32 @@ class Bounds:
     def _settle_directly(self, rows: NDArray[np.int64], squares: NDArray[np.float64], terms: int) -> None:
         """Enter ‖xL‖², found in float32 as `squares`, as the bounds of these rows."""
         # ‖xL − computed‖ ≤ γ‖x‖‖L‖_F + underflow, so the true length is at most what was found and that.
-        reach = self._gamma * self._lengths[rows] / self._scale * self._root_length + np.sqrt(terms) * self._tiny
+        unit = self._unit(rows)
+        reach = self._gamma * self._lengths[rows] / unit * self._root_length + np.sqrt(terms) * self._tiny
         found = np.sqrt(squares * (1 + gamma(terms + 2, UNIT32)) + terms * UNDERFLOW) + reach
-        self.r[rows] = np.minimum(self.r[rows], (found * self._scale) ** 2 * (1 + ULP))
-        self.reached[rows] = self.now
+        self.r[rows] = np.minimum(self.r[rows], (found * unit) ** 2 * (1 + 2 * ULP))
+        self.reached[rows] = self._root_at
         self.refreshed += len(rows)
         self.flops += 2.0 * len(rows) * self._d * terms
 
     def _single_root(self) -> NDArray[np.float32]:
-        """L [d, d] in float32, scaled like the updates; its Frobenius norm is noted for the error bound."""
-        if self._root_at != self.now:
-            dense = self._root.dense if self._root is not None else None
+        """L [d, d] in float32, scaled like the updates: the present one, or the last that was told."""
+        if self._root is not None and self._root_at != self.now:
+            dense = self._root.dense
             if dense is None:
                 raise RuntimeError("more picks than dimensions have passed, but the root is not dense")
-            self._root32 = (dense * (1.0 / self._matrix_scale)).astype(np.float32)
-            self._root_length, self._root_at = float(np.linalg.norm(dense)), self.now
+            self.take_root(dense, self.now)
         return self._root32
+
+    def _unit(self, rows: NDArray[np.int64]) -> NDArray[np.float64] | float:
+        """What a product that float32 found is one of: the scale of the matrix, for rows stored as they count."""
+        return self._scale if self._ratios is None else self._scale / self._ratios[rows]
 
     def _refresh_tile(self, rows: NDArray[np.int64], pending: NDArray[np.int64], stage: int) -> None:
         """Bring rows, the longest pending first, up to the pick `stage`."""
         taken, dots = self._measure(rows, pending, stage)
-        mass = self._mass[stage] - self._mass[stage - pending]
+        end = stage - self._first
+        mass = self._mass[end] - self._mass[end - pending]
         self._lower(rows, taken, mass, pending)
         self._enter_cosines(rows, dots)
         self.reached[rows] = stage
@@ -226,7 +295,7 @@ class Bounds:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """In float32: Σw̃² of each row over its pending picks before `end`, and its product with the unit mean."""
         X, at = self._gather(rows)
-        most = int(pending[0])
+        most, end = int(pending[0]), end - self._first
         W = self._products(X, self._updates[end - most : end])
         W = W if at is None else W[at]
         edges = [0, *(np.flatnonzero(np.diff(pending)) + 1).tolist(), len(rows)]
@@ -243,9 +312,9 @@ class Bounds:
 
     def _enter_cosines(self, rows: NDArray[np.int64], dots: NDArray[np.float64] | None) -> None:
         if self._cosine is not None and dots is not None:
-            dots = dots * (self._scale / self._matrix_scale)
+            dots = dots * (self._unit(rows) / self.matrix_scale)
             self._cosine[rows] = dots / np.where(self._lengths[rows] > 0, self._lengths[rows], 1.0)
-            self._seen[rows] = self._blocks
+            self._seen[rows] = len(self._means) - 1
 
     def _gather(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
         """The rows as float32: a slice with their positions in it where they lie close together, else a copy."""
@@ -277,10 +346,11 @@ class Bounds:
     ) -> None:
         """Bound r by r − Σw̃² + slack, with slack ≥ Σ(w̃² − w²), w̃ the computed and w the true products."""
         # ‖w̃ − w‖ ≤ reach: |δ_i| ≤ γ‖x‖‖u_i‖ + ν for each pick, and Minkowski over the picks, Σ‖u_i‖² = mass.
-        reach = self._gamma * self._lengths[rows] / self._scale * np.sqrt(mass) + np.sqrt(terms) * self._tiny
+        unit = self._unit(rows)
+        reach = self._gamma * self._lengths[rows] / unit * np.sqrt(mass) + np.sqrt(terms) * self._tiny
         # w̃² − w² = 2w̃δ − δ² ≤ 2|w̃||δ|, summed by Cauchy–Schwarz; then what summing the squares in float32 can add.
         slack = 2 * reach * np.sqrt(taken) + gammas(terms + 2, UNIT32) * taken + terms * UNDERFLOW
-        lowered = (self.r[rows] - (taken - slack) * self._scale**2) * (1 + ULP)
+        lowered = (self.r[rows] - (taken - slack) * unit**2) * (1 + 2 * ULP)
         self.r[rows] = np.minimum(self.r[rows], lowered)  # where the slack is more than was taken the old bound stays
 
 
@@ -304,8 +374,22 @@ def cut_into_tiles(pending: NDArray[np.int64], free: float, most: int = _TILE_RO
     return [(i, min(i + most, b)) for a, b in cut for i in range(a, b, most)]
 
 
+def update_of(U: NDArray[np.float64], mean: NDArray[np.float64], matrix_scale: float) -> Update:
+    """A block of picks that took UᵀU from the inverse, U [m, d]; `mean` float64 [d] is that of all picks now."""
+    scaled = (U * (1.0 / matrix_scale)).astype(np.float32)
+    return Update(taken=scaled, masses=np.einsum("ij,ij->i", U, U), mean=mean)
+
+
+def scale_of(peak: float) -> float:
+    """The power of two nearest the longest row as it is stored.
+
+    Scaling by it rounds nothing, and what float32 then multiplies is near 1, far from its ends.
+    """
+    return float(2.0 ** np.round(np.log2(peak))) if peak > 0 else 1.0
+
+
 def _single(features: Features, scale: float) -> tuple[NDArray[np.float32], float]:
     """Float32 features and the scale still to divide by: a float32 matrix is used in place, unscaled."""
-    if features.array.dtype == np.float32:
-        return features.array, scale
-    return (features.array / scale).astype(np.float32), 1.0
+    if features.source.dtype == np.float32:
+        return features.source, scale
+    return (features.source / scale).astype(np.float32), 1.0

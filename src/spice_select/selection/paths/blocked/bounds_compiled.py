@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from spice_select.numerics.features import Features
 from spice_select.selection.paths.blocked import kernels
-from spice_select.selection.paths.blocked.bounds import TILE_DEPTH, Bounds
+from spice_select.selection.paths.blocked.bounds import TILE_DEPTH, ULP, Bounds
 from spice_select.selection.paths.blocked.threads import crew_size
 
 PANEL_PICKS = 16 if kernels.compiled is None else int(kernels.compiled.PANEL_PICKS)  # picks side by side in memory
@@ -13,7 +13,7 @@ PANEL_PICKS = 16 if kernels.compiled is None else int(kernels.compiled.PANEL_PIC
 
 def fits_kernel(features: Features) -> bool:
     """Whether the kernel can read these features where they lie: rows of float32 or float64 one after another."""
-    return features.array.flags.c_contiguous and features.array.dtype in (np.float32, np.float64)
+    return features.source.flags.c_contiguous and features.source.dtype in (np.float32, np.float64)
 
 
 class CompiledBounds(Bounds):
@@ -24,33 +24,41 @@ class CompiledBounds(Bounds):
 
     def _place(self, features: Features) -> float:
         """Nothing is copied: float64 rows are scaled as they are read."""
-        self._source = features.array
-        wide = features.array.dtype == np.float64
+        self._source = features.source
+        wide = features.source.dtype == np.float64
         self._factor = 1.0 / self._scale if wide else 1.0
-        self._panels = Panels(features.d, 256)
+        self._panels, self._panels_at = Panels(features.d, 256), -1
         return 1.0 if wide else self._scale
 
-    def _keep(self, U: NDArray[np.float64], start: int) -> None:
-        self._panels.enter(U, start)
+    def _keep(self, taken: NDArray[np.float32], start: int) -> None:
+        self._panels.enter(taken, start)
+
+    def _drop(self, count: int) -> None:
+        self._panels.drop(count)
 
     def _refresh_in_stages(self, stale: NDArray[np.int64], floor: NDArray[np.float64] | float) -> None:
         rows, starts = self._oldest_first(stale)
-        r, dots, mean = self.r[rows], np.empty(len(rows)), self._mean_asked()
+        starts -= self._first
+        end, dots, mean = self.now - self._first, np.empty(len(rows)), self._mean_asked()
         floors = np.broadcast_to(floor[rows] if isinstance(floor, np.ndarray) else floor, len(rows))
-        flops = 2.0 * self._d * float((self.now - starts).sum())
+        flops = 2.0 * self._d * float((end - starts).sum())
+        stored = 1.0 if self._ratios is None else self._ratios[rows]  # a row as it is read is so many times itself
+        r = self.r[rows] * stored**2
         steps, visits = kernels.compiled.refresh(
-            *(self._source, self._factor, self._d, rows, starts, self.now, self._panels.array, mean, dots),
-            *(r, np.ascontiguousarray(floors, dtype=np.float64), self._lengths[rows], self._mass),
+            *(self._source, self._factor, self._d, rows, starts, end, self._panels.array, mean, dots),
+            *(r, np.ascontiguousarray(floors * stored**2, dtype=np.float64), self._lengths[rows] * stored, self._mass),
             *(self._gamma, self._tiny, self._scale, self.stage_picks, self.grain, crew_size(flops)),
         )
-        self.r[rows], self.reached[rows] = r, starts
+        self.r[rows] = r if self._ratios is None else np.minimum(self.r[rows], r / stored**2 * (1 + 2 * ULP))
+        self.reached[rows] = starts + self._first
         self._enter_cosines(rows, None if mean is None else dots)
         self.refreshed += visits
         self.flops += 2.0 * self._d * steps
 
     def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
-        if self._root_at != self.now:
-            self._root_panels = Panels.of_columns(self._single_root())
+        root = self._single_root()
+        if self._panels_at != self._root_at:
+            self._root_panels, self._panels_at = Panels.of_columns(root), self._root_at
         taken, dots, mean = np.empty(len(rows)), np.empty(len(rows)), self._mean_asked()
         kernels.compiled.taken(
             *(self._source, self._factor, self._d, rows, np.zeros(len(rows), dtype=np.int64), self._d),
@@ -79,7 +87,13 @@ class Panels:
         panels.array[:] = padded.reshape(d, -1, PANEL_PICKS).swapaxes(0, 1)
         return panels
 
-    def enter(self, vectors: NDArray[np.float64], start: int) -> None:
+    def drop(self, count: int) -> None:
+        """Forget the first `count` vectors, whole panels of them; the others move down."""
+        gone = count // PANEL_PICKS
+        self.array[:-gone] = self.array[gone:].copy()
+        self.array[-gone:] = 0.0
+
+    def enter(self, vectors: NDArray[np.floating], start: int) -> None:
         """Put vectors [m, d] at the numbers `start`, `start` + 1, …"""
         end = start + len(vectors)
         while end > len(self.array) * PANEL_PICKS:

@@ -25,7 +25,7 @@ class InverseRoot:
         self._P = np.empty((64, d))
         self._D = np.empty((64, d))
         self._base: Matrix | None = None
-        self._anchor = 1.0  # largest entry of L when it was last computed afresh: its rounding errors scale with it
+        self._anchor = 1.0
 
     @property
     def dense(self) -> Matrix | None:
@@ -33,6 +33,21 @@ class InverseRoot:
         if self._base is not None:
             self._fold()
         return self._base
+
+    @property
+    def whole(self) -> Matrix:
+        """L [d, d], however it is kept. O(d²·min(t, d)) while it is not dense, t the picks so far."""
+        dense = self.dense
+        return self.whiten(np.eye(self._d)) if dense is None else dense
+
+    @property
+    def anchor(self) -> float:
+        """The largest entry of L when it was last computed afresh: its rounding errors scale with it."""
+        return self._anchor
+
+    def restore(self, dense: Matrix, anchor: float) -> None:
+        """Go on from an L [d, d] that was kept, and its anchor."""
+        self._base, self._rank, self._anchor = dense.copy(), 0, anchor
 
     @property
     def noise(self) -> float:

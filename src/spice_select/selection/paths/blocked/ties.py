@@ -4,17 +4,19 @@ Rows of one length all tie at the first pick. Growing the block to hold them wou
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.numerics.arrays import Matrix
 from spice_select.selection.paths.blocked.block import Block
 from spice_select.selection.paths.blocked.state import BlockedState
 from spice_select.selection.paths.ledger import best_of
 from spice_select.selection.penalties.conflict import hinge_of_products
 
 _CHUNK = 1024  # rows evaluated at once
-_NEAR = 1e-9  # generous beside the tolerance of a tie: a row too many costs an evaluation, one too few the pick
+NEAR = 1e-9  # generous beside the tolerance of a tie: a row too many costs an evaluation, one too few the pick
 
 
 def tied_rows(state: BlockedState) -> NDArray[np.int64]:
@@ -22,13 +24,14 @@ def tied_rows(state: BlockedState) -> NDArray[np.int64]:
     keys = state.open_keys(horizon=0.0)
     best = float(keys[state.bounds.exact == state.bounds.now].max())
     largest_gain = math.log1p(state.alpha * float(state.bounds.r.max()))
-    return np.flatnonzero(keys >= best - _NEAR * (largest_gain + state.problem.weight))
+    return np.flatnonzero(keys >= best - NEAR * (largest_gain + state.problem.weight))
 
 
 def settle_tie(state: BlockedState, rows: NDArray[np.int64]) -> None:
     """Make one pick among `rows`, each evaluated in float64. O(|rows|·d·min(t, d)), t the picks so far."""
     problem, ledger = state.problem, state.ledger
-    r, dots = _evaluate(state, rows)
+    r, dots = evaluate(problem.features.rows, state.root.whiten, state.total, rows)
+    state.evaluations += len(rows)
     lengths, size = np.sqrt(problem.features.squares[rows]), math.sqrt(state.total @ state.total)
     picks = len(ledger.rows)
     penalties = np.zeros(len(rows))
@@ -44,13 +47,17 @@ def settle_tie(state: BlockedState, rows: NDArray[np.int64]) -> None:
     Block(state, state.pool_of(row, None), -np.inf).take_all(row)
 
 
-def _evaluate(state: BlockedState, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """‖xL‖² of each row, and its product with the sum of the picks."""
+def evaluate(
+    fetch: Callable[[NDArray[np.int64]], Matrix],
+    whiten: Callable[[Matrix], Matrix],
+    total: NDArray[np.float64],
+    rows: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """‖xL‖² of each row, and its product with the sum of the picks; some rows at a time."""
     r, dots = np.empty(len(rows)), np.empty(len(rows))
     for start in range(0, len(rows), _CHUNK):
         part = slice(start, start + _CHUNK)
-        X = state.problem.features.rows(rows[part])
-        Y = state.root.whiten(X)
-        r[part], dots[part] = np.einsum("ij,ij->i", Y, Y), X @ state.total
-    state.evaluations += len(rows)
+        X = fetch(rows[part])
+        Y = whiten(X)
+        r[part], dots[part] = np.einsum("ij,ij->i", Y, Y), X @ total
     return r, dots

@@ -9,9 +9,9 @@ that rounding cannot have carried below the true bound.
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.constraint import Constraint
-from spice_select.diagnosis.certificates.factor import Factor, Forms
 from spice_select.numerics.rounding import UNIT64, gamma
+from spice_select.selection.relaxation.constraint import Constraint
+from spice_select.selection.relaxation.factor import Factor, Forms
 
 _SLACK = 1e-12  # relative, on the magnitudes summed: far above the rounding of pairwise sums and of log1p
 
@@ -42,10 +42,14 @@ def credits_of(pool: Factor, forms: Forms) -> np.ndarray:
 
 def tangent_bound(high: np.ndarray, inverse_root: np.ndarray, budget: Constraint) -> float:
     """B2: Σ of the k largest α‖Bg‖² + ‖B‖_F² − d − 2Σ log|B_ii|, true for *any* triangular invertible B."""
+    return tangent_above(budget.most(high), inverse_root)
+
+
+def tangent_above(total: float, inverse_root: np.ndarray) -> float:
+    """The same where `total` is an upper bound on the most that α‖Bg‖² add up to."""
     d = len(inverse_root)
     square = float(np.einsum("ij,ij->", inverse_root, inverse_root))
     logs = 2 * float(np.log(np.abs(np.diag(inverse_root))).sum())
-    total = budget.most(high)
     return total + square - d - logs + _SLACK * (total + square + d + abs(logs))
 
 

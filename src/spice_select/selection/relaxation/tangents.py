@@ -9,17 +9,17 @@ still span (Nikolov 2015, *Randomized rounding for the largest simplex problem*,
 Any weights give a true bound, so this search may run in float32 and on the promising rows alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.bounds import skew_of, spectral_bound, tangent_bound
-from spice_select.diagnosis.certificates.constraint import Constraint
-from spice_select.diagnosis.certificates.factor import image_squares, inverse_of_lower, panels_of
-from spice_select.numerics.tiles import tile_rows
+from spice_select.selection.relaxation.bounds import skew_of, spectral_bound, tangent_bound
+from spice_select.selection.relaxation.constraint import Constraint
+from spice_select.selection.relaxation.factor import inverse_of_lower
+from spice_select.selection.relaxation.passes import Passes
 
 PATIENCE, _ENOUGH = 4, 2e-4  # stop when four steps together lowered the bound by less than this, relatively
 POWER = 3  # w ← w·r³: three times the steps of the classic w ← w·r at the same cost; 4 oscillates on heavy tails
@@ -105,17 +105,17 @@ def spread_tail(spectrum: np.ndarray, k: int) -> np.ndarray:
     return out
 
 
-def tangent(matrix: np.ndarray, weights: np.ndarray, rank: int) -> Tangent:
-    """That of the relaxation to matrices of at most this rank, at these weights of the rows √α g of `matrix` [m, d].
+def tangent(rows: Passes, weights: np.ndarray, rank: int) -> Tangent:
+    """That of the relaxation to matrices of at most this rank, at these weights [m] of the rows.
 
-    Cost: md² flops in the matrix's dtype, and d³ in float64: about ten of them for rank < d, which takes the spectrum.
+    Cost: md² flops in the rows' dtype, and d³ in float64: about ten of them for rank < d, which takes the spectrum.
     """
-    total = _weighted_sum(matrix, weights)
+    total = rows.weighted_sum(np.where(weights > _NONE * float(weights.mean()), weights, 0.0))
     d = len(total)
     if rank < d:
         values, vectors = np.linalg.eigh(total)
         return _Spectral(vectors[:, ::-1], 1 / (1 + spread_tail(np.maximum(values[::-1], 0.0), rank)))
-    lift = _LIFT * float(np.trace(total)) if matrix.dtype == np.float32 else 0.0
+    lift = _LIFT * float(np.trace(total)) if rows.single else 0.0
     total[np.diag_indices(d)] += 1 + lift
     return _Triangular(inverse_of_lower(np.linalg.cholesky(total)))
 
@@ -128,44 +128,38 @@ def beginning(picked: np.ndarray, rates: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _weighted_sum(matrix: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Σ w_i g_i g_iᵀ over the rows with a weight worth the while, float64 [d, d]."""
-    d = matrix.shape[1]
-    total, size = np.zeros((d, d)), max(d, tile_rows(d))
-    rows = np.flatnonzero(weights > _NONE * float(weights.mean()))
-    roots = np.sqrt(weights[rows]).astype(matrix.dtype)[:, None]
-    for start in range(0, len(rows), size):
-        tile = matrix[rows[start : start + size]] * roots[start : start + size]
-        total += tile.T @ tile
-    return total
+def steps_from(
+    rows: Passes, start: np.ndarray, budget: Constraint, rank: int
+) -> Iterator[tuple[np.ndarray, Tangent, np.ndarray]]:
+    """Weights [m], the tangent there and α‖Bg‖² of each row, step by step without an end: w ← min(1, c·w·r³)."""
+    weights = budget.capped(start)
+    while True:
+        found = tangent(rows, weights, rank)
+        forms = rows.squares(found.inverse_root)
+        yield weights, found, forms
+        weights = budget.capped(raised(weights, budget.rates(forms)))
 
 
-def improve(matrix: np.ndarray, start: np.ndarray, budget: Constraint, steps: int, rank: int) -> Tangent:
-    """The best tangent of at most `steps` multiplicative steps from `start` [m], over rows √α g of `matrix` [m, d].
+def raised(weights: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """What a step makes of weights before they are brought within the budget."""
+    return weights * (rates / max(float(rates.max()), 1e-300)) ** POWER
+
+
+def improve(rows: Passes, start: np.ndarray, budget: Constraint, steps: int, rank: int) -> Tangent:
+    """The best tangent of at most `steps` multiplicative steps from `start` [m].
 
     `rank`: the most that a choice can have, or d, which holds for any.
-    Cost: `steps` × (2md² in the matrix's dtype and 2d³ in float64; 3md² and about 10d³ for rank < d).
+    Cost: `steps` × (2md² in the rows' dtype and 2d³ in float64; 3md² and about 10d³ for rank < d).
     """
-    weights, best, kept = budget.capped(start), np.inf, None
+    best, kept = np.inf, None
     history: list[float] = []
-    for step in range(1, steps + 1):
-        found = tangent(matrix, weights, rank)
-        forms = _squares(matrix, found.inverse_root.astype(matrix.dtype))
+    for step, (_, found, forms) in zip(range(1, steps + 1), steps_from(rows, start, budget, rank), strict=False):
         bound = found.rough(forms, budget)
         if kept is None or bound < best:
             best, kept = bound, found
         history.append(best)
         if step > PATIENCE and history[-1 - PATIENCE] - best < _ENOUGH * best:
             break
-        rates = budget.rates(forms)
-        weights = budget.capped(weights * (rates / max(float(rates.max()), 1e-300)) ** POWER)
     if kept is None:
         raise ValueError(f"steps={steps}: at least one is needed")
     return kept
-
-
-def _squares(matrix: np.ndarray, root: np.ndarray) -> np.ndarray:
-    out, size, panels = np.zeros(len(matrix)), tile_rows(matrix.shape[1]), panels_of(root)
-    for start in range(0, len(matrix), size):
-        out[start : start + size] = image_squares(matrix[start : start + size], panels)
-    return out

@@ -7,9 +7,10 @@ u = 2⁻⁵³ and v = 2⁻²⁴ are the units of rounding, γ_m as in `factor`.
 
 import numpy as np
 
-from spice_select.diagnosis.certificates.factor import Forms, image_squares, panels_of, quadratic_forms
 from spice_select.numerics.rounding import UNIT32, UNIT64, gamma
 from spice_select.numerics.tiles import tile_rows
+from spice_select.selection.relaxation.factor import Forms, image_squares, panels_of, quadratic_forms
+from spice_select.selection.relaxation.passes import scaled_rows
 
 WIDEST = 0.1  # of γ_d in float32: with more dimensions than that allows float64 does it all
 _TINY = 1e-30  # above what underflow takes from a float32 product of rows of length one,
@@ -26,7 +27,7 @@ class Bracketed:
 
     def __init__(self, matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray) -> None:
         self._matrix, self._root, self._alpha, self._norms = matrix, inverse_root, alpha, norms
-        narrow = gamma(matrix.shape[1] + 3, UNIT32) < WIDEST
+        narrow = gamma(matrix.shape[1] + 4, UNIT32) < WIDEST
         forms = _rough_forms(matrix, inverse_root, alpha, norms) if narrow else self._exactly(None)
         self.low, self.high = forms.low, forms.high
         self._settled = np.full(len(norms), not narrow)
@@ -47,9 +48,10 @@ class Bracketed:
 def _rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray) -> Forms:
     """`quadratic_forms` in float32, of rows brought to length one so that no scale of the features overflows.
 
-    Rounding B and the row adds two units to the w of the product: component j of Bu is off by γ_{w+3}|b_j| at most,
-    whatever the order in which BLAS adds the w numbers before the zeros that end b_j; the vector by (Σ γ²|b_j|²)^½. A
-    length that is off by a rounding does not matter: it scales the row down and the result up again.
+    Rounding B and the row (its length too) adds three units to the w of the product: component j of Bu is off by
+    γ_{w+4}|b_j| at most, whatever the order in which BLAS adds the w numbers before the zeros that end b_j; the vector
+    by (Σ γ²|b_j|²)^½. A length that is off by a rounding of float64 does not matter: it scales the row down and the
+    result up again.
     """
     d, size = matrix.shape[1], tile_rows(matrix.shape[1])
     wide = panels_of(inverse_root)
@@ -58,10 +60,10 @@ def _rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, nor
     scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=norms > _FAINT)
     squares = np.zeros(len(norms))
     for start in range(0, len(norms), size):
-        unit = np.empty((len(norms[start : start + size]), d), dtype=np.float32)
-        np.multiply(matrix[start : start + size], scale[start : start + size, None], out=unit, casting="same_kind")
+        part = slice(start, start + size)
+        unit = scaled_rows(matrix, part, scale[part], single=True)
         squares[start : start + size] = image_squares(unit, panels)
-    radius = _TINY + float(np.sqrt(sum((gamma(b.shape[1] + 3, UNIT32) * np.linalg.norm(b)) ** 2 for b in wide)))
+    radius = _TINY + float(np.sqrt(sum((gamma(b.shape[1] + 4, UNIT32) * np.linalg.norm(b)) ** 2 for b in wide)))
     loss, exact = 2 * gamma(d + 3, UNIT32), 1e-12 + 4 * gamma(d + 4, UNIT64)
     high = norms * (np.sqrt(squares * (1 + loss) + _DIM) + radius) ** 2 * (1 + exact)
     low = norms * np.maximum(np.sqrt(np.maximum(squares * (1 - loss) - _DIM, 0)) - radius, 0) ** 2 * (1 - exact)

@@ -1,0 +1,12 @@
+"""The blocked path over rows that no machine holds together: the picks are those of one machine, order included.
+
+A `Leader` holds the picks, the float64 root and the block that is picked from. Each `Shard` holds some of the rows and
+a stale bound on each. They exchange `messages` alone, arrays and numbers; whoever carries these between machines needs
+no more than an object with a shard's methods. `greedy` takes `SpreadFeatures`, the rows as the leader sees them.
+docs/selection.md has the argument.
+"""
+
+from spice_select.selection.partitioned.leader import Leader as Leader
+from spice_select.selection.partitioned.messages import ShardLostError as ShardLostError
+from spice_select.selection.partitioned.shard import Shard as Shard
+from spice_select.selection.partitioned.spread import SpreadFeatures as SpreadFeatures
