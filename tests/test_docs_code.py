@@ -1,8 +1,8 @@
 """The code in the documentation: commands are read by the command line's own parser, Python is run on a tiny model.
 
 A block of `sh` goes through a shell in which every program is a stand-in that only notes its arguments. A block of
-`python` is run, after those above it on its page. What can be neither stands below ``<!-- not run: reason -->``; a
-block without a language is something shown.
+`python` is run, after those above it on its page, and `yaml` is parsed. What can be neither stands below
+``<!-- not run: reason -->``; a block without a language is something shown.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from docs import blocks
 
 from spice_select.cli.main import read_command
@@ -29,7 +30,7 @@ ROOT = blocks.ROOT
 PAGES = [*blocks.pages(), *(ROOT / name for name in ("CONTRIBUTING.md", "examples/README.md"))]
 _FENCE = re.compile(r"(?:^<!-- not run: (?P<mark>.+?) -->\n\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 _PROGRAMS = ("spice", "make", "python", "pip", "pytest", "torchrun", "axolotl", "llamafactory-cli")
-_KNOWN = {"sh", "python", ""}
+_KNOWN = {"sh", "python", "yaml", ""}
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,11 @@ TRIED: dict[str, Callable[[list[str]], None]] = {
     "pytest": pytest_takes,
     "torchrun": torchrun_takes,
 }
+
+
+@pytest.mark.parametrize("fence", [one for one in FENCES if one.language == "yaml"], ids=lambda fence: fence.place)
+def test_yaml_can_be_read(fence: Fence) -> None:
+    assert isinstance(yaml.safe_load(fence.text), dict)
 
 
 def test_a_command_that_is_wrong_is_found(tmp_path: Path) -> None:
