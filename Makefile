@@ -6,7 +6,7 @@ BUDGET ?= 10%
 # Processes for the tests: one a core, a gigabyte each, four at the most.
 WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() or 1))")
 
-.PHONY: help demo test check lint types imports unit format clean
+.PHONY: help demo test check lint types imports unit cluster docs format clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,12 @@ imports: $(VENV)/.dev
 unit: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile  # tiny models: a second thread only waits
 
+docs: $(VENV)/.dev  ## Build the documentation as a site that opens without a network: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+cluster: $(VENV)/.dev  ## The tests that start a Ray cluster on this machine: some ten minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster tests/executors/cluster
+
 format: $(VENV)/.dev  ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -45,9 +51,9 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	@echo "[dev] The tools of the tests: pytest, mypy, ruff, trl"
-	@$(PIP) -e '.[dev]'
+	@echo "[dev] The tools of the tests and of the documentation: pytest, mypy, ruff, trl, mkdocs"
+	@$(PIP) -e '.[dev,docs]'
 	@touch $@
 
 clean:  ## Remove the environment and what the tools left
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

@@ -5,6 +5,7 @@ python docs/blocks.py    writes them; tests/test_docs.py holds them fresh
 
 import ast
 import importlib
+import inspect
 import re
 import textwrap
 import tomllib
@@ -12,9 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+import spice_select
 from spice_select.cli import verbs
 from spice_select.methods import METHODS, Method
 from spice_select.recipes import recipes
+from spice_select.run.reasons import REASONS, SUSPECT
+from spice_select.run.settings import SelectSettings
+from spice_select.settings.base import Group
 from spice_select.settings.table import Table
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +39,8 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("selection.parquet", "the ordered selection: a line a pick, with all that the method knows of it"),
     ("summary.json", "what the terminal prints"),
     ("proxy/", "interleaved runs: the trained adapter (PEFT), steps.jsonl, checkpoints"),
-    ("manifest.json", "SHA-256 of corpus and outputs, weights, template, versions, seed, times; written last"),
+    ("manifest.json", "SHA-256 of corpus and outputs, weights, template, versions, seed, times; makes a run finished"),
+    ("report.html", "the run on one page, for a browser; `spice report` writes it again"),
 )
 """What lies in a run folder, in the order it comes to be."""
 
@@ -44,7 +50,7 @@ TUNING = ("rules", "alpha", "weight", "budget", "stop", "pools")
 ROOMS = (
     *("pipeline.py", "settings", "recipes", "progress", "data", "models", "sketch", "store", "executors", "gradients"),
     *("features", "selection", "methods", "schedules", "run", "diagnosis", "checks", "agreement", "outlook"),
-    *("training", "export", "evaluation", "comparison", "cli", "testing", "numerics", "errors.py"),
+    *("training", "export", "report", "evaluation", "comparison", "cli", "testing", "numerics", "errors.py"),
 )
 """The order of the map: roughly the way of the data. What is not named here comes last."""
 
@@ -71,6 +77,39 @@ def tables() -> Iterator[tuple[str, str, Table]]:
             parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
             module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
             yield module, name, getattr(importlib.import_module(module), name)
+
+
+def commands() -> str:
+    """The commands of all verbs, each with what it does."""
+    return fenced(verbs.examples(before="# "), "sh")
+
+
+def settings() -> str:
+    """Every setting of `spice select` by its flag, with its default and what its declaration says of it."""
+    groups = SelectSettings()
+    return "\n\n".join(_group(getattr(groups, name)) for name in type(groups).model_fields)
+
+
+def _group(group: Group) -> str:
+    lines = []
+    for name, field in type(group).model_fields.items():
+        value = getattr(group, name)
+        default = "off" if value is False or value == () else "none" if value is None else f"`{value}`"
+        what = (field.description or "").replace(METHODS.described(), "See [methods](methods.md)")
+        lines.append((f"--{name.replace('_', '-')}", f"(default: {default}) {what}"))
+    return f"### {inspect.getdoc(type(group)).splitlines()[0].rstrip('.')}\n\n{listed(lines)}"
+
+
+def public_names() -> str:
+    """What `spice_select` offers, by the place where it is defined: mkdocstrings writes it out."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    imports = (alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names)
+    found = [getattr(spice_select, alias.name) for alias in imports if alias.asname]
+    kinds: dict[str, list[str]] = {"Functions": [], "Classes": [], "Errors": []}
+    for what in sorted(found, key=lambda what: what.__name__):
+        kind = "Functions" if not inspect.isclass(what) else "Errors" if issubclass(what, Exception) else "Classes"
+        kinds[kind].append(f"::: {what.__module__}.{what.__qualname__}")
+    return "\n\n".join("\n\n".join([f"## {kind}", *names]) for kind, names in kinds.items())
 
 
 def the_map() -> str:
@@ -130,9 +169,13 @@ def parts() -> str:
 
 
 def _defaults() -> dict[str, object]:
-    from spice_select.run.settings import SelectSettings
-
     return SelectSettings().flat()
+
+
+def reason_list() -> str:
+    """Why a row may be left out, and what to do; kinds of suspects have a page of their own."""
+    own = [reason for name, reason in REASONS.items() if not name.startswith(SUSPECT)]
+    return listed((one.name, f"{one.meaning}. {one.remedy[:1].upper()}{one.remedy[1:]}.") for one in own)
 
 
 def tuning_table(name: str) -> str:
@@ -142,17 +185,20 @@ def tuning_table(name: str) -> str:
 
 
 def listed(entries: Iterable[tuple[str, str]]) -> str:
-    """A list item for each entry, its name first."""
+    """A list item for each entry, its name first. No line begins with a year and a point, as of a list."""
     wrap = textwrap.TextWrapper(WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
-    return "\n".join(wrap.fill(f"**`{name}`**: {what}") for name, what in entries)
+    items = (re.sub(r" (\d+\.) ", "\u00a0\\1 ", f"**`{name}`**: {what}") for name, what in entries)
+    return "\n".join(map(wrap.fill, items))
 
 
-def fenced(text: str) -> str:
-    return f"```\n{text}\n```"
+def fenced(text: str, language: str = "") -> str:
+    return f"```{language}\n{text}\n```"
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
-    "commands": lambda: fenced(verbs.examples()),
+    "commands": commands,
+    "settings": settings,
+    "public names": public_names,
     "map": the_map,
     "layers": layers,
     "run folder": run_tree,
@@ -160,6 +206,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "recipes": recipe_table,
     "methods": method_table,
     "parts": parts,
+    "reasons": reason_list,
     **{f"tuning {name}": partial(tuning_table, name) for name in TUNING},
 }
 _BLOCK = re.compile(r"(<!-- made: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)

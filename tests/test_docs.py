@@ -41,6 +41,13 @@ def test_no_line_is_longer_than_120_characters(page: Path) -> None:
     assert [(number, line) for number, line in enumerate(lines, 1) if len(line) > blocks.WIDTH] == []
 
 
+@each
+def test_no_wrapped_line_is_taken_for_an_item_of_a_list(page: Path) -> None:
+    """Some readers of Markdown begin a list wherever a line begins with a number and a point, or a dash."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^ +(?:\d+\.|-) .*", text, re.MULTILINE) == []
+
+
 def test_every_folder_says_what_it_is_for() -> None:
     for room in blocks.rooms():
         assert len(blocks.purpose(room)) > 30, f"{room.name}: a sentence is wanted at the head of its docstring"
@@ -67,7 +74,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
     """In the package, in a room of it, or in the repository; ``x.py`` stands for yours."""
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|c|yaml|md|jsonl))`", text):
-        if Path(name).stem == "x" or name in MADE_BY_A_RUN or "log" in page.parts:
+        if Path(name).stem == "x" or name in MADE_BY_A_RUN or name.startswith("runs/") or "log" in page.parts:
             continue
         places = (ROOT, blocks.PACKAGE, *(room for room in blocks.PACKAGE.rglob("*") if room.is_dir()))
         assert any((place / name).is_file() for place in places), name

@@ -22,14 +22,15 @@ from benchmarks.evidence.plans import NOISE, Sources, like_the_pool, noise, redu
 from benchmarks.evidence.surrogates import measured
 from benchmarks.evidence.tuning import Encodings, plan
 
-from spice_select.comparison import figures
 from spice_select.comparison.compared import compare_beds
+from spice_select.comparison.page.verdicts import verdict_figure
 from spice_select.comparison.records import ArmRun, read_arm_runs
 from spice_select.comparison.report_table import ReportTable, tables_json, tables_markdown
 from spice_select.comparison.statistics import LossPerToken
 from spice_select.comparison.tables import null_checks
 from spice_select.comparison.terms import Terms
 from spice_select.models.load import load_tokenizer
+from spice_select.report.page import write_images
 
 HERE = Path(__file__).parent / "results"
 TESTS = ("T0", "T1", "T2", "T3", "T4", "T5")
@@ -85,20 +86,26 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
         return tables.surrogates(own, measured(work / "beds" / "in-distribution", own, encodings), plan)
     if test == "T3":
         own = [record for record in records if record.bed.startswith("noise")]
-        figures.draw(compare_beds(own, plan), HERE / "T3.svg")
+        _draw("T3", own, plan)
         return [*tables.noise(own, plan), null_checks(own, plan)]
     if test in ("T4", "T5"):
         bed = "redundant" if test == "T4" else "like-the-pool"
         plan = replace(plan, references=frozenset({"full"}))
         own = [record for record in records if record.bed.startswith(bed)]
-        figures.draw(compare_beds(own, plan), HERE / f"{test}.svg")
+        _draw(test, own, plan)
         return [*tables.targets(own, plan), null_checks(own, plan)]
     own = [record for record in records if record.bed.startswith("target")]
     if test == "T2":
         return tables.warm_up(own, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, plan)
     cold = [record for record in own if "warm" not in record.arm]
-    figures.draw(compare_beds(cold, plan), HERE / "T1.svg")
+    _draw("T1", cold, plan)
     return [*tables.targets(cold, plan), null_checks(cold, plan)]
+
+
+def _draw(test: str, records: list[ArmRun], plan: Terms) -> None:
+    """A picture a bed."""
+    named = [verdict_figure(one, f"{test}-{one.bed.name}") for one in compare_beds(records, plan)]
+    write_images(named, HERE / "figures")
 
 
 if __name__ == "__main__":

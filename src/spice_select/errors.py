@@ -16,6 +16,10 @@ class InputError(SpiceError, ValueError):
     """
 
 
+class PartsDueError(SpiceError):
+    """Parts of a run are left to other processes, as was asked for. The command line prints this and exits with 3."""
+
+
 class DivergedError(InputError):
     """A loss or gradient of a training is no longer a finite number; the step was not made.
 

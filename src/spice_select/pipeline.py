@@ -3,14 +3,16 @@
 Every stage has one home; this file is their map and holds no method of its own.
 """
 
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from spice_select.data.contradictions import without_contradictions
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoded, Encoder
-from spice_select.data.formats import Format, described, detect_format
-from spice_select.data.records import Drop, Row
+from spice_select.data.formats import Format, PreferencePairs, described, detect_reader
+from spice_select.data.records import Drop, Row, Sample
 from spice_select.executors import ProcessPlace
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods.budget import Budget
@@ -23,6 +25,7 @@ from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder, open_run
 from spice_select.run.identity import default_folder, identity_of, manifest_facts
 from spice_select.run.origin import feature_store
+from spice_select.run.pairs import refuse_few_prompts, refuse_kind_of_rows
 from spice_select.run.settings import SelectSettings, write_config
 from spice_select.run.summary import summarise
 from spice_select.run.target import TargetRows, read_target, standing_in
@@ -70,7 +73,6 @@ def run_select(
 ) -> Run:
     """`select` with the settings as one object; a corpus that is `known` by these settings is not read again."""
     refuse_settings(settings)
-    settings = settings.settled()
     progress, clock = progress or Silent(), Clock()
     budget = Budget.parse(settings.selection.budget)
     with clock("reading"):
@@ -79,11 +81,13 @@ def run_select(
     with clock("encoding"):
         known = known or EncodedCorpus.read(corpus, settings, proxy, progress)
         rows, row_format, encoder, encoded = known.rows, known.row_format, known.encoder, known.encoded
+        settings = settings.settled(pairs=isinstance(row_format, PreferencePairs))
         target = read_target(settings, encoder, progress)
         leaving = _leaving(target, rows, encoded, row_format, progress)
         gone = {drop.row for drop in leaving}
         staying = [example for example in encoded.examples if example.row not in gone]
         refuse_rows(settings, [e.source for e in staying], [e.num_tokens for e in staying])
+        refuse_few_prompts(settings, staying)
     identity = identity_of(
         rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name, target=target
     )
@@ -99,6 +103,7 @@ def run_select(
         else:
             corpus_facts = _Corpus(corpus, rows, row_format, encoded, budget, known.notes, target, leaving)
             _fill(run, corpus_facts, settings, proxy, progress, clock)
+            _write_page(Run(run.path), rows, progress)
         return Run(run.path)
 
 
@@ -115,30 +120,36 @@ class EncodedCorpus:
     """
 
     rows: list[Row]
-    row_format: Format
+    row_format: Format | PreferencePairs
     encoder: Encoder
-    encoded: Encoded
+    encoded: Encoded[Sample]
     notes: list[str]
 
     @classmethod
     def read(cls, corpus: str, settings: SelectSettings, proxy: Proxy, progress: Progress) -> "EncodedCorpus":
         """Read and encode it, in sight of the person who waits. Raises InputError as `select`."""
         read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
-        row_format = detect_format(read.rows, settings.data.format)
+        row_format = detect_reader(read.rows, settings.data.format)
+        refuse_kind_of_rows(settings, row_format)
         progress.note(f"{corpus}: {len(read.rows):,} rows, {described(row_format)}")
         for note in read.notes:
             progress.note(note)
         encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
         encoded = encode_corpus(read.rows, row_format, encoder, progress)
+        encoded = without_contradictions(encoded, keep=settings.data.keep_contradictions)
         notes = [*read.notes, *encoder.notes, *encoded.notes]
         return cls(rows=read.rows, row_format=row_format, encoder=encoder, encoded=encoded, notes=notes)
 
 
 def _leaving(
-    target: TargetRows | None, rows: list[Row], encoded: Encoded, row_format: Format, progress: Progress
+    target: TargetRows | None,
+    rows: list[Row],
+    encoded: Encoded[Sample],
+    row_format: Format | PreferencePairs,
+    progress: Progress,
 ) -> list[Drop]:
-    """The usable rows that stand in the target too."""
-    if target is None:
+    """The usable rows that stand in the target too; pairs have none."""
+    if target is None or isinstance(row_format, PreferencePairs):
         return []
     usable = {example.row for example in encoded.examples}
     return standing_in(target, [row for row in rows if row.number in usable], row_format, progress)
@@ -158,8 +169,8 @@ class _Corpus:
 
     name: str
     rows: list[Row]
-    row_format: Format
-    encoded: Encoded
+    row_format: Format | PreferencePairs
+    encoded: Encoded[Sample]
     budget: Budget
     notes: list[str]
     target: TargetRows | None
@@ -176,9 +187,11 @@ def _fill(
     examples = corpus.encoded.examples
     by_row = {example.row: example for example in examples}
     summed = settings.gradients.loss == "sum"
-    exclusion = Exclusion(
-        settings=settings.suspects, rows=corpus.rows, row_format=corpus.row_format, summed=summed, progress=progress
-    )
+    row_format, exclusion = corpus.row_format, None
+    if not isinstance(row_format, PreferencePairs):
+        exclusion = Exclusion(
+            settings=settings.suspects, rows=corpus.rows, row_format=row_format, summed=summed, progress=progress
+        )
     outcome = schedule(
         run,
         by_row,
@@ -212,6 +225,17 @@ def _fill(
         notes["automatic"] = {one.name: one.value for one in outcome.automatic}
     facts = manifest_facts(corpus.name, run.identity, parts=outcome.parts, notes=notes, seconds=clock.seconds)
     run.finish(facts, (*outputs.WRITTEN, *further))
+
+
+def _write_page(run: Run, rows: list[Row], progress: Progress) -> None:
+    """Write the run's page. The run is finished, so whatever hinders the page is told and costs nothing else."""
+    from spice_select.report import write_report
+
+    try:
+        write_report(run, rows=rows)
+    except Exception as error:
+        again = f"The run is finished; to try again: spice report {shlex.quote(str(run.path))}"
+        progress.note(f"The page of the run could not be written ({type(error).__name__}: {error}). {again}")
 
 
 def _anywhere(settings: SelectSettings) -> SelectSettings:

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from spice_select.cli.tables.comparison import print_ruling
 from spice_select.comparison import Terms, judge
-from spice_select.comparison.drawings import write_figures
 from spice_select.comparison.records import arm_run_of
 from spice_select.errors import InputError
 from tests.comparison.made import judged_on, raw, runs
@@ -208,16 +207,6 @@ def test_the_terminal_shows_tables_and_paragraph():
     assert "(exploratory)" in text
     assert "FLOPs  " not in text  # were not counted
     assert "Better than random (Holm over 3 arms at 0.05)" in text
-
-
-def test_the_pictures_are_svg_and_png(tmp_path):
-    records = on_sets({"outside": 1}, *ARMS) + on_sets({"outside": 1}, *ARMS, budget=0.2)[1:]
-    names = {path.name for path in write_figures(judge(records), tmp_path)}
-    assert names == {f"{name}.{kind}" for name in ("verdicts", "costs", "budgets") for kind in ("svg", "png")}
-    assert "<!-- good -->" in (tmp_path / "costs.svg").read_text()
-    assert (tmp_path / "budgets.png").read_bytes().startswith(b"\x89PNG")
-    one_budget = write_figures(judge(on_sets({"outside": 1}, *ARMS)), tmp_path / "other")
-    assert {path.stem for path in one_budget} == {"verdicts", "costs"}
 
 
 def test_nothing_to_judge():

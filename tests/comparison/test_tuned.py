@@ -10,6 +10,7 @@ import pytest
 
 import spice_select
 from spice_select.comparison import stage, tuning
+from spice_select.comparison.reading import read_comparison
 from spice_select.comparison.settings import CompareSettings
 from spice_select.comparison.tuning import seeds_of_control
 from spice_select.errors import InputError
@@ -65,7 +66,9 @@ def test_arms_are_tuned_on_equal_steps_and_judged_by_rows_that_no_arm_could_choo
     assert found.ruling is not None
     assert {one.bed.held for one in found.ruling.sets} == {"pool", "outside"}
     assert [one.bed.held for one in found.ruling.primaries] == ["outside"]
-    assert all((tmp_path / "c" / name).is_file() for name in ("report.md", "figures/verdicts.svg"))
+    assert all((tmp_path / "c" / name).is_file() for name in ("report.md", "report.html", "figures/verdicts.svg"))
+    again = read_comparison(tmp_path / "c")
+    assert again.to_json() == json.loads(json.dumps(found.to_json()))
     held = {
         json.dumps(json.loads(line)) for line in (tmp_path / "c" / "judges" / "pool.jsonl").read_text().splitlines()
     }

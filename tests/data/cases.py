@@ -105,6 +105,23 @@ CASES: tuple[Case, ...] = (
         ),
         turns=QA,
     ),
+    Case(
+        name="choices",
+        rows=(
+            {"question": "q", "choices": ["z", "a"], "answer": 1, "subject": "x"},
+            {"question": {"stem": "q", "choices": [{"text": "a", "label": "1"}, {"text": "z"}]}, "answerKey": "1"},
+            {"question": "q", "choices": {"text": ["z", "a"], "label": ["A", "B"]}, "answerKey": "B", "source": "x"},
+            {"query": "q", "choices": ["z", "y", "a"], "label": 2},
+            {"ctx": "q", "endings": ["a", "z"], "label": "0"},
+            {"question": "q", "options": ["a", "z"], "answer": "A", "system": "s"},
+        ),
+        turns=QA,
+    ),
+    Case(name="problem/solution", rows=({"problem": "q", "solution": "a", "answer": "1"},), turns=QA),
+    Case(name="prompt/canonical_solution", rows=({"prompt": "q", "canonical_solution": "a", "test": "t"},), turns=QA),
+    Case(name="text/code", rows=({"text": "q", "code": "a", "task_id": 1},), turns=QA),
+    Case(name="input/target", rows=({"input": "q", "target": "a", "task": "t"},), turns=QA),
+    Case(name="question/best_answer", rows=({"question": "q", "best_answer": "a", "category": "c"},), turns=QA),
 )
 
 ids: Callable[[Case], str] = lambda case: case.name  # noqa: E731

@@ -467,7 +467,7 @@ def test_an_unknown_name_gets_the_nearest():
 
 def test_preference_pairs_are_refused_unless_their_chosen_answers_are_asked_for():
     pair = {"prompt": "q", "chosen": "a", "rejected": "b"}
-    with pytest.raises(InputError, match=r"preference pairs.*not supported yet.*'chosen'"):
+    with pytest.raises(InputError, match=r"preference pairs.*not taken here.*'chosen'"):
         detect_format(rows(pair))
     assert turns(pair, override="chosen") == QA
     assert turns({**pair, "system": "s"}, override="chosen") == SQA
@@ -491,3 +491,25 @@ def test_pairs_beside_the_fields_of_another_format_are_refused_until_one_is_name
         detect_format([row(raw)])
     assert turns(raw, override="messages") == QA
     assert read(raw, override="messages").unread == ("prompt", "chosen", rejected)
+
+
+@pytest.mark.parametrize(
+    ("right", "choices", "words"),
+    [
+        (4, ["a", "b"], "the right choice is '4', and there are: A, B"),
+        ("E", {"text": ["a", "b"], "label": ["1", "2"]}, "there are: 1, 2"),
+        (True, ["a", "b"], "'True'"),
+        (0, [], "no list of texts"),
+        (0, [1, 2], "no list of texts"),
+    ],
+)
+def test_a_question_whose_right_choice_cannot_be_told_is_dropped(right, choices, words):
+    drop = read({"question": "q", "choices": choices, "answer": right}, override="choices")
+    assert (drop.reason, words in drop.detail) == ("no-right-choice", True)
+
+
+def test_choices_are_not_answered_by_their_place_in_a_list():
+    raw = {"question": "q", "choices": ["0", "3", "1"], "answer": 1}
+    assert turns(raw) == [("user", "q"), ("assistant", "3")]
+    assert turns({**raw, "answer": "C"}) == [("user", "q"), ("assistant", "1")]
+    assert turns({**raw, "choices": None, "answer": "3"}) == [("user", "q"), ("assistant", "3")]

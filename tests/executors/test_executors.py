@@ -8,8 +8,7 @@ import pytest
 
 from spice_select.errors import InputError
 from spice_select.executors import DeviceExecutor, LocalExecutor, ProcessPlace, SharedExecutor, executor_for, shared
-from spice_select.executors.shared import is_held
-from spice_select.store import PartStore
+from spice_select.store import PartStore, is_held
 from spice_select.testing.executor import CountingJob, check_executor, write_part
 
 
@@ -52,12 +51,12 @@ def test_each_process_computes_its_share_and_the_first_waits_for_all(tmp_path: P
 
 
 def test_a_process_that_dies_is_noticed_and_its_parts_are_computed(tmp_path: Path) -> None:
-    """A lock file that nobody holds is what a killed process leaves."""
+    """A lock file that was begun and that nobody holds is what a killed process leaves."""
     store, done, told = PartStore(tmp_path), [], []
     first, _ = process(store, 0, 2, done, tell=told.append)
     time.sleep(0.05)
     write_part(store, 1)
-    (tmp_path / "process-1.lock").touch()
+    (tmp_path / "process-1.lock").write_text("begun\n")
     first.join(20)
     assert sorted(done) == [0, 2, 3, 4, 5, 6]
     assert told == ["Process 1 is gone with parts unfinished: they are computed here."]
@@ -83,7 +82,7 @@ def test_a_process_whose_work_fails_leaves_its_mark(tmp_path: Path) -> None:
 
 def test_marks_of_an_earlier_run_are_forgotten(tmp_path: Path) -> None:
     store, done, told = PartStore(tmp_path), [[], []], []
-    (tmp_path / "process-1.lock").touch()
+    (tmp_path / "process-1.lock").write_text("begun\n")
     first, _ = process(store, 0, 2, done[0], tell=told.append)
     time.sleep(0.05)
     second, _ = process(store, 1, 2, done[1])
@@ -95,18 +94,19 @@ def test_marks_of_an_earlier_run_are_forgotten(tmp_path: Path) -> None:
 
 def test_a_process_that_is_just_beginning_is_never_taken_for_dead(tmp_path: Path, monkeypatch) -> None:
     """Between making its file and holding it, it could lose its processor for as long as it takes to be looked at."""
-    looks, flock = [], shared.fcntl.flock
+    looks, hold = [], shared.hold
 
-    def looked_at(file, how):
-        if how == shared.fcntl.LOCK_EX:
-            looks.append(is_held(tmp_path / "process-1.lock"))
-        flock(file, how)
+    def looked_at(file, *, wait):
+        looks.append(shared._is_living(tmp_path / "process-1.lock"))
+        taken = hold(file, wait=wait)
+        looks.append(shared._is_living(tmp_path / "process-1.lock"))
+        return taken
 
-    monkeypatch.setattr(shared.fcntl, "flock", looked_at)
+    monkeypatch.setattr(shared, "hold", looked_at)
     thread, _ = process(PartStore(tmp_path), 1, 2, done := [])
     thread.join(20)
     assert done == [1, 3, 5]
-    assert looks == [None]
+    assert looks == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from spice_select.data.records import Row
 from spice_select.errors import InputError
 from spice_select.export import DESTINATIONS, Jsonl, LlamaFactory, Trl, export_run
 from spice_select.export.base import Origin
-from spice_select.export.card import card
+from spice_select.export.card import CONVERSATIONS, card
 from spice_select.run import files as outputs
 from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
 from tests.training.runs import CALL, FORMATS, OTHER_CALL, finished_run, lines, turns
@@ -569,7 +569,7 @@ def test_the_card_claims_no_other_rule_than_the_run_s(settings, words, absent) -
     identity |= {"method": "spice", "objective": "log-det", **settings}
     facts = {"run": "r", "corpus": "a.jsonl", "selected_sha256": "c", "model": "m", "max_length": 9, "version": "0"}
     origin = Origin(identity=identity, chosen=2, **facts)
-    said = card(origin, rows=2, as_pairs=False, data="data/x.parquet").split("## Columns")[0]
+    said = card(origin, rows=2, columns=CONVERSATIONS, data="data/x.parquet").split("## Columns")[0]
     assert all(word in said for word in words)
     assert not [word for word in absent if word in said]
 

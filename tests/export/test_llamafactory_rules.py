@@ -10,7 +10,7 @@ from spice_select.data.formats import detect_format
 from spice_select.data.formats.base import RowError
 from spice_select.data.records import Conversation, Row
 from spice_select.export import LlamaFactory, Pick, export_run
-from spice_select.export.llamafactory import dataset_info
+from spice_select.export.llamafactory_layout import dataset_info
 from tests.training.runs import CALL, finished_run, lines, turns
 
 COLUMNS = ["prompt", "query", "response", "history", "messages", "system", "tools", "chosen", "rejected", "kto_tag"]

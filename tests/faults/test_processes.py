@@ -58,7 +58,7 @@ def test_a_process_for_each_device_shares_a_run(asked, whole, tmp_path, monkeypa
 
     def noted(self, part, block):
         computed.append(part)
-        write(self, part, block)
+        return write(self, part, block)
 
     script = (
         "import sys; from spice_select.run import worker; from spice_select.features import stage\n"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.data.records import Example
-from spice_select.features.base import Compute
+from spice_select.features.base import Compute, usable_together
 from spice_select.features.stage import PART_TOKENS, FeatureParts, plan_parts
 from spice_select.store import FeatureBlock, PartStore
 
@@ -93,3 +93,33 @@ def test_a_finished_stage_opens_nothing(tmp_path: Path) -> None:
     first = computed([3, 5], Numbers(), tmp_path)
     again = computed([3, 5], Numbers(closed=True), tmp_path)
     assert np.array_equal(first.features, again.features)
+
+
+def test_rows_that_are_left_out_of_a_part_are_in_it_and_marked(tmp_path: Path) -> None:
+    stage = FeatureParts(examples=examples([3, 9, 1, 5]), feature=Numbers(), store=PartStore(tmp_path), batch_tokens=9)
+    planned = stage.batches(0)
+    assert sorted(row for batch in planned for row in batch) == [0, 1, 2, 3]
+    receipt = stage.open()(0, [[row] for batch in planned for row in batch if row != 3])
+    assert stage.is_finished(0), "the part holds the rows that are due"
+    block = stage.store.read(1)
+    assert (receipt.rows, block.killers) == (4, {3})
+    assert block.finite.tolist() == [True, True, True, False]
+    assert block.features[:, 1].tolist() == [0, 1, 4, 0]
+    assert block.tokens.tolist() == [3, 9, 1, 5]
+    drops = usable_together({"numbers": block})[1]
+    assert [(drop.row, drop.reason) for drop in drops] == [(3, "kills-worker")]
+
+
+def test_a_part_of_one_row_can_be_left_empty(tmp_path: Path) -> None:
+    stage = FeatureParts(examples=examples([20000, 5]), feature=Numbers(), store=PartStore(tmp_path), batch_tokens=9)
+    part = next(number for number in range(2) if stage.batches(number) == [[0]])
+    stage.open()(part, [])
+    assert stage.is_finished(part)
+    assert stage.store.read([part]).killers == {0}
+
+
+def test_a_trial_writes_nothing(tmp_path: Path) -> None:
+    stage = FeatureParts(examples=examples([3, 9]), feature=Numbers(), store=PartStore(tmp_path), batch_tokens=9)
+    receipt = stage.open()(0, [[1]], keep=False)
+    assert (receipt.bytes, receipt.sha256) == (0, "")
+    assert list(tmp_path.iterdir()) == []

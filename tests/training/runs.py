@@ -72,6 +72,12 @@ FORMATS: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
     "prompt/response": ({"prompt": "a", "response": "b", "system": "s"}, turns("a", "b", system="s")),
     "question/answer": ({"question": "a", "answer": "b"}, turns("a", "b")),
     "instruction/response": ({"instruction": "a", "context": "x", "response": "b"}, turns("a\nx", "b")),
+    "choices": ({"question": "a", "choices": ["z", "b"], "answer": 1}, turns("a", "b")),
+    "problem/solution": ({"problem": "a", "solution": "b"}, turns("a", "b")),
+    "prompt/canonical_solution": ({"prompt": "a", "canonical_solution": "b"}, turns("a", "b")),
+    "text/code": ({"text": "a", "code": "b"}, turns("a", "b")),
+    "input/target": ({"input": "a", "target": "b"}, turns("a", "b")),
+    "question/best_answer": ({"question": "a", "best_answer": "b"}, turns("a", "b")),
     "chosen": ({"prompt": "a", "chosen": "b", "rejected": "z"}, turns("a", "b")),
 }
 """A row in each format, and the conversation it is."""

@@ -30,6 +30,7 @@ from spice_select.progress import Progress, Silent
 from spice_select.run import files as outputs
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run, load
+from spice_select.run.pairs import refuse_pairs
 from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
 
@@ -71,6 +72,7 @@ def run_transfer(
     """As `transfer`, with the settings in hand."""
     progress = progress or Silent()
     run = run if isinstance(run, Run) else load(run)
+    refuse_pairs(run, "spice transfer")
     _refuse_in_loop(run)
     other = for_model(run.settings, model, settings)
     own = find_proxy(run.settings.request, progress)

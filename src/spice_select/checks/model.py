@@ -9,8 +9,8 @@ import numpy as np
 
 from spice_select.data.corpus import Corpus, read_corpus
 from spice_select.data.encoding import Encoder, encode_rows
-from spice_select.data.formats import detect_format
-from spice_select.data.records import Conversation, Drop, Example, Row
+from spice_select.data.formats import detect_reader
+from spice_select.data.records import Conversation, Drop, Example, Row, Sample
 from spice_select.diagnosis.theory import CheckResult
 from spice_select.features.proxy import find_proxy, load_proxy, warmed
 from spice_select.gradients import HookEngine, LoopEngine
@@ -72,7 +72,8 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
     engine, model = make_engine(settings.gradients, settings.selection.seed, warm.state), warm.model
     check_affordable(engine, model)
     probe = sorted(examples, key=lambda example: example.num_tokens)[:PROBE]
-    oracle = LoopEngine(engine.parameters, engine.sketch, engine.loss, engine.preconditioner).features(model, probe)
+    loop = LoopEngine(engine.parameters, engine.sketch, engine.loss, engine.preconditioner, engine.pairs)
+    oracle = loop.features(model, probe)
     together = engine.features(model, probe)
     reach = _reach(engine, model, probe)
     checks = [
@@ -88,10 +89,10 @@ def check_model(settings: SelectSettings, *, corpus: str | None = None) -> Model
     return ModelReport(proxy.identity.name, checks, (*(read.notes if read else ()), *encoder.notes))
 
 
-def _examples(encoder: Encoder, settings: SelectSettings, corpus: Corpus | None) -> tuple[list[Example], int]:
+def _examples(encoder: Encoder, settings: SelectSettings, corpus: Corpus | None) -> tuple[list[Sample], int]:
     if corpus is not None:
-        encoded = encode_rows(corpus.rows, detect_format(corpus.rows, settings.data.format), encoder)
-        return encoded.examples, len(encoded.drops)
+        encoded = encode_rows(corpus.rows, detect_reader(corpus.rows, settings.data.format), encoder)
+        return list(encoded.examples), len(encoded.drops)
     conversations = [
         Conversation(
             row=Row(number, {}, f"built-in exchange {number}"),
@@ -104,7 +105,7 @@ def _examples(encoder: Encoder, settings: SelectSettings, corpus: Corpus | None)
     return [result for result in results if isinstance(result, Example)], sum(isinstance(r, Drop) for r in results)
 
 
-def _template(encoder: Encoder, examples: Sequence[Example], dropped: int) -> CheckResult:
+def _template(encoder: Encoder, examples: Sequence[Sample], dropped: int) -> CheckResult:
     share = sum(e.num_supervised for e in examples) / sum(e.num_tokens for e in examples)
     shown = f"fallback template {encoder.fallback}" if encoder.fallback else "the model's own template"
     return CheckResult(
@@ -115,7 +116,7 @@ def _template(encoder: Encoder, examples: Sequence[Example], dropped: int) -> Ch
     )
 
 
-def _reach(engine: HookEngine, model: Any, probe: Sequence[Example]) -> float:
+def _reach(engine: HookEngine, model: Any, probe: Sequence[Sample]) -> float:
     shortest = probe[:DRAWN]
     return rounding_reach(engine, model, shortest, engine.features(model, shortest).features)
 
@@ -132,19 +133,15 @@ def _equal(name: str, against: str, left: BatchGradients, right: BatchGradients,
 
 
 def _company(
-    engine: HookEngine, model: Any, probe: Sequence[Example], together: BatchGradients, reach: float
+    engine: HookEngine, model: Any, probe: Sequence[Sample], together: BatchGradients, reach: float
 ) -> CheckResult:
     alone = [engine.features(model, [example]) for example in probe]
-    single = BatchGradients(
-        features=np.concatenate([one.features for one in alone]),
-        losses=np.concatenate([one.losses for one in alone]),
-        norms=np.concatenate([one.norms for one in alone]),
-    )
+    single = BatchGradients.concatenate(alone)
     return _equal("company changes nothing", "each row computed alone, without padding", single, together, reach)
 
 
 def _order(
-    engine: HookEngine, model: Any, probe: Sequence[Example], together: BatchGradients, reach: float
+    engine: HookEngine, model: Any, probe: Sequence[Sample], together: BatchGradients, reach: float
 ) -> CheckResult:
     back = engine.features(model, list(reversed(probe)))
     turned = BatchGradients(features=back.features[::-1], losses=back.losses[::-1], norms=back.norms[::-1])
@@ -152,7 +149,7 @@ def _order(
 
 
 def _precision(
-    engine: HookEngine, model: Any, probe: Sequence[Example], together: BatchGradients, dtype: str, reach: float
+    engine: HookEngine, model: Any, probe: Sequence[Sample], together: BatchGradients, dtype: str, reach: float
 ) -> CheckResult:
     """The same rows in another precision; the model is left in that one.
 
@@ -207,7 +204,7 @@ def _finite(gradients: BatchGradients) -> CheckResult:
 
 
 def _cost(
-    engine: HookEngine, model: Any, examples: Sequence[Example], batch_tokens: int, checkpoints: int
+    engine: HookEngine, model: Any, examples: Sequence[Sample], batch_tokens: int, checkpoints: int
 ) -> CheckResult:
     """Time on a batch like those of a run; the rows pass once for each checkpoint."""
     middle = sorted(examples, key=lambda example: example.num_tokens)[len(examples) // 2 :]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from spice_select.data.corpus import read_corpus
 from spice_select.data.encoding import Encoder, encode_some
-from spice_select.data.encoding.segments import Segment, segments
-from spice_select.data.formats import Format, described, detect_format
-from spice_select.data.records import Drop, Example, Row
+from spice_select.data.encoding.pairs import encode_pairs
+from spice_select.data.encoding.segments import Decoder, Segment, segments
+from spice_select.data.formats import Format, PreferencePairs, described, detect_reader
+from spice_select.data.records import Conversation, Drop, Example, Pair, PairExample, Row
 from spice_select.errors import InputError
 from spice_select.features.proxy import find_proxy
 from spice_select.run.settings import SelectSettings
@@ -25,6 +26,15 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class ShownPair:
+    """A pair and its text in runs: the prompt with the chosen answer, and the rejected answer alone."""
+
+    example: PairExample
+    chosen: list[Segment]
+    rejected: list[Segment]
+
+
+@dataclass(frozen=True)
 class Preview:
     """A few rows as the proxy sees them.
 
@@ -39,7 +49,7 @@ class Preview:
     format: str
     proxy: str
     notes: tuple[str, ...]
-    rows: list[tuple[str, Shown | Drop]]
+    rows: list[tuple[str, Shown | ShownPair | Drop]]
 
 
 def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start: int = 0) -> Preview:
@@ -55,17 +65,10 @@ def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start:
             f"rows {start} to {start + rows - 1} cannot be shown: {corpus} has rows 0 to {len(read) - 1}. "
             "Give --start within them and --rows of at least 1."
         )
-    row_format = detect_format(read, settings.data.format)
+    row_format = detect_reader(read, settings.data.format)
     proxy = find_proxy(settings.request)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-    shown: list[tuple[str, Shown | Drop]] = []
-    for row in read[start : start + rows]:
-        conversation = row_format.read(row)
-        result = conversation if isinstance(conversation, Drop) else encoder.encode(conversation)
-        if isinstance(result, Example):
-            shown.append((row.where, Shown(result, segments(result, proxy.tokenizer))))
-        else:
-            shown.append((row.where, result))
+    shown = [(row.where, _shown(row_format.read(row), encoder, proxy.tokenizer)) for row in read[start : start + rows]]
     notes = (
         *found.notes,
         *encoder.notes,
@@ -74,7 +77,20 @@ def preview_rows(corpus: str, settings: SelectSettings, *, rows: int = 3, start:
     return Preview(described(row_format), proxy.identity.name, notes, shown)
 
 
-def _notes(read: Sequence[Row], asked: range, row_format: Format, encoder: Encoder) -> tuple[str, ...]:
+def _shown(found: Conversation | Pair | Drop, encoder: Encoder, tokenizer: Decoder) -> Shown | ShownPair | Drop:
+    if isinstance(found, Drop):
+        return found
+    result = encode_pairs([found], encoder)[0] if isinstance(found, Pair) else encoder.encode(found)
+    if isinstance(result, PairExample):
+        rejected = segments(result.rejected, tokenizer)
+        begin = next((place for place, segment in enumerate(rejected) if segment.supervised), len(rejected))
+        return ShownPair(result, segments(result.chosen, tokenizer), rejected[begin:])
+    return Shown(result, segments(result, tokenizer)) if isinstance(result, Example) else result
+
+
+def _notes(
+    read: Sequence[Row], asked: range, row_format: Format | PreferencePairs, encoder: Encoder
+) -> tuple[str, ...]:
     """What is to be said of the rows asked for and of the first of the corpus; it says how many if not of all."""
     looked_at = [row for place, row in enumerate(read) if place < _LOOKED_AT or place in asked]
     notes = encode_some(looked_at, row_format, encoder).notes

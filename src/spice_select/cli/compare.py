@@ -8,6 +8,7 @@ import tyro
 from spice_select.comparison.settings import CompareSettings, MethodsSettings, SetsSettings, TuningSettings
 from spice_select.data.settings import DataSettings
 from spice_select.evaluation.settings import BenchmarkSettings
+from spice_select.executors.settings import EngineSettings
 from spice_select.gradients.settings import GradientSettings
 from spice_select.models.settings import ProxySettings
 
@@ -24,6 +25,7 @@ def compare(
     data: tyro.conf.OmitArgPrefixes[DataSettings] = DataSettings(),  # noqa: B008
     gradients: tyro.conf.OmitArgPrefixes[GradientSettings] = GradientSettings(),  # noqa: B008
     benchmarks: tyro.conf.OmitArgPrefixes[BenchmarkSettings] = BenchmarkSettings(),  # noqa: B008
+    engine: tyro.conf.OmitArgPrefixes[EngineSettings] = EngineSettings(),  # noqa: B008
 ) -> None:
     """Let several methods choose under one budget, and say how their choices differ and which are better.
 
@@ -46,15 +48,22 @@ def compare(
     from rich.markup import escape
 
     from spice_select.cli.display import TerminalProgress
-    from spice_select.cli.printable import printable
     from spice_select.cli.tables.choices import print_choices, print_scores
     from spice_select.cli.tables.comparison import print_ruling
     from spice_select.comparison.result import RESULTS_FILE
     from spice_select.comparison.stage import run_compare
+    from spice_select.data.printable import printable
 
     console = Console()
     settings = CompareSettings(
-        arms=arms, sets=sets, tuning=tuning, proxy=proxy, data=data, gradients=gradients, benchmarks=benchmarks
+        arms=arms,
+        sets=sets,
+        tuning=tuning,
+        proxy=proxy,
+        data=data,
+        gradients=gradients,
+        benchmarks=benchmarks,
+        engine=engine,
     )
     found = run_compare(pool, settings, out=out, overwrite=overwrite, progress=TerminalProgress(console))
     print_choices(console, found)

@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from spice_select.data.settings import DataSettings
-from spice_select.evaluation.settings import BenchmarkSettings, EvaluateSettings, ModelSettings
+from spice_select.evaluation.settings import BenchmarkSettings, EvaluateSettings, ModelSettings, PreferenceSettings
 
 
 def evaluate(
@@ -18,6 +18,7 @@ def evaluate(
     access: tyro.conf.OmitArgPrefixes[ModelSettings] = ModelSettings(),  # noqa: B008
     data: tyro.conf.OmitArgPrefixes[DataSettings] = DataSettings(),  # noqa: B008
     benchmarks: tyro.conf.OmitArgPrefixes[BenchmarkSettings] = BenchmarkSettings(),  # noqa: B008
+    preference: tyro.conf.OmitArgPrefixes[PreferenceSettings] = PreferenceSettings(),  # noqa: B008
 ) -> None:
     """Judge models by their response loss on held-out rows, by benchmarks, or both; several stand side by side.
 
@@ -31,7 +32,8 @@ def evaluate(
     Args:
         models: Model directories, hub ids, `embedded`, PEFT adapters, or folders of finished trainings. Differences
             are to the first.
-        held_out: Rows to take the response loss of, in any format that `spice select` reads.
+        held_out: Rows to take the response loss of, in any format that `spice select` reads; of preference pairs, how
+            often the chosen answer is found the likelier one, and what training changed of that.
         without: Run folders: held-out rows that are in their corpora are left out, by content.
         out: Folder of results.
     """
@@ -42,7 +44,7 @@ def evaluate(
     from spice_select.evaluation.stage import run_evaluate
 
     console = Console()
-    settings = EvaluateSettings(models=access, data=data, benchmarks=benchmarks)
+    settings = EvaluateSettings(models=access, data=data, benchmarks=benchmarks, preference=preference)
     found = run_evaluate(
         models, settings, held_out=held_out, without=without, out=out, progress=TerminalProgress(console)
     )

@@ -1,6 +1,6 @@
 """The command `spice`: one thin file a verb, one line each in `spice_select.cli.verbs`.
 
-Exit codes: 0 done, 2 bad input, 1 a fault on our side, 130 interrupted.
+Exit codes: 0 done, 2 bad input, 1 a fault on our side, 3 parts are left to others, 130 interrupted.
 """
 
 import contextlib
@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
-from spice_select.cli.printable import printable
 from spice_select.cli.verbs import VERBS, Verb, examples
-from spice_select.errors import InputError
+from spice_select.data.printable import printable
+from spice_select.errors import InputError, PartsDueError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,6 +47,9 @@ def _reported(argv: list[str], errors: "Console") -> int:
         errors.print("[bold red]error:[/] ", end="")
         errors.print(printable(str(error)), markup=False, highlight=False, soft_wrap=True)
         return 2
+    except PartsDueError as due:
+        errors.print(printable(str(due)), markup=False, highlight=False, soft_wrap=True)
+        return 3
     except BrokenPipeError:
         return 0
     except SystemExit as end:
@@ -69,13 +72,23 @@ def _dispatch(argv: list[str]) -> None:
 
         print(f"spice-select {version('spice-select')}")
         return
+    read_command(argv)()
+
+
+def read_command(argv: list[str]) -> Callable[[], None]:
+    """What a command line asks for, every argument read and nothing done yet.
+
+    Raises:
+        InputError: values that cannot be used.
+        SystemExit: unknown flags, or help was asked for.
+    """
     argv = _in_one_word(argv)
     _refuse_renamed(argv)
     verbs: dict[str, Callable[..., Any]] = {verb.key: _not_asked_for(verb) for verb in VERBS}
     asked = next((verb for verb in VERBS if argv[:1] == [verb.key]), None)
     if asked is not None:
         verbs[asked.key], argv = _asked_for(asked, argv)
-    _parsed({key: _deferred(verb) for key, verb in verbs.items()}, argv or ["--help"])()
+    return _parsed({key: _deferred(verb) for key, verb in verbs.items()}, argv or ["--help"])
 
 
 def _asked_for(verb: Verb, argv: list[str]) -> tuple[Callable[..., Any], list[str]]:

@@ -10,6 +10,7 @@ from rich.console import Console
 from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
+from spice_select.executors.settings import EngineSettings
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods.spice import SpiceSettings
 from spice_select.models.settings import ProxySettings
@@ -40,13 +41,15 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
         gradients: tyro.conf.OmitArgPrefixes[GradientSettings] = settings.gradients,
         interleaved: tyro.conf.OmitArgPrefixes[InterleavedSettings] = settings.interleaved,
         suspects: tyro.conf.OmitArgPrefixes[SuspectSettings] = settings.suspects,
+        engine: tyro.conf.OmitArgPrefixes[EngineSettings] = settings.engine,
     ) -> None:
         """Choose the rows worth training on.
 
-        Reads a corpus of instructions and lets `--method` choose from it. The default, `spice`, takes the gradient of
-        every sample's response loss on a small proxy model, and picks greedily the rows whose gradients hold the most
-        information, log det(I + αΣ g gᵀ), less a penalty for gradients that conflict with those already picked; with
-        `--target`, the rows that tell most about those of the target. Leaves a run folder: selected.jsonl (the rows as
+        Reads a corpus of instructions and lets `--method` choose from it. The default, `information`, takes the
+        gradient of every sample's response loss on a small proxy model, and picks greedily the rows whose gradients
+        tell most about those of `--target` or, without one, about those of all rows. `spice`, as published, picks those
+        that hold the most information, log det(I + αΣ g gᵀ), less a penalty for gradients that conflict with those
+        already picked. Leaves a run folder: selected.jsonl (the rows as
         they came, with rank, gain, epsilon, conflict), dropped.jsonl (with reasons), selection.parquet, summary.json,
         manifest.json, config.yaml and the gradients. The same command resumes an interrupted run. `--config` takes its
         settings from a file or a recipe (`spice recipes`).
@@ -77,6 +80,7 @@ def select_with_defaults(config: str | None) -> Callable[..., None]:
             gradients=gradients,
             interleaved=interleaved,
             suspects=suspects,
+            engine=engine,
         )
         run = run_select(corpus, whole, out=out, overwrite=overwrite, progress=TerminalProgress(console))
         if ProcessPlace.of_environment().rank == 0:

@@ -44,7 +44,7 @@ VERBS: tuple[Verb, ...] = (
         name="select",
         where="select:select_with_defaults",
         summary="Choose the rows worth training on.",
-        page="methods.md",
+        page="select.md",
         examples=(
             ("spice select train.jsonl --budget 10% --out runs/math", "choose a tenth with the embedded proxy"),
             ("spice select train.jsonl --model ./Qwen2.5-0.5B", "… by a proxy of your target's family"),
@@ -52,6 +52,16 @@ VERBS: tuple[Verb, ...] = (
             ("spice select train.jsonl --method random", "a control to compare with; loads no model"),
             ("spice select train.jsonl --config spice", "the paper's procedure, by a recipe's name"),
         ),
+    ),
+    Verb(
+        name="worker",
+        where="worker:worker",
+        summary=(
+            "Compute some parts of a run's gradients, for a job of an array or any other process that shares the run's "
+            "folder."
+        ),
+        page="cluster.md",
+        examples=(("spice worker runs/math --parts 0:64", "a share of a run's gradients, on any machine"),),
     ),
     Verb(
         name="headroom",
@@ -69,7 +79,7 @@ VERBS: tuple[Verb, ...] = (
         name="recipes",
         where="recipes:show_recipes",
         summary="List the recipes: settings to start from, each with what it is for.",
-        page="runs.md",
+        page="recipes.md",
         examples=(("spice recipes", "the recipes there are"),),
     ),
     Verb(
@@ -79,15 +89,33 @@ VERBS: tuple[Verb, ...] = (
             "Print a few rows as the proxy sees them; what is trained on is green (between ⟦ and ⟧ where there is no "
             "colour)."
         ),
-        page="data.md",
+        page="preview.md",
         examples=(("spice preview train.jsonl", "what the proxy is trained on, in colour"),),
     ),
     Verb(
         name="show",
         where="show:show",
         summary="Print the summary of a finished run.",
-        page="runs.md",
+        page="show.md",
         examples=(("spice show runs/math", "the summary of a run again"),),
+    ),
+    Verb(
+        name="explain",
+        where="explain:explain",
+        summary="Say of any row of the corpus why it was chosen, rejected or dropped, in words.",
+        page="explain.md",
+        examples=(("spice explain runs/math 17 train.jsonl:208", "why was this row chosen, rejected or dropped?"),),
+    ),
+    Verb(
+        name="report",
+        where="report:report",
+        summary="Write the page of a finished run, report.html: what was chosen and why, readable without a network.",
+        page="report.md",
+        examples=(
+            ("spice report runs/math --open", "the run on one page; every select writes it"),
+            ("spice report runs/math --figures figures/", "… its figures as PNG and SVG"),
+            ("spice report runs/math runs/math-5", "two choices side by side: what each has alone"),
+        ),
     ),
     Verb(
         name="suspects",
@@ -105,7 +133,7 @@ VERBS: tuple[Verb, ...] = (
             "Check a model before hours are spent on it: fast engine equals plain autograd, company and order change "
             "nothing, template and mask are sound; and what a run will cost."
         ),
-        page="gradients.md",
+        page="check.md",
         examples=(
             ("spice check model ./Qwen2.5-0.5B --corpus train.jsonl", "fit to be a proxy? how long will it take?"),
         ),
@@ -117,7 +145,7 @@ VERBS: tuple[Verb, ...] = (
             "Check the theory on a run's own gradients: submodularity, sums of gains, nearness to the optimum, "
             "conflicts."
         ),
-        page="diagnosis.md",
+        page="check.md",
         examples=(("spice check run runs/math", "does the theory hold here? what do λ, α, ω do?"),),
     ),
     Verb(
@@ -166,8 +194,8 @@ VERBS: tuple[Verb, ...] = (
 )
 
 
-def examples() -> str:
-    """The commands of all verbs, a line each: the command, then what it does."""
+def examples(before: str = "") -> str:
+    """The commands of all verbs, a line each: the command, then what it does, behind a mark where one is given."""
     lines = [example for verb in VERBS for example in verb.examples]
     width = max(len(command) for command, _ in lines)
-    return "\n".join(f"{command:<{width}}  {what}" for command, what in lines)
+    return "\n".join(f"{command:<{width}}  {before}{what}" for command, what in lines)

@@ -66,7 +66,7 @@ class Contender:
         Raises:
             InputError: a setting of its own that cannot be used.
         """
-        shared = {**settings.proxy.changed(), **settings.gradients.changed()}
+        shared = {**settings.proxy.changed(), **settings.gradients.changed(), **settings.engine.changed()}
         aim = {"target": (target,)} if target is not None and self.targeted else {}
         fixed = {"method": self.method, "budget": budget, "seed": seed, "max_length": settings.data.max_length, **aim}
         asked = SelectSettings.from_flat({**shared, **self.own, **fixed})

@@ -15,7 +15,7 @@ from spice_select.comparison.settings import CompareSettings, seeds_of
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.duplicates import near_matches
 from spice_select.data.encoding import Encoder
-from spice_select.data.formats import Format, described, detect_format
+from spice_select.data.formats import Format, PreferencePairs, described, detect_format
 from spice_select.data.plain import plain
 from spice_select.data.records import Example, Row
 from spice_select.data.settings import DataSettings
@@ -185,6 +185,11 @@ def _given(settings: CompareSettings, progress: Progress) -> dict[str, RowSet]:
         if name in found or (name in (ALIKE_SET, TARGET_SET) and file != sets.held_out):
             raise InputError(f"{file}: another set of rows that judge is called {name!r}. Give the file another name.")
         read = read_held_out(file, DataSettings(), allow_network=settings.proxy.allow_network)
+        if isinstance(read.format, PreferencePairs):
+            raise InputError(
+                f"{file}: preference pairs, which no comparison judges by yet. Give rows of one answer each, or keep "
+                "the models (--keep-models) and judge them by `spice evaluate --held-out`."
+            )
         progress.note(f"{file}: {len(read.rows):,} rows to judge by, {described(read.format)}")
         found[name] = RowSet(rows=read.rows, format=read.format, gold=file in sets.gold)
     return found

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
 from spice_select.evaluation.settings import BenchmarkSettings
+from spice_select.executors.settings import EngineSettings
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods.amount import Amount
 from spice_select.models.settings import ProxySettings
@@ -163,3 +164,4 @@ class CompareSettings(Settings):
     data: DataSettings = DataSettings()
     gradients: GradientSettings = GradientSettings()
     benchmarks: BenchmarkSettings = BenchmarkSettings()
+    engine: EngineSettings = EngineSettings()

@@ -8,9 +8,9 @@ from typing import Any
 from spice_select.comparison.arms import CONTROL, Contender, contenders_of, refuse_contenders
 from spice_select.comparison.choosing import ARMS, ArmChoice, Chooser
 from spice_select.comparison.costs import CostLedger
-from spice_select.comparison.drawings import write_figures
 from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
 from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
+from spice_select.comparison.page import comparison_figures, write_comparison_page
 from spice_select.comparison.report_table import tables_markdown
 from spice_select.comparison.result import RESULTS_FILE, MethodsCompared, Scores
 from spice_select.comparison.ruling import Ruling, judge
@@ -19,9 +19,11 @@ from spice_select.comparison.terms import Terms
 from spice_select.comparison.tuning import Tuner
 from spice_select.comparison.work import REFERENCES, ArmsAtWork, first_choices
 from spice_select.errors import InputError
+from spice_select.executors.settings import EngineSettings
 from spice_select.methods.budget import Budget
 from spice_select.models.size import count_weights
 from spice_select.progress import Progress, Silent
+from spice_select.report.page import write_images
 from spice_select.run.feasible import refuse_rows
 from spice_select.run.finished import Run
 from spice_select.run.folder import MANIFEST, open_run
@@ -30,9 +32,13 @@ from spice_select.settings.access import Opening
 from spice_select.store import write_json, write_text
 from spice_select.training.trainer import require
 
-REPORT, FIGURES = "report.md", "figures"
+TABLES, FIGURES = "report.md", "figures"
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
-_NEVER_DECIDE = ("methods", "seeds", "control_seeds", "keep_models", "primary", *Opening.model_fields)
+_NEVER_DECIDE = (
+    *("methods", "seeds", "control_seeds", "keep_models", "primary"),
+    *Opening.model_fields,
+    *EngineSettings.model_fields,
+)
 """Settings that add arms or seeds to a comparison, or say what may be done: they make it no other."""
 
 
@@ -90,6 +96,9 @@ def run_compare(
         work = ArmsAtWork(contenders=contenders, chooser=chooser, progress=progress)
         found = _found(work, work.choices())
         write_json(folder / RESULTS_FILE, found.to_json())
+        write_comparison_page(found)
+        if found.ruling is not None:
+            write_images(comparison_figures(found), folder / FIGURES)
         return found
 
 
@@ -147,8 +156,7 @@ def _tuned(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFa
     if not any(record.arm == CONTROL for record in records):
         return None, tuner.scores()
     ruling = judge(records, Terms(primary=settings.sets.primary, references=REFERENCES))
-    write_text(chooser.folder / REPORT, f"{ruling.paragraph}\n\n{tables_markdown(ruling.tables())}")
-    write_figures(ruling, chooser.folder / FIGURES)
+    write_text(chooser.folder / TABLES, f"{ruling.paragraph}\n\n{tables_markdown(ruling.tables())}")
     return ruling, tuner.scores()
 
 

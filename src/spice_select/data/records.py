@@ -1,6 +1,7 @@
-"""The records that travel along the way of the data: row → conversation → example, or a drop with its reason."""
+"""The records that travel along the way of the data: row → conversation or pair → example, or a drop."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,6 +80,57 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """A row that prefers one answer to another, read through its format: a prompt and the turns that each answer adds.
+
+    Attributes:
+        row: where it came from.
+        prompt: the turns that both answers follow, as those of a conversation; none of them is learnt.
+        chosen, rejected: the turns of each answer: the assistant's, and between them results of tools.
+        source: the group the row belongs to, or ``""``.
+        tools: the JSON schemas of the tools the assistant may call.
+        margin: by how much the row says that the chosen answer is the better one, in whatever unit; None: it does not.
+        unread, unread_of_turns, remarks: as those of a conversation.
+    """
+
+    row: Row
+    prompt: tuple[dict[str, Any], ...]
+    chosen: tuple[dict[str, Any], ...]
+    rejected: tuple[dict[str, Any], ...]
+    source: str
+    tools: tuple[dict[str, Any], ...] = ()
+    margin: float | None = None
+    unread: tuple[str, ...] = ()
+    unread_of_turns: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def conversations(self) -> tuple[Conversation, Conversation]:
+        """The prompt with the chosen answer, and with the rejected one; answers inside the prompt are not trained."""
+        earlier = frozenset(place for place, turn in enumerate(self.prompt) if turn["role"] == "assistant")
+        chosen, rejected = (
+            Conversation(self.row, (*self.prompt, *answer), self.source, self.tools, earlier)
+            for answer in (self.chosen, self.rejected)
+        )
+        return chosen, rejected
+
+    @property
+    def prompt_hash(self) -> str:
+        """SHA-256 (hex) of prompt and tools: pairs of one prompt have the same, in any format."""
+        return _digest([self.prompt, self.tools])
+
+    @property
+    def answer_hashes(self) -> tuple[str, str]:
+        """SHA-256 (hex) of the chosen and of the rejected answer's turns."""
+        return _digest(self.chosen), _digest(self.rejected)
+
+
+def _digest(value: Any) -> str:
+    canonical = json_text(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """A conversation as the model sees it.
 
@@ -108,6 +160,78 @@ class Example:
     @property
     def num_supervised(self) -> int:
         return int(self.supervised.sum())
+
+    @property
+    def padded_tokens(self) -> int:
+        """Tokens that it takes up in a batch where it is the longest."""
+        return len(self.input_ids)
+
+    @property
+    def sequences(self) -> "tuple[Example, ...]":
+        """What a model is shown of it: itself."""
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True)
+class PairExample:
+    """A pair as the model sees it: two sequences that begin with one prompt. One row of every table of features.
+
+    Attributes:
+        row: number of the row it came from.
+        chosen, rejected: prompt and answer, supervised on the answer alone; their prompts are the same tokens.
+        shared: how many supervised tokens both answers begin with.
+        prompt: `Pair.prompt_hash`.
+        answers: `Pair.answer_hashes`.
+    """
+
+    row: int
+    chosen: Example
+    rejected: Example
+    shared: int
+    prompt: str
+    answers: tuple[str, str]
+
+    @property
+    def source(self) -> str:
+        return self.chosen.source
+
+    @property
+    def content_hash(self) -> str:
+        return self.chosen.content_hash
+
+    @property
+    def truncated(self) -> int:
+        """How many tokens were cut off at the ends of both."""
+        return self.chosen.truncated + self.rejected.truncated
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the chat template did to it, once for each turn; of turns that both sides have, once."""
+        return tuple((Counter(self.chosen.remarks) | Counter(self.rejected.remarks)).elements())
+
+    @property
+    def num_tokens(self) -> int:
+        """Of both sequences: a trainer reads the prompt twice."""
+        return self.chosen.num_tokens + self.rejected.num_tokens
+
+    @property
+    def num_supervised(self) -> int:
+        """Of both answers."""
+        return self.chosen.num_supervised + self.rejected.num_supervised
+
+    @property
+    def padded_tokens(self) -> int:
+        """Tokens that it takes up in a batch where it is the longest: the shorter side is padded to the longer."""
+        return 2 * max(self.chosen.num_tokens, self.rejected.num_tokens)
+
+    @property
+    def sequences(self) -> tuple[Example, ...]:
+        """What a model is shown of it: the chosen answer, then the rejected one."""
+        return (self.chosen, self.rejected)
+
+
+Sample = Example | PairExample
+"""What has one gradient: a row's answers, or a pair's two answers told apart."""
 
 
 @dataclass(frozen=True, slots=True)

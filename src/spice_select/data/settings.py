@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from spice_select.data.formats import FORMATS
+from spice_select.data.formats import FORMATS, PREFERENCE
 from spice_select.settings.base import Group
 
 
@@ -11,7 +11,12 @@ class DataSettings(Group):
 
     format: str | None = Field(
         None,
-        description=f"Row format: {', '.join(FORMATS.names)}. Detected and shown if not given.",
+        description=f"Row format: {', '.join((*FORMATS.names, PREFERENCE.name))}. Detected and shown if not given.",
+    )
+    keep_contradictions: bool = Field(
+        False,
+        description="With preference pairs: keep pairs that prefer what an earlier pair of the same prompt rejects. "
+        "Default: the first is kept, the others are dropped (`contradicting-pairs`).",
     )
     max_length: int = Field(
         1024, ge=2, description="Longest example in tokens; what goes beyond is cut off and counted."

@@ -1,5 +1,8 @@
 """What a conversation says, as text: for whoever compares rows by their words, not by what a proxy makes of them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation
 
@@ -24,6 +27,16 @@ def before_last_answer(conversation: Conversation) -> list[tuple[str, str]]:
     turns = turn_texts(conversation)
     last = max((place for place, (role, _) in enumerate(turns) if role == "assistant"), default=len(turns))
     return turns[:last]
+
+
+def first_words(record: Mapping[str, Any]) -> str:
+    """The first words a person wrote in a row as it came, whatever the format, on one line."""
+    lists = (record.get(key) for key in ("messages", "conversations", "prompt", "chosen"))
+    turns = next((value for value in lists if value and isinstance(value, list)), [])
+    texts = [turn.get("content") or turn.get("value") for turn in turns if isinstance(turn, dict)]
+    named = [record.get(key) for key in ("instruction", "prompt", "question")]
+    text = next((text for text in [*named, *texts] if isinstance(text, str) and text.strip()), None)
+    return " ".join((text if text is not None else json_text(record))[:400].split())
 
 
 def _words(message: dict) -> str:

@@ -54,7 +54,8 @@ def run_checks(
         features: [n, d] float, numpy or torch.
         selection: the run's picks with the gains, bases, conflicts and pools that the selector recorded.
         objective: the log det it was made with.
-        costs, max_cost: the prices and the budget of a selection made under them; see `certificate`.
+        costs: the prices of a selection made under a budget; see `certificate`.
+        max_cost: that budget.
         chains: attempts to refute submodularity.
         draws: random subsets to compare with, 2 or more.
         seed: of the chains, the small pools and the draws.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.encoding import Encoder, encode_rows
-from spice_select.data.formats import Format, detect_format
+from spice_select.data.formats import Format, PreferencePairs, detect_reader
 from spice_select.data.records import Example, Row
 from spice_select.data.settings import DataSettings
 from spice_select.data.sources import read_source
@@ -37,9 +37,14 @@ class HeldOutRows:
 
     name: str
     rows: list[Row]
-    format: Format
+    format: Format | PreferencePairs
     left_out: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def are_pairs(self) -> bool:
+        """Whether they are preference pairs."""
+        return isinstance(self.format, PreferencePairs)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -77,7 +82,7 @@ def read_held_out(
             f"held-out {name}: all of its {len(rows)} rows are in the corpus of {', '.join(map(str, without))}. "
             "Give rows that the run did not see."
         )
-    return HeldOutRows(name, kept, detect_format(kept, settings.format), len(rows) - len(kept), read.notes)
+    return HeldOutRows(name, kept, detect_reader(kept, settings.format), len(rows) - len(kept), read.notes)
 
 
 def _seen(path: Path, allow_network: bool) -> set[str]:
@@ -155,7 +160,7 @@ class SourceLoss:
 def encode_held_out(held_out: HeldOutRows, encoder: Encoder) -> tuple[list[Example], dict[str, int]]:
     """The rows under a model's own template, masked as a selection masks them; and the drops by reason."""
     encoded = encode_rows(held_out.rows, held_out.format, encoder)
-    return encoded.examples, encoded.reasons
+    return [example for example in encoded.examples if isinstance(example, Example)], encoded.reasons
 
 
 def row_losses(

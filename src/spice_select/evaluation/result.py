@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.evaluation.heldout import SourceLoss
+from spice_select.evaluation.preference import PreferenceScores
 from spice_select.evaluation.scores import TaskScore
 
 
@@ -55,6 +56,7 @@ class ModelResult:
         notes: what a person should know.
         rows: what became of the held-out rows; None without any, or where they failed.
         failures: what failed at work.
+        preferences: of held-out pairs, all together and by length; empty for other rows.
     """
 
     name: str
@@ -64,6 +66,7 @@ class ModelResult:
     notes: tuple[str, ...]
     rows: RowUse | None = None
     failures: tuple[Failure, ...] = ()
+    preferences: tuple[PreferenceScores, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +105,7 @@ class Evaluation:
                         "kind": model.kind,
                         "rows": None if model.rows is None else asdict(model.rows),
                         "held_out": [asdict(loss) for loss in model.losses],
+                        "preference": [asdict(score) for score in model.preferences],
                         "tasks": [_score(score) for score in model.scores],
                         "failures": [asdict(failure) for failure in model.failures],
                         "notes": list(model.notes),

@@ -54,9 +54,18 @@ class BenchmarkSettings(Group):
     )
 
 
+class PreferenceSettings(Group):
+    """How held-out preference pairs are judged."""
+
+    beta: float = Field(
+        0.1, gt=0, description="With held-out pairs: the margin is this times the difference of the log-probabilities."
+    )
+
+
 class EvaluateSettings(Settings):
     """All settings of an evaluation."""
 
     models: ModelSettings = ModelSettings()
     data: DataSettings = DataSettings()
     benchmarks: BenchmarkSettings = BenchmarkSettings()
+    preference: PreferenceSettings = PreferenceSettings()

@@ -17,6 +17,7 @@ from spice_select.evaluation.heldout import (
     row_losses,
 )
 from spice_select.evaluation.loss import response_losses
+from spice_select.evaluation.preference import PairLogProbs, pair_log_probs, preference_scores
 from spice_select.evaluation.provenance import hold_to_record, settings_for
 from spice_select.evaluation.result import Evaluation, Failure, ModelResult, RowUse
 from spice_select.evaluation.results import Kept
@@ -109,13 +110,13 @@ class _Judged:
 
     Attributes:
         trial: what was asked.
-        losses: on the held-out rows, if asked and finished.
+        losses: on the held-out rows, or what stands for it on pairs, if asked and finished.
         scores: by the benchmark's name, those that are finished.
         failures: what failed at work.
     """
 
     trial: Trial
-    losses: RowLosses | None = None
+    losses: RowLosses | PairLogProbs | None = None
     scores: dict[str, TaskScore] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
 
@@ -177,10 +178,20 @@ def _open(trial: Trial, progress: Progress) -> Opened:
     return opened
 
 
-def _held_out(trial: Trial, rows: HeldOutRows, opened: Opened, progress: Progress) -> RowLosses:
+def _held_out(trial: Trial, rows: HeldOutRows, opened: Opened, progress: Progress) -> RowLosses | PairLogProbs:
+    vocabulary = vocabulary_hash(trial.tokenizer)
+    if rows.are_pairs:
+        return pair_log_probs(
+            opened.model,
+            rows,
+            trial.encoder,
+            batch_tokens=trial.batch_tokens,
+            tokenizer=vocabulary,
+            progress=progress,
+        )
     examples, dropped = encode_held_out(rows, trial.encoder)
     sums = response_losses(opened.model, examples, batch_tokens=trial.batch_tokens, progress=progress)
-    return row_losses(examples, sums, dropped, vocabulary_hash(trial.tokenizer))
+    return row_losses(examples, sums, dropped, vocabulary)
 
 
 def _result(judged: _Judged, first: _Judged) -> ModelResult:
@@ -194,7 +205,16 @@ def _result(judged: _Judged, first: _Judged) -> ModelResult:
     return ModelResult(
         name=trial.subject.name,
         kind=trial.subject.kind,
-        losses=() if losses is None else by_source(losses, against),
+        losses=by_source(losses, against if isinstance(against, RowLosses) else None)
+        if isinstance(losses, RowLosses)
+        else (),
+        preferences=preference_scores(
+            losses,
+            against if isinstance(against, PairLogProbs) else None,
+            beta=trial.settings.preference.beta,
+        )
+        if isinstance(losses, PairLogProbs)
+        else (),
         scores=tuple(scores),
         rows=None if losses is None or trial.rows is None else _use(trial.rows, losses),
         failures=tuple(judged.failures),
@@ -202,7 +222,7 @@ def _result(judged: _Judged, first: _Judged) -> ModelResult:
     )
 
 
-def _use(rows: HeldOutRows, losses: RowLosses) -> RowUse:
+def _use(rows: HeldOutRows, losses: RowLosses | PairLogProbs) -> RowUse:
     return RowUse(
         given=len(rows.rows), judged=len(losses.rows), truncated=losses.truncated, dropped=dict(losses.dropped)
     )
@@ -218,7 +238,7 @@ def _score_notes(scores: Sequence[TaskScore]) -> Iterator[str]:
             yield f"{score.benchmark}: {score.metric} has no interval: of documents drawn anew it cannot be computed."
 
 
-def _notes(losses: RowLosses | None, first: RowLosses | None) -> Iterator[str]:
+def _notes(losses: RowLosses | PairLogProbs | None, first: RowLosses | PairLogProbs | None) -> Iterator[str]:
     if losses is None:
         return
     if losses.truncated:
@@ -244,11 +264,18 @@ def _rows(
     held_out: str | None, settings: EvaluateSettings, without: Sequence[Path], progress: Progress
 ) -> HeldOutRows | None:
     if held_out is None:
+        if settings.preference.changed():
+            raise InputError(_BETA)
         return None
     rows = read_held_out(held_out, settings.data, without=without, allow_network=settings.models.allow_network)
     left = f", {rows.left_out:,} left out that a run saw" if without else ""
     progress.note(f"{held_out}: {len(rows.rows):,} rows, {described(rows.format)}{left}")
+    if settings.preference.changed() and not rows.are_pairs:
+        raise InputError(_BETA)
     return rows
+
+
+_BETA = "--beta: only held-out preference pairs read it (rows with chosen and rejected). Leave it out."
 
 
 def _refuse_nothing(

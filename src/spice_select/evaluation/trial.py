@@ -11,6 +11,7 @@ from spice_select.errors import InputError
 from spice_select.evaluation.benchmarks import wanted
 from spice_select.evaluation.deciding import deciding_files
 from spice_select.evaluation.heldout import HeldOutRows, RowLosses
+from spice_select.evaluation.preference import PairLogProbs
 from spice_select.evaluation.results import Kept
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import EvaluateSettings
@@ -103,10 +104,12 @@ class Trial:
             **versions,
         }
 
-    def losses(self) -> RowLosses | None:
-        """The held-out losses, where they are finished."""
+    def losses(self) -> RowLosses | PairLogProbs | None:
+        """The held-out losses, or log-probabilities of pairs, where they are finished."""
         found = self.kept.read(self.subject.name, HELD_OUT, self.loss_identity) if self.rows else None
-        return None if found is None else RowLosses.from_json(found)
+        if found is None or self.rows is None:
+            return None
+        return PairLogProbs.from_json(found) if self.rows.are_pairs else RowLosses.from_json(found)
 
     def score(self, harness: "Harness", planned: "Planned") -> TaskScore | None:
         """The score on a benchmark, where it is finished."""

@@ -5,21 +5,35 @@ from pathlib import Path
 
 from spice_select.executors.base import Executor, LocalExecutor
 from spice_select.executors.devices import DeviceExecutor
+from spice_select.executors.handed_out import HandedOut
 from spice_select.executors.places import ProcessPlace
+from spice_select.executors.settings import EngineSettings
 from spice_select.executors.shared import SharedExecutor
 
 
 def executor_for(
-    folder: Path, meeting: Path, *, device: str, tell: Callable[[str], None] = lambda sentence: None
+    folder: Path,
+    meeting: Path,
+    *,
+    device: str,
+    engine: EngineSettings = EngineSettings(),  # noqa: B008 - it is frozen
+    tell: Callable[[str], None] = lambda sentence: None,
 ) -> Executor:
-    """Several processes under torchrun or accelerate, a process for each GPU with ``--device auto``, else this one.
+    """The engine that was asked for.
+
+    Here that is several processes under torchrun or accelerate, a process for each GPU with ``--device auto``, else
+    this one.
 
     Args:
         folder: the run folder.
         meeting: where processes that share it leave their marks; see `SharedExecutor`.
         device: as the settings have it.
+        engine: who was asked for.
         tell: told in a sentence when a process is gone.
     """
+    elsewhere = executor_elsewhere(folder, device=device, engine=engine, tell=tell)
+    if elsewhere is not None:
+        return elsewhere
     place = ProcessPlace.of_environment()
     if place.world > 1:
         return SharedExecutor(folder=meeting, place=place, tell=tell)
@@ -27,6 +41,19 @@ def executor_for(
     if len(devices) > 1:
         return DeviceExecutor(folder=folder, meeting=meeting, devices=devices, tell=tell)
     return LocalExecutor()
+
+
+def executor_elsewhere(
+    folder: Path, *, device: str, engine: EngineSettings, tell: Callable[[str], None] = lambda sentence: None
+) -> Executor | None:
+    """That of a cluster or of nobody; None where the run computes for itself. Arguments as of `executor_for`."""
+    if engine.engine == "parts":
+        return HandedOut(folder=folder)
+    if engine.engine == "ray":
+        from spice_select.executors.cluster import RayExecutor
+
+        return RayExecutor(folder=folder, device=device, asked=engine, tell=tell)
+    return None
 
 
 def visible_gpus() -> list[str]:

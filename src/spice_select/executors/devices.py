@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spice_select.executors.base import PartJob, Work
+from spice_select.executors.base import Batches, PartJob, Work
 from spice_select.executors.places import ProcessPlace
 from spice_select.executors.shared import SharedExecutor
+from spice_select.store import PartStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +71,18 @@ class _Opened:
     job: PartJob
     work: Work
 
+    @property
+    def store(self) -> PartStore:
+        return self.job.store
+
+    def prepare(self) -> None:
+        return
+
     def open(self) -> Work:
         return self.work
 
     def is_finished(self, part: int) -> bool:
         return self.job.is_finished(part)
+
+    def batches(self, part: int) -> Batches:
+        return self.job.batches(part)

@@ -6,7 +6,6 @@ and its parts are computed by the first process.
 """
 
 import contextlib
-import fcntl
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from spice_select.executors.base import PartJob, Work
 from spice_select.executors.places import ProcessPlace
-from spice_select.store import explained
+from spice_select.store import explained, hold, is_held
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +72,7 @@ class SharedExecutor:
                 last = time.monotonic()
 
     def _is_gone(self, rank: int, *, since: float) -> bool:
-        living = False if self.ended(rank) else is_held(self._file(rank))
+        living = False if self.ended(rank) else _is_living(self._file(rank))
         if living is None and time.monotonic() - since < self.patience:
             return False  # not begun yet
         if not living and rank not in self._gone:
@@ -91,12 +90,11 @@ class SharedExecutor:
             self.folder.mkdir(parents=True, exist_ok=True)
         path = self._file(self.place.rank)
         if self.place.rank == 0:
-            self._forget(is_held)
-        aside = path.with_name(f"{path.name}.part")  # a file seen before it is held would be taken for a dead process's
-        with aside.open("w") as lock:
-            with contextlib.suppress(OSError):  # a file system without locks: `patience` decides
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            aside.replace(path)
+            self._forget(_is_living)
+        with path.open("w") as lock:
+            hold(lock, wait=True)  # a file system without locks: `patience` decides
+            lock.write("begun\n")
+            lock.flush()
             yield
         if self.place.rank == 0:
             self._forget(lambda path: False)
@@ -105,16 +103,14 @@ class SharedExecutor:
         """Remove the processes' files: at first those of an earlier run, lest one yet to begin be taken for dead."""
         for path in self.folder.glob("process-*.lock"):
             if needed(path) is False:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(PermissionError):  # Windows, and its process has not quite ended
+                    path.unlink(missing_ok=True)
 
 
-def is_held(path: Path) -> bool | None:
-    """Whether a process holds the lock on a file; None where there is no such file, or no locks."""
-    try:
-        with path.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    return False
+def _is_living(path: Path) -> bool | None:
+    """Whether a process is at work, by its file; None where it has not begun, or there are no locks.
+
+    It writes to its file once it holds it: one that is seen empty and free is no dead process's.
+    """
+    begun = path.is_file() and path.stat().st_size > 0
+    return is_held(path) if begun else None

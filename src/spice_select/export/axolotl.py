@@ -11,7 +11,9 @@ from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation
 from spice_select.export.base import Origin, Record
 from spice_select.export.folder import LINES, write_records
-from spice_select.export.picks import Pick
+from spice_select.export.picks import Pick, are_pairs
+from spice_select.export.preference.axolotl import AxolotlPairs
+from spice_select.export.preference.recipe import PairRecipe
 from spice_select.export.recipe import TrainingRecipe
 from spice_select.export.records import answers, arguments_of, drop_empty_column, messages_of, tools_text
 from spice_select.export.rehearsal import DUMMY, Rehearsal, axolotl_mask
@@ -41,7 +43,9 @@ class Axolotl:
         self._trainee = trainee
         self._rehearsal = Rehearsal(trainee) if trainee is not None else None
 
-    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Axolotl":
+    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Axolotl | AxolotlPairs":
+        if are_pairs(picks):
+            return AxolotlPairs(PairRecipe.like(self._recipe), trainee=trainee)
         return Axolotl(self._recipe, trainee=trainee)
 
     def record(self, pick: Pick) -> Record:

@@ -31,6 +31,8 @@ _HOW = (
     "per_source_max",
     "seed",
     "loss",
+    "pair_gradient",
+    "pair_tail",
     "lora_rank",
     "sketch",
     "sketch_dim",
@@ -40,8 +42,16 @@ _HOW = (
 _HASHES = ("corpus_sha256", "target_sha256", "model_weights_sha256", "model_commit", "chat_template_sha256")
 
 
-def card(origin: Origin, *, rows: int, as_pairs: bool, data: str) -> str:
-    """The card, with the front matter that the hub and `datasets.load_dataset` read."""
+def card(origin: Origin, *, rows: int, columns: str, data: str, kind: str = "instruction-tuning") -> str:
+    """The card, with the front matter that the hub and `datasets.load_dataset` read.
+
+    Args:
+        origin: where the rows come from.
+        rows: how many there are.
+        columns: what the columns hold and how they are trained on, in Markdown.
+        data: the file of the rows.
+        kind: what such rows are for, as a tag.
+    """
     identity = origin.identity
     how = _table({name: identity[name] for name in _HOW if identity.get(name) not in _silent(name)})
     hashes = _table(
@@ -51,7 +61,7 @@ def card(origin: Origin, *, rows: int, as_pairs: bool, data: str) -> str:
         }
     )
     return f"""\
-{_front_matter(rows, data)}
+{_front_matter(rows, data, kind)}
 # {rows:,} rows chosen from {identity["corpus_rows"]:,}
 
 Selected from `{_public(origin.corpus)}` ({identity["corpus_rows"]:,} rows) by spice-select {origin.version}:
@@ -60,7 +70,7 @@ order picked. Their licence is that of the corpus.
 
 ## Columns
 
-{_PAIRS if as_pairs else _MESSAGES}
+{columns}
 `{SCRIPT}` trains with that loss. `tools` (JSON text), `source` and `spice` are there where the rows have them.
 {_not_exported(origin)}
 ## How they were chosen
@@ -109,24 +119,24 @@ _GOALS = {
 """Objective → what is maximised, in words."""
 
 
-_PAIRS = """\
+COMPLETIONS = """\
 `prompt` (the turns before the answer) and `completion` (the answer): TRL's `SFTTrainer` trains on the completion alone,
 by default and under any chat template. That includes whatever the template writes after the end of turn, often a line
 end, which the selection left out.
 """
-_MESSAGES = """\
+CONVERSATIONS = """\
 `messages`, a list of turns. TRL's `SFTTrainer` trains on **all of it, questions included**, unless
 `assistant_only_loss=True`, which needs a chat template with `{% generation %}` marks. TRL keeps such templates for
 common families and swaps them in; for others it refuses to start.
 """
 
 
-def _front_matter(rows: int, data: str) -> str:
+def _front_matter(rows: int, data: str, kind: str) -> str:
     size = next((name for limit, name in _SIZES if rows < limit), "n>1M")
     facts = {
         "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": data}]}],
         "size_categories": [size],
-        "tags": ["spice-select", "instruction-tuning", "data-selection"],
+        "tags": ["spice-select", kind, "data-selection"],
         "task_categories": ["text-generation"],
     }
     return f"---\n{yaml.safe_dump(facts, sort_keys=False)}---\n"

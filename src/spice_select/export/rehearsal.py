@@ -53,15 +53,21 @@ class Rehearsal:
 
     def render(self, messages: Sequence[Record], tools: Sequence[Any], *, prompt: bool = False) -> list[int]:
         """The tokens of messages as the trainer shows them to the template; a `RowError` where that refuses them."""
+        ids: list[int] = self._shown(messages, tools=list(tools) or None, add_generation_prompt=prompt)
+        return ids
+
+    def text(self, messages: Sequence[Record], *, prompt: bool = False) -> str:
+        """The text of messages without tools; a `RowError` as `render`."""
+        text: str = self._shown(messages, add_generation_prompt=prompt, tokenize=False)
+        return text
+
+    def _shown(self, messages: Sequence[Record], **how: Any) -> Any:
         try:
-            ids: list[int] = self.trainee.tokenizer.apply_chat_template(
-                list(messages), tools=list(tools) or None, add_generation_prompt=prompt, return_dict=False
-            )
+            return self.trainee.tokenizer.apply_chat_template(list(messages), return_dict=False, **how)
         except Exception as error:  # whatever a template raises
             raise RowError(
                 "template-refuses", f"the model's chat template refuses the conversation: {error}"
             ) from error
-        return ids
 
     def compare(self, conversation: Conversation, ids: Sequence[int], mask: Sequence[bool], trainer: str) -> None:
         """Remember what the trainer leaves out; a `RowError` where it trains on tokens that the selection does not.
@@ -78,7 +84,8 @@ class Rehearsal:
             raise RowError("other-tokens", detail)
         self.compared.add(conversation.row.number)
         if short := int((ours & ~theirs).sum()):
-            self.short[conversation.row.number] = short
+            row = conversation.row.number
+            self.short[row] = self.short.get(row, 0) + short
 
     def note(self, trainer: str) -> tuple[str, ...]:
         """How much the trainer leaves out of the loss, in a sentence; nothing where it leaves nothing out."""

@@ -125,7 +125,7 @@ def _unseen(picks: Sequence[Pick], destination: Destination, trainee: Trainee) -
     """What depends on a chat template that is not here to be asked, with counts."""
     if not destination.reads_template or trainee.template is not None:
         return ()
-    said = [pick.conversation.messages for pick in picks]
+    said = [pick.turns for pick in picks]
     kinds = {
         "a system turn": sum(any(turn["role"] == "system" for turn in turns) for turns in said),
         "reasoning": sum(any("reasoning_content" in turn for turn in turns) for turns in said),

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from spice_select.data.formats.base import RowError
-from spice_select.data.records import Conversation, Drop
+from spice_select.data.records import Conversation
 from spice_select.export.picks import Pick
 from spice_select.export.records import answers
 
 
 def last_answer_only(picks: Sequence[Pick]) -> bool:
     """Whether training on each row's last turn alone leaves fewer rows out than training on every answer does."""
-    said = [pick.reading for pick in picks if not isinstance(pick.reading, Drop)]
+    said = [pick.reading for pick in picks if isinstance(pick.reading, Conversation)]
     marked = sum(bool(answers(one)[1]) for one in said)
     return marked > sum(not trains_on_its_end(one) for one in said)
 

@@ -7,12 +7,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Drop, Example, Sample
+from spice_select.errors import InputError
 from spice_select.features.request import ProxyRequest
 from spice_select.progress import Progress, Silent
 from spice_select.store import FeatureBlock
 
-Compute = Callable[[Sequence[Example]], FeatureBlock]
+PAIR_COLUMNS = ("logp_chosen", "logp_rejected", "chosen_tokens", "rejected_tokens", "margin_mean")
+"""What the gradients of preference pairs know of a row in place of its loss: log-probabilities (nats), and tokens."""
+
+KILLS_WORKER = "kills-worker"
+"""Why a row is left out that no process survives."""
+
+Compute = Callable[[Sequence[Sample]], FeatureBlock]
 """The features of one batch of examples, rows in the order given; a model is bound to it."""
 
 
@@ -33,7 +40,7 @@ class FeatureRequest:
 
     proxy: ProxyRequest
     model: str
-    examples: Sequence[Example] = ()
+    examples: Sequence[Sample] = ()
     folder: Path | None = None
     origin: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -65,6 +72,16 @@ class Feature(Protocol):
         ...
 
 
+def single_answers(samples: Sequence[Sample], feature: str) -> list[Example]:
+    """The rows themselves, if each is one sequence. Raises InputError for pairs, which the feature is not of."""
+    rows = [sample for sample in samples if isinstance(sample, Example)]
+    if len(rows) < len(samples):
+        raise InputError(
+            f"{feature}: known of single answers, not of preference pairs. Take --format chosen for those."
+        )
+    return rows
+
+
 def usable(block: FeatureBlock) -> tuple[FeatureBlock, list[Drop]]:
     """The rows of a block of gradients whose loss and gradient are numbers, and the others with the reason."""
     found, drops = usable_together({"gradients": block})
@@ -90,7 +107,12 @@ def usable_together(blocks: Mapping[str, FeatureBlock]) -> tuple[dict[str, Featu
 
 
 def _not_finite(block: FeatureBlock, name: str, place: int) -> Drop:
+    row = int(block.rows[place])
+    if row in block.killers:
+        return Drop(
+            row, KILLS_WORKER, f"every process that computed its {name} died of it, with no other row beside it"
+        )
     what = f"a number of its {name}"
     if "loss" in block.columns:
         what = f"loss {block.losses[place]} or its gradient" if name == "gradients" else f"loss {block.losses[place]}"
-    return Drop(int(block.rows[place]), "non-finite", f"{what} is not a finite number")
+    return Drop(row, "non-finite", f"{what} is not a finite number")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.data.records import Example
-from spice_select.features.base import Compute, FeatureRequest
+from spice_select.features.base import Compute, FeatureRequest, single_answers
 from spice_select.features.proxy import opened
 from spice_select.gradients.memory import within_memory
 from spice_select.store import FeatureBlock
@@ -59,7 +59,9 @@ class ForwardFeature(ABC):
             origin=asked.origin,
         )
         measure = partial(self.measure, warm.model.eval())
-        return lambda batch: FeatureBlock.concatenate(within_memory(measure, batch, remedy=_REMEDY))
+        return lambda batch: FeatureBlock.concatenate(
+            within_memory(measure, single_answers(batch, self.name), remedy=_REMEDY)
+        )
 
     @abstractmethod
     def measure(self, model: nn.Module, batch: Sequence[Example]) -> FeatureBlock:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from spice_select.data.records import Example
+from spice_select.data.records import PairExample, Sample
 from spice_select.features.base import Compute, FeatureRequest
 from spice_select.features.proxy import ProxyEngine
 from spice_select.gradients.base import BatchGradients
@@ -29,7 +30,7 @@ class Gradients:
     summary: ClassVar[str] = "per-sample gradients of the response loss on the proxy, sketched, and its losses"
 
     def __init__(
-        self, engine: ProxyEngine, facts: Mapping[str, Any], *, asked: Sequence[Example] = (), plain: bool = False
+        self, engine: ProxyEngine, facts: Mapping[str, Any], *, asked: Sequence[Sample] = (), plain: bool = False
     ) -> None:
         self.engine, self._facts = engine, facts
         self._asked, self._plain = asked, plain
@@ -47,7 +48,7 @@ class Gradients:
         )
         return cls(engine, request.facts)
 
-    def beside(self, examples: Sequence[Example]) -> "Gradients":
+    def beside(self, examples: Sequence[Sample]) -> "Gradients":
         """Those of other rows, a target's for one, on the same loaded and warmed proxy."""
         return Gradients(self.engine, self._facts, asked=examples, plain=self._plain)
 
@@ -75,7 +76,7 @@ class Gradients:
         return lambda batch: as_block(batch, gradients(batch), weights)
 
 
-def as_block(batch: Sequence[Example], gradients: BatchGradients, weights: tuple[float, ...] = (1.0,)) -> FeatureBlock:
+def as_block(batch: Sequence[Sample], gradients: BatchGradients, weights: tuple[float, ...] = (1.0,)) -> FeatureBlock:
     """A batch's gradients with what belongs to each row; vectors that are not finite become zero.
 
     `weights` are those of the checkpoints that they were taken at.
@@ -83,7 +84,7 @@ def as_block(batch: Sequence[Example], gradients: BatchGradients, weights: tuple
     return FeatureBlock(
         rows=np.array([example.row for example in batch], np.int64),
         columns={
-            "loss": gradients.losses,
+            **_told(batch, gradients),
             "norm": gradients.norms,
             "tokens": np.array([example.num_tokens for example in batch], np.int64),
             "supervised": np.array([example.num_supervised for example in batch], np.int64),
@@ -92,3 +93,23 @@ def as_block(batch: Sequence[Example], gradients: BatchGradients, weights: tuple
         features=np.where(gradients.finite[:, None], gradients.features, np.float32(0)),
         weights=weights,
     )
+
+
+def _told(batch: Sequence[Sample], gradients: BatchGradients) -> dict[str, NDArray]:
+    """What the forward pass says of each row: its loss, or of a pair what it makes of both answers.
+
+    DPO's loss at its reference is log 2 for every pair. ``margin_mean`` is the difference of the mean log-probabilities
+    of a token (nats): above 0 where the model likes the chosen answer better.
+    """
+    if gradients.answers is None:
+        return {"loss": gradients.losses}
+    pairs = [row for row in batch if isinstance(row, PairExample)]
+    counts = np.array([[side.num_supervised for side in pair.sequences] for pair in pairs], np.int64)
+    means = gradients.answers / counts
+    return {
+        "logp_chosen": gradients.answers[:, 0],
+        "logp_rejected": gradients.answers[:, 1],
+        "chosen_tokens": counts[:, 0],
+        "rejected_tokens": counts[:, 1],
+        "margin_mean": means[:, 0] - means[:, 1],
+    }

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from spice_select.data.records import Example
 from spice_select.errors import InputError
-from spice_select.features.base import Compute, FeatureRequest
+from spice_select.features.base import Compute, FeatureRequest, single_answers
 from spice_select.features.proxy import batch_tokens, load_proxy
 from spice_select.features.warm import is_warm, load_warm, save_warm
 from spice_select.features.warmup import Warmup, train_warmup
@@ -66,7 +66,8 @@ class Learnability:
             raise InputError(f"learnability of {len(self._request.examples)} rows: each half needs one. Give two rows.")
         models = [self._trained(number, half) for number, half in enumerate(halves)]
         states = [_kept(model) for model in models]
-        return partial(_judged, models[-1], states, halves[0])
+        judge = partial(_judged, models[-1], states, halves[0])
+        return lambda batch: judge(single_answers(batch, self.name))
 
     def _trained(self, number: int, half: set[int]) -> nn.Module:
         """The proxy with an adapter trained on one half; made by one training, whoever asks again."""
@@ -79,7 +80,7 @@ class Learnability:
             return load_warm(path, model, moments=False).model
         device, spec = next(model.parameters()).device.type, build.lora_spec(asked)
         how = Warmup(rows=ROWS, batch_tokens=batch_tokens(asked, device), seed=seed)
-        rows = [example for example in request.examples if example.row in half]
+        rows = [example for example in single_answers(request.examples, self.name) if example.row in half]
         total = min(ROWS, len(rows))
         with request.progress.task(f"Training on half {number + 1} of 2", total, "rows") as advance:
             warm = train_warmup(model, rows, spec, how, advance=advance)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.data.batches import default_token_budget
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
+from spice_select.features.base import single_answers
 from spice_select.features.kept import is_warmed, load_warmed, save_warmed
 from spice_select.features.request import ProxyRequest
 from spice_select.features.warm import Warm, adapter_hash, load_warm
@@ -79,7 +80,7 @@ class ProxyEngine:
         name: str,
         progress: Progress,
         *,
-        examples: Sequence[Example] = (),
+        examples: Sequence[Sample] = (),
         folder: Path | None = None,
         origin: str | None = None,
     ) -> None:
@@ -87,8 +88,8 @@ class ProxyEngine:
         self._examples, self._folder, self._origin = examples, folder, origin
 
     def gradients(
-        self, asked: Sequence[Example] = (), *, plain: bool = False
-    ) -> Callable[[Sequence[Example]], BatchGradients]:
+        self, asked: Sequence[Sample] = (), *, plain: bool = False
+    ) -> Callable[[Sequence[Sample]], BatchGradients]:
         """The engine, bound to the loaded model; however often it is asked for, the model is loaded once.
 
         Args:
@@ -109,7 +110,7 @@ class ProxyEngine:
         plan = plan_warmup(asked, len(self._examples)) if asked.warm_checkpoints > 1 else None
         return (1.0,) if plan is None else plan.weights
 
-    def fidelity(self, examples: Sequence[Example], features: NDArray[np.float32]) -> Fidelity | None:
+    def fidelity(self, examples: Sequence[Sample], features: NDArray[np.float32]) -> Fidelity | None:
         """Exact against sketched inner products on a seeded draw of the corpus: one row in forty, 8 to 32 of them.
 
         Args:
@@ -182,7 +183,7 @@ def opened(
     name: str,
     progress: Progress,
     *,
-    examples: Sequence[Example] = (),
+    examples: Sequence[Sample] = (),
     folder: Path | None = None,
     origin: str | None = None,
 ) -> Warm:
@@ -201,7 +202,7 @@ def opened(
 def warmed(
     model: nn.Module,
     request: ProxyRequest,
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     folder: Path | None = None,
     progress: Progress | None = None,
     *,
@@ -236,7 +237,9 @@ def warmed(
         progress.note(how.sentence())
     spec = build.lora_spec(asked)
     with progress.task("Warming up", how.passes * how.rows, "rows") as advance:
-        warm = train_warmup(model, examples, spec, how, loss=build.make_loss(asked), advance=advance)
+        warm = train_warmup(
+            model, single_answers(examples, "a warm-up"), spec, how, loss=build.make_loss(asked), advance=advance
+        )
     if folder is not None:
         save_warmed(folder, warm, spec, how.weights, origin=origin)
     return warm

@@ -1,6 +1,7 @@
 """The stage that computes a feature of every row: examples → features in parts on disk, resumable, each row once."""
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,8 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from spice_select.data.batches import plan_batches
-from spice_select.data.records import Example
-from spice_select.executors.base import Executor, LocalExecutor, PartJob, Work
+from spice_select.data.records import Sample
+from spice_select.errors import InputError
+from spice_select.executors.base import Batches, Executor, LocalExecutor, PartJob, Receipt, Work
 from spice_select.features.base import Compute, Feature
 from spice_select.progress import Advance, Progress, Silent
 from spice_select.store import FeatureBlock, PartStore
@@ -19,7 +21,7 @@ PART_TOKENS = 16384
 
 
 def plan_parts(lengths: Sequence[int], *, batch_tokens: int) -> list[list[list[int]]]:
-    """Group examples into batches, and batches into parts.
+    """Group examples into batches, and batches into parts. A pair is one of them, and so never parted.
 
     A function of the lengths and `batch_tokens` alone, so that a resumed run computes the very same batches.
 
@@ -47,15 +49,16 @@ class FeatureParts:
         store: where the parts lie.
         batch_tokens: tokens in a batch, padding included.
         progress: told the tokens done.
+        prepared: whether what the feature is made with (a warm-up) is there; its opening makes it.
     """
 
-    examples: Sequence[Example]
+    examples: Sequence[Sample]
     feature: Feature
     store: PartStore
     batch_tokens: int
     progress: Progress = field(default_factory=Silent)
-    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _bars: list[Advance] = field(default_factory=list)
+    prepared: Callable[[], bool] = lambda: True
+    _shown: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def compute(self, executor: Executor | None = None, job: PartJob | None = None) -> int:
         """See to it that every part is in the store.
@@ -72,20 +75,18 @@ class FeatureParts:
             there = len(self.parts) - len(missing)
             self.progress.note(f"Resuming: {there} of {len(self.parts)} parts of the {self.feature.name} are there.")
         if missing:
-            with self._open:
+            with self._shown:
                 (executor or LocalExecutor()).run(missing, job or self, seen=self.seen)
         return len(self.parts)
 
     def open(self) -> Work:
         """Open the feature, begin the bar, and give what computes a part and puts it into the store."""
-        compute = self.feature.open()
-        name, total = self.feature.name.capitalize(), sum(self._sizes)
-        self._bars.append(self._open.enter_context(self.progress.task(name, total, "tokens", done=self._done)))
+        return _PartWork(self.feature.open(), self, self._bar)
 
-        def work(number: int) -> None:
-            self.store.write(number, compute_part(compute, self.examples, self.parts[number], self._bars[0]))
-
-        return work
+    def prepare(self) -> None:
+        """See `PartJob.prepare`."""
+        if not self.prepared():
+            self.feature.open()
 
     def is_finished(self, part: int) -> bool:
         """Whether a part is in the store by now, whole and that of these examples. Costs a read of it."""
@@ -93,12 +94,22 @@ class FeatureParts:
 
     def seen(self, part: int) -> None:
         """Count a part that another process has finished."""
-        self._bars[0](self._sizes[part])
+        self._bar(self._sizes[part])
+
+    def batches(self, part: int) -> list[list[int]]:
+        """See `PartJob.batches`."""
+        return [[self.examples[position].row for position in batch] for batch in self.parts[part]]
+
+    @cached_property
+    def _bar(self) -> Advance:
+        """Begun when it is first needed: what is loaded before has a display of its own."""
+        name, total = self.feature.name.capitalize(), sum(self._sizes)
+        return self._shown.enter_context(self.progress.task(name, total, "tokens", done=self._done))
 
     @cached_property
     def parts(self) -> list[list[list[int]]]:
         """See `plan_parts`."""
-        return plan_parts([example.num_tokens for example in self.examples], batch_tokens=self.batch_tokens)
+        return plan_parts([example.padded_tokens for example in self.examples], batch_tokens=self.batch_tokens)
 
     @cached_property
     def _sizes(self) -> list[int]:
@@ -115,7 +126,91 @@ class FeatureParts:
         return sum(size for size, there in zip(self._sizes, self._there, strict=True) if there)
 
 
-def due_in(examples: Sequence[Example], part: list[list[int]]) -> dict[str, list[int]]:
+@dataclass(frozen=True)
+class _PartWork:
+    """The `Work` of an open feature.
+
+    Attributes:
+        compute: the feature of a batch.
+        parts: what is cut into parts.
+        advance: told the tokens done.
+    """
+
+    compute: Compute
+    parts: FeatureParts
+    advance: Advance
+
+    def __call__(self, part: int, batches: Batches | None = None, *, keep: bool = True) -> Receipt:
+        """See `Work`."""
+        began, known = time.perf_counter(), self.parts
+        examples, planned = known.examples, known.parts[part]
+        place = {examples[position].row: position for batch in planned for position in batch}
+        asked = planned if batches is None else [[place[row] for row in batch] for batch in batches]
+        digest, size, path = "", 0, known.store.path(part)
+        if keep:
+            digest = known.store.write(part, self._block(planned, asked))
+            size = path.stat().st_size
+        elif asked:
+            compute_part(self.compute, examples, asked, self.advance)
+        tokens = sum(examples[position].num_tokens for batch in asked for position in batch)
+        return Receipt(
+            part=part,
+            file=path.name,
+            bytes=size,
+            sha256=digest,
+            rows=len(place),
+            tokens=tokens,
+            seconds=time.perf_counter() - began,
+        )
+
+    def _block(self, planned: list[list[int]], asked: list[list[int]]) -> FeatureBlock:
+        """The part's rows in the order planned; those that were not asked for with no number."""
+        examples, compute = self.parts.examples, self.compute
+        if asked is planned:
+            return compute_part(compute, examples, planned, self.advance)
+        order = [position for batch in planned for position in batch]
+        there = {position for batch in asked for position in batch}
+        left_out = [examples[position] for position in order if position not in there]
+        blocks = [compute_part(compute, examples, asked, self.advance)] if asked else []
+        if left_out:
+            like = blocks[0] if blocks else compute([_shortest_beside(examples, order)])
+            blocks.append(_uncomputed(left_out, like))
+        block = FeatureBlock.concatenate(blocks)
+        wanted = {examples[position].row: place for place, position in enumerate(order)}
+        return block.take(np.argsort([wanted[row] for row in block.rows.tolist()]))
+
+
+def _shortest_beside(examples: Sequence[Sample], part: list[int]) -> Sample:
+    """A row of another part, to see from it what columns a feature has."""
+    others = set(range(len(examples))) - set(part)
+    if not others:
+        raise InputError("no row of the corpus could be computed: every process that tried one died of it.")
+    return examples[min(others, key=lambda position: examples[position].num_tokens)]
+
+
+def _uncomputed(examples: Sequence[Sample], like: FeatureBlock) -> FeatureBlock:
+    """Rows that kill whoever computes them, in the columns of others: NaN, and a vector of zeros."""
+    count = len(examples)
+    known = {"tokens": [row.num_tokens for row in examples], "supervised": [row.num_supervised for row in examples]}
+    columns = {
+        name: np.array(known[name] if name in known else np.full(count, _none(column.dtype)), column.dtype)
+        for name, column in like.columns.items()
+    }
+    return FeatureBlock(
+        rows=np.array([row.row for row in examples], np.int64),
+        columns=columns,
+        finite=np.zeros(count, bool),
+        features=np.zeros((count, like.dim), np.float32) if like.dim else like.features,
+        weights=like.weights,
+        killers=frozenset(row.row for row in examples),
+    )
+
+
+def _none(kind: np.dtype) -> float:
+    return float("nan") if kind.kind == "f" else 0
+
+
+def due_in(examples: Sequence[Sample], part: list[list[int]]) -> dict[str, list[int]]:
     """What a part must hold, column by column, to be that of these examples; see `PartStore.is_finished`."""
     rows = [examples[position] for batch in part for position in batch]
     return {
@@ -126,7 +221,7 @@ def due_in(examples: Sequence[Example], part: list[list[int]]) -> dict[str, list
 
 
 def compute_part(
-    compute: Compute, examples: Sequence[Example], part: list[list[int]], advance: Callable[[int], None]
+    compute: Compute, examples: Sequence[Sample], part: list[list[int]], advance: Callable[[int], None]
 ) -> FeatureBlock:
     """The batches of one part, one after the other. `part` holds positions in `examples`."""
     blocks = []
@@ -138,9 +233,9 @@ def compute_part(
 
 
 def features_in_memory(
-    compute: Compute, examples: Sequence[Example], *, batch_tokens: int, advance: Callable[[int], None]
+    compute: Compute, examples: Sequence[Sample], *, batch_tokens: int, advance: Callable[[int], None]
 ) -> FeatureBlock:
     """A feature of the examples in their order, kept nowhere: for samples."""
-    batches = plan_batches([example.num_tokens for example in examples], token_budget=batch_tokens)
+    batches = plan_batches([example.padded_tokens for example in examples], token_budget=batch_tokens)
     block = compute_part(compute, examples, batches, advance)
     return block.take(np.argsort([position for batch in batches for position in batch]))

@@ -1,12 +1,13 @@
 """Per-sample gradients of the response loss, sketched: the oracle (`LoopEngine`) and the fast engine (`HookEngine`).
 
-The tables `LOSSES`, `PARAMETERS` and `PRECONDITIONERS` say what there is to choose. They load no torch, so settings can
-be read without it; the classes do, when they are asked for.
+The tables `LOSSES`, `PAIR_GRADIENTS`, `PARAMETERS` and `PRECONDITIONERS` say what there is to choose. They load no
+torch, so settings can be read without it; the classes do, when they are asked for.
 """
 
 from typing import TYPE_CHECKING
 
 from spice_select.gradients.losses import LOSSES as LOSSES
+from spice_select.gradients.pairs import PAIR_GRADIENTS as PAIR_GRADIENTS
 from spice_select.gradients.parameters import PARAMETERS as PARAMETERS
 from spice_select.settings.deferred import Deferred, deferred_names
 from spice_select.settings.table import Table

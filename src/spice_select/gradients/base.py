@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.sketch import ParameterBlock
 
 if TYPE_CHECKING:
@@ -22,13 +22,28 @@ class BatchGradients:
 
     Attributes:
         features: float32 ``[b, d]``; the sketch of the gradient of the row's own loss.
-        losses: float64 ``[b]``; the row's loss under the engine's reduction.
+        losses: float64 ``[b]``; the row's loss under the engine's reduction; of a pair what its gradient v is the
+            gradient of, the weighted log-probability of the chosen answer less that of the rejected one.
         norms: float64 ``[b]``; exact Euclidean norm of the gradient before sketching.
+        answers: float64 ``[b, 2]``; log-probability (nats) of each pair's chosen and rejected answer, a sum over its
+            tokens whatever they weigh; None where rows are no pairs.
     """
 
     features: NDArray[np.float32]
     losses: NDArray[np.float64]
     norms: NDArray[np.float64]
+    answers: NDArray[np.float64] | None = None
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["BatchGradients"]) -> "BatchGradients":
+        """The rows of several batches, one batch after the other. Copies."""
+        answers = [part.answers for part in parts if part.answers is not None]
+        return cls(
+            features=np.concatenate([part.features for part in parts]),
+            losses=np.concatenate([part.losses for part in parts]),
+            norms=np.concatenate([part.norms for part in parts]),
+            answers=np.concatenate(answers) if answers else None,
+        )
 
     @property
     def finite(self) -> NDArray[np.bool_]:
@@ -39,7 +54,7 @@ class BatchGradients:
 class Engine(Protocol):
     """Computes the sketched gradient of each example's own loss."""
 
-    def features(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
+    def features(self, model: nn.Module, examples: Sequence[Sample]) -> BatchGradients:
         """Sketched per-sample gradients of one batch; the model is left as it was."""
         ...
 

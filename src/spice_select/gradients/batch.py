@@ -1,4 +1,7 @@
-"""A batch of examples as tensors: padded on the right, with the positions that predict a supervised token."""
+"""A batch of examples as tensors: padded on the right, with the positions that predict a supervised token.
+
+A pair takes two lines of a batch, its chosen answer's and below it its rejected one's, and is one of its rows.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spice_select.data.records import Example
+from spice_select.data.records import Example, PairExample, Sample
 from spice_select.errors import InputError
 from spice_select.models.probe import by_row
 
@@ -21,11 +24,12 @@ class PaddedBatch:
     but one supervised position predict nothing that is trained on and are cut off.
 
     Attributes:
-        input_ids: int64 ``[b, tokens]``.
-        rows: int64 ``[n]``: row of each predicting position, ascending.
+        input_ids: int64 ``[s, tokens]``, a line for each sequence: ``s = b`` for examples, ``2b`` for pairs.
+        rows: int64 ``[n]``: line of each predicting position, ascending.
         columns: int64 ``[n]``: its column; the target of column t is token t+1.
         targets: int64 ``[n]``: the token to predict.
-        counts: int64 ``[b]``: supervised tokens of each row.
+        counts: int64 ``[s]``: supervised tokens of each line.
+        shared: int64 ``[b]``: tokens that both answers of each pair begin with; None where there are no pairs.
     """
 
     input_ids: Tensor
@@ -33,22 +37,27 @@ class PaddedBatch:
     columns: Tensor
     targets: Tensor
     counts: Tensor
+    shared: Tensor | None = None
 
     @classmethod
-    def of(cls, examples: Sequence[Example], device: torch.device, vocabulary: int | None = None) -> "PaddedBatch":
+    def of(cls, samples: Sequence[Sample], device: torch.device, vocabulary: int | None = None) -> "PaddedBatch":
         """Pad the examples to the longest.
 
         Args:
-            examples: one row each.
+            samples: one row each, all pairs or none.
             device: where the tensors are put.
             vocabulary: how many tokens the model knows; None where that is checked elsewhere.
 
         Raises:
             InputError: no example, or one without a supervised token, or supervised at its first token, or with a token
-                that the model does not know.
+                that the model does not know; pairs beside single examples.
         """
-        if not examples:
+        if not samples:
             raise InputError("a batch of no examples: give at least one")
+        pairs = [sample for sample in samples if isinstance(sample, PairExample)]
+        if pairs and len(pairs) < len(samples):
+            raise InputError(f"a batch of {len(samples)} rows, {len(pairs)} of them pairs: give all pairs, or none")
+        examples = [example for sample in samples for example in sample.sequences]
         check_tokens(examples, vocabulary)
         positions = [_predicting(example) for example in examples]
         width = max(int(p[-1]) + 1 for p in positions)
@@ -66,33 +75,50 @@ class PaddedBatch:
             "targets": targets.astype(np.int64),
             "counts": counts,
         }
+        if pairs:
+            arrays["shared"] = np.array([pair.shared for pair in pairs], dtype=np.int64)
         return cls(**{name: torch.from_numpy(a).to(device) for name, a in arrays.items()})
 
     @property
     def size(self) -> int:
-        """Number of examples."""
-        return len(self.counts)
+        """Number of rows: examples, or pairs."""
+        return len(self.counts) if self.shared is None else len(self.shared)
+
+    @property
+    def owners(self) -> Tensor:
+        """Row of each predicting position, int64 ``[n]``: of a pair, both answers' alike."""
+        return self.rows if self.shared is None else self.rows // 2
+
+    @property
+    def places(self) -> Tensor:
+        """Which of its line's supervised tokens each position predicts, from 0, int64 ``[n]``."""
+        return self._slots(self.counts, self.rows)
+
+    def _slots(self, counts: Tensor, rows: Tensor) -> Tensor:
+        first = torch.cumsum(counts, 0) - counts
+        return torch.arange(len(rows), device=rows.device) - first[rows]
 
     def by_row(self, values: Tensor) -> Tensor | None:
         """A layer's tensor as ``[b, positions, ·]``, whichever way the model laid its tokens out.
 
+        The positions of a pair's two lines are strung together: a gradient is a sum over all of a row's positions.
+
         Args:
-            values: ``[b, tokens, ·]``, also with further dimensions (heads), ``[b·tokens, ·]``, or ``[1, n, ·]`` at the
+            values: ``[s, tokens, ·]``, also with further dimensions (heads), ``[s·tokens, ·]``, or ``[1, n, ·]`` at the
                 predicting positions alone (as the output head sees them), which comes back padded with zeros.
 
         Returns:
             None where the layout is none of these, so that tokens cannot be told apart by row.
         """
-        b, width = self.input_ids.shape
-        if values.ndim == 3 and values.shape[:2] == (b, width):
-            return values
-        if by_row(values.shape, b, width):
-            return values.reshape(b, -1, values.shape[-1])
+        lines, width = self.input_ids.shape
+        if values.ndim == 3 and values.shape[:2] == (lines, width):
+            return values if self.shared is None else values.reshape(self.size, 2 * width, -1)
+        if by_row(values.shape, lines, width):
+            return values.reshape(self.size, -1, values.shape[-1])
         if values.ndim == 3 and values.shape[:2] == (1, len(self.rows)):
-            padded = values.new_zeros(b, int(self.counts.max()), values.shape[2])
-            first = torch.cumsum(self.counts, 0) - self.counts
-            slots = torch.arange(len(self.rows), device=values.device) - first[self.rows]
-            padded[self.rows, slots] = values[0]
+            counts, owners = self.counts.reshape(self.size, -1).sum(1), self.owners
+            padded = values.new_zeros(self.size, int(counts.max()), values.shape[2])
+            padded[owners, self._slots(counts, owners)] = values[0]
             return padded
         return None
 

@@ -7,6 +7,7 @@ from spice_select.gradients import LOSSES, PARAMETERS, PRECONDITIONERS
 from spice_select.gradients.base import Parameters
 from spice_select.gradients.hooks import HookEngine
 from spice_select.gradients.losses.base import ResponseLoss
+from spice_select.gradients.pairs import PAIR_GRADIENTS, PairGradient
 from spice_select.gradients.parameters.lora import lora_spec as lora_spec
 from spice_select.gradients.preconditioner import AdamState, Preconditioner
 from spice_select.gradients.settings import GradientSettings
@@ -29,12 +30,18 @@ def make_engine(settings: GradientSettings, seed: int, state: AdamState | None =
         make_sketch(settings, seed),
         make_loss(settings),
         make_preconditioner(settings, state),
+        make_pair_gradient(settings),
     )
 
 
 def make_loss(settings: GradientSettings) -> ResponseLoss:
     """The reduction of token losses by its name in the settings."""
     return LOSSES[settings.loss].load()()
+
+
+def make_pair_gradient(settings: GradientSettings) -> PairGradient:
+    """How pairs are weighed, by its name in the settings; rows that are no pairs do without."""
+    return PAIR_GRADIENTS[settings.pair_gradient].load().of(settings)
 
 
 def make_preconditioner(settings: GradientSettings, state: AdamState | None) -> Preconditioner | None:

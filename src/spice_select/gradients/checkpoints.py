@@ -1,13 +1,13 @@
 """Gradients of a trained adapter at several states on its way, side by side."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.gradients.base import BatchGradients, Engine
 from spice_select.gradients.preconditioner import AdamState
 from spice_select.models.lora import adapter_weights
@@ -49,7 +49,7 @@ class CheckpointEngine:
     engines: Sequence[Engine]
     weights: Sequence[float]
 
-    def features(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
+    def features(self, model: nn.Module, examples: Sequence[Sample]) -> BatchGradients:
         """The gradients at all checkpoints; losses and norms are those at the last. It is what the model is left at."""
         found = []
         try:
@@ -59,4 +59,4 @@ class CheckpointEngine:
         finally:
             self.checkpoints[-1].put_on(model)
         blocks = [np.float32(weight**0.5) * each.features for weight, each in zip(self.weights, found, strict=True)]
-        return BatchGradients(features=np.concatenate(blocks, axis=1), losses=found[-1].losses, norms=found[-1].norms)
+        return replace(found[-1], features=np.concatenate(blocks, axis=1))

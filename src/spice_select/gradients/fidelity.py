@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.errors import InputError
 from spice_select.gradients.hooks import HookEngine
 from spice_select.progress import Progress
@@ -74,7 +74,7 @@ class Probe:
 def judge_sketch(
     engine: HookEngine,
     model: nn.Module,
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     features: NDArray[np.float32],
     probe: Probe,
     progress: Progress,
@@ -105,7 +105,7 @@ def judge_sketch(
             advance(len(kept))
         return compare_grams(true, inner_products(features[kept]), sketch=engine.sketch.name, dim=features.shape[1])
     if probe.together > 1:
-        drawn = np.array(sorted(drawn, key=lambda index: examples[index].num_tokens))
+        drawn = np.array(sorted(drawn, key=lambda index: examples[index].padded_tokens))
     exact, gradients = exact_twin(engine), []
     with progress.task(_TASK, size, "rows") as advance:
         for start in range(0, size, probe.together):
@@ -118,18 +118,18 @@ def judge_sketch(
 _TASK = "Checking the sketch"
 
 
-def _in_one_batch(drawn: Sequence[int], examples: Sequence[Example], batch_tokens: int) -> list[int]:
+def _in_one_batch(drawn: Sequence[int], examples: Sequence[Sample], batch_tokens: int) -> list[int]:
     """The first two, and of the others those that still fit."""
     kept = list(drawn[:2])
     for index in drawn[2:]:
-        longest = max(examples[i].num_tokens for i in [*kept, index])
+        longest = max(examples[i].padded_tokens for i in [*kept, index])
         if longest * (len(kept) + 1) <= batch_tokens:
             kept.append(index)
     return kept
 
 
 def measure_fidelity(
-    engine: HookEngine, model: nn.Module, examples: Sequence[Example], *, batch_size: int = 4
+    engine: HookEngine, model: nn.Module, examples: Sequence[Sample], *, batch_size: int = 4
 ) -> Fidelity:
     """Compute exact and sketched gradients of the probe rows and compare them.
 
@@ -153,7 +153,7 @@ def measure_fidelity(
 
 
 def exact_gradients(
-    engine: HookEngine, model: nn.Module, examples: Sequence[Example], *, batch_size: int = 4
+    engine: HookEngine, model: nn.Module, examples: Sequence[Sample], *, batch_size: int = 4
 ) -> NDArray[np.float32]:
     """The gradients that an engine sketches, whole: float32 ``[rows, parameters]``; one pass over the rows."""
     exact = exact_twin(engine)
@@ -166,16 +166,16 @@ def exact_twin(engine: HookEngine) -> HookEngine:
 
     Keep it where rows come one by one: an engine's first batch looks at the whole model, which takes longer than a row.
     """
-    return HookEngine(engine.parameters, Identity(), engine.loss, engine.preconditioner)
+    return engine.sketching(Identity())
 
 
-def exact_gram(engine: HookEngine, model: nn.Module, examples: Sequence[Example]) -> NDArray[np.float64]:
+def exact_gram(engine: HookEngine, model: nn.Module, examples: Sequence[Sample]) -> NDArray[np.float64]:
     """Inner products of the rows' whole gradients, float64 ``[n, n]``, from one batch of them all.
 
     No gradient is kept: each layer adds its share and is forgotten. So it serves where ``rows · parameters`` numbers
     would not fit in memory; the rows' activations must, as for any batch. One pass, plus ``n · tokens · parameters``.
     """
-    summing = HookEngine(engine.parameters, _Gram(len(examples)), engine.loss, engine.preconditioner)
+    summing = engine.sketching(_Gram(len(examples)))
     return summing.features(model, examples).features.astype(np.float64)
 
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.errors import InputError, SpiceError
 from spice_select.gradients.base import Attached, BatchGradients, Capture, Dense, Factored, Parameters
 from spice_select.gradients.batch import PaddedBatch
@@ -25,6 +26,9 @@ from spice_select.gradients.head import fewest_positions, supervised_positions
 from spice_select.gradients.lengths import check_lengths
 from spice_select.gradients.loop import only_leaves_trainable
 from spice_select.gradients.losses import ResponseLoss, TokenMean, token_losses
+from spice_select.gradients.pairs.base import PairGradient
+from spice_select.gradients.pairs.signed import signed_weights
+from spice_select.gradients.pairs.weights import AnswerSums
 from spice_select.gradients.parameters.lora import LoraGradients
 from spice_select.gradients.parameters.weights import factor_squares
 from spice_select.gradients.preconditioner import Preconditioner
@@ -47,6 +51,7 @@ class HookEngine:
         loss: how token losses become a row's loss.
         preconditioner: what is done to each layer's gradients before the sketch; None for nothing. Norms are those of
             what is sketched.
+        pairs: how the tokens of pairs count, in place of `loss`.
     """
 
     def __init__(
@@ -55,14 +60,16 @@ class HookEngine:
         sketch: Sketch | None = None,
         loss: ResponseLoss | None = None,
         preconditioner: Preconditioner | None = None,
+        pairs: PairGradient | None = None,
     ) -> None:
         self.parameters: Parameters = parameters if parameters is not None else LoraGradients()
         self.sketch = sketch if sketch is not None else default_sketch()
         self.loss = loss if loss is not None else TokenMean()
         self.preconditioner = preconditioner
+        self.pairs: PairGradient = pairs if pairs is not None else AnswerSums()
         self._plan: _Plan | None = None
 
-    def features(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
+    def features(self, model: nn.Module, examples: Sequence[Sample]) -> BatchGradients:
         """Sketched gradients of one batch; see `BatchGradients`.
 
         A row whose loss or gradient is not finite is computed again by itself, so that what is flagged in the end is
@@ -82,19 +89,25 @@ class HookEngine:
                 alone.losses[0],
                 alone.norms[0],
             )
+            if batch.answers is not None and alone.answers is not None:
+                batch.answers[row] = alone.answers[0]
         return batch
 
     def conditioned(self, model: nn.Module, preconditioner: Preconditioner | None) -> "HookEngine":
         """The same engine with another preconditioner; what is prepared for this model serves both."""
-        other = HookEngine(self.parameters, self.sketch, self.loss, preconditioner)
+        other = HookEngine(self.parameters, self.sketch, self.loss, preconditioner, self.pairs)
         other._plan = self._planned(model)
         return other
+
+    def sketching(self, sketch: Sketch) -> "HookEngine":
+        """An engine for the same gradients under another sketch."""
+        return HookEngine(self.parameters, sketch, self.loss, self.preconditioner, self.pairs)
 
     def dim(self, model: nn.Module) -> int:
         """Length of a feature vector for this model."""
         return self._planned(model).projection.dim
 
-    def _run(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
+    def _run(self, model: nn.Module, examples: Sequence[Sample]) -> BatchGradients:
         plan = self._planned(model)
         check_lengths(examples, plan.limit)
         batch = PaddedBatch.of(examples, next(model.parameters()).device, plan.vocabulary)
@@ -103,7 +116,8 @@ class HookEngine:
             hooks.enter_context(supervised_positions(model, batch, fewest=plan.fewest))
             watches = [hooks.enter_context(_watched(capture, plan, batch, sums)) for capture in plan.captures]
             logits = _logits(model, batch)
-            per_token = token_losses(logits, batch.targets) * self.loss.token_weights(batch.counts)[batch.rows]
+            unweighted = token_losses(logits, batch.targets)
+            per_token = unweighted * self._token_weights(batch)
             del logits
             if not per_token.requires_grad:
                 raise SpiceError(
@@ -113,18 +127,29 @@ class HookEngine:
             torch.autograd.backward(per_token.sum())
             for watch in watches:
                 watch.finish()
-        losses = torch.zeros(batch.size, dtype=torch.float64, device=per_token.device)
-        losses.index_add_(0, batch.rows, per_token.detach().double())
         return BatchGradients(
             features=sums.features.cpu().numpy(),
-            losses=losses.cpu().numpy(),
+            losses=_summed(per_token, batch.owners, batch.size),
             norms=sums.squares.sqrt().cpu().numpy(),
+            answers=None if batch.shared is None else -_summed(unweighted, batch.rows, 2 * batch.size).reshape(-1, 2),
         )
+
+    def _token_weights(self, batch: PaddedBatch) -> Tensor:
+        """What each token's loss counts, float32 ``[n]``."""
+        if batch.shared is None:
+            return self.loss.token_weights(batch.counts)[batch.rows]
+        return signed_weights(batch, self.pairs)
 
     def _planned(self, model: nn.Module) -> "_Plan":
         if self._plan is None or self._plan.model is not model:
             self._plan = _Plan.of(model, self.parameters, self.sketch)
         return self._plan
+
+
+def _summed(per_token: Tensor, groups: Tensor, size: int) -> NDArray[np.float64]:
+    """Sums of tokens by group, float64 ``[size]``."""
+    sums = torch.zeros(size, dtype=torch.float64, device=per_token.device)
+    return sums.index_add_(0, groups, per_token.detach().double()).cpu().numpy()
 
 
 def _logits(model: nn.Module, batch: PaddedBatch) -> Tensor:

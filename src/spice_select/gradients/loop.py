@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spice_select.data.records import Example
+from spice_select.data.records import Example, PairExample, Sample
 from spice_select.gradients.base import Attached, BatchGradients, Leaf, Parameters
 from spice_select.gradients.losses import ResponseLoss, TokenMean
+from spice_select.gradients.pairs.base import PairGradient
+from spice_select.gradients.pairs.weights import AnswerSums
 from spice_select.gradients.parameters.lora import LoraGradients
 from spice_select.gradients.preconditioner import Preconditioner
 from spice_select.sketch import Projection, Sketch, default_sketch
@@ -27,14 +29,16 @@ class LoopEngine:
         sketch: how they are shortened.
         loss: how token losses become a row's loss.
         preconditioner: what is done to each block's gradient before the sketch; None for nothing.
+        pairs: how the tokens of pairs count, in place of `loss`.
     """
 
     parameters: Parameters = field(default_factory=LoraGradients)
     sketch: Sketch = field(default_factory=default_sketch)
     loss: ResponseLoss = field(default_factory=TokenMean)
     preconditioner: Preconditioner | None = None
+    pairs: PairGradient = field(default_factory=AnswerSums)
 
-    def features(self, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
+    def features(self, model: nn.Module, examples: Sequence[Sample]) -> BatchGradients:
         """Sketched gradients, one example after the other; see `BatchGradients`."""
         with self.parameters.attached(model) as attached, only_leaves_trainable(attached):
             projection = self.sketch.bind([leaf.block for leaf in attached.leaves])
@@ -42,7 +46,7 @@ class LoopEngine:
         features, losses, norms = zip(*rows, strict=True)
         return BatchGradients(features=np.stack(features), losses=np.array(losses), norms=np.array(norms))
 
-    def _one(self, attached: Attached, projection: Projection, example: Example) -> tuple[np.ndarray, float, float]:
+    def _one(self, attached: Attached, projection: Projection, example: Sample) -> tuple[np.ndarray, float, float]:
         loss = self._loss(attached.model, example)
         parameters = [leaf.parameter for leaf in attached.leaves]
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
@@ -56,14 +60,27 @@ class LoopEngine:
             square += float(matrix.double().square().sum())
         return feature[0].cpu().numpy(), loss.item(), square**0.5
 
-    def _loss(self, model: nn.Module, example: Example) -> Tensor:
+    def _loss(self, model: nn.Module, example: Sample) -> Tensor:
+        if isinstance(example, PairExample):
+            return self._log_probability(model, example, 0) - self._log_probability(model, example, 1)
+        per_token = self._token_losses(model, example)
+        weight = self.loss.token_weights(torch.tensor([len(per_token)], device=per_token.device))[0]
+        return per_token.sum() * weight
+
+    def _log_probability(self, model: nn.Module, pair: PairExample, side: int) -> Tensor:
+        """Of one of a pair's answers, its tokens weighed; those that both begin with are not left out."""
+        logs = -self._token_losses(model, pair.sequences[side])
+        places = torch.arange(len(logs), device=logs.device)
+        own, other = (torch.full_like(places, pair.sequences[which].num_supervised) for which in (side, 1 - side))
+        return (logs * self.pairs.token_weights(places, own, other)).sum()
+
+    def _token_losses(self, model: nn.Module, example: Example) -> Tensor:
+        """Cross-entropy of each supervised token, ``[n]``."""
         device = next(model.parameters()).device
         ids = torch.from_numpy(example.input_ids.astype(np.int64)).to(device)
         supervised = torch.from_numpy(example.supervised).to(device)
         logits = model(input_ids=ids[None], use_cache=False).logits[0]
-        per_token = functional.cross_entropy(_widest(logits[:-1]), ids[1:], reduction="none")[supervised[1:]]
-        weight = self.loss.token_weights(supervised.sum()[None])[0]
-        return per_token.sum() * weight
+        return functional.cross_entropy(_widest(logits[:-1]), ids[1:], reduction="none")[supervised[1:]]
 
 
 def _widest(logits: Tensor) -> Tensor:

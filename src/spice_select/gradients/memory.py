@@ -3,31 +3,25 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.errors import InputError
 from spice_select.gradients.base import BatchGradients, Engine
 
 _T = TypeVar("_T")
+_Row = TypeVar("_Row", bound=Sample)
 _REMEDY = "cut rows shorter with --max-length, use a smaller proxy, or the last layers alone"
 
 
-def features_within_memory(engine: Engine, model: nn.Module, examples: Sequence[Example]) -> BatchGradients:
+def features_within_memory(engine: Engine, model: nn.Module, examples: Sequence[Sample]) -> BatchGradients:
     """`Engine.features`, in halves where the whole does not fit in memory. Raises InputError as `within_memory`."""
     parts = within_memory(lambda batch: engine.features(model, batch), examples, remedy=_REMEDY)
-    if len(parts) == 1:
-        return parts[0]
-    return BatchGradients(
-        features=np.concatenate([part.features for part in parts]),
-        losses=np.concatenate([part.losses for part in parts]),
-        norms=np.concatenate([part.norms for part in parts]),
-    )
+    return parts[0] if len(parts) == 1 else BatchGradients.concatenate(parts)
 
 
-def within_memory(compute: Callable[[Sequence[Example]], _T], examples: Sequence[Example], *, remedy: str) -> list[_T]:
+def within_memory(compute: Callable[[Sequence[_Row]], _T], examples: Sequence[_Row], *, remedy: str) -> list[_T]:
     """What `compute` makes of some rows, in halves (and halves of these) wherever the whole does not fit in memory.
 
     A row's numbers are the same up to rounding; the last bits depend on the batch it was computed in, so a run that

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.gradients.hooks import HookEngine
 from spice_select.models.precision import DTYPES, cpu_multiplies_bfloat16
 
@@ -97,7 +97,7 @@ def moved(reference: NDArray[np.float32], other: NDArray[np.float32]) -> Shift:
 
 
 def rounding_reach(
-    engine: HookEngine, model: nn.Module, examples: Sequence[Example], features: NDArray[np.float32], *, seed: int = 0
+    engine: HookEngine, model: nn.Module, examples: Sequence[Sample], features: NDArray[np.float32], *, seed: int = 0
 ) -> float:
     """The farthest that rounding may move a row's feature between two computations of it, as a share of its length.
 
@@ -120,7 +120,7 @@ def other_precision(dtype: str) -> str:
     return "bfloat16" if dtype == "float32" else "float32"
 
 
-def too_dear(model: nn.Module, examples: Sequence[Example], dtype: str) -> str:
+def too_dear(model: nn.Module, examples: Sequence[Sample], dtype: str) -> str:
     """Why the model should not be tried in another precision here; "" where it may."""
     weights = sum(weight.numel() for weight in model.parameters())
     if weights > _AT_MOST:

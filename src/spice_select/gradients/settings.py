@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from spice_select.gradients import LOSSES, PARAMETERS, PRECONDITIONERS
+from spice_select.gradients import LOSSES, PAIR_GRADIENTS, PARAMETERS, PRECONDITIONERS
 from spice_select.settings.base import Group
 from spice_select.settings.table import literal
 from spice_select.sketch import DEFAULT, DEFAULT_DIM, DEFAULT_SIDE, SKETCHES
@@ -12,11 +12,13 @@ from spice_select.sketch import DEFAULT, DEFAULT_DIM, DEFAULT_SIDE, SKETCHES
 if TYPE_CHECKING:
     ParametersName = str
     LossName = str
+    PairGradientName = str
     PreconditionerName = str
     SketchName = str
 else:
     ParametersName = literal(PARAMETERS.names)
     LossName = literal(LOSSES.names)
+    PairGradientName = literal(PAIR_GRADIENTS.names)
     PreconditionerName = literal(("none", *PRECONDITIONERS.names))
     SketchName = literal(SKETCHES.names)
 
@@ -36,6 +38,17 @@ class GradientSettings(Group):
         "stops below them. Default: all blocks.",
     )
     loss: LossName = Field("mean", description=f"Response loss of a sample. {LOSSES.described()}.")
+    pair_gradient: PairGradientName = Field(
+        "sum",
+        description=f"With preference pairs, in place of `--loss`: the difference of the answers' log-probabilities "
+        f"that is differentiated. {PAIR_GRADIENTS.described()}.",
+    )
+    pair_tail: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="With `--pair-gradient tail`: what a token beyond the shorter answer's length counts.",
+    )
     lora_rank: int = Field(16, ge=1, description="Rank of the LoRA whose gradients are taken.")
     lora_alpha: float = Field(32.0, gt=0, description="LoRA's alpha; the update is scaled by alpha / rank.")
     lora_targets: tuple[str, ...] = Field(
@@ -157,6 +170,8 @@ class GradientSettings(Group):
             faults.append(f"--sketch-side {self.sketch_side}: only --sketch kronecker reads it. Leave it out.")
         if "sketch_dim" in changed and self.sketch == "identity":
             faults.append(f"--sketch-dim {self.sketch_dim}: --sketch identity keeps gradients whole. Leave it out.")
+        if "pair_tail" in changed and self.pair_gradient != "tail":
+            faults.append(f"--pair-tail {self.pair_tail:g}: only --pair-gradient tail reads it. Leave it out.")
         of_lora = [name for name in ("lora_rank", "lora_alpha") if name in changed]
         if of_lora and (self.parameters != "lora" or self.adapter is not None):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in of_lora)

@@ -1,6 +1,7 @@
 """Rows that agree with a target: by the cosine of their gradient with the mean gradient of a task."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spice_select.methods.base import Candidates
 from spice_select.methods.budget import Allowance
@@ -23,10 +24,15 @@ def disagreeing(candidates: Candidates, target: TargetSet, share: float, allowan
 
     Cost: O(ndq) for q tasks.
     """
-    means = np.stack([target.matrix.dense[rows].mean(axis=0) for rows in target.groups.values()])
-    agreement = unit_cosines(candidates.matrix.array, means).max(axis=1)
+    agreement = agreements(candidates.matrix.array, target).max(axis=1)
     order = np.lexsort((np.arange(len(candidates)), -agreement))
     stay = max(int(np.ceil(share * len(candidates))), allowance.rows or 0)
     if allowance.tokens is not None:
         stay = max(stay, 1 + int(np.searchsorted(np.cumsum(candidates.tokens[order]), allowance.tokens)))
     return np.sort(order[stay:]).tolist()
+
+
+def agreements(rows: NDArray[np.floating], target: TargetSet) -> NDArray[np.float32]:
+    """The cosine of every row ``[n, d]`` with the mean gradient of every task, float32 ``[n, q]``. O(ndq)."""
+    means = np.stack([target.matrix.dense[own].mean(axis=0) for own in target.groups.values()])
+    return unit_cosines(rows, means)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.records import Example
+from spice_select.data.records import Example, PairExample, Sample
 from spice_select.features.normalise import normalised_as_read
 from spice_select.methods.budget import Allowance
 from spice_select.methods.moment import Moment
@@ -32,6 +32,7 @@ class Candidates:
         normalise: how gradients are scaled before directions are compared: ``unit`` or ``none``.
         scales: float64 ``[n]``, what a gradient is multiplied by after that (`ROW_WEIGHTS`); None for nothing.
         examples: the rows as the proxy sees them, for methods that read tokens; may be empty for any other.
+        prompts: the prompt of each pair (`PairExample.prompt`), where quotas are of prompts; else empty.
         target: what they are chosen for; None where no target was given.
         moment: where the proxy stands, on a schedule that trains it; None where it stands still.
     """
@@ -43,7 +44,8 @@ class Candidates:
     features: Mapping[str, FeatureBlock] = field(default_factory=dict)
     normalise: str = "unit"
     scales: NDArray[np.float64] | None = None
-    examples: Sequence[Example] = ()
+    examples: Sequence[Sample] = ()
+    prompts: Sequence[str] = ()
     target: TargetSet | None = None
     moment: Moment | None = None
 
@@ -55,7 +57,7 @@ class Candidates:
         normalise: str,
         scales: NDArray[np.float64] | None = None,
         sources: Sequence[str] | None = None,
-        examples: Sequence[Example] = (),
+        examples: Sequence[Sample] = (),
         target: TargetSet | None = None,
     ) -> "Candidates":
         """The rows of a block of gradients, and the gradients as what is known of them; no sources: ``""`` each."""
@@ -73,6 +75,21 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """What each row is counted under where there are quotas: its prompt, else its source."""
+        return self.prompts or self.sources
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether the rows are preference pairs."""
+        return any(isinstance(example, PairExample) for example in self.examples[:1])
+
+    @property
+    def answers(self) -> list[Example]:
+        """The rows as the proxy sees them, those that are no pairs: for methods that take no pairs (`no_pairs`)."""
+        return [example for example in self.examples if isinstance(example, Example)]
 
     @cached_property
     def matrix(self) -> Features:
@@ -94,6 +111,7 @@ class Candidates:
             normalise=self.normalise,
             scales=None if self.scales is None else self.scales[positions],
             examples=[self.examples[int(position)] for position in positions] if self.examples else (),
+            prompts=[self.prompts[int(position)] for position in positions] if self.prompts else (),
             target=self.target,
             moment=self.moment,
         )
@@ -173,6 +191,7 @@ class Method(ABC):
         requires_target: whether it is undefined without one.
         plain_target: whether the target's gradients are taken without the preconditioner that the candidates' go
             through.
+        no_pairs: why it cannot choose among preference pairs, in words; "" where it can.
         in_loop: whether it lives on the proxy's training, and so on a schedule that trains it; what it needs beside
             gradients is then known of all rows before the proxy moves (`fresh`).
     """
@@ -186,6 +205,7 @@ class Method(ABC):
     takes_target: ClassVar[bool] = False
     requires_target: ClassVar[bool] = False
     plain_target: ClassVar[bool] = False
+    no_pairs: ClassVar[str] = ""
     in_loop: ClassVar[bool] = False
 
     @classmethod

@@ -26,6 +26,7 @@ class Bm25(Method):
     name: ClassVar[str] = "bm25"
     summary: ClassVar[str] = "nearest the target's rows by the rare tokens they share, each in turn; loads no model"
     source: ClassVar[str] = "Robertson and Zaragoza 2009"
+    no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
     takes_target: ClassVar[bool] = True
     requires_target: ClassVar[bool] = True
 
@@ -35,7 +36,7 @@ class Bm25(Method):
         """See `Method.choose`; nothing is drawn. The choice knows each pick's ``bm25`` for the row it is for."""
         target = candidates.target
         assert target is not None, "a run without a target is refused before"
-        scores = bm25_scores(candidates.examples, target.examples)
+        scores = bm25_scores(candidates.answers, target.examples)
         order, known = round_robin(scores, target.groups, candidates.rows)
         return best_ranked(order, candidates, allowance, path=self.name, known={"bm25": known})
 

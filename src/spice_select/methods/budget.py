@@ -93,7 +93,7 @@ class Allowance:
         rows: how many rows; None under a budget in tokens.
         tokens: how many tokens the rows may have together; None where rows are counted.
         quotas: least and most of each source, where shares were asked for, in rows or, under a budget in tokens, in
-            tokens; every source is named then.
+            tokens; every source is named then. Or the most rows of each prompt (`Candidates.groups`).
     """
 
     rows: int | None = None

@@ -36,6 +36,7 @@ class Dpp(Method):
     name: ClassVar[str] = "dpp"
     summary: ClassVar[str] = "most unlike each other: greedy MAP of a DPP on hidden states of the response"
     source: ClassVar[str] = "arXiv 2402.02318"
+    no_pairs: ClassVar[str] = "it compares hidden states of single answers, and a pair has two"
     by_number: ClassVar[bool] = True
 
     def needs(self) -> tuple[str, ...]:

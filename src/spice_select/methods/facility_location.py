@@ -25,6 +25,7 @@ class Representatives(Method):
     name: ClassVar[str] = "facility-location"
     summary: ClassVar[str] = "what all rows are most similar to, by hidden states of the response"
     source: ClassVar[str] = "Lin and Bilmes 2011"
+    no_pairs: ClassVar[str] = "it compares hidden states of single answers, and a pair has two"
 
     def needs(self) -> tuple[str, ...]:
         """Hidden states: a forward pass."""

@@ -28,6 +28,7 @@ class FisherSft(Method):
     name: ClassVar[str] = "fishersft"
     summary: ClassVar[str] = "greedily the rows whose tokens' last hidden states span most (FisherSFT)"
     source: ClassVar[str] = "arXiv 2505.14826"
+    no_pairs: ClassVar[str] = "it reads the hidden state of every token of single answers, and a pair has two"
 
     def needs(self) -> tuple[str, ...]:
         """Hidden states of tokens: a forward pass."""

@@ -24,7 +24,7 @@ def allowed(candidates: Candidates, allowance: Allowance, *, price: float | None
         options |= {"max_cost": allowance.tokens}
     if allowance.quotas:
         shares = "quotas" if allowance.tokens is None else "cost_quotas"
-        options |= {"groups": candidates.sources, shares: allowance.quotas}
+        options |= {"groups": candidates.groups, shares: allowance.quotas}
     return options
 
 

@@ -23,6 +23,7 @@ class Ifd(Method):
     name: ClassVar[str] = "ifd"
     summary: ClassVar[str] = "answers that their prompt helps least: loss with the prompt over loss without, below 1"
     source: ClassVar[str] = "arXiv 2308.12032"
+    no_pairs: ClassVar[str] = "it goes by the loss of single answers, and a pair has two"
 
     def needs(self) -> tuple[str, ...]:
         """Losses with and without the prompt: two forward passes, the second of the responses alone."""

@@ -25,6 +25,7 @@ class KCenter(Method):
     name: ClassVar[str] = "k-center"
     summary: ClassVar[str] = "farthest from what is chosen, by hidden states of the response: no row is left far away"
     source: ClassVar[str] = "arXiv 1708.00489"
+    no_pairs: ClassVar[str] = "it compares hidden states of single answers, and a pair has two"
 
     def needs(self) -> tuple[str, ...]:
         """Hidden states: a forward pass."""

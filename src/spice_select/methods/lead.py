@@ -43,6 +43,7 @@ class Lead(Method):
         "the highest smoothed loss in a cluster of ifd that a bandit draws while the proxy trains (LEAD, reconstructed)"
     )
     source: ClassVar[str] = "arXiv 2505.07437"
+    no_pairs: ClassVar[str] = "it lives on a training of the proxy on single answers"
     draws: ClassVar[bool] = True
     in_loop: ClassVar[bool] = True
 

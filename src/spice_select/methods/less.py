@@ -24,6 +24,8 @@ class ByTargetGradient(Method):
     `--precondition adam --warmup-rows N`. Without these the candidates' gradients are plain ones too.
     """
 
+    no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
+
     source: ClassVar[str] = "arXiv 2402.04333"
     reads: ClassVar[frozenset[str]] = frozenset({"alpha", "normalise"})  # by which its picks are judged
     takes_target: ClassVar[bool] = True

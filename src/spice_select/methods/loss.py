@@ -22,6 +22,7 @@ class ByLoss(Method):
     """
 
     source: ClassVar[str] = "control"
+    no_pairs: ClassVar[str] = "it goes by the loss of single answers, and a pair has two"
 
     def needs(self) -> tuple[str, ...]:
         """Response losses: a forward pass."""

@@ -35,6 +35,7 @@ class NovelSelect(Method):
     name: ClassVar[str] = "novelselect"
     summary: ClassVar[str] = "far from those chosen, dense places enlarged, by hidden states of the last token"
     source: ClassVar[str] = "arXiv 2502.17184"
+    no_pairs: ClassVar[str] = "it compares hidden states of single answers, and a pair has two"
     draws: ClassVar[bool] = True
 
     def needs(self) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def _within_token_shares(order: Iterable[int], candidates: Candidates, allowance
     room = whole = rooms(quotas, left, spent)
     open_ = set(quotas)
     for position in order:
-        source, tokens = candidates.sources[position], int(candidates.tokens[position])
+        source, tokens = candidates.groups[position], int(candidates.tokens[position])
         if source not in open_ or tokens > whole[source]:
             continue
         if tokens > room[source]:
@@ -100,7 +100,7 @@ def _within_shares(order: Iterable[int], candidates: Candidates, allowance: Allo
     owed = {source: quota.minimum for source, quota in allowance.quotas.items()}
     left, taken = allowance.rows or 0, []
     for position in order:
-        source = candidates.sources[position]
+        source = candidates.groups[position]
         most = allowance.quotas[source].maximum
         if most is not None and counts[source] >= most:
             continue

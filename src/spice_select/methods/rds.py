@@ -21,6 +21,7 @@ class Rds(Method):
     name: ClassVar[str] = "rds"
     summary: ClassVar[str] = "nearest the target's rows by hidden states (RDS+), each in turn"
     source: ClassVar[str] = "arXiv 2503.01807"
+    no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
     takes_target: ClassVar[bool] = True
     requires_target: ClassVar[bool] = True
 

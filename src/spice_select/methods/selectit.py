@@ -29,6 +29,7 @@ class SelectIt(Method):
     name: ClassVar[str] = "selectit"
     summary: ClassVar[str] = "the highest ratings by the proxy itself, five questions a row (SelectIT)"
     source: ClassVar[str] = "arXiv 2402.16705"
+    no_pairs: ClassVar[str] = "it asks the proxy for ratings of single answers, and a pair has two"
 
     def needs(self) -> tuple[str, ...]:
         """Ratings: five forward passes."""

@@ -30,6 +30,7 @@ class Sift(Method):
     name: ClassVar[str] = "sift"
     summary: ClassVar[str] = "what leaves least doubt about the target's rows, by hidden states (SIFT)"
     source: ClassVar[str] = "arXiv 2410.08020"
+    no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
     takes_target: ClassVar[bool] = True
     requires_target: ClassVar[bool] = True
 

@@ -38,7 +38,8 @@ class SpiceSettings(Group):
     objective: ObjectiveName | None = Field(
         None,
         description=f"What a choice is worth. {OBJECTIVES.described()}. Default: "
-        "target-information with a --target; without one target-variance, or log-det with --method spice.",
+        "target-information with a --target; without one target-variance, or log-det with --method spice and for "
+        "preference pairs.",
     )
     alpha: Annotated[float, Field(gt=0)] | Auto = Field(
         1.0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ); `auto`: by the spectrum of the rows."
@@ -47,7 +48,7 @@ class SpiceSettings(Group):
         None,
         description="Weight λ of the penalty on gradient conflict with the mean of the picks and, with a --target, of "
         "its rows; 0 turns it off; `auto`: the least that makes picks conflict no more than random ones. Default: 0, "
-        "or with --method spice and no target 0.1 (the paper's).",
+        "or with --method spice and no target, and for preference pairs, 0.1 (the paper's).",
     )
     stop_ratio: float | None = Field(
         None,
@@ -143,6 +144,8 @@ class Spice(Method):
     takes_target: ClassVar[bool] = True
     untargeted: ClassVar[tuple[str, float]] = ("log-det", 0.1)
     """Objective and λ where there is no target, unless they are named."""
+    among_pairs: ClassVar[tuple[str, float]] = ("log-det", 0.1)
+    """The same among preference pairs: only the penalty sees which answer was preferred, and it is log det's."""
 
     def __init__(
         self,
@@ -181,9 +184,14 @@ class Spice(Method):
         )
 
     @classmethod
-    def settled(cls, asked: SpiceSettings, *, targeted: bool) -> SpiceSettings:
-        """The criterion with what was left open: `untargeted`, or where there is a target the one that aims at it."""
+    def settled(cls, asked: SpiceSettings, *, targeted: bool, pairs: bool = False) -> SpiceSettings:
+        """The criterion with what was left open: `untargeted`, or where there is a target the one that aims at it.
+
+        `pairs`: whether the rows are preference pairs, which have no target.
+        """
         objective, weight = ("target-information", 0.0) if targeted else cls.untargeted
+        if pairs:
+            objective, weight = cls.among_pairs
         found = {
             "objective": asked.objective or objective,
             "conflict_weight": weight if asked.conflict_weight is None else asked.conflict_weight,
@@ -238,8 +246,10 @@ class Spice(Method):
         return (GRADIENTS,)
 
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
-        """Whether a target that was given has no part in the choice."""
+        """Whether a target that was given has no part in the choice; of pairs, what sees which answer was preferred."""
         said = (self.mode.said,) if self.mode.said else ()
+        if candidates.of_pairs:
+            return (*said, self._on_labels())
         if candidates.target is None or self.objective.aimed or self.weight:
             return said
         return (
@@ -248,29 +258,38 @@ class Spice(Method):
             "and rows that stand in it left the pool, but the picks are not for it. Leave --objective out to aim.",
         )
 
+    def _on_labels(self) -> str:
+        sees = f"only the penalty λ = {self.weight:g} sees that" if self.weight else "λ is 0, so nothing here sees that"
+        return (
+            f"Pairs were chosen by {self.objective.name} with λ = {self.weight:g}. Which answer was preferred changes "
+            f"the sign of a pair's gradient, and {self.objective.name} is blind to signs: a pair with its labels "
+            f"swapped adds as much, and {sees}."
+        )
+
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
         """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens without a price."""
         options = allowed(candidates, allowance, price=self.price)
         options |= {
-            "objective": self._objective(candidates, candidates.target),
-            "penalty": self._penalty(candidates.target),
+            "objective": self.objective_for(candidates),
+            "penalty": self.penalty_for(candidates.target),
             "stop": self.stop,
-            "excluded": self._opposing(candidates, allowance),
+            "excluded": self.opposing(candidates, allowance),
         }
         with progress.task("Selection", *work(allowance, self.price)) as advance:
             return Choice.of(self.mode.pick(candidates.matrix, options, advance))
 
-    def _opposing(self, candidates: Candidates, allowance: Allowance) -> list[int]:
+    def opposing(self, candidates: Candidates, allowance: Allowance) -> list[int]:
         """Positions that agree too little with the target to be chosen from; see `disagreeing`."""
         aimed = self.objective.aimed and not self.objective.signed
         if candidates.target is None or not aimed or allowance.quotas:
             return []
         return disagreeing(candidates, candidates.target, self.agreeing, allowance)
 
-    def _objective(self, candidates: Candidates, target: TargetSet | None) -> Objective:
-        alpha = _number("alpha", self.alpha)
+    def objective_for(self, candidates: Candidates) -> Objective:
+        """What these candidates are worth. Raises InputError where it aims at a target, and they have none."""
+        alpha, target = _number("alpha", self.alpha), candidates.target
         if not self.objective.aimed:
             return self.objective(alpha=alpha)
         if target is None:
@@ -281,7 +300,8 @@ class Spice(Method):
             parts = {"scales": step_scales(candidates, summed=self.summed)}
         return self.objective(target=wanted, tasks=target.tasks, alpha=alpha, **parts)
 
-    def _penalty(self, target: TargetSet | None) -> Penalty | None:
+    def penalty_for(self, target: TargetSet | None) -> Penalty | None:
+        """What is subtracted from a gain; None for nothing."""
         weight = _number("conflict_weight", self.weight)
         if not weight:
             return None

@@ -39,6 +39,7 @@ class Tsds(Method):
     name: ClassVar[str] = "tsds"
     summary: ClassVar[str] = "drawn by the mass that the target's rows give their neighbours, crowds counted once"
     source: ClassVar[str] = "arXiv 2410.11303"
+    no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
     draws: ClassVar[bool] = True
     takes_target: ClassVar[bool] = True
     requires_target: ClassVar[bool] = True

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.formats import Format
-from spice_select.data.records import Conversation, Drop, Example, Row
+from spice_select.data.records import Conversation, Drop, Example, Row, Sample
 from spice_select.diagnosis.suspects import SUSPECTS, Evidence
 from spice_select.diagnosis.suspects.look import look_for
 from spice_select.diagnosis.suspects.settings import SuspectSettings
@@ -57,7 +57,7 @@ class Exclusion:
     summed: bool = False
     progress: Progress = field(default_factory=Silent)
 
-    def found(self, examples: Mapping[int, Example], blocks: Mapping[str, FeatureBlock] | None = None) -> "Excluded":
+    def found(self, examples: Mapping[int, Sample], blocks: Mapping[str, FeatureBlock] | None = None) -> "Excluded":
         """The rows to leave out, each once, for the first of its reasons.
 
         Args:
@@ -67,8 +67,9 @@ class Exclusion:
         """
         if not self.settings.kinds:
             return Excluded()
-        read = [self.row_format.read(self.rows[row]) for row in examples]
-        evidence = evidence_of(list(examples.values()), read, blocks or {}, summed=self.summed)
+        answers = [example for example in examples.values() if isinstance(example, Example)]
+        read = [self.row_format.read(self.rows[example.row]) for example in answers]
+        evidence = evidence_of(answers, read, blocks or {}, summed=self.summed)
         found = look_for(evidence, self.settings.kinds, self.progress)
         missed = [f"Suspects of the kind {kind} were not looked for: {why}." for kind, why in found.unavailable.items()]
         said = [f"Suspects of the kind {kind}: {one.note}" for kind, one in found.found.items() if one.note]

@@ -10,6 +10,7 @@ from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects import SUSPECTS
 from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
+from spice_select.executors import EngineSettings, ProcessPlace
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS, Budget
@@ -20,15 +21,17 @@ from spice_select.methods.quotas import quota_faults
 from spice_select.methods.spice import AUTO
 from spice_select.models.settings import ProxySettings
 from spice_select.run.settings import InterleavedSettings, SelectSettings, TargetSettings
+from spice_select.settings.names import in_words
 
 _ALWAYS_READ = {
     *("method", "budget", "schedule", "seed"),
     *DataSettings.model_fields,
+    *EngineSettings.model_fields,
     *ProxySettings.model_fields,
     *SuspectSettings.model_fields,
     *TargetSettings.model_fields,
 }
-_SHARES = frozenset({"per_source_min", "per_source_max"})
+_SHARES = frozenset({"per_source_min", "per_source_max", "max_per_prompt"})
 _BY_SCHEDULE: Mapping[str, frozenset[str]] = {
     "global": _SHARES,
     "pools": frozenset({"pool_size"}),
@@ -42,6 +45,7 @@ _BY_WARM_UP = frozenset({"lora_rank", "lora_alpha", "lora_targets", "loss"})
 _INSTEAD = {
     "per_source_min": "shares hold for a whole choice, not for a pool: --schedule global reads them",
     "per_source_max": "shares hold for a whole choice, not for a pool: --schedule global reads them",
+    "max_per_prompt": "it holds for a whole choice, not for a pool: --schedule global reads it",
     "pool_size": "--schedule pools and interleaved read it",
     "normalise": "methods that compare gradients read it",
     "row_weight": "methods that compare gradients read it",
@@ -55,6 +59,7 @@ def refuse_settings(settings: SelectSettings) -> None:
         *METHODS[settings.selection.method].clashes(settings.flat()),
         *_target_faults(settings),
         *_schedule_faults(settings),
+        *_engine_faults(settings),
         *_suspect_faults(settings),
     ]
     _raise(faults)
@@ -130,13 +135,8 @@ def _unread_fault(name: str, value: Any, settings: SelectSettings) -> str:
     elif name in GradientSettings.model_fields:
         instead = "methods that look at gradients read it, spice for one"
     else:
-        instead = _INSTEAD.get(name) or f"--method {_in_words(readers)} {'reads' if len(readers) == 1 else 'read'} it"
+        instead = _INSTEAD.get(name) or f"--method {in_words(readers)} {'reads' if len(readers) == 1 else 'read'} it"
     return f"{flag}: not read by {beside}; {instead}. Leave it out."
-
-
-def _in_words(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _target_faults(settings: SelectSettings) -> list[str]:
@@ -147,7 +147,7 @@ def _target_faults(settings: SelectSettings) -> list[str]:
         takers = [other.name for other in METHODS if other.takes_target]
         return [
             f"--target with --method {method.name}: it chooses without one. Leave the target out, or give --method "
-            f"{_in_words(takers)}."
+            f"{in_words(takers)}."
         ]
     if settings.target.hold_out_target and GRADIENTS not in method.of(settings.flat()).needs() and not moving:
         return [
@@ -201,6 +201,24 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
         faults.append(
             f"--schedule interleaved with {', '.join(given)}: the run trains the LoRA itself, and takes the gradients "
             "of that LoRA as they are. Leave that out, or give --schedule global or pools."
+        )
+    return faults
+
+
+def _engine_faults(settings: SelectSettings) -> list[str]:
+    """Who could not compute this."""
+    engine, moving = settings.engine.engine, settings.selection.schedule == "interleaved"
+    if engine == "here":
+        return []
+    faults = []
+    if moving:
+        faults.append(
+            f"--engine {engine} with --schedule interleaved: its pools come one after the other, each on the proxy "
+            "that those before it made. Leave --engine out."
+        )
+    if ProcessPlace.of_environment().world > 1:
+        faults.append(
+            f"--engine {engine} under torchrun or accelerate: two that share out the same parts. Start one process."
         )
     return faults
 

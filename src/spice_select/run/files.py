@@ -142,6 +142,11 @@ def read_dropped(folder: Path) -> set[int]:
     return {int(line["row"]) for line in _lines(folder / DROPPED)}
 
 
+def iterate_dropped(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows that were left out before the selection, as `write_dropped` wrote them."""
+    return _lines(folder / DROPPED)
+
+
 def write_target(run: RunFolder, target: TargetRows | None) -> tuple[str, ...]:
     """Write every row of the target, its task, what it was used for and the record itself; nothing without a target.
 
@@ -174,7 +179,7 @@ def write_selection(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> No
     candidates, choice = outcome.candidates, outcome.choice
     picks, numbers = choice.indices, candidates.rows[choice.indices]
     block = candidates.features.get(GRADIENTS)
-    measured = {} if block is None else {"loss": block.losses[picks], "gradient_norm": block.norms[picks]}
+    measured = {} if block is None else _measured(block.take(picks))
     table = pa.table(
         {
             "rank": pa.array(range(1, len(numbers) + 1), pa.int64()),
@@ -190,6 +195,22 @@ def write_selection(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> No
     )
     with atomic(run.path / SELECTION) as aside:
         pq.write_table(table, aside)
+
+
+_ASIDE = ("norm", "tokens", "supervised")
+"""Columns of a block of gradients that the table has under other names."""
+
+
+def _measured(block: FeatureBlock) -> dict[str, NDArray]:
+    """What a forward and a backward pass said of each row: its loss, or of a pair both answers' log-probabilities."""
+    told = {name: values for name, values in block.columns.items() if name not in _ASIDE}
+    return {**told, "gradient_norm": block.norms}
+
+
+def read_pick_columns(run: RunFolder) -> dict[str, NDArray[Any]]:
+    """Every column of the ordered selection by its name. Raises InputError: the file is missing or was altered."""
+    table = pq.read_table(run.output(SELECTION))
+    return {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
 def read_row_numbers(folder: Path) -> NDArray[np.int64]:

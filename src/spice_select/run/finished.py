@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from spice_select.diagnosis.suspects import Suspects
+    from spice_select.run.explanation import Explanation
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,16 @@ class Run:
 
         return suspects_of(self)
 
+    def explain(self, row: int | str) -> "Explanation":
+        """Why a row was chosen, rejected or dropped: by its number, its place (``train.jsonl:17``) or its SHA-256.
+
+        Of many rows at once ask one `spice_select.run.explaining.Explainer`. Raises InputError: there is no such row;
+        the files of the run were altered.
+        """
+        from spice_select.run.explaining import Explainer
+
+        return Explainer(self).of(row)
+
     @cached_property
     def target(self) -> TargetSet | None:
         """The rows that it was chosen for and their tasks, with what the method knew of them; None without a target.
@@ -125,6 +136,10 @@ class Run:
         Raises:
             InputError: the list of rows, or a part, is missing or altered.
         """
+        return self.target_at(None)
+
+    def target_at(self, updates: int | None) -> TargetSet | None:
+        """`target` as the proxy saw it after so many updates; None for a proxy that stands still, or the last state."""
         if not self.settings.target.target:
             return None
         tasks = {
@@ -132,7 +147,7 @@ class Run:
             for line in outputs.read_target_rows(RunFolder(self.path))
             if line["use"] == CHOOSING
         }
-        known = {name: store.read(max(1, store.count())) for name, store in self._target_stores().items()}
+        known = {name: store.read(max(1, store.count())) for name, store in self._target_stores(updates).items()}
         blocks, _ = usable_together(known)
         rows = next((block.rows for block in blocks.values()), np.array(list(tasks), np.int64))
         kept = np.flatnonzero(np.isin(rows, list(tasks)))
@@ -143,13 +158,15 @@ class Run:
             normalise=self.settings.selection.normalise,
         )
 
-    def _target_stores(self) -> dict[str, PartStore]:
+    def _target_stores(self, updates: int | None) -> dict[str, PartStore]:
         """Where what was computed of the target lies, by the feature's name."""
         identity, chosen = self.manifest["identity"], self.settings.selection
         method = METHODS[chosen.method]
         if chosen.schedule == "interleaved":
-            cycles = sorted((self.path / TARGET / GRADIENTS).glob("cycle-*"))
-            return {GRADIENTS: target_store(self.path, identity, cycle=int(cycles[-1].name.removeprefix("cycle-")))}
+            if updates is None:
+                cycles = sorted((self.path / TARGET / GRADIENTS).glob("cycle-*"))
+                updates = int(cycles[-1].name.removeprefix("cycle-"))
+            return {GRADIENTS: target_store(self.path, identity, cycle=updates)}
         return {
             name: target_store(self.path, identity, name, plain=method.plain_target)
             for name in method.of(self.settings.flat()).needs()

@@ -5,7 +5,6 @@ is finished; one without is resumed. A folder with another identity is refused, 
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -18,7 +17,8 @@ from typing import Any
 
 from spice_select.data.plain import json_text
 from spice_select.errors import InputError
-from spice_select.store import explained, sha256, sweep, write_json, write_lines, write_text
+from spice_select.executors.cluster.ledger import LEDGER
+from spice_select.store import explained, hold, sha256, sweep, write_json, write_lines, write_text
 
 IDENTITY = "identity.json"
 MANIFEST = "manifest.json"
@@ -109,7 +109,7 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
     _refuse_foreign(path)
     with explained(path):
         path.mkdir(parents=True, exist_ok=True)
-        lock = (path / LOCK).open("w")
+        lock = (path / LOCK).open("a")
     with lock:
         _acquire(lock, path)
         sweep(path)
@@ -154,18 +154,11 @@ def _refuse_foreign(path: Path) -> None:
 
 def _acquire(lock: Any, path: Path) -> None:
     for tries_left in (2, 1, 0):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if tries_left:
-                time.sleep(0.1)  # a helper that looks whether the run is held holds it for an instant itself
-                continue
-            raise InputError(
-                f"{path} is in use by another process. Wait for it to end, or choose another --out."
-            ) from None
-        except OSError:
-            return  # a network file system without locks: parts are atomic, two writers only do the work twice
+        if hold(lock) is not False:
+            return  # None: a network file system without locks; parts are atomic, two writers only do the work twice
+        if tries_left:
+            time.sleep(0.1)  # a helper that looks whether the run is held holds it for an instant itself
+    raise InputError(f"{path} is in use by another process. Wait for it to end, or choose another --out.")
 
 
 def _differences(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
@@ -194,7 +187,7 @@ def _holds_work(path: Path) -> bool:
     )
 
 
-_BEFORE_WORK = (IDENTITY, LOCK, "config.yaml", "process-*.lock", "worker-*.log", "*.part")
+_BEFORE_WORK = (IDENTITY, LOCK, "config.yaml", "process-*.lock", "worker-*.log", LEDGER, "*.part")
 
 
 def _clear(path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.data.records import Row
+from spice_select.executors.settings import EngineSettings
 from spice_select.features.proxy import Proxy
 from spice_select.run.settings import SelectSettings
 from spice_select.run.target import NO_TARGET, TargetRows
@@ -19,10 +20,20 @@ from spice_select.store import sha256
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
 """Packages whose version can change a bit of the result; a run is not resumed across them."""
 _RECORDED = (*_DECISIVE, "peft", "datasets", "pyarrow", "accelerate", "safetensors")
-_UNSAID = {"warm": False, "warm_checkpoints": 1, "select_mode": "exact", "candidates": 1.6, "tangent_passes": None}
+_UNSAID = {
+    "warm": False,
+    "warm_checkpoints": 1,
+    "pair_gradient": "sum",
+    "pair_tail": 0.5,
+    "keep_contradictions": False,
+    "max_per_prompt": None,
+    "select_mode": "exact",
+    "candidates": 1.6,
+    "tangent_passes": None,
+}
 """Settings that runs were made without: at these values they ask for what those runs are, and are left out."""
-_PERMISSIONS = ("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype")
-"""Settings that say what may be done, or are resolved below: they do not name a different result."""
+_PERMISSIONS = ("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype", *EngineSettings.model_fields)
+"""Settings that say what may be done and by whom, or are resolved below: they do not name a different result."""
 
 
 def identity_of(

@@ -1,11 +1,14 @@
 """The parts of one feature of a run: what they are made from, and where they lie."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.features import FEATURES, FeatureRequest, Gradients
+from spice_select.features.forwards import ForwardFeature
+from spice_select.features.kept import is_warmed
 from spice_select.features.proxy import Proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.progress import Progress, Silent
@@ -19,7 +22,7 @@ def parts_of_feature(
     name: str,
     folder: Path,
     identity: Mapping[str, Any],
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     settings: SelectSettings,
     proxy: Proxy,
     progress: Progress | None = None,
@@ -44,12 +47,16 @@ def parts_of_feature(
         facts=gradient_facts(identity),
         progress=progress or Silent(),
     )
+    feature = FEATURES[name].of(request)
+    warmed = partial(is_warmed, store.folder, settings.gradients.warm_checkpoints, origin=store.origin)
+    warms_up = isinstance(feature, Gradients | ForwardFeature) and settings.gradients.warms_up
     return FeatureParts(
         examples=examples,
-        feature=FEATURES[name].of(request),
+        feature=feature,
         store=store,
         batch_tokens=proxy.batch_tokens(settings.gradients),
         progress=progress or Silent(),
+        prepared=warmed if warms_up else lambda: True,
     )
 
 
@@ -76,4 +83,5 @@ def parts_of_target(
         store=target_store(run.path, run.identity, name, plain=plain),
         batch_tokens=pool.batch_tokens,
         progress=progress,
+        prepared=pool.prepared,
     )

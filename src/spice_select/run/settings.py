@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.errors import InputError
+from spice_select.executors.settings import EngineSettings
 from spice_select.features.request import ProxyRequest
 from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.gradients.settings import GradientSettings
@@ -48,6 +49,9 @@ class SelectionSettings(Group):
     )
     per_source_max: float | None = Field(
         None, gt=0, le=1, description="Most of the choice that any one source may get, as a share."
+    )
+    max_per_prompt: int | None = Field(
+        None, ge=1, description="With preference pairs: most pairs of one prompt. Default: as many as there are."
     )
     schedule: Literal["global", "pools", "interleaved"] = Field(
         "global",
@@ -126,13 +130,16 @@ class SelectSettings(Settings):
     gradients: GradientSettings = GradientSettings()
     interleaved: InterleavedSettings = InterleavedSettings()
     suspects: SuspectSettings = SuspectSettings()
+    engine: EngineSettings = EngineSettings()
 
-    def settled(self) -> "SelectSettings":
-        """With what the method leaves open of its criterion decided by whether there is a target."""
+    def settled(self, *, pairs: bool = False) -> "SelectSettings":
+        """With what the method leaves open of its criterion decided by whether there is a target, or rows are pairs."""
         method = METHODS[self.selection.method]
         if not issubclass(method, Spice):
             return self
-        return self.model_copy(update={"spice": method.settled(self.spice, targeted=bool(self.target.target))})
+        return self.model_copy(
+            update={"spice": method.settled(self.spice, targeted=bool(self.target.target), pairs=pairs)}
+        )
 
     def numbered(self, found: Mapping[str, float]) -> "SelectSettings":
         """With the numbers, by name, that what was left to the data came to."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Drop, Sample
 from spice_select.diagnosis.common_direction import common_share
 from spice_select.diagnosis.explained import Explained
 from spice_select.diagnosis.headroom_line import headroom_line
@@ -17,6 +17,7 @@ from spice_select.diagnosis.interaction import conflicting_share, interaction
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.spice import Spice
 from spice_select.run.outcome import Automatic, Judgement, Outcome
+from spice_select.run.pair_summary import PairSummary, summarise_pairs
 from spice_select.selection import Selection
 
 
@@ -134,6 +135,7 @@ class Summary:
         seconds: stage → seconds spent in this process.
         headroom: how far a random draw of that size gets by itself, in a line; "" where no gradients were taken.
         automatic: settings that were left to the data, and what they came to.
+        pairs: lengths and labels of preference pairs; None where the rows are none.
     """
 
     method: str
@@ -155,6 +157,7 @@ class Summary:
     seconds: Mapping[str, float]
     headroom: str = ""
     automatic: Sequence[Automatic] = ()
+    pairs: PairSummary | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -166,14 +169,16 @@ class Summary:
         if judged is not None:
             judged = Judged(**{**judged, "target": [Reached(**one) for one in judged.get("target", [])]})
         automatic = [Automatic(**one) for one in content.get("automatic", [])]
-        return cls(**{**content, "mix": mix, "judged": judged, "automatic": automatic})
+        pairs = content.get("pairs")
+        pairs = None if pairs is None else PairSummary.from_json(pairs)
+        return cls(**{**content, "mix": mix, "judged": judged, "automatic": automatic, "pairs": pairs})
 
 
 def summarise(
     *,
     method: str,
     rows: int,
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     drops: Sequence[Drop],
     outcome: Outcome,
     notes: Sequence[str],
@@ -181,7 +186,8 @@ def summarise(
 ) -> Summary:
     """Gather the numbers of a run."""
     candidates, picks = outcome.candidates, outcome.choice.indices
-    fidelity = outcome.judged.fidelity if outcome.judged else None
+    fidelity, mix = outcome.judged.fidelity if outcome.judged else None, _mix(candidates, picks)
+    pairs = summarise_pairs(candidates, picks)
     return Summary(
         method=method,
         rows=rows,
@@ -195,7 +201,7 @@ def summarise(
         chosen_supervised=int(candidates.supervised[picks].sum()),
         median_response=float(np.median(candidates.supervised)),
         chosen_median_response=float(np.median(candidates.supervised[picks])),
-        mix=_mix(candidates, picks),
+        mix=mix,
         judged=_judged(outcome.choice.worth, outcome.judged),
         stopped=outcome.choice.stop.sentence,
         notes=[
@@ -203,10 +209,12 @@ def summarise(
             *outcome.notes,
             *([f"{fidelity.warning}."] if fidelity and fidelity.warning else []),
             *_length_note(method, candidates, picks),
+            *_source_note(mix),
         ],
         seconds=dict(seconds),
         headroom=_headroom(outcome),
         automatic=outcome.automatic,
+        pairs=pairs,
     )
 
 
@@ -289,6 +297,38 @@ def _mix(candidates: Candidates, chosen: NDArray[np.int64]) -> list[Mix]:
             )
         )
     return mix
+
+
+def largest_sources(mix: Sequence[Mix]) -> list[Mix]:
+    """The largest sources, and all the others as one: 20 entries at most."""
+    if len(mix) <= _LISTED_SOURCES:
+        return list(mix)
+    rest = mix[_LISTED_SOURCES - 1 :]
+    others = Mix(
+        source=f"({len(rest):,} others)",
+        rows=sum(one.rows for one in rest),
+        tokens=sum(one.tokens for one in rest),
+        chosen_rows=sum(one.chosen_rows for one in rest),
+        chosen_tokens=sum(one.chosen_tokens for one in rest),
+    )
+    return [*mix[: _LISTED_SOURCES - 1], others]
+
+
+_LISTED_SOURCES = 20
+_SWALLOWS = 0.5  # of the chosen tokens: from here on one source speaks louder than all others together
+
+
+def _source_note(mix: Sequence[Mix]) -> list[str]:
+    """One source that has most of the chosen tokens, and more than twice its share of the pool's."""
+    whole, chosen = sum(one.tokens for one in mix), sum(one.chosen_tokens for one in mix)
+    for one in mix:
+        before, after = one.tokens / max(1, whole), one.chosen_tokens / max(1, chosen)
+        if len(mix) > 1 and after > max(_SWALLOWS, 2 * before):
+            return [
+                f"One source, {one.source or '(none)'}, has {after:.0%} of the chosen tokens that are trained on, and "
+                f"{before:.0%} of the pool's. Look at its picks; `--per-source-max {_SWALLOWS:g}` bounds its rows."
+            ]
+    return []
 
 
 def _length_note(method: str, candidates: Candidates, chosen: NDArray[np.int64]) -> list[str]:

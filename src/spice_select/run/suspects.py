@@ -1,7 +1,9 @@
 """The suspects of a finished run: every row that gives a reason to look at it, chosen or not."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from spice_select.run.exclusion import LOSSES, UNPROMPTED, evidence_of
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.origin import feature_store
+from spice_select.run.pairs import refuse_pairs
 from spice_select.run.parts import parts_of_feature
 from spice_select.store import FeatureBlock
 
@@ -49,6 +52,7 @@ def suspects_of(
         InputError: the corpus is gone or changed, or its rows cannot be encoded as they were.
     """
     progress = progress or Silent()
+    refuse_pairs(run, "spice suspects")
     rows, settings = reread_corpus(run), run.settings
     proxy, row_format = find_proxy(settings.request, progress), FORMATS[run.manifest["identity"]["format"]]
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
@@ -63,6 +67,25 @@ def suspects_of(
     found = look_for(evidence, progress=progress)
     RunFolder(run.path).write_lines(SUSPECTS_FILE, _lines(found.listed, rows))
     return found
+
+
+def read_suspects(folder: Path) -> list[dict[str, Any]] | None:
+    """The suspects that were written to a run's folder, a line each; None where they were not looked for.
+
+    Raises OSError or ValueError where the file is damaged: nothing vouches for it.
+    """
+    path = folder / SUSPECTS_FILE
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", errors="surrogatepass") as file:
+        lines = [json.loads(line) for line in file]
+    for number, line in enumerate(lines, start=1):
+        if not (isinstance(line, dict) and line.keys() >= _READ and isinstance(line["record"], dict)):
+            raise ValueError(f"line {number} is no suspect")
+    return lines
+
+
+_READ = {"row", "kind", "score", "reason", "partners", "record"}
 
 
 def _known(run: Run) -> dict[str, FeatureBlock]:

@@ -169,7 +169,7 @@ class _File:
     rows: Sequence[Row]
     tasks: Mapping[int, str]
     format: Format
-    encoded: Encoded
+    encoded: Encoded[Example]
     notes: Sequence[str]
 
     @classmethod
@@ -225,7 +225,7 @@ def _task_names(names: Sequence[str]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else list(names)
 
 
-def _left_out(rows: Sequence[Row], encoded: Encoded) -> list[str]:
+def _left_out(rows: Sequence[Row], encoded: Encoded[Example]) -> list[str]:
     told = list[str]()
     if encoded.drops:
         counts = ", ".join(f"{reason} {count}" for reason, count in encoded.reasons.items())
@@ -241,7 +241,7 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def _refuse_emptied(name: str, tasks: Mapping[int, str], encoded: Encoded) -> None:
+def _refuse_emptied(name: str, tasks: Mapping[int, str], encoded: Encoded[Example]) -> None:
     left = {tasks[example.row] for example in encoded.examples}
     for drop in encoded.drops:
         if tasks[drop.row] not in left:

@@ -1,7 +1,8 @@
 """A process that helps with a run's gradients: it needs the run folder, nothing else.
 
-`python -m spice_select.run.worker RUN --rank 1 --world 4 --device cuda:1` computes every fourth part and ends.
-`spice select` starts one for each further GPU.
+`open_ticket` is the way from that folder to the work, whoever asks: an actor of a cluster, `spice worker`, or
+`python -m spice_select.run.worker RUN --rank 1 --world 4 --device cuda:1`, which computes every fourth part and ends;
+`spice select` starts one of these for each further GPU.
 """
 
 import argparse
@@ -13,27 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spice_select.data.contradictions import without_contradictions
 from spice_select.data.corpus import read_corpus
 from spice_select.data.encoding import Encoder, encode_rows
-from spice_select.data.formats import detect_format
-from spice_select.data.records import Example
+from spice_select.data.formats import detect_reader
+from spice_select.data.records import Sample
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors import ProcessPlace, SharedExecutor
-from spice_select.executors.shared import is_held
-from spice_select.features import Gradients
-from spice_select.features.forwards import ForwardFeature
-from spice_select.features.kept import is_warmed
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.features.stage import FeatureParts
 from spice_select.methods import METHODS
 from spice_select.progress import Silent
 from spice_select.run import files as outputs
 from spice_select.run.exclusion import evidence_features
-from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, as_json
+from spice_select.run.folder import IDENTITY, LOCK, MANIFEST, RunFolder, as_json
 from spice_select.run.identity import identity_of
-from spice_select.run.parts import parts_of_feature
+from spice_select.run.parts import parts_of_feature, parts_of_target
 from spice_select.run.settings import SelectSettings, read_config
-from spice_select.run.target import read_target
+from spice_select.run.target import TargetRows, read_target
+from spice_select.store import is_held
 
 PATIENCE = 900.0
 """Seconds to wait for the first process to begin."""
@@ -45,31 +44,46 @@ def help_with(folder: Path, place: ProcessPlace, *, device: str = "auto") -> Non
     Raises:
         InputError: no run there, or the corpus, model or versions found here are not those of the run.
     """
-    found = _found_again(folder, device)
+    found = found_again(folder, device)
     compute_share(folder, found.identity, found.examples, found.settings, found.proxy, place)
 
 
-def parts_of(folder: Path, feature: str, *, device: str = "auto") -> FeatureParts:
+def open_ticket(folder: Path, feature: str, *, of_target: bool = False, device: str = "auto") -> FeatureParts:
     """The parts of a feature of a run that another process has begun, from the run's folder alone.
+
+    Args:
+        folder: of the run.
+        feature: its name.
+        of_target: whether they are those of the target's rows.
+        device: where they are computed.
 
     Raises:
         InputError: as `help_with`.
     """
-    found = _found_again(folder, device)
-    return _parts(feature, folder, found.identity, found.examples, found.settings, found.proxy)
+    found = found_again(folder, device)
+    pool = _parts(feature, folder, found.identity, found.examples, found.settings, found.proxy)
+    return found.of_target(pool, feature, folder) if of_target else pool
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Found:
+class FoundAgain:
     """What a run's folder names, found again."""
 
     identity: Mapping[str, Any]
-    examples: Sequence[Example]
+    examples: Sequence[Sample]
     settings: SelectSettings
     proxy: Proxy
+    target: TargetRows | None
+
+    def of_target(self, pool: FeatureParts, feature: str, folder: Path) -> FeatureParts:
+        """The same feature of the target's rows. Raises InputError where there is none."""
+        if self.target is None:
+            raise InputError(f"{folder} has no target: there is no feature of its rows")
+        plain = METHODS[self.settings.selection.method].of(self.settings.flat()).plain_target
+        return parts_of_target(pool, feature, RunFolder(folder), self.target, plain=plain, progress=Silent())
 
 
-def _found_again(folder: Path, device: str) -> _Found:
+def found_again(folder: Path, device: str) -> FoundAgain:
     """Corpus, model and settings of a run."""
     wait_for(lambda: (folder / IDENTITY).is_file() and (folder / outputs.CONFIG).is_file(), folder)
     corpus, settings = read_config(folder / outputs.CONFIG)
@@ -77,49 +91,58 @@ def _found_again(folder: Path, device: str) -> _Found:
         raise InputError(f"{folder / outputs.CONFIG} names no corpus: it is not the config of a run")
     settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"device": device})})
     rows = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network).rows
-    row_format = detect_format(rows, settings.data.format)
+    row_format = detect_reader(rows, settings.data.format)
     proxy = find_proxy(settings.request)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-    examples = encode_rows(rows, row_format, encoder).examples
+    encoded = encode_rows(rows, row_format, encoder)
+    examples = without_contradictions(encoded, keep=settings.data.keep_contradictions).examples
     target = read_target(settings, encoder, Silent())
     identity = identity_of(
         rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name, target=target
     )
-    return _Found(identity=identity, examples=examples, settings=settings, proxy=proxy)
+    return FoundAgain(identity=identity, examples=examples, settings=settings, proxy=proxy, target=target)
 
 
 def compute_share(
     folder: Path,
     identity: Mapping[str, Any],
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     settings: SelectSettings,
     proxy: Proxy,
     place: ProcessPlace,
 ) -> None:
     """What `help_with` does once the corpus is read and encoded. Raises InputError as it does."""
+    refuse_moving(settings)
+    for feature in needed_features(settings):
+        parts = _parts(feature, folder, identity, examples, settings, proxy)
+        parts.compute(SharedExecutor(folder=parts.store.folder, place=place))
+
+
+def refuse_moving(settings: SelectSettings) -> None:
+    """Raise InputError where the proxy moves while it selects."""
     if settings.selection.schedule == "interleaved":
         raise InputError(
             "--schedule interleaved in several processes: its pools come one after the other. Start one process."
         )
+
+
+def needed_features(settings: SelectSettings) -> tuple[str, ...]:
+    """What must be known of the rows of a run."""
     needs = METHODS[settings.selection.method].of(settings.flat()).needs()
-    for feature in (*needs, *evidence_features(settings.suspects, needs)):
-        parts = _parts(feature, folder, identity, examples, settings, proxy)
-        parts.compute(SharedExecutor(folder=parts.store.folder, place=place))
+    return (*needs, *evidence_features(settings.suspects, needs))
 
 
 def _parts(
     feature: str,
     folder: Path,
     identity: Mapping[str, Any],
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     settings: SelectSettings,
     proxy: Proxy,
 ) -> FeatureParts:
     wait_for(lambda: (folder / IDENTITY).is_file(), folder)
-    parts = parts_of_feature(feature, folder, _require_same(folder, identity), examples, settings, proxy)
-    if isinstance(parts.feature, Gradients | ForwardFeature) and settings.gradients.warms_up:
-        store, count = parts.store, settings.gradients.warm_checkpoints
-        wait_for(lambda: is_warmed(store.folder, count, origin=store.origin), folder)
+    parts = parts_of_feature(feature, folder, same_identity(folder, identity), examples, settings, proxy)
+    wait_for(parts.prepared, folder)
     return parts
 
 
@@ -145,8 +168,8 @@ def wait_for(ready: Callable[[], bool], folder: Path, *, poll: float = 0.2) -> N
         time.sleep(poll)
 
 
-def _require_same(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The identity of the run that is there, if it is that of this process."""
+def same_identity(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The identity of the run that is there, if it is that of this process. Raises InputError if not."""
     there: dict[str, Any] = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
     here = as_json(identity)
     differ = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]

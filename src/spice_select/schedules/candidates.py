@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from spice_select.data.records import Example
+from spice_select.data.records import PairExample, Sample
 from spice_select.features.row_weights import ROW_WEIGHTS
 from spice_select.methods import Candidates
 from spice_select.methods.target import TargetSet
@@ -13,7 +13,7 @@ from spice_select.store import FeatureBlock
 
 
 def candidates_of(
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     blocks: Mapping[str, FeatureBlock],
     settings: SelectionSettings,
     target: TargetSet | None = None,
@@ -26,6 +26,8 @@ def candidates_of(
     known = [examples[int(row)] for row in rows]
     supervised = np.array([example.num_supervised for example in known], np.int64)
     corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
+    limited = settings.max_per_prompt is not None
+    prompts = [example.prompt for example in known if isinstance(example, PairExample)] if limited else []
     return Candidates(
         rows=rows,
         tokens=np.array([example.num_tokens for example in known], np.int64),
@@ -35,5 +37,6 @@ def candidates_of(
         normalise=settings.normalise,
         scales=ROW_WEIGHTS[settings.row_weight].scales(supervised, corpus),
         examples=known,
+        prompts=prompts,
         target=target,
     )

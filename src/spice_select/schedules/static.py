@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Drop, Sample
 from spice_select.diagnosis.certificates import Certificate, certificate
 from spice_select.diagnosis.curvature import Curvature, curvature
 from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison, versus_random
-from spice_select.executors import executor_for
+from spice_select.executors import executor_elsewhere, executor_for
 from spice_select.features import Gradients, usable_together
 from spice_select.features.proxy import Proxy
 from spice_select.features.stage import FeatureParts
@@ -36,14 +36,14 @@ from spice_select.run.target import TargetRows
 from spice_select.schedules.automatic import with_numbers
 from spice_select.schedules.candidates import candidates_of
 from spice_select.schedules.joined import joined, stop_of_pools
-from spice_select.selection import LogDet
+from spice_select.selection import LogDet, Quota
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
 from spice_select.store import FeatureBlock
 
 
 def choose_static(
     run: RunFolder,
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     budget: Budget,
     settings: SelectSettings,
     proxy: Proxy,
@@ -66,7 +66,7 @@ def choose_static(
     told = evidence_features(settings.suspects, method.needs())
     beside = _computed(told, run, examples, settings, proxy, progress, clock).blocks if told else {}
     excluded = exclusion.found(examples, {**known.blocks, **beside}) if exclusion else Excluded()
-    aims = None if target is None else _aims(target, known.made, method, run, progress, clock)
+    aims = None if target is None else _aims(target, known.made, method, run, settings, progress, clock)
     gone = all_gone(leaving, excluded)
     candidates = candidates_of(examples, known.blocks, settings.selection, None if aims is None else aims.choosing)
     candidates = without(candidates, gone)
@@ -122,7 +122,7 @@ class _Known:
 def _computed(
     needs: Sequence[str],
     run: RunFolder,
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     settings: SelectSettings,
     proxy: Proxy,
     progress: Progress,
@@ -133,10 +133,12 @@ def _computed(
     for name in needs:
         reuse_parts(run, name, progress)
         parts = parts_of_feature(name, run.path, run.identity, list(examples.values()), settings, proxy, progress)
-        device = settings.proxy.device
-        executor = executor_for(run.path, parts.store.folder, device=device, tell=progress.note)
+        job = RunJob.of(run, name, settings, parts)
+        executor = executor_for(
+            run.path, parts.store.folder, device=job.device, engine=settings.engine, tell=progress.note
+        )
         with clock(name):
-            counts[name] = parts.compute(executor, RunJob(run=run.path, feature=name, device=device, live=parts))
+            counts[name] = parts.compute(executor, job)
             whole[name], made[name] = parts.store.read(counts[name]), parts
     blocks, unusable = usable_together(whole)
     refuse_empty(min((len(block.rows) for block in blocks.values()), default=1), unusable)
@@ -151,7 +153,7 @@ def _fidelity(
     run: RunFolder,
     parts: FeatureParts,
     block: FeatureBlock,
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     settings: SelectSettings,
 ) -> Fidelity | None:
     """The check of the sketch that the gradients were taken through."""
@@ -167,6 +169,7 @@ def _aims(
     made: Mapping[str, FeatureParts],
     method: Method,
     run: RunFolder,
+    settings: SelectSettings,
     progress: Progress,
     clock: Clock,
 ) -> Aims:
@@ -175,8 +178,10 @@ def _aims(
     for name, parts in made.items():
         reuse_target(run, name, progress, plain=method.plain_target)
         own = parts_of_target(parts, name, run, target, plain=method.plain_target, progress=progress)
+        job = RunJob.of(run, name, settings, own, of_target=True)
+        elsewhere = executor_elsewhere(run.path, device=job.device, engine=settings.engine, tell=progress.note)
         with clock(name):
-            blocks[name] = own.store.read(own.compute())
+            blocks[name] = own.store.read(own.compute(elsewhere, job))
     return Aims.of(target, blocks, normalise=str(run.identity["normalise"]))
 
 
@@ -193,7 +198,10 @@ def choose_from(
         return _in_pools(method, candidates, whole, settings, progress)
     asked = candidates.sources, candidates.tokens.tolist(), whole, chosen.per_source_min, chosen.per_source_max
     check_quotas(*asked)
-    choice = method.choose(candidates, replace(whole, quotas=quotas_of(*asked)), seed=chosen.seed, progress=progress)
+    quotas = quotas_of(*asked)
+    if chosen.max_per_prompt is not None:
+        quotas = {prompt: Quota(maximum=chosen.max_per_prompt) for prompt in sorted(set(candidates.prompts))}
+    choice = method.choose(candidates, replace(whole, quotas=quotas), seed=chosen.seed, progress=progress)
     return (
         with_worth(choice, candidates, LogDet(alpha=settings.spice.scale))
         if GRADIENTS in candidates.features

@@ -56,15 +56,16 @@ def greedy(
         objective: what to maximise; `LogDet(alpha=1.0)` by default.
         penalty: what to subtract; None for none.
         stop: rules that may end the run early, `GainRatio(0.5)` for instance.
-        groups, quotas: a label for each row, and for some labels a `Quota` or a pair (minimum, maximum or None).
+        groups: a label for each row.
+        quotas: for some labels a `Quota` or a pair (minimum, maximum or None).
         forced: rows that must be in: picked first, the best first.
         excluded: rows that must be out.
         initial: an earlier selection to go on from: its rows come first, in their order, so that going on equals one
             longer run.
-        costs, max_cost: a price for each row (its tokens) and the most to spend. Two runs are made, by gain and by gain
-            per cost, and the one with more value is returned: at least (1 − 1/e)/2 of the best for a monotone
-            submodular objective without penalty (Leskovec et al., KDD 2007), if nothing else binds: no `k`, quota,
-            stop, `forced` or `initial` rows.
+        costs: a price for each row (its tokens).
+        max_cost: the most to spend. Two runs are made, by gain and by gain per cost, and the one with more value is
+            returned: at least (1 − 1/e)/2 of the best for a monotone submodular objective without penalty (Leskovec et
+            al., KDD 2007), if nothing else binds: no `k`, quota, stop, `forced` or `initial` rows.
         per_cost: γ, 0 … 1: one run instead, by score / costᵞ: 0 is the score, 1 the score per cost. Also where only `k`
             binds; `costs` without `max_cost` are refused otherwise. What is forced is ordered by the score alone.
         cost_quotas: as `quotas`, in the unit of `costs`: how much of `max_cost` is set aside for a group, and how much

@@ -1,5 +1,6 @@
 """Several names among the settings: as a list, or in one text with commas between them."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -14,3 +15,9 @@ def _apart(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_apart)]
 """Kept as a tuple, without blanks."""
+
+
+def in_words(names: Iterable[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``; "" for none."""
+    *most, last = [*names] or [""]
+    return f"{', '.join(most)} and {last}" if most else last

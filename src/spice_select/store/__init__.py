@@ -9,6 +9,8 @@ from spice_select.store.atomic import write_json as write_json
 from spice_select.store.atomic import write_lines as write_lines
 from spice_select.store.atomic import write_text as write_text
 from spice_select.store.block import FeatureBlock as FeatureBlock
+from spice_select.store.locks import hold as hold
+from spice_select.store.locks import is_held as is_held
 from spice_select.store.parts import PartStore as PartStore
 from spice_select.store.sums import WholeFiles as WholeFiles
 from spice_select.store.sums import is_whole as is_whole

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from spice_select.errors import InputError
 
 _REMEDIES = {
@@ -77,7 +79,7 @@ def whole_folder(place: Path) -> Iterator[Path]:
         try:
             aside.mkdir(parents=True)
             yield aside
-            if place.is_dir() and any(place.iterdir()):
+            if place.is_dir():
                 os.rename(place, old)
             os.rename(aside, place)
         finally:
@@ -115,25 +117,17 @@ def sweep(folder: Path) -> None:
     """
     for aside in list(folder.rglob(f"*.{_HOST}-*{_ASIDE}")):
         number = aside.name.removesuffix(_ASIDE).rpartition("-")[2]
-        if number.isdigit() and int(number) != os.getpid() and not _is_alive(int(number)):
+        if number.isdigit() and int(number) != os.getpid() and not psutil.pid_exists(int(number)):
             if aside.is_dir():
                 shutil.rmtree(aside, ignore_errors=True)
             else:
                 aside.unlink(missing_ok=True)
 
 
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # another user's
-    return True
-
-
 def _flush_to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folder as a file
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

@@ -23,6 +23,7 @@ class FeatureBlock:
             is columns alone.
         weights: what each of the equal stretches of a vector weighs, where it holds several vectors side by side, each
             times the root of its weight: gradients at several checkpoints. They sum to one.
+        killers: numbers of the rows that were not computed, since every process that tried died of it; not finite.
     """
 
     rows: NDArray[np.int64]
@@ -30,6 +31,7 @@ class FeatureBlock:
     finite: NDArray[np.bool_]
     features: NDArray[np.float32] = field(default_factory=_no_vectors)
     weights: tuple[float, ...] = (1.0,)
+    killers: frozenset[int] = frozenset()
 
     def __getitem__(self, column: str) -> NDArray:
         """A column by its name."""
@@ -69,6 +71,7 @@ class FeatureBlock:
             finite=np.concatenate([block.finite for block in blocks]),
             features=np.concatenate([block.features for block in blocks]),
             weights=blocks[0].weights,
+            killers=frozenset().union(*(block.killers for block in blocks)),
         )
 
     def take(self, order: NDArray) -> "FeatureBlock":
@@ -79,4 +82,5 @@ class FeatureBlock:
             finite=self.finite[order],
             features=self.features[order] if self.dim else self.features,
             weights=self.weights,
+            killers=self.killers & set(self.rows[order].tolist()) if self.killers else self.killers,
         )

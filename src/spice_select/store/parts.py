@@ -6,9 +6,11 @@ It also says what it was made from, so that one of another run is not taken for 
 it is: metadata columns beside a fixed-size list of float32.
 """
 
+import contextlib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -70,17 +72,29 @@ class PartStore:
         """
         return {part: fault for part in range(parts) if (fault := self._fault(part))}
 
-    def write(self, part: int, block: FeatureBlock) -> None:
-        """Write a part and its sum. Raises InputError when the disk refuses."""
-        with explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            sum_path(self.path(part)).unlink(missing_ok=True)
-        with atomic(self.path(part)) as aside:
+    def write(self, part: int, block: FeatureBlock) -> str:
+        """Write a part and its sum, which is returned. Raises InputError when the disk refuses."""
+        with self._replacing(part) as aside:
             # random floats do not compress; a fixed row group and no statistics make the bytes a function of the data
             table = _to_table(block, self.origin)
             pq.write_table(table, aside, compression="none", use_dictionary=False, write_statistics=False)
             digest = sha256(aside)
         write_sum(self.path(part), digest)
+        return digest
+
+    def put(self, part: int, content: bytes) -> None:
+        """Write a part that was made elsewhere, as it is, and its sum. Raises InputError when the disk refuses."""
+        with self._replacing(part) as aside:
+            aside.write_bytes(content)
+        write_sum(self.path(part), hashlib.sha256(content).hexdigest())
+
+    @contextlib.contextmanager
+    def _replacing(self, part: int) -> Iterator[Path]:
+        with explained(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            sum_path(self.path(part)).unlink(missing_ok=True)
+        with atomic(self.path(part)) as aside:
+            yield aside
 
     def read(self, parts: int | Sequence[int]) -> FeatureBlock:
         """Parts ``0 … parts - 1``, or those of these numbers, as one block, ordered by row number.
@@ -94,7 +108,7 @@ class PartStore:
         numbers = list(range(parts) if isinstance(parts, int) else parts)
         rows = [self._rows(part) for part in numbers]
         place = np.argsort(np.argsort(np.concatenate(rows))) if rows else np.empty(0, np.int64)
-        whole, start = _empty(), 0
+        whole, start, killers = _empty(), 0, frozenset[int]()
         for part, expected, block in zip(numbers, rows, self.blocks(numbers), strict=True):
             if start == 0:
                 whole = _room_for(len(place), block)
@@ -102,7 +116,8 @@ class PartStore:
                 raise self._unreadable(part, "it does not belong to the others")
             _fill(whole, place[start : start + len(expected)], block)
             start += len(expected)
-        return whole
+            killers |= block.killers
+        return replace(whole, killers=killers) if killers else whole
 
     def blocks(self, parts: int | Sequence[int]) -> Iterator[FeatureBlock]:
         """Parts ``0 … parts - 1``, or those of these numbers, one after the other: memory of one part at a time.
@@ -158,6 +173,7 @@ class PartStore:
 
 _ORIGIN = b"spice_select.run.origin"
 _WEIGHTS = b"spice_select.weights"
+_KILLERS = b"spice_select.killers"
 _FOREIGN = "it was made by another run"
 
 
@@ -178,6 +194,8 @@ def _to_table(block: FeatureBlock, origin: str | None) -> pa.Table:
     said = {} if origin is None else {_ORIGIN: origin}
     if len(block.weights) > 1:
         said[_WEIGHTS] = json.dumps(block.weights)
+    if block.killers:
+        said[_KILLERS] = json.dumps(sorted(block.killers))
     return pa.table(columns).replace_schema_metadata(said or None)
 
 
@@ -192,6 +210,7 @@ def _from_table(table: pa.Table) -> FeatureBlock:
         finite=table["finite"].to_numpy(),
         features=_vectors(table) if "feature" in table.column_names else _empty().features,
         weights=_weights(table.schema),
+        killers=frozenset(json.loads((table.schema.metadata or {}).get(_KILLERS, b"[]"))),
     )
 
 

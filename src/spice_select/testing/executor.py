@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spice_select.executors import Executor, Work
+from spice_select.executors import Batches, Executor, Receipt, Work
 from spice_select.store import FeatureBlock, PartStore
 
 
@@ -34,11 +34,21 @@ class CountingJob:
         """See `PartJob.open`."""
         self.opened += 1
 
-        def work(part: int) -> None:
-            write_part(self.store, part)
+        def work(part: int, batches: Batches | None = None, *, keep: bool = True) -> Receipt:
+            digest = write_part(self.store, part) if keep else ""
             self.computed.append(part)
+            path = self.store.path(part)
+            size = path.stat().st_size if keep else 0
+            return Receipt(part=part, file=path.name, bytes=size, sha256=digest, rows=1, tokens=1, seconds=0.0)
 
         return work
+
+    def prepare(self) -> None:
+        """See `PartJob.prepare`."""
+
+    def batches(self, part: int) -> Batches:
+        """See `PartJob.batches`."""
+        return [[part]]
 
     def is_finished(self, part: int) -> bool:
         """See `PartJob.is_finished`."""
@@ -48,12 +58,14 @@ class CountingJob:
         return {"folder": self.folder, "opened": 0, "computed": []}
 
 
-def write_part(store: PartStore, part: int) -> None:
-    """A part of one row that holds its own number."""
+def write_part(store: PartStore, part: int) -> str:
+    """A part of one row that holds its own number; its sum."""
     one = np.ones(1)
     columns = {"loss": one, "norm": one, "tokens": np.array([1]), "supervised": np.array([1])}
     features = np.full((1, 2), part, np.float32)
-    store.write(part, FeatureBlock(rows=np.array([part]), columns=columns, finite=np.ones(1, bool), features=features))
+    return store.write(
+        part, FeatureBlock(rows=np.array([part]), columns=columns, finite=np.ones(1, bool), features=features)
+    )
 
 
 def check_executor(make: Callable[[Path], Executor], folder: Path) -> None:

@@ -14,10 +14,11 @@ from spice_select.errors import DivergedError
 from spice_select.progress import Advance
 
 _NAMES = {"step": "step", "epoch": "epoch", "loss": "loss", "grad_norm": "gradient_norm", "learning_rate": "rate"}
+_NAMES |= {"rewards/accuracies": "accuracy", "rewards/margins": "margin"}  # of pairs
 
 
 class LossLog(TrainerCallback):  # type: ignore[misc]
-    """Appends one JSON line a step: step, epoch, loss, gradient norm, learning rate.
+    """Appends one JSON line a step: step, epoch, loss, gradient norm, learning rate; of pairs accuracy and margin.
 
     Args:
         path: the file; on resuming it is written anew from the checkpoint's own history.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 NARROWEST = 0.01  # of the loss: an axis that shows less would make rounding look like learning
 
 
-def draw_curve(path: Path, losses: Sequence[float], *, title: str) -> bool:
-    """Draw the loss of each step, and its running mean, as a PNG.
+def draw_curve(path: Path, losses: Sequence[float], *, title: str, of: str = "supervised token") -> bool:
+    """Draw the loss of each step, and its running mean, as a PNG; `of` is what it is a mean over.
 
     Returns:
         Whether it was drawn: not without matplotlib.
@@ -32,7 +32,7 @@ def draw_curve(path: Path, losses: Sequence[float], *, title: str) -> bool:
     axes.plot(steps, losses, color="0.7", linewidth=1, label="each step")
     window = max(1, len(losses) // 20)
     axes.plot(steps, _running_mean(losses, window), color="C0", label=f"mean of {window} steps")
-    axes.set(xlabel="optimiser step", ylabel="loss per supervised token", title=title)
+    axes.set(xlabel="optimiser step", ylabel=f"loss per {of}", title=title)
     _widen(axes, losses)
     axes.legend(frameon=False)
     with atomic(path) as aside:

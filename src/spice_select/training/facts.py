@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.data.encoding import Encoded
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.run.finished import Run
 from spice_select.run.identity import package_version, rows_hash
+from spice_select.training.dpo import DpoLoss
 from spice_select.training.moved import Moved
 from spice_select.training.result import KIND
 from spice_select.training.rows import Arm
@@ -33,15 +34,17 @@ class Material:
         plan: the number of steps.
         template_hash: SHA-256 of the target's chat template.
         max_length: where examples are cut, in tokens.
+        dpo: the loss, where the rows are preference pairs.
     """
 
-    encoded: Encoded
+    encoded: Encoded[Sample]
     plan: StepPlan
     template_hash: str
     max_length: int
+    dpo: DpoLoss | None = None
 
     @property
-    def examples(self) -> Sequence[Example]:
+    def examples(self) -> Sequence[Sample]:
         return self.encoded.examples
 
 
@@ -53,6 +56,7 @@ def training_identity(
     return {
         "kind": KIND,
         **asked,
+        **({} if material.dpo is None else material.dpo.facts),
         "max_length": material.max_length,
         "steps": material.plan.steps,
         "warmup_steps": material.plan.warmup,

@@ -7,8 +7,8 @@ import numpy as np
 
 from spice_select.data.corpus import encode_corpus
 from spice_select.data.encoding import Encoded, Encoder
-from spice_select.data.formats import detect_format
-from spice_select.data.records import Row
+from spice_select.data.formats import detect_reader
+from spice_select.data.records import Row, Sample
 from spice_select.export.picks import read_picks
 from spice_select.progress import Progress
 from spice_select.run import files as outputs
@@ -49,10 +49,10 @@ def read_arm(run: Run, on: str, *, seed: int, allow_network: bool) -> Arm:
     return Arm(name=on, rows=tuple(usable), chosen=len(picked))
 
 
-def encode_arm(run: Run, rows: Sequence[Row], encoder: Encoder, progress: Progress, name: str) -> Encoded:
+def encode_arm(run: Run, rows: Sequence[Row], encoder: Encoder, progress: Progress, name: str) -> Encoded[Sample]:
     """The rows as the target sees them, read through the run's own row format. Raises InputError if none is left."""
-    row_format = detect_format([], run.manifest["identity"]["format"])
-    return encode_corpus(rows, row_format, encoder, progress, name=f"Encoding {name} rows")
+    reader = detect_reader([], run.manifest["identity"]["format"])
+    return encode_corpus(rows, reader, encoder, progress, name=f"Encoding {name} rows")
 
 
 def _usable(run: Run, allow_network: bool) -> list[Row]:

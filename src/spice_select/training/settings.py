@@ -7,6 +7,8 @@ from pydantic import Field
 from spice_select.settings.access import ModelAccess, Opening
 from spice_select.settings.base import Group
 
+_OF_PAIRS = ("loss", "beta", "loss_type")
+"""Settings that only pairs read; a training of pairs names what they come to."""
 PERMISSIONS = (*Opening.model_fields, "tensorboard", "keep_checkpoints")
 """Settings that say what may be done or kept, or are resolved when the model loads: they name no other result."""
 
@@ -27,7 +29,20 @@ class _Training(Group):
     )
     epochs: int = Field(3, ge=1, description="Passes over the rows.")
     max_steps: int | None = Field(None, ge=1, description="Optimiser steps, instead of epochs.")
-    learning_rate: float = Field(5e-5, gt=0, description="Peak of the rate; it falls as a cosine to 0.")
+    loss: Literal["sft", "dpo"] | None = Field(
+        None, description="`sft` on answers, `dpo` on preference pairs. Default: what the run's rows are."
+    )
+    beta: float | None = Field(
+        None, gt=0, description="With `dpo`: how dear it is to leave the reference, the target itself. Default: 0.1."
+    )
+    loss_type: Literal["sigmoid", "sigmoid_norm", "ipo", "hinge"] | None = Field(
+        None,
+        description="With `dpo`: TRL's loss. Default: the one whose gradient the pairs were chosen by, `sigmoid` for "
+        "sums, `sigmoid_norm` for means.",
+    )
+    learning_rate: float | None = Field(
+        None, gt=0, description="Peak of the rate; it falls as a cosine to 0. Default: 5e-5, with `dpo` 5e-6."
+    )
     warmup_ratio: float = Field(0.03, ge=0, lt=1, description="Share of the steps of linear warm-up.")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's weight decay.")
     clip_norm: float = Field(1.0, gt=0, description="Longest gradient of a step; longer ones are scaled down to it.")
@@ -42,7 +57,9 @@ class _Training(Group):
     full: bool = Field(False, description="Train all weights instead of a LoRA.")
     lora_rank: int = Field(16, ge=1, description="Rank of the LoRA that is trained.")
     lora_alpha: int = Field(32, ge=1, description="LoRA's alpha; the update is scaled by alpha / rank.")
-    lora_dropout: float = Field(0.05, ge=0, lt=1, description="Dropout on LoRA's input.")
+    lora_dropout: float | None = Field(
+        None, ge=0, lt=1, description="Dropout on LoRA's input. Default: 0.05, with `dpo` none."
+    )
     lora_targets: tuple[str, ...] = Field(
         (), description="Names of the linear layers LoRA adapts (e.g. `q_proj v_proj`); all but the head if empty."
     )
@@ -71,6 +88,16 @@ class TrainSettings(ModelAccess, _Training):
         "`auto` is bfloat16 on a GPU that multiplies it, else float32.",
     )
 
+    def settled(self, *, pairs: bool) -> "TrainSettings":
+        """With what is left open decided by whether the rows are pairs."""
+        rate, dropout = (5e-6, 0.0) if pairs else (5e-5, 0.05)
+        return self.model_copy(
+            update={
+                "learning_rate": rate if self.learning_rate is None else self.learning_rate,
+                "lora_dropout": dropout if self.lora_dropout is None else self.lora_dropout,
+            }
+        )
+
     def decisive(self) -> dict[str, Any]:
         """What decides the result, flat and JSON-ready."""
-        return {name: value for name, value in self.flat().items() if name not in PERMISSIONS}
+        return {name: value for name, value in self.flat().items() if name not in (*PERMISSIONS, *_OF_PAIRS)}

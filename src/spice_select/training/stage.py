@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of the target on a finished run's rows: the way of `spice train` on one screen."""
+"""Fine-tuning of the target on a finished run's rows, by SFT or DPO: the way of `spice train` on one screen."""
 
 import shutil
 import warnings
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spice_select.data.encoding import Encoder
+from spice_select.data.records import Example, PairExample
 from spice_select.errors import InputError
 from spice_select.gradients.lengths import refuse_unknown_tokens
 from spice_select.models.family import family_warning
@@ -16,9 +17,11 @@ from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run.finished import Run, load
 from spice_select.run.folder import RunFolder, open_run
+from spice_select.run.pairs import is_of_pairs
 from spice_select.store import explained
 from spice_select.training.checkpoint import newest_checkpoint
 from spice_select.training.curve import draw_curve
+from spice_select.training.dpo import DpoLoss, dpo_config, make_dpo_trainer, refuse_other_loss
 from spice_select.training.facts import Material, training_facts, training_folder, training_identity
 from spice_select.training.moved import Before, Moved
 from spice_select.training.result import (
@@ -89,6 +92,8 @@ def run_train(
     progress, clock = progress or Silent(), Clock()
     run = run if isinstance(run, Run) else load(run)
     _refuse_training(run)
+    refuse_other_loss(run, settings)
+    settings = settings.settled(pairs=is_of_pairs(run))
     target = find_target(run, settings)
     _hold_to_record(run, target, settings, progress)
     with clock("reading"):
@@ -130,7 +135,10 @@ def _encode(run: Run, arm: Arm, target: Target, settings: TrainSettings, progres
         progress.note(f"{encoded.truncated:,} of these rows are cut at {max_length:,} tokens (--max-length).")
     for reason, count in encoded.reasons.items():
         progress.note(f"Left out: {count} × {reason}, see {LEFT_OUT}.")
-    return Material(encoded=encoded, plan=plan, template_hash=encoder.template_hash, max_length=max_length)
+    dpo = DpoLoss.of(run, settings) if is_of_pairs(run) else None
+    if dpo is not None:
+        progress.note(dpo.sentence)
+    return Material(encoded=encoded, plan=plan, template_hash=encoder.template_hash, max_length=max_length, dpo=dpo)
 
 
 def _hold_to_record(run: Run, target: Target, settings: TrainSettings, progress: Progress) -> None:
@@ -197,14 +205,7 @@ def _fill(
         clock("session"),
     ):
         warnings.simplefilter("ignore", FutureWarning)  # TRL and transformers about each other's older names
-        config = trainer_config(
-            settings,
-            steps=material.plan.steps,
-            folder=folder.path / CHECKPOINTS,
-            dtype=target.dtype,
-            device=target.device,
-        )
-        trainer = make_trainer(loaded.model, target.tokenizer, material.examples, settings, config)
+        trainer = _trainer(loaded.model, target, material, settings, folder.path / CHECKPOINTS)
         session = Session(
             trainer, folder.path, tensorboard=settings.tensorboard, base=record_of(target.identity, place)
         )
@@ -221,6 +222,21 @@ def _fill(
     shutil.rmtree(folder.path / LAST_GOOD, ignore_errors=True)
 
 
+def _trainer(model: Any, target: Target, material: Material, settings: TrainSettings, folder: Path) -> Any:
+    """TRL's trainer for answers, or for pairs."""
+    place: dict[str, Any] = {
+        "steps": material.plan.steps,
+        "folder": folder,
+        "dtype": target.dtype,
+        "device": target.device,
+    }
+    if material.dpo is None:
+        answers = [example for example in material.examples if isinstance(example, Example)]
+        return make_trainer(model, target.tokenizer, answers, settings, trainer_config(settings, **place))
+    pairs = [example for example in material.examples if isinstance(example, PairExample)]
+    return make_dpo_trainer(model, target.tokenizer, pairs, settings, dpo_config(settings, material.dpo, **place))
+
+
 def _named_by_place(model: Any, name: str | None) -> str:
     """Where a model lies, good from any folder (or its hub id), written into it: an adapter names its base by that."""
     path = Path(model.name_or_path if name is None else name).expanduser()
@@ -235,7 +251,8 @@ def _finish(
     drops = material.encoded.drops
     folder.write_lines(LEFT_OUT, ({"row": d.row, "reason": d.reason, "detail": d.detail} for d in drops))
     losses = read_losses(folder.path)
-    drawn = draw_curve(folder.path / CURVE, losses, title=f"{identity['model']} on {identity['on']} rows")
+    title, of = f"{identity['model']} on {identity['on']} rows", "pair" if material.dpo else "supervised token"
+    drawn = draw_curve(folder.path / CURVE, losses, title=title, of=of)
     model = sorted(path.relative_to(folder.path).as_posix() for path in (folder.path / MODEL).iterdir())
     spent = {**clock.seconds, "training": session.seconds}
     facts = training_facts(identity, material, steps=len(losses), tokens=session.tokens, seconds=spent, moved=moved)

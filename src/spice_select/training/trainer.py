@@ -35,35 +35,39 @@ def token_dataset(examples: Sequence[Example]) -> "Dataset":
 
 
 def trainer_config(settings: TrainSettings, *, steps: int, folder: Path, dtype: str, device: str) -> "SFTConfig":
-    """TRL's configuration: a checkpoint every tenth, every loss logged, no report to anyone, no bar of its own."""
+    """TRL's configuration on rows that are cut and tokens already."""
     from trl import SFTConfig
 
-    return SFTConfig(
-        output_dir=str(folder),
-        max_steps=steps,
-        per_device_train_batch_size=settings.batch_size,
-        gradient_accumulation_steps=settings.accumulation,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=warmup_steps(steps, settings),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.clip_norm,
-        seed=settings.seed,
-        data_seed=settings.seed,
-        gradient_checkpointing=settings.gradient_checkpointing,
-        bf16=dtype == "bfloat16",
-        fp16=dtype == "float16",
-        use_cpu=device == "cpu",
-        max_length=None,  # the examples are cut already
-        dataset_kwargs={"skip_prepare_dataset": True},
-        include_num_input_tokens_seen="non_padding",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_steps=settings.checkpoint_steps or -(-steps // 10),
-        save_total_limit=2,
-        report_to="none",
-        disable_tqdm=True,
-    )
+    common = common_arguments(settings, steps=steps, folder=folder, dtype=dtype, device=device)
+    return SFTConfig(**common, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+
+
+def common_arguments(settings: TrainSettings, *, steps: int, folder: Path, dtype: str, device: str) -> dict[str, Any]:
+    """What any trainer is told: a checkpoint every tenth, every loss logged, no report to anyone, no bar of its own."""
+    return {
+        "output_dir": str(folder),
+        "max_steps": steps,
+        "per_device_train_batch_size": settings.batch_size,
+        "gradient_accumulation_steps": settings.accumulation,
+        "learning_rate": settings.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "warmup_steps": warmup_steps(steps, settings),
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.clip_norm,
+        "seed": settings.seed,
+        "data_seed": settings.seed,
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "bf16": dtype == "bfloat16",
+        "fp16": dtype == "float16",
+        "use_cpu": device == "cpu",
+        "include_num_input_tokens_seen": "non_padding",
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "save_steps": settings.checkpoint_steps or -(-steps // 10),
+        "save_total_limit": 2,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
 
 
 def make_trainer(

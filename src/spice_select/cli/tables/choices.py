@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spice_select.cli.printable import printable
 from spice_select.comparison.facts import ArmFacts, InGradients
 from spice_select.comparison.result import MethodsCompared, Scores
+from spice_select.data.printable import printable
 
 _MOST_OVERLAPS = 8
 """Arms that a table of overlaps is wide enough for; of more the JSON has it."""

@@ -4,9 +4,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spice_select.cli.printable import printable
 from spice_select.comparison import Ruling
 from spice_select.comparison.report_table import ReportTable
+from spice_select.data.printable import printable
 
 
 def print_ruling(console: Console, ruling: Ruling) -> None:

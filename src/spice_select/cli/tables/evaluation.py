@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spice_select.cli.tables.preference import fill_preferences
 from spice_select.evaluation.benchmarks import BENCHMARKS
 from spice_select.evaluation.heldout import SourceLoss
 from spice_select.evaluation.result import Evaluation, ModelResult, RowUse
@@ -54,6 +55,12 @@ def _print_tables(console: Console, models: Sequence[ModelResult], evaluation: E
         _print_losses(console, models, title, lambda loss: (loss.per_token, loss.per_token_difference))
         title = "the same, as the mean over rows of each row's own"
         _print_losses(console, models, title, lambda loss: (loss.per_row, loss.per_row_difference))
+        _print_rows(console, models)
+    if any(model.preferences for model in models):
+        left = f"; {evaluation.left_out:,} rows left out" if evaluation.left_out else ""
+        table = _table(f"held-out preference ({evaluation.held_out}{left})", models, ("number", "pairs", "count"))
+        fill_preferences(table, models, _number)
+        console.print(table, highlight=False)
         _print_rows(console, models)
     if any(model.scores for model in models):
         _print_scores(console, models)

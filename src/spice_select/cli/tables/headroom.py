@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spice_select.cli.printable import printable
+from spice_select.data.printable import printable
 from spice_select.diagnosis.explained import Explained
 from spice_select.outlook.mismatches import FALSE_ALARMS
 from spice_select.outlook.result import Headroom

@@ -11,22 +11,22 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from spice_select.cli.printable import printable
+from spice_select.cli.tables.pairs import print_pairs
 from spice_select.data.encoding.segments import Segment
-from spice_select.data.plain import json_text
-from spice_select.data.records import Drop
+from spice_select.data.printable import printable
+from spice_select.data.records import Drop, Example
+from spice_select.data.texts import first_words
 from spice_select.diagnosis.theory import CheckResult
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
-from spice_select.run.summary import Judged, Mix, Reached, Summary
+from spice_select.run.summary import Judged, Reached, Summary, largest_sources
 
 if TYPE_CHECKING:  # these two need torch, which most tables do not
     from spice_select.checks.model import ModelReport
-    from spice_select.checks.preview import Preview
+    from spice_select.checks.preview import Preview, Shown, ShownPair
 
 TEXT = "what it says"
-SOURCES = 20  # lines in the source mix; the smallest sources share the last
 
 
 def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
@@ -36,6 +36,8 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
     _print_counts(console, summary)
     _print_mix(console, summary)
     _print_judged(console, summary)
+    if summary.pairs is not None:
+        print_pairs(console, summary.pairs)
     _print_picks(console, run, rows)
     for note in summary.notes:
         console.print(f"[yellow]note[/] {escape(note)}")
@@ -87,7 +89,7 @@ def _print_mix(console: Console, summary: Summary) -> None:
     for name in ("corpus", "chosen", "taken"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("trained tokens chosen", justify="right")
-    for mix in _largest(summary.mix):
+    for mix in largest_sources(summary.mix):
         table.add_row(
             escape(printable(" ".join(mix.source.split()))) or "(none)",
             f"{mix.rows:,}  {mix.rows / summary.usable:6.1%}",
@@ -96,21 +98,6 @@ def _print_mix(console: Console, summary: Summary) -> None:
             f"{mix.chosen_tokens:,}",
         )
     console.print(table, highlight=False)
-
-
-def _largest(mix: Sequence[Mix]) -> list[Mix]:
-    """The largest sources, and all the others as one."""
-    if len(mix) <= SOURCES:
-        return list(mix)
-    rest = mix[SOURCES - 1 :]
-    others = Mix(
-        source=f"({len(rest):,} others)",
-        rows=sum(one.rows for one in rest),
-        tokens=sum(one.tokens for one in rest),
-        chosen_rows=sum(one.chosen_rows for one in rest),
-        chosen_tokens=sum(one.chosen_tokens for one in rest),
-    )
-    return [*mix[: SOURCES - 1], others]
 
 
 def _print_judged(console: Console, summary: Summary) -> None:
@@ -206,7 +193,7 @@ def _pick(record: dict[str, Any]) -> tuple[str, ...]:
         str(note["rank"]),
         str(note["row"]),
         *_worth(note),
-        escape(printable(_gist(record))),
+        escape(printable(first_words(record))),
     )
 
 
@@ -216,15 +203,6 @@ def _worth(note: dict[str, Any]) -> tuple[str, ...]:
         return ()
     epsilon = f"{min(0.0, note['epsilon']) + 0.0:.2g}" if note["rank"] > 1 else "0"
     return (f"{note['gain']:.3g}", epsilon, f"{note['conflict'] + 0.0:.2f}")
-
-
-def _gist(record: dict[str, Any]) -> str:
-    """The first words a person wrote, whatever the format."""
-    turns = record.get("messages") or record.get("conversations") or []
-    texts = [turn.get("content") or turn.get("value") for turn in turns if isinstance(turn, dict)]
-    named = [record.get(key) for key in ("instruction", "prompt", "question")]
-    text = next((text for text in [*named, *texts] if isinstance(text, str) and text.strip()), None)
-    return " ".join((text if text is not None else json_text(record))[:400].split())
 
 
 def print_checks(console: Console, checks: Sequence[CheckResult]) -> None:
@@ -262,22 +240,40 @@ def print_preview(console: Console, preview: "Preview") -> None:
                 f"[bold]{escape(where)}[/] [red]dropped: {shown.reason}[/] ({escape(printable(shown.detail))})"
             )
             continue
+        colour, cut = console.color_system is not None, shown.example.truncated
         console.print(
-            f"[bold]{escape(where)}[/] [dim]{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained "
-            f"on{f', {shown.example.truncated} cut off' if shown.example.truncated else ''}[/]",
-            highlight=False,
+            f"[bold]{escape(where)}[/] [dim]{_told_of(shown)}{f', {cut} cut off' if cut else ''}[/]", highlight=False
         )
-        console.print(_coloured(shown.segments, console.color_system is not None), highlight=False)
+        if isinstance(shown.example, Example):
+            console.print(_coloured(shown.segments, _TRAINED if colour else _TRAINED_PLAIN), highlight=False)
+        else:
+            console.print(_coloured(shown.chosen, _TRAINED if colour else _TRAINED_PLAIN), highlight=False)
+            console.print("[dim]rejected:[/]", highlight=False)
+            console.print(_coloured(shown.rejected, _REJECTED if colour else _REJECTED_PLAIN), highlight=False)
 
 
-def _coloured(segments: Sequence[Segment], colour: bool) -> Text:
-    text = Text()
+def _told_of(shown: "Shown | ShownPair") -> str:
+    """What is counted of a row, in a line above it."""
+    if isinstance(shown.example, Example):
+        return f"{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained on"
+    pair = shown.example
+    return (
+        f"a pair of {pair.num_tokens} tokens: {pair.chosen.num_supervised} of the chosen answer, "
+        f"{pair.rejected.num_supervised} of the rejected one, of which the first {pair.shared} are the same"
+    )
+
+
+_TRAINED, _TRAINED_PLAIN = ("", "bold green", ""), ("⟦", "", "⟧")
+_REJECTED, _REJECTED_PLAIN = ("", "bold red", ""), ("⟪", "", "⟫")
+"""What stands before what is trained on, its style, and what stands behind it."""
+
+
+def _coloured(segments: Sequence[Segment], marks: tuple[str, str, str]) -> Text:
+    text, (before, style, behind) = Text(), marks
     for segment in segments:
         shown = printable(segment.text)
-        if not segment.supervised:
-            text.append(shown, style="dim")
-        elif colour:
-            text.append(shown, style="bold green")
+        if segment.supervised:
+            text.append(f"{before}{shown}{behind}", style=style)
         else:
-            text.append(f"⟦{shown}⟧")
+            text.append(shown, style="dim")
     return text

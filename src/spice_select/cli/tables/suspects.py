@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spice_select.cli.printable import printable
+from spice_select.data.printable import printable
 from spice_select.diagnosis.suspects import SUSPECTS, Suspect, Suspects
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run

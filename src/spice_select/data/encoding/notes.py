@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from spice_select.data.records import Conversation, Example
+from spice_select.data.records import Conversation, Pair, Sample
 
 _LISTED = 8
 
@@ -32,7 +32,7 @@ class Notes:
         self._unread: Counter[str] = Counter()
         self._unread_of_turns: Counter[str] = Counter()
 
-    def count(self, conversation: Conversation, example: Example) -> None:
+    def count(self, conversation: Conversation | Pair, example: Sample) -> None:
         """Take in one row that is used."""
         remarks = (*conversation.remarks, *example.remarks)
         self._turns.update(remarks)

@@ -3,19 +3,22 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar, overload
 
 from spice_select.data.encoding.encoder import Encoder
 from spice_select.data.encoding.notes import Notes
-from spice_select.data.formats import Format
-from spice_select.data.records import Conversation, Drop, Example, Row
+from spice_select.data.encoding.pairs import encode_pairs
+from spice_select.data.formats import Format, PreferencePairs
+from spice_select.data.records import Conversation, Drop, Example, Pair, Row, Sample
 from spice_select.errors import InputError
 from spice_select.progress import Advance
 
 _CHUNK = 256
+_Seen = TypeVar("_Seen", bound=Sample, covariant=True)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Encoded:
+@dataclass(frozen=True, kw_only=True)
+class Encoded(Generic[_Seen]):
     """A corpus as the model sees it.
 
     Attributes:
@@ -24,8 +27,8 @@ class Encoded:
         notes: what a person should know of how the rows that are used were read and shown, in sentences with counts.
     """
 
-    examples: list[Example]
-    drops: list[Drop]
+    examples: Sequence[_Seen]
+    drops: Sequence[Drop]
     notes: tuple[str, ...] = ()
 
     @property
@@ -47,7 +50,17 @@ class Encoded:
         return dict(Counter(drop.reason for drop in self.drops).most_common())
 
 
-def encode_rows(rows: Sequence[Row], format: Format, encoder: Encoder, advance: Advance | None = None) -> Encoded:
+@overload
+def encode_rows(
+    rows: Sequence[Row], format: Format, encoder: Encoder, advance: Advance | None = None
+) -> Encoded[Example]: ...
+@overload
+def encode_rows(
+    rows: Sequence[Row], format: Format | PreferencePairs, encoder: Encoder, advance: Advance | None = None
+) -> Encoded[Sample]: ...
+def encode_rows(
+    rows: Sequence[Row], format: Format | PreferencePairs, encoder: Encoder, advance: Advance | None = None
+) -> Encoded[Sample]:
     """Read and encode a whole corpus; `advance` is told of every few hundred rows.
 
     Raises:
@@ -59,19 +72,29 @@ def encode_rows(rows: Sequence[Row], format: Format, encoder: Encoder, advance: 
     return everything
 
 
-def encode_some(rows: Sequence[Row], format: Format, encoder: Encoder, advance: Advance | None = None) -> Encoded:
+@overload
+def encode_some(
+    rows: Sequence[Row], format: Format, encoder: Encoder, advance: Advance | None = None
+) -> Encoded[Example]: ...
+@overload
+def encode_some(
+    rows: Sequence[Row], format: Format | PreferencePairs, encoder: Encoder, advance: Advance | None = None
+) -> Encoded[Sample]: ...
+def encode_some(
+    rows: Sequence[Row], format: Format | PreferencePairs, encoder: Encoder, advance: Advance | None = None
+) -> Encoded[Sample]:
     """As `encode_rows`, for rows of which none may be usable."""
-    examples: list[Example] = []
+    examples: list[Sample] = []
     drops: list[Drop] = []
     notes = Notes()
     for start in range(0, len(rows), _CHUNK):
         chunk = [format.read(row) for row in rows[start : start + _CHUNK]]
-        encoded = iter(encoder.encode_many([item for item in chunk if isinstance(item, Conversation)]))
+        encoded = _encoded(chunk, encoder)
         for item in chunk:
-            result = item if isinstance(item, Drop) else next(encoded)
+            result = item if isinstance(item, Drop) else encoded[item.row.number]
             if isinstance(result, Drop):
                 drops.append(result)
-            elif isinstance(item, Conversation):
+            elif not isinstance(item, Drop):
                 examples.append(result)
                 notes.count(item, result)
         if advance is not None:
@@ -79,7 +102,16 @@ def encode_some(rows: Sequence[Row], format: Format, encoder: Encoder, advance: 
     return Encoded(examples=examples, drops=drops, notes=notes.sentences())
 
 
-def _all_dropped(rows: Sequence[Row], encoded: Encoded) -> str:
+def _encoded(chunk: Sequence[Conversation | Pair | Drop], encoder: Encoder) -> dict[int, Sample | Drop]:
+    """By the number of the row."""
+    conversations = [item for item in chunk if isinstance(item, Conversation)]
+    pairs = [item for item in chunk if isinstance(item, Pair)]
+    alone, told_apart = encoder.encode_many(conversations), encode_pairs(pairs, encoder)
+    found = {item.row.number: result for item, result in zip(conversations, alone, strict=True)}
+    return found | {item.row.number: result for item, result in zip(pairs, told_apart, strict=True)}
+
+
+def _all_dropped(rows: Sequence[Row], encoded: Encoded[Sample]) -> str:
     if not encoded.drops:
         return "there are no rows. Give a corpus with at least one."
     counts = ", ".join(f"{reason} {count}" for reason, count in encoded.reasons.items())

@@ -35,7 +35,17 @@ class Format(Protocol):
         """
 
 
-def described(row_format: Format) -> str:
+class Described(Protocol):
+    """What can be said in a line of whoever reads rows: a `Format`, or what reads pairs."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+
+def described(row_format: Described) -> str:
     """A format in one line for people: its name and the fields it reads."""
     return f"{row_format.name}: {row_format.summary}"
 

@@ -5,17 +5,68 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spice_select.data.formats import FORMATS
+from spice_select.data.formats import FORMATS, PREFERENCE, PreferencePairs
 from spice_select.data.formats.base import Format, described, present
 from spice_select.data.formats.kinds import rejected_field
-from spice_select.data.formats.preference import ChosenAnswer
+from spice_select.data.formats.preference import ChosenAnswer, asks
 from spice_select.data.records import Row
 from spice_select.data.sources.text import wrapped
 from spice_select.errors import InputError
 
 
+def detect_reader(rows: Sequence[Row], override: str | None = None) -> Format | PreferencePairs:
+    """As `detect_format`, where pairs are taken as well: rows with ``chosen`` and ``rejected`` are pairs.
+
+    Raises:
+        InputError: as `detect_format`; rows that are pairs beside rows that are none; pairs with a prompt of their own
+            beside pairs without.
+    """
+    if override == _UNPAIRED:
+        raise InputError(
+            f"--format {_UNPAIRED}: single answers marked as good or bad are not read yet. Pairs are (--format "
+            f"{PREFERENCE.name}); rows with prompt and completion are read as answers, those marked false are left out."
+        )
+    if override == PREFERENCE.name or (override is None and any(PREFERENCE.matches(row.raw) for row in rows)):
+        if override is None:
+            _refuse_others(rows)
+        _refuse_mixed(rows)
+        return PREFERENCE
+    return detect_format(rows, override)
+
+
+_UNPAIRED = "kto"
+
+
+def _refuse_others(rows: Sequence[Row]) -> None:
+    """Raise InputError if some rows are pairs and others of a format of answers."""
+    pair = next(row for row in rows if PREFERENCE.matches(row.raw))
+    for row in rows:
+        found = None if PREFERENCE.matches(row.raw) else _match(row)
+        if found is not None:
+            raise InputError(
+                f"the rows are in 2 different formats: {PREFERENCE.name} first at {pair.where}; {found.name} first at "
+                f"{row.where}. Split the file, or name one format to use: {PREFERENCE.name}, {found.name}."
+            )
+
+
+def _refuse_mixed(rows: Sequence[Row]) -> None:
+    """Raise InputError if some pairs have a prompt of their own and others begin both sides with it.
+
+    A trainer decides by the first row how all are read.
+    """
+    first: dict[bool, Row] = {}
+    for row in rows:
+        if PREFERENCE.matches(row.raw):
+            first.setdefault(asks(row.raw), row)
+    if len(first) == 2:
+        raise InputError(
+            f"pairs of two kinds in one corpus: with a prompt of their own first at {first[True].where}; with the "
+            f"prompt inside chosen and rejected first at {first[False].where}. Split the file into one of each kind."
+        )
+
+
 def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
-    """The one format of all rows.
+    """The one format of all rows, of those that have answers.
 
     Rows that match no format at all do not count here; reading them later gives each its reason for being dropped.
 
@@ -27,6 +78,11 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
         InputError: unknown name; rows of several formats in one corpus; no row of any known format; preference
             pairs, also beside the fields of another format, unless `override` says what to read of them.
     """
+    if override == PREFERENCE.name:
+        raise InputError(
+            f"--format {PREFERENCE.name}: pairs of answers are not taken here, only by `spice select`, `spice preview` "
+            "and `spice check model`. To take the chosen answers alone, give --format chosen."
+        )
     if override is not None:
         return FORMATS[override]
     first: dict[str, tuple[Format, Row]] = {}
@@ -53,13 +109,13 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
 def _pairs(found: Format, row: Row, rejected: str) -> str:
     if isinstance(found, ChosenAnswer):
         return (
-            f"{row.where}: the rows are preference pairs (chosen/rejected), which are not supported yet. "
-            "To select among the chosen answers, say so with --format chosen (format='chosen')."
+            f"{row.where}: the rows are preference pairs (chosen/rejected), which are not taken here. "
+            "To take the chosen answers alone, say so with --format chosen (format='chosen')."
         )
     other = " or among the chosen answers with --format 'chosen'" if present(row.raw, "chosen") else ""
     return (
         f"{row.where}: the row has {rejected!r} beside the fields of {found.name}: preference pairs, which are not "
-        f"supported yet. To select among what stands in those fields, say so with --format {found.name}{other}."
+        f"taken so. To select among what stands in those fields, say so with --format {found.name}{other}."
     )
 
 
@@ -68,7 +124,7 @@ def _match(row: Row) -> Format | None:
 
 
 def _unknown(rows: Sequence[Row]) -> str:
-    lines = "\n".join(f"  {described(known)}" for known in FORMATS)
+    lines = "\n".join(f"  {described(known)}" for known in (*FORMATS, PREFERENCE))
     fields = ", ".join(rows[0].raw) if rows else "none"
     where = rows[0].where if rows else "the corpus"
     known_cause = _no_json(rows[0].raw) or (wrapped(rows[0].raw) if len(rows) == 1 else "") if rows else ""

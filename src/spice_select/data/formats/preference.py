@@ -1,4 +1,4 @@
-"""Preference pairs (prompt, chosen, rejected): refused when found, read as the chosen answer when asked for."""
+"""The chosen answers of preference pairs, read as answers like any other where that is asked for."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,12 +7,13 @@ from spice_select.data.formats.alpaca import history_of, instruction_of
 from spice_select.data.formats.base import RowError, present
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.messages import turns_in
-from spice_select.data.formats.pairs import side, with_context
 from spice_select.data.formats.turns import Turn, conversation
+from spice_select.data.formats.two_columns import side, with_context
 from spice_select.data.records import Conversation, Drop, Row
 
 _PROMPTS: dict[str, tuple[str, ...]] = {"prompt": (), "question": ("context",), "query": ()}
 """Columns that ask, and those of context that go below, as in question/answer."""
+_OTHERS = ("instruction", "input", "messages", "conversations", "conversation")
 
 
 class ChosenAnswer:
@@ -44,17 +45,24 @@ def _turns(fields: Fields) -> list[Turn]:
     if any(turn.role == "user" for turn in chosen[:answer]):
         _read_if_the_same(fields, chosen[:answer])
         return chosen
-    return [*_asked(fields), *chosen]
+    return [*asked_in(fields), *chosen]
 
 
-def _asked(fields: Fields) -> list[Turn]:
+def asked_in(fields: Fields) -> list[Turn]:
     """The turns before the chosen answer, from whichever columns hold them; none if no column does."""
     for field, context in _PROMPTS.items():
         if field in fields:
             return [*history_of(fields), *with_context(side(fields, field, "user"), fields, context)]
     if "instruction" in fields:
         return [*history_of(fields), Turn(role="user", text=instruction_of(fields))]
+    if "input" in fields:
+        return [*history_of(fields), *side(fields, "input", "user")]
     return turns_in(fields) or []
+
+
+def asks(raw: Mapping[str, Any]) -> bool:
+    """Whether a column of the row asks, beside its answers."""
+    return any(present(raw, field) for field in (*_PROMPTS, *_OTHERS))
 
 
 def _read_if_the_same(fields: Fields, asked: list[Turn]) -> None:

@@ -85,7 +85,7 @@ def conversation(row: Row, fields: Fields, turns: Iterable[Turn]) -> Conversatio
     """
     refuse_media(fields, "the row")
     refuse_bad_answer(fields)
-    joined = _joined(_with_system(fields, list(turns)))
+    joined = with_calls_joined(with_system(fields, list(turns)))
     tools = _tools(fields, joined)
     messages = tuple(turn.message(tools) for turn in joined)
     check_turns(messages)
@@ -162,7 +162,7 @@ def _refuse_empty(turn: Turn, number: int, unread: Sequence[str]) -> None:
         raise RowError("empty-turn", f"turn {number} ({turn.role}) is empty{left}")
 
 
-def _with_system(fields: Fields, turns: list[Turn]) -> list[Turn]:
+def with_system(fields: Fields, turns: list[Turn]) -> list[Turn]:
     """The turns, begun with the row's ``system`` column where they have no system turn of their own."""
     has_own = bool(turns) and turns[0].role == "system"
     for field in _SYSTEM:
@@ -181,7 +181,7 @@ def _with_system(fields: Fields, turns: list[Turn]) -> list[Turn]:
     return turns
 
 
-def _joined(turns: Iterable[Turn]) -> list[Turn]:
+def with_calls_joined(turns: Iterable[Turn]) -> list[Turn]:
     """The turns, with each that only calls put into the answer before it: several calls at once are one turn."""
     joined: list[Turn] = []
     for turn in turns:

@@ -93,8 +93,9 @@ def certificate(
         features: [n, d] float16/32/64, numpy (memory-mapped too) or torch.
         selection: the picks; only `indices` is read.
         objective: log det, for its α.
-        costs, max_cost: a price for each row and the most to spend, as for `greedy`, where that was the budget. A
-            number of rows does not bound such a choice: the best one may hold more, cheaper rows.
+        costs: a price for each row, as for `greedy`, where a cost was the budget.
+        max_cost: the most to spend then. A number of rows does not bound such a choice: the best one may hold more,
+            cheaper rows.
         steps: improving steps of B3/B4 at most (0: only B1, B1c, B2).
         max_flops: float32 operations the improving steps may take (float64 ones count twice); fewer steps are made if
             it binds. By default the most of 2.4 nd², 5·10¹⁰ and, for k ≥ d/4, 30 d³.

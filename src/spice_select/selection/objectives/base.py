@@ -70,6 +70,8 @@ class Scaled(Objective):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    worth: ClassVar[str]
+    """What a gain is, in words."""
     alpha: float
 
     def __init__(self, **parts: Any) -> None: ...

@@ -23,6 +23,7 @@ class LogDet(Scaled):
 
     name: ClassVar[str] = "log-det"
     summary: ClassVar[str] = "the paper's, in which every direction counts alike"
+    worth: ClassVar[str] = "what it adds to the information of the picks (log det, in nats)"
     alpha: float = 1.0
     monotone: ClassVar[bool] = True
     submodular: ClassVar[bool] = True

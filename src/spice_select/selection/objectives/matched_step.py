@@ -42,6 +42,7 @@ class MatchedStep(Scaled):
 
     name: ClassVar[str] = "matched-step"
     summary: ClassVar[str] = "how nearly a trainer's step on it points where the target's own would (signed)"
+    worth: ClassVar[str] = "how much nearer a step on the picks then points where the target's own would (cosine)"
     target: Any = field(repr=False)
     tasks: Sequence[str] | None = None
     alpha: float = 1.0

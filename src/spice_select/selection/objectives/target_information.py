@@ -45,6 +45,7 @@ class TargetInformation(Scaled):
 
     name: ClassVar[str] = "target-information"
     summary: ClassVar[str] = "what it takes from the uncertainty about the rows of --target, its tasks in balance"
+    worth: ClassVar[str] = "what it takes from the uncertainty about the target's rows, times what is left of each task"
     target: Any = field(repr=False)
     tasks: Sequence[str] | None = None
     alpha: float = 1.0

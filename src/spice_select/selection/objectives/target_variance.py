@@ -36,6 +36,7 @@ class TargetVariance(Scaled):
 
     name: ClassVar[str] = "target-variance"
     summary: ClassVar[str] = "what it takes from the uncertainty about all rows, in which common directions count more"
+    worth: ClassVar[str] = "what it takes from the uncertainty about all rows that could be chosen"
     alpha: float = 1.0
     target: Any = field(default=None, repr=False)
     monotone: ClassVar[bool] = True
@@ -75,11 +76,11 @@ class TargetVariance(Scaled):
     def state(self, features: Matrix) -> ObjectiveState:
         """O(n + d²) memory, O(nd + d²) per row added; of a pool of fewer rows than numbers O(n²) both."""
         if self.target is None and len(features) <= features.shape[1]:
-            return PoolVarianceState(features, self._weights(features), self.alpha)
+            return PoolVarianceState(features, self.weights(features), self.alpha)
         root = self._target_root(features)
         return TargetVarianceState(features, root.T @ root, self.alpha)
 
-    def _weights(self, pool: Matrix) -> NDArray[np.float64]:
+    def weights(self, pool: Matrix) -> NDArray[np.float64]:
         """How much each row of the pool counts among what is to be known."""
         return np.ones(len(pool))
 
@@ -98,13 +99,14 @@ class DistinctVariance(TargetVariance):
 
     name: ClassVar[str] = "distinct-variance"
     summary: ClassVar[str] = "as target-variance, a direction that copies of a row share counted once"
+    worth: ClassVar[str] = "what it takes from the uncertainty about all rows, copies counted once"
 
-    def _weights(self, pool: Matrix) -> NDArray[np.float64]:
+    def weights(self, pool: Matrix) -> NDArray[np.float64]:
         return 1.0 / multiplicities(pool)
 
     def _target_root(self, features: Any) -> Matrix:
         root = super()._target_root(features)
-        return np.asarray(root * np.sqrt(self._weights(root))[:, None], dtype=np.float64)
+        return np.asarray(root * np.sqrt(self.weights(root))[:, None], dtype=np.float64)
 
 
 class TargetVarianceState:

@@ -1,0 +1,1 @@
+"""Parts on a cluster: the forecast, and the forecast against Ray."""

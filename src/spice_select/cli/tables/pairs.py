@@ -1,0 +1,68 @@
+"""What a person reads of a choice among preference pairs: lengths, labels, and who opposes whom."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from spice_select.data.printable import printable
+from spice_select.run.pair_summary import PairGroup, PairSummary
+
+_LISTED = 12
+
+
+def print_pairs(console: Console, pairs: PairSummary) -> None:
+    """Print lengths in lines, and a table of sources and of which side is the longer one."""
+    for line in _lines(pairs):
+        console.print(line, highlight=False)
+    table = Table(box=box.SIMPLE_HEAD, title="pairs that oppose all others", title_style="bold", title_justify="left")
+    table.add_column("", overflow="ellipsis", max_width=40)
+    for name in ("pairs", "opposing", "chosen", "opposing"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for groups in (pairs.by_length, pairs.by_source):
+        _add(table, groups)
+    console.print(table, highlight=False)
+
+
+def _lines(pairs: PairSummary) -> list[str]:
+    told = [
+        f"[bold]pairs[/]  {pairs.pairs:,} of {pairs.prompts:,} prompts; the picks are of {pairs.chosen_prompts:,}",
+        f"[bold]length[/] the preferred answer is the longer one in {pairs.chosen_longer:.1%} of the picks, "
+        f"{pairs.longer:.1%} of all; median {_median(pairs.chosen_medians)} tokens preferred / rejected, "
+        f"{_median(pairs.medians)} of all",
+        f"       rank correlation of the pick's place with the difference of the lengths "
+        f"{_signed(pairs.rank_with_difference)}, with their sum {_signed(pairs.rank_with_length)}",
+    ]
+    if pairs.prefers_chosen is not None:
+        told.append(
+            f"[bold]proxy[/]  finds the preferred answer likelier in {pairs.prefers_chosen:.1%} (by the mean token)"
+        )
+    return told
+
+
+def _add(table: Table, groups: Sequence[PairGroup]) -> None:
+    for group in groups[:_LISTED]:
+        table.add_row(
+            escape(printable(group.name)) or "(none)",
+            f"{group.pairs:,}",
+            _share(group.opposing),
+            f"{group.chosen:,}",
+            _share(group.chosen_opposing),
+        )
+    if len(groups) > _LISTED:
+        table.add_row(f"({len(groups) - _LISTED:,} more sources in summary.json)", "", "", "", "")
+    table.add_section()
+
+
+def _median(medians: tuple[float, float]) -> str:
+    return f"{medians[0]:.0f} / {medians[1]:.0f}"
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"

@@ -1,0 +1,86 @@
+"""A question with choices, one of them right, as benchmarks lay it out: MMLU, ARC, HellaSwag and their kin."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from spice_select.data.formats.base import RowError, present, required_text
+from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turns import Turn, conversation
+from spice_select.data.records import Conversation, Drop, Row
+
+_ASKS = ("question", "query", "ctx")
+_CHOICES = ("choices", "endings", "options")
+_RIGHT = ("answer", "answerKey", "label")
+
+
+class MultipleChoice:
+    """The question, answered by the text of the right choice; the others are not shown.
+
+    That is the cloze form. Small models answer by letters at chance, while how likely they find the right text tells
+    them apart (DataDecide, arXiv 2504.11393). Read as ``question/answer``, MMLU's rows would be answered by a place in
+    a list.
+
+    Choices are a list of texts, a list of ``{text, label}``, or ``{text: […], label: […]}``, beside the question or
+    inside it (ARC). The right one is a label, a letter, a place from 0, or the text itself.
+    """
+
+    name = "choices"
+    summary = "question (or query, ctx), choices (or endings, options), answer (or answerKey, label) → the right choice"
+
+    def matches(self, raw: Mapping[str, Any]) -> bool:
+        inner = raw.get("question")
+        asked = {**raw, **inner, "question": inner.get("stem")} if isinstance(inner, Mapping) else raw
+        return all(any(present(asked, name) for name in names) for names in (_ASKS, _CHOICES, _RIGHT)) and any(
+            isinstance(asked.get(name), list | tuple | Mapping) for name in _CHOICES
+        )
+
+    def read(self, row: Row) -> Conversation | Drop:
+        fields = Fields(row.raw)
+        try:
+            return conversation(row, fields, _turns(fields))
+        except RowError as fault:
+            return fault.drop(row.number)
+
+
+def _turns(fields: Fields) -> list[Turn]:
+    asks = _first(fields, _ASKS)
+    asked, inner = fields, fields[asks]
+    if isinstance(inner, Mapping):  # ARC: the question holds its choices
+        asked, asks = Fields(inner), "stem"
+    question, choices = required_text(asked, asks), asked[_first(asked, _CHOICES)]
+    texts, labels = _texts_and_labels(choices)
+    right = texts[_place(fields[_first(fields, _RIGHT)], texts, labels)]
+    unread = () if asked is fields else asked.unread()
+    return [Turn(role="user", text=question, unread=unread), Turn(role="assistant", text=right)]
+
+
+def _first(fields: Fields, names: tuple[str, ...]) -> str:
+    found = next((name for name in names if name in fields), None)
+    if found is None:
+        raise RowError("missing-field", f"none of the fields {', '.join(names)} is there")
+    return found
+
+
+def _texts_and_labels(choices: Any) -> tuple[list[str], list[str]]:
+    """The texts of the choices and the labels that they bring; no labels where they bring none."""
+    texts, labels = choices, None
+    if isinstance(choices, Mapping):
+        texts, labels = choices.get("text"), choices.get("label")
+    elif isinstance(choices, list | tuple) and choices and all(isinstance(one, Mapping) for one in choices):
+        texts, labels = [one.get("text") for one in choices], [one.get("label") for one in choices]
+    if not isinstance(texts, list | tuple) or not texts or not all(isinstance(text, str) for text in texts):
+        raise RowError("no-right-choice", "the choices are no list of texts")
+    return list(texts), [str(label) for label in labels] if isinstance(labels, list | tuple) else []
+
+
+def _place(right: Any, texts: list[str], labels: list[str]) -> int:
+    """Which choice is the right one."""
+    said = str(right).strip()
+    names = labels or [chr(ord("A") + place) for place in range(len(texts))]
+    for known in (names, [str(place) for place in range(len(texts))], texts):
+        if said in known and len(known) == len(texts):
+            return known.index(said)
+    raise RowError("no-right-choice", f"the right choice is {said[:40]!r}, and there are: {', '.join(names)[:80]}")
+
+
+MULTIPLE_CHOICE = MultipleChoice()

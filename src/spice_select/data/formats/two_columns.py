@@ -1,0 +1,82 @@
+"""Two columns, one for each side: prompt/completion, question/answer, instruction/response, and benchmarks' own."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from spice_select.data.formats.base import RowError, optional_text, present, required_text
+from spice_select.data.formats.content import reasoning_column
+from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turns import Turn, conversation, turn_of
+from spice_select.data.records import Conversation, Drop, Row
+
+
+class TwoColumns:
+    """A column that asks and a column that answers: strings, or lists of messages (as TRL takes them).
+
+    Attributes:
+        context: columns that, where they are there, are put below the question (Dolly's ``context``).
+    """
+
+    def __init__(self, asks: str, answers: str, *, context: tuple[str, ...] = (), name: str | None = None) -> None:
+        self.name = name or f"{asks}/{answers}"
+        self._asks = asks
+        self._answers = answers
+        self._context = context
+        optional = "".join(f", {column} (optional)" for column in context)
+        self.summary = f"{asks}{optional} → {answers}"
+
+    def matches(self, raw: Mapping[str, Any]) -> bool:
+        return present(raw, self._asks, self._answers)
+
+    def read(self, row: Row) -> Conversation | Drop:
+        fields = Fields(row.raw)
+        try:
+            return conversation(row, fields, self._turns(fields))
+        except RowError as fault:
+            return fault.drop(row.number)
+
+    def _turns(self, fields: Fields) -> list[Turn]:
+        asked = with_context(side(fields, self._asks, "user"), fields, self._context)
+        answered = side(fields, self._answers, "assistant")
+        if not isinstance(fields[self._answers], list | Mapping):
+            answered = [replace(answered[0], reasoning=reasoning_column(fields))]
+        return [*asked, *answered]
+
+
+def with_context(asked: list[Turn], fields: Fields, columns: tuple[str, ...]) -> list[Turn]:
+    """The turns that ask, with what the columns of context hold put below the last of them."""
+    for column in columns:
+        if context := optional_text(fields, column):
+            asked = [*asked[:-1], replace(asked[-1], text=f"{asked[-1].text}\n{context}")]
+    return asked
+
+
+def side(fields: Fields, field: str, role: str) -> list[Turn]:
+    """One column as turns: a string is one turn of the given role, a list is read turn by turn, an object is one."""
+    value = fields.get(field)
+    if isinstance(value, Mapping):
+        value = [value]
+    if isinstance(value, list):
+        if not value:
+            raise RowError("empty-turn", f"the list in {field!r} is empty")
+        return [_turn(turn, number) for number, turn in enumerate(value, start=1)]
+    return [Turn(role=role, text=required_text(fields, field))]
+
+
+def _turn(raw: Any, number: int) -> Turn:
+    sharegpt = isinstance(raw, Mapping) and not present(raw, "role") and present(raw, "from")
+    return turn_of(raw, number, role_key="from", content_key="value") if sharegpt else turn_of(raw, number)
+
+
+PROMPT_COMPLETION = TwoColumns("prompt", "completion")
+PROMPT_RESPONSE = TwoColumns("prompt", "response")
+QUESTION_ANSWER = TwoColumns("question", "answer", context=("context",))
+INSTRUCTION_RESPONSE = TwoColumns("instruction", "response", context=("input", "context"))
+
+# Benchmarks as they are published, so that a target or a set that judges needs no rewriting.
+PROBLEM_SOLUTION = TwoColumns("problem", "solution")  # MATH
+PROMPT_CANONICAL_SOLUTION = TwoColumns("prompt", "canonical_solution")  # HumanEval
+TEXT_CODE = TwoColumns("text", "code")  # MBPP
+INPUT_TARGET = TwoColumns("input", "target")  # BIG-bench Hard
+QUESTION_BEST_ANSWER = TwoColumns("question", "best_answer")  # TruthfulQA

@@ -1,0 +1,13 @@
+"""Which rows pull against all the others together; of pairs, those of a turned label are more often among them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.numerics.features import read
+
+
+def opposes_the_others(features: object) -> NDArray[np.bool_]:
+    """Per row of `features` [n, d]: whether its inner product with the sum of the other rows is below 0. O(nd)."""
+    rows = read(features)
+    total = rows.array.sum(axis=0, dtype=np.float64)
+    return rows.array @ total.astype(rows.array.dtype) < rows.squares

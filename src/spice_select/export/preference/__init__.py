@@ -1,0 +1,1 @@
+"""Chosen preference pairs as the trainers of `DESTINATIONS` take them; each destination hands a run of pairs over."""

@@ -1,0 +1,104 @@
+"""LLaMA-Factory (0.9.5): pairs in its `sharegpt` layout, with `ranking: true` and every column and tag spelled out."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from spice_select.export.base import Origin, Record
+from spice_select.export.folder import LINES, write_records
+from spice_select.export.llamafactory_layout import (
+    LLAMAFACTORY_CONFIG,
+    LLAMAFACTORY_INFO,
+    dataset_info,
+    dataset_name,
+    factory_turn,
+    form_notes,
+    refuse_order,
+)
+from spice_select.export.llamafactory_tools import plain_tools
+from spice_select.export.picks import Pick
+from spice_select.export.preference.losses import PairLoss
+from spice_select.export.preference.recipe import PairRecipe
+from spice_select.export.preference.sides import sides_of
+from spice_select.export.records import drop_empty_column
+from spice_select.export.trainee import Trainee
+from spice_select.store import write_json, write_text
+
+_ANSWERS = ("chosen", "rejected")
+
+
+class LlamaFactoryPairs:
+    """Turns that end with a question, and two answers of one turn each."""
+
+    name: ClassVar[str] = "llamafactory"
+    as_they_came: ClassVar[bool] = False
+    reads_template: ClassVar[bool] = False
+
+    def __init__(self, recipe: PairRecipe | None = None) -> None:
+        self._recipe = recipe or PairRecipe()
+
+    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "LlamaFactoryPairs":
+        return self
+
+    def record(self, pick: Pick) -> Record:
+        """Question and answer by turns after at most one system turn, up to the last question; else a `RowError`."""
+        sides = sides_of(pick.pair, None)
+        prompt = [factory_turn(message, number) for number, message in enumerate(sides.prompt, start=1)]
+        last = len(prompt) + 1
+        chosen, rejected = (factory_turn(message, last) for message in (sides.chosen, sides.rejected))
+        refuse_order([*prompt, chosen])
+        return {"messages": prompt, "chosen": chosen, "rejected": rejected, "tools": plain_tools(pick.pair.tools)}
+
+    def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
+        return form_notes(picks)
+
+    def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
+        lines = list(records)
+        drop_empty_column(lines, "tools")
+        name = dataset_name(origin.run)
+        write_records(folder / LINES, lines)
+        info = dataset_info(has_tools="tools" in lines[0], answers=_ANSWERS)
+        write_json(folder / LLAMAFACTORY_INFO, {name: info})
+        write_text(folder / LLAMAFACTORY_CONFIG, _config(name, origin, self._recipe, PairLoss.of(origin.identity)))
+        return (
+            f"Train: cd into the folder, then `llamafactory-cli train {LLAMAFACTORY_CONFIG}`.",
+            f"Of pairs longer than {origin.max_length} tokens it cuts the prompt too; the selection cut answers alone.",
+        )
+
+
+def _config(name: str, origin: Origin, recipe: PairRecipe, loss: PairLoss) -> str:
+    tail = f"ld_alpha: {loss.tail}  # as in the selection\n" if loss.tail is not None else ""
+    return f"""\
+# LLaMA-Factory on the pairs of this folder. From within it: llamafactory-cli train {LLAMAFACTORY_CONFIG}
+model_name_or_path: {json.dumps(origin.model)}  # the model to train{origin.place}
+# template: qwen  # name your model's; without it the chat template of the tokenizer is parsed
+
+stage: dpo
+do_train: true
+dataset: {name}
+dataset_dir: .
+cutoff_len: {origin.max_length}  # as in the selection
+
+pref_beta: {recipe.beta}
+pref_loss: {loss.llamafactory}  # its gradient is the one that the pairs were chosen by
+{tail}
+finetuning_type: lora  # the reference is the model with the LoRA turned off
+lora_rank: {recipe.lora_rank}
+lora_alpha: {recipe.lora_alpha}
+lora_dropout: {recipe.lora_dropout}
+lora_target: all
+
+learning_rate: {recipe.learning_rate:.1e}
+lr_scheduler_type: cosine
+warmup_ratio: {recipe.warmup_ratio}
+num_train_epochs: {recipe.epochs}
+per_device_train_batch_size: {recipe.batch_size}
+gradient_accumulation_steps: {recipe.accumulation}
+bf16: true  # false where the hardware has none
+seed: 0
+
+output_dir: outputs
+logging_steps: 10
+report_to: none
+"""

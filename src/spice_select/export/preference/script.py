@@ -1,0 +1,63 @@
+"""The training script that goes with pairs for TRL."""
+
+from spice_select.export.base import Origin
+from spice_select.export.preference.losses import PairLoss
+from spice_select.export.preference.recipe import PairRecipe
+from spice_select.export.script import SCRIPT
+
+
+def pair_script(origin: Origin, recipe: PairRecipe, loss: PairLoss, *, data: str) -> str:
+    """A script of one screen: `python train.py MODEL`."""
+    tail = f"    ld_alpha={loss.tail},  # as in the selection\n" if loss.tail is not None else ""
+    return f'''\
+"""Tune a model on the pairs of this folder with TRL: python {SCRIPT} MODEL [--out FOLDER] [--max-steps N].
+
+The reference is the model itself, its LoRA turned off. pip install trl peft
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from datasets import load_dataset
+from peft import LoraConfig
+from trl import DPOConfig, DPOTrainer
+
+parser = argparse.ArgumentParser()
+parser.add_argument("model", nargs="?", default={origin.model!r})  # the model to train{origin.place}
+parser.add_argument("--out", default="outputs")
+parser.add_argument("--max-steps", type=int, default=-1)
+given = parser.parse_args()
+
+rows = load_dataset("parquet", data_files=str(Path(__file__).parent / {data!r}), split="train")
+config = DPOConfig(
+    output_dir=given.out,
+    loss_type=["{loss.trl}"],  # its gradient is the one that the pairs were chosen by
+    beta={recipe.beta},
+{tail}    max_length={origin.max_length},  # as in the selection
+    precompute_ref_log_probs=True,
+    learning_rate={recipe.learning_rate},  # of a LoRA; TRL's 1e-6 is for all weights
+    lr_scheduler_type="cosine",
+    warmup_steps={recipe.warmup_ratio},  # below 1: a share of all steps
+    num_train_epochs={recipe.epochs},
+    max_steps=given.max_steps,
+    per_device_train_batch_size={recipe.batch_size},
+    gradient_accumulation_steps={recipe.accumulation},
+    bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+    report_to="none",
+    seed=0,
+)
+lora = LoraConfig(
+    r={recipe.lora_rank},
+    lora_alpha={recipe.lora_alpha},
+    lora_dropout={recipe.lora_dropout},
+    target_modules="all-linear",
+    task_type="CAUSAL_LM",
+)
+trainer = DPOTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)
+lost = len(rows) - len(trainer.train_dataset)
+if lost:  # TRL says nothing of it
+    raise SystemExit(f"TRL drops {{lost}} of {{len(rows)}} pairs: their prompts alone reach max_length.")
+trainer.train()
+trainer.save_model()
+'''

@@ -1,0 +1,190 @@
+"""What a person reads who has a minute: asked, chosen, how good, at what cost, what next."""
+
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from spice_select.methods import METHODS
+from spice_select.methods.spice import Spice
+from spice_select.report.material import RunMaterial, filled
+from spice_select.run.files import SELECTED
+from spice_select.run.summary import Judged, Reached
+from spice_select.run.suspects import SUSPECTS_FILE
+
+EXPLAINED = "target-variance"
+"""The objective that wants all rows' gradients explained."""
+
+
+class Tile(NamedTuple):
+    """A number of the verdict: what it is, the number, and what to make of it."""
+
+    name: str
+    value: str
+    meaning: str
+
+
+def title(material: RunMaterial) -> str:
+    """The page's heading."""
+    return f"What was chosen from {Path(material.corpus_name).name}"
+
+
+def subtitle(material: RunMaterial) -> str:
+    """The line below the heading."""
+    finished = str(material.manifest["finished"]).replace("T", " ").replace("Z", " UTC")
+    return f"{material.run.path} · finished {finished}"
+
+
+def lead(material: RunMaterial) -> Markup:
+    """The head of the page."""
+    return filled(
+        "verdict.html",
+        asked=_asked(material),
+        sentence=_sentence(material),
+        tiles=_tiles(material),
+        target=[_reached(one) for one in material.summary.judged.target] if material.summary.judged else [],
+        headroom=material.summary.headroom,
+        next=_next(material),
+        selected=material.run.path / SELECTED,
+    )
+
+
+def _asked(material: RunMaterial) -> str:
+    summary, chosen = material.summary, material.settings.selection
+    target = ", ".join(Path(name).name for name in material.settings.target.target)
+    aim = f", for the rows of {target}" if target else ""
+    model = f" Proxy: {material.identity['model']}." if summary.judged is not None else ""
+    return (
+        f"Asked: {chosen.budget} of {summary.usable:,} usable rows by --method {chosen.method}{aim}.{model} Chosen: "
+        f"{summary.chosen:,} rows. {summary.stopped}"
+    )
+
+
+def _sentence(material: RunMaterial) -> str:
+    judged = material.summary.judged
+    if judged is None:
+        return (
+            f"Not judged: --method {material.summary.method} takes no gradients, so nothing here says how its picks "
+            "compare with others. A tuned model does: see below."
+        )
+    if judged.target:
+        return _for_target(judged.target)
+    if _for_all(material):
+        return _explained(material)
+    return _beside_random(judged)
+
+
+def _for_target(target: Sequence[Reached]) -> str:
+    ahead = [one for one in target if one.share > one.random_mean + 2 * one.random_std]
+    if len(ahead) == len(target):
+        return "The picks explain clearly more of the target's gradients than random picks of as many rows do."
+    if ahead:
+        names = ", ".join(one.task or "the target" for one in ahead)
+        return f"The picks explain clearly more than random picks do of {names}, but not of the other tasks."
+    return "The picks explain no more of the target's gradients than random picks of as many rows do."
+
+
+def _for_all(material: RunMaterial) -> bool:
+    """Whether the picks were chosen for what they explain of all rows."""
+    return material.settings.spice.objective == EXPLAINED and issubclass(METHODS[material.summary.method], Spice)
+
+
+def _explained(material: RunMaterial) -> str:
+    """What the picks were chosen for: their share of all rows' gradients."""
+    if isinstance(material.signs, str):
+        return (
+            "The picks were chosen for what they explain of all rows' gradients; beside random ones that is not known "
+            "here."
+        )
+    sign = material.signs[0]
+    told = f"The picks explain {sign.value:.1%} of all rows' gradients, random rows {sign.draws.mean():.1%}"
+    if sign.value > sign.draws.max():
+        return f"{told}: more than any of {len(sign.draws)} draws."
+    return f"{told}: no more than the best of {len(sign.draws)} draws."
+
+
+def _beside_random(judged: Judged) -> str:
+    beside = f"{judged.random_draws} random draws of as many rows"
+    if judged.information > judged.random_max:
+        return f"By log det the picks hold more information than any of {beside}."
+    if judged.information > judged.random_mean:
+        return f"By log det the picks hold more information than the mean of {beside}, but not than the best of them."
+    return f"By log det the picks hold less information than {beside}."
+
+
+def _tiles(material: RunMaterial) -> list[Tile]:
+    summary, judged = material.summary, material.summary.judged
+    share = summary.chosen / summary.usable
+    trained = summary.chosen_supervised / summary.supervised if summary.supervised else 0.0
+    tiles = [
+        Tile("Chosen", f"{summary.chosen:,} rows", f"{share:.1%} of {summary.usable:,} usable"),
+        Tile("Trained tokens", f"{summary.chosen_supervised:,}", f"{trained:.1%} of {summary.supervised:,}"),
+    ]
+    if judged is not None:
+        tiles += [_compared(material, judged), _certified(judged)]
+    seconds = sum(summary.seconds.values())
+    longest = max(summary.seconds, key=lambda stage: summary.seconds[stage], default="")
+    tiles.append(Tile("Time", spent(seconds), f"most of it: {longest}, {spent(summary.seconds.get(longest, 0.0))}"))
+    return tiles
+
+
+def _compared(material: RunMaterial, judged: Judged) -> Tile:
+    """The choice beside random ones, by what it was made for where that is known."""
+    if judged.target:
+        share = sum(one.share for one in judged.target) / len(judged.target)
+        random = sum(one.random_mean for one in judged.target) / len(judged.target)
+        over = f", mean of {len(judged.target)} tasks" if len(judged.target) > 1 else ""
+        return Tile("Of the target explained", f"{share:.1%}", f"random picks {random:.1%}{over}")
+    if _for_all(material) and not isinstance(material.signs, str):
+        sign = material.signs[0]
+        drawn = f"random picks {sign.draws.mean():.1%}, best of {len(sign.draws)} {sign.draws.max():.1%}"
+        return Tile("Of all gradients explained", f"{sign.value:.1%}", drawn)
+    gap = (judged.information - judged.random_mean) / judged.random_mean if judged.random_mean else 0.0
+    return Tile(
+        "Log det beside random",
+        f"{gap if abs(gap) >= 5e-4 else 0.0:+.1%}",
+        f"{judged.information:.4g} nats; random {judged.random_mean:.4g} ± {judged.random_std:.2g}, best of "
+        f"{judged.random_draws} {judged.random_max:.4g}",
+    )
+
+
+def _certified(judged: Judged) -> Tile:
+    return Tile(
+        "Certified, log det",
+        f"≥ {math.floor(judged.certified * 1000) / 10:.1f} %",
+        f"of the best possible information for {judged.certified_for}; it says nothing of a tuned model",
+    )
+
+
+def spent(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 100:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _reached(one: Reached) -> str:
+    rows = "held-out rows of it" if one.held_out else "rows, those that chose"
+    return (
+        f"{one.task or 'target'}: picks explain {one.share:.1%} of its gradients ({one.rows} {rows}), random picks "
+        f"{one.random_mean:.1%} ± {one.random_std:.1%}"
+    )
+
+
+def _next(material: RunMaterial) -> list[tuple[str, str]]:
+    run, corpus = str(material.run.path), material.corpus_name
+    method, budget = material.summary.method, material.settings.selection.budget
+    compare = ["spice", "compare", corpus, "--methods", method, "--budget", str(budget), "--train"]
+    return [
+        ("Fine-tune your model on these rows", shlex.join(["spice", "train", run, "--model", "MODEL"])),
+        ("Find out whether the choice makes a better model than random rows", shlex.join(compare)),
+        *([] if (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
+    ]
+
+
+def _doubt(run: str) -> tuple[str, str]:
+    return ("Look at rows that give reason to doubt them", shlex.join(["spice", "suspects", run]))

@@ -1,0 +1,59 @@
+"""What several choices are made of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+
+from spice_select.report.page import PlotFigure, cut
+from spice_select.report.page.figure import DATA
+from spice_select.report.page.looks import GREY, GROUP_COLOURS
+
+_SOURCES = len(GROUP_COLOURS)  # the largest; the others are counted together
+_OTHERS = "the others"
+
+
+def source_shares_figure(choices: Mapping[str, Mapping[str, int]]) -> PlotFigure:
+    """Choice → source → rows, as bars of shares."""
+    total: dict[str, int] = {}
+    for sources in choices.values():
+        for source, rows in sources.items():
+            total[source] = total.get(source, 0) + rows
+    largest = sorted(total, key=lambda source: -total[source])[:_SOURCES]
+    named = {source: cut(source, 40) or "(none)" for source in largest}
+    records = list[dict[str, Any]]()
+    for name, sources in choices.items():
+        shares = dict.fromkeys([*named.values(), *([_OTHERS] if len(total) > _SOURCES else [])], 0)
+        for source, rows in sources.items():
+            shares[named.get(source, _OTHERS)] += rows
+        whole = max(1, sum(sources.values()))
+        records += [{"choice": name, "source": source, "share": rows / whole} for source, rows in shares.items()]
+    order = list(dict.fromkeys(record["source"] for record in records))
+    chart = (
+        alt.Chart(alt.NamedData(DATA))
+        .mark_bar(stroke="white", strokeWidth=1)
+        .encode(
+            x=alt.X("share:Q", stack="zero", title="share of rows", axis=alt.Axis(format=".0%", tickCount=8)),
+            y=alt.Y("choice:N", sort=list(choices), title=None, axis=alt.Axis(labelLimit=220)),
+            color=alt.Color(
+                "source:N",
+                title=None,
+                sort=order,
+                scale=alt.Scale(domain=order, range=[*GROUP_COLOURS, GREY][: len(order)]),
+            ),
+            tooltip=["choice:N", "source:N", alt.Tooltip("share:Q", format=".1%")],
+        )
+    )
+    said = "; ".join(
+        f"{name}: " + ", ".join(f"{one['source']} {one['share']:.0%}" for one in records if one["choice"] == name)
+        for name in list(choices)[:4]
+    )
+    return PlotFigure(
+        name="source-shares",
+        title="Sources of the rows",
+        words=f"{said}.",
+        note=f"The largest {_SOURCES} of {len(total):,} sources; all others as one." * (len(total) > _SOURCES),
+        chart=chart,
+        rows=records,
+        height=60 + 28 * len(choices),
+    )

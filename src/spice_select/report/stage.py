@@ -1,0 +1,45 @@
+"""From a finished run to its page, and to its figures as images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from spice_select.data.records import Row
+from spice_select.report.material import RunMaterial
+from spice_select.report.page import Page, page_html, write_images
+from spice_select.report.sections import SECTIONS
+from spice_select.report.sections.verdict import lead, subtitle, title
+from spice_select.run.finished import Run
+from spice_select.store import write_text
+
+REPORT = "report.html"
+
+
+def write_report(run: Run, *, rows: Sequence[Row] | None = None) -> Path:
+    """Write a run's page into its folder, over an earlier one.
+
+    The page is a function of the folder and the corpus: the same each time.
+
+    Args:
+        run: a finished run.
+        rows: its corpus, where that is known already; else it is read again, and done without where it is gone.
+
+    Raises:
+        InputError: an output of the run is missing or was altered, or the page cannot be written.
+    """
+    material = RunMaterial(run, rows)
+    page = Page(
+        title=title(material),
+        subtitle=subtitle(material),
+        lead=lead(material),
+        sections=[section(material) for section in SECTIONS],
+        footer=f"Written by spice-select {material.identity['version_spice-select']} from {run.path.resolve()}. "
+        "The page holds all it shows and asks nothing of any network.",
+    )
+    write_text(run.path / REPORT, page_html(page))
+    return run.path / REPORT
+
+
+def write_page_figures(run: Run, folder: Path) -> list[Path]:
+    """Write every figure of a run's page as SVG and PNG into a folder. Raises InputError as `write_report`."""
+    material = RunMaterial(run)
+    return write_images([figure for section in SECTIONS for figure in section(material).figures], folder)

@@ -1,0 +1,116 @@
+"""What a run of preference pairs can be asked, and what can be asked of it: every refusal, in words."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from spice_select.data.formats import PREFERENCE, Format, PreferencePairs
+from spice_select.data.records import PairExample, Sample
+from spice_select.errors import InputError
+from spice_select.methods import METHODS
+from spice_select.methods.budget import Budget
+from spice_select.run.finished import Run
+from spice_select.run.settings import SelectSettings
+
+_FOR_PAIRS = ("pair_gradient", "pair_tail", "max_per_prompt", "keep_contradictions")
+"""Settings that only pairs read."""
+
+
+def is_of_pairs(run: Run) -> bool:
+    """Whether a finished run chose among preference pairs: then its rows are what `PREFERENCE` reads."""
+    return run.manifest["identity"]["format"] == PREFERENCE.name
+
+
+def refuse_pairs(run: Run, verb: str) -> None:
+    """Raise InputError where a finished run chose among pairs, which a verb does not know.
+
+    Args:
+        run: the run.
+        verb: as people call it, ``spice export``.
+    """
+    if is_of_pairs(run):
+        raise InputError(
+            f"{run.path}: {verb} does not know preference pairs yet, and this run chose among such. The pairs are in "
+            "selected.jsonl as they came; to choose among the chosen answers alone, select again with --format chosen."
+        )
+
+
+def refuse_kind_of_rows(settings: SelectSettings, reader: Format | PreferencePairs) -> None:
+    """Raise InputError with every setting that rows of this kind cannot honour: pairs, or single answers."""
+    faults = pair_faults(settings) if isinstance(reader, PreferencePairs) else _unread(settings, reader)
+    if len(faults) == 1:
+        raise InputError(faults[0])
+    if faults:
+        raise InputError("settings that do not go together:\n" + "\n".join(f"  - {fault}" for fault in faults))
+
+
+def refuse_few_prompts(settings: SelectSettings, examples: Sequence[Sample]) -> None:
+    """Raise InputError where so many pairs of each prompt come to fewer than the budget."""
+    most = settings.selection.max_per_prompt
+    if most is None:
+        return
+    sizes = Counter(example.prompt for example in examples if isinstance(example, PairExample))
+    there = sum(min(most, size) for size in sizes.values())
+    due = Budget.parse(settings.selection.budget).allowance(len(examples)).rows or 0
+    if there < due:
+        raise InputError(
+            f"--max-per-prompt {most}: {len(sizes):,} prompts give {there:,} pairs at most, and the budget is {due:,}. "
+            "Give a larger number, or a smaller --budget."
+        )
+
+
+def pair_faults(settings: SelectSettings) -> list[str]:
+    """What cannot be asked of pairs, a sentence each with its remedy."""
+    chosen, asked = settings.selection, settings.gradients
+    method, faults = METHODS[chosen.method], []
+    if method.no_pairs:
+        able = ", ".join(other.name for other in METHODS if not other.no_pairs)
+        faults.append(
+            f"--method {method.name} on preference pairs: {method.no_pairs}. Give one of {able}; or --format chosen."
+        )
+    if settings.target.target:
+        faults.append(
+            "--target on preference pairs: a target's rows have one answer each, and their gradients are none of "
+            "pairs. Leave it out, or choose among the chosen answers with --format chosen."
+        )
+    if chosen.schedule == "interleaved":
+        faults.append(
+            "--schedule interleaved on preference pairs: the proxy would be trained as on answers, not as a DPO "
+            "trainer does. Give --schedule global or pools."
+        )
+    if asked.warms_up:
+        flag = "--warm" if asked.warm else "--warmup-rows"
+        faults.append(
+            f"{flag} on preference pairs: a warm-up trains on answers, and the gradient of pairs would no longer be "
+            "that at the reference. Leave it out, or give --adapter with a LoRA that was trained on instructions."
+        )
+    if "loss" in asked.changed():
+        faults.append(f"--loss {asked.loss} on preference pairs: --pair-gradient says how tokens count. Give that.")
+    if settings.suspects.without_suspects is not None:
+        faults.append(
+            "--without-suspects on preference pairs: suspects are told by single answers. Leave it out; pairs that "
+            "contradict one another are found by themselves."
+        )
+    return [*faults, *_prompt_faults(settings)]
+
+
+def _prompt_faults(settings: SelectSettings) -> list[str]:
+    """What does not go with a number of pairs to each prompt."""
+    chosen = settings.selection
+    if chosen.max_per_prompt is None:
+        return []
+    flag, faults = f"--max-per-prompt {chosen.max_per_prompt}", []
+    if chosen.per_source_min is not None or chosen.per_source_max is not None:
+        faults.append(f"{flag} with shares of sources: the choice knows one kind of quota at a time. Leave one out.")
+    if Budget.parse(chosen.budget).tokens is not None:
+        faults.append(f"{flag} with a budget in tokens: it counts pairs. Give a share or a number of pairs.")
+    return faults
+
+
+def _unread(settings: SelectSettings, reader: Format) -> list[str]:
+    given: dict[str, Any] = {name: value for name, value in settings.changed().items() if name in _FOR_PAIRS}
+    return [
+        f"--{name.replace('_', '-')} {value}: only preference pairs read it (rows with chosen and rejected), and these "
+        f"rows are {reader.name}. Leave it out."
+        for name, value in given.items()
+    ]

@@ -1,0 +1,32 @@
+"""Locks on open files, which the system lets go when their process ends, however that happens."""
+
+from pathlib import Path
+from typing import IO
+
+from filelock import lock_descriptor
+
+
+def hold(file: IO, *, wait: bool = False) -> bool | None:
+    """Take the lock on an open file, until that is closed.
+
+    Args:
+        file: opened to write.
+        wait: until whoever holds it lets go.
+
+    Returns:
+        Whether it is held now: False where another holds it, None where the file system has no locks.
+    """
+    try:
+        return lock_descriptor(file.fileno(), blocking=wait)
+    except OSError:
+        return None
+
+
+def is_held(path: Path) -> bool | None:
+    """Whether a process holds the lock on a file; None where there is no such file, or no locks."""
+    try:
+        with path.open("r+") as file:
+            taken = hold(file)
+    except OSError:
+        return None
+    return None if taken is None else not taken

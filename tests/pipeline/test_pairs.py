@@ -1,0 +1,236 @@
+"""From a file of preference pairs to chosen pairs: what is read, what is refused by name, what the summary says."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tests.data.cases import chat
+
+import spice_select as spice
+from spice_select.checks.model import check_model
+from spice_select.errors import InputError
+from spice_select.features import stage
+from spice_select.methods import METHODS
+from spice_select.run.explaining import Explainer
+from spice_select.run.pair_summary import SHORTER
+from spice_select.run.worker import parts_of
+
+Corpus = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "PART_TOKENS", 300)
+
+
+@pytest.fixture
+def options(tiny_proxy: Path) -> dict[str, Any]:
+    return {"model": str(tiny_proxy), "sketch_dim": 64, "batch_tokens": 256, "budget": "25%"}
+
+
+def made_pairs(
+    count: int = 24, *, ratio: int = 2, prompts: int | None = None, swap: bool = False
+) -> list[dict[str, Any]]:
+    """Sums told in few words and in many; the longer one is preferred in every third pair."""
+    rows = []
+    for number in range(count):
+        asked = number if prompts is None else number % prompts
+        brief, long = f"{asked} and {number} is {asked + number}", f"Adding them gives {asked + number}. " * ratio
+        sides = (long, brief) if number % 3 == 0 else (brief, long)
+        chosen, rejected = sides[::-1] if swap else sides
+        prompt = chat(("user", f"What is {asked} plus some?"))
+        row = {"prompt": prompt, "chosen": chat(("assistant", chosen)), "rejected": chat(("assistant", rejected))}
+        rows.append({**row, "source": "math" if number % 2 else "talk", "id": f"p{number}"})
+    return rows
+
+
+def without_gradients(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in ("sketch_dim", "batch_tokens")}
+
+
+def test_pairs_come_out_as_they_went_in_and_the_summary_tells_of_lengths_and_labels(
+    corpus: Corpus, options, tmp_path: Path
+) -> None:
+    rows = made_pairs(ratio=8)
+    run = spice.select(corpus(rows), out=tmp_path / "r", **options)
+    assert run.manifest["identity"]["format"] == "preference"
+    assert run.rows == [rows[number] for number in run.row_numbers]
+    asked = run.settings.spice
+    assert (asked.objective, asked.conflict_weight) == ("log-det", 0.1)
+    pairs = run.summary.pairs
+    assert pairs is not None
+    assert (pairs.pairs, pairs.prompts) == (24, 24)
+    assert pairs.longer == pytest.approx(1 / 3)
+    assert {group.name for group in pairs.by_source} == {"math", "talk"}
+    shorter = next(group for group in pairs.by_length if group.name == SHORTER)
+    assert (shorter.pairs, shorter.opposing is not None) == (16, True)
+    assert sum(group.chosen for group in pairs.by_length) == run.summary.chosen == 6
+    assert max(pairs.medians) > 5 * min(pairs.medians)
+    assert any("only the penalty λ = 0.1 sees that" in note for note in run.summary.notes)
+    table = pq.read_table(run.path / "selection.parquet")
+    assert {"logp_chosen", "logp_rejected", "chosen_tokens", "rejected_tokens", "margin_mean"} <= {*table.column_names}
+    expected = spice.naive(run.matrix, 6, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.1))
+    assert run.selection.indices.tolist() == expected.indices.tolist()
+
+
+def test_labels_swapped_everywhere_change_nothing_at_all_and_half_of_them_change_the_conflicts(
+    corpus: Corpus, options, tmp_path: Path
+) -> None:
+    plain, turned = made_pairs(), made_pairs(swap=True)
+    half = [one if number % 2 else other for number, (one, other) in enumerate(zip(plain, turned, strict=True))]
+    runs = [
+        spice.select(corpus(rows, name=f"{name}.jsonl"), out=tmp_path / name, conflict_weight=0, **options)
+        for name, rows in (("plain", plain), ("turned", turned), ("half", half))
+    ]
+    there = runs[0]
+    for run in runs[1:]:
+        assert run.row_numbers.tolist() == there.row_numbers.tolist()
+    np.testing.assert_allclose(runs[1].features.features, -there.features.features, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(runs[1].selection.conflicts, there.selection.conflicts, atol=1e-5)
+    assert np.abs(runs[2].selection.conflicts - there.selection.conflicts).max() > 0.01
+
+
+def test_a_resumed_run_and_a_helper_have_the_very_same_parts(corpus: Corpus, options, tmp_path: Path) -> None:
+    rows = [*made_pairs(), {**made_pairs(1, swap=True)[0]}]
+    path = corpus(rows)
+    run = spice.select(path, out=tmp_path / "r", **options)
+    assert run.summary.dropped == {"contradicting-pairs": 1}
+    assert run.manifest["parts"] > 3
+    parts = parts_of(run.path, "gradients")
+    assert all(parts.is_finished(number) for number in range(run.manifest["parts"]))
+    kept = spice.select(path, out=tmp_path / "kept", keep_contradictions=True, **options)
+    assert kept.summary.usable == 25
+
+
+@pytest.mark.parametrize("how", ["mean", "tail"])
+def test_the_weights_of_a_pair_are_part_of_a_run(corpus: Corpus, options, tmp_path: Path, how: str) -> None:
+    path = corpus(made_pairs())
+    sums = spice.select(path, out=tmp_path / "sum", **options)
+    other = spice.select(path, out=tmp_path / how, pair_gradient=how, **options)
+    assert not np.allclose(sums.features.features, other.features.features)
+    assert other.manifest["identity"]["pair_gradient"] == how
+
+
+@pytest.mark.parametrize("method", [method.name for method in METHODS if not method.no_pairs])
+@pytest.mark.parametrize("schedule", ["global", "pools"])
+def test_every_method_that_takes_pairs_chooses_some(
+    corpus: Corpus, options, tmp_path: Path, method: str, schedule: str
+) -> None:
+    asked = {**options, "method": method, "schedule": schedule, "budget": "100%" if method == "full" else "25%"}
+    asked |= {"pool_size": 8} if schedule == "pools" else {}
+    if not METHODS[method]().needs():
+        asked = without_gradients(asked)
+    run = spice.select(corpus(made_pairs()), out=tmp_path / "r", **asked)
+    assert run.summary.chosen == (24 if method == "full" else 6)
+    assert run.summary.pairs is not None
+
+
+@pytest.mark.parametrize("method", [method.name for method in METHODS if method.no_pairs])
+def test_the_others_are_refused_by_name_with_the_reason(corpus: Corpus, tiny_proxy: Path, method: str) -> None:
+    target = {"target": str(corpus(name="t.jsonl"))} if METHODS[method].requires_target else {}
+    schedule = {"schedule": "interleaved"} if METHODS[method].in_loop else {}
+    with pytest.raises(InputError) as refused:
+        spice.select(corpus(made_pairs(), name="p.jsonl"), model=str(tiny_proxy), method=method, **target, **schedule)
+    assert f"--method {method} on preference pairs: {METHODS[method].no_pairs}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"schedule": "interleaved"}, "--schedule interleaved on preference pairs"),
+        ({"warm": True}, "--warm on preference pairs"),
+        ({"loss": "sum"}, "--loss sum on preference pairs"),
+        ({"without_suspects": ("duplicate",)}, "--without-suspects on preference pairs"),
+        ({"max_per_prompt": 1, "per_source_max": 0.5}, "--max-per-prompt 1 with shares of sources"),
+        ({"max_per_prompt": 1, "budget": "500-tokens"}, "--max-per-prompt 1 with a budget in tokens"),
+        ({"max_per_prompt": 1, "schedule": "pools"}, "--max-per-prompt 1: not read by"),
+        ({"pair_tail": 0.2}, "only --pair-gradient tail reads it"),
+        ({"format": "kto"}, "--format kto"),
+    ],
+)
+def test_what_pairs_cannot_honour_is_refused_by_name(corpus: Corpus, tiny_proxy: Path, asked, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        spice.select(corpus(made_pairs()), model=str(tiny_proxy), **asked)
+
+
+@pytest.mark.parametrize("asked", [{"pair_gradient": "mean"}, {"max_per_prompt": 2}, {"keep_contradictions": True}])
+def test_what_only_pairs_read_is_refused_for_answers(corpus: Corpus, tiny_proxy: Path, asked) -> None:
+    with pytest.raises(InputError, match=r"only preference pairs read it .* these rows are messages"):
+        spice.select(corpus(), model=str(tiny_proxy), **asked)
+
+
+@pytest.mark.parametrize("method", ["information", "random", "top-norm"])
+def test_no_prompt_gives_more_pairs_than_it_may(corpus: Corpus, options, tmp_path: Path, method: str) -> None:
+    path = corpus(made_pairs(prompts=8))
+    asked = {**(options if METHODS[method]().needs() else without_gradients(options)), "method": method}
+    run = spice.select(path, out=tmp_path / "r", max_per_prompt=1, **asked)
+    assert run.summary.pairs is not None
+    assert run.summary.chosen == run.summary.pairs.chosen_prompts == 6
+    if method == "information":
+        left = next(
+            number for number in range(24) if number not in run.row_numbers and number % 8 in run.row_numbers % 8
+        )
+        assert any("Its prompt was full: 1 of at most 1 pairs" in one for one in Explainer(run).of(left).closed)
+    with pytest.raises(InputError, match=r"--max-per-prompt 1: 8 prompts give 8 pairs at most, and the budget is 12"):
+        spice.select(path, out=tmp_path / "s", max_per_prompt=1, **{**asked, "budget": "50%"})
+
+
+def test_chosen_answers_alone_may_still_be_asked_for(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(made_pairs()), out=tmp_path / "r", format="chosen", **options)
+    assert run.summary.pairs is None
+    assert run.settings.spice.objective == "target-variance"
+
+
+def test_verbs_that_do_not_know_pairs_refuse_a_run_of_them(
+    corpus: Corpus, options, tmp_path: Path, spice: Callable[..., tuple[int, str, str]]
+) -> None:
+    import spice_select
+
+    run = spice_select.select(corpus(made_pairs()), out=tmp_path / "r", **options)
+    for verb, rest in (
+        ("transfer", ("--model", options["model"])),
+        ("suspects", ()),
+    ):
+        code, _, said = spice(verb, run.path, *rest)
+        assert code == 2, said
+        assert f"spice {verb} does not know preference pairs yet" in " ".join(said.split())
+    code, said, _ = spice("show", run.path)
+    assert code == 0
+    assert "pairs that oppose all others" in said
+    code, said, error = spice("check", "run", run.path)
+    assert code == 0, error
+
+
+def test_the_check_of_a_model_takes_pairs(corpus: Corpus, options) -> None:
+    settings = spice.SelectSettings.from_flat(options)
+    report = check_model(settings, corpus=str(corpus(made_pairs())))
+    assert [check.name for check in report.checks if check.passed is False] == []
+
+
+def test_preview_shows_both_sides(corpus: Corpus, options, spice: Callable[..., tuple[int, str, str]]) -> None:
+    code, said, _ = spice("preview", corpus(made_pairs()), "--model", options["model"], "--rows", 2)
+    assert code == 0
+    assert "⟦Adding them gives 0." in said
+    assert "⟪0 and 0 is 0<|im_end|>⟫" in said
+    first = json.loads(corpus(made_pairs()).read_text().splitlines()[1])
+    assert f"⟦{first['chosen'][0]['content']}<|im_end|>⟧" in said
+
+
+def test_a_run_of_pairs_is_explained_and_reported(
+    corpus: Corpus, options, tmp_path: Path, spice: Callable[..., tuple[int, str, str]]
+) -> None:
+    import spice_select
+
+    run = spice_select.select(corpus(made_pairs()), out=tmp_path / "r", **options)
+    code, said, error = spice("explain", run.path, int(run.row_numbers[0]))
+    assert code == 0, error
+    assert "What is" in said
+    code, _, error = spice("report", run.path)
+    assert code == 0, error
+    page = next(run.path.glob("*.html")).read_text(encoding="utf-8")
+    assert "chosen assistant: " in page
+    assert "rejected assistant: " in page

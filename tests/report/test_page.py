@@ -1,0 +1,59 @@
+"""The page of a run: what it says, and that it is one file which is the same each time."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from spice_select.report import write_report
+from spice_select.run.explaining import Explainer
+from spice_select.run.finished import Run
+
+ROW = r"<tr>\s*<th[^>]*>[^<]*</th>\s*<td class=\"number\" data-key=\"(\d+)\">"
+
+
+def text_of(run: Run) -> str:
+    return (run.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_every_run_ends_with_its_page_and_writing_it_again_gives_the_same(run: Run, draw: Run) -> None:
+    for one in (run, draw):
+        before = text_of(one)
+        write_report(one)
+        assert text_of(one) == before
+
+
+def test_the_verdict_says_what_was_asked_and_chosen(run: Run, draw: Run) -> None:
+    assert "12 of 40 usable rows by --method information, for the rows of dev.jsonl" in text_of(run)
+    assert "random picks" in text_of(run)
+    assert "takes no gradients, so nothing here says how its picks" in text_of(draw)
+
+
+def test_the_table_has_every_pick_with_what_it_was_worth(run: Run) -> None:
+    table = re.search(r'<div class="grid live" id="chosen-rows">.*?</table>', text_of(run), re.DOTALL)[0]
+    rows = re.findall(r"<tr>.*?</tr>", table, re.DOTALL)[1:]
+    assert [int(re.findall(r'data-key="(\d+)"', row)[1]) for row in rows] == run.row_numbers.tolist()
+    assert all("What is" in row for row in rows)
+
+
+def test_a_page_that_fails_leaves_the_run_finished_and_names_the_command(
+    corpus, tmp_path: Path, spice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no page today")
+
+    monkeypatch.setattr("spice_select.report.write_report", broken)
+    code, out, err = spice("select", corpus(), "--method", "random", "--budget", 8, "--out", tmp_path / "run")
+    assert (code, err) == (0, "")
+    assert "no page today" in out
+    assert f"spice report {tmp_path / 'run'}" in " ".join(out.split())
+    assert (tmp_path / "run" / "manifest.json").is_file()
+
+
+def test_chosen_and_rejected_rows_have_their_why(run: Run) -> None:
+    page = text_of(run)
+    assert "rank 1 of 12: gain" in page
+    rejected = re.search(r'id="rejected-rows".*?</table>', page, re.DOTALL)[0]
+    best = Explainer(run).best_rejected(100)
+    assert [int(row) for row in re.findall(ROW, rejected)] == [one.row for one in best]
+    assert "explained by the picks" in rejected

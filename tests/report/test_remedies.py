@@ -1,0 +1,40 @@
+"""Each warning names a command that can be run as it stands."""
+
+import pytest
+
+from spice_select.report.material import RunMaterial
+from spice_select.report.sections.warnings import remedy
+from spice_select.run.finished import Run
+from spice_select.run.summary import Mix, _source_note
+
+
+@pytest.mark.parametrize(
+    ("sentence", "command"),
+    [
+        ("Compare with `--normalise unit`, which leaves length out.", "--normalise unit --out"),
+        ("Compare with --objective target-variance, and with random rows.", "--objective target-variance --out"),
+        ("5 rows were cut at the maximum length; --max-length may be raised.", "--max-length VALUE --out"),
+        ("ask for it with `spice suspects RUN --learnability`", "spice suspects RUN --learnability"),
+        ("Not read: row fields `id` (116 rows).", "spice preview"),
+        ("Target /x/dev.jsonl: Not read: row fields `id` (19 rows).", "spice preview /x/dev.jsonl"),
+        ("Turns that the chat template does not show: 3 rows.", "spice preview"),
+        ("The picks explain 9.1% of all rows' gradients.", ""),
+    ],
+)
+def test_a_sentence_that_names_a_setting_has_its_command(run: Run, sentence: str, command: str) -> None:
+    found = remedy(sentence, RunMaterial(run))
+    assert command in found
+    assert bool(found) == bool(command)
+
+
+def test_a_source_that_swallows_the_budget_is_named() -> None:
+    def mix(source: str, tokens: int, chosen: int) -> Mix:
+        return Mix(source=source, rows=10, tokens=tokens, chosen_rows=3, chosen_tokens=chosen)
+
+    (note,) = _source_note([mix("code", 10, 80), mix("talk", 90, 20)])
+    assert "code, has 80% of the chosen tokens" in note
+    assert "10% of the pool's" in note
+    assert "`--per-source-max 0.5`" in note
+    assert _source_note([mix("code", 45, 80), mix("talk", 55, 20)]) == []
+    assert _source_note([mix("code", 10, 10)]) == []
+    assert _source_note([mix("code", 0, 0), mix("talk", 0, 0)]) == []
