@@ -23,6 +23,7 @@ def products(request):
     if request.param == "compiled" and not has_kernel():
         pytest.skip("the kernel is not built, or not for this processor")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("spice_select.selection.partitioned.leader._BLOCK", 24)  # many rounds
         if request.param == "numpy":
             patch.setattr("spice_select.selection.paths.blocked.kernels.compiled", None)
         yield request.param
@@ -140,7 +141,6 @@ def test_a_leader_that_dies_goes_on_from_its_checkpoint(tmp_path, monkeypatch, d
 
     _round = Leader._round
     monkeypatch.setattr(Leader, "_round", dies)
-    monkeypatch.setattr("spice_select.selection.partitioned.leader._FIRST_BLOCK", 8)
     with pytest.raises(KeyboardInterrupt):
         Leader(problem_of(spread(features, 3), 200, weight), checkpoint=kept, every=1, block=8).selection()
     picked = len(np.load(kept)["rows"])

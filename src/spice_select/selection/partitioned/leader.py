@@ -34,7 +34,8 @@ from spice_select.selection.paths.twins import Twins
 from spice_select.selection.penalties.conflict import Conflict
 from spice_select.selection.result import Selection, Stats
 
-_FIRST_BLOCK, _LARGEST_TIE, _INITIAL_BLOCK = 128, 2048, 128
+_BLOCK = 1024  # rows in a block, unless another number is asked for
+_LARGEST_TIE, _INITIAL_BLOCK = 2048, 128
 
 
 @dataclass(kw_only=True)
@@ -50,7 +51,7 @@ class Leader:
 
     Args:
         problem: the request, about `SpreadFeatures`.
-        block: the most rows a block grows to of itself: fewer rounds, more of the leader's own work.
+        block: rows in a block: more make fewer rounds, and more of the leader's own work.
         checkpoint: a file to keep the run in, every `every` rounds; one that is there is gone on from.
 
     Memory beside a shard's: the block (its rows and their products, float64), L [d, d], a few bytes for each of all
@@ -58,7 +59,7 @@ class Leader:
     """
 
     def __init__(
-        self, problem: Problem, *, block: int = 1024, checkpoint: str | Path | None = None, every: int = 500
+        self, problem: Problem, *, block: int | None = None, checkpoint: str | Path | None = None, every: int = 500
     ) -> None:
         features, objective, penalty = problem.features, problem.objective, problem.penalty
         if not isinstance(features, SpreadFeatures):
@@ -69,10 +70,11 @@ class Leader:
                 "the conflict penalty, is picked exactly from rows that no machine holds together. Give LogDet, and "
                 "Conflict or none."
             )
-        self._features, self._every = features, every
+        block = min(_BLOCK if block is None else block, features.n)
+        self._features, self._every, self._size = features, every, block
         self._path = None if checkpoint is None else Path(checkpoint)
         self.traffic = Traffic()
-        self._state = PickState(problem, objective.alpha, size=min(_FIRST_BLOCK, features.n), usual=block)
+        self._state = PickState(problem, objective.alpha, size=block, usual=block)
         self._told = _Told(features, self._state.eta)
         self._state.bounds = self._told
         self._twins = Twins(features.twins, problem.constraints.costs)
@@ -122,7 +124,9 @@ class Leader:
         block = Block(state, pool, out)
         rows = int(np.count_nonzero(pool.rows != EMPTY))
         picked = block.pick()
-        if state.ledger.stop is not None or state.adapt(rows, picked, block.turned) or new:
+        going_on = state.ledger.stop is not None or state.adapt(rows, picked, block.turned)
+        state.size = max(state.size, self._size)  # a round costs more than rows that were looked at in vain
+        if going_on or new:
             return pool
         return self._settle_tie(pool)
 

@@ -1,0 +1,47 @@
+"""`python -m benchmarks.scale [--memory] [--out FOLDER]`: what a selection over shards exchanges, and what it holds.
+
+Writes scale.json and table.md. Counts are of one process and do not depend on the machine; seconds are CPU seconds.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.scale.memory import SHAPES, measured
+from benchmarks.scale.rounds import SpreadCase, counted
+
+BASES = (("unit", 16_000, 32, 0.1, 256), ("unit", 16_000, 32, 0.0, 1024), ("heavy", 16_000, 32, 0.0, 1024))
+SHARDS = (1, 8, 64)
+HEAD = "| data | n, d, k | λ | block | W | picks a round | passes | of eager | rows sent a pick | as one machine |"
+
+
+def main() -> None:
+    """Run all cases, and write as they come."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--memory", action="store_true", help="peak memory of one machine instead of shards")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    if asked.memory:
+        records = [asdict(shape) | measured(shape) for shape in SHAPES]
+        (asked.out / "memory.json").write_text(json.dumps(records, indent=1) + "\n")
+        return
+    records, lines = [], [HEAD, "|" + "---|" * 10]
+    for kind, n, d, weight, block in BASES:
+        for shards in SHARDS:
+            case = SpreadCase(kind=kind, n=n, d=d, k=n // 10, weight=weight, shards=shards, block=block)
+            found = counted(case)
+            records.append(asdict(case) | found)
+            lines.append(
+                f"| {kind} | {n:,}, {d}, {case.k:,} | {weight:g} | {block} | {shards} | {found['picks_a_round']:.1f} | "
+                f"{found['passes']:.1f} | {found['of_eager']:.2f} | {found['rows_a_pick']:.1f} | "
+                f"{'yes' if found['same'] else 'no'} |"
+            )
+            print(lines[-1], flush=True)
+    (asked.out / "scale.json").write_text(json.dumps(records, indent=1) + "\n")
+    (asked.out / "table.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
