@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.selection.paths.blocked.state import PickState
-from spice_select.store import atomic
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +50,8 @@ class LeaderCheckpoint:
 
     def write(self, path: Path) -> None:
         """All or nothing: a run that is killed here finds the one before."""
+        from spice_select.store import atomic  # it loads pyarrow, which who only selects does without
+
         with atomic(path) as aside, aside.open("wb") as stream:
             np.savez(stream, **asdict(self))
 
