@@ -48,7 +48,7 @@ def test_rows_beyond_the_positions_are_refused_before_anything_is_computed(
     with monkeypatch.context() as patch:
         patch.setattr(HookEngine, "features", lambda *a: pytest.fail("a gradient was computed"))
         with pytest.raises(
-            InputError, match=r"beyond 64 the model has no positions \(\d+ more of 40 rows .*--max-length 64"
+            InputError, match=r"beyond 64 the model has no positions \(\d+ more of 40 .*--max-length 64"
         ):
             spice.select(path, out=tmp_path / "r", **options)
     run = spice.select(path, out=tmp_path / "r", max_length=64, **options)  # the cure works, in the same folder

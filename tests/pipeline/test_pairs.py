@@ -16,8 +16,8 @@ from spice_select.errors import InputError
 from spice_select.features import stage
 from spice_select.methods import METHODS
 from spice_select.run.explaining import Explainer
+from spice_select.run.origin import feature_store
 from spice_select.run.pair_summary import SHORTER
-from spice_select.run.worker import parts_of
 
 Corpus = Callable[..., Path]
 
@@ -100,8 +100,7 @@ def test_a_resumed_run_and_a_helper_have_the_very_same_parts(corpus: Corpus, opt
     run = spice.select(path, out=tmp_path / "r", **options)
     assert run.summary.dropped == {"contradicting-pairs": 1}
     assert run.manifest["parts"] > 3
-    parts = parts_of(run.path, "gradients")
-    assert all(parts.is_finished(number) for number in range(run.manifest["parts"]))
+    assert not feature_store(run.path, run.manifest["identity"]).faults(run.manifest["parts"])
     kept = spice.select(path, out=tmp_path / "kept", keep_contradictions=True, **options)
     assert kept.summary.usable == 25
 

@@ -27,6 +27,29 @@ class Reason:
 _MEND = "mend the row, or leave it out"
 
 _ALL = (
+    Reason(
+        "identical-answers", "both answers of a pair say the same", "leave the pair out: there is nothing to prefer"
+    ),
+    Reason("tie", "both answers of a pair have the same score", "leave the pair out: neither is preferred"),
+    Reason("empty-chosen", "the preferred answer is empty", _MEND),
+    Reason("empty-rejected", "the rejected answer is empty", _MEND),
+    Reason("prompt-differs", "the two answers of a pair do not follow the same prompt", _MEND),
+    Reason(
+        "prompt-ends-with-answer", "the prompt of a pair ends with an answer, which leaves nothing to answer", _MEND
+    ),
+    Reason("answer-has-user-turn", "a person speaks inside an answer of a pair", _MEND),
+    Reason("several-answer-turns", "an answer of a pair is several turns", _MEND),
+    Reason(
+        "no-difference-left",
+        "cut at the window, the two answers of a pair are the same",
+        "raise --max-length, or shorten the pair",
+    ),
+    Reason("too-long", "the prompt of a pair fills the window alone", "raise --max-length, or shorten the prompt"),
+    Reason(
+        "contradicting-pairs",
+        "an earlier pair of this prompt prefers what this one rejects",
+        "keep one of the two, or keep both with --keep-contradictions",
+    ),
     Reason("missing-field", "a field of the format is missing, or no question stands before an answer", _MEND),
     Reason("not-a-turn", "the conversation is no list of turns, or one of them is none", _MEND),
     Reason("empty-turn", "a question or an answer has neither text nor a call (an empty tool result is kept)", _MEND),
