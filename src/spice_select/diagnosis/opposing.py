@@ -9,5 +9,5 @@ from spice_select.numerics.features import read
 def opposes_the_others(features: object) -> NDArray[np.bool_]:
     """Per row of `features` [n, d]: whether its inner product with the sum of the other rows is below 0. O(nd)."""
     rows = read(features)
-    total = np.asarray(rows.array[:], np.float64).sum(axis=0)
-    return rows.array @ total.astype(rows.array.dtype) < rows.squares
+    read_rows = np.asarray(rows.array[:], np.float64)
+    return read_rows @ read_rows.sum(axis=0) < rows.squares
