@@ -42,7 +42,7 @@ def test_twenty_kills_at_random_moments_lose_nothing(asked, tmp_path) -> None:
     found = survive(asked, tmp_path, kills=20, seed=0)
     assert found.kills == 20
     assert found.faults == []
-    assert sum(found.at.values()) > 0, "where kills fall is the machine's to say"
+    assert found.at["in the gradients"] > 0
 
 
 def _truncate(path: Path) -> None:

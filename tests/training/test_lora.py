@@ -23,7 +23,7 @@ IDS = torch.arange(1, 9)[None]
 
 
 def placed(model: torch.nn.Module, **settings) -> torch.nn.Module:
-    config = lora_config(model, TrainSettings(**settings))
+    config = lora_config(model, TrainSettings(**settings).settled(pairs=False))
     with placing_lora(model, sorted(config.target_modules)):
         return get_peft_model(model, config)
 

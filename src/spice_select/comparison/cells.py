@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from spice_select.comparison.report_table import Line
 from spice_select.comparison.statistics import CrossedEstimate, Ratio
 from spice_select.comparison.statistics.verdicts import MOST_TOKENS_APART
@@ -96,3 +98,11 @@ def shown_signed(value: float | None) -> str:
 
 def shown_flops(value: float | None) -> str:
     return "" if value is None else f"{value:.2e}"
+
+
+def shown_spread(values: Sequence[float], form: str) -> str:
+    """Mean ± standard deviation; the value alone where there is one, and nothing of none."""
+    if not values:
+        return ""
+    mean = form.format(np.mean(values))
+    return mean if len(values) == 1 else f"{mean} ± {form.format(np.std(values, ddof=1))}"

@@ -109,6 +109,14 @@ def facts_of(
     )
 
 
+def by_arm(facts: Sequence[ArmFacts]) -> dict[str, list[ArmFacts]]:
+    """The facts of each arm's choices, in the order of the arms."""
+    arms: dict[str, list[ArmFacts]] = {}
+    for one in facts:
+        arms.setdefault(one.arm, []).append(one)
+    return arms
+
+
 def overlaps(choices: Mapping[str, ArmChoice]) -> dict[str, dict[str, float]]:
     """Arm → other arm → Jaccard's index of their rows."""
     return {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.features import Features, read
-from spice_select.numerics.tiles import tiles
+from spice_select.numerics.tiles import row_sum
 
 
 def common_share(features: object) -> float:
@@ -28,7 +28,7 @@ def common_share(features: object) -> float:
     n, squares = int((checked.squares > 0).sum()), float(checked.squares.sum())
     if n < 2:
         raise InputError(f"{n} of {checked.n} rows are not zero; a cosine needs two")
-    total = _sum(checked)
+    total = row_sum(checked.array)
     return (float(total @ total) - squares) / (n - 1) / squares
 
 
@@ -78,20 +78,13 @@ def drawn_alignment(features: object, picks: int, *, draws: int, seed: int = 0) 
     Cost: O((n + draws·k)·d).
     """
     checked = read(features)
-    mean = _sum(checked) / checked.n
+    mean = row_sum(checked.array) / checked.n
     found = [_cosine(part, mean) for part in _means(checked, picks, draws, seed)]
     return DrawnAlignment(
         picks=picks,
         cosines=np.array(found),
         expected=random_alignment(common_share(checked), picks, checked.n),
     )
-
-
-def _sum(features: Features) -> NDArray[np.float64]:
-    total = np.zeros(features.d)
-    for _, tile in tiles(features.array):
-        total += tile.sum(axis=0)
-    return total
 
 
 def _means(features: Features, picks: int, draws: int, seed: int) -> Iterator[NDArray[np.float64]]:

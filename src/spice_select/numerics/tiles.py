@@ -25,6 +25,14 @@ def tiles(matrix: np.ndarray, rows: np.ndarray | None = None, *, least: int = 1)
         yield start, part.astype(np.float64, copy=False)
 
 
+def row_sum(matrix: np.ndarray) -> np.ndarray:
+    """Σ g over all rows, float64 [d]; memory a tile."""
+    total = np.zeros(matrix.shape[1])
+    for _, tile in tiles(matrix):
+        total += tile.sum(axis=0)
+    return total
+
+
 def gram(matrix: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
     """Σ g gᵀ over all rows or over `rows`, float64 [d, d].
 

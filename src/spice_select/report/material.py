@@ -18,9 +18,8 @@ from spice_select.diagnosis.warning_signs import Sign, signs
 from spice_select.errors import InputError
 from spice_select.methods.base import Candidates
 from spice_select.numerics.features import Features
-from spice_select.report.page import Section, Templates
+from spice_select.report.page import Cell, Section, Templates, cut
 from spice_select.run import files as outputs
-from spice_select.run.corpus import reread_corpus
 from spice_select.run.explaining import Explainer
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
@@ -49,6 +48,11 @@ class Words:
     source: str
     first: str
     whole: str
+
+    @property
+    def cell(self) -> Cell:
+        """The first words, all it says behind a fold."""
+        return Cell(self.first or "(no words)", None, cut(self.whole, _WHOLE))
 
 
 class RunMaterial:
@@ -138,15 +142,10 @@ class RunMaterial:
             whole="\n\n".join(f"{role}: {text}" for role, text in turns),
         )
 
-    @cached_property
+    @property
     def corpus(self) -> Sequence[Row] | str:
         """Every row that the run was given, or why they cannot be had."""
-        if self._rows is not None:
-            return self._rows
-        try:
-            return reread_corpus(self.run)
-        except InputError as error:
-            return str(error)
+        return self.explainer.corpus
 
     @cached_property
     def candidates(self) -> Candidates | str:
@@ -174,7 +173,7 @@ class RunMaterial:
     @cached_property
     def explainer(self) -> Explainer:
         """What says why a row was chosen or rejected."""
-        return Explainer(self.run, rows=None if isinstance(self.corpus, str) else self.corpus)
+        return Explainer(self.run, rows=self._rows)
 
     @property
     def weighable(self) -> bool:
@@ -191,7 +190,7 @@ class RunMaterial:
         return np.searchsorted(self.candidates.rows, self.picks["row"])
 
 
-_FIRST = 160  # characters
+_FIRST, _WHOLE = 160, 900  # characters
 _AFFORDED = 1e11  # operations that a page may take for its signs: seconds
 _DRAWS = 20
 

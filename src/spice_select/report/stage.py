@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spice_select.data.records import Row
 from spice_select.report.material import RunMaterial
-from spice_select.report.page import Page, page_html, write_images
+from spice_select.report.page import Page, page_html, write_images, written_by
 from spice_select.report.sections import SECTIONS
 from spice_select.report.sections.verdict import lead, subtitle, title
 from spice_select.run.finished import Run
@@ -32,8 +32,7 @@ def write_report(run: Run, *, rows: Sequence[Row] | None = None) -> Path:
         subtitle=subtitle(material),
         lead=lead(material),
         sections=[section(material) for section in SECTIONS],
-        footer=f"Written by spice-select {material.identity['version_spice-select']} from {run.path.resolve()}. "
-        "The page holds all it shows and asks nothing of any network.",
+        footer=written_by(material.identity["version_spice-select"], run.path),
     )
     write_text(run.path / REPORT, page_html(page))
     return run.path / REPORT

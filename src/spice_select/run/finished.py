@@ -172,7 +172,7 @@ class Run:
             for name in method.of(self.settings.flat()).needs()
         }
 
-    @property
+    @cached_property
     def candidates(self) -> Candidates:
         """The usable rows as the method saw them, their sources aside, which are not kept; also those left out."""
         chosen, features = self.settings.selection, self.features

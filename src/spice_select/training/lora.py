@@ -31,7 +31,7 @@ def lora_config(model: nn.Module, settings: TrainSettings) -> "LoraConfig":
     return LoraConfig(
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
-        lora_dropout=settings.lora_dropout or 0.0,
+        lora_dropout=settings.lora_dropout,
         target_modules=[layer.name for layer in layers],
         fan_in_fan_out=any(layer.transposed for layer in layers),
         bias="none",

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spice_select.comparison.facts import ArmFacts, InGradients
+from spice_select.comparison.cells import shown_spread
+from spice_select.comparison.facts import ArmFacts, InGradients, by_arm
 from spice_select.comparison.result import MethodsCompared, Scores
 from spice_select.data.printable import printable
 
@@ -18,7 +18,7 @@ _MOST_OVERLAPS = 8
 
 def print_choices(console: Console, found: MethodsCompared) -> None:
     """Print what each arm chose, what it is worth and what it cost, and how the choices overlap."""
-    arms = _by_arm(found.facts)
+    arms = by_arm(found.facts)
     tables = [_sizes(arms, found)]
     if any(one.gradients for one in found.facts):
         tables.append(_worth(arms))
@@ -42,16 +42,9 @@ def print_scores(console: Console, scores: Scores) -> None:
     for name in scores:
         table.add_column(escape(printable(name)), justify="right")
     for arm in dict.fromkeys(arm for arms in scores.values() for arm in arms):
-        table.add_row(escape(printable(arm)), *(_spread(arms.get(arm, ()), "{:.3f}") for arms in scores.values()))
+        table.add_row(escape(printable(arm)), *(shown_spread(arms.get(arm, ()), "{:.3f}") for arms in scores.values()))
     console.print()
     console.print(table, highlight=False)
-
-
-def _by_arm(facts: Sequence[ArmFacts]) -> dict[str, list[ArmFacts]]:
-    arms: dict[str, list[ArmFacts]] = {}
-    for one in facts:
-        arms.setdefault(one.arm, []).append(one)
-    return arms
 
 
 def _sizes(arms: dict[str, list[ArmFacts]], found: MethodsCompared) -> Table:
@@ -161,12 +154,4 @@ def _table(title: str) -> Table:
 
 
 def _mean(facts: Sequence[ArmFacts], value: Callable[[ArmFacts], float | None], form: str) -> str:
-    return _spread([number for one in facts if (number := value(one)) is not None], form)
-
-
-def _spread(values: Sequence[float], form: str) -> str:
-    """Mean ± standard deviation; the value alone where there is one, and nothing of none."""
-    if not values:
-        return ""
-    mean = form.format(np.mean(values))
-    return mean if len(values) == 1 else f"{mean} ± {form.format(np.std(values, ddof=1))}"
+    return shown_spread([number for one in facts if (number := value(one)) is not None], form)

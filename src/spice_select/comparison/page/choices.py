@@ -1,14 +1,15 @@
 """What each arm chose, what it is worth by its gradients, how the choices overlap, and what they cost."""
 
 from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import altair as alt
 
-from spice_select.comparison.facts import ArmFacts
+from spice_select.comparison.cells import shown_spread
+from spice_select.comparison.facts import ArmFacts, by_arm
 from spice_select.comparison.result import MethodsCompared
-from spice_select.report.page import Cell, Grid, Heading, PlotFigure, Section, composed_section
+from spice_select.report.page import Cell, Grid, Heading, PlotFigure, Section, composed_section, number_cell
 from spice_select.report.page.figure import DATA
 from spice_select.report.page.looks import GROUP_COLOURS, GROUP_SHAPES
 from spice_select.report.several import MOST_OVERLAPS, overlap_figure, source_shares_figure
@@ -33,22 +34,10 @@ def choices_section(found: MethodsCompared) -> Section:
     return composed_section("choices", "What each chose", [*pieces, _costs(arms)])
 
 
-def by_arm(facts: Sequence[ArmFacts]) -> dict[str, list[ArmFacts]]:
-    """The facts of each arm's choices, in the order of the arms."""
-    arms: dict[str, list[ArmFacts]] = {}
-    for one in facts:
-        arms.setdefault(one.arm, []).append(one)
-    return arms
-
-
 def _spread(facts: Sequence[ArmFacts], value: Callable[[ArmFacts], float | None], form: str) -> Cell:
-    """Mean ± standard deviation over an arm's choices; the value alone where there is one."""
+    """Over an arm's choices; sorted by the mean."""
     values = [number for one in facts if (number := value(one)) is not None]
-    if not values:
-        return Cell("")
-    mean = fmean(values)
-    more = "" if len(values) == 1 else f" ± {form.format(stdev(values))}"
-    return Cell(form.format(mean) + more, key=mean)
+    return Cell(shown_spread(values, form), fmean(values)) if values else Cell("")
 
 
 def _numbers(*titles: str) -> list[Heading]:
@@ -147,12 +136,12 @@ def _diversity(found: MethodsCompared) -> Grid:
     rows = [
         [
             Cell(arm),
-            _number(None if one.ldd is None else one.ldd.mean, "{:.3f}"),
-            _number(one.novelsum, "{:.3f}"),
-            _number(one.nearest_distance, "{:.3f}"),
-            _number(one.effective_rank, "{:.1f}"),
-            _number(one.source_coverage, "{:.0%}"),
-            _number(one.cluster_coverage, "{:.0%}"),
+            number_cell(None if one.ldd is None else one.ldd.mean, "{:.3f}"),
+            number_cell(one.novelsum, "{:.3f}"),
+            number_cell(one.nearest_distance, "{:.3f}"),
+            number_cell(one.effective_rank, "{:.1f}"),
+            number_cell(one.source_coverage, "{:.0%}"),
+            number_cell(one.cluster_coverage, "{:.0%}"),
         ]
         for arm, one in found.diversity.items()
     ]
@@ -166,17 +155,13 @@ def _diversity(found: MethodsCompared) -> Grid:
     )
 
 
-def _number(value: float | None, form: str) -> Cell:
-    return Cell("") if value is None else Cell(form.format(value), key=value)
-
-
 def _costs(arms: Mapping[str, Sequence[ArmFacts]]) -> Grid:
     rows = [
         [
             Cell(arm),
             Cell(", ".join(facts[0].cost.features) or "nothing"),
-            _number(facts[0].cost.seconds, "{:,.1f}"),
-            _number(facts[0].cost.marginal_seconds, "{:,.1f}"),
+            number_cell(facts[0].cost.seconds, "{:,.1f}"),
+            number_cell(facts[0].cost.marginal_seconds, "{:,.1f}"),
             _operations(facts[0].cost.flops),
             _operations(facts[0].cost.marginal_flops),
         ]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import altair as alt
 
 from spice_select.comparison.judged_set import JudgedSet
-from spice_select.comparison.page.verdicts import WORDS, half_interval, set_title
+from spice_select.comparison.page.verdicts import WORDS, half_interval, numbered, set_title
 from spice_select.comparison.ruling import Ruling
 from spice_select.report.page import PlotFigure
 from spice_select.report.page.figure import DATA
@@ -19,9 +19,7 @@ WIDE = 10
 
 def cost_figures(ruling: Ruling) -> list[PlotFigure]:
     """A figure for the primary set of each bed and budget: `cost_figure`."""
-    primaries = ruling.primaries
-    names = ["costs"] if len(primaries) == 1 else [f"costs-{place}" for place in range(1, len(primaries) + 1)]
-    return [cost_figure(one, name) for name, one in zip(names, primaries, strict=True)]
+    return [cost_figure(one, name) for name, one in numbered("costs", ruling.primaries)]
 
 
 def cost_figure(one: JudgedSet, name: str = "costs") -> PlotFigure:

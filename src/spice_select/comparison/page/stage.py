@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from spice_select.comparison.judged_set import JudgedSet
@@ -29,7 +30,9 @@ from spice_select.report.page import (
     Section,
     composed,
     composed_section,
+    number_cell,
     page_html,
+    written_by,
 )
 from spice_select.report.page.pieces import PagePiece
 from spice_select.run.identity import package_version
@@ -43,8 +46,7 @@ def write_comparison_page(found: MethodsCompared) -> Path:
         subtitle=f"{found.path} · {found.rows:,} rows, budget {found.budget}",
         lead=composed(_lead(found)),
         sections=_sections(found),
-        footer=f"Written by spice-select {package_version('spice-select')} from {found.path.resolve()}. "
-        "The page holds all it shows and asks nothing of any network.",
+        footer=written_by(package_version("spice-select"), found.path),
     )
     write_text(found.path / REPORT, page_html(page))
     return found.path / REPORT
@@ -69,8 +71,7 @@ def write_budgets_page(found: Sequence[MethodsCompared], out: Path) -> Path:
         subtitle=" · ".join(f"{one.path} ({one.budget})" for one in found),
         lead=composed([*(Headline(_headline(one)) for one in ruling.primaries), *ruling.paragraph.split("\n\n")]),
         sections=_ruled(ruling)[::-1],
-        footer=f"Written by spice-select {package_version('spice-select')}. "
-        "The page holds all it shows and asks nothing of any network.",
+        footer=written_by(package_version("spice-select")),
     )
     write_text(out, page_html(page))
     return out
@@ -158,7 +159,7 @@ def _cell(column: Column, line: Line) -> Cell:
 
 def _scores(found: MethodsCompared) -> Grid:
     arms = dict.fromkeys(arm for scores in found.scores.values() for arm in scores)
-    rows = [[Cell(arm), *(_mean(scores.get(arm, ())) for scores in found.scores.values())] for arm in arms]
+    rows = [[Cell(arm), *(_mean(scores.get(arm)) for scores in found.scores.values())] for arm in arms]
     return Grid(
         name="scores",
         caption="Scores of benchmarks, mean over seeds",
@@ -168,8 +169,5 @@ def _scores(found: MethodsCompared) -> Grid:
     )
 
 
-def _mean(values: Any) -> Cell:
-    if not values:
-        return Cell("")
-    mean = sum(values) / len(values)
-    return Cell(f"{mean:.3f}", key=mean)
+def _mean(values: Sequence[float] | None) -> Cell:
+    return number_cell(fmean(values) if values else None, "{:.3f}")

@@ -1,6 +1,7 @@
 """Each arm beside random on one held-out set, as a figure and as a table."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -27,9 +28,13 @@ THIN, THICK = 1.2, 4
 
 def verdict_figures(ruling: Ruling) -> list[PlotFigure]:
     """A figure for the primary set of each bed and budget: `verdict_figure`."""
-    primaries = ruling.primaries
-    names = ["verdicts"] if len(primaries) == 1 else [f"verdicts-{place}" for place in range(1, len(primaries) + 1)]
-    return [verdict_figure(one.compared, name) for name, one in zip(names, primaries, strict=True)]
+    return [verdict_figure(one.compared, name) for name, one in numbered("verdicts", ruling.primaries)]
+
+
+def numbered(name: str, sets: Sequence[JudgedSet]) -> list[tuple[str, JudgedSet]]:
+    """Each set with the name of its figure: a number behind it where there are several."""
+    names = [name] if len(sets) == 1 else [f"{name}-{place}" for place in range(1, len(sets) + 1)]
+    return list(zip(names, sets, strict=True))
 
 
 def verdict_figure(compared: Compared, name: str = "verdicts") -> PlotFigure:

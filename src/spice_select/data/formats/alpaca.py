@@ -7,7 +7,7 @@ from typing import Any
 from spice_select.data.formats.base import RowError, optional_text, present, required_text
 from spice_select.data.formats.content import reasoning_column, text_of
 from spice_select.data.formats.fields import Fields
-from spice_select.data.formats.turns import Turn, conversation
+from spice_select.data.formats.turns import Turn, read_turns
 from spice_select.data.records import Conversation, Drop, Row
 
 
@@ -21,11 +21,7 @@ class Alpaca:
         return present(raw, "instruction", "output")
 
     def read(self, row: Row) -> Conversation | Drop:
-        fields = Fields(row.raw)
-        try:
-            return conversation(row, fields, _turns(fields))
-        except RowError as fault:
-            return fault.drop(row.number)
+        return read_turns(row, _turns)
 
 
 def _turns(fields: Fields) -> Iterator[Turn]:

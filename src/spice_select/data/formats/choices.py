@@ -5,7 +5,7 @@ from typing import Any
 
 from spice_select.data.formats.base import RowError, present, required_text
 from spice_select.data.formats.fields import Fields
-from spice_select.data.formats.turns import Turn, conversation
+from spice_select.data.formats.turns import Turn, read_turns
 from spice_select.data.records import Conversation, Drop, Row
 
 _ASKS = ("question", "query", "ctx")
@@ -35,11 +35,7 @@ class MultipleChoice:
         )
 
     def read(self, row: Row) -> Conversation | Drop:
-        fields = Fields(row.raw)
-        try:
-            return conversation(row, fields, _turns(fields))
-        except RowError as fault:
-            return fault.drop(row.number)
+        return read_turns(row, _turns)
 
 
 def _turns(fields: Fields) -> list[Turn]:

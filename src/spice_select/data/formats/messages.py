@@ -6,7 +6,7 @@ from typing import Any
 
 from spice_select.data.formats.base import RowError, present
 from spice_select.data.formats.fields import Fields
-from spice_select.data.formats.turns import Turn, conversation, turn_of
+from spice_select.data.formats.turns import Turn, read_turns, turn_of
 from spice_select.data.records import Conversation, Drop, Row
 
 _COLUMNS = ("messages", "conversations", "conversation")
@@ -35,11 +35,7 @@ class TurnList:
         return isinstance(turns[0], Mapping) and self._role_key in turns[0]
 
     def read(self, row: Row) -> Conversation | Drop:
-        fields = Fields(row.raw)
-        try:
-            return conversation(row, fields, self.turns(fields))
-        except RowError as fault:
-            return fault.drop(row.number)
+        return read_turns(row, self.turns)
 
     def turns(self, fields: Fields) -> list[Turn]:
         """The turns in a row's list."""

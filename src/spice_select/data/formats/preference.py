@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from spice_select.data.formats.alpaca import history_of, instruction_of
-from spice_select.data.formats.base import RowError, present
+from spice_select.data.formats.base import present
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.messages import turns_in
-from spice_select.data.formats.turns import Turn, conversation
+from spice_select.data.formats.turns import Turn, read_turns
 from spice_select.data.formats.two_columns import side, with_context
 from spice_select.data.records import Conversation, Drop, Row
 
@@ -32,11 +32,7 @@ class ChosenAnswer:
         return present(raw, "chosen", "rejected")
 
     def read(self, row: Row) -> Conversation | Drop:
-        fields = Fields(row.raw)
-        try:
-            return conversation(row, fields, _turns(fields))
-        except RowError as fault:
-            return fault.drop(row.number)
+        return read_turns(row, _turns)
 
 
 def _turns(fields: Fields) -> list[Turn]:

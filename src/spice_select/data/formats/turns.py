@@ -1,7 +1,7 @@
 """From raw turns to checked messages: the roles, what their content may be, and the order they may stand in."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_bad_answer, refuse_media
 from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
 from spice_select.data.plain import json_text
-from spice_select.data.records import Conversation, Row
+from spice_select.data.records import Conversation, Drop, Row
 
 ROLES = {
     "system": "system",
@@ -75,6 +75,15 @@ class Turn:
         reasoning = {"reasoning_content": self.reasoning} if self.reasoning else {}
         calls = {"tool_calls": [call.shown(tools) for call in self.calls]} if self.calls else {}
         return {"role": self.role, "content": self.text, **reasoning, **calls, **dict(self.names)}
+
+
+def read_turns(row: Row, turns: Callable[[Fields], Iterable[Turn]]) -> Conversation | Drop:
+    """What a format makes of a row, whose turns it reads from its fields; never raises for a faulty row."""
+    fields = Fields(row.raw)
+    try:
+        return conversation(row, fields, turns(fields))
+    except RowError as fault:
+        return fault.drop(row.number)
 
 
 def conversation(row: Row, fields: Fields, turns: Iterable[Turn]) -> Conversation:

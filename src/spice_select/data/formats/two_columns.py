@@ -7,7 +7,7 @@ from typing import Any
 from spice_select.data.formats.base import RowError, optional_text, present, required_text
 from spice_select.data.formats.content import reasoning_column
 from spice_select.data.formats.fields import Fields
-from spice_select.data.formats.turns import Turn, conversation, turn_of
+from spice_select.data.formats.turns import Turn, read_turns, turn_of
 from spice_select.data.records import Conversation, Drop, Row
 
 
@@ -30,11 +30,7 @@ class TwoColumns:
         return present(raw, self._asks, self._answers)
 
     def read(self, row: Row) -> Conversation | Drop:
-        fields = Fields(row.raw)
-        try:
-            return conversation(row, fields, self._turns(fields))
-        except RowError as fault:
-            return fault.drop(row.number)
+        return read_turns(row, self._turns)
 
     def _turns(self, fields: Fields) -> list[Turn]:
         asked = with_context(side(fields, self._asks, "user"), fields, self._context)

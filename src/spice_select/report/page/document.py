@@ -51,6 +51,12 @@ class Page:
     footer: str
 
 
+def written_by(version: str, *places: Path) -> str:
+    """The line at the end of a page: who wrote it, and from which folders."""
+    whence = f" from {', '.join(str(place.resolve()) for place in places)}" if places else ""
+    return f"Written by spice-select {version}{whence}. The page holds all it shows and asks nothing of any network."
+
+
 def page_html(page: Page) -> str:
     """The whole page as HTML: text without any surrogate, which UTF-8 can write."""
     style, script = _asset("page.css"), _asset("page.js")

@@ -28,6 +28,11 @@ class Cell:
     more: str = ""
 
 
+def number_cell(value: float | None, form: str) -> Cell:
+    """A number as `form` writes it, sorted by itself; empty where there is none."""
+    return Cell("") if value is None else Cell(form.format(value), float(value))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Grid:
     """A table.

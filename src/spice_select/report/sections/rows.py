@@ -2,11 +2,10 @@
 
 import shlex
 
-from spice_select.report.material import RunMaterial, Words, filled
+from spice_select.report.material import RunMaterial, filled
 from spice_select.report.page import Cell, Grid, Heading, Section, cut
 from spice_select.run.explanation import Explanation, RejectedRow
 
-_WHOLE = 900  # characters of a row's text
 _WHY = 400
 _REJECTED = 100
 _ROUNDING = 1e-12
@@ -62,19 +61,12 @@ def _left(material: RunMaterial, place: int, one: RejectedRow) -> list[Cell]:
     return [
         Cell(f"{place:,}", place),
         Cell(f"{one.row}", one.row),
-        Cell("(the corpus is gone)")
-        if words is None
-        else Cell(words.first or "(no words)", None, cut(words.whole, _WHOLE)),
+        Cell("(the corpus is gone)") if words is None else words.cell,
         _why(one),
         Cell(cut(one.source, 60)),
         Cell(f"{gain:.4g}", gain),
         Cell(f"{share:.0%}", share),
     ]
-
-
-def _said(words: Words) -> Cell:
-    """A row's first words, all it says behind a fold."""
-    return Cell(words.first or "(no words)", None, cut(words.whole, _WHOLE))
 
 
 def _why(one: Explanation) -> Cell:
@@ -121,7 +113,7 @@ def _row(material: RunMaterial, place: int) -> list[Cell]:
     return [
         Cell(f"{rank:,}", rank),
         Cell(f"{row}", row),
-        _said(words),
+        words.cell,
         *([_why(material.explainer.of(row))] if _told(material) else []),
         Cell(cut(str(picks["source"][place]), 60)),
         *(Cell(f"{value:.4g}", value) for value in worth),

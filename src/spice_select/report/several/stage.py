@@ -17,7 +17,9 @@ from spice_select.report.page import (
     composed,
     composed_section,
     cut,
+    number_cell,
     page_html,
+    written_by,
 )
 from spice_select.report.page.pieces import PagePiece
 from spice_select.report.sections.verdict import spent
@@ -28,7 +30,6 @@ from spice_select.run.identity import package_version
 from spice_select.store import write_text
 
 _ALONE = 100  # rows of a run's own that are listed
-_WHOLE = 900  # characters of a row's text
 
 
 def write_side_by_side(runs: Sequence[Run], out: Path) -> Path:
@@ -56,8 +57,7 @@ def write_side_by_side(runs: Sequence[Run], out: Path) -> Path:
             _alone_section(materials, hashes),
             _settings_section(materials),
         ],
-        footer=f"Written by spice-select {package_version('spice-select')} from {', '.join(map(str, places))}. "
-        "The page holds all it shows and asks nothing of any network.",
+        footer=written_by(package_version("spice-select"), *places),
     )
     write_text(out, page_html(page))
     return out
@@ -104,16 +104,12 @@ def _numbers(material: RunMaterial) -> list[Cell]:
         Cell(f"{summary.chosen:,}", summary.chosen),
         Cell(f"{summary.chosen_supervised:,}", summary.chosen_supervised),
         Cell(f"{summary.chosen_median_response:,.0f}", summary.chosen_median_response),
-        _shown(judged and judged.information, "{:.4g}"),
+        number_cell(None if judged is None else judged.information, "{:.4g}"),
         Cell("" if judged is None else f"{judged.random_mean:.4g} ± {judged.random_std:.2g}"),
-        _shown(judged and judged.certified, "{:.1%}"),
-        _shown(judged and judged.conflicting, "{:.0%}"),
+        number_cell(None if judged is None else judged.certified, "{:.1%}"),
+        number_cell(None if judged is None else judged.conflicting, "{:.0%}"),
         Cell(spent(seconds), seconds),
     ]
-
-
-def _shown(value: Any, form: str) -> Cell:
-    return Cell("") if value is None else Cell(form.format(value), float(value))
 
 
 def _tasks(materials: Mapping[str, RunMaterial]) -> list[str]:
@@ -164,8 +160,7 @@ def _alone_grid(anchor: str, name: str, material: RunMaterial, alone: Sequence[i
     rows = []
     for spot in listed:
         words, rank, row = material.words[spot], int(material.picks["rank"][spot]), int(material.picks["row"][spot])
-        text = Cell(words.first or "(no words)", more=cut(words.whole, _WHOLE))
-        rows.append([Cell(f"{rank:,}", rank), Cell(f"{row}", row), text, Cell(cut(words.source, 60))])
+        rows.append([Cell(f"{rank:,}", rank), Cell(f"{row}", row), words.cell, Cell(cut(words.source, 60))])
     return Grid(
         name=anchor,
         caption=f"{name}: {len(alone):,} of {material.chosen:,} rows that no other chose",
