@@ -72,3 +72,12 @@ def test_the_card_of_an_export_has_the_numbers_of_the_page(run: Run, tmp_path: P
     ]
     for name, value, meaning in tiles[:-1]:
         assert f"| {name} | **{value}** | {meaning} |" in card
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_page_is_opened_where_there_is_a_browser(run: Run, spice, monkeypatch: pytest.MonkeyPatch, there) -> None:
+    asked = []
+    monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or there)
+    code, out, _ = spice("report", run.path, "--open")
+    assert (code, asked) == (0, [(run.path / "report.html").resolve().as_uri()])
+    assert ("No browser was found" in " ".join(out.split())) is not there
