@@ -31,6 +31,7 @@ from spice_select.run.summary import summarise
 from spice_select.run.target import TargetRows, read_target, standing_in
 from spice_select.run.worker import compute_share, wait_for_end
 from spice_select.schedules import SCHEDULES
+from spice_select.schedules.interleaved.worker import follow
 from spice_select.store import atomic
 
 
@@ -94,7 +95,8 @@ def run_select(
     folder = default_folder(corpus, identity) if out is None else Path(out)
     place = ProcessPlace.of_environment()
     if place.rank > 0:
-        compute_share(folder, identity, encoded.examples, settings, proxy, place)
+        share = follow if settings.selection.schedule == "interleaved" else compute_share
+        share(folder, identity, encoded.examples, settings, proxy, place)
         wait_for_end(folder)
         return Run(folder)
     with open_run(folder, identity, overwrite=overwrite) as run:
