@@ -20,7 +20,7 @@ from spice_select.models.load import load_model, load_tokenizer
 from spice_select.models.lora import LoraSpec, attach_lora
 from spice_select.schedules.interleaved import moving
 from spice_select.schedules.interleaved.moving import Checkpoints
-from spice_select.schedules.interleaved.steps import Piece, ProxyTrainer
+from spice_select.schedules.interleaved.steps import ProxyTrainer, StepPiece
 from spice_select.sketch import SparseJL
 from tests.schedules.interleaved.cutting import contents, cut_anywhere
 
@@ -212,7 +212,7 @@ def test_a_loss_that_is_no_number_keeps_what_is_done(corpus: Corpus, options, tm
 
     def sick(self, examples, supervised, number):
         piece = real(self, examples, supervised, number)
-        return piece if self.steps < 1 else Piece(float("nan"), piece.gradient)
+        return piece if self.steps < 1 else StepPiece(float("nan"), piece.gradient)
 
     monkeypatch.setattr(ProxyTrainer, "piece", sick)
     with pytest.raises(InputError, match=r"step 1 .*learning-rate"):

@@ -15,7 +15,7 @@ from spice_select.run.origin import origin_of
 from spice_select.run.settings import SelectSettings
 from spice_select.schedules.interleaved.opening import open_engine
 from spice_select.schedules.interleaved.orders import GradientOrder, PartOrder, UpdateOrder
-from spice_select.schedules.interleaved.steps import Piece, ProxyTrainer
+from spice_select.schedules.interleaved.steps import ProxyTrainer, StepPiece
 from spice_select.store import PartStore
 from spice_select.store.tensors import load_tensors, save_tensors, whole_facts
 
@@ -121,10 +121,10 @@ class PieceWork:
         facts = whole_facts(self._path(place))
         return facts is not None and {**facts, "loss": None} == {**self._facts(place), "loss": None}
 
-    def read(self, place: int) -> Piece:
+    def read(self, place: int) -> StepPiece:
         """A stored piece."""
         gradient, facts = load_tensors(self._path(place))
-        return Piece(float(facts["loss"]), gradient)
+        return StepPiece(float(facts["loss"]), gradient)
 
     @property
     def folder(self) -> Path:

@@ -14,7 +14,7 @@ from spice_select.data.records import Example
 from spice_select.executors import ProcessPlace, SharedExecutor, shared_here
 from spice_select.schedules.interleaved.bench import PROXY, Bench, GradientWork, PieceWork
 from spice_select.schedules.interleaved.orders import Board, UpdateOrder
-from spice_select.schedules.interleaved.steps import Piece, ProxyTrainer
+from spice_select.schedules.interleaved.steps import ProxyTrainer, StepPiece
 
 WORKER = "spice_select.schedules.interleaved.worker"
 
@@ -28,7 +28,7 @@ class Hands(Protocol):
 
     def pieces(
         self, trainer: ProxyTrainer, bench: Bench, cycle: int, rows: Sequence[Sequence[Example]], supervised: int
-    ) -> Iterable[Piece]:
+    ) -> Iterable[StepPiece]:
         """What the pieces of the first step after a cycle contribute, in order."""
         ...
 
@@ -44,12 +44,12 @@ class Alone:
 
     def pieces(
         self, trainer: ProxyTrainer, bench: Bench, cycle: int, rows: Sequence[Sequence[Example]], supervised: int
-    ) -> Iterable[Piece]:
+    ) -> Iterable[StepPiece]:
         """See `Hands`."""
         return trainer.own_pieces(rows, supervised)
 
 
-class Crew:
+class Foreman:
     """The first of several processes: it hangs up orders, does its share, and sees to what is left.
 
     Args:
@@ -67,7 +67,7 @@ class Crew:
 
     def pieces(
         self, trainer: ProxyTrainer, bench: Bench, cycle: int, rows: Sequence[Sequence[Example]], supervised: int
-    ) -> Iterator[Piece]:
+    ) -> Iterator[StepPiece]:
         """See `Hands`. The files are gone when the last piece was taken."""
         numbers = [[example.row for example in piece] for piece in rows]
         work = PieceWork(order=UpdateOrder(cycle=cycle, supervised=supervised, pieces=numbers), bench=bench)
@@ -92,7 +92,7 @@ def hands_for(run: Path, *, device: str, tell: Callable[[str], None] = lambda se
             yield Alone()
             return
         try:
-            yield Crew(shared, board_of(run))
+            yield Foreman(shared, board_of(run))
         finally:
             shutil.rmtree(board_of(run).folder, ignore_errors=True)
     with contextlib.suppress(OSError):

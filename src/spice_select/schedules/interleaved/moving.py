@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spice_select.data.records import Example
 from spice_select.schedules.interleaved.plan import Plan
-from spice_select.schedules.interleaved.steps import Pieces, ProxyTrainer, Step
+from spice_select.schedules.interleaved.steps import ProxyTrainer, Step, StepPieces
 from spice_select.store import sum_path
 from spice_select.store.tensors import load_tensors, save_tensors, whole_facts
 
@@ -80,7 +80,7 @@ class MovingProxy:
     plan: Plan
     checkpoints: Checkpoints
     observe: Callable[[Step], None] = lambda step: None
-    pieces: Callable[[ProxyTrainer, int], Pieces] = lambda trainer, cycle: trainer.own_pieces
+    pieces: Callable[[ProxyTrainer, int], StepPieces] = lambda trainer, cycle: trainer.own_pieces
     picks: dict[int, list[Example]] = field(default_factory=dict)
     log: list[Step] = field(default_factory=list)
     _trainer: ProxyTrainer | None = None

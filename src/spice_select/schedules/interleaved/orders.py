@@ -12,9 +12,6 @@ from typing import Any
 
 from spice_select.store import write_text
 
-Rows = Sequence[int]
-"""Numbers of rows in the corpus."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PartOrder:
@@ -28,7 +25,7 @@ class PartOrder:
 
     epoch: int | None
     number: int
-    batches: Sequence[Rows]
+    batches: Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +48,7 @@ class UpdateOrder:
 
     cycle: int
     supervised: int
-    pieces: Sequence[Rows]
+    pieces: Sequence[Sequence[int]]
 
 
 Order = GradientOrder | UpdateOrder

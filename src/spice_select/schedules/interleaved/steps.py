@@ -70,7 +70,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class StepPiece:
     """What some of a step's rows contribute to it.
 
     Attributes:
@@ -81,17 +81,19 @@ class Piece:
     loss: float
     gradient: Mapping[str, Tensor]
 
-    def __add__(self, other: "Piece") -> "Piece":
+    def __add__(self, other: "StepPiece") -> "StepPiece":
         """Both contributions; every parameter is in both, or in neither."""
-        return Piece(self.loss + other.loss, {name: own + other.gradient[name] for name, own in self.gradient.items()})
+        return StepPiece(
+            self.loss + other.loss, {name: own + other.gradient[name] for name, own in self.gradient.items()}
+        )
 
 
-def tree_sum(pieces: Iterable[Piece]) -> Piece:
+def tree_sum(pieces: Iterable[StepPiece]) -> StepPiece:
     """The sum over a binary tree that their number alone decides, so whoever computed them, the bits are the same.
 
     Holds about log₂ of them at once. Source: the carries of a binary counter.
     """
-    partial: list[tuple[int, Piece]] = []
+    partial: list[tuple[int, StepPiece]] = []
     for piece in pieces:
         size = 1
         while partial and partial[-1][0] == size:
@@ -103,7 +105,7 @@ def tree_sum(pieces: Iterable[Piece]) -> Piece:
     return total
 
 
-Pieces = Callable[[Sequence[Sequence[Example]], int], Iterable[Piece]]
+StepPieces = Callable[[Sequence[Sequence[Example]], int], Iterable[StepPiece]]
 """The contributions of a step's pieces, in order, given their rows and the supervised tokens of the step."""
 
 
@@ -129,7 +131,7 @@ class ProxyTrainer:
             list(self._parameters.values()), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
 
-    def step(self, examples: Sequence[Example], pieces: Pieces | None = None) -> Step:
+    def step(self, examples: Sequence[Example], pieces: StepPieces | None = None) -> Step:
         """One optimiser step.
 
         Args:
@@ -173,12 +175,12 @@ class ProxyTrainer:
         budget = min(self._batch_tokens, max(_SHORTEST, -(-sum(lengths) // _PIECES)))
         return [[examples[position] for position in batch] for batch in plan_batches(lengths, token_budget=budget)]
 
-    def own_pieces(self, pieces: Sequence[Sequence[Example]], supervised: int) -> Iterator[Piece]:
+    def own_pieces(self, pieces: Sequence[Sequence[Example]], supervised: int) -> Iterator[StepPiece]:
         """All contributions, computed here."""
         for number, rows in enumerate(pieces):
             yield self.piece(rows, supervised, number)
 
-    def piece(self, examples: Sequence[Example], supervised: int, number: int) -> Piece:
+    def piece(self, examples: Sequence[Example], supervised: int, number: int) -> StepPiece:
         """What some rows contribute to the next step.
 
         Args:
@@ -194,7 +196,9 @@ class ProxyTrainer:
             loss = token_losses(logits, batch.targets).sum() / supervised
             found = torch.autograd.grad(loss, list(self._parameters.values()), allow_unused=True)
         named = zip(self._parameters, found, strict=True)
-        return Piece(float(loss.detach()), {name: gradient.float() for name, gradient in named if gradient is not None})
+        return StepPiece(
+            float(loss.detach()), {name: gradient.float() for name, gradient in named if gradient is not None}
+        )
 
     def _dropout_seed(self, piece: int) -> int:
         drawn = Stream(self._recipe.seed, f"step-{self.steps}", "dropout").words(1, piece)

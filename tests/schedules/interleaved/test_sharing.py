@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spice_select.run.settings import SelectSettings
 from spice_select.schedules.interleaved.bench import Bench, PieceWork
 from spice_select.schedules.interleaved.orders import Board, GradientOrder, PartOrder, UpdateOrder
-from spice_select.schedules.interleaved.steps import Piece, ProxyTrainer, StepRecipe, tree_sum
+from spice_select.schedules.interleaved.steps import ProxyTrainer, StepPiece, StepRecipe, tree_sum
 from spice_select.testing.engine import sample_batch
 from tests.schedules.interleaved.test_steps import parameters, trainer
 
@@ -81,8 +81,8 @@ def test_pieces_have_dropouts_of_their_own() -> None:
 
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=40))
 def test_the_tree_sums_everything_once_and_its_shape_is_that_of_their_number(numbers: list[float]) -> None:
-    def named(number: int) -> Piece:
-        return Piece(numbers[number], {"w": torch.tensor([numbers[number], 1.0])})
+    def named(number: int) -> StepPiece:
+        return StepPiece(numbers[number], {"w": torch.tensor([numbers[number], 1.0])})
 
     total = tree_sum(named(number) for number in range(len(numbers)))
     assert total.gradient["w"][1] == len(numbers)
@@ -131,6 +131,8 @@ def test_a_step_is_made_of_what_it_is_given() -> None:
     one = ProxyTrainer(trainer().model, StepRecipe(), total_steps=10, batch_tokens=1000)
     names = [name for name, value in one.model.named_parameters() if value.requires_grad]
     values = dict(one.model.named_parameters())
-    made = one.step(sample_batch(0), lambda *_: [Piece(2.0, {name: torch.ones_like(values[name]) for name in names})])
+    made = one.step(
+        sample_batch(0), lambda *_: [StepPiece(2.0, {name: torch.ones_like(values[name]) for name in names})]
+    )
     assert made.loss == 2.0
     assert made.gradient_norm == pytest.approx(sum(values[name].numel() for name in names) ** 0.5, rel=1e-5)
