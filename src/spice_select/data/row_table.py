@@ -6,7 +6,7 @@ from typing import Any, Self, overload
 
 from spice_select.data.plain import plain, restored
 from spice_select.data.records import Row
-from spice_select.store.spool import Spool
+from spice_select.store import Spool
 
 
 class RowTable(Sequence[Row]):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.records import Example
-from spice_select.store.spool import Spool
+from spice_select.store import Spool
 
 
 class ExampleTable(Sequence[Example]):
