@@ -4,6 +4,7 @@ Every stage has one home; this file is their map and holds no method of its own.
 """
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoded, Encoder
 from spice_select.data.formats import Format, PreferencePairs, described, detect_reader
 from spice_select.data.records import Drop, Row, Sample
+from spice_select.data.samples import SamplesByRow
 from spice_select.executors import ProcessPlace
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods.budget import Budget
@@ -86,7 +88,7 @@ def run_select(
         target = read_target(settings, encoder, progress)
         leaving = _leaving(target, rows, encoded, row_format, progress)
         gone = {drop.row for drop in leaving}
-        staying = [example for example in encoded.examples if example.row not in gone]
+        staying = [example for example in encoded.examples if example.row not in gone] if gone else encoded.examples
         refuse_rows(settings, [e.source for e in staying], [e.num_tokens for e in staying])
         refuse_few_prompts(settings, staying)
     identity = identity_of(
@@ -121,7 +123,7 @@ class EncodedCorpus:
         notes: what a person should know of that.
     """
 
-    rows: list[Row]
+    rows: Sequence[Row]
     row_format: Format | PreferencePairs
     encoder: Encoder
     encoded: Encoded[Sample]
@@ -145,7 +147,7 @@ class EncodedCorpus:
 
 def _leaving(
     target: TargetRows | None,
-    rows: list[Row],
+    rows: Sequence[Row],
     encoded: Encoded[Sample],
     row_format: Format | PreferencePairs,
     progress: Progress,
@@ -170,7 +172,7 @@ class _Corpus:
     """A corpus that has been read and encoded."""
 
     name: str
-    rows: list[Row]
+    rows: Sequence[Row]
     row_format: Format | PreferencePairs
     encoded: Encoded[Sample]
     budget: Budget
@@ -187,7 +189,6 @@ def _fill(
         write_config(aside, _absolute(corpus.name), _anywhere(settings))
     schedule = SCHEDULES[settings.selection.schedule]
     examples = corpus.encoded.examples
-    by_row = {example.row: example for example in examples}
     summed = settings.gradients.loss == "sum"
     row_format, exclusion = corpus.row_format, None
     if not isinstance(row_format, PreferencePairs):
@@ -196,7 +197,7 @@ def _fill(
         )
     outcome = schedule(
         run,
-        by_row,
+        SamplesByRow(examples),
         corpus.budget,
         settings,
         proxy,
@@ -229,7 +230,7 @@ def _fill(
     run.finish(facts, (*outputs.WRITTEN, *further))
 
 
-def _write_page(run: Run, rows: list[Row], progress: Progress) -> None:
+def _write_page(run: Run, rows: Sequence[Row], progress: Progress) -> None:
     """Write the run's page. The run is finished, so whatever hinders the page is told and costs nothing else."""
     from spice_select.report import write_report
 

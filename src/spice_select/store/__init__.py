@@ -12,6 +12,7 @@ from spice_select.store.block import FeatureBlock as FeatureBlock
 from spice_select.store.locks import hold as hold
 from spice_select.store.locks import is_held as is_held
 from spice_select.store.parts import PartStore as PartStore
+from spice_select.store.spool import Spool as Spool
 from spice_select.store.sums import WholeFiles as WholeFiles
 from spice_select.store.sums import is_whole as is_whole
 from spice_select.store.sums import sum_path as sum_path
