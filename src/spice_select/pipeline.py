@@ -12,7 +12,7 @@ from typing import Any
 from spice_select.data.contradictions import without_contradictions
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoded, Encoder
-from spice_select.data.formats import Format, PreferencePairs, described, detect_reader
+from spice_select.data.formats import MARKED, Format, PreferencePairs, described, detect_reader
 from spice_select.data.records import Drop, Row, Sample
 from spice_select.data.samples import SamplesByRow
 from spice_select.executors import ProcessPlace
@@ -84,7 +84,7 @@ def run_select(
     with clock("encoding"):
         known = known or EncodedCorpus.read(corpus, settings, proxy, progress)
         rows, row_format, encoder, encoded = known.rows, known.row_format, known.encoder, known.encoded
-        settings = settings.settled(pairs=isinstance(row_format, PreferencePairs))
+        settings = settings.settled(pairs=isinstance(row_format, PreferencePairs), marked=row_format is MARKED)
         target = read_target(settings, encoder, progress)
         leaving = _leaving(target, rows, encoded, row_format, progress)
         gone = {drop.row for drop in leaving}

@@ -148,7 +148,7 @@ def test_the_others_are_refused_by_name_with_the_reason(corpus: Corpus, tiny_pro
         ({"max_per_prompt": 1, "budget": "500-tokens"}, "--max-per-prompt 1 with a budget in tokens"),
         ({"max_per_prompt": 1, "schedule": "pools"}, "--max-per-prompt 1: not read by"),
         ({"pair_tail": 0.2}, "only --pair-gradient tail reads it"),
-        ({"format": "kto"}, "--format kto"),
+        ({"format": "kto"}, r"none of the 24 rows can be used \(no-mark 24\)"),
     ],
 )
 def test_what_pairs_cannot_honour_is_refused_by_name(corpus: Corpus, tiny_proxy: Path, asked, words: str) -> None:

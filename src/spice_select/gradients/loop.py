@@ -48,8 +48,9 @@ class LoopEngine:
 
     def _one(self, attached: Attached, projection: Projection, example: Sample) -> tuple[np.ndarray, float, float]:
         loss = self._loss(attached.model, example)
+        sign = example.sign if isinstance(example, Example) else 1
         parameters = [leaf.parameter for leaf in attached.leaves]
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        gradients = torch.autograd.grad(sign * loss, parameters, allow_unused=True)
         feature = torch.zeros(1, projection.dim, device=loss.device)
         square = 0.0
         for leaf, gradient in zip(attached.leaves, gradients, strict=True):
