@@ -21,6 +21,7 @@ from spice_select.methods.budget import Budget
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
+from spice_select.run.address import keep_address
 from spice_select.run.exclusion import Exclusion
 from spice_select.run.feasible import refuse_rows, refuse_settings
 from spice_select.run.finished import Run
@@ -102,6 +103,7 @@ def run_select(
         wait_for_end(folder)
         return Run(folder)
     with open_run(folder, identity, overwrite=overwrite) as run:
+        keep_address(run.path, settings.engine.store)
         if run.finished and not _harmed(run):
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
@@ -162,7 +164,7 @@ def _leaving(
 def _harmed(run: RunFolder) -> bool:
     """Whether features of a finished run are altered or missing; not if all are gone, which frees the disk."""
     store, manifest = feature_store(run.path, run.identity), run.manifest()
-    if manifest is None or not any(store.folder.glob("part-*.parquet")):
+    if manifest is None or not store.count():
         return False
     return bool(store.faults(manifest["parts"]))
 

@@ -146,16 +146,16 @@ class _PartWork:
         examples, planned = known.examples, known.parts[part]
         place = {examples[position].row: position for batch in planned for position in batch}
         asked = planned if batches is None else [[place[row] for row in batch] for batch in batches]
-        digest, size, path = "", 0, known.store.path(part)
+        digest, size = "", 0
         if keep:
             digest = known.store.write(part, self._block(planned, asked))
-            size = path.stat().st_size
+            size = known.store.size(part)
         elif asked:
             compute_part(self.compute, examples, asked, self.advance)
         tokens = sum(examples[position].num_tokens for batch in asked for position in batch)
         return Receipt(
             part=part,
-            file=path.name,
+            file=known.store.name(part),
             bytes=size,
             sha256=digest,
             rows=len(place),

@@ -85,7 +85,7 @@ class FoundAgain:
 
 def found_again(folder: Path, device: str) -> FoundAgain:
     """Corpus, model and settings of a run."""
-    wait_for(lambda: (folder / IDENTITY).is_file() and (folder / outputs.CONFIG).is_file(), folder)
+    _wait_for_beginning(folder)
     corpus, settings = read_config(folder / outputs.CONFIG)
     if corpus is None:
         raise InputError(f"{folder / outputs.CONFIG} names no corpus: it is not the config of a run")
@@ -141,10 +141,15 @@ def _parts(
     settings: SelectSettings,
     proxy: Proxy,
 ) -> FeatureParts:
-    wait_for(lambda: (folder / IDENTITY).is_file(), folder)
+    _wait_for_beginning(folder)
     parts = parts_of_feature(feature, folder, same_identity(folder, identity), examples, settings, proxy)
     wait_for(parts.prepared, folder)
     return parts
+
+
+def _wait_for_beginning(folder: Path) -> None:
+    """Return when the first process has written what the run is, where its parts lie, and how it is replayed."""
+    wait_for(lambda: (folder / IDENTITY).is_file() and (folder / outputs.CONFIG).is_file(), folder)
 
 
 def wait_for_end(folder: Path) -> None:
