@@ -1,7 +1,7 @@
 """Peak memory of a whole `spice select` on short rows, by stage, in a process of its own.
 
-The proxy is tiny (two layers of width 32), so that memory is the rows' and the features', not the model's. Its gradients
-are drawn at random where they would take hours: their parts are written, checked and read as any.
+The proxy is tiny (two layers of width 32), so that memory is the rows' and the features', not the model's. Its
+gradients are drawn at random where they would take hours: their parts are written, checked and read as any.
 """
 
 import contextlib
