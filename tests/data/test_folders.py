@@ -63,8 +63,8 @@ def test_a_place_is_the_way_from_the_folder_so_that_shards_of_one_name_differ(tm
     assert [row.number for row in corpus.rows] == [0, 1, 2]
     assert corpus.notes == ()
     shutil.move(folder, tmp_path / "elsewhere")
-    moved = read_source(tmp_path / "elsewhere")  # nothing of it depends on where the folder lies
-    assert list(moved.rows) == list(corpus.rows)
+    moved = read_source(tmp_path / "elsewhere")
+    assert list(moved.rows) == list(corpus.rows)  # nothing of it depends on where the folder lies
 
 
 def test_linked_folders_and_files_are_read(tmp_path):

@@ -60,7 +60,9 @@ def test_one_put_a_part_and_its_name_tells_length_and_digest(bucket: str, tmp_pa
     store = at(bucket, tmp_path)
     digest = store.write(3, block([0, 1]))
     assert len(put) == 1
-    assert names(store) == [f"part-00003.{store.size(3)}.{digest}.parquet"]
+    (name,) = names(store)
+    assert name.split(".")[:2] == ["part-00003", str(store.size(3))]
+    assert name.split(".")[3:] == [digest, "parquet"]
 
 
 def test_going_on_lists_and_reads_nothing(bucket: str, tmp_path: Path, monkeypatch) -> None:
@@ -106,6 +108,21 @@ def test_of_two_objects_of_a_part_the_first_seen_stays(bucket: str, tmp_path: Pa
     found = at(bucket, tmp_path / "new").read(1)
     at(bucket, tmp_path / "0").write(0, block([0, 1], seed=7))
     assert same(at(bucket, tmp_path / "new").read(1), found)
+
+
+def test_a_part_of_other_rows_does_not_count_then_or_later(bucket: str, tmp_path: Path) -> None:
+    """Cut by another rule: the numbers are the same, the rows are not."""
+    other, own = block([7, 8, 9]), block([0, 1])
+    at(bucket, tmp_path).write(0, other)
+    due = {"row": own.rows.tolist(), **{name: own.columns[name].tolist() for name in ("tokens", "supervised")}}
+    store = at(bucket, tmp_path)
+    assert not store.is_finished(0, due)
+    store.write(0, own)
+    again = at(bucket, tmp_path)
+    assert again.is_finished(0, due)
+    assert same(at(bucket, tmp_path).read(1), own)
+    for moved in (own.rows + 1, own.rows[::-1]):
+        assert not at(bucket, tmp_path / "elsewhere").is_finished(0, {**due, "row": moved.tolist()})
 
 
 def test_a_journal_with_a_torn_line_is_read_on(bucket: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Parts with an address: an object each, whose name says how long it is and what its bytes hash to.
+"""Parts with an address: an object each, whose name says how long it is, which rows it holds and its bytes' hash.
 
 A list of names is thus enough to go on from, however many bytes lie there; they are hashed when they are read. Parts of
 one origin share a folder, whichever run computed them. Which of two objects of one part counts, and which turned out to
@@ -14,14 +14,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spice_select.errors import InputError
 from spice_select.store.address import Address
 from spice_select.store.block import FeatureBlock
 from spice_select.store.journal import add_line, read_lines
 from spice_select.store.parts import PartStore, part_bytes
+from spice_select.store.tables import read_table
 
 JOURNAL = "objects.jsonl"
-_NAME = re.compile(r"part-(\d{5,})\.(\d+)\.([0-9a-f]{64})\.parquet")
+_NAME = re.compile(r"part-(\d{5,})\.(\d+)\.([0-9a-f]{16})\.([0-9a-f]{64})\.parquet")
+_KEYS = ("row", "tokens", "supervised")
+_COUNTING = ("put", "found")
 _FRESH = 1.0
 """Seconds for which a list of the store is believed not to have what it has not."""
 
@@ -54,7 +59,7 @@ class ObjectStore(PartStore):
         return f"{self.place}/{self.name(part) or f'part-{part:05d}'}"
 
     def digest(self, part: int) -> str:
-        return self._stated(part)[1]
+        return self._stated(part)[2]
 
     def size(self, part: int) -> int:
         return self._stated(part)[0]
@@ -65,8 +70,16 @@ class ObjectStore(PartStore):
         return len(self._seen)
 
     def is_finished(self, part: int, due: Mapping[str, Sequence[int]] | None = None) -> bool:
-        """Whether the store lists the part with all its bytes. What it holds follows from where it lies."""
-        return bool(self.name(part))
+        """Whether the store lists the part with all its bytes and the rows that are due; see `PartStore.is_finished`.
+
+        An object of other rows, cut by another rule, is written down and does not count from then on.
+        """
+        name = self.name(part)
+        if name and due is not None and self._stated(part)[1] != _rows_digest(due):
+            self._note(part, name, "of other rows")
+            self._look()
+            return self.is_finished(part, due)
+        return bool(name)
 
     def faults(self, parts: int) -> dict[int, str]:
         """Parts that the store does not list. Cost: one list; nothing is read."""
@@ -75,13 +88,18 @@ class ObjectStore(PartStore):
 
     def write(self, part: int, block: FeatureBlock) -> str:
         """Put a part, and return its SHA-256. Raises InputError when the store refuses."""
-        return self.put(part, part_bytes(block, self.origin))
+        return self._put(part, part_bytes(block, self.origin), {"row": block.rows, **block.columns})
 
     def put(self, part: int, content: bytes) -> str:
+        """Put a part that was made elsewhere, as it is, as `write` does."""
+        table = read_table(content)
+        return self._put(part, content, {name: table[name].to_numpy() for name in _KEYS if name in table.column_names})
+
+    def _put(self, part: int, content: bytes, columns: Mapping[str, Any]) -> str:
         digest = hashlib.sha256(content).hexdigest()
-        name = f"part-{part:05d}.{len(content)}.{digest}.parquet"
+        name = f"part-{part:05d}.{len(content)}.{_rows_digest(columns)}.{digest}.parquet"
         self.place.put(name, content)
-        self._note(part, name, "whole")
+        self._note(part, name, "put")
         self._seen[part] = name
         return digest
 
@@ -90,7 +108,7 @@ class ObjectStore(PartStore):
         content = self.place.read(name) if name else None
         if content is None:
             return None
-        size, digest = self._stated(part)
+        size, _, digest = self._stated(part)
         if len(content) != size or hashlib.sha256(content).hexdigest() != digest:
             self._note(part, name, "damaged")
             self._seen.pop(part, None)
@@ -108,10 +126,10 @@ class ObjectStore(PartStore):
             raise FileNotFoundError(self.label(part))
         return self.place.open(name)
 
-    def _stated(self, part: int) -> tuple[int, str]:
-        """Length and digest by its name; 0 and "" where there is none."""
+    def _stated(self, part: int) -> tuple[int, str, str]:
+        """Length, digest of its rows and of its bytes, by its name; 0 and "" where there is none."""
         found = _NAME.fullmatch(self.name(part))
-        return (int(found[2]), found[3]) if found else (0, "")
+        return (int(found[2]), found[3], found[4]) if found else (0, "", "")
 
     def _look(self) -> None:
         """List the store. Of several objects of a part the one counts that is first in the journal, else by name."""
@@ -123,11 +141,11 @@ class ObjectStore(PartStore):
         self._noted.clear()
         said = {line["object"]: line for line in read_lines(self.folder / JOURNAL) if line.get("at") == str(self.place)}
         self._noted.update(said)
-        damaged = {name for name, line in said.items() if line.get("state") == "damaged"}
+        out = {name for name, line in said.items() if line.get("state") not in _COUNTING}
         order = {name: place for place, name in enumerate(said)}
         self._seen.clear()
         for part, names in there.items():
-            sound = [name for name in names if name not in damaged]
+            sound = [name for name in names if name not in out]
             if sound:
                 self._seen[part] = min(sound, key=lambda name: order.get(name, len(order)))
         self._listed.append(time.monotonic())
@@ -136,6 +154,14 @@ class ObjectStore(PartStore):
         line = {"part": part, "object": name, "at": str(self.place), "state": state}
         add_line(self.folder / JOURNAL, line)
         self._noted.add(name)
+
+
+def _rows_digest(columns: Mapping[str, Any]) -> str:
+    """16 hex digits of the rows that a part holds, and of their lengths."""
+    digest = hashlib.sha256()
+    for name in _KEYS:
+        digest.update(np.asarray(columns.get(name, ()), np.int64).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def parts_at(folder: Path, origin: str | None, address: str | None) -> PartStore:
