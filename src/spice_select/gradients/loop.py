@@ -73,7 +73,8 @@ class LoopEngine:
         logs = -self._token_losses(model, pair.sequences[side])
         places = torch.arange(len(logs), device=logs.device)
         own, other = (torch.full_like(places, pair.sequences[which].num_supervised) for which in (side, 1 - side))
-        return (logs * self.pairs.token_weights(places, own, other)).sum()
+        chosen = torch.full_like(places, side == 0, dtype=torch.bool)
+        return (logs * self.pairs.token_weights(places, own, other, chosen)).sum()
 
     def _token_losses(self, model: nn.Module, example: Example) -> Tensor:
         """Cross-entropy of each supervised token, ``[n]``."""

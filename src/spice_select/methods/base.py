@@ -198,6 +198,7 @@ class Method(ABC):
             through.
         no_pairs: why it cannot choose among preference pairs, in words; "" where it can.
         no_marks: the same of single answers that are marked good or bad.
+        only_pairs: whether it is undefined but of preference pairs.
         in_loop: whether it lives on the proxy's training, and so on a schedule that trains it; what it needs beside
             gradients is then known of all rows before the proxy moves (`fresh`).
     """
@@ -213,6 +214,7 @@ class Method(ABC):
     plain_target: ClassVar[bool] = False
     no_pairs: ClassVar[str] = ""
     no_marks: ClassVar[str] = ""
+    only_pairs: ClassVar[bool] = False
     in_loop: ClassVar[bool] = False
 
     @classmethod

@@ -122,7 +122,7 @@ def mark_faults(settings: SelectSettings) -> list[str]:
     chosen, asked = settings.selection, settings.gradients
     method, faults, of = METHODS[chosen.method], [], "on answers marked good or bad"
     if method.no_marks:
-        able = ", ".join(other.name for other in METHODS if not other.no_marks)
+        able = ", ".join(other.name for other in METHODS if not other.no_marks and not other.only_pairs)
         faults.append(f"--method {method.name} {of}: {method.no_marks}. Give one of {able}.")
     if settings.target.target:
         faults.append(f"--target {of}: a target's answers are all to be learnt, and these are not. Leave it out.")
@@ -153,6 +153,8 @@ def _prompt_faults(settings: SelectSettings) -> list[str]:
 
 def _unread(settings: SelectSettings, reader: Format) -> list[str]:
     given: dict[str, Any] = {name: value for name, value in settings.changed().items() if name in _FOR_PAIRS}
+    if METHODS[settings.selection.method].only_pairs:
+        given = {"method": settings.selection.method, **given}
     return [
         f"--{name.replace('_', '-')} {value}: only preference pairs read it (rows with chosen and rejected), and these "
         f"rows are {reader.name}. Leave it out."
