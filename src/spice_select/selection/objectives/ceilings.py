@@ -21,7 +21,7 @@ _AT_ONCE = 4096
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Turn:
+class PosteriorTurn:
     """How far picks took P = LLᵀ to LNLᵀ: a row of leverage c before has a reach of at most `turned`·c more for each
     task, float64 ``[q]``, and a leverage of at least `kept`·c.
     """
@@ -30,15 +30,15 @@ class Turn:
     kept: float
 
     @property
-    def twice(self) -> "Turn":
+    def twice(self) -> "PosteriorTurn":
         """Room for about as many picks again."""
-        return Turn(turned=2.0 * self.turned, kept=self.kept**2)
+        return PosteriorTurn(turned=2.0 * self.turned, kept=self.kept**2)
 
-    def further(self, turned: NDArray[np.float64], drawn: float) -> "Turn":
-        """After more picks that turn P by so much each for itself, `drawn` the sum of their leverages before, times α."""
-        return Turn(turned=self.turned + turned, kept=1.0 / (1.0 / self.kept + drawn) if self.kept else 0.0)
+    def further(self, turned: NDArray[np.float64], drawn: float) -> "PosteriorTurn":
+        """After more picks, which turn P by so much one by one; `drawn` is α times their leverages before."""
+        return PosteriorTurn(turned=self.turned + turned, kept=1.0 / (1.0 / self.kept + drawn) if self.kept else 0.0)
 
-    def covers(self, other: "Turn") -> bool:
+    def covers(self, other: "PosteriorTurn") -> bool:
         """Whether this allows for all of the other."""
         return bool((other.turned <= self.turned).all()) and other.kept >= self.kept
 
@@ -61,7 +61,7 @@ class Ceilings:
         self._tasks = [np.linalg.qr(task, mode="r") / np.sqrt((task * task).sum()) for task in tasks]
         self._lengths = np.sqrt(np.einsum("ij,ij->i", seen, seen))
         self._root = np.eye(r)  # R, upper triangular, with RᵀR = I + αF_S
-        self.unturned = Turn(turned=np.zeros(len(tasks)), kept=1.0)
+        self.unturned = PosteriorTurn(turned=np.zeros(len(tasks)), kept=1.0)
         self._reach, self._most, self._least = np.empty((len(tasks), n)), np.empty(n), np.empty(n)
         self.fresh = np.zeros(n, dtype=bool)
         self._whiten()
@@ -89,7 +89,7 @@ class Ceilings:
             self._least[part] = np.maximum(np.sqrt(leverage) - noise, 0.0) ** 2
         self.fresh[rows] = True
 
-    def after(self, turn: Turn, rows: Rows | slice = slice(None)) -> NDArray[np.float64]:
+    def after(self, turn: PosteriorTurn, rows: Rows | slice = slice(None)) -> NDArray[np.float64]:
         """For each of these rows at least its gain, for as long as P has turned no further than this. O(|rows|q)."""
         spread = self._alpha / (1.0 + (self._alpha * turn.kept) * self._least[rows])
         most, total = self._most[rows], np.zeros(len(spread))
@@ -99,13 +99,13 @@ class Ceilings:
             total += (left - taken / 2) * taken
         return total * ((1.0 + _SLACK) / len(self._tasks))
 
-    def turn(self, N: Matrix) -> Turn:
+    def turn(self, N: Matrix) -> PosteriorTurn:
         """How far P has come, from N itself: the largest eigenvalue of NLᵀT_τLN − LᵀT_τL, the least of N. O(r³q)."""
         turned = [
             max(0.0, float(np.linalg.eigvalsh(N @ spread @ N - spread)[-1])) + _SLACK * float(spread.trace())
             for spread in self.spreads
         ]
-        return Turn(turned=np.array(turned), kept=max(0.0, float(np.linalg.eigvalsh(N)[0]) - _SLACK))
+        return PosteriorTurn(turned=np.array(turned), kept=max(0.0, float(np.linalg.eigvalsh(N)[0]) - _SLACK))
 
     def absorb(self, rows: Rows, N: Matrix) -> None:
         """These rows were picked; together they took P = LLᵀ to LNLᵀ. O(nq + r³)."""

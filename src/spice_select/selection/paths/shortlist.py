@@ -9,7 +9,7 @@ pick.
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.selection.objectives.ceilings import Ceilings, Turn
+from spice_select.selection.objectives.ceilings import Ceilings, PosteriorTurn
 from spice_select.selection.objectives.target_information import TargetInformation, TargetInformationState
 from spice_select.selection.paths.blocked.contenders import highest
 from spice_select.selection.paths.ledger import TIE, Ledger, Problem, best_of, lowest_twin
@@ -79,7 +79,7 @@ class _Run:
         others[rows] = False
         return np.sort(rows), others
 
-    def _keys(self, rows: NDArray[np.bool_], turn: Turn) -> NDArray[np.float64]:
+    def _keys(self, rows: NDArray[np.bool_], turn: PosteriorTurn) -> NDArray[np.float64]:
         """Ceilings as scores are compared; −∞ for all rows but these (bool [n])."""
         keys = self._ceilings.after(turn) / self._problem.divisors(slice(None))
         keys[~rows] = -np.inf
@@ -116,7 +116,7 @@ class _Run:
 class _Bar:
     """What the rows outside may score while P turns no further than `room`: the nearest of them, and the rest."""
 
-    def __init__(self, ceilings: Ceilings, problem: Problem, outside: NDArray[np.bool_], room: Turn) -> None:
+    def __init__(self, ceilings: Ceilings, problem: Problem, outside: NDArray[np.bool_], room: PosteriorTurn) -> None:
         self._ceilings, self._problem, self._room = ceilings, problem, room
         keys = ceilings.after(room) / problem.divisors(slice(None))
         keys[~outside] = -np.inf
@@ -141,6 +141,6 @@ class _Bar:
                 self._ahead = 1
         return max(self._nearest, self._rest) < score
 
-    def _look(self, allowed: Turn) -> None:
+    def _look(self, allowed: PosteriorTurn) -> None:
         keys = self._ceilings.after(allowed, self._near) / self._problem.divisors(self._near)
         self._allowed, self._nearest = allowed, float(keys.max(initial=-np.inf))
