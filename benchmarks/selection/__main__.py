@@ -25,7 +25,7 @@ def main() -> None:
             continue
         rate = gemm_rate(case.d, arguments.threads)
         for name in [p for p in peers if not arguments.peers or p in arguments.peers]:
-            repeats = arguments.repeats if name in ("ours", "eager32", "eager64") else 1
+            repeats = arguments.repeats if name.startswith(("ours", "eager")) else 1
             record = measure(case, name, timeout=arguments.timeout, threads=arguments.threads, repeats=repeats)
             record |= {"gemm_gflops": rate / 1e9, "load": os.getloadavg()[0], "date": date.today().isoformat()}
             _compare(record, case)
@@ -40,7 +40,10 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.selection", description=__doc__)
     parser.add_argument(
-        "suites", nargs="*", default=["standard"], help="quick, standard, large, huge, growth (default: standard)"
+        "suites",
+        nargs="*",
+        default=["standard"],
+        help="quick, standard (the default), paths, large, huge, growth",
     )
     parser.add_argument("--quick", action="store_true", help="the small sizes only: every peer within a minute")
     parser.add_argument("--peers", nargs="+", help="only these")

@@ -9,6 +9,7 @@ from benchmarks.selection.environments import PEERS
 
 MARKS = ("<!-- table: written by `python -m benchmarks.selection --report` -->", "<!-- end of table -->")
 Record = dict[str, Any]
+_GROWN = {size for sizes in GROWTH.values() for size in sizes}
 
 
 def write_report(results: Path) -> None:
@@ -21,16 +22,16 @@ def write_report(results: Path) -> None:
         text = readme.read_text()
         head, tail = text.split(MARKS[0])[0], text.split(MARKS[1])[1]
         readme.write_text(f"{head}{MARKS[0]}\n{table}{MARKS[1]}{tail}")
-    draw_growth(stored["records"], results.with_name("growth.svg"))
+    if any((r["n"], r["d"], r["k"]) in _GROWN for r in stored["records"]):
+        draw_growth(stored["records"], results.with_name("growth.svg"))
 
 
 def table_of(records: list[Record], machine: dict[str, str]) -> str:
     """One Markdown table a size: seconds, how many times ours, memory beyond the features, place-by-place agreement."""
-    growth = {size for sizes in GROWTH.values() for size in sizes}
     groups: dict[tuple[Any, ...], list[Record]] = {}
     for record in records:
         size = (record["n"], record["d"], record["k"])
-        if size not in growth:
+        if size not in _GROWN:
             groups.setdefault((*size, record["kind"], record["weight"], record["threads"]), []).append(record)
     lines = [f"{machine['processor']}; Python {machine['python']}, numpy {machine['numpy']}.", ""]
     heads = (
@@ -83,7 +84,7 @@ def clock(record: Record) -> float:
 
 def gemm_share(record: Record) -> float | None:
     """2ndk flops, or those that ours reports to have needed, over the time and the measured GEMM rate."""
-    if record["peer"] == "ours":
+    if record["peer"].startswith("ours"):
         flops = record.get("flops") or 0
     elif record["peer"].startswith("eager"):
         flops = 2.0 * record["n"] * record["d"] * record["k"]

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spice_select.errors import InputError
 from spice_select.selection import (
     Conflict,
+    GainRatio,
     TargetConflict,
     TargetInformation,
     TargetVariance,
@@ -15,10 +16,21 @@ from spice_select.selection import (
     naive,
 )
 from spice_select.selection.objectives.span import Span
+from spice_select.selection.objectives.target_information import TargetInformationState
+from spice_select.selection.paths import shortlist
+from spice_select.selection.paths.eager import run_eager
 from spice_select.testing.selection import degenerate, require_same, sample_features
 
 ALPHAS = (1e-3, 1.0, 100.0)
 TASKS = ["a", "b", "a", "c", "b"]
+
+
+@pytest.fixture(params=["as it is", "short"])
+def lists(request, monkeypatch):
+    """Shortlists that leave most rows outside, though there are few."""
+    if request.param == "short":
+        monkeypatch.setattr(shortlist, "SHORTLIST", 6)
+        monkeypatch.setattr(shortlist, "_NEAR", 5)
 
 
 def units(kind, n, d, seed=0):
@@ -61,13 +73,14 @@ def test_a_worked_example():
 def compare(features, k, **options):
     found = greedy(features, k, **options)
     require_same(found, naive(features, k, **options), str(options))
-    assert found.stats.path == "eager"
+    assert found.stats.path == ("eager" if options.get("penalty") else "shortlist")
     return found
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
 @pytest.mark.parametrize("kind", ["iso", "aniso", "heavy"])
 @pytest.mark.parametrize("penalty", ["none", "conflict", "target"])
+@pytest.mark.usefixtures("lists")
 def test_the_fast_state_picks_what_naive_picks(kind, alpha, penalty):
     target = sample_features("aniso", 5, 12, seed=9)
     features = degenerate(units(kind, 150, 12), seed=3)
@@ -84,7 +97,8 @@ def test_the_fast_state_picks_what_naive_picks(kind, alpha, penalty):
     alpha=st.sampled_from(ALPHAS),
     weight=st.sampled_from([0.0, 0.3]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.usefixtures("lists")
 def test_drawn_cases_agree_with_the_oracle(seed, n, d, m, q, alpha, weight):
     rng = np.random.default_rng(seed)
     features = degenerate(rng.standard_normal((n, d)), seed)
@@ -97,6 +111,47 @@ def test_drawn_cases_agree_with_the_oracle(seed, n, d, m, q, alpha, weight):
         return
     penalty = TargetConflict(target, weight) if weight else None
     compare(features, n, objective=TargetInformation(target, tasks, alpha=alpha), penalty=penalty)
+
+
+def test_no_row_gains_more_than_its_ceiling_however_far_it_has_turned():
+    features, target = units("heavy", 400, 12), sample_features("aniso", 9, 12, seed=5)
+    objective = TargetInformation(target, (TASKS * 2)[:9], alpha=30.0)
+    ceilings, state, every = objective.ceilings(features), objective.state(features), np.arange(400)
+    seen, rng = 0, np.random.default_rng(0)
+    for size in (1, 3, 10, 30, 60):
+        rows = rng.permutation(400)[:size]
+        inner = TargetInformationState(ceilings.whitened(every), ceilings.spreads, 30.0)
+        for row in rows.tolist():
+            state.add(row)
+            inner.add(row)
+            counted = ceilings.unturned.further(inner.turned, inner.drawn)
+            measured = ceilings.turn(inner.P)
+            assert (counted.turned >= measured.turned - 1e-9).all()
+            assert counted.kept <= measured.kept + 1e-9
+            for turn in (counted, measured):
+                assert (ceilings.after(turn) >= state.gains(every) * (1 - 1e-12)).all()
+        ceilings.absorb(rows, inner.P)
+        assert (ceilings.after(ceilings.unturned) >= state.gains(every) * (1 - 1e-12)).all()
+        ceilings.refresh(every[seen:])
+        np.testing.assert_allclose(ceilings.after(ceilings.unturned)[seen:], state.gains(every)[seen:], rtol=1e-6)
+        seen += 40  # these are stale from now on
+
+
+@pytest.mark.parametrize("bound", ["quotas", "prices", "a forced start", "a stop"])
+def test_a_shortlist_heeds_what_binds(monkeypatch, bound):
+    monkeypatch.setattr(shortlist, "SHORTLIST", 20)
+    monkeypatch.setattr(shortlist, "_NEAR", 20)
+    features, target = degenerate(units("heavy", 500, 16)), sample_features("aniso", 6, 16, seed=5)
+    options = {
+        "quotas": {"groups": ["ab"[row % 2] for row in range(500)], "quotas": {"a": (30, 40)}},
+        "prices": {"costs": np.random.default_rng(0).integers(1, 50, 500), "per_cost": 0.5},
+        "a forced start": {"initial": [7, 3, 11], "forced": [9, 400], "excluded": [2]},
+        "a stop": {"stop": GainRatio(0.05)},
+    }[bound]
+    objective = TargetInformation(target)
+    found = greedy(features, 90, objective=objective, **options)
+    require_same(found, greedy(features, 90, objective=objective, **options, path=run_eager), bound)
+    assert found.stats.path == "shortlist"
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)

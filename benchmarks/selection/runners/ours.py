@@ -1,11 +1,15 @@
-"""spice_select.greedy, log det, with the conflict penalty if a weight is given."""
+"""spice_select.greedy, log det, with a conflict penalty if a weight is given, on the widest path or that of a name."""
+
+import os
 
 from _timed import run
 
 import spice_select.selection as spice
 
 
-def select(features, k, alpha, weight):
+def select(features, k, alpha, weight, kernel):
+    if kernel:
+        os.environ["SPICE_KERNEL"] = kernel
     penalty = spice.Conflict(weight=float(weight)) if float(weight) else None
     found = spice.greedy(features, k, objective=spice.LogDet(alpha=alpha), penalty=penalty)
     select.notes = {"path": found.stats.path, "flops": found.stats.flops, "refreshed": found.stats.refreshed}
@@ -13,4 +17,4 @@ def select(features, k, alpha, weight):
 
 
 if __name__ == "__main__":
-    run(select, options=[("weight", "0")])
+    run(select, options=[("weight", "0"), ("kernel", "")])

@@ -14,12 +14,14 @@ from spice_select.progress.meter import Meter
 from spice_select.selection.constraints import Constraints, Quota, build_constraints, row_numbers
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.objectives.logdet import LogDet
+from spice_select.selection.objectives.target_information import TargetInformation
 from spice_select.selection.partitioned import Leader, SpreadFeatures
 from spice_select.selection.paths.blocked.rounds import run_blocked
 from spice_select.selection.paths.eager import run_eager
 from spice_select.selection.paths.lazy import run_lazy
 from spice_select.selection.paths.ledger import TIE, Problem
 from spice_select.selection.paths.naive import run_naive
+from spice_select.selection.paths.shortlist import run_shortlist
 from spice_select.selection.penalties.base import Penalty
 from spice_select.selection.penalties.conflict import Conflict
 from spice_select.selection.result import Selection
@@ -123,6 +125,8 @@ def _path(problem: Problem) -> Path:
         return _run_partitioned
     if type(problem.objective) is LogDet and (problem.weight == 0 or type(problem.penalty) is Conflict):
         return run_blocked
+    if type(problem.objective) is TargetInformation and problem.weight == 0:
+        return run_shortlist
     return run_lazy if problem.objective.submodular else run_eager
 
 

@@ -1,5 +1,6 @@
 """Information about a target: what the picks take from the uncertainty about its rows, its tasks kept in balance."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from spice_select.selection.objectives.base import (
     target_matrix,
     task_labels,
 )
+from spice_select.selection.objectives.ceilings import Ceilings
 from spice_select.selection.objectives.span import Span
 
 _REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits
@@ -98,7 +100,13 @@ class TargetInformation(Scaled):
     def state(self, features: Matrix) -> "TargetInformationState":
         """O(n(m + q)) memory; O(n(m + q)) per row added, once the features are seen in the span: O(ndm)."""
         span = Span.of(self.target, self.alpha)
-        return TargetInformationState(span.seen(features), list(self._seen(span).values()), self.alpha)
+        spreads = [task.T @ task / (task * task).sum() for task in self._seen(span).values()]
+        return TargetInformationState(span.seen(features), spreads, self.alpha)
+
+    def ceilings(self, features: Matrix) -> Ceilings:
+        """Bounds on the gains of all rows, at the empty set: O(ndm), and O(nq) memory beside the rows in the span."""
+        span = Span.of(self.target, self.alpha)
+        return Ceilings(span.seen(features), list(self._seen(span).values()), self.alpha)
 
     def _seen(self, span: Span) -> dict[str, Matrix]:
         """Task → its rows in the span, where they lie whole."""
@@ -109,13 +117,23 @@ class TargetInformationState:
     """Each row's xᵀPx, and for each task xᵀPT_τPx and r_τ, kept up to date by rank-one updates and rebuilt at times.
 
     With p = Pg_s, β = α/(1 + αg_sᵀp), c = Gp, h = GPTp: xᵀPx falls by βc², and xᵀPTPx by 2βch − β²c²·pᵀTp.
+
+    Args:
+        seen: the rows in the span of the target, float64 ``[n, r]``.
+        spreads: T_τ for each task, ``[r, r]``.
+        alpha: the scale α.
+
+    Attributes:
+        P: (I + αF_S)⁻¹ ``[r, r]``.
+        turned: for each task at least the largest eigenvalue of PT_τP − T_τ.
+        drawn: αΣ‖x‖² of the rows added, at least the largest eigenvalue of αF_S.
     """
 
-    def __init__(self, seen: Matrix, tasks: Sequence[Matrix], alpha: float) -> None:
-        self._G, self._alpha = seen, alpha
-        self._T = [task.T @ task / (task * task).sum() for task in tasks]
+    def __init__(self, seen: Matrix, spreads: Sequence[Matrix], alpha: float) -> None:
+        self._G, self._T, self._alpha = seen, spreads, alpha
         self._rows: list[int] = []
-        self._P: Matrix
+        self.turned, self.drawn = np.zeros(len(spreads)), 0.0
+        self.P: Matrix
         self._leverage: NDArray[np.float64]
         self._reach: Matrix
         self._left: NDArray[np.float64]
@@ -130,24 +148,34 @@ class TargetInformationState:
     def add(self, row: int) -> None:
         """A product of the seen features with q + 1 vectors: O(nm(q + 1))."""
         self._rows.append(row)
+        p = self.P @ self._G[row]
+        beta = self._alpha / (1.0 + self._alpha * (self._G[row] @ p))
+        aims = [T @ p for T in self._T]
+        pulled = [self.P @ aim for aim in aims]
+        self._bound_turn(row, p, beta, aims, pulled)
         if len(self._rows) % max(_REFRESH, self._G.shape[1]) == 0:
             self._rebuild()
             return
-        p = self._P @ self._G[row]
-        beta = self._alpha / (1.0 + self._alpha * (self._G[row] @ p))
-        aims = [T @ p for T in self._T]
-        products = self._G @ np.stack([p, *(self._P @ aim for aim in aims)], axis=1)
+        products = self._G @ np.stack([p, *pulled], axis=1)
         c = products[:, 0]
         self._leverage = np.maximum(self._leverage - beta * c * c, 0.0)
         for number, aim in enumerate(aims):
             change = beta * c * (beta * float(p @ aim) * c - 2 * products[:, number + 1])
             self._reach[number] = np.maximum(self._reach[number] + change, 0.0)
             self._left[number] -= beta * float(p @ aim)
-        self._P -= beta * np.outer(p, p)
+        self.P -= beta * np.outer(p, p)
+
+    def _bound_turn(self, row: int, p: NDArray[np.float64], beta: float, aims: list[Any], pulled: list[Any]) -> None:
+        """PTP changes by −β(pwᵀ + wpᵀ), w = PTp − ½β(pᵀTp)p, whose largest eigenvalue is β(‖p‖‖w‖ − pᵀw)."""
+        self.drawn += self._alpha * float(self._G[row] @ self._G[row])
+        length = math.sqrt(p @ p)
+        for number, (aim, pull) in enumerate(zip(aims, pulled, strict=True)):
+            w = pull - (0.5 * beta * float(p @ aim)) * p
+            self.turned[number] += beta * max(0.0, length * math.sqrt(w @ w) - float(p @ w))
 
     def _rebuild(self) -> None:
         inverse = np.linalg.inv(information_root(self._G[self._rows], self._alpha))
-        self._P = inverse @ inverse.T
+        self.P = inverse @ inverse.T
         whitened = self._G @ inverse
         self._leverage = np.einsum("ij,ij->i", whitened, whitened)
         around = [inverse.T @ T @ inverse for T in self._T]

@@ -1,0 +1,131 @@
+"""Upper bounds on what rows can gain for a target, so that most rows need not be looked at for most picks.
+
+The gain of `TargetInformation` may grow as the set grows, so a stale gain bounds nothing. But it grows no more than the
+picks since then have turned P = (I + αF_S)⁻¹, which is a small matrix: docs/selection.md has the proof.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.numerics.arrays import Matrix, Rows
+
+_ROUNDING = (
+    1e-11  # more than float64 loses on the way to the root of a reach or a leverage, relative to the row's length
+)
+_SLACK = 1e-12  # more than it loses in an eigenvalue, relative to the trace
+_CREDITS = (0.0, 0.25, 0.5, 1.0)  # how much of what all reaches have fallen by one row's is taken to have fallen by
+_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PosteriorTurn:
+    """How far picks took P = LLᵀ to LNLᵀ: a row of leverage c before has a reach of at most `turned`·c more for each
+    task, float64 ``[q]``, and a leverage of at least `kept`·c.
+    """
+
+    turned: NDArray[np.float64]
+    kept: float
+
+    @property
+    def twice(self) -> "PosteriorTurn":
+        """Room for about as many picks again."""
+        return PosteriorTurn(turned=2.0 * self.turned, kept=self.kept**2)
+
+    def further(self, turned: NDArray[np.float64], drawn: float) -> "PosteriorTurn":
+        """After more picks, which turn P by so much one by one; `drawn` is α times their leverages before."""
+        return PosteriorTurn(turned=self.turned + turned, kept=1.0 / (1.0 / self.kept + drawn) if self.kept else 0.0)
+
+    def covers(self, other: "PosteriorTurn") -> bool:
+        """Whether this allows for all of the other."""
+        return bool((other.turned <= self.turned).all()) and other.kept >= self.kept
+
+
+class Ceilings:
+    """For every row at least its gain, given the picks absorbed so far.
+
+    With P = LLᵀ a row x has the leverage c = xᵀPx and for each task the reach ρ_τ = xᵀPT_τPx, T_τ = Y_τᵀY_τ/‖Y_τ‖². Of
+    each row are kept ρ_τ and c or more, and c or less; where a row is `fresh` they are those of the picks absorbed.
+
+    Args:
+        seen: the rows in the span of the target, float64 ``[n, r]``.
+        tasks: the rows of each task there, ``[m, r]``.
+        alpha: the scale α.
+    """
+
+    def __init__(self, seen: Matrix, tasks: Sequence[Matrix], alpha: float) -> None:
+        self.seen, self._alpha = seen, alpha
+        n, r = seen.shape
+        self._tasks = [np.linalg.qr(task, mode="r") / np.sqrt((task * task).sum()) for task in tasks]
+        self._lengths = np.sqrt(np.einsum("ij,ij->i", seen, seen))
+        self._root = np.eye(r)  # R, upper triangular, with RᵀR = I + αF_S
+        self.unturned = PosteriorTurn(turned=np.zeros(len(tasks)), kept=1.0)
+        self._reach, self._most, self._least = np.empty((len(tasks), n)), np.empty(n), np.empty(n)
+        self.fresh = np.zeros(n, dtype=bool)
+        self._whiten()
+        self.refresh(np.arange(n))
+
+    def whitened(self, rows: Rows) -> Matrix:
+        """XL of some rows: what P is to a row is N to these."""
+        return self.seen[rows] @ self._whitening
+
+    @property
+    def spreads(self) -> list[Matrix]:
+        """LᵀT_τL for each task: what T_τ is to a row."""
+        return [aim.T @ aim for aim in self._aims]
+
+    def refresh(self, rows: Rows) -> None:
+        """Bring these rows up to the picks absorbed: O(|rows|r²q)."""
+        for start in range(0, len(rows), _AT_ONCE):
+            part = rows[start : start + _AT_ONCE]
+            noise = _ROUNDING * self._lengths[part]
+            X, *hits = np.split(self.seen[part] @ self._both, self._ends, axis=1)
+            leverage = np.einsum("ij,ij->i", X, X)
+            for reach, hit in zip(self._reach, hits, strict=True):
+                reach[part] = (np.sqrt(np.einsum("ij,ij->i", hit, hit)) + noise) ** 2
+            self._most[part] = (np.sqrt(leverage) + noise) ** 2
+            self._least[part] = np.maximum(np.sqrt(leverage) - noise, 0.0) ** 2
+        self.fresh[rows] = True
+
+    def after(self, turn: PosteriorTurn, rows: Rows | slice = slice(None)) -> NDArray[np.float64]:
+        """For each of these rows at least its gain, for as long as P has turned no further than this. O(|rows|q)."""
+        spread = self._alpha / (1.0 + (self._alpha * turn.kept) * self._least[rows])
+        most, total = self._most[rows], np.zeros(len(spread))
+        for reach, turned, aim in zip(self._reach, turn.turned.tolist(), self._aims, strict=True):
+            left = float((aim * aim).sum())
+            taken = np.minimum((reach[rows] + turned * most) * spread, left)
+            total += (left - taken / 2) * taken
+        return total * ((1.0 + _SLACK) / len(self._tasks))
+
+    def turn(self, N: Matrix) -> PosteriorTurn:
+        """How far P has come, from N itself: the largest eigenvalue of NLᵀT_τLN − LᵀT_τL, the least of N. O(r³q)."""
+        turned = [
+            max(0.0, float(np.linalg.eigvalsh(N @ spread @ N - spread)[-1])) + _SLACK * float(spread.trace())
+            for spread in self.spreads
+        ]
+        return PosteriorTurn(turned=np.array(turned), kept=max(0.0, float(np.linalg.eigvalsh(N)[0]) - _SLACK))
+
+    def absorb(self, rows: Rows, N: Matrix) -> None:
+        """These rows were picked; together they took P = LLᵀ to LNLᵀ. O(nq + r³)."""
+        self._least *= self.turn(N).kept
+        for reach, spread in zip(self._reach, self.spreads, strict=True):
+            turned = N @ spread @ N
+            # NTN ≤ θT + λ for any θ, λ the largest eigenvalue of the difference: some are better for far rows.
+            fallen = 1.0 - max(0.0, 1.0 - float(turned.trace() / spread.trace())) * np.array(_CREDITS)
+            grown = [max(0.0, float(np.linalg.eigvalsh(turned - share * spread)[-1])) for share in fallen]
+            slack = _SLACK * float(spread.trace())
+            bounds = [share * reach + (more + slack) * self._most for share, more in zip(fallen, grown, strict=True)]
+            reach[:] = np.min(bounds, axis=0)
+        stacked = np.vstack([self._root, np.sqrt(self._alpha) * self.seen[rows]])
+        order = np.argsort(-np.abs(stacked).max(axis=1), kind="stable")  # longest first: see `information_root`
+        self._root = np.asarray(np.linalg.qr(stacked[order], mode="r"), dtype=np.float64)
+        self._whiten()
+        self.fresh[:] = False
+
+    def _whiten(self) -> None:
+        self._whitening = np.asarray(np.linalg.inv(self._root), dtype=np.float64)
+        self._aims = [task @ self._whitening for task in self._tasks]  # T_τ^½L
+        self._both = np.hstack([self._whitening, *(self._whitening @ aim.T for aim in self._aims)])
+        self._ends = np.cumsum([part.shape[1] for part in (self._whitening, *(aim.T for aim in self._aims))])[:-1]
