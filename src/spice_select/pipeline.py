@@ -12,7 +12,7 @@ from typing import Any
 from spice_select.data.contradictions import without_contradictions
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoded, Encoder
-from spice_select.data.formats import Format, PreferencePairs, described, detect_reader
+from spice_select.data.formats import MARKED, Format, PreferencePairs, described, detect_reader
 from spice_select.data.records import Drop, Row, Sample
 from spice_select.data.samples import SamplesByRow
 from spice_select.executors import ProcessPlace
@@ -34,6 +34,7 @@ from spice_select.run.summary import summarise
 from spice_select.run.target import TargetRows, read_target, standing_in
 from spice_select.run.worker import compute_share, wait_for_end
 from spice_select.schedules import SCHEDULES
+from spice_select.schedules.interleaved.worker import follow
 from spice_select.store import atomic
 
 
@@ -84,7 +85,7 @@ def run_select(
     with clock("encoding"):
         known = known or EncodedCorpus.read(corpus, settings, proxy, progress)
         rows, row_format, encoder, encoded = known.rows, known.row_format, known.encoder, known.encoded
-        settings = settings.settled(pairs=isinstance(row_format, PreferencePairs))
+        settings = settings.settled(pairs=isinstance(row_format, PreferencePairs), marked=row_format is MARKED)
         target = read_target(settings, encoder, progress)
         leaving = _leaving(target, rows, encoded, row_format, progress)
         gone = {drop.row for drop in leaving}
@@ -97,7 +98,8 @@ def run_select(
     folder = default_folder(corpus, identity) if out is None else Path(out)
     place = ProcessPlace.of_environment()
     if place.rank > 0:
-        compute_share(folder, identity, encoded.examples, settings, proxy, place)
+        share = follow if settings.selection.schedule == "interleaved" else compute_share
+        share(folder, identity, encoded.examples, settings, proxy, place)
         wait_for_end(folder)
         return Run(folder)
     with open_run(folder, identity, overwrite=overwrite) as run:

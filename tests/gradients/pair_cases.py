@@ -19,10 +19,15 @@ from spice_select.testing.models import VOCABULARY
 
 @dataclass(frozen=True, kw_only=True)
 class PairGradientCase:
-    """A pair gradient, and the weights of the tokens of an answer of 3 against one of 2."""
+    """A pair gradient, and the weights of the tokens of an answer of 3 against one of 2.
+
+    Attributes:
+        rejected: the weights where the longer answer is the rejected one; None: the same.
+    """
 
     name: str
     weights: tuple[float, float, float]
+    rejected: tuple[float, float, float] | None = None
 
     @property
     def gradient(self) -> PairGradient:
@@ -33,6 +38,7 @@ PAIR_GRADIENT_CASES: tuple[PairGradientCase, ...] = (
     PairGradientCase(name="sum", weights=(1.0, 1.0, 1.0)),
     PairGradientCase(name="mean", weights=(1 / 3, 1 / 3, 1 / 3)),
     PairGradientCase(name="tail", weights=(1.0, 1.0, 0.5)),
+    PairGradientCase(name="chosen", weights=(1.0, 1.0, 1.0), rejected=(0.0, 0.0, 0.0)),
 )
 
 case_name: Callable[[PairGradientCase], str] = lambda case: case.name  # noqa: E731

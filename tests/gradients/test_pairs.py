@@ -25,7 +25,7 @@ from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.checkpoints import CheckpointEngine
 from spice_select.gradients.fidelity import exact_gram
 from spice_select.gradients.memory import features_within_memory
-from spice_select.gradients.pairs import AnswerMeans, AnswerSums, DampedTails
+from spice_select.gradients.pairs import AnswerMeans, AnswerSums, ChosenAlone, DampedTails
 from spice_select.models.lora import LoraSpec
 from spice_select.sketch import Identity, Kronecker, SparseJL
 from spice_select.testing.engine import sample_batch
@@ -158,10 +158,11 @@ def test_losses_that_are_linear_in_the_margin_at_the_reference_have_the_same_dir
 
 @pytest.mark.parametrize("case", PAIR_GRADIENT_CASES, ids=case_name)
 def test_weights_of_an_answer_of_three_tokens_beside_one_of_two(case: PairGradientCase):
-    places = torch.arange(3)
-    found = case.gradient.token_weights(places, torch.full((3,), 3), torch.full((3,), 2))
-    np.testing.assert_allclose(found, case.weights)
-    assert found.dtype == torch.float32
+    places, own, other = torch.arange(3), torch.full((3,), 3), torch.full((3,), 2)
+    for chosen, due in ((True, case.weights), (False, case.rejected or case.weights)):
+        found = case.gradient.token_weights(places, own, other, torch.full((3,), chosen))
+        np.testing.assert_allclose(found, due)
+        assert found.dtype == torch.float32
 
 
 def test_every_entry_of_the_table_has_a_case():
@@ -182,13 +183,15 @@ def test_sums_means_and_tails_are_those_of_the_single_answers():
     assert_near(means, sides[1] / counts[1] - sides[0] / counts[0], 1e-4)
     whole = HookEngine(parameters, Identity(), pairs=DampedTails(1.0)).features(model, pairs).features
     assert_near(whole, sums)
+    alone = HookEngine(parameters, Identity(), pairs=ChosenAlone()).features(model, pairs).features
+    assert_near(alone, -sides[0], 1e-4)
 
 
 def test_a_common_head_may_be_masked_or_not():
     model, pair = tiny_model("llama"), made_pair(0, prompt=6, shared=12, chosen=3, rejected=5)
     blind = PairExample(pair.row, pair.chosen, pair.rejected, 0, pair.prompt, pair.answers)
     for parameters in PARAMETERS.values():
-        for weights in (AnswerSums(), AnswerMeans(), DampedTails(0.3)):
+        for weights in (AnswerSums(), AnswerMeans(), DampedTails(0.3), ChosenAlone()):
             engine = HookEngine(parameters, Identity(), pairs=weights)
             masked, whole = engine.features(model, [pair]), engine.features(model, [blind])
             assert_near(masked.features, whole.features)

@@ -52,7 +52,14 @@ def worked() -> Candidates:
         supervised=supervised,
         sources=["a", "a", "b", "b", "b"],
         features={
-            GRADIENTS: _block(rows, supervised, vectors, loss=np.ones(5), norm=np.linalg.norm(vectors, axis=1)),
+            GRADIENTS: _block(
+                rows,
+                supervised,
+                vectors,
+                loss=np.ones(5),
+                norm=np.linalg.norm(vectors, axis=1),
+                margin_mean=np.array([0.1, -0.2, 0.3, 0.0, -0.1]),
+            ),
             "losses": _block(rows, supervised, loss=losses, loss_sum=losses * supervised),
             "unprompted-losses": _block(rows, supervised, loss=alone, loss_sum=alone * supervised),
             "token-states": _block(rows, supervised, _tokens_of(vectors), square=supervised * 1.0, kept=np.ones(5)),
@@ -129,6 +136,8 @@ CASES: tuple[Case, ...] = (
     Case(name="fishersft", picks=[0, 2, 3]),  # log 17; then log 2 of row 2, log 1.54 of row 3, log 1.24 of row 1
     Case(name="selectit", picks=[1, 3, 2]),
     Case(name="longest", picks=[1, 3, 4]),
+    Case(name="margin-high", picks=[2, 0, 3]),
+    Case(name="margin-low", picks=[1, 4, 3]),
     Case(name="full", picks=[0, 1, 2]),
     Case(name="loss-low", picks=[0, 1, 4]),
     Case(name="loss-mid", picks=[4, 1, 0]),  # the median is 1.2; row 0 is .7 away, row 2 .8

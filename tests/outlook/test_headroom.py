@@ -15,6 +15,7 @@ from spice_select.outlook import stage
 from spice_select.outlook.cases import NONE, REDUNDANT
 from spice_select.store import FeatureBlock
 from tests.conftest import make_sums
+from tests.pipeline.test_pairs import made_pairs
 
 Corpus = Callable[..., Path]
 
@@ -154,3 +155,28 @@ def test_the_command_prints_the_verdict_and_writes_json(
     code, _, err = spice("headroom", corpus(make_sums(9), "few.jsonl"), "--model", tiny_proxy)
     assert code == 2
     assert "9 usable rows" in err
+
+
+def test_pairs_are_looked_at_too(
+    corpus: Corpus, options: dict[str, Any], spice: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = made_pairs(60)
+    pool = corpus([*rows, *rows[:10], {**rows[0], "chosen": rows[0]["rejected"], "rejected": rows[0]["chosen"]}])
+    found = spice_select.headroom(pool, sample=60, **options)
+    assert (found.rows, found.sampled, found.mismatches) == (70, 60, None)
+    assert found.verdict == REDUNDANT
+    assert found.texts.counts["duplicate"] == 10
+    assert any("the preferred answer is the longer one in" in note for note in found.notes)
+    assert any("prefer what an earlier pair" in note for note in found.notes)
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["mismatches"] is None
+    select, compare = found.commands
+    code, _, err = spice(*shlex.split(select)[1:])
+    assert (code, err) == (0, "")
+    assert compare.endswith("--train")
+    code, said, _ = spice("headroom", pool, "--model", options["model"], "--sketch-dim", 64, "--sample", 60)
+    assert code == 0
+    assert "not judged: a pair has two answers" in said
+    code, _, err = spice("headroom", pool, "--model", options["model"], "--target", corpus(make_sums(16), "t.jsonl"))
+    assert code == 2
+    assert "--target on preference pairs" in " ".join(err.split())

@@ -105,7 +105,7 @@ def test_a_resumed_run_and_a_helper_have_the_very_same_parts(corpus: Corpus, opt
     assert kept.summary.usable == 25
 
 
-@pytest.mark.parametrize("how", ["mean", "tail"])
+@pytest.mark.parametrize("how", ["mean", "tail", "chosen"])
 def test_the_weights_of_a_pair_are_part_of_a_run(corpus: Corpus, options, tmp_path: Path, how: str) -> None:
     path = corpus(made_pairs())
     sums = spice.select(path, out=tmp_path / "sum", **options)
@@ -148,7 +148,7 @@ def test_the_others_are_refused_by_name_with_the_reason(corpus: Corpus, tiny_pro
         ({"max_per_prompt": 1, "budget": "500-tokens"}, "--max-per-prompt 1 with a budget in tokens"),
         ({"max_per_prompt": 1, "schedule": "pools"}, "--max-per-prompt 1: not read by"),
         ({"pair_tail": 0.2}, "only --pair-gradient tail reads it"),
-        ({"format": "kto"}, "--format kto"),
+        ({"format": "kto"}, r"none of the 24 rows can be used \(no-mark 24\)"),
     ],
 )
 def test_what_pairs_cannot_honour_is_refused_by_name(corpus: Corpus, tiny_proxy: Path, asked, words: str) -> None:
@@ -156,7 +156,10 @@ def test_what_pairs_cannot_honour_is_refused_by_name(corpus: Corpus, tiny_proxy:
         spice.select(corpus(made_pairs()), model=str(tiny_proxy), **asked)
 
 
-@pytest.mark.parametrize("asked", [{"pair_gradient": "mean"}, {"max_per_prompt": 2}, {"keep_contradictions": True}])
+@pytest.mark.parametrize(
+    "asked",
+    [{"pair_gradient": "mean"}, {"max_per_prompt": 2}, {"keep_contradictions": True}, {"method": "margin-low"}],
+)
 def test_what_only_pairs_read_is_refused_for_answers(corpus: Corpus, tiny_proxy: Path, asked) -> None:
     with pytest.raises(InputError, match=r"only preference pairs read it .* these rows are messages"):
         spice.select(corpus(), model=str(tiny_proxy), **asked)

@@ -21,7 +21,9 @@ from spice_select.schedules.interleaved.moving import Checkpoints
 
 Corpus = Callable[..., Path]
 BUDGET = 1500
-BUDGETED = [name for name in METHODS.names if name != "full"]  # which has no part of anything
+BUDGETED = [  # `full` has no part of anything
+    method.name for method in METHODS if method.name != "full" and not method.only_pairs
+]
 MOVING = {"update_every": 2, "learning_rate": 0.02, "lora_rank": 4}
 
 

@@ -19,7 +19,8 @@ def preview(
 ) -> None:
     """Print a few rows as the proxy sees them; what is trained on is green (between ⟦ and ⟧ where there is no colour).
 
-    Of a preference pair the chosen answer is green and the rejected one red (between ⟪ and ⟫).
+    Of a preference pair the chosen answer is green and the rejected one red (between ⟪ and ⟫); so is an answer that is
+    marked bad.
 
     Needs the tokenizer only, so it is quick: look before hours are spent.
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spice_select.comparison.settings import CompareSettings
+from spice_select.data.formats import MARKED, Format, PreferencePairs
 from spice_select.errors import InputError
 from spice_select.methods import METHODS
 from spice_select.run.feasible import refuse_settings, unread_settings
+from spice_select.run.pairs import refuse_kind_of_rows
 from spice_select.run.settings import SelectSettings
 
 CONTROL, STRATIFIED = "random", "stratified"
@@ -110,6 +112,34 @@ def refuse_contenders(contenders: Sequence[Contender], settings: CompareSettings
     faults += [f"--{name.replace('_', '-')}: none of the methods reads it. Leave it out." for name in idle]
     if given and not any(one.targeted for one in contenders) and not settings.tuning.train:
         faults.append("--target: none of the methods chooses for one, and nothing is judged by it. Leave it out.")
+    if len(faults) == 1:
+        raise InputError(faults[0])
+    if faults:
+        raise InputError("these cannot be compared:" + "".join(f"\n  - {fault}" for fault in faults))
+
+
+def refuse_kind(contenders: Sequence[Contender], settings: CompareSettings, reader: Format | PreferencePairs) -> None:
+    """Raise InputError with everything that these rows cannot be asked: by an arm, or by the comparison."""
+    if reader is MARKED:
+        raise InputError(
+            "answers marked good or bad are not compared. To compare choices among the good ones as answers to learn, "
+            "give --format prompt/completion, say, which leaves out those marked false."
+        )
+    faults = list[str]()
+    if isinstance(reader, PreferencePairs):
+        given = {"--target": settings.sets.target, "--gold": settings.sets.gold}
+        faults += [
+            f"{flag} on preference pairs: its rows have one answer each. Leave it out." for flag in given if given[flag]
+        ]
+        if settings.tuning.train_full:
+            faults.append(
+                "--train-full on preference pairs: DPO's reference is the model without its LoRA. Leave it out."
+            )
+    for one in contenders:
+        try:
+            refuse_kind_of_rows(one.asks(settings, seed=0, budget="1", target=None), reader)
+        except InputError as error:
+            faults.append(f"{one.label}: {error}")
     if len(faults) == 1:
         raise InputError(faults[0])
     if faults:

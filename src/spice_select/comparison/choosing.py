@@ -102,7 +102,8 @@ class Chooser:
         budget = "100%" if rows >= len(self.grounds) else str(rows)
         aim = None if self.grounds.aim is None else str(self.folder / AIM)
         asked = arm.asks(self.settings, seed=seed, budget=budget, target=aim)
-        data = asked.data.model_copy(update={"format": self.grounds.pool.format.name})
+        kept = {"keep_contradictions": self.settings.data.keep_contradictions}
+        data = asked.data.model_copy(update={"format": self.grounds.pool.format.name, **kept})
         asked = asked.model_copy(update={"data": data})
         pool, hushed = str(self.folder / POOL), Hushed(self.progress)
         return run_select(pool, asked, out=place, progress=hushed, known=self._corpus(asked))

@@ -107,7 +107,7 @@ def compare_bed(bed: Bed, terms: Terms) -> Compared:
         family=len(family),
         untuned=bed.loss(terms.untuned, terms.endpoint),
         control=_comparison(bed, terms.control, terms, None, None, len(family)),
-        arms=tuple(sorted(arms, key=lambda one: -one.difference.mean if one.difference else math.inf)),
+        arms=tuple(sorted(arms, key=lambda one: (-one.difference.mean if one.difference else math.inf, one.arm))),
     )
 
 

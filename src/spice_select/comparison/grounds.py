@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.comparison.arms import contenders_of, refuse_kind
+from spice_select.comparison.pair_judging import JUDGED_BY
 from spice_select.comparison.settings import CompareSettings, seeds_of
+from spice_select.data.contradictions import without_contradictions
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.duplicates import near_matches
 from spice_select.data.encoding import Encoder
-from spice_select.data.formats import Format, PreferencePairs, described, detect_format
+from spice_select.data.formats import Format, PreferencePairs, described, detect_format, detect_reader
 from spice_select.data.plain import plain
-from spice_select.data.records import Example, Row
+from spice_select.data.records import PairExample, Row, Sample
 from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects.near import ALIKE
 from spice_select.errors import InputError
@@ -42,7 +45,7 @@ class RowSet:
     """Rows as they came, and how they are read; `gold` where they are a benchmark's items with their gold answers."""
 
     rows: Sequence[Row]
-    format: Format
+    format: Format | PreferencePairs
     gold: bool = False
 
 
@@ -109,18 +112,22 @@ def read_grounds(pool: str, settings: CompareSettings, progress: Progress) -> Gr
     asked = _as_selected(settings)
     network = settings.proxy.allow_network
     read = read_corpus(pool, settings.data, allow_network=network)
-    row_format = detect_format(read.rows, settings.data.format)
+    row_format = detect_reader(read.rows, settings.data.format)
+    refuse_kind(contenders_of(settings), settings, row_format)
     progress.note(f"{pool}: {len(read.rows):,} rows, {described(row_format)}")
     proxy = find_proxy(asked.request, progress)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
     encoded = encode_corpus(read.rows, row_format, encoder, progress)
+    encoded = without_contradictions(encoded, keep=settings.data.keep_contradictions)
     notes = [*read.notes, *encoder.notes, *encoded.notes]
     if encoded.drops:
         reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
         notes.append(f"{len(encoded.drops):,} rows cannot be used, by any arm: {reasons}.")
     target = read_target(asked, encoder, progress)
     aim, judges = _aim(target, settings, notes)
-    judges |= _given(settings, progress)
+    judges |= _given(settings, row_format, progress)
+    if settings.tuning.train and isinstance(row_format, PreferencePairs):
+        notes.append(JUDGED_BY)
     examples = {example.row: example for example in encoded.examples}
     gone = _standing_in(judges | ({"the rows chosen for": aim} if aim else {}), read.rows, row_format, examples, notes)
     left = [example for row, example in examples.items() if row not in gone]
@@ -175,8 +182,8 @@ def _with_task(row: Row, task: str) -> Row:
     return Row(row.number, {**row.raw, TASK: task} if task else row.raw, row.where)
 
 
-def _given(settings: CompareSettings, progress: Progress) -> dict[str, RowSet]:
-    """The files that were given to judge by, each under its name."""
+def _given(settings: CompareSettings, row_format: Format | PreferencePairs, progress: Progress) -> dict[str, RowSet]:
+    """The files that were given to judge by, each under its name: pairs where the pool is of pairs."""
     found, sets = dict[str, RowSet](), settings.sets
     files = [(ALIKE_SET, sets.held_out)] if sets.held_out else []
     files += [(OUTSIDE_SET, sets.outside[0])] if len(sets.outside) == 1 else [(_stem(f), f) for f in sets.outside]
@@ -185,10 +192,14 @@ def _given(settings: CompareSettings, progress: Progress) -> dict[str, RowSet]:
         if name in found or (name in (ALIKE_SET, TARGET_SET) and file != sets.held_out):
             raise InputError(f"{file}: another set of rows that judge is called {name!r}. Give the file another name.")
         read = read_held_out(file, DataSettings(), allow_network=settings.proxy.allow_network)
-        if isinstance(read.format, PreferencePairs):
+        if isinstance(read.format, PreferencePairs) != isinstance(row_format, PreferencePairs):
+            ours, theirs = (
+                "preference pairs" if isinstance(one, PreferencePairs) else f"{one.name} rows"
+                for one in (row_format, read.format)
+            )
             raise InputError(
-                f"{file}: preference pairs, which no comparison judges by yet. Give rows of one answer each, or keep "
-                "the models (--keep-models) and judge them by `spice evaluate --held-out`."
+                f"{file}: {theirs}, and the pool has {ours}: what is tuned on the one is judged by the like. Give a "
+                f"file of {ours}."
             )
         progress.note(f"{file}: {len(read.rows):,} rows to judge by, {described(read.format)}")
         found[name] = RowSet(rows=read.rows, format=read.format, gold=file in sets.gold)
@@ -200,11 +211,15 @@ def _stem(file: str) -> str:
 
 
 def _standing_in(
-    sets: Mapping[str, RowSet], rows: Sequence[Row], row_format: Format, usable: Mapping[int, Example], notes: list[str]
+    sets: Mapping[str, RowSet],
+    rows: Sequence[Row],
+    row_format: Format | PreferencePairs,
+    usable: Mapping[int, Sample],
+    notes: list[str],
 ) -> set[int]:
     """Numbers of the pool's rows that stand in one of the sets too, exactly or nearly: nobody trains on what judges.
 
-    Cost: some 0.2 ms a row and set.
+    Of pairs the prompts alone are compared. Cost: some 0.2 ms a row and set.
     """
     gone, texts = set[int](), texts_of([row for row in rows if row.number in usable], row_format)
     numbers = sorted(texts)
@@ -219,21 +234,36 @@ def _standing_in(
 
 
 def _drawn(
-    examples: Sequence[Example], rows: Sequence[Row], row_format: Format, settings: CompareSettings, notes: list[str]
-) -> tuple[RowSet, list[Example]]:
-    """Rows of the pool that judge, drawn by source and length, and the others, less those that say nearly the same."""
+    examples: Sequence[Sample],
+    rows: Sequence[Row],
+    row_format: Format | PreferencePairs,
+    settings: CompareSettings,
+    notes: list[str],
+) -> tuple[RowSet, list[Sample]]:
+    """Rows of the pool that judge, drawn by source and length, and the others, less those that say nearly the same.
+
+    Pairs are drawn by their prompts: all of one judge, or none.
+    """
     wanted = settings.sets.held_out_rows or min(_MOST, max(2, len(examples) // _SHARE))
     if wanted > len(examples) - 2:
         raise InputError(
             f"--held-out-rows {wanted}: of {len(examples)} rows that would leave none to choose from. Give fewer."
         )
-    drawn = drawn_in_proportion(examples, wanted, seed=(seeds_of(settings.arms.seeds)[0], 9))
-    out = {examples[int(place)].row for place in drawn}
+    first = list({_drawn_by(example): example for example in reversed(examples)}.values())[::-1]
+    count = max(2, round(wanted * len(first) / len(examples)))
+    drawn = drawn_in_proportion(first, count, seed=(seeds_of(settings.arms.seeds)[0], 9))
+    judging = {_drawn_by(first[int(place)]) for place in drawn}
+    out = {example.row for example in examples if _drawn_by(example) in judging}
     held = RowSet(rows=[rows[number] for number in sorted(out)], format=row_format)
     notes.append(f"{len(out):,} rows of the pool, drawn by source and length, judge: they leave it for every arm.")
     rest = {example.row: example for example in examples if example.row not in out}
     gone = _standing_in({"the rows that judge": held}, rows, row_format, rest, notes)
     return held, [example for row, example in rest.items() if row not in gone]
+
+
+def _drawn_by(example: Sample) -> str | int:
+    """What is drawn as one."""
+    return example.prompt if isinstance(example, PairExample) else example.row
 
 
 def token_budget(budget: Budget, grounds: Grounds) -> int:

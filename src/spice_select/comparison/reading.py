@@ -9,7 +9,7 @@ from spice_select.comparison.facts import ArmFacts, InGradients
 from spice_select.comparison.records import read_arm_runs
 from spice_select.comparison.result import RESULTS_FILE, ArmFailure, MethodsCompared
 from spice_select.comparison.ruling import Ruling, judge
-from spice_select.comparison.terms import Terms
+from spice_select.comparison.terms import Terms, endpoints_of_pairs
 from spice_select.comparison.tuning import RECORDS
 from spice_select.comparison.work import REFERENCES
 from spice_select.diagnosis.diversity import Diversity
@@ -72,4 +72,6 @@ def _ruling(folder: Path, raw: dict[str, Any] | None) -> Ruling | None:
     """The records judged again, by the terms that were fixed; None where nothing was tuned."""
     if raw is None:
         return None
-    return judge(read_arm_runs(folder / RECORDS), Terms(primary=raw["terms"]["primary"], references=REFERENCES))
+    terms, of_pairs = raw["terms"], endpoints_of_pairs()
+    by = of_pairs if terms["endpoint"] == of_pairs["endpoint"].name else {}
+    return judge(read_arm_runs(folder / RECORDS), Terms(primary=terms["primary"], references=REFERENCES, **by))

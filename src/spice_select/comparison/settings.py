@@ -115,7 +115,11 @@ class TuningSettings(Group):
     )
     train_epochs: int = Field(3, ge=1, description="Passes over the budget's rows, were they of mean length.")
     train_steps: int | None = Field(None, ge=1, description="Optimiser steps of every tuning, instead of epochs.")
-    train_rate: float = Field(5e-5, gt=0, description="Peak of the learning rate; it falls as a cosine to 0.")
+    train_rate: float | None = Field(
+        None,
+        gt=0,
+        description="Peak of the learning rate; it falls as a cosine to 0. Default: 5e-5, with preference pairs 5e-6.",
+    )
     train_batch_size: int = Field(4, ge=1, description="Rows in a micro-batch of a tuning.")
     train_accumulation: int = Field(4, ge=1, description="Micro-batches in an optimiser step of a tuning.")
     train_rank: int = Field(16, ge=1, description="Rank of the LoRA that is tuned.")

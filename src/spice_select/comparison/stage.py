@@ -15,9 +15,10 @@ from spice_select.comparison.report_table import tables_markdown
 from spice_select.comparison.result import RESULTS_FILE, MethodsCompared, Scores
 from spice_select.comparison.ruling import Ruling, judge
 from spice_select.comparison.settings import LEAST_SEEDS_TO_TRAIN, CompareSettings, seeds_of
-from spice_select.comparison.terms import Terms
+from spice_select.comparison.terms import Terms, endpoints_of_pairs
 from spice_select.comparison.tuning import Tuner
 from spice_select.comparison.work import REFERENCES, ArmsAtWork, first_choices
+from spice_select.data.formats import PreferencePairs
 from spice_select.errors import InputError
 from spice_select.executors.settings import EngineSettings
 from spice_select.methods.budget import Budget
@@ -155,7 +156,8 @@ def _tuned(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFa
     records = work.tunings(choices, tuner)
     if not any(record.arm == CONTROL for record in records):
         return None, tuner.scores()
-    ruling = judge(records, Terms(primary=settings.sets.primary, references=REFERENCES))
+    by = endpoints_of_pairs() if isinstance(grounds.pool.format, PreferencePairs) else {}
+    ruling = judge(records, Terms(primary=settings.sets.primary, references=REFERENCES, **by))
     write_text(chooser.folder / TABLES, f"{ruling.paragraph}\n\n{tables_markdown(ruling.tables())}")
     return ruling, tuner.scores()
 

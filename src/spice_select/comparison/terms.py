@@ -1,12 +1,19 @@
 """What is fixed before the first result is seen."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from spice_select.comparison.statistics import Endpoint, LossPerToken, MacroOverSources, MeanOfRows
 
 
 def _others() -> tuple[Endpoint, ...]:
     return (LossPerToken(), MacroOverSources(MeanOfRows()), MeanOfRows())
+
+
+def endpoints_of_pairs() -> dict[str, Any]:
+    """What pairs are judged by, where a row is a prompt and counts for its pairs: `Terms`' endpoint and others."""
+    pair, prompt = LossPerToken("loss per pair"), MeanOfRows("mean of prompts' losses")
+    return {"endpoint": MacroOverSources(pair), "others": (pair, MacroOverSources(prompt), prompt)}
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from spice_select.comparison.choosing import ArmChoice
 from spice_select.comparison.costs import BACKWARD, FORWARD, Cost
-from spice_select.comparison.grounds import Grounds
+from spice_select.comparison.grounds import Grounds, RowSet
 from spice_select.comparison.hushed import Hushed
+from spice_select.comparison.pair_judging import judged_pairs
 from spice_select.comparison.records import ArmRun, arm_run_of
 from spice_select.comparison.settings import CompareSettings, seeds_of
 from spice_select.comparison.statistics import control_seeds
 from spice_select.data.batches import default_token_budget
 from spice_select.data.encoding import Encoder, encode_rows
-from spice_select.errors import DivergedError
+from spice_select.data.formats import PreferencePairs
+from spice_select.data.formats.base import source_of
+from spice_select.errors import DivergedError, InputError
+from spice_select.evaluation.heldout import HeldOutRows
 from spice_select.evaluation.loss import response_losses
+from spice_select.evaluation.preference import PairLogProbs, pair_log_probs
 from spice_select.evaluation.settings import EvaluateSettings, ModelSettings
 from spice_select.evaluation.stage import run_evaluate
 from spice_select.evaluation.subjects import EMBEDDED, find_subject, open_subject
@@ -33,7 +39,7 @@ from spice_select.training.stage import run_train
 
 UNTUNED, FULL = "untuned", "full"
 """The model as it came; and all of the pool in an order of its own, for as many steps as the arms make."""
-RECORDS, TRAINED, SCORES = "records", "trained", "evaluations"
+RECORDS, TRAINED, SCORES, REFERENCE = "records", "trained", "evaluations", "reference"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,15 +143,15 @@ class Tuner:
         opened = open_subject(find_subject(model, access), access)
         encoder = Encoder(opened.tokenizer, max_length=self.settings.data.max_length)
         tokens = self.settings.gradients.batch_tokens or default_token_budget(self.grounds.proxy.device)
-        held = []
+        held = list[dict[str, Any]]()
         for name, rows in self.grounds.judges.items():
+            if isinstance(rows.format, PreferencePairs):
+                held += self._judged_by_pairs(label, seed, name, rows, opened.model, encoder, tokens)
+                continue
             examples = encode_rows(rows.rows, rows.format, encoder).examples
             sums = response_losses(opened.model, examples, batch_tokens=tokens, progress=self.progress)
             if not np.isfinite(sums).all():
-                raise DivergedError(
-                    f"{label}, seed {seed}: the loss is not a finite number on {int((~np.isfinite(sums)).sum())} rows "
-                    f"of {name}: its tuning went wrong. Lower --train-rate for all, in another --out."
-                )
+                raise DivergedError(_diverged(label, seed, int((~np.isfinite(sums)).sum()), name))
             held.append(
                 {
                     "name": name,
@@ -157,6 +163,23 @@ class Tuner:
                 }
             )
         return held
+
+    def _judged_by_pairs(
+        self, label: str, seed: int, name: str, rows: RowSet, model: nn.Module, encoder: Encoder, tokens: int
+    ) -> list[dict[str, Any]]:
+        """What a set of pairs says, beside what it says of the untuned model, which is judged first and kept."""
+        held = HeldOutRows(name, list(rows.rows), rows.format, 0)
+        found = pair_log_probs(model, held, encoder, batch_tokens=tokens, tokenizer="", progress=self.progress)
+        if lost := found.dropped.get("non-finite", 0):
+            raise DivergedError(_diverged(label, seed, lost, name))
+        kept = self.folder / REFERENCE / f"{name}.json"
+        if label == UNTUNED:
+            write_json(kept, found.to_json())
+        elif not kept.is_file():
+            raise InputError(f"{kept}: the untuned model was not judged, and pairs are judged beside it.")
+        first = PairLogProbs.from_json(json.loads(kept.read_text(encoding="utf-8")))
+        sources = {row.number: source_of(row.raw) for row in rows.rows}
+        return judged_pairs(name, found, first, [sources[int(row)] for row in found.rows], gold=rows.gold)
 
     def _scores(self, model: str) -> list[dict[str, Any]]:
         """What lm-eval says of a model, where benchmarks were asked for."""
@@ -193,6 +216,13 @@ class Tuner:
 
     def _path(self, place: str, seed: int) -> Path:
         return self.folder / RECORDS / f"{place}--{seed}.json"
+
+
+def _diverged(label: str, seed: int, rows: int, name: str) -> str:
+    return (
+        f"{label}, seed {seed}: the loss is not a finite number on {rows} rows of {name}: its tuning went wrong. Lower "
+        "--train-rate for all, in another --out."
+    )
 
 
 def _read(path: Path) -> ArmRun:

@@ -79,6 +79,7 @@ class Conversation:
         unread: fields of the row that hold something and that nobody read.
         unread_of_turns: the same of its turns, one entry for each turn and field.
         remarks: what was noticed in reading, once for each turn; names known to `spice_select.data.encoding.notes`.
+        label: whether the row marks its answer as one to give (true) or not to give; None: it is there to be learnt.
     """
 
     row: Row
@@ -89,6 +90,7 @@ class Conversation:
     unread: tuple[str, ...] = ()
     unread_of_turns: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    label: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class Example:
         content_hash: the row's hash.
         truncated: how many tokens were cut off at the end.
         remarks: what the chat template did to it, once for each turn; names as those of a conversation.
+        label: as that of a conversation; the gradient of an answer not to give has its sign turned.
     """
 
     row: int
@@ -164,6 +167,7 @@ class Example:
     content_hash: str
     truncated: int = 0
     remarks: tuple[str, ...] = ()
+    label: bool | None = None
 
     @property
     def num_tokens(self) -> int:
@@ -177,6 +181,11 @@ class Example:
     def padded_tokens(self) -> int:
         """Tokens that it takes up in a batch where it is the longest."""
         return len(self.input_ids)
+
+    @property
+    def sign(self) -> int:
+        """Of its gradient: KTO's of an answer not to give, at the reference, is that of learning it turned round."""
+        return -1 if self.label is False else 1
 
     @property
     def sequences(self) -> "tuple[Example, ...]":

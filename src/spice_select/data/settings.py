@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from spice_select.data.formats import FORMATS, PREFERENCE
+from spice_select.data.formats import FORMATS, MARKED, PREFERENCE
 from spice_select.settings.base import Group
 
 
@@ -11,7 +11,8 @@ class DataSettings(Group):
 
     format: str | None = Field(
         None,
-        description=f"Row format: {', '.join((*FORMATS.names, PREFERENCE.name))}. Detected and shown if not given.",
+        description=f"Row format: {', '.join((*FORMATS.names, PREFERENCE.name, MARKED.name))}. Detected and shown if "
+        "not given.",
     )
     keep_contradictions: bool = Field(
         False,

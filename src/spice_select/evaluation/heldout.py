@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.encoding import Encoder, encode_rows
-from spice_select.data.formats import Format, PreferencePairs, detect_reader
+from spice_select.data.formats import MARKED, Format, PreferencePairs, detect_reader
 from spice_select.data.records import Example, Row
 from spice_select.data.settings import DataSettings
 from spice_select.data.sources import read_source
@@ -82,7 +82,13 @@ def read_held_out(
             f"held-out {name}: all of its {len(rows)} rows are in the corpus of {', '.join(map(str, without))}. "
             "Give rows that the run did not see."
         )
-    return HeldOutRows(name, kept, detect_reader(kept, settings.format), len(rows) - len(kept), read.notes)
+    reader = detect_reader(kept, settings.format)
+    if reader is MARKED:
+        raise InputError(
+            f"held-out {name}: answers marked good or bad, which nothing judges models by. Give preference pairs; or "
+            "judge by the good answers with --format prompt/completion, which leaves out those marked false."
+        )
+    return HeldOutRows(name, kept, reader, len(rows) - len(kept), read.notes)
 
 
 def _seen(path: Path, allow_network: bool) -> set[str]:

@@ -143,7 +143,7 @@ def _scores(
     free = means[:, 0] - means[:, 1]
     own = PreferenceScores(
         kind=kind,
-        free_accuracy=clustered(_wins(free), prompts, _mean),
+        free_accuracy=clustered(wins(free), prompts, _mean),
         free_margin=clustered(free, prompts, _mean),
     )
     if first is None:
@@ -155,14 +155,14 @@ def _scores(
         kind=kind,
         free_accuracy=own.free_accuracy,
         free_margin=own.free_margin,
-        accuracy=clustered(_wins(delta), prompts, _mean),
+        accuracy=clustered(wins(delta), prompts, _mean),
         margin=clustered(beta * delta, prompts, _mean),
         median_margin=clustered(beta * delta, prompts, _median),
         displacement=clustered(gain[:, 0], prompts, _mean),
     )
 
 
-def _wins(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+def wins(differences: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 where the chosen answer wins, ½ for a tie, ``[n]``."""
     return (np.sign(differences) + 1) / 2
 

@@ -11,6 +11,8 @@ from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation
 from spice_select.export.base import Origin, Record
 from spice_select.export.folder import LINES, write_records
+from spice_select.export.marked.axolotl import AxolotlMarked
+from spice_select.export.marked.parts import are_marked
 from spice_select.export.picks import Pick, are_pairs
 from spice_select.export.preference.axolotl import AxolotlPairs
 from spice_select.export.preference.recipe import PairRecipe
@@ -43,9 +45,11 @@ class Axolotl:
         self._trainee = trainee
         self._rehearsal = Rehearsal(trainee) if trainee is not None else None
 
-    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Axolotl | AxolotlPairs":
+    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Axolotl | AxolotlPairs | AxolotlMarked":
         if are_pairs(picks):
             return AxolotlPairs(PairRecipe.like(self._recipe), trainee=trainee)
+        if are_marked(picks):
+            return AxolotlMarked(PairRecipe.like(self._recipe)).fitted(picks, trainee)
         return Axolotl(self._recipe, trainee=trainee)
 
     def record(self, pick: Pick) -> Record:

@@ -17,6 +17,8 @@ from spice_select.export.llamafactory_layout import (
     refuse_order,
 )
 from spice_select.export.llamafactory_tools import plain_tools
+from spice_select.export.marked.llamafactory import LlamaFactoryMarked
+from spice_select.export.marked.parts import are_marked
 from spice_select.export.picks import Pick, are_pairs
 from spice_select.export.preference.llamafactory import LlamaFactoryPairs
 from spice_select.export.preference.recipe import PairRecipe
@@ -43,13 +45,17 @@ class LlamaFactory:
         self._recipe = recipe or TrainingRecipe()
         self._last_only = last_only
 
-    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "LlamaFactory | LlamaFactoryPairs":
+    def fitted(
+        self, picks: Sequence[Pick], trainee: Trainee
+    ) -> "LlamaFactory | LlamaFactoryPairs | LlamaFactoryMarked":
         """With `last_only` where that is what the rows' own marks say, or leaves fewer rows out than training on all.
 
         LLaMA-Factory has no mark for a turn: its `mask_history` holds for all rows.
         """
         if are_pairs(picks):
             return LlamaFactoryPairs(PairRecipe.like(self._recipe))
+        if are_marked(picks):
+            return LlamaFactoryMarked(PairRecipe.like(self._recipe))
         return LlamaFactory(self._recipe, last_only=last_answer_only(picks))
 
     def record(self, pick: Pick) -> Record:

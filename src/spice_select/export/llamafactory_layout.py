@@ -32,14 +32,15 @@ def dataset_name(run: str) -> str:
     return "spice_" + re.sub(r"\W+", "_", run).strip("_")
 
 
-def dataset_info(*, has_tools: bool, answers: Sequence[str] = ()) -> dict[str, Any]:
+def dataset_info(*, has_tools: bool, answers: Sequence[str] = (), tag: str | None = None) -> dict[str, Any]:
     """The entry of `dataset_info.json`, with every key that LLaMA-Factory would otherwise make None.
 
     Args:
         has_tools: whether rows have tools.
         answers: the columns of the two answers of preference pairs; without `ranking` they are not read.
+        tag: the column of the mark, where answers are marked good or bad.
     """
-    names = ("messages", *answers, *(["tools"] if has_tools else []))
+    names = ("messages", *answers, *([tag] if tag else []), *(["tools"] if has_tools else []))
     return {
         "file_name": LINES,
         "formatting": "sharegpt",

@@ -56,6 +56,7 @@ def _features(records: Sequence[Record]) -> "Features":
     plain = all(turn.keys() == {"role", "content"} for record in records for name in lists for turn in record[name])
     turn = {"role": text, "content": text} if plain else _json()
     known: dict[str, Any] = {name: List(turn) for name in lists}
+    known |= {"label": Value("bool")} if "label" in records[0] else {}
     known |= {name: text for name in ("tools", "source") if name in records[0]}
     if "spice" in records[0]:
         number, whole = Value("float64"), Value("int64")

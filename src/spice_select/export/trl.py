@@ -8,6 +8,8 @@ from spice_select.data.records import Conversation
 from spice_select.errors import InputError
 from spice_select.export.base import Origin, Record
 from spice_select.export.card import COMPLETIONS, CONVERSATIONS, card
+from spice_select.export.marked.parts import are_marked
+from spice_select.export.marked.trl import TrlMarked
 from spice_select.export.parquet import refuse_unkept, write_parquet
 from spice_select.export.picks import Pick, are_pairs
 from spice_select.export.preference.recipe import PairRecipe
@@ -47,11 +49,15 @@ class Trl:
         self._trainee = trainee
         self._rehearsal = Rehearsal(trainee) if trainee is not None and not messages else None
 
-    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Trl | TrlPairs":
+    def fitted(self, picks: Sequence[Pick], trainee: Trainee) -> "Trl | TrlPairs | TrlMarked":
         if are_pairs(picks):
             if self._messages:
                 raise InputError("--messages on preference pairs: they have one layout. Leave it out.")
             return TrlPairs(PairRecipe.like(self._recipe), trainee=trainee)
+        if are_marked(picks):
+            if self._messages:
+                raise InputError("--messages on answers marked good or bad: they have one layout. Leave it out.")
+            return TrlMarked(PairRecipe.like(self._recipe), trainee=trainee)
         said = [pick.reading for pick in picks if isinstance(pick.reading, Conversation)]
         pairs = not self._messages and (all(map(trains_on_its_end, said)) or last_answer_only(picks))
         return Trl(self._recipe, messages=not pairs, trainee=trainee)

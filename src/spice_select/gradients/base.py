@@ -21,7 +21,8 @@ class BatchGradients:
     """Sketched gradients of a batch, one row for each example in the order given.
 
     Attributes:
-        features: float32 ``[b, d]``; the sketch of the gradient of the row's own loss.
+        features: float32 ``[b, d]``; the sketch of the gradient of the row's own loss, turned round where the row is an
+            answer not to give (`Example.sign`).
         losses: float64 ``[b]``; the row's loss under the engine's reduction; of a pair what its gradient v is the
             gradient of, the weighted log-probability of the chosen answer less that of the rejected one.
         norms: float64 ``[b]``; exact Euclidean norm of the gradient before sketching.

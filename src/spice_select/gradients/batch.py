@@ -30,6 +30,7 @@ class PaddedBatch:
         targets: int64 ``[n]``: the token to predict.
         counts: int64 ``[s]``: supervised tokens of each line.
         shared: int64 ``[b]``: tokens that both answers of each pair begin with; None where there are no pairs.
+        signs: float32 ``[b]``: −1 for rows marked as answers not to give, 1 for all others; None where none is marked.
     """
 
     input_ids: Tensor
@@ -38,6 +39,7 @@ class PaddedBatch:
     targets: Tensor
     counts: Tensor
     shared: Tensor | None = None
+    signs: Tensor | None = None
 
     @classmethod
     def of(cls, samples: Sequence[Sample], device: torch.device, vocabulary: int | None = None) -> "PaddedBatch":
@@ -77,6 +79,8 @@ class PaddedBatch:
         }
         if pairs:
             arrays["shared"] = np.array([pair.shared for pair in pairs], dtype=np.int64)
+        elif any(example.label is not None for example in examples):
+            arrays["signs"] = np.array([example.sign for example in examples], dtype=np.float32)
         return cls(**{name: torch.from_numpy(a).to(device) for name, a in arrays.items()})
 
     @property

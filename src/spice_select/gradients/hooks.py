@@ -127,18 +127,20 @@ class HookEngine:
             torch.autograd.backward(per_token.sum())
             for watch in watches:
                 watch.finish()
+        losses = _summed(per_token, batch.owners, batch.size)
         return BatchGradients(
             features=sums.features.cpu().numpy(),
-            losses=_summed(per_token, batch.owners, batch.size),
+            losses=losses if batch.signs is None else np.abs(losses),
             norms=sums.squares.sqrt().cpu().numpy(),
             answers=None if batch.shared is None else -_summed(unweighted, batch.rows, 2 * batch.size).reshape(-1, 2),
         )
 
     def _token_weights(self, batch: PaddedBatch) -> Tensor:
         """What each token's loss counts, float32 ``[n]``."""
-        if batch.shared is None:
-            return self.loss.token_weights(batch.counts)[batch.rows]
-        return signed_weights(batch, self.pairs)
+        if batch.shared is not None:
+            return signed_weights(batch, self.pairs)
+        weights = self.loss.token_weights(batch.counts)
+        return (weights if batch.signs is None else weights * batch.signs)[batch.rows]
 
     def _planned(self, model: nn.Module) -> "_Plan":
         if self._plan is None or self._plan.model is not model:

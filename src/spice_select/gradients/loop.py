@@ -48,8 +48,9 @@ class LoopEngine:
 
     def _one(self, attached: Attached, projection: Projection, example: Sample) -> tuple[np.ndarray, float, float]:
         loss = self._loss(attached.model, example)
+        sign = example.sign if isinstance(example, Example) else 1
         parameters = [leaf.parameter for leaf in attached.leaves]
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        gradients = torch.autograd.grad(sign * loss, parameters, allow_unused=True)
         feature = torch.zeros(1, projection.dim, device=loss.device)
         square = 0.0
         for leaf, gradient in zip(attached.leaves, gradients, strict=True):
@@ -72,7 +73,8 @@ class LoopEngine:
         logs = -self._token_losses(model, pair.sequences[side])
         places = torch.arange(len(logs), device=logs.device)
         own, other = (torch.full_like(places, pair.sequences[which].num_supervised) for which in (side, 1 - side))
-        return (logs * self.pairs.token_weights(places, own, other)).sum()
+        chosen = torch.full_like(places, side == 0, dtype=torch.bool)
+        return (logs * self.pairs.token_weights(places, own, other, chosen)).sum()
 
     def _token_losses(self, model: nn.Module, example: Example) -> Tensor:
         """Cross-entropy of each supervised token, ``[n]``."""

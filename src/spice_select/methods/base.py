@@ -87,6 +87,11 @@ class Candidates:
         return any(isinstance(example, PairExample) for example in self.examples[:1])
 
     @property
+    def of_marks(self) -> bool:
+        """Whether the rows are answers marked good or bad."""
+        return any(isinstance(example, Example) and example.label is not None for example in self.examples[:1])
+
+    @property
     def answers(self) -> list[Example]:
         """The rows as the proxy sees them, those that are no pairs: for methods that take no pairs (`no_pairs`)."""
         return [example for example in self.examples if isinstance(example, Example)]
@@ -192,6 +197,8 @@ class Method(ABC):
         plain_target: whether the target's gradients are taken without the preconditioner that the candidates' go
             through.
         no_pairs: why it cannot choose among preference pairs, in words; "" where it can.
+        no_marks: the same of single answers that are marked good or bad.
+        only_pairs: whether it is undefined but of preference pairs.
         in_loop: whether it lives on the proxy's training, and so on a schedule that trains it; what it needs beside
             gradients is then known of all rows before the proxy moves (`fresh`).
     """
@@ -206,6 +213,8 @@ class Method(ABC):
     requires_target: ClassVar[bool] = False
     plain_target: ClassVar[bool] = False
     no_pairs: ClassVar[str] = ""
+    no_marks: ClassVar[str] = ""
+    only_pairs: ClassVar[bool] = False
     in_loop: ClassVar[bool] = False
 
     @classmethod

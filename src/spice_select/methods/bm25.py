@@ -27,6 +27,7 @@ class Bm25(Method):
     summary: ClassVar[str] = "nearest the target's rows by the rare tokens they share, each in turn; loads no model"
     source: ClassVar[str] = "Robertson and Zaragoza 2009"
     no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
+    no_marks: ClassVar[str] = "it chooses for a target, whose answers are all to be learnt"
     takes_target: ClassVar[bool] = True
     requires_target: ClassVar[bool] = True
 

@@ -33,6 +33,7 @@ class Deita(Method):
     summary: ClassVar[str] = "the best by IFD that resemble no better one by hidden states of the last token"
     source: ClassVar[str] = "arXiv 2312.15685"
     no_pairs: ClassVar[str] = "it compares hidden states of single answers, and a pair has two"
+    no_marks: ClassVar[str] = "it takes those that are hardest to learn first, as if every one were to be learnt"
 
     def needs(self) -> tuple[str, ...]:
         """Losses with and without the prompt, and hidden states: three forward passes, one of the responses alone."""

@@ -27,6 +27,7 @@ class Greats(Method):
     summary: ClassVar[str] = "what lowers the target's loss most in one step, less what the picks do already (GREATS)"
     source: ClassVar[str] = "Wang et al., NeurIPS 2024"
     no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
+    no_marks: ClassVar[str] = "it chooses for a target, whose answers are all to be learnt"
     reads: ClassVar[frozenset[str]] = frozenset({"learning_rate", "alpha", "normalise"})  # the last two in judging
     takes_target: ClassVar[bool] = True
     requires_target: ClassVar[bool] = True

@@ -24,6 +24,7 @@ class Ifd(Method):
     summary: ClassVar[str] = "answers that their prompt helps least: loss with the prompt over loss without, below 1"
     source: ClassVar[str] = "arXiv 2308.12032"
     no_pairs: ClassVar[str] = "it goes by the loss of single answers, and a pair has two"
+    no_marks: ClassVar[str] = "it goes by how likely an answer is, as if every one were to be learnt"
 
     def needs(self) -> tuple[str, ...]:
         """Losses with and without the prompt: two forward passes, the second of the responses alone."""

@@ -44,6 +44,7 @@ class Lead(Method):
     )
     source: ClassVar[str] = "arXiv 2505.07437"
     no_pairs: ClassVar[str] = "it lives on a training of the proxy on single answers"
+    no_marks: ClassVar[str] = "it trains the proxy on every answer, as if each were to be learnt"
     draws: ClassVar[bool] = True
     in_loop: ClassVar[bool] = True
 

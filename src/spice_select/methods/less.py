@@ -25,6 +25,7 @@ class ByTargetGradient(Method):
     """
 
     no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
+    no_marks: ClassVar[str] = "it chooses for a target, whose answers are all to be learnt"
 
     source: ClassVar[str] = "arXiv 2402.04333"
     reads: ClassVar[frozenset[str]] = frozenset({"alpha", "normalise"})  # by which its picks are judged

@@ -23,6 +23,7 @@ class ByLoss(Method):
 
     source: ClassVar[str] = "control"
     no_pairs: ClassVar[str] = "it goes by the loss of single answers, and a pair has two"
+    no_marks: ClassVar[str] = "it goes by how likely an answer is, as if every one were to be learnt"
 
     def needs(self) -> tuple[str, ...]:
         """Response losses: a forward pass."""

@@ -22,6 +22,7 @@ class Rds(Method):
     summary: ClassVar[str] = "nearest the target's rows by hidden states (RDS+), each in turn"
     source: ClassVar[str] = "arXiv 2503.01807"
     no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
+    no_marks: ClassVar[str] = "it chooses for a target, whose answers are all to be learnt"
     takes_target: ClassVar[bool] = True
     requires_target: ClassVar[bool] = True
 

@@ -30,6 +30,7 @@ class SelectIt(Method):
     summary: ClassVar[str] = "the highest ratings by the proxy itself, five questions a row (SelectIT)"
     source: ClassVar[str] = "arXiv 2402.16705"
     no_pairs: ClassVar[str] = "it asks the proxy for ratings of single answers, and a pair has two"
+    no_marks: ClassVar[str] = "it asks the proxy how good each answer is, as if every one were to be learnt"
 
     def needs(self) -> tuple[str, ...]:
         """Ratings: five forward passes."""

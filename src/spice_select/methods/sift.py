@@ -31,6 +31,7 @@ class Sift(Method):
     summary: ClassVar[str] = "what leaves least doubt about the target's rows, by hidden states (SIFT)"
     source: ClassVar[str] = "arXiv 2410.08020"
     no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
+    no_marks: ClassVar[str] = "it chooses for a target, whose answers are all to be learnt"
     takes_target: ClassVar[bool] = True
     requires_target: ClassVar[bool] = True
 

@@ -39,7 +39,7 @@ class SpiceSettings(Group):
         None,
         description=f"What a choice is worth. {OBJECTIVES.described()}. Default: "
         "target-information with a --target; without one target-variance, or log-det with --method spice and for "
-        "preference pairs.",
+        "preference pairs and marked answers.",
     )
     alpha: Annotated[float, Field(gt=0)] | Auto = Field(
         1.0, description="Scale α of the Fisher term in log det(I + αΣ g gᵀ); `auto`: by the spectrum of the rows."
@@ -48,7 +48,7 @@ class SpiceSettings(Group):
         None,
         description="Weight λ of the penalty on gradient conflict with the mean of the picks and, with a --target, of "
         "its rows; 0 turns it off; `auto`: the least that makes picks conflict no more than random ones. Default: 0, "
-        "or with --method spice and no target, and for preference pairs, 0.1 (the paper's).",
+        "or with --method spice and no target, and for preference pairs and marked answers, 0.1 (the paper's).",
     )
     stop_ratio: float | None = Field(
         None,
@@ -145,7 +145,7 @@ class Spice(Method):
     untargeted: ClassVar[tuple[str, float]] = ("log-det", 0.1)
     """Objective and λ where there is no target, unless they are named."""
     among_pairs: ClassVar[tuple[str, float]] = ("log-det", 0.1)
-    """The same among preference pairs: only the penalty sees which answer was preferred, and it is log det's."""
+    """The same among pairs and marked answers: only the penalty sees which answers are good, and it is log det's."""
 
     def __init__(
         self,
@@ -187,7 +187,7 @@ class Spice(Method):
     def settled(cls, asked: SpiceSettings, *, targeted: bool, pairs: bool = False) -> SpiceSettings:
         """The criterion with what was left open: `untargeted`, or where there is a target the one that aims at it.
 
-        `pairs`: whether the rows are preference pairs, which have no target.
+        `pairs`: whether the rows are preference pairs or marked answers, which have no target.
         """
         objective, weight = ("target-information", 0.0) if targeted else cls.untargeted
         if pairs:
@@ -249,7 +249,9 @@ class Spice(Method):
         """Whether a target that was given has no part in the choice; of pairs, what sees which answer was preferred."""
         said = (self.mode.said,) if self.mode.said else ()
         if candidates.of_pairs:
-            return (*said, self._on_labels())
+            return (*said, self._on_signs("Pairs", "Which answer was preferred", "a pair with its labels swapped"))
+        if candidates.of_marks:
+            return (*said, self._on_signs("Marked answers", "Good or bad", "an answer with the other mark"))
         if candidates.target is None or self.objective.aimed or self.weight:
             return said
         return (
@@ -258,12 +260,11 @@ class Spice(Method):
             "and rows that stand in it left the pool, but the picks are not for it. Leave --objective out to aim.",
         )
 
-    def _on_labels(self) -> str:
+    def _on_signs(self, rows: str, label: str, other: str) -> str:
         sees = f"only the penalty λ = {self.weight:g} sees that" if self.weight else "λ is 0, so nothing here sees that"
         return (
-            f"Pairs were chosen by {self.objective.name} with λ = {self.weight:g}. Which answer was preferred changes "
-            f"the sign of a pair's gradient, and {self.objective.name} is blind to signs: a pair with its labels "
-            f"swapped adds as much, and {sees}."
+            f"{rows} were chosen by {self.objective.name} with λ = {self.weight:g}. {label} changes the sign of a "
+            f"gradient, and {self.objective.name} is blind to signs: {other} adds as much, and {sees}."
         )
 
     def choose(

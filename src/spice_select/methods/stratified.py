@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.ranked import best_ranked
@@ -39,7 +39,7 @@ class Stratified(Method):
         return best_ranked(order, candidates, allowance, path=self.name)
 
 
-def drawn_in_proportion(examples: Sequence[Example], rows: int, *, seed: int | tuple[int, ...]) -> NDArray[np.int64]:
+def drawn_in_proportion(examples: Sequence[Sample], rows: int, *, seed: int | tuple[int, ...]) -> NDArray[np.int64]:
     """Positions of so many of the examples, drawn by source and length as `Stratified` draws, ascending."""
     candidates = Candidates(
         rows=np.array([example.row for example in examples], np.int64),

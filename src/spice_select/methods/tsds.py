@@ -40,6 +40,7 @@ class Tsds(Method):
     summary: ClassVar[str] = "drawn by the mass that the target's rows give their neighbours, crowds counted once"
     source: ClassVar[str] = "arXiv 2410.11303"
     no_pairs: ClassVar[str] = "it chooses for a target, whose rows have one answer each"
+    no_marks: ClassVar[str] = "it chooses for a target, whose answers are all to be learnt"
     draws: ClassVar[bool] = True
     takes_target: ClassVar[bool] = True
     requires_target: ClassVar[bool] = True

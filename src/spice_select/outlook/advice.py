@@ -15,7 +15,12 @@ _ASK = "Give 16 to 64 rows of what you care about (--target) to change that."
 
 
 def verdict_sentence(
-    cases: Sequence[Finding], *, alignment: float, tasks: Sequence[Explained], likeness: Mapping[str, float]
+    cases: Sequence[Finding],
+    *,
+    alignment: float,
+    tasks: Sequence[Explained],
+    likeness: Mapping[str, float],
+    pairs: bool = False,
 ) -> str:
     """What the data are and what to do, in a few sentences.
 
@@ -24,7 +29,14 @@ def verdict_sentence(
         alignment: cosine of a random draw with the pool's mean gradient.
         tasks: what was explained of each task of the target; none without one.
         likeness: see `Explaining`.
+        pairs: whether they are preference pairs, of which nothing that was tuned is on record.
     """
+    if not cases and pairs:
+        return (
+            f"At this budget a random draw already follows the pool's mean gradient to cos {alignment:.3f}. Whether "
+            "any choice among pairs makes a better model than random picks has not been shown here, and random is hard "
+            "to beat (arXiv 2604.02766): compare before you rely on one."
+        )
     if not cases:
         return _nothing(alignment, tasks, likeness)
     first, *others = (_told(case) for case in cases)
@@ -51,14 +63,25 @@ def _nothing(alignment: float, tasks: Sequence[Explained], likeness: Mapping[str
     )
 
 
-def next_commands(pool: str, settings: HeadroomSettings, cases: Sequence[Finding]) -> tuple[str, ...]:
+def next_commands(
+    pool: str, settings: HeadroomSettings, cases: Sequence[Finding], *, pairs: bool = False
+) -> tuple[str, ...]:
     """What to run next: for the first case, with what the others add where one run can have it.
 
     Args:
         pool: its name, as given.
         settings: of the look; what differs from the defaults goes along.
         cases: what holds, in order.
+        pairs: whether they are preference pairs: what repeats is not left out of those by itself.
     """
+    if pairs:
+        asked = [*_flags(settings.gradients), "--budget", settings.look.budget]
+        more = [*_flags(settings.proxy), *_flags(settings.data)]
+        compare = ["spice", "compare", pool, "--methods", "information,top-norm,margin-low", *asked, *more, "--train"]
+        return (
+            shlex.join(["spice", "select", pool, *_flags(settings.gradients), *_common(settings)]),
+            shlex.join(compare),
+        )
     names = [case.name for case in cases]
     once = ["--without-suspects", DUPLICATE, NEAR_DUPLICATE] if REDUNDANT in names else []
     select = ["spice", "select", pool]

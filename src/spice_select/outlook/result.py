@@ -27,7 +27,7 @@ class Headroom:
         alignment: cosine of a random draw of `picks` rows with the mean gradient of a pool without end.
         drawn: the same drawn from the sample, at the budget's share of it.
         texts: rows that repeat others, and other suspects.
-        mismatches: answers that do not seem to belong to their questions, in the sample.
+        mismatches: answers that do not seem to belong to their questions, in the sample; None of preference pairs.
         explained: what picks from one half of the sample explain of the other.
         tried: rows that were picked of the sample for the target.
         tasks: what these explain of the held-out rows of each task of the target; none without one.
@@ -48,7 +48,7 @@ class Headroom:
     alignment: float
     drawn: DrawnAlignment
     texts: Texts
-    mismatches: Mismatches
+    mismatches: Mismatches | None
     explained: Explained
     tried: int
     tasks: Sequence[Explained]
@@ -87,7 +87,9 @@ class Headroom:
                 "expected": drawn.expected,
             },
             "texts": asdict(self.texts),
-            "mismatches": {**asdict(found), "telling": found.telling, "share": found.share, "wrong": found.wrong},
+            "mismatches": None
+            if found is None
+            else {**asdict(found), "telling": found.telling, "share": found.share, "wrong": found.wrong},
             "explained": _in_numbers(self.explained),
             "tried": self.tried,
             "tasks": [

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spice_select.data.contradictions import without_contradictions
 from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoder
-from spice_select.data.formats import Format, described, detect_format
-from spice_select.data.records import Example, Row
+from spice_select.data.formats import MARKED, Format, PreferencePairs, described, detect_reader
+from spice_select.data.records import Example, PairExample, Row, Sample
 from spice_select.diagnosis.common_direction import common_share, drawn_alignment, random_alignment
 from spice_select.errors import InputError
 from spice_select.features import FEATURES, Feature, FeatureRequest, Gradients, usable_together
@@ -23,12 +24,14 @@ from spice_select.outlook.advice import next_commands, verdict_sentence
 from spice_select.outlook.cases import decide
 from spice_select.outlook.explaining import CHANCE_DRAWS, explaining
 from spice_select.outlook.mismatches import Mismatches
+from spice_select.outlook.pairs import look_at_pairs, pair_sentence
 from spice_select.outlook.result import Headroom
 from spice_select.outlook.settings import LEAST_POOL, HeadroomSettings
 from spice_select.outlook.texts import MOST_TEXTS, Texts, look_at_texts
 from spice_select.progress import Progress, Silent
 from spice_select.run.aims import Aims
 from spice_select.run.exclusion import UNPROMPTED, evidence_of
+from spice_select.run.pairs import refuse_kind_of_rows
 from spice_select.run.target import TargetRows, read_target, standing_in
 from spice_select.store import FeatureBlock
 
@@ -67,7 +70,7 @@ def run_headroom(pool: str, settings: HeadroomSettings, progress: Progress | Non
     progress = progress or Silent()
     met = _read(pool, settings, progress)
     share = met.picks / len(met.examples)
-    texts = look_at_texts(met.examples, met.rows, met.row_format, seed=settings.look.seed, progress=progress)
+    texts = _texts(met, settings.look.seed, progress)
     sample = _drawn(met.examples, settings.look.sample, settings.look.seed)
     progress.note(f"Sample: {len(sample):,} of {len(met.examples):,} usable rows, by source and length")
     known = _measured(met, sample, settings, progress)
@@ -104,8 +107,10 @@ def run_headroom(pool: str, settings: HeadroomSettings, progress: Progress | Non
         tasks=tuple(seen.tasks),
         likeness=seen.likeness,
         cases=cases,
-        sentence=verdict_sentence(cases, alignment=alignment, tasks=seen.tasks, likeness=seen.likeness),
-        commands=next_commands(pool, settings, cases),
+        sentence=verdict_sentence(
+            cases, alignment=alignment, tasks=seen.tasks, likeness=seen.likeness, pairs=met.of_pairs
+        ),
+        commands=next_commands(pool, settings, cases, pairs=met.of_pairs),
         notes=(*met.notes, *known.notes, *_limits(met, texts, known, aims)),
     )
 
@@ -115,29 +120,50 @@ class _Pool:
     """A pool that has been read and encoded; `examples` are the usable rows that do not stand in the target."""
 
     rows: Sequence[Row]
-    row_format: Format
-    examples: Sequence[Example]
+    row_format: Format | PreferencePairs
+    examples: Sequence[Sample]
     picks: int
     target: TargetRows | None
     proxy: Proxy
     notes: Sequence[str]
 
+    @property
+    def of_pairs(self) -> bool:
+        """Whether its rows are preference pairs."""
+        return isinstance(self.row_format, PreferencePairs)
+
+
+def _texts(met: _Pool, seed: int, progress: Progress) -> Texts:
+    """Repeats and the like, in all of the pool."""
+    if isinstance(met.row_format, PreferencePairs):
+        pairs = [example for example in met.examples if isinstance(example, PairExample)]
+        return look_at_pairs(pairs, met.rows, met.row_format, seed=seed, progress=progress)
+    answers = [example for example in met.examples if isinstance(example, Example)]
+    return look_at_texts(answers, met.rows, met.row_format, seed=seed, progress=progress)
+
 
 def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:
     asked = settings.selection
     read = read_corpus(pool, asked.data, allow_network=asked.proxy.allow_network)
-    row_format = detect_format(read.rows, asked.data.format)
+    row_format = detect_reader(read.rows, asked.data.format)
+    if row_format is MARKED:
+        raise InputError(
+            f"{pool}: answers marked good or bad, at which nobody looks ahead. Give --format prompt/completion, say, "
+            "to look at the good ones as answers to learn."
+        )
+    refuse_kind_of_rows(asked, row_format)
     progress.note(f"{pool}: {len(read.rows):,} rows, {described(row_format)}")
     proxy = find_proxy(asked.request, progress)
     progress.note(f"Proxy: {proxy.identity.name} on {proxy.device}, {proxy.reason}")
     encoder = Encoder(proxy.tokenizer, max_length=asked.data.max_length)
     encoded = encode_corpus(read.rows, row_format, encoder, progress)
+    encoded = without_contradictions(encoded, keep=asked.data.keep_contradictions)
     target = read_target(asked, encoder, progress)
     examples, notes = encoded.examples, [*read.notes, *encoder.notes, *encoded.notes]
     if encoded.drops:
         reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
         notes.append(f"{len(encoded.drops):,} rows cannot be used: {reasons}.")
-    if target is not None:
+    if target is not None and not isinstance(row_format, PreferencePairs):
         usable = {example.row for example in examples}
         leaving = standing_in(target, [row for row in read.rows if row.number in usable], row_format, progress)
         gone = {drop.row for drop in leaving}
@@ -176,7 +202,7 @@ def _picks_of(settings: HeadroomSettings, tokens: Sequence[int]) -> int:
     return picks
 
 
-def _drawn(examples: Sequence[Example], size: int, seed: int) -> list[Example]:
+def _drawn(examples: Sequence[Sample], size: int, seed: int) -> list[Sample]:
     """So many of the rows, in proportion to source and length and in their order; all where there are no more."""
     if len(examples) <= size:
         return list(examples)
@@ -189,16 +215,17 @@ class _Known:
 
     candidates: Candidates
     aims: Aims | None
-    mismatches: Mismatches
+    mismatches: Mismatches | None
     notes: Sequence[str]
 
 
-def _measured(met: _Pool, sample: Sequence[Example], settings: HeadroomSettings, progress: Progress) -> _Known:
-    """Gradients of the sample and the target, and the losses of the sample's answers alone.
+def _measured(met: _Pool, sample: Sequence[Sample], settings: HeadroomSettings, progress: Progress) -> _Known:
+    """Gradients of the sample and the target, and the losses of the sample's answers alone, which pairs have none of.
 
     A warm-up draws from the sample; its adapter is kept for the second pass, in a folder that goes again.
     """
-    asked = settings.selection
+    asked, alone = settings.selection, None
+    answers = [example for example in sample if isinstance(example, Example)]
     with tempfile.TemporaryDirectory(prefix="spice-headroom-") as folder:
         request = FeatureRequest(
             proxy=asked.request,
@@ -210,24 +237,36 @@ def _measured(met: _Pool, sample: Sequence[Example], settings: HeadroomSettings,
         )
         tokens = met.proxy.batch_tokens(asked.gradients)
         block, aims = _gradients(met, sample, request, tokens, progress)
-        alone = _computed_of(FEATURES[UNPROMPTED].of(request), sample, tokens, progress, "Losses of the answers alone")
+        if answers:
+            unprompted = FEATURES[UNPROMPTED].of(request)
+            alone = _computed_of(unprompted, answers, tokens, progress, "Losses of the answers alone")
     blocks, unusable = usable_together({GRADIENTS: block})
     _refuse_small("the sample", len(blocks[GRADIENTS].rows))
-    read = [met.row_format.read(met.rows[example.row]) for example in sample]
+    by_row = {example.row: example for example in sample}
+    known = [by_row[int(row)] for row in blocks[GRADIENTS].rows]
+    candidates = Candidates.of_gradients(blocks[GRADIENTS], normalise="unit", examples=known)
+    notes = [f"{len(unusable)} rows of the sample have no finite gradient; left out."] if unusable else []
+    if alone is None:
+        return _Known(candidates=candidates, aims=aims, mismatches=None, notes=[*notes, pair_sentence(candidates)])
     summed = asked.gradients.loss == "sum"
-    evidence = evidence_of(sample, read, {GRADIENTS: block, UNPROMPTED: alone}, summed=summed)
-    assert evidence.losses is not None, "gradients know losses"
-    assert evidence.unprompted is not None, "they were just taken"
     return _Known(
-        candidates=Candidates.of_gradients(blocks[GRADIENTS], normalise="unit"),
-        aims=aims,
-        mismatches=Mismatches.of(evidence.losses, evidence.unprompted, evidence.supervised),
-        notes=[f"{len(unusable)} rows of the sample have no finite gradient; left out."] if unusable else [],
+        candidates=candidates, aims=aims, mismatches=_mismatches(met, answers, block, alone, summed), notes=notes
     )
 
 
+def _mismatches(
+    met: _Pool, answers: Sequence[Example], block: FeatureBlock, alone: FeatureBlock, summed: bool
+) -> Mismatches:
+    assert not isinstance(met.row_format, PreferencePairs), "pairs have no one answer"
+    read = [met.row_format.read(met.rows[example.row]) for example in answers]
+    evidence = evidence_of(answers, read, {GRADIENTS: block, UNPROMPTED: alone}, summed=summed)
+    assert evidence.losses is not None, "gradients know losses"
+    assert evidence.unprompted is not None, "they were just taken"
+    return Mismatches.of(evidence.losses, evidence.unprompted, evidence.supervised)
+
+
 def _gradients(
-    met: _Pool, sample: Sequence[Example], request: FeatureRequest, tokens: int, progress: Progress
+    met: _Pool, sample: Sequence[Sample], request: FeatureRequest, tokens: int, progress: Progress
 ) -> tuple[FeatureBlock, Aims | None]:
     feature = Gradients.of(request)
     block = _computed_of(feature, sample, tokens, progress, "Gradients of the sample")
@@ -239,7 +278,7 @@ def _gradients(
 
 
 def _computed_of(
-    feature: Feature, examples: Sequence[Example], tokens: int, progress: Progress, name: str
+    feature: Feature, examples: Sequence[Sample], tokens: int, progress: Progress, name: str
 ) -> FeatureBlock:
     compute = feature.open()
     with progress.task(name, sum(example.num_tokens for example in examples), "tokens") as advance:
@@ -253,7 +292,7 @@ def _limits(met: _Pool, texts: Texts, known: _Known, aims: Aims | None) -> list[
         notes.append(
             f"Repeats were looked for among {MOST_TEXTS:,} drawn rows: in the whole pool more rows meet their copies."
         )
-    if not known.mismatches.telling:
+    if known.mismatches is not None and not known.mismatches.telling:
         notes.append(
             f"Whether answers belong to their questions was not judged: to this proxy a question saves "
             f"{known.mismatches.saved:.2f} nats a token at the upper quartile, too little to tell. Try another --model."

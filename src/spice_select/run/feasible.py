@@ -219,7 +219,7 @@ def _engine_faults(settings: SelectSettings) -> list[str]:
     if moving:
         faults.append(
             f"--engine {engine} with --schedule interleaved: its pools come one after the other, each on the proxy "
-            "that those before it made. Leave --engine out."
+            "that those before it made. Leave --engine out; torchrun shares such a run among processes."
         )
     if ProcessPlace.of_environment().world > 1:
         faults.append(

@@ -22,7 +22,7 @@ class PairGroup:
     """Some of the pairs.
 
     Attributes:
-        name: the source, or which side is the longer one.
+        name: the source, or which side is the longer one; of marked answers, the mark.
         pairs, chosen: how many there are, and how many were taken.
         opposing, chosen_opposing: shares of these whose gradient opposes the sum of all other pairs'; None where no
             gradients were taken, or there are none.
@@ -98,6 +98,18 @@ def summarise_pairs(candidates: Candidates, picks: NDArray[np.int64]) -> PairSum
         by_length=grouped(kinds, (LONGER, SHORTER, EQUAL)),
         by_source=grouped(np.array(candidates.sources), None),
     )
+
+
+GOOD, BAD = "good", "bad"
+
+
+def summarise_marks(candidates: Candidates, picks: NDArray[np.int64]) -> list[PairGroup]:
+    """How many of each mark there are and were taken, and how many oppose all others; empty where none is marked."""
+    if not candidates.of_marks:
+        return []
+    opposing = opposes_the_others(candidates.matrix) if GRADIENTS in candidates.features else None
+    marks = np.array([GOOD if example.label else BAD for example in candidates.answers])
+    return _grouping(picks, opposing)(marks, (GOOD, BAD))
 
 
 def _grouping(

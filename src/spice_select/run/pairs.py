@@ -1,10 +1,10 @@
-"""What a run of preference pairs can be asked, and what can be asked of it: every refusal, in words."""
+"""What a run of pairs or of marked answers can be asked, and what can be asked of it: every refusal, in words."""
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from spice_select.data.formats import PREFERENCE, Format, PreferencePairs
+from spice_select.data.formats import MARKED, PREFERENCE, Format, PreferencePairs
 from spice_select.data.records import PairExample, Sample
 from spice_select.errors import InputError
 from spice_select.methods import METHODS
@@ -21,13 +21,33 @@ def is_of_pairs(run: Run) -> bool:
     return run.manifest["identity"]["format"] == PREFERENCE.name
 
 
+def is_of_marks(run: Run) -> bool:
+    """Whether a finished run chose among marked answers, which `MARKED` reads."""
+    return run.manifest["identity"]["format"] == MARKED.name
+
+
+def refuse_marks(run: Run, verb: str) -> None:
+    """Raise InputError where a finished run chose among marked answers, which a verb does not know.
+
+    Args:
+        run: the run.
+        verb: as people call it, ``spice train``.
+    """
+    if is_of_marks(run):
+        raise InputError(
+            f"{run.path}: {verb} does not know answers marked good or bad, and this run chose among such. `spice "
+            "export` writes them for trainers of KTO; the rows are in selected.jsonl as they came."
+        )
+
+
 def refuse_pairs(run: Run, verb: str) -> None:
-    """Raise InputError where a finished run chose among pairs, which a verb does not know.
+    """Raise InputError where a finished run chose among pairs or marked answers, which a verb does not know.
 
     Args:
         run: the run.
         verb: as people call it, ``spice export``.
     """
+    refuse_marks(run, verb)
     if is_of_pairs(run):
         raise InputError(
             f"{run.path}: {verb} does not know preference pairs yet, and this run chose among such. The pairs are in "
@@ -37,7 +57,10 @@ def refuse_pairs(run: Run, verb: str) -> None:
 
 def refuse_kind_of_rows(settings: SelectSettings, reader: Format | PreferencePairs) -> None:
     """Raise InputError with every setting that rows of this kind cannot honour: pairs, or single answers."""
-    faults = pair_faults(settings) if isinstance(reader, PreferencePairs) else _unread(settings, reader)
+    if isinstance(reader, PreferencePairs):
+        faults = pair_faults(settings)
+    else:
+        faults = [*_unread(settings, reader), *(mark_faults(settings) if reader is MARKED else [])]
     if len(faults) == 1:
         raise InputError(faults[0])
     if faults:
@@ -94,6 +117,27 @@ def pair_faults(settings: SelectSettings) -> list[str]:
     return [*faults, *_prompt_faults(settings)]
 
 
+def mark_faults(settings: SelectSettings) -> list[str]:
+    """What cannot be asked of marked answers, a sentence each with its remedy."""
+    chosen, asked = settings.selection, settings.gradients
+    method, faults, of = METHODS[chosen.method], [], "on answers marked good or bad"
+    if method.no_marks:
+        able = ", ".join(other.name for other in METHODS if not other.no_marks and not other.only_pairs)
+        faults.append(f"--method {method.name} {of}: {method.no_marks}. Give one of {able}.")
+    if settings.target.target:
+        faults.append(f"--target {of}: a target's answers are all to be learnt, and these are not. Leave it out.")
+    if chosen.schedule == "interleaved":
+        faults.append(
+            f"--schedule interleaved {of}: the proxy would learn the bad ones. Give --schedule global or pools."
+        )
+    if asked.warms_up:
+        flag = "--warm" if asked.warm else "--warmup-rows"
+        faults.append(f"{flag} {of}: a warm-up would learn the bad ones. Leave it out, or give --adapter.")
+    if settings.suspects.without_suspects is not None:
+        faults.append(f"--without-suspects {of}: suspects are told by answers that are all to be learnt. Leave it out.")
+    return faults
+
+
 def _prompt_faults(settings: SelectSettings) -> list[str]:
     """What does not go with a number of pairs to each prompt."""
     chosen = settings.selection
@@ -109,6 +153,8 @@ def _prompt_faults(settings: SelectSettings) -> list[str]:
 
 def _unread(settings: SelectSettings, reader: Format) -> list[str]:
     given: dict[str, Any] = {name: value for name, value in settings.changed().items() if name in _FOR_PAIRS}
+    if METHODS[settings.selection.method].only_pairs:
+        given = {"method": settings.selection.method, **given}
     return [
         f"--{name.replace('_', '-')} {value}: only preference pairs read it (rows with chosen and rejected), and these "
         f"rows are {reader.name}. Leave it out."

@@ -132,14 +132,20 @@ class SelectSettings(Settings):
     suspects: SuspectSettings = SuspectSettings()
     engine: EngineSettings = EngineSettings()
 
-    def settled(self, *, pairs: bool = False) -> "SelectSettings":
-        """With what the method leaves open of its criterion decided by whether there is a target, or rows are pairs."""
-        method = METHODS[self.selection.method]
+    def settled(self, *, pairs: bool = False, marked: bool = False) -> "SelectSettings":
+        """With what is left open decided by whether there is a target, and by what the rows are.
+
+        Args:
+            pairs: preference pairs.
+            marked: answers marked good or bad, whose loss (KTO's) is that of sums.
+        """
+        settings, method = self, METHODS[self.selection.method]
+        if marked:
+            settings = settings.model_copy(update={"gradients": self.gradients.model_copy(update={"loss": "sum"})})
         if not issubclass(method, Spice):
-            return self
-        return self.model_copy(
-            update={"spice": method.settled(self.spice, targeted=bool(self.target.target), pairs=pairs)}
-        )
+            return settings
+        spice = method.settled(self.spice, targeted=bool(self.target.target), pairs=pairs or marked)
+        return settings.model_copy(update={"spice": spice})
 
     def numbered(self, found: Mapping[str, float]) -> "SelectSettings":
         """With the numbers, by name, that what was left to the data came to."""

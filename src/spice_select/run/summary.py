@@ -17,7 +17,7 @@ from spice_select.diagnosis.interaction import conflicting_share, interaction
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.spice import Spice
 from spice_select.run.outcome import Automatic, Judgement, Outcome
-from spice_select.run.pair_summary import PairSummary, summarise_pairs
+from spice_select.run.pair_summary import PairGroup, PairSummary, summarise_marks, summarise_pairs
 from spice_select.selection import Selection
 
 
@@ -136,6 +136,7 @@ class Summary:
         headroom: how far a random draw of that size gets by itself, in a line; "" where no gradients were taken.
         automatic: settings that were left to the data, and what they came to.
         pairs: lengths and labels of preference pairs; None where the rows are none.
+        marks: answers marked good and bad, by their mark; empty where none is marked.
     """
 
     method: str
@@ -158,6 +159,7 @@ class Summary:
     headroom: str = ""
     automatic: Sequence[Automatic] = ()
     pairs: PairSummary | None = None
+    marks: Sequence[PairGroup] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -171,7 +173,8 @@ class Summary:
         automatic = [Automatic(**one) for one in content.get("automatic", [])]
         pairs = content.get("pairs")
         pairs = None if pairs is None else PairSummary.from_json(pairs)
-        return cls(**{**content, "mix": mix, "judged": judged, "automatic": automatic, "pairs": pairs})
+        marks = [PairGroup(**one) for one in content.get("marks", [])]
+        return cls(**{**content, "mix": mix, "judged": judged, "automatic": automatic, "pairs": pairs, "marks": marks})
 
 
 def summarise(
@@ -215,6 +218,7 @@ def summarise(
         headroom=_headroom(outcome),
         automatic=outcome.automatic,
         pairs=pairs,
+        marks=summarise_marks(candidates, picks),
     )
 
 

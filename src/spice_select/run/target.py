@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from spice_select.data.corpus import read_corpus
 from spice_select.data.duplicates import near_matches
 from spice_select.data.encoding import Encoded, Encoder, encode_rows
-from spice_select.data.formats import FORMATS, Format, described, detect_format
-from spice_select.data.records import Conversation, Drop, Example, Row
+from spice_select.data.formats import FORMATS, Format, PreferencePairs, described, detect_format
+from spice_select.data.records import Conversation, Drop, Example, Pair, Row
 from spice_select.data.settings import DataSettings
 from spice_select.data.texts import whole_text
 from spice_select.diagnosis.suspects.near import ALIKE
@@ -117,10 +117,14 @@ def read_target(settings: SelectSettings, encoder: Encoder, progress: Progress) 
     )
 
 
-def texts_of(rows: Sequence[Row], row_format: Format) -> dict[int, str]:
-    """What every readable row says, all turns but the system's together, by the row's number."""
+def texts_of(rows: Sequence[Row], row_format: Format | PreferencePairs) -> dict[int, str]:
+    """What every readable row says, all turns but the system's together, by the row's number; of a pair the prompt."""
     read = [row_format.read(row) for row in rows]
-    return {one.row.number: whole_text(one) for one in read if isinstance(one, Conversation)}
+    return {
+        one.row.number: whole_text(Conversation(one.row, one.prompt, one.source) if isinstance(one, Pair) else one)
+        for one in read
+        if not isinstance(one, Drop)
+    }
 
 
 def standing_in(target: TargetRows, rows: Sequence[Row], row_format: Format, progress: Progress) -> list[Drop]:

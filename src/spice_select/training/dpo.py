@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from trl import DPOConfig, DPOTrainer
 
 
+BETA = 0.1
+"""How dear it is to leave the reference, unless another is asked for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DpoLoss:
     """The loss of a training on pairs.
@@ -37,14 +41,14 @@ class DpoLoss:
     """
 
     loss_type: str
-    beta: float = 0.1
+    beta: float = BETA
     ld_alpha: float | None = None
 
     @classmethod
     def of(cls, run: Run, settings: TrainSettings) -> Self:
         """As asked, or the one whose gradient the pairs were chosen by."""
         own = PairLoss.of(run.manifest["identity"])
-        beta = 0.1 if settings.beta is None else settings.beta
+        beta = BETA if settings.beta is None else settings.beta
         if settings.loss_type is not None:
             return cls(loss_type=settings.loss_type, beta=beta)
         return cls(loss_type=own.trl, beta=beta, ld_alpha=own.tail)

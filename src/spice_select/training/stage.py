@@ -17,7 +17,7 @@ from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run.finished import Run, load
 from spice_select.run.folder import RunFolder, open_run
-from spice_select.run.pairs import is_of_pairs
+from spice_select.run.pairs import is_of_pairs, refuse_marks
 from spice_select.store import explained
 from spice_select.training.checkpoint import newest_checkpoint
 from spice_select.training.curve import draw_curve
@@ -92,6 +92,7 @@ def run_train(
     progress, clock = progress or Silent(), Clock()
     run = run if isinstance(run, Run) else load(run)
     _refuse_training(run)
+    refuse_marks(run, "spice train")
     refuse_other_loss(run, settings)
     settings = settings.settled(pairs=is_of_pairs(run))
     target = find_target(run, settings)

@@ -65,6 +65,8 @@ def _repeats(found: Headroom) -> str:
 
 def _mismatched(found: Headroom) -> str:
     seen = found.mismatches
+    if seen is None:
+        return "not judged: a pair has two answers"
     if not seen.telling:
         return "not judged: the proxy does not tell (see the note)"
     return (

@@ -1,4 +1,4 @@
-"""What a person reads of a choice among preference pairs: lengths, labels, and who opposes whom."""
+"""What a person reads of a choice among pairs or marked answers: lengths, labels, and who opposes whom."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,21 @@ def print_pairs(console: Console, pairs: PairSummary) -> None:
     """Print lengths in lines, and a table of sources and of which side is the longer one."""
     for line in _lines(pairs):
         console.print(line, highlight=False)
-    table = Table(box=box.SIMPLE_HEAD, title="pairs that oppose all others", title_style="bold", title_justify="left")
+    _print_opposing(console, "pairs", (pairs.by_length, pairs.by_source))
+
+
+def print_marks(console: Console, marks: Sequence[PairGroup]) -> None:
+    """Print a table of answers marked good and bad."""
+    _print_opposing(console, "answers", (marks,))
+
+
+def _print_opposing(console: Console, rows: str, several: Sequence[Sequence[PairGroup]]) -> None:
+    title = f"{rows} that oppose all others"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_style="bold", title_justify="left")
     table.add_column("", overflow="ellipsis", max_width=40)
-    for name in ("pairs", "opposing", "chosen", "opposing"):
+    for name in (rows, "opposing", "chosen", "opposing"):
         table.add_column(name, justify="right", no_wrap=True)
-    for groups in (pairs.by_length, pairs.by_source):
+    for groups in several:
         _add(table, groups)
     console.print(table, highlight=False)
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from spice_select.cli.tables.pairs import print_pairs
+from spice_select.cli.tables.pairs import print_marks, print_pairs
 from spice_select.data.encoding.segments import Segment
 from spice_select.data.printable import printable
 from spice_select.data.records import Drop, Example
@@ -38,6 +38,8 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
     _print_judged(console, summary)
     if summary.pairs is not None:
         print_pairs(console, summary.pairs)
+    if summary.marks:
+        print_marks(console, summary.marks)
     _print_picks(console, run, rows)
     for note in summary.notes:
         console.print(f"[yellow]note[/] {escape(note)}")
@@ -229,7 +231,7 @@ def print_model_report(console: Console, report: "ModelReport") -> None:
 
 
 def print_preview(console: Console, preview: "Preview") -> None:
-    """Print rows as the proxy sees them, what is trained on in green."""
+    """Print rows as the proxy sees them, what is trained on in green, and in red the answers not to give."""
     console.print(f"[dim]{escape(preview.format)}; proxy {escape(preview.proxy)}[/]", highlight=False)
     for note in preview.notes:
         console.print(f"[yellow]note[/] {escape(note)}")
@@ -245,7 +247,8 @@ def print_preview(console: Console, preview: "Preview") -> None:
             f"[bold]{escape(where)}[/] [dim]{_told_of(shown)}{f', {cut} cut off' if cut else ''}[/]", highlight=False
         )
         if isinstance(shown.example, Example):
-            console.print(_coloured(shown.segments, _TRAINED if colour else _TRAINED_PLAIN), highlight=False)
+            marks = (_REJECTED, _REJECTED_PLAIN) if shown.example.label is False else (_TRAINED, _TRAINED_PLAIN)
+            console.print(_coloured(shown.segments, marks[0] if colour else marks[1]), highlight=False)
         else:
             console.print(_coloured(shown.chosen, _TRAINED if colour else _TRAINED_PLAIN), highlight=False)
             console.print("[dim]rejected:[/]", highlight=False)
@@ -255,7 +258,8 @@ def print_preview(console: Console, preview: "Preview") -> None:
 def _told_of(shown: "Shown | ShownPair") -> str:
     """What is counted of a row, in a line above it."""
     if isinstance(shown.example, Example):
-        return f"{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained on"
+        mark = {None: "", True: ", marked good", False: ", marked bad"}[shown.example.label]
+        return f"{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained on{mark}"
     pair = shown.example
     return (
         f"a pair of {pair.num_tokens} tokens: {pair.chosen.num_supervised} of the chosen answer, "

@@ -31,7 +31,8 @@ class Endpoint(Protocol):
 class LossPerToken:
     """Σ losses / Σ supervised tokens: a long response counts for its length."""
 
-    name = "loss per token"
+    def __init__(self, name: str = "loss per token"):
+        self.name = name
 
     def value(self, held: Held) -> float:
         return float(held.sums.sum() / held.tokens.sum())
@@ -43,7 +44,8 @@ class LossPerToken:
 class MeanOfRows:
     """Mean over rows of the row's own loss per token: a one-word answer counts as much as an essay."""
 
-    name = "mean of row losses"
+    def __init__(self, name: str = "mean of row losses"):
+        self.name = name
 
     def value(self, held: Held) -> float:
         return float((held.sums / held.tokens).mean())

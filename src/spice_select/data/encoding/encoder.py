@@ -144,6 +144,7 @@ class Encoder:
             content_hash=row.content_hash,
             truncated=len(ids) - length,
             remarks=located.remarks,
+            label=conversation.label,
         )
 
 

@@ -17,7 +17,7 @@ class ExampleTable(Sequence[Example]):
     def __init__(self) -> None:
         self._tokens, self._digests = Spool(), bytearray()
         self.rows, self._lengths, self._supervised, self._truncated = array("q"), array("i"), array("i"), array("i")
-        self._sources, self._remarks = _Repeated(), _Repeated()
+        self._sources, self._remarks, self._labels = _Repeated(), _Repeated(), _Repeated()
         self._last = -1, _NO_IDS, _NO_MASK
 
     def append(self, example: Example) -> None:
@@ -31,6 +31,7 @@ class ExampleTable(Sequence[Example]):
         self._truncated.append(example.truncated)
         self._sources.append(example.source)
         self._remarks.append(example.remarks)
+        self._labels.append(example.label)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -116,6 +117,10 @@ class _StoredExample(Example):
     @property
     def remarks(self) -> tuple[str, ...]:
         return self._table._remarks[self._place]
+
+    @property
+    def label(self) -> bool | None:
+        return self._table._labels[self._place]
 
     @property
     def num_tokens(self) -> int:

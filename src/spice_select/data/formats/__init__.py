@@ -2,7 +2,7 @@
 
 `FORMATS` is the one list: `--format`, its help, error messages and the conformance tests are made from it. A new one is
 a file with a class, a line in the table and a row in ``tests/data/cases.py``. Pairs of answers are no conversation:
-`PREFERENCE` reads them, where pairs are taken (`detect_reader`).
+`PREFERENCE` reads them, where pairs are taken (`detect_reader`), and `MARKED` answers that are marked good or bad.
 """
 
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.formats.base import Format as Format
 from spice_select.data.formats.base import described as described
 from spice_select.data.formats.choices import MULTIPLE_CHOICE
+from spice_select.data.formats.marked import MARKED as MARKED
 from spice_select.data.formats.messages import MESSAGES, SHAREGPT
 from spice_select.data.formats.pair_rows import PREFERENCE as PREFERENCE
 from spice_select.data.formats.pair_rows import PreferencePairs as PreferencePairs

@@ -5,9 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spice_select.data.formats import FORMATS, PREFERENCE, PreferencePairs
-from spice_select.data.formats.base import Format, described, present
+from spice_select.data.formats import FORMATS, MARKED, PREFERENCE, PreferencePairs
+from spice_select.data.formats.base import Described, Format, described, present
 from spice_select.data.formats.kinds import rejected_field
+from spice_select.data.formats.marked import mark_of
 from spice_select.data.formats.preference import ChosenAnswer, asks
 from spice_select.data.records import Row
 from spice_select.data.sources.text import wrapped
@@ -15,38 +16,57 @@ from spice_select.errors import InputError
 
 
 def detect_reader(rows: Sequence[Row], override: str | None = None) -> Format | PreferencePairs:
-    """As `detect_format`, where pairs are taken as well: rows with ``chosen`` and ``rejected`` are pairs.
+    """As `detect_format`, where more is taken than answers to be learnt: pairs, and answers marked good or bad.
+
+    Rows with ``chosen`` and ``rejected`` are pairs, rows with an answer and a mark of it are marked answers.
 
     Raises:
-        InputError: as `detect_format`; rows that are pairs beside rows that are none; pairs with a prompt of their own
-            beside pairs without.
+        InputError: as `detect_format`; rows of one kind beside rows of another; pairs with a prompt of their own beside
+            pairs without; marks that are all the same.
     """
-    if override == _UNPAIRED:
-        raise InputError(
-            f"--format {_UNPAIRED}: single answers marked as good or bad are not read yet. Pairs are (--format "
-            f"{PREFERENCE.name}); rows with prompt and completion are read as answers, those marked false are left out."
-        )
-    if override == PREFERENCE.name or (override is None and any(PREFERENCE.matches(row.raw) for row in rows)):
-        if override is None:
-            _refuse_others(rows)
-        _refuse_mixed(rows)
-        return PREFERENCE
-    return detect_format(rows, override)
+    readers = (MARKED, PREFERENCE)
+    reader = next((one for one in readers if override == one.name), None)
+    if override is None:
+        reader = next((one for one in readers if any(one.matches(row.raw) for row in rows)), None)
+        if reader is not None:
+            _refuse_others(rows, reader)
+    if reader is None:
+        return detect_format(rows, override)
+    (_refuse_mixed if reader is PREFERENCE else _refuse_one_mark)(rows)
+    return reader
 
 
-_UNPAIRED = "kto"
-
-
-def _refuse_others(rows: Sequence[Row]) -> None:
-    """Raise InputError if some rows are pairs and others of a format of answers."""
-    pair = next(row for row in rows if PREFERENCE.matches(row.raw))
+def _refuse_others(rows: Sequence[Row], reader: Described) -> None:
+    """Raise InputError if some rows are what this reader reads, and others are not."""
+    kinds: dict[str, Row] = {}
     for row in rows:
-        found = None if PREFERENCE.matches(row.raw) else _match(row)
+        found = next((one for one in (MARKED, PREFERENCE, *FORMATS) if one.matches(row.raw)), None)
         if found is not None:
-            raise InputError(
-                f"the rows are in 2 different formats: {PREFERENCE.name} first at {pair.where}; {found.name} first at "
-                f"{row.where}. Split the file, or name one format to use: {PREFERENCE.name}, {found.name}."
-            )
+            kinds.setdefault(found.name, row)
+    if others := [name for name in kinds if name != reader.name]:
+        raise InputError(
+            f"the rows are in {len(kinds)} different formats: {reader.name} first at {kinds[reader.name].where}; "
+            f"{others[0]} first at {kinds[others[0]].where}. Split the file, or name one format to use: "
+            f"{', '.join((reader.name, *others))}."
+        )
+
+
+def _refuse_one_mark(rows: Sequence[Row]) -> None:
+    """Raise InputError if all marked answers are good, or all are bad: there is nothing to tell them apart by."""
+    marked: dict[bool, list[Row]] = {True: [], False: []}
+    for row in rows:
+        mark = mark_of(row.raw)
+        if mark is not None:
+            marked[mark].append(row)
+    if bool(marked[True]) == bool(marked[False]):
+        return
+    said = "true" if marked[True] else "false"
+    there = marked[True] or marked[False]
+    raise InputError(
+        f"{there[0].where} to {there[-1].where}: all {len(there):,} marks (label or kto_tag) are {said}; KTO needs "
+        "good answers and bad ones. Add the others; or read these as answers to learn by naming another format, say "
+        "--format prompt/completion (it leaves out those marked false)."
+    )
 
 
 def _refuse_mixed(rows: Sequence[Row]) -> None:
@@ -82,6 +102,11 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
         raise InputError(
             f"--format {PREFERENCE.name}: pairs of answers are not taken here, only by `spice select`, `spice preview` "
             "and `spice check model`. To take the chosen answers alone, give --format chosen."
+        )
+    if override == MARKED.name:
+        raise InputError(
+            f"--format {MARKED.name}: answers marked good or bad are not taken here, only by `spice select`, `spice "
+            "preview` and `spice check model`. To take the good ones alone, give --format prompt/completion, say."
         )
     if override is not None:
         return FORMATS[override]
@@ -124,7 +149,7 @@ def _match(row: Row) -> Format | None:
 
 
 def _unknown(rows: Sequence[Row]) -> str:
-    lines = "\n".join(f"  {described(known)}" for known in (*FORMATS, PREFERENCE))
+    lines = "\n".join(f"  {described(known)}" for known in (*FORMATS, PREFERENCE, MARKED))
     fields = ", ".join(rows[0].raw) if rows else "none"
     where = rows[0].where if rows else "the corpus"
     known_cause = _no_json(rows[0].raw) or (wrapped(rows[0].raw) if len(rows) == 1 else "") if rows else ""

@@ -54,7 +54,7 @@ def _pair(row: Row, fields: Fields) -> Pair:
     if prompt and prompt[-1].role == "assistant":
         raise RowError("prompt-ends-with-answer", "the prompt ends with the assistant's turn: nothing asks for another")
     for name, answer in zip(("chosen", "rejected"), answers, strict=True):
-        _check_answer(name, with_calls_joined(answer))
+        check_answer(name, with_calls_joined(answer))
     read = [conversation(row, fields, [*prompt, *answer]) for answer in answers]
     begin = len(prompt)
     if any(place >= begin for one in read for place in one.untrained):
@@ -178,7 +178,7 @@ def _said(turn: Turn) -> tuple[Any, ...]:
     return turn.role, turn.text, turn.reasoning, turn.calls
 
 
-def _check_answer(name: str, answer: Sequence[Turn]) -> None:
+def check_answer(name: str, answer: Sequence[Turn]) -> None:
     """Raise a `RowError` if an answer has anybody's turns but the assistant's and its tools', or answers twice."""
     for turn in answer:
         if turn.role not in _ANSWERING:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spice_select.gradients.pairs.base import PairGradient as PairGradient
     from spice_select.gradients.pairs.weights import AnswerMeans as AnswerMeans
     from spice_select.gradients.pairs.weights import AnswerSums as AnswerSums
+    from spice_select.gradients.pairs.weights import ChosenAlone as ChosenAlone
     from spice_select.gradients.pairs.weights import DampedTails as DampedTails
 
 PAIR_GRADIENTS: "Table[Deferred[type[PairGradient]]]" = Table(
@@ -32,6 +33,11 @@ PAIR_GRADIENTS: "Table[Deferred[type[PairGradient]]]" = Table(
         "sums in which tokens beyond the shorter answer's length count `--pair-tail`, as LD-DPO has it",
         "spice_select.gradients.pairs.weights:DampedTails",
     ),
+    Deferred(
+        "chosen",
+        "the sum over the chosen answer alone, as if it were learnt; a control",
+        "spice_select.gradients.pairs.weights:ChosenAlone",
+    ),
 )
 
 __getattr__ = deferred_names(
@@ -40,6 +46,7 @@ __getattr__ = deferred_names(
         "PairGradient": "spice_select.gradients.pairs.base",
         "AnswerMeans": "spice_select.gradients.pairs.weights",
         "AnswerSums": "spice_select.gradients.pairs.weights",
+        "ChosenAlone": "spice_select.gradients.pairs.weights",
         "DampedTails": "spice_select.gradients.pairs.weights",
     },
 )

@@ -21,11 +21,12 @@ class PairGradient(Protocol):
         """As the settings describe it."""
         ...
 
-    def token_weights(self, places: Tensor, own: Tensor, other: Tensor) -> Tensor:
+    def token_weights(self, places: Tensor, own: Tensor, other: Tensor, chosen: Tensor) -> Tensor:
         """Weight of the log-probability of each token, float32 ``[n]``, without a sign.
 
         Args:
             places: int64 ``[n]``, which token of its answer each is, from 0.
             own, other: int64 ``[n]``, tokens of its answer, and of the answer it is compared with.
+            chosen: bool ``[n]``, whether its answer is the preferred one.
         """
         ...

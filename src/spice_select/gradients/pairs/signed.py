@@ -14,8 +14,9 @@ def signed_weights(batch: PaddedBatch, gradient: PairGradient) -> Tensor:
     """
     assert batch.shared is not None, "only pairs have signs"
     own, other = batch.counts[batch.rows], batch.counts[batch.rows ^ 1]
-    places = batch.places
-    weights = gradient.token_weights(places, own, other)
-    cancelled = (places < batch.shared[batch.owners]) & (weights == gradient.token_weights(places, other, own))
+    places, chosen = batch.places, batch.rows % 2 == 0
+    weights = gradient.token_weights(places, own, other, chosen)
+    others = gradient.token_weights(places, other, own, ~chosen)
+    cancelled = (places < batch.shared[batch.owners]) & (weights == others)
     signs = 2 * (batch.rows % 2) - 1
     return (weights * signs).masked_fill(cancelled, 0.0)

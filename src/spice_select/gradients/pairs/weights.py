@@ -1,4 +1,4 @@
-"""Sums over two answers, their means, and sums in which the tail of the longer answer counts less."""
+"""Sums over two answers, their means, sums in which the longer answer's tail counts less, and one answer alone."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -21,7 +21,7 @@ class AnswerSums:
         """Nothing is set."""
         return cls()
 
-    def token_weights(self, places: Tensor, own: Tensor, other: Tensor) -> Tensor:
+    def token_weights(self, places: Tensor, own: Tensor, other: Tensor, chosen: Tensor) -> Tensor:
         """1."""
         return torch.ones_like(places, dtype=torch.float32)
 
@@ -37,7 +37,7 @@ class AnswerMeans:
         """Nothing is set."""
         return cls()
 
-    def token_weights(self, places: Tensor, own: Tensor, other: Tensor) -> Tensor:
+    def token_weights(self, places: Tensor, own: Tensor, other: Tensor, chosen: Tensor) -> Tensor:
         """1/n."""
         return own.float().reciprocal()
 
@@ -58,7 +58,23 @@ class DampedTails:
         """With `--pair-tail`."""
         return cls(alpha=asked.pair_tail)
 
-    def token_weights(self, places: Tensor, own: Tensor, other: Tensor) -> Tensor:
+    def token_weights(self, places: Tensor, own: Tensor, other: Tensor, chosen: Tensor) -> Tensor:
         """1 up to the length of the shorter answer, `alpha` beyond."""
         inside = places < torch.minimum(own, other)
         return torch.where(inside, 1.0, self.alpha).float()
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenAlone:
+    """The preferred answer's tokens count 1, the other's nothing: what learning it would be, and no comparison."""
+
+    name: str = "chosen"
+
+    @classmethod
+    def of(cls, asked: "GradientSettings") -> Self:
+        """Nothing is set."""
+        return cls()
+
+    def token_weights(self, places: Tensor, own: Tensor, other: Tensor, chosen: Tensor) -> Tensor:
+        """1 in the chosen answer, 0 in the other."""
+        return chosen.float()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spice_select.data.records import Example
 from spice_select.schedules.interleaved.plan import Plan
-from spice_select.schedules.interleaved.steps import ProxyTrainer, Step
+from spice_select.schedules.interleaved.steps import ProxyTrainer, Step, StepPieces
 from spice_select.store import sum_path
 from spice_select.store.tensors import load_tensors, save_tensors, whole_facts
 
@@ -73,12 +73,14 @@ class MovingProxy:
         plan: how picks are cut into steps.
         checkpoints: where states are kept.
         observe: told of each step made.
+        pieces: who computes what the rows of the first step after a cycle contribute.
     """
 
     open_trainer: Callable[[], ProxyTrainer]
     plan: Plan
     checkpoints: Checkpoints
     observe: Callable[[Step], None] = lambda step: None
+    pieces: Callable[[ProxyTrainer, int], StepPieces] = lambda trainer, cycle: trainer.own_pieces
     picks: dict[int, list[Example]] = field(default_factory=dict)
     log: list[Step] = field(default_factory=list)
     _trainer: ProxyTrainer | None = None
@@ -107,8 +109,9 @@ class MovingProxy:
 
     def _update(self, trainer: ProxyTrainer) -> None:
         examples = self.picks.get(self._cycle, [])
-        for part in self.plan.steps_of(self._cycle, len(examples)):
-            step = trainer.step(examples[part])
+        for place, part in enumerate(self.plan.steps_of(self._cycle, len(examples))):
+            pieces = self.pieces(trainer, self._cycle) if place == 0 else None
+            step = trainer.step(examples[part], pieces)
             self.log.append(step)
             self.observe(step)
         self._cycle += 1

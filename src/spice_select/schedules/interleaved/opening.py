@@ -18,13 +18,14 @@ from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import attach_lora
 from spice_select.progress import Progress
 from spice_select.run.settings import InterleavedSettings, SelectSettings
-from spice_select.schedules.interleaved.plan import Plan
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
 
 PROBE_ROWS = 16
 
 
-def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: Sequence[Example] = ()) -> ProxyTrainer:
+def open_trainer(
+    settings: SelectSettings, proxy: Proxy, total_steps: int, examples: Sequence[Example] = ()
+) -> ProxyTrainer:
     """Load the proxy and attach a fresh LoRA: the one whose gradients a static run takes, B = 0 and A from the seed.
 
     Raises:
@@ -38,7 +39,7 @@ def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: S
     return ProxyTrainer(
         attach_lora(model, spec, drawn),
         step_recipe(moving, seed),
-        total_steps=plan.total_steps,
+        total_steps=total_steps,
         batch_tokens=proxy.batch_tokens(settings.gradients),
     )
 

@@ -1,7 +1,7 @@
 """Optimiser steps of the proxy's LoRA on the rows that were picked."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,6 +20,8 @@ from spice_select.sketch import Stream
 from spice_select.store.tensors import FIRST_MOMENT, PARAMETER, SECOND_MOMENT, as_kind, of_kind
 
 _MOMENTS = (FIRST_MOMENT, SECOND_MOMENT)
+_PIECES = 8  # of a step, if it is long enough: as many processes can share it; more would each leave a GPU idle
+_SHORTEST = 512  # tokens of a piece: shorter ones cost more than they share out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,17 +69,57 @@ class Step:
     supervised: int
 
 
+@dataclass(frozen=True, eq=False)
+class StepPiece:
+    """What some of a step's rows contribute to it.
+
+    Attributes:
+        loss: the sum of their token losses over the supervised tokens of the whole step.
+        gradient: of that, by parameter; float32.
+    """
+
+    loss: float
+    gradient: Mapping[str, Tensor]
+
+    def __add__(self, other: "StepPiece") -> "StepPiece":
+        """Both contributions; every parameter is in both, or in neither."""
+        return StepPiece(
+            self.loss + other.loss, {name: own + other.gradient[name] for name, own in self.gradient.items()}
+        )
+
+
+def tree_sum(pieces: Iterable[StepPiece]) -> StepPiece:
+    """The sum over a binary tree that their number alone decides, so whoever computed them, the bits are the same.
+
+    Holds about log₂ of them at once. Source: the carries of a binary counter.
+    """
+    partial: list[tuple[int, StepPiece]] = []
+    for piece in pieces:
+        size = 1
+        while partial and partial[-1][0] == size:
+            piece, size = partial.pop()[1] + piece, 2 * size
+        partial.append((size, piece))
+    total = partial.pop()[1]
+    while partial:
+        total = partial.pop()[1] + total
+    return total
+
+
+StepPieces = Callable[[Sequence[Sequence[Example]], int], Iterable[StepPiece]]
+"""The contributions of a step's pieces, in order, given their rows and the supervised tokens of the step."""
+
+
 class ProxyTrainer:
     """AdamW on the trainable parameters of a model.
 
-    A step minimises the mean over all supervised tokens of its rows, as SFT trainers do; it is accumulated over
-    micro-batches under a token budget, each weighted by its tokens, so that the split changes nothing but rounding.
+    A step minimises the mean over all supervised tokens of its rows, as SFT trainers do. It is cut into pieces, which
+    are summed over a fixed tree: the cut follows from the rows alone, and changes nothing but rounding.
 
     Args:
         model: a PEFT model, its adapter trainable and everything else frozen.
         recipe: rates, decay, clipping.
         total_steps: planned steps: the rate falls towards the last of them.
-        batch_tokens: tokens in a micro-batch, padding included.
+        batch_tokens: tokens in a piece at most, padding included.
     """
 
     def __init__(self, model: nn.Module, recipe: StepRecipe, *, total_steps: int, batch_tokens: int) -> None:
@@ -89,16 +131,21 @@ class ProxyTrainer:
             list(self._parameters.values()), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
 
-    def step(self, examples: Sequence[Example]) -> Step:
+    def step(self, examples: Sequence[Example], pieces: StepPieces | None = None) -> Step:
         """One optimiser step.
+
+        Args:
+            examples: its rows.
+            pieces: who computes what they contribute; the trainer itself, one piece after the other, if not given.
 
         Raises:
             DivergedError: the loss or its gradient is not finite; parameters and optimizer are as they were.
         """
         supervised = sum(example.num_supervised for example in examples)
-        with torch.random.fork_rng(), _training(self.model):
-            torch.manual_seed(self._dropout_seed())
-            loss = sum(self._accumulate(batch, supervised) for batch in self._micro_batches(examples))
+        total = tree_sum((pieces or self.own_pieces)(self.cut(examples), supervised))
+        loss = total.loss
+        for name, parameter in self._parameters.items():
+            parameter.grad = total.gradient[name].to(parameter) if name in total.gradient else None
         norm = float(nn.utils.clip_grad_norm_(self._parameters.values(), self._recipe.clip_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self._optimiser.zero_grad()
@@ -122,20 +169,40 @@ class ProxyTrainer:
             supervised=supervised,
         )
 
-    def _dropout_seed(self) -> int:
-        return int(Stream(self._recipe.seed, f"step-{self.steps}", "dropout").words(1)[0] >> np.uint64(1))
+    def cut(self, examples: Sequence[Example]) -> list[list[Example]]:
+        """The pieces of a step."""
+        lengths = [example.num_tokens for example in examples]
+        budget = min(self._batch_tokens, max(_SHORTEST, -(-sum(lengths) // _PIECES)))
+        return [[examples[position] for position in batch] for batch in plan_batches(lengths, token_budget=budget)]
 
-    def _micro_batches(self, examples: Sequence[Example]) -> list[list[Example]]:
-        plan = plan_batches([example.num_tokens for example in examples], token_budget=self._batch_tokens)
-        return [[examples[position] for position in batch] for batch in plan]
+    def own_pieces(self, pieces: Sequence[Sequence[Example]], supervised: int) -> Iterator[StepPiece]:
+        """All contributions, computed here."""
+        for number, rows in enumerate(pieces):
+            yield self.piece(rows, supervised, number)
 
-    def _accumulate(self, examples: Sequence[Example], supervised: int) -> float:
+    def piece(self, examples: Sequence[Example], supervised: int, number: int) -> StepPiece:
+        """What some rows contribute to the next step.
+
+        Args:
+            examples: the rows of the piece.
+            supervised: tokens trained on in the whole step.
+            number: of the piece: each has a dropout of its own.
+        """
         batch = PaddedBatch.of(examples, next(self.model.parameters()).device)
-        with supervised_positions(self.model, batch):
-            logits = self.model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
-        loss = token_losses(logits, batch.targets).sum() / supervised
-        torch.autograd.backward(loss)
-        return float(loss.detach())
+        with torch.random.fork_rng(), _training(self.model):
+            torch.manual_seed(self._dropout_seed(number))
+            with supervised_positions(self.model, batch):
+                logits = self.model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
+            loss = token_losses(logits, batch.targets).sum() / supervised
+            found = torch.autograd.grad(loss, list(self._parameters.values()), allow_unused=True)
+        named = zip(self._parameters, found, strict=True)
+        return StepPiece(
+            float(loss.detach()), {name: gradient.float() for name, gradient in named if gradient is not None}
+        )
+
+    def _dropout_seed(self, piece: int) -> int:
+        drawn = Stream(self._recipe.seed, f"step-{self.steps}", "dropout").words(1, piece)
+        return int(drawn[0] >> np.uint64(1))
 
     def state(self) -> dict[str, Tensor]:
         """Parameters and AdamW's moments by name, on the CPU; with `steps`, all there is to resume from."""

@@ -1,0 +1,89 @@
+"""Single answers marked as good or bad (KTO's unpaired preferences): a prompt, an answer and its mark."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from spice_select.data.formats.alpaca import Alpaca
+from spice_select.data.formats.base import RowError, present, required_text
+from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.messages import MESSAGES, SHAREGPT, turns_in
+from spice_select.data.formats.pair_rows import check_answer
+from spice_select.data.formats.preference import asked_in
+from spice_select.data.formats.turns import Turn, conversation, with_calls_joined, with_system
+from spice_select.data.formats.two_columns import side
+from spice_select.data.records import Conversation, Drop, Row
+
+MARKS = ("label", "kto_tag")
+_LISTS = (MESSAGES, SHAREGPT)
+
+
+class MarkedAnswers:
+    """Rows with an answer and ``label`` or ``kto_tag``: true for one to give, false for one not to give.
+
+    The answer is ``completion``, ``output`` of an instruction, or what follows the last question of a list of turns; it
+    alone is learnt. A ``label`` beside turns is often another thing, so only `--format kto` takes that for a mark.
+    """
+
+    name = "kto"
+    summary = (
+        "prompt (or question, instruction) → completion, or messages, or instruction → output; with label or kto_tag, "
+        "true or false: answers marked good or bad"
+    )
+
+    def matches(self, raw: Mapping[str, Any]) -> bool:
+        if isinstance(raw.get("kto_tag"), bool):
+            return present(raw, "completion") or any(one.matches(raw) for one in (*_LISTS, Alpaca()))
+        return isinstance(raw.get("label"), bool) and present(raw, "completion")
+
+    def read(self, row: Row) -> Conversation | Drop:
+        """The row as a conversation whose `label` is its mark, or the reason why it is left out. Never raises."""
+        fields = Fields({name: value for name, value in row.raw.items() if name not in MARKS})
+        try:
+            label = mark_of(row.raw)
+            if label is None:
+                raise RowError(
+                    "no-mark", "neither label nor kto_tag is true or false: nothing says if the answer is good"
+                )
+            return replace(_read(row, fields), label=label)
+        except RowError as fault:
+            return fault.drop(row.number)
+
+
+MARKED = MarkedAnswers()
+
+
+def mark_of(raw: Mapping[str, Any]) -> bool | None:
+    """What a row says of its answer; None where it says neither true nor false."""
+    return next((raw[name] for name in MARKS if isinstance(raw.get(name), bool)), None)
+
+
+def _read(row: Row, fields: Fields) -> Conversation:
+    asked, answer = _parted(fields)
+    prompt = with_calls_joined(with_system(fields, asked))
+    if not prompt or not answer:
+        raise RowError("missing-field", "there is no " + ("answer after the last question" if prompt else "prompt"))
+    if prompt[-1].role == "assistant":
+        raise RowError("prompt-ends-with-answer", "the prompt ends with the assistant's turn: nothing asks for another")
+    check_answer("completion", with_calls_joined(answer))
+    read = conversation(row, fields, [*prompt, *answer])
+    if any(place >= len(prompt) for place in read.untrained):
+        raise RowError("unsupported-weight", "the answer that is marked is taken out of the loss by its weight")
+    earlier = frozenset(place for place, turn in enumerate(read.messages[: len(prompt)]) if turn["role"] == "assistant")
+    return replace(read, untrained=earlier, remarks=tuple(name for name in read.remarks if name != "untrained"))
+
+
+def _parted(fields: Fields) -> tuple[list[Turn], list[Turn]]:
+    """Prompt and answer."""
+    if "completion" in fields:
+        return asked_in(fields), side(fields, "completion", "assistant")
+    if "output" in fields:
+        return asked_in(fields), [Turn(role="assistant", text=required_text(fields, "output"))]
+    turns = turns_in(fields) or []
+    return _split(turns)
+
+
+def _split(turns: Sequence[Turn]) -> tuple[list[Turn], list[Turn]]:
+    """A conversation's turns up to its last question, and those after it."""
+    asked = max((place for place, turn in enumerate(turns) if turn.role == "user"), default=-1) + 1
+    return list(turns[:asked]), list(turns[asked:])

@@ -1,0 +1,64 @@
+"""The training script that goes with marked answers for TRL."""
+
+from spice_select.export.base import Origin
+from spice_select.export.marked.weights import MarkWeights
+from spice_select.export.preference.recipe import PairRecipe
+from spice_select.export.script import SCRIPT
+
+
+def marked_script(origin: Origin, recipe: PairRecipe, weights: MarkWeights, *, data: str) -> str:
+    """A script of one screen: `python train.py MODEL`."""
+    return f'''\
+"""Tune a model on the marked answers of this folder with TRL: python {SCRIPT} MODEL [--out FOLDER] [--max-steps N].
+
+The reference is the model itself, its LoRA turned off. pip install trl peft
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from datasets import load_dataset
+from peft import LoraConfig
+from trl import KTOConfig, KTOTrainer
+
+parser = argparse.ArgumentParser()
+parser.add_argument("model", nargs="?", default={origin.model!r})  # the model to train{origin.place}
+parser.add_argument("--out", default="outputs")
+parser.add_argument("--max-steps", type=int, default=-1)
+given = parser.parse_args()
+
+rows = load_dataset("parquet", data_files=str(Path(__file__).parent / {data!r}), split="train")
+rows = rows.shuffle(seed=0)  # TRL takes them in this order: its KL term is that of neighbours
+config = KTOConfig(
+    output_dir=given.out,
+    loss_type="kto",
+    beta={recipe.beta},
+    desirable_weight={weights.good},  # as many pulls towards good answers as away from bad ones
+    undesirable_weight={weights.bad},
+    max_length={origin.max_length},  # as in the selection
+    learning_rate={recipe.learning_rate},  # of a LoRA; TRL's 1e-6 is for all weights
+    lr_scheduler_type="cosine",
+    warmup_steps={recipe.warmup_ratio},  # below 1: a share of all steps
+    num_train_epochs={recipe.epochs},
+    max_steps=given.max_steps,
+    per_device_train_batch_size={recipe.batch_size},  # at least 2, for the KL term
+    gradient_accumulation_steps={recipe.accumulation},
+    bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
+    report_to="none",
+    seed=0,
+)
+lora = LoraConfig(
+    r={recipe.lora_rank},
+    lora_alpha={recipe.lora_alpha},
+    lora_dropout={recipe.lora_dropout},
+    target_modules="all-linear",
+    task_type="CAUSAL_LM",
+)
+trainer = KTOTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)
+lost = len(rows) - len(trainer.train_dataset)
+if lost:  # TRL says nothing of it
+    raise SystemExit(f"TRL drops {{lost}} of {{len(rows)}} rows: their prompts alone reach max_length.")
+trainer.train()
+trainer.save_model()
+'''

@@ -1,0 +1,26 @@
+"""What a good and a bad answer weigh in KTO's loss, where there are more of one than of the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkWeights:
+    """λ_D of answers to give and λ_U of others, λ_D n_D = λ_U n_U: within KTO's equation 8 (arXiv 2402.01306).
+
+    Attributes:
+        good, bad: the weights; the more frequent mark's is 1, the other's is rounded to two digits.
+    """
+
+    good: float = 1.0
+    bad: float = 1.0
+
+    @classmethod
+    def of(cls, labels: Sequence[bool]) -> Self:
+        """Those of so many of each; 1 where one is missing."""
+        good = sum(labels)
+        bad = len(labels) - good
+        if not good or not bad:
+            return cls()
+        return cls(good=round(bad / good, 2)) if good < bad else cls(bad=round(good / bad, 2))
