@@ -26,17 +26,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from benchmarks.evidence.arms import random_order
 from benchmarks.evidence.choices import order_of
 from benchmarks.preference import labels
-from benchmarks.preference.answers import Answers, answers_of, candidates_of
+from benchmarks.preference.answers import answers_of, candidates_of
 from benchmarks.preference.pairs import Split, read_pairs, split
 from benchmarks.preference.tables import bed_table, tuned_table
 from benchmarks.preference.tuning import PairJob, PairTuner
+from numpy.typing import NDArray
 
 from spice_select.comparison.report_table import ReportTable, tables_json, tables_markdown
 from spice_select.store import atomic
 
+Vectors = NDArray[np.float32]
 HERE = Path(__file__).parent / "results"
 BEDS = {
     "Turned labels": labels.turned,
@@ -47,30 +50,32 @@ BEDS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pairs", type=Path, help="preference pairs, in any layout that `spice select` reads")
+    parser.add_argument("file", type=Path, help="preference pairs, in any layout that `spice select` reads")
     parser.add_argument("--work", type=Path, required=True, help="folder of gradients and of results of tunings")
     parser.add_argument("--longest-prompt", type=int, default=96, help="tokens; pairs of longer ones are left out")
     parser.add_argument("--longest", type=int, default=160, help="tokens of a side, cut there")
-    parser.add_argument("--held-out", type=int, default=60, help="pairs to judge by")
+    parser.add_argument("--pairs", type=int, default=128, help="how many of the pairs that are left, the first of them")
+    parser.add_argument("--short", type=int, default=64, help="pairs of the beds where one answer is short")
+    parser.add_argument("--held-out", type=int, default=40, help="pairs to judge by")
     parser.add_argument("--share", type=float, default=0.1, help="of the pairs that is chosen")
-    parser.add_argument("--draws", type=int, default=100, help="of the labels of a bed")
+    parser.add_argument("--draws", type=int, default=50, help="of the labels of a bed")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy, and of the model that is tuned")
     parser.add_argument("--blocks", type=int, default=10, help="last blocks that gradients are taken of")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=4, help="optimiser steps in an epoch")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=8, help="optimiser steps in an epoch")
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--report", action="store_true", help="tune nothing: tables of what is there")
     options = parser.parse_args()
-    pairs = read_pairs(options.pairs, longest_prompt=options.longest_prompt, longest=options.longest)
-    answers = answers_of(pairs, options.work / "answers", dtype=options.dtype, last_blocks=options.blocks)
-    rows = round(options.share * len(pairs))
-    beds = [bed_table(title, bed(answers, rows=rows, draws=options.draws)) for title, bed in BEDS.items()]
+    pairs = read_pairs(options.file, longest_prompt=options.longest_prompt, longest=options.longest)
+    pairs = pairs[: options.pairs]
+    how = {"dtype": options.dtype, "last_blocks": options.blocks}
+    answers = answers_of(pairs, options.work / "answers", short=options.short, **how)
+    beds = [bed_table(title, bed(answers, share=options.share, draws=options.draws)) for title, bed in BEDS.items()]
     _write("labels", beds)
-    parts = split(pairs, held=options.held_out)
-    place = {pair.row: number for number, pair in enumerate(pairs)}
-    own = answers.take([place[pair.row] for pair in parts.pool])
-    jobs = list(_jobs(parts, own, options))
+    parts, places = split(pairs, held=options.held_out), {pair.row: place for place, pair in enumerate(pairs)}
+    pool = np.array([places[pair.row] for pair in parts.pool])
+    jobs = list(_jobs(parts, answers.equal("sum")[pool], answers.whole[pool, 0], options))
     if not options.report:
         _tune(jobs, parts, options)
     done = [json.loads(path.read_text()) for job in jobs if (path := _result(options.work, job)).is_file()]
@@ -78,12 +83,12 @@ def main() -> None:
         _write("tuned", [tuned_table(done, parts.held)])
 
 
-def _jobs(parts: Split, answers: Answers, options: argparse.Namespace) -> Iterator[PairJob]:
+def _jobs(parts: Split, pairs: Vectors, chosen_sides: Vectors, options: argparse.Namespace) -> Iterator[PairJob]:
     """The untuned model, then every arm seed by seed, so that a comparison of one seed can be looked at early."""
     how = {"epochs": options.epochs, "steps": options.steps, "rate": options.rate}
     rows = round(options.share * len(parts.pool))
-    own = candidates_of(answers.equal("sum"), parts.pool)
-    alone = candidates_of(answers.whole[:, 0], [pair.chosen for pair in parts.pool])
+    own = candidates_of(pairs, parts.pool)
+    alone = candidates_of(chosen_sides, [pair.chosen for pair in parts.pool])
     chosen = {
         "information": order_of(own, rows, settings={}),
         "largest norm": order_of(own, rows, settings={"method": "top-norm"}),

@@ -33,9 +33,9 @@ class Answers:
 
     Attributes:
         whole: ∇ log π of each answer, summed over its tokens and sketched, ``[n, 2, d]``.
-        short: the same of its first tokens, as many on both sides, ``[n, 2, d]``.
+        short: the same of its first tokens, as many on both sides, of the first m pairs, ``[m, 2, d]``.
         tokens: of each whole answer, ``[n, 2]``.
-        short_tokens: of both short ones, ``[n]``.
+        short_tokens: of both short ones, ``[m]``.
     """
 
     whole: NDArray[np.float32]
@@ -46,11 +46,6 @@ class Answers:
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def take(self, places: Sequence[int]) -> "Answers":
-        """Those of some pairs."""
-        chosen = np.asarray(places, np.int64)
-        return Answers(self.whole[chosen], self.short[chosen], self.tokens[chosen], self.short_tokens[chosen])
-
     def equal(self, kind: str) -> NDArray[np.float32]:
         """v of the pairs as they are, ``[n, d]``; `sum` or `mean`."""
         weights = np.ones(self.tokens.shape) if kind == "sum" else 1 / self.tokens
@@ -58,11 +53,11 @@ class Answers:
         return sides[:, 0] - sides[:, 1]
 
     def unequal(self, kind: str, short: NDArray[np.int64]) -> NDArray[np.float32]:
-        """v where one answer of each pair is cut to its beginning, ``[n, d]``.
+        """v of the first pairs, one answer of each cut to its beginning, ``[m, d]``.
 
         Args:
             kind: of `KINDS`.
-            short: which one, ``[n]``: 0 the chosen, 1 the rejected.
+            short: which one, ``[m]``: 0 the chosen, 1 the rejected.
         """
         each, other = np.arange(len(short)), 1 - short
         longer, shorter = self.whole[each, other], self.short[each, short]
@@ -75,24 +70,34 @@ class Answers:
         return (signs * (longer - shorter)).astype(np.float32)
 
     def lengths(self, short: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Tokens of both answers where one is cut, ``[n, 2]``."""
-        found, each = self.tokens.copy(), np.arange(len(short))
+        """Tokens of both answers where one is cut, ``[m, 2]``."""
+        found, each = self.tokens[: len(short)].copy(), np.arange(len(short))
         found[each, short] = self.short_tokens
         return found
 
 
-def answers_of(pairs: Sequence[PairExample], folder: Path, **how: Any) -> Answers:
-    """Computed, or read where they were computed before; `how` is what gradients are asked for.
+def answers_of(pairs: Sequence[PairExample], folder: Path, *, short: int, **how: Any) -> Answers:
+    """Computed, or read where they were computed before.
 
-    Cost: a forward and backward pass over both answers of every pair, and over their beginnings.
+    Args:
+        pairs: n of them.
+        folder: where they are kept.
+        short: the beginnings of the answers of so many of the pairs are taken too.
+        **how: what gradients are asked for.
+
+    Cost: a forward and backward pass over both answers of every pair, and over the beginnings.
     """
     tokens = np.array([[side.num_supervised for side in pair.sequences] for pair in pairs])
-    short_tokens = np.maximum(tokens.min(1) // SHORT, 1)
-    whole = [side for pair in pairs for side in pair.sequences]
-    short = [
-        beginning(side, int(count)) for pair, count in zip(pairs, short_tokens, strict=True) for side in pair.sequences
-    ]
-    found = {name: _gradients(name, sides, folder, **how) for name, sides in (("whole", whole), ("short", short))}
+    short_tokens = np.maximum(tokens[:short].min(1) // SHORT, 1)
+    sides = {
+        "whole": [side for pair in pairs for side in pair.sequences],
+        "short": [
+            beginning(side, int(count))
+            for pair, count in zip(pairs, short_tokens, strict=False)
+            for side in pair.sequences
+        ],
+    }
+    found = {name: _gradients(name, rows, folder, **how) for name, rows in sides.items()}
     return Answers(found["whole"], found["short"], tokens, short_tokens)
 
 

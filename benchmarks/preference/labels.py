@@ -22,24 +22,24 @@ Measure = Callable[[list[int]], dict[str, float]]
 """Numbers of some picks."""
 
 
-def turned(answers: Answers, *, rows: int, draws: int) -> list[dict[str, Any]]:
+def turned(answers: Answers, *, share: float, draws: int) -> list[dict[str, Any]]:
     """A fifth of the labels is wrong: which share of the picks?"""
     lines = []
     for bed, kinds in (("as long", ("sum", "mean")), ("one side short", KINDS)):
         for kind in kinds:
 
             def drawn(rng: np.random.Generator, bed: str = bed, kind: str = kind) -> tuple[Any, Measure]:
-                short = rng.integers(0, 2, len(answers))
+                short = rng.integers(0, 2, len(answers.short))
                 vectors = answers.equal(kind) if bed == "as long" else answers.unequal(kind, short)
-                wrong = _drawn(rng, len(answers), TURNED)
+                wrong = _drawn(rng, len(vectors), TURNED)
                 signs = np.where(wrong, -1, 1).astype(np.float32)
                 return vectors * signs[:, None], lambda picks: {"turned": float(wrong[picks].mean())}
 
-            lines += [{"bed": bed, "pair gradient": kind, **one} for one in _over_draws(drawn, rows, draws)]
+            lines += [{"bed": bed, "pair gradient": kind, **one} for one in _over_draws(drawn, share, draws)]
     return lines
 
 
-def twins(answers: Answers, *, rows: int, draws: int) -> list[dict[str, Any]]:
+def twins(answers: Answers, *, share: float, draws: int) -> list[dict[str, Any]]:
     """Some pairs stand twice, once with the answers in each order, or (beside it) twice alike: are both taken?"""
     lines, vectors = [], answers.equal("sum")
     for bed, sign in (("anti-twins", -1), ("copies", 1)):
@@ -57,18 +57,18 @@ def twins(answers: Answers, *, rows: int, draws: int) -> list[dict[str, Any]]:
 
             return vectors[origins] * signs[:, None], measured
 
-        lines += [{"bed": bed, "pair gradient": "sum", **one} for one in _over_draws(drawn, rows, draws)]
+        lines += [{"bed": bed, "pair gradient": "sum", **one} for one in _over_draws(drawn, share, draws)]
     return lines
 
 
-def by_length(answers: Answers, *, rows: int, draws: int) -> list[dict[str, Any]]:
+def by_length(answers: Answers, *, share: float, draws: int) -> list[dict[str, Any]]:
     """One answer of each pair is four times the other, and mostly the preferred one: does a choice prefer it more?"""
     lines = []
     for kind in KINDS:
 
         def drawn(rng: np.random.Generator, kind: str = kind) -> tuple[Any, Measure]:
-            short = rng.integers(0, 2, len(answers))
-            swapped = _drawn(rng, len(answers), BY_LENGTH) & (short == 0)  # the short answer was the preferred one
+            short = rng.integers(0, 2, len(answers.short))
+            swapped = _drawn(rng, len(short), BY_LENGTH) & (short == 0)  # the short answer was the preferred one
             longer = (short == 1) | swapped
             tokens = answers.lengths(short)
             gap = (tokens.max(1) - tokens.min(1)) * np.where(longer, 1, -1)
@@ -78,7 +78,7 @@ def by_length(answers: Answers, *, rows: int, draws: int) -> list[dict[str, Any]
                 "tokens longer": float(gap[picks].mean()),
             }
 
-        lines += [{"bed": "length", "pair gradient": kind, **one} for one in _over_draws(drawn, rows, draws)]
+        lines += [{"bed": "length", "pair gradient": kind, **one} for one in _over_draws(drawn, share, draws)]
     return lines
 
 
@@ -90,14 +90,14 @@ def _drawn(rng: np.random.Generator, n: int, share: float) -> NDArray[np.bool_]:
 
 
 def _over_draws(
-    drawn: Callable[[np.random.Generator], tuple[Any, Measure]], rows: int, draws: int
+    drawn: Callable[[np.random.Generator], tuple[Any, Measure]], share: float, draws: int
 ) -> Iterator[dict[str, Any]]:
     """All rows, and the picks with each λ: means over the draws, and the standard errors of these."""
     found: dict[str, list[dict[str, float]]] = {}
     for draw in range(draws):
         vectors, measured = drawn(np.random.default_rng([draw, 17]))
         found.setdefault("all rows", []).append(measured(list(range(len(vectors)))))
-        own = candidates_of(vectors)
+        own, rows = candidates_of(vectors), round(share * len(vectors))
         for weight in WEIGHTS:
             how = {"method": "spice", "objective": "log-det", "conflict_weight": weight}
             found.setdefault(f"λ = {weight:g}", []).append(measured(order_of(own, rows, settings=how)))

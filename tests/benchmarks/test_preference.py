@@ -101,7 +101,7 @@ def test_turned_labels_are_a_fifth_of_all_rows_and_avoided_where_they_oppose_the
     right = 1.0 + draw.normal(size=(50, 30))  # all labels agree: what is turned points the other way
     whole = np.stack([right, np.zeros_like(right)], 1).astype(np.float32)
     answers = Answers(whole, whole / 4, np.full((50, 2), 8), np.full(50, 2))
-    lines = [line for line in turned(answers, rows=5, draws=10) if line["bed"] == "as long"]
+    lines = [line for line in turned(answers, share=0.1, draws=10) if line["bed"] == "as long"]
     found = {line["picks"]: line["turned"][0] for line in lines if line["pair gradient"] == "sum"}
     assert found["all rows"] == pytest.approx(0.2)
     assert found["λ = 0.1"] < found["λ = 0"] - 0.05
