@@ -22,6 +22,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--auto-dtype", choices=["float32", "bfloat16"], default=None, help="what --dtype auto is to be")
 
 
+@pytest.fixture(autouse=True)
+def _page_aside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's page takes longer than a run of 40 rows: it is for the tests of pages (`tests/report`, or ``pages``)."""
+    if request.node.get_closest_marker("pages") is None:
+        monkeypatch.setattr("spice_select.pipeline._write_page", lambda *_: None)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _auto_dtype(request: pytest.FixtureRequest) -> Iterator[None]:
     """Laws must hold in either precision: those that speak of float32's rounding ask for it by name."""

@@ -173,6 +173,7 @@ def test_the_table_of_exports_has_every_choice(spice) -> None:
     assert sorted(first_column("export.md", "| `--to` |")) == sorted(choices.split(","))
 
 
+@pytest.mark.pages
 def test_a_run_leaves_what_the_documentation_lists(spice, corpus, tiny_proxy: Path, tmp_path: Path) -> None:
     listed = {name.rstrip("/") for name, _ in blocks.RUN_FILES}
     target = tmp_path / "target.jsonl"

@@ -45,8 +45,7 @@ def test_a_row_is_hashed_once_and_the_identity_read_once(
 def test_a_resumed_run_hashes_the_bytes_of_each_part_once(
     corpus: Corpus, options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more
 ) -> None:
-    """The page aside, which reads the finished folder as anyone does."""
-    monkeypatch.setattr("spice_select.report.write_report", lambda *_, **__: None)
+    """Without the page, which reads the finished folder as anyone does."""
     path = corpus()
     run = spice.select(path, out=tmp_path / "r", **options, **more)
     expected = (run.path / "selection.parquet").read_bytes()

@@ -28,7 +28,6 @@ def bucket() -> str:
 def options(tiny_proxy: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(stage, "PART_TOKENS", 300)
     monkeypatch.setattr(address, "PAUSES", (0.0,))
-    monkeypatch.setattr("spice_select.report.write_report", lambda *_, **__: None)
     return {"model": str(tiny_proxy), "sketch_dim": 64, "batch_tokens": 256, "budget": "25%"}
 
 

@@ -10,6 +10,11 @@ from spice_select.run.finished import Run
 from tests.conftest import make_sums
 
 
+@pytest.fixture(autouse=True)
+def _page_aside() -> None:
+    """Pages are what is tested here."""
+
+
 def written(path: Path, rows: list[dict]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path

@@ -91,7 +91,7 @@ def test_the_moments_of_a_real_trainers_checkpoint_are_those_of_its_own_optimize
     from spice_select.models.lora import adapter_weights
     from spice_select.training.trainer import make_trainer, trainer_config
 
-    settings = TrainSettings.from_flat({**QUICK, "checkpoint_steps": 3})
+    settings = TrainSettings.from_flat({**QUICK, "checkpoint_steps": 3}).settled(pairs=False)
     loaded = load_model(str(tiny_proxy), device="cpu")
     ids = torch.randint(5, 300, (8, 12), generator=torch.Generator().manual_seed(0)).numpy().astype(np.int32)
     examples = [
