@@ -1,7 +1,7 @@
 """How an order is carried out, by whichever process: its parts of the gradients, its pieces of an update."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Bench:
     settings: SelectSettings
     at: Callable[[int], ProxyTrainer]
     _engine: Compute | None = None
+    _stores: dict[int | None, PartStore] = field(default_factory=dict)
 
     def engine(self, cycle: int) -> tuple[ProxyTrainer, Compute]:
         """The proxy at a state, and its gradients there."""
@@ -50,9 +51,11 @@ class Bench:
 
     def store(self, epoch: int | None) -> PartStore:
         """Where the gradients of a pass over the corpus lie; None for the last."""
-        folder = self.folder / outputs.FEATURES
-        place = folder if epoch is None else folder / f"epoch-{epoch:03d}"
-        return PartStore(place, origin_of(self.identity, epoch=epoch))
+        if epoch not in self._stores:  # one for each, which remembers what it has found whole
+            folder = self.folder / outputs.FEATURES
+            place = folder if epoch is None else folder / f"epoch-{epoch:03d}"
+            self._stores[epoch] = PartStore(place, origin_of(self.identity, epoch=epoch))
+        return self._stores[epoch]
 
     def rows(self, numbers: Sequence[int]) -> list[Example]:
         """Rows by their numbers."""
