@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from spice_select.numerics.cholesky import lower_root
 from spice_select.numerics.tiles import gram, tiles
 from spice_select.selection.relaxation.factor import STEEP, factor_of
 from spice_select.selection.relaxation.passes import LocalPasses, scaled_rows
@@ -41,4 +42,4 @@ def information_nearly(matrix: Any, rows: np.ndarray, alpha: float, norms: np.nd
         tile = scaled_rows(matrix, rows, np.full(len(rows), np.sqrt(alpha)), single=True)
         total = (tile @ tile.T).astype(np.float64)
     total[np.diag_indices_from(total)] += 1
-    return 2 * float(np.log(np.diag(np.linalg.cholesky(total))).sum())
+    return 2 * float(np.log(np.diag(lower_root(total))).sum())

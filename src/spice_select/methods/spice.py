@@ -83,6 +83,11 @@ class SpiceSettings(Group):
         f"{CertifiedMode.usual}, or {RelaxedMode.usual}.",
     )
 
+    select_device: str = Field(
+        "cpu",
+        description="Where log det's float32 products are taken: `cpu`, `cuda`, `cuda:1`; the picks are the same.",
+    )
+
     @property
     def scale(self) -> float:
         """α as a number. Raises InputError where it is still left to the data."""
@@ -106,6 +111,14 @@ def _number(name: str, value: float | Auto) -> float:
     return value
 
 
+def _path_on(device: str) -> Any:
+    """The path of `greedy` on a device. Raises InputError where that is not there."""
+    from spice_select.models.precision import choose_device
+    from spice_select.selection.paths.blocked.on_device import blocked_on
+
+    return blocked_on(str(choose_device(device)))
+
+
 class Spice(Method):
     """Greedy by marginal gain of an objective less the conflict penalty, with or without early stop.
 
@@ -120,6 +133,7 @@ class Spice(Method):
         price: γ of the score / tokensᵞ that rows are compared by; see `allowed`.
         summed: whether the gradients are sums over a row's tokens, not means.
         mode: how log det is chosen by.
+        device: where its float32 products are taken.
     """
 
     name: ClassVar[str] = "spice"
@@ -139,6 +153,7 @@ class Spice(Method):
             "select_mode",
             "candidates",
             "tangent_passes",
+            "select_device",
         }
     )
     takes_target: ClassVar[bool] = True
@@ -158,10 +173,11 @@ class Spice(Method):
         price: float | None = None,
         summed: bool = False,
         mode: ExactMode | None = None,
+        device: str = "cpu",
     ) -> None:
         self.objective, self.alpha, self.weight, self.agreeing = objective, alpha, weight, agreeing
         self.stop, self.price, self.summed = stop, price, summed
-        self.mode = mode or ExactMode()
+        self.mode, self.device = mode or ExactMode(), device
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
@@ -181,6 +197,7 @@ class Spice(Method):
             price=spice.token_price,
             summed=settings["loss"] == "sum",
             mode=SELECT_MODES[spice.select_mode](passes=spice.tangent_passes, over=spice.candidates),
+            device=spice.select_device,
         )
 
     @classmethod
@@ -210,7 +227,32 @@ class Spice(Method):
                 f"--carry-state with {other}: only log det can be carried from pool to pool exactly. Leave one of them "
                 "out."
             )
-        return [*faults, *cls._mode_faults(settings)]
+        return [*faults, *cls._device_faults(settings), *cls._mode_faults(settings)]
+
+    @classmethod
+    def _device_faults(cls, settings: Mapping[str, Any]) -> list[str]:
+        """Only log det, chosen from one pool after another anew, is made for another device."""
+        device, objective = settings["select_device"], cls._asked_objective(settings)
+        if device == "cpu":
+            return []
+        if objective != LogDet.name:
+            return [
+                f"--select-device {device} with --objective {objective}: only log-det is chosen there. Leave it out, "
+                "or give --objective log-det or --method spice."
+            ]
+        hindrances = {
+            "--carry-state": settings["carry_state"],
+            "--conflict-weight and --target": settings["target"] and settings["conflict_weight"],
+        }
+        return [
+            f"--select-device {device} with {name}: that is chosen on the CPU. Leave one of them out."
+            for name, there in hindrances.items()
+            if there
+        ]
+
+    @classmethod
+    def _asked_objective(cls, settings: Mapping[str, Any]) -> str:
+        return str(settings["objective"] or ("target-information" if settings["target"] else cls.untargeted[0]))
 
     @classmethod
     def _mode_faults(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -219,8 +261,7 @@ class Spice(Method):
         if mode == ExactMode.name:
             unread = [name for name in ("candidates", "tangent_passes") if settings[name] != _DEFAULTS[name]]
             return [f"--{name.replace('_', '-')} with --select-mode exact: it looks at all rows." for name in unread]
-        untold, targeted = cls.untargeted[0], bool(settings["target"])
-        objective = settings["objective"] or ("target-information" if targeted else untold)
+        objective = cls._asked_objective(settings)
         if objective != LogDet.name:
             faults.append(
                 f"--select-mode {mode} with --objective {objective}: only log-det has a relaxation; {objective} is not "
@@ -278,6 +319,8 @@ class Spice(Method):
             "stop": self.stop,
             "excluded": self.opposing(candidates, allowance),
         }
+        if self.device != "cpu":
+            options["path"] = _path_on(self.device)
         with progress.task("Selection", *work(allowance, self.price)) as advance:
             return Choice.of(self.mode.pick(candidates.matrix, options, advance))
 

@@ -32,7 +32,10 @@ _UNSAID = {
     "tangent_passes": None,
 }
 """Settings that runs were made without: at these values they ask for what those runs are, and are left out."""
-_PERMISSIONS = ("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype", *EngineSettings.model_fields)
+_PERMISSIONS = (
+    *("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype", "select_device"),
+    *EngineSettings.model_fields,
+)
 """Settings that say what may be done and by whom, or are resolved below: they do not name a different result."""
 
 

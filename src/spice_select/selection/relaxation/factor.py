@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spice_select.numerics.cholesky import lower_root
 from spice_select.numerics.features import Features
 from spice_select.numerics.rounding import UNIT64, gamma
 from spice_select.numerics.tiles import gram, tiles
@@ -100,7 +101,7 @@ def _by_cholesky(matrix: np.ndarray, rows: np.ndarray | None, alpha: float, mass
     total = gram(matrix, rows)
     total *= alpha
     total[np.diag_indices_from(total)] += 1
-    triangle = np.linalg.cholesky(total).T
+    triangle = lower_root(total).T
     # |A − RᵀR| ≤ backward in norm and A ⪰ I, so (1−backward)A ⪯ RᵀR ⪯ (1+backward)A.
     return _inverted(triangle, floor=np.sqrt(1 - backward), ceiling=np.sqrt(1 + backward))
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
+from spice_select.numerics.cholesky import lower_root
 from spice_select.selection.relaxation.bounds import skew_of, spectral_bound, tangent_bound
 from spice_select.selection.relaxation.constraint import Constraint
 from spice_select.selection.relaxation.factor import inverse_of_lower
@@ -117,7 +118,7 @@ def tangent(rows: Passes, weights: np.ndarray, rank: int) -> Tangent:
         return _Spectral(vectors[:, ::-1], 1 / (1 + spread_tail(np.maximum(values[::-1], 0.0), rank)))
     lift = _LIFT * float(np.trace(total)) if rows.single else 0.0
     total[np.diag_indices(d)] += 1 + lift
-    return _Triangular(inverse_of_lower(np.linalg.cholesky(total)))
+    return _Triangular(inverse_of_lower(lower_root(total)))
 
 
 def beginning(picked: np.ndarray, rates: np.ndarray) -> np.ndarray:

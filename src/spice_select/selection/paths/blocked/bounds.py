@@ -85,7 +85,7 @@ class Bounds:
 
     def _place(self, features: Features) -> float:
         """Put features and updates where products are taken; returns what updates must be divided by."""
-        self._matrix, scale = _single(features, self._scale)
+        self._matrix, scale = single_rows(features, self._scale)
         self._updates = np.zeros((256, features.d), dtype=np.float32)
         self._room = np.empty((0, features.d), dtype=np.float32)  # working memory for a tile's rows and their products
         self._products_room = np.empty((2, 0), dtype=np.float32)
@@ -388,7 +388,7 @@ def scale_of(peak: float) -> float:
     return float(2.0 ** np.round(np.log2(peak))) if peak > 0 else 1.0
 
 
-def _single(features: Features, scale: float) -> tuple[NDArray[np.float32], float]:
+def single_rows(features: Features, scale: float) -> tuple[NDArray[np.float32], float]:
     """Float32 features and the scale still to divide by: a float32 matrix is used in place, unscaled."""
     if features.source.dtype == np.float32:
         return features.source, scale

@@ -5,12 +5,14 @@ picks among them by conditioning their small Gram matrix (Chen et al., NeurIPS 2
 beats the bound of every row outside. docs/selection.md has the algorithm and the proofs.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.paths.blocked.block import Block
+from spice_select.selection.paths.blocked.bounds import Bounds
 from spice_select.selection.paths.blocked.contenders import Leading
 from spice_select.selection.paths.blocked.state import BlockedState
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
@@ -25,19 +27,22 @@ FIRST_BLOCK, LARGEST_BLOCK = 128, 2048
 MOST_TIES = 16  # picks among too many ties after which evaluating every row at every pick may be cheaper
 
 
-def run_blocked(problem: Problem) -> Selection:
-    """Greedy on log det with or without the conflict penalty; the picks of `run_naive`."""
+def run_blocked(problem: Problem, home: Callable[..., Bounds] | None = None) -> Selection:
+    """Greedy on log det with or without the conflict penalty; the picks of `run_naive`.
+
+    `home`: makes the bounds of all rows; where the features lie best if not given.
+    """
     if not isinstance(problem.objective, LogDet):
         raise TypeError(f"the blocked path computes log det only, not {type(problem.objective).__name__}")
     with single_threaded_blas():
-        return _Run(problem, problem.objective.alpha).selection()
+        return _Run(problem, problem.objective.alpha, home).selection()
 
 
 class _Run:
     """One run: its state, and how far down the next look will have to go."""
 
-    def __init__(self, problem: Problem, alpha: float) -> None:
-        self.state = BlockedState(problem, alpha, size=min(FIRST_BLOCK, problem.features.n))
+    def __init__(self, problem: Problem, alpha: float, home: Callable[..., Bounds] | None) -> None:
+        self.state = BlockedState(problem, alpha, size=min(FIRST_BLOCK, problem.features.n), home=home)
         self._ties_settled = 0
         self._leading = Leading(self.state)
 

@@ -1,5 +1,6 @@
 """What a blocked run knows between two picks: what blocks, ties and rounds all work on."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -103,10 +104,10 @@ class BlockedState(PickState):
 
     bounds: Bounds
 
-    def __init__(self, problem: Problem, alpha: float, *, size: int) -> None:
+    def __init__(self, problem: Problem, alpha: float, *, size: int, home: Callable[..., Bounds] | None = None) -> None:
         super().__init__(problem, alpha, size=size)
         features = problem.features
-        self.bounds = home_of(features)(features, eta=self.eta, root=self.root)
+        self.bounds = (home or home_of(features))(features, eta=self.eta, root=self.root)
         self.scores = Keys(self.bounds, alpha=alpha, weight=problem.weight, prices=problem.prices)
         self._twins = Twins(features.twins, problem.constraints.costs)
 
