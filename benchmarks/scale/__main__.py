@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.scale.memory import SHAPES, measured
 from benchmarks.scale.prediction import CASES, Assumed, counted_in, predicted_and_actual, scale_table
 from benchmarks.scale.rounds import SpreadCase, counted
+from benchmarks.scale.whole import WHOLES, watched
 
 BASES = (("unit", 16_000, 32, 0.1, 256), ("unit", 16_000, 32, 0.0, 1024), ("heavy", 16_000, 32, 0.0, 1024))
 SHARDS = (1, 8, 64)
@@ -24,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--memory", action="store_true", help="peak memory of one machine instead of shards")
     parser.add_argument("--predict", action="store_true", help="predict selections, then run them; and the large ones")
+    parser.add_argument("--whole", action="store_true", help="peak memory of a whole `spice select`, by stage")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -33,6 +35,10 @@ def main() -> None:
         return
     if asked.predict:
         _predict(asked.out)
+        return
+    if asked.whole:
+        records = [asdict(case) | watched(case) for case in WHOLES]
+        (asked.out / "whole.json").write_text(json.dumps(records, indent=1) + "\n")
         return
     records, lines = [], [HEAD, "|" + "---|" * 10]
     for kind, n, d, weight, block in BASES:

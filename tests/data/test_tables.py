@@ -5,6 +5,7 @@ import decimal
 import errno
 import math
 import tempfile
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def alike(one: Any, other: Any) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(st.lists(st.dictionaries(st.text(st.characters(codec=None), max_size=4), _VALUES, max_size=4), max_size=4))
 def test_rows_come_back_as_they_came(raws: list[dict[str, Any]]) -> None:
     table = RowTable.of((raw, f"a.jsonl:{number}") for number, raw in enumerate(raws))
@@ -116,6 +117,21 @@ def test_records_come_back_in_any_order_and_while_more_are_written() -> None:
         assert spool[number // 2] == records[number // 2]
     assert [spool[n] for n in (8, 0, 3)] == [records[n] for n in (8, 0, 3)]
     assert list(spool) == records
+
+
+def test_a_row_takes_bytes_not_kilobytes_whatever_it_says() -> None:
+    count, long = 1000, "long " * 400
+    read = ({"messages": [{"role": "user", "content": f"{n} {long}"}], "source": "s"} for n in range(count))
+    tracemalloc.start()
+    try:
+        rows, examples = RowTable.of((raw, "train.jsonl") for raw in read), ExampleTable()
+        for n in range(count):
+            examples.append(example(n, 200))
+        used = tracemalloc.get_traced_memory()[0] / count
+    finally:
+        tracemalloc.stop()
+    assert (len(rows), len(examples)) == (count, count)
+    assert used < 200
 
 
 def test_a_full_disk_for_temporary_files_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:

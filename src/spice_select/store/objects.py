@@ -27,8 +27,8 @@ JOURNAL = "objects.jsonl"
 _NAME = re.compile(r"part-(\d{5,})\.(\d+)\.([0-9a-f]{16})\.([0-9a-f]{64})\.parquet")
 _KEYS = ("row", "tokens", "supervised")
 _COUNTING = ("put", "found")
-_FRESH = 1.0
-"""Seconds for which a list of the store is believed not to have what it has not."""
+_LEAST, _TIMES, _MOST = 1.0, 10.0, 30.0
+"""For how long a list is believed not to have what it has not: seconds, times what listing took, seconds."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ObjectStore(PartStore):
     address: str = ""
     _seen: dict[int, str] = field(default_factory=dict, repr=False, compare=False)
     _noted: set[str] = field(default_factory=set, repr=False, compare=False)
-    _listed: list[float] = field(default_factory=list, repr=False, compare=False)
+    _believed: list[float] = field(default_factory=lambda: [0.0], repr=False, compare=False)
 
     @cached_property
     def place(self) -> Address:
@@ -51,7 +51,7 @@ class ObjectStore(PartStore):
 
     def name(self, part: int) -> str:
         """The object that counts for a part; "" where there is none."""
-        if part not in self._seen and not (self._listed and time.monotonic() - self._listed[-1] < _FRESH):
+        if part not in self._seen and time.monotonic() >= self._believed[0]:
             self._look()
         return self._seen.get(part, "")
 
@@ -133,7 +133,7 @@ class ObjectStore(PartStore):
 
     def _look(self) -> None:
         """List the store. Of several objects of a part the one counts that is first in the journal, else by name."""
-        there = dict[int, list[str]]()
+        began, there = time.monotonic(), dict[int, list[str]]()
         for name, size in sorted(self.place.sizes().items()):
             found = _NAME.fullmatch(name)
             if found and int(found[2]) == size:
@@ -148,7 +148,8 @@ class ObjectStore(PartStore):
             sound = [name for name in names if name not in out]
             if sound:
                 self._seen[part] = min(sound, key=lambda name: order.get(name, len(order)))
-        self._listed.append(time.monotonic())
+        now = time.monotonic()
+        self._believed[0] = now + min(max(_LEAST, _TIMES * (now - began)), _MOST)
 
     def _note(self, part: int, name: str, state: str) -> None:
         line = {"part": part, "object": name, "at": str(self.place), "state": state}
