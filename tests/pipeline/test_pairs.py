@@ -114,6 +114,22 @@ def test_the_weights_of_a_pair_are_part_of_a_run(corpus: Corpus, options, tmp_pa
     assert other.manifest["identity"]["pair_gradient"] == how
 
 
+def test_a_warmed_proxy_gives_every_pair_the_weight_that_dpo_does(corpus: Corpus, options, tmp_path: Path) -> None:
+    path, warm = corpus(made_pairs()), {**options, "warmup_rows": 16, "lora_rank": 4}
+    run = spice.select(path, out=tmp_path / "r", **warm)
+    block = run.features
+    assert np.abs(block["delta"]).max() > 1e-4
+    np.testing.assert_allclose(block["pair_weight"], 2 / (1 + np.exp(0.1 * block["delta"])))
+    units = block.features / np.linalg.norm(block.features, axis=1, keepdims=True)
+    np.testing.assert_allclose(run.matrix, block["pair_weight"][:, None] * units, rtol=1e-5, atol=1e-7)
+    expected = spice.naive(run.matrix, 6, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.1))
+    assert run.selection.indices.tolist() == expected.indices.tolist()
+    other = spice.select(path, out=tmp_path / "s", pair_beta=5.0, **warm)
+    assert other.manifest["identity"]["pair_beta"] == 5.0
+    assert np.abs(other.features["pair_weight"] - 1).max() > np.abs(block["pair_weight"] - 1).max()
+    assert not any(name in spice.select(path, out=tmp_path / "cold", **options).features.columns for name in ("delta",))
+
+
 @pytest.mark.parametrize("method", [method.name for method in METHODS if not method.no_pairs])
 @pytest.mark.parametrize("schedule", ["global", "pools"])
 def test_every_method_that_takes_pairs_chooses_some(
@@ -123,6 +139,10 @@ def test_every_method_that_takes_pairs_chooses_some(
     asked |= {"pool_size": 8} if schedule == "pools" else {}
     if not METHODS[method]().needs():
         asked = without_gradients(asked)
+    if method.startswith("implicit"):
+        with pytest.raises(InputError, match=f"--method {method} without --warm"):
+            spice.select(corpus(made_pairs()), out=tmp_path / "cold", **asked)
+        asked |= {"warmup_rows": 8, "lora_rank": 4}
     run = spice.select(corpus(made_pairs()), out=tmp_path / "r", **asked)
     assert run.summary.chosen == (24 if method == "full" else 6)
     assert run.summary.pairs is not None
@@ -140,8 +160,8 @@ def test_the_others_are_refused_by_name_with_the_reason(corpus: Corpus, tiny_pro
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"schedule": "interleaved"}, "--schedule interleaved on preference pairs"),
-        ({"warm": True}, "--warm on preference pairs"),
+        ({"warm": True, "warm_checkpoints": 2}, "--warm-checkpoints 2 on preference pairs"),
+        ({"pair_beta": 0.2}, "--pair-beta 0.2: where the proxy is its own reference"),
         ({"loss": "sum"}, "--loss sum on preference pairs"),
         ({"without_suspects": ("duplicate",)}, "--without-suspects on preference pairs"),
         ({"max_per_prompt": 1, "per_source_max": 0.5}, "--max-per-prompt 1 with shares of sources"),
@@ -193,10 +213,7 @@ def test_verbs_that_do_not_know_pairs_refuse_a_run_of_them(
     import spice_select
 
     run = spice_select.select(corpus(made_pairs()), out=tmp_path / "r", **options)
-    for verb, rest in (
-        ("transfer", ("--model", options["model"])),
-        ("suspects", ()),
-    ):
+    for verb, rest in (("suspects", ()),):
         code, _, said = spice(verb, run.path, *rest)
         assert code == 2, said
         assert f"spice {verb} does not know preference pairs yet" in " ".join(said.split())
@@ -205,6 +222,14 @@ def test_verbs_that_do_not_know_pairs_refuse_a_run_of_them(
     assert "pairs that oppose all others" in said
     code, said, error = spice("check", "run", run.path)
     assert code == 0, error
+
+
+def test_pairs_are_compared_between_models(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(made_pairs(40)), out=tmp_path / "r", **options)
+    itself = spice.transfer(run.path, model=options["model"])
+    assert (itself.overlap, itself.picks) == (itself.picks, run.summary.chosen)
+    assert itself.losses == itself.norms == 1
+    assert any("their margins are compared" in note for note in itself.notes)
 
 
 def test_the_check_of_a_model_takes_pairs(corpus: Corpus, options) -> None:

@@ -4,9 +4,10 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.features.base import Compute
 from spice_select.features.proxy import Proxy
+from spice_select.features.referenced import Referenced
 from spice_select.features.stage import compute_part, due_in, plan_parts
 from spice_select.models.folding import folded
 from spice_select.progress import Advance, Progress
@@ -15,7 +16,7 @@ from spice_select.run.settings import SelectSettings
 from spice_select.schedules.interleaved.moving import MovingProxy
 from spice_select.schedules.interleaved.opening import open_engine
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool
-from spice_select.schedules.interleaved.steps import Step
+from spice_select.schedules.interleaved.steps import ProxyTrainer, Step
 from spice_select.store import FeatureBlock, PartStore
 
 Parts = dict[int, list[list[int]]]
@@ -42,7 +43,7 @@ class PoolGradients:
         self,
         folder: Path,
         origins: Sequence[str],
-        examples: Sequence[Example],
+        examples: Sequence[Sample],
         plan: Plan,
         settings: SelectSettings,
         proxy: Proxy,
@@ -76,11 +77,16 @@ class PoolGradients:
                 trainer = self._moving.at(pool.cycle)
             self._engine = self._engine or open_engine(self._settings, trainer)
             members = self._members(pool)
+            with self._clock("gradients"):
+                for number in missing:  # inside the fold the LoRA is in the weights, and cannot be turned off
+                    _know(trainer, members, parts[number])
             with self._clock("gradients"), folded(trainer.model):
                 for number in missing:
                     store.write(number, compute_part(self._engine, members, parts[number], self._advance))
                     self._finished[pool.epoch, number] = True
-        return store.read(list(parts))
+        block = store.read(list(parts))
+        self._moving.know(block)
+        return block
 
     def read(self) -> FeatureBlock:
         """All rows at the last epoch, in ascending order."""
@@ -105,7 +111,7 @@ class PoolGradients:
             self._moving.observe = _teller(progress, advance, self._plan.total_steps)
             yield
 
-    def _members(self, pool: PlannedPool) -> list[Example]:
+    def _members(self, pool: PlannedPool) -> list[Sample]:
         return [self._examples[position] for position in pool.positions]
 
     def _number(self, batch_tokens: int) -> dict[int, Parts]:
@@ -114,11 +120,17 @@ class PoolGradients:
         for pool in self._plan.pools:
             if pool.epoch != epoch:
                 start, epoch = 0, pool.epoch
-            lengths = [example.num_tokens for example in self._members(pool)]
+            lengths = [example.padded_tokens for example in self._members(pool)]
             parts = plan_parts(lengths, batch_tokens=batch_tokens)
             numbered[pool.number] = dict(enumerate(parts, start))
             start += len(parts)
         return numbered
+
+
+def _know(trainer: ProxyTrainer, members: Sequence[Sample], part: list[list[int]]) -> None:
+    """Find what the pairs of a part are held against, in its batches, so that a resumed run finds the same bits."""
+    for batch in part:
+        Referenced.of(trainer.reference, trainer.model, [members[position] for position in batch])
 
 
 def _teller(progress: Progress, advance: Advance, planned: int) -> Callable[[Step], None]:

@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.features.base import Compute
 from spice_select.features.gradients import as_block
 from spice_select.features.proxy import Proxy, batch_tokens, load_proxy
-from spice_select.gradients.build import check_affordable, lora_spec, make_engine
+from spice_select.features.referenced import Referenced
+from spice_select.gradients.build import check_affordable, lora_spec, make_engine, make_reference
 from spice_select.gradients.fidelity import Fidelity, Probe, judge_sketch
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.memory import features_within_memory
@@ -20,11 +21,12 @@ from spice_select.progress import Progress
 from spice_select.run.settings import InterleavedSettings, SelectSettings
 from spice_select.schedules.interleaved.plan import Plan
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
+from spice_select.store import FeatureBlock
 
 PROBE_ROWS = 16
 
 
-def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: Sequence[Example] = ()) -> ProxyTrainer:
+def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: Sequence[Sample] = ()) -> ProxyTrainer:
     """Load the proxy and attach a fresh LoRA: the one whose gradients a static run takes, B = 0 and A from the seed.
 
     Raises:
@@ -40,6 +42,7 @@ def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: S
         step_recipe(moving, seed),
         total_steps=plan.total_steps,
         batch_tokens=proxy.batch_tokens(settings.gradients),
+        reference=make_reference(settings.gradients),
     )
 
 
@@ -59,13 +62,18 @@ def open_engine(settings: SelectSettings, trainer: ProxyTrainer) -> Compute:
     """Gradients with respect to A and B of the trainer's adapter, always at its current state."""
     engine = make_engine(settings.gradients, settings.selection.seed)
     check_affordable(engine, trainer.model)
-    return lambda batch: as_block(batch, features_within_memory(engine, trainer.model, batch))
+
+    def compute(batch: Sequence[Sample]) -> FeatureBlock:
+        referenced = Referenced.of(trainer.reference, trainer.model, batch)
+        return as_block(batch, features_within_memory(engine, trainer.model, batch), referenced=referenced)
+
+    return compute
 
 
 def probe_fidelity(
     settings: SelectSettings,
     trainer: ProxyTrainer,
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     features: NDArray[np.float32],
     progress: Progress,
 ) -> Fidelity | None:

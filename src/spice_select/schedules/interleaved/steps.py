@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from spice_select.data.batches import plan_batches
-from spice_select.data.records import Example
+from spice_select.data.records import PairExample, Sample
 from spice_select.errors import DivergedError
 from spice_select.features.rate import Rate
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.losses import token_losses
+from spice_select.gradients.pairs.dpo import DpoReference
+from spice_select.gradients.pairs.weights import AnswerSums
 from spice_select.sketch import Stream
 from spice_select.store.tensors import FIRST_MOMENT, PARAMETER, SECOND_MOMENT, as_kind, of_kind
 
@@ -53,7 +55,7 @@ class Step:
     Attributes:
         step: its number, from 0.
         rate: learning rate.
-        loss: mean over the supervised tokens of the step, before it was made.
+        loss: mean over the supervised tokens of the step, or DPO's over its pairs, before it was made.
         gradient_norm: before clipping.
         rows, tokens, supervised: what it was made on.
     """
@@ -70,18 +72,28 @@ class Step:
 class ProxyTrainer:
     """AdamW on the trainable parameters of a model.
 
-    A step minimises the mean over all supervised tokens of its rows, as SFT trainers do; it is accumulated over
-    micro-batches under a token budget, each weighted by its tokens, so that the split changes nothing but rounding.
+    A step minimises the mean over all supervised tokens of its rows, as SFT trainers do, or of pairs the mean of DPO's
+    losses; it is accumulated over micro-batches under a token budget, each weighted by its tokens (its pairs), so that
+    the split changes nothing but rounding.
 
     Args:
         model: a PEFT model, its adapter trainable and everything else frozen.
         recipe: rates, decay, clipping.
         total_steps: planned steps: the rate falls towards the last of them.
         batch_tokens: tokens in a micro-batch, padding included.
+        reference: what pairs are held against; that of sums and β 0.1 if not given.
     """
 
-    def __init__(self, model: nn.Module, recipe: StepRecipe, *, total_steps: int, batch_tokens: int) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: StepRecipe,
+        *,
+        total_steps: int,
+        batch_tokens: int,
+        reference: DpoReference | None = None,
+    ) -> None:
+        self.model, self.reference = model, reference or DpoReference(AnswerSums())
         self.steps = 0
         self._recipe, self._total, self._batch_tokens = recipe, total_steps, batch_tokens
         self._parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -89,16 +101,18 @@ class ProxyTrainer:
             list(self._parameters.values()), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
 
-    def step(self, examples: Sequence[Example]) -> Step:
+    def step(self, examples: Sequence[Sample]) -> Step:
         """One optimiser step.
 
         Raises:
             DivergedError: the loss or its gradient is not finite; parameters and optimizer are as they were.
         """
         supervised = sum(example.num_supervised for example in examples)
-        with torch.random.fork_rng(), _training(self.model):
+        pairs = any(isinstance(example, PairExample) for example in examples)
+        whole = len(examples) if pairs else supervised
+        with torch.random.fork_rng(), _training(self.model, dropout=not pairs):
             torch.manual_seed(self._dropout_seed())
-            loss = sum(self._accumulate(batch, supervised) for batch in self._micro_batches(examples))
+            loss = sum(self._accumulate(batch, whole) for batch in self._micro_batches(examples))
         norm = float(nn.utils.clip_grad_norm_(self._parameters.values(), self._recipe.clip_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self._optimiser.zero_grad()
@@ -125,17 +139,22 @@ class ProxyTrainer:
     def _dropout_seed(self) -> int:
         return int(Stream(self._recipe.seed, f"step-{self.steps}", "dropout").words(1)[0] >> np.uint64(1))
 
-    def _micro_batches(self, examples: Sequence[Example]) -> list[list[Example]]:
-        plan = plan_batches([example.num_tokens for example in examples], token_budget=self._batch_tokens)
+    def _micro_batches(self, examples: Sequence[Sample]) -> list[list[Sample]]:
+        plan = plan_batches([example.padded_tokens for example in examples], token_budget=self._batch_tokens)
         return [[examples[position] for position in batch] for batch in plan]
 
-    def _accumulate(self, examples: Sequence[Example], supervised: int) -> float:
+    def _accumulate(self, examples: Sequence[Sample], whole: int) -> float:
+        """Add the gradient of the micro-batch' summed losses over `whole`: the step's supervised tokens, or pairs."""
+        pairs = [example for example in examples if isinstance(example, PairExample)]
+        loss = (self.reference.losses(self.model, pairs).sum() if pairs else self._token_losses(examples)) / whole
+        torch.autograd.backward(loss)
+        return float(loss.detach())
+
+    def _token_losses(self, examples: Sequence[Sample]) -> Tensor:
         batch = PaddedBatch.of(examples, next(self.model.parameters()).device)
         with supervised_positions(self.model, batch):
             logits = self.model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
-        loss = token_losses(logits, batch.targets).sum() / supervised
-        torch.autograd.backward(loss)
-        return float(loss.detach())
+        return token_losses(logits, batch.targets).sum()
 
     def state(self) -> dict[str, Tensor]:
         """Parameters and AdamW's moments by name, on the CPU; with `steps`, all there is to resume from."""
@@ -160,10 +179,10 @@ class ProxyTrainer:
 
 
 @contextmanager
-def _training(model: nn.Module) -> Iterator[None]:
-    """Training mode with gradients, and back to what it was."""
+def _training(model: nn.Module, *, dropout: bool) -> Iterator[None]:
+    """Gradients, and dropout where it is wanted (DPO's reference has none); then back to what it was."""
     before = model.training
-    model.train()
+    model.train(dropout)
     try:
         with torch.enable_grad():
             yield
