@@ -1,6 +1,8 @@
-"""`python -m benchmarks.scale [--memory] [--out FOLDER]`: what a selection over shards exchanges, and what it holds.
+"""`python -m benchmarks.scale [--memory | --predict] [--out FOLDER]`: what a selection over shards exchanges and holds.
 
 Writes scale.json and table.md. Counts are of one process and do not depend on the machine; seconds are CPU seconds.
+`--predict` writes prediction.json: selections predicted before they are run, and from scale.json what 10⁶ and 10⁷ rows
+would take on 1, 8 and 64 GPUs.
 """
 
 import argparse
@@ -9,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.scale.memory import SHAPES, measured
+from benchmarks.scale.prediction import CASES, Assumed, counted_in, predicted_and_actual, scale_table
 from benchmarks.scale.rounds import SpreadCase, counted
 
 BASES = (("unit", 16_000, 32, 0.1, 256), ("unit", 16_000, 32, 0.0, 1024), ("heavy", 16_000, 32, 0.0, 1024))
@@ -20,12 +23,16 @@ def main() -> None:
     """Run all cases, and write as they come."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--memory", action="store_true", help="peak memory of one machine instead of shards")
+    parser.add_argument("--predict", action="store_true", help="predict selections, then run them; and the large ones")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     if asked.memory:
         records = [asdict(shape) | measured(shape) for shape in SHAPES]
         (asked.out / "memory.json").write_text(json.dumps(records, indent=1) + "\n")
+        return
+    if asked.predict:
+        _predict(asked.out)
         return
     records, lines = [], [HEAD, "|" + "---|" * 10]
     for kind, n, d, weight, block in BASES:
@@ -41,6 +48,17 @@ def main() -> None:
             print(lines[-1], flush=True)
     (asked.out / "scale.json").write_text(json.dumps(records, indent=1) + "\n")
     (asked.out / "table.md").write_text("\n".join(lines) + "\n")
+
+
+def _predict(out: Path) -> None:
+    counts = json.loads((out / "scale.json").read_text(encoding="utf-8"))
+    cases = []
+    for case in CASES:
+        cases.append(predicted_and_actual(case))
+        print(json.dumps(cases[-1]), flush=True)
+    large = scale_table(counted_in(counts), Assumed())
+    found = {"predicted_then_run": cases, "assumed": asdict(Assumed()), "large": large}
+    (out / "prediction.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Every stage has one home; this file is their map and holds no method of its own.
 """
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.encoding import Encoded, Encoder
 from spice_select.data.formats import MARKED, Format, PreferencePairs, described, detect_reader
 from spice_select.data.records import Drop, Row, Sample
+from spice_select.data.samples import SamplesByRow
 from spice_select.executors import ProcessPlace
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods.budget import Budget
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
 from spice_select.run import files as outputs
+from spice_select.run.address import keep_address
 from spice_select.run.exclusion import Exclusion
 from spice_select.run.feasible import refuse_rows, refuse_settings
 from spice_select.run.finished import Run
@@ -31,6 +34,7 @@ from spice_select.run.summary import summarise
 from spice_select.run.target import TargetRows, read_target, standing_in
 from spice_select.run.worker import compute_share, wait_for_end
 from spice_select.schedules import SCHEDULES
+from spice_select.schedules.interleaved.worker import follow
 from spice_select.store import atomic
 
 
@@ -85,7 +89,7 @@ def run_select(
         target = read_target(settings, encoder, progress)
         leaving = _leaving(target, rows, encoded, row_format, progress)
         gone = {drop.row for drop in leaving}
-        staying = [example for example in encoded.examples if example.row not in gone]
+        staying = [example for example in encoded.examples if example.row not in gone] if gone else encoded.examples
         refuse_rows(settings, [e.source for e in staying], [e.num_tokens for e in staying])
         refuse_few_prompts(settings, staying)
     identity = identity_of(
@@ -94,10 +98,12 @@ def run_select(
     folder = default_folder(corpus, identity) if out is None else Path(out)
     place = ProcessPlace.of_environment()
     if place.rank > 0:
-        compute_share(folder, identity, encoded.examples, settings, proxy, place)
+        share = follow if settings.selection.schedule == "interleaved" else compute_share
+        share(folder, identity, encoded.examples, settings, proxy, place)
         wait_for_end(folder)
         return Run(folder)
     with open_run(folder, identity, overwrite=overwrite) as run:
+        keep_address(run.path, settings.engine.store)
         if run.finished and not _harmed(run):
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
@@ -119,7 +125,7 @@ class EncodedCorpus:
         notes: what a person should know of that.
     """
 
-    rows: list[Row]
+    rows: Sequence[Row]
     row_format: Format | PreferencePairs
     encoder: Encoder
     encoded: Encoded[Sample]
@@ -143,7 +149,7 @@ class EncodedCorpus:
 
 def _leaving(
     target: TargetRows | None,
-    rows: list[Row],
+    rows: Sequence[Row],
     encoded: Encoded[Sample],
     row_format: Format | PreferencePairs,
     progress: Progress,
@@ -158,7 +164,7 @@ def _leaving(
 def _harmed(run: RunFolder) -> bool:
     """Whether features of a finished run are altered or missing; not if all are gone, which frees the disk."""
     store, manifest = feature_store(run.path, run.identity), run.manifest()
-    if manifest is None or not any(store.folder.glob("part-*.parquet")):
+    if manifest is None or not store.count():
         return False
     return bool(store.faults(manifest["parts"]))
 
@@ -168,7 +174,7 @@ class _Corpus:
     """A corpus that has been read and encoded."""
 
     name: str
-    rows: list[Row]
+    rows: Sequence[Row]
     row_format: Format | PreferencePairs
     encoded: Encoded[Sample]
     budget: Budget
@@ -185,7 +191,6 @@ def _fill(
         write_config(aside, _absolute(corpus.name), _anywhere(settings))
     schedule = SCHEDULES[settings.selection.schedule]
     examples = corpus.encoded.examples
-    by_row = {example.row: example for example in examples}
     summed = settings.gradients.loss == "sum"
     row_format, exclusion = corpus.row_format, None
     if not isinstance(row_format, PreferencePairs):
@@ -194,7 +199,7 @@ def _fill(
         )
     outcome = schedule(
         run,
-        by_row,
+        SamplesByRow(examples),
         corpus.budget,
         settings,
         proxy,
@@ -227,7 +232,7 @@ def _fill(
     run.finish(facts, (*outputs.WRITTEN, *further))
 
 
-def _write_page(run: Run, rows: list[Row], progress: Progress) -> None:
+def _write_page(run: Run, rows: Sequence[Row], progress: Progress) -> None:
     """Write the run's page. The run is finished, so whatever hinders the page is told and costs nothing else."""
     from spice_select.report import write_report
 

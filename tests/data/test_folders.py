@@ -63,7 +63,8 @@ def test_a_place_is_the_way_from_the_folder_so_that_shards_of_one_name_differ(tm
     assert [row.number for row in corpus.rows] == [0, 1, 2]
     assert corpus.notes == ()
     shutil.move(folder, tmp_path / "elsewhere")
-    assert read_source(tmp_path / "elsewhere") == corpus  # nothing of it depends on where the folder lies
+    moved = read_source(tmp_path / "elsewhere")
+    assert list(moved.rows) == list(corpus.rows)  # nothing of it depends on where the folder lies
 
 
 def test_linked_folders_and_files_are_read(tmp_path):
@@ -252,7 +253,7 @@ def test_where_names_tell_splits_train_alone_is_read_and_the_rest_is_named(tmp_p
     assert sorted(numbers(corpus)) == list(range(len(train)))
     assert all(name in note(corpus, "left out") for name in others)
     asked = read_source(folder, split="train")
-    assert asked.rows == corpus.rows
+    assert list(asked.rows) == list(corpus.rows)
     everything = read_source(folder, split="all")
     assert sorted(numbers(everything)) == list(range(len(names)))
     assert not [said for said in everything.notes if "left out" in said]

@@ -93,9 +93,9 @@ def test_parquet_and_both_layouts_of_arrow(tmp_path):
     assert [row.where for row in read_rows(tmp_path / "stream.arrow")][2] == "stream.arrow row 2"
 
 
-def test_arrow_reads_in_memory_of_its_own_and_starts_no_thread(tmp_path, monkeypatch):
+def test_arrow_reads_the_file_or_memory_of_its_own_and_starts_no_thread(tmp_path, monkeypatch):
     """Its threads may outlive the interpreter, which aborts when memory of Python's is given back to it then."""
-    table, given, threads = pa.Table.from_pylist(RAWS), [], []
+    table, given, threads = pa.Table.from_pylist(RAWS), [], list[bool]()
     pq.write_table(table, tmp_path / "a.parquet")
     with pa.OSFile(str(tmp_path / "b.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
@@ -114,7 +114,10 @@ def test_arrow_reads_in_memory_of_its_own_and_starts_no_thread(tmp_path, monkeyp
         monkeypatch.setattr(pa.ipc, name, watched(getattr(pa.ipc, name)))
     for name in ("a.parquet", "b.arrow", "c.arrow"):
         assert raws(tmp_path / name) == RAWS
-    assert threads == [False] * 3
+        packed = tmp_path / f"{name}.gz"
+        packed.write_bytes(gzip.compress((tmp_path / name).read_bytes()))
+        assert raws(packed) == RAWS
+    assert threads == [False] * 6
     assert all(isinstance(source, pa.Buffer) and source.is_mutable for source in given), "bytes of Python's are not"
     assert len(given) == 3
 
@@ -312,10 +315,10 @@ def test_a_damaged_saved_dataset_is_an_input_error(tmp_path):
 def test_a_file_without_permission_is_an_input_error(tmp_path, monkeypatch):
     path = write(tmp_path / "a.jsonl", LINES)
 
-    def refuse(self):
+    def refuse(self, mode):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(path), "read_bytes", refuse)
+    monkeypatch.setattr(type(path), "open", refuse)
     with pytest.raises(InputError, match="no permission"):
         read_rows(path)
 

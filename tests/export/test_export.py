@@ -14,6 +14,7 @@ from spice_select.export import DESTINATIONS, Jsonl, LlamaFactory, Trl, export_r
 from spice_select.export.base import Origin
 from spice_select.export.card import CONVERSATIONS, card
 from spice_select.run import files as outputs
+from spice_select.run.summary import Mix
 from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
 from tests.training.runs import CALL, FORMATS, OTHER_CALL, finished_run, lines, turns
 
@@ -572,6 +573,22 @@ def test_the_card_claims_no_other_rule_than_the_run_s(settings, words, absent) -
     said = card(origin, rows=2, columns=CONVERSATIONS, data="data/x.parquet").split("## Columns")[0]
     assert all(word in said for word in words)
     assert not [word for word in absent if word in said]
+
+
+def test_the_card_tells_the_sources_and_their_names_are_inert() -> None:
+    facts = {"run": "r", "corpus": "a.jsonl", "selected_sha256": "c", "model": "m", "max_length": 9, "version": "0"}
+    identity = {"model": "tiny", "corpus_rows": 20, "schedule": "global", "method": "random"}
+    mix = (
+        Mix(source="<script>|\x1b[31m", rows=14, tokens=1400, chosen_rows=1, chosen_tokens=90),
+        Mix(source="", rows=6, tokens=600, chosen_rows=1, chosen_tokens=10),
+    )
+    said = card(Origin(identity=identity, chosen=2, mix=mix, **facts), rows=2, columns="", data="x")
+    assert "| (none) | 6 | 1 | 600 | 10 |" in said
+    assert "| &lt;script&gt;\\|" in said
+    assert "\x1b" not in said
+    assert "| source |" not in card(
+        Origin(identity=identity, chosen=2, mix=mix[:1], **facts), rows=2, columns="", data="x"
+    )
 
 
 def test_the_card_has_words_for_every_objective() -> None:

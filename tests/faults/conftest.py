@@ -26,6 +26,21 @@ def whole(asked: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> P
     return out
 
 
+@pytest.fixture(scope="session")
+def asked_moving(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """The same with a proxy that is trained on what is picked: three cycles of two pools."""
+    moving = ("--schedule", "interleaved", "--pool-size", "5", "--update-every", "2", "--budget", "12")
+    return (*asked, *moving, "--lora-dropout", "0.2")
+
+
+@pytest.fixture(scope="session")
+def whole_moving(asked_moving: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its folder, of one process that nobody disturbed."""
+    out = tmp_path_factory.mktemp("runs") / "moving"
+    assert run((*asked_moving, "--out", str(out)))[0] == 0
+    return out
+
+
 def run(arguments: tuple[str, ...], prepare: Callable[[], None] | None = None) -> tuple[int, str]:
     """Run a command in a process of its own; returns exit code and what it printed."""
     log = Path(arguments[-1]).with_suffix(".log")

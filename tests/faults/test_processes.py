@@ -6,6 +6,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 import spice_select as spice
 from spice_select.executors import DeviceExecutor
 from spice_select.features import stage
@@ -48,6 +50,29 @@ def test_a_killed_process_among_two_costs_nothing(asked, whole, tmp_path) -> Non
     assert first.exitcode == 0, logs[0].read_text()
     assert "Process 1 is gone" in logs[0].read_text()
     assert differences(tmp_path / "r", whole) == []
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_processes_share_a_run_whose_proxy_moves(asked_moving, whole_moving, tmp_path, killed) -> None:
+    (first, second), logs = ranks(asked_moving, tmp_path / "r", breaking.slow_place)
+    while killed and not (tmp_path / "r" / "share-1").exists():
+        assert second.exitcode is None, logs[1].read_text()
+        time.sleep(0.02)
+    if killed:
+        second.kill()
+    for process in (first, second):
+        process.join()
+    assert first.exitcode == 0, logs[0].read_text()
+    assert ("Process 1 is gone" in logs[0].read_text()) == killed
+    assert differences(tmp_path / "r", whole_moving) == []
+    for name in ("steps.jsonl", "adapter/adapter_model.safetensors"):
+        assert (tmp_path / "r" / "proxy" / name).read_bytes() == (whole_moving / "proxy" / name).read_bytes()
+    left = {path.name for path in (tmp_path / "r" / "proxy").iterdir()}
+    assert not left & {"orders", "processes"}
+    shares = [(tmp_path / "r" / f"share-{rank}").read_text().split() for rank in (0, 1)]
+    assert shares[0]
+    assert shares[1] or killed
+    assert second.exitcode == (-9 if killed else 0), logs[1].read_text()
 
 
 def test_a_process_for_each_device_shares_a_run(asked, whole, tmp_path, monkeypatch) -> None:

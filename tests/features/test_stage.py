@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spice_select.data.records import Example
 from spice_select.features.base import Compute, usable_together
-from spice_select.features.stage import PART_TOKENS, FeatureParts, plan_parts
+from spice_select.features.stage import PART_TOKENS, FeatureParts, part_tokens, plan_parts
 from spice_select.store import FeatureBlock, PartStore
 
 
@@ -72,7 +72,16 @@ def test_parts_hold_every_position_once_and_end_when_full(lengths: list[int], bu
     assert sorted(p for part in parts for batch in part for p in batch) == list(range(len(lengths)))
     for part in parts[:-1]:
         sizes = [sum(lengths[p] for p in batch) for batch in part]
-        assert sum(sizes) >= PART_TOKENS > sum(sizes[:-1])
+        assert sum(sizes) >= part_tokens(sum(lengths), batch_tokens=budget) > sum(sizes[:-1])
+
+
+@pytest.mark.parametrize(
+    ("tokens", "batch", "times"),
+    [(1, 1, 1), (10**8, 2048, 1), (10**8, 16384, 8), (3 * 10**8, 2048, 3), (2 * 10**9, 16384, 15), (10**12, 2048, 16)],
+)
+def test_parts_grow_with_the_batch_and_the_corpus(tokens: int, batch: int, times: int) -> None:
+    """No corpus has endless parts, and a GPU works for seconds on one; small runs on a CPU are cut as ever."""
+    assert part_tokens(tokens, batch_tokens=batch) == times * PART_TOKENS
 
 
 def test_features_come_back_in_row_order(tmp_path: Path) -> None:

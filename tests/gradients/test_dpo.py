@@ -59,14 +59,6 @@ def test_margins_and_losses_are_those_of_the_definition(gradient):
         np.testing.assert_allclose(held.losses(model, pairs).detach(), alone, atol=1e-5)
 
 
-def test_a_margin_is_found_once_and_what_was_found_before_is_taken():
-    model, _ = trained()
-    pair, held = made_pair(7, 5, 0, 3, 4), DpoReference(AnswerSums())
-    held.keep(np.array([7]), np.array([12.5]))
-    assert held.margins(model, [pair]).tolist() == [12.5]
-    assert held.weights(np.array([12.5]), np.array([12.5])).tolist() == [1.0]
-
-
 def test_a_model_is_left_as_it_was_found():
     model, reference = trained()
     model.train()

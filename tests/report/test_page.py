@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from spice_select.export.stage import export_run
 from spice_select.report import write_report
 from spice_select.run.explaining import Explainer
 from spice_select.run.finished import Run
@@ -57,3 +58,26 @@ def test_chosen_and_rejected_rows_have_their_why(run: Run) -> None:
     best = Explainer(run).best_rejected(100)
     assert [int(row) for row in re.findall(ROW, rejected)] == [one.row for one in best]
     assert "explained by the picks" in rejected
+
+
+def test_the_card_of_an_export_has_the_numbers_of_the_page(run: Run, tmp_path: Path) -> None:
+    card = (export_run(run, "trl", out=tmp_path / "rows").path / "README.md").read_text(encoding="utf-8")
+    tiles = re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)<small>(.*?)</small></dd></div>", text_of(run))
+    assert [name for name, _, _ in tiles] == [
+        "Chosen",
+        "Trained tokens",
+        "Of the target explained",
+        "Certified, log det",
+        "Time",
+    ]
+    for name, value, meaning in tiles[:-1]:
+        assert f"| {name} | **{value}** | {meaning} |" in card
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_page_is_opened_where_there_is_a_browser(run: Run, spice, monkeypatch: pytest.MonkeyPatch, there) -> None:
+    asked = []
+    monkeypatch.setattr("webbrowser.open", lambda address: asked.append(address) or there)
+    code, out, _ = spice("report", run.path, "--open")
+    assert (code, asked) == (0, [(run.path / "report.html").resolve().as_uri()])
+    assert ("No browser was found" in " ".join(out.split())) is not there

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
+from spice_select.errors import InputError
 from spice_select.numerics.features import Features
 from spice_select.numerics.rounding import UNIT32, gamma
-from spice_select.selection import Conflict, greedy
+from spice_select.selection import Conflict, greedy, naive
 from spice_select.selection.paths.blocked import bounds, inner, kernels, threads
 from spice_select.selection.paths.blocked import bounds_compiled as compiled
 from spice_select.selection.paths.blocked import state as blocked
@@ -23,6 +24,10 @@ from spice_select.selection.paths.blocked.root import InverseRoot
 from spice_select.selection.paths.blocked.threads import share, single_threaded_blas
 from spice_select.testing.selection import require_same, sample_features
 
+needs_two_widths = pytest.mark.skipif(
+    "avx512" not in kernels.kernel_paths(),
+    reason="THE AVX-512 PATH IS NOT TESTED HERE: this processor has none, or the kernel is not built",
+)
 needs_kernel = pytest.mark.skipif(not has_kernel(), reason="the kernel is not built, or not for this processor")
 
 
@@ -66,6 +71,50 @@ def test_the_kernel_sums_the_squares_of_the_picks_from_each_rows_start_to_the_en
     assert (np.abs(taken - (products**2).sum(axis=1)) <= reach).all()
     assert (np.abs(dots - X @ mean) <= 1e-5 * np.sqrt(sizes) * np.linalg.norm(mean)).all()
     assert (taken[starts == picks] == 0).all()
+
+
+@pytest.fixture
+def widest_after():
+    yield
+    if has_kernel():
+        kernels.compiled.use(kernels.kernel_paths()[-1])
+
+
+@needs_two_widths
+@pytest.mark.usefixtures("widest_after")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("d", [1, 15, 256, 300])
+def test_avx512_sums_the_very_bits_of_avx2(dtype, d):
+    rng = np.random.default_rng(d)
+    matrix, U = rng.standard_normal((50, d)).astype(dtype), rng.standard_normal((61, d))
+    mean, rows, starts = U[0].astype(np.float32), rng.integers(0, 50, 203), rng.integers(0, 50, 203)
+    panels = Panels(d, 64)
+    panels.enter(U, 0)
+    for end in (8, 16, 40, 61):  # one panel, and one beside pairs of panels
+        found = {}
+        for path in ("avx2", "avx512"):
+            kernels.compiled.use(path)
+            found[path] = swept(matrix, 1.0, rows, starts, panels, end, mean, 2)
+        np.testing.assert_array_equal(found["avx2"], found["avx512"])
+
+
+@pytest.mark.usefixtures("widest_after")
+@pytest.mark.parametrize("path", ["numpy", "avx2", "avx512"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_path_picks_what_the_naive_one_picks(monkeypatch, path, dtype):
+    if path not in ("numpy", *kernels.kernel_paths()):
+        pytest.skip(f"{path.upper()} IS NOT TESTED HERE: this processor has none, or the kernel is not built")
+    monkeypatch.setattr(kernels, "compiled", kernels.compiled)  # what the environment changes is undone
+    monkeypatch.setenv("SPICE_KERNEL", path)
+    G = sample_features("heavy", 300, 70).astype(dtype)
+    for penalty in (None, Conflict(0.1)):
+        require_same(greedy(G, 90, penalty=penalty), naive(G, 90, penalty=penalty), path)
+
+
+def test_a_path_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setenv("SPICE_KERNEL", "sse")
+    with pytest.raises(InputError, match=r"SPICE_KERNEL=sse: .* Set it to .*numpy, or not at all"):
+        greedy(sample_features("heavy", 60, 8), 5)
 
 
 @needs_kernel

@@ -67,6 +67,26 @@ def test_a_product_does_not_depend_on_the_threads(monkeypatch):
         np.testing.assert_allclose(product(A, B), alone, rtol=0, atol=1e-12)
 
 
+@pytest.mark.skipif(
+    "avx512" not in kernels.kernel_paths(),
+    reason="THE AVX-512 PATH IS NOT TESTED HERE: this processor has none, or the kernel is not built",
+)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (13, 300, 31), (97, 257, 100)])
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+def test_avx512_multiplies_to_the_very_bits_of_avx2(where_products_run, shape, layout):
+    if kernels.compiled is None:
+        pytest.skip("numpy has one path")
+    (m, depth, n), rng = shape, np.random.default_rng(2)
+    A, B, out = (rng.standard_normal(size) for size in ((m, depth), (depth, n), (m, n)))
+    found = []
+    for path in ("avx2", "avx512"):
+        kernels.compiled.use(path)
+        taken = out.copy()
+        subtract_product(taken, laid_out(A, layout), laid_out(B, layout))
+        found.append(np.stack([product(laid_out(A, layout), laid_out(B, layout)), taken]))
+    np.testing.assert_array_equal(*found)
+
+
 def test_callers_at_the_same_time_do_not_disturb_each_other():
     rng = np.random.default_rng(1)
     work = [(rng.standard_normal((60, 200)), rng.standard_normal((200, 150))) for _ in range(4)]

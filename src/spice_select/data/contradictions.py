@@ -14,7 +14,7 @@ def without_contradictions(encoded: Encoded[Sample], *, keep: bool) -> Encoded[S
     gone = {drop.row for drop in drops}
     return replace(
         encoded,
-        examples=[example for example in encoded.examples if example.row not in gone],
+        examples=[example for example in encoded.examples if example.row not in gone] if gone else encoded.examples,
         drops=sorted([*encoded.drops, *drops], key=lambda drop: drop.row),
         notes=(*encoded.notes, *retold.sentences(dropped=not keep)),
     )

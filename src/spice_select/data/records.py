@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +27,29 @@ class Row:
     where: str
     _digest: bytes = field(default=b"", init=False, repr=False, compare=False)
 
+    @classmethod
+    def hashed(cls, number: int, raw: dict[str, Any], where: str, digest: bytes) -> Self:
+        """A row whose digest is known."""
+        row = cls(number, raw, where)
+        object.__setattr__(row, "_digest", digest)
+        return row
+
     @property
     def content_hash(self) -> str:
         """SHA-256 (hex) of the row's canonical JSON: the same content gives the same hash in any file or order.
 
         What JSON cannot say counts as the files of a run write it: bytes as base64, times as ISO 8601, NaN as null.
-        Found when first asked for, and kept: 32 bytes a row, for identity, example and output files all ask.
         """
+        return self.digest.hex()
+
+    @property
+    def digest(self) -> bytes:
+        """`content_hash` as 32 bytes. Found when first asked for, and kept: identity, example and outputs all ask."""
         if not self._digest:
             canonical = json_text(self.raw, sort_keys=True, separators=(",", ":"))
             digest = hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).digest()
             object.__setattr__(self, "_digest", digest)
-        return self._digest.hex()
+        return self._digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,7 @@ class Corpus:
         notes: what lay there and was not read, or read otherwise than its names suggest, a sentence each.
     """
 
-    rows: list[Row]
+    rows: Sequence[Row]
     notes: tuple[str, ...] = ()
 
 

@@ -36,7 +36,7 @@ class HeldOutRows:
     """
 
     name: str
-    rows: list[Row]
+    rows: Sequence[Row]
     format: Format | PreferencePairs
     left_out: int
     notes: tuple[str, ...] = ()

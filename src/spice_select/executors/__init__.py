@@ -1,7 +1,7 @@
 """Who computes the parts of the gradients: this process, or several that share one store."""
 
 from spice_select.executors.base import Batches, Executor, LocalExecutor, PartJob, Receipt, Work
-from spice_select.executors.choose import executor_elsewhere, executor_for
+from spice_select.executors.choose import executor_elsewhere, executor_for, shared_here
 from spice_select.executors.devices import DeviceExecutor
 from spice_select.executors.handed_out import HandedOut
 from spice_select.executors.places import ProcessPlace
@@ -22,4 +22,5 @@ __all__ = [
     "Work",
     "executor_elsewhere",
     "executor_for",
+    "shared_here",
 ]

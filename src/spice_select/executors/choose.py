@@ -1,6 +1,8 @@
 """Which executor a run gets."""
 
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from spice_select.executors.base import Executor, LocalExecutor
@@ -54,6 +56,31 @@ def executor_elsewhere(
 
         return RayExecutor(folder=folder, device=device, asked=engine, tell=tell)
     return None
+
+
+@contextlib.contextmanager
+def shared_here(
+    folder: Path, meeting: Path, *, device: str, module: str, tell: Callable[[str], None] = lambda sentence: None
+) -> Iterator[SharedExecutor | None]:
+    """This process as the first of several on one run, for as many jobs as come; None where it is alone.
+
+    Args:
+        folder, meeting, device, tell: see `executor_for`.
+        module: what is run as ``python -m`` for each further GPU: what `DeviceExecutor` starts.
+    """
+    place = ProcessPlace.of_environment()
+    devices = visible_gpus() if device == "auto" else []
+    if place.world > 1:
+        shared = SharedExecutor(folder=meeting, place=place, tell=tell)
+        with shared.present():
+            yield shared
+    elif len(devices) > 1:
+        worker = (sys.executable, "-m", module)
+        several = DeviceExecutor(folder=folder, meeting=meeting, devices=devices, tell=tell, worker=worker)
+        with several.present() as shared:
+            yield shared
+    else:
+        yield None
 
 
 def visible_gpus() -> list[str]:

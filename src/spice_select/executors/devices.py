@@ -37,6 +37,12 @@ class DeviceExecutor:
     def run(self, parts: Sequence[int], job: PartJob, *, seen: Callable[[int], None] = lambda part: None) -> None:
         """See `Executor.run`. The workers are ended on leaving, however that happens."""
         work = _Opened(job, job.open())  # first, so that a warm-up is on disk before the workers look for it
+        with self.present() as shared:
+            shared.share(parts, work, seen=seen)
+
+    @contextlib.contextmanager
+    def present(self) -> Iterator[SharedExecutor]:
+        """This process among its workers, for as many jobs as there are; they are ended on leaving."""
         with self._workers() as workers:
             shared = SharedExecutor(
                 folder=self.meeting,
@@ -44,7 +50,8 @@ class DeviceExecutor:
                 tell=self.tell,
                 ended=lambda rank: workers[rank - 1].poll() is not None,
             )
-            shared.run(parts, work, seen=seen)
+            with shared.present():
+                yield shared
 
     @contextlib.contextmanager
     def _workers(self) -> Iterator[list[subprocess.Popen[bytes]]]:

@@ -23,6 +23,11 @@ class EngineSettings(Group):
     wait_for_workers: float = Field(
         0, ge=0, description="Ray: seconds to wait for a node that a worker fits on, where there is none yet."
     )
+    store: str | None = Field(
+        None,
+        description="Where the parts of features lie: `s3://bucket/folder`, `gs://…`, or any folder that all processes "
+        "see. The run folder keeps the rest. Default: in the run folder.",
+    )
     gather: bool = Field(
         False,
         description="Ray: nodes do not see this run's disk: parts come back through Ray, and are written here. Corpus "
@@ -31,10 +36,12 @@ class EngineSettings(Group):
 
     def clashes(self) -> list[str]:
         """Settings of Ray without it; two clusters at once."""
-        changed = [name for name in self.changed() if name != "engine"]
+        changed = [name for name in self.changed() if name not in ("engine", "store")]
         if self.engine != "ray" and changed:
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in changed)
             return [f"{flags} without --engine ray: nobody reads it. Give --engine ray, or leave it out."]
+        if self.gather and self.store is not None:
+            return ["--gather with --store: workers put their parts at the address themselves. Leave --gather out."]
         if self.local and self.address is not None:
             return ["--local with --address: the one starts a cluster, the other names one. Leave one of the two out."]
         return []

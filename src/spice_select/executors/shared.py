@@ -10,10 +10,23 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from spice_select.executors.base import PartJob, Work
+from spice_select.executors.base import PartJob
 from spice_select.executors.places import ProcessPlace
 from spice_select.store import explained, hold, is_held
+
+
+class Shareable(Protocol):
+    """Work in numbered pieces that processes share out among themselves; a `PartJob` is one."""
+
+    def open(self) -> Callable[[int], object]:
+        """What computes a piece and puts it where all see it."""
+        ...
+
+    def is_finished(self, part: int) -> bool:
+        """Whether a piece is there."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,20 +52,31 @@ class SharedExecutor:
     _gone: set[int] = field(default_factory=set)
 
     def run(self, parts: Sequence[int], job: PartJob, *, seen: Callable[[int], None] = lambda part: None) -> None:
-        """This process's share: every `world`-th part; process 0 returns when all are finished, the others before."""
-        with self._present():
-            work = job.open()
-            for part in parts:
-                if self._owner(part) == self.place.rank and not job.is_finished(part):
-                    work(part)
-            if self.place.rank == 0:
-                self._see_to([part for part in parts if self._owner(part) != 0], work, job.is_finished, seen)
+        """See `Executor.run`, and `share`."""
+        with self.present():
+            self.share(parts, job, seen=seen)
+
+    def share(self, parts: Sequence[int], job: "Shareable", *, seen: Callable[[int], None] = lambda part: None) -> None:
+        """This process's share: every `world`-th part; process 0 returns when all are finished, the others before.
+
+        Only within `present`, which may last for many jobs.
+        """
+        work = job.open()
+        for part in parts:
+            if self._owner(part) == self.place.rank and not job.is_finished(part):
+                work(part)
+        if self.place.rank == 0:
+            self._see_to([part for part in parts if self._owner(part) != 0], work, job.is_finished, seen)
 
     def _owner(self, part: int) -> int:
         return part % self.place.world
 
     def _see_to(
-        self, parts: Sequence[int], work: Work, is_finished: Callable[[int], bool], seen: Callable[[int], None]
+        self,
+        parts: Sequence[int],
+        work: Callable[[int], object],
+        is_finished: Callable[[int], bool],
+        seen: Callable[[int], None],
     ) -> None:
         missing, last = list(parts), time.monotonic()
         while missing:
@@ -84,7 +108,7 @@ class SharedExecutor:
         return self.folder / f"process-{rank}.lock"
 
     @contextlib.contextmanager
-    def _present(self) -> Iterator[None]:
+    def present(self) -> Iterator[None]:
         """Hold this process's lock; its file stays, free, which tells the first process that this one has ended."""
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Protocol
 from spice_select.export.picks import Pick
 from spice_select.export.records import Record as Record
 from spice_select.export.trainee import Trainee
+from spice_select.run.key_numbers import KeyNumber
+from spice_select.run.summary import Mix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,8 @@ class Origin:
         model: the model to train, as the configurations name it.
         max_length: longest example of the selection, in tokens.
         version: of spice-select, at the run.
+        numbers: the numbers that the run's page is headed by.
+        mix: rows and trained tokens by source, before and after; the largest sources.
         not_exported: fields of the rows that the exported ones lack, and in how many rows they stood.
     """
 
@@ -34,6 +38,8 @@ class Origin:
     model: str
     max_length: int
     version: str
+    numbers: tuple[KeyNumber, ...] = ()
+    mix: tuple[Mix, ...] = ()
     not_exported: dict[str, int] = field(default_factory=dict)
 
     @property

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from spice_select.data.printable import printable
 from spice_select.export.base import Origin
 from spice_select.export.script import SCRIPT
 from spice_select.methods import METHODS
@@ -73,6 +75,10 @@ order picked. Their licence is that of the corpus.
 {columns}
 `{SCRIPT}` trains with that loss. `tools` (JSON text), `source` and `spice` are there where the rows have them.
 {_not_exported(origin)}
+## In numbers
+
+{_numbers(origin)}
+{_sources(origin)}
 ## How they were chosen
 
 {how}
@@ -156,6 +162,30 @@ def _not_exported(origin: Origin) -> str:
 
 def _left_out(count: int) -> str:
     return f"{count:,} chosen rows could not be expressed and lie in `left_out.jsonl`. " if count else ""
+
+
+def _numbers(origin: Origin) -> str:
+    """The numbers that the run's page is headed by."""
+    lines = [f"| {number.name} | **{number.value}** | {number.meaning} |" for number in origin.numbers]
+    return "\n".join(["| | | |", "|---|---:|---|", *lines, ""])
+
+
+def _sources(origin: Origin) -> str:
+    """What the rows are made of, where the corpus names more than one source."""
+    if len(origin.mix) < 2:
+        return ""
+    lines = [
+        f"| {_cell(one.source) or '(none)'} | {one.rows:,} | {one.chosen_rows:,} | {one.tokens:,} | "
+        f"{one.chosen_tokens:,} |"
+        for one in origin.mix
+    ]
+    head = "| source | rows of the corpus | chosen | trained tokens of the corpus | chosen |"
+    return "\n".join([head, "|---|---:|---:|---:|---:|", *lines, ""])
+
+
+def _cell(text: str) -> str:
+    """Words of the data as they may stand in a cell: inert, on one line."""
+    return escape(printable(" ".join(text.split()))).replace("|", "\\|")
 
 
 def _table(facts: dict[str, object]) -> str:

@@ -26,7 +26,7 @@ class Jsonl:
         return dict(pick.row.raw)
 
     def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
-        return encoded_notes([plain(pick.row.raw)[1] for pick in picks])
+        return encoded_notes(plain(pick.row.raw)[1] for pick in picks)
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         write_records(folder / LINES, records)

@@ -16,6 +16,8 @@ from spice_select.export.picks import Pick, read_picks
 from spice_select.export.trainee import Trainee, find_trainee
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
+from spice_select.run.key_numbers import key_numbers
+from spice_select.run.summary import largest_sources
 
 _LEFT_OUT = "left_out.jsonl"
 _NOTE = ("rank", "gain", "epsilon", "conflict", "row", "sha256")
@@ -194,5 +196,7 @@ def _origin(run: Run, *, chosen: int, model: str, lacking: dict[str, int]) -> Or
         model=model,
         max_length=run.settings.data.max_length,
         version=manifest["versions"]["spice-select"],
+        numbers=tuple(key_numbers(run.summary)),
+        mix=tuple(largest_sources(run.summary.mix)),
         not_exported=lacking,
     )

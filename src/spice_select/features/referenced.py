@@ -30,7 +30,7 @@ class Referenced:
 
     @classmethod
     def of(cls, reference: DpoReference, model: nn.Module, batch: Sequence[Sample]) -> Self | None:
-        """Those of a batch, computed where they are not known; None where its rows are no pairs."""
+        """Those of a batch; None where its rows are no pairs."""
         pairs = [sample for sample in batch if isinstance(sample, PairExample)]
         return cls(reference, reference.margins(model, pairs)) if pairs else None
 

@@ -17,7 +17,18 @@ from spice_select.progress import Advance, Progress, Silent
 from spice_select.store import FeatureBlock, PartStore
 
 PART_TOKENS = 16384
-"""Tokens in one part: what a crash can cost at most. About a minute of a small proxy on two CPU cores."""
+"""Tokens in the smallest part: what a crash can cost at most. About a minute of a small proxy on two CPU cores."""
+_BATCH, _MANY, _LARGEST = 2048, 8192, 16
+
+
+def part_tokens(tokens: int, *, batch_tokens: int) -> int:
+    """Tokens in one part, so that it takes seconds on a GPU as well, and so that no corpus has endless parts.
+
+    As many times `PART_TOKENS` as a batch is larger than a CPU's, or as there would be times 8192 parts; 16 times at
+    most. Tokens and batch are in a run's identity, so whoever resumes or helps comes to the same.
+    """
+    times = max(batch_tokens // _BATCH, -(-tokens // (PART_TOKENS * _MANY)), 1)
+    return PART_TOKENS * min(times, _LARGEST)
 
 
 def plan_parts(lengths: Sequence[int], *, batch_tokens: int) -> list[list[list[int]]]:
@@ -29,9 +40,9 @@ def plan_parts(lengths: Sequence[int], *, batch_tokens: int) -> list[list[list[i
         Parts, each a list of batches, each a list of positions in `lengths`; every position exactly once.
     """
     parts: list[list[list[int]]] = []
-    size = PART_TOKENS
+    size = full = part_tokens(sum(lengths), batch_tokens=batch_tokens)
     for batch in plan_batches(lengths, token_budget=batch_tokens):
-        if size >= PART_TOKENS:
+        if size >= full:
             parts.append([])
             size = 0
         parts[-1].append(batch)
@@ -146,16 +157,16 @@ class _PartWork:
         examples, planned = known.examples, known.parts[part]
         place = {examples[position].row: position for batch in planned for position in batch}
         asked = planned if batches is None else [[place[row] for row in batch] for batch in batches]
-        digest, size, path = "", 0, known.store.path(part)
+        digest, size = "", 0
         if keep:
             digest = known.store.write(part, self._block(planned, asked))
-            size = path.stat().st_size
+            size = known.store.size(part)
         elif asked:
             compute_part(self.compute, examples, asked, self.advance)
         tokens = sum(examples[position].num_tokens for batch in asked for position in batch)
         return Receipt(
             part=part,
-            file=path.name,
+            file=known.store.name(part),
             bytes=size,
             sha256=digest,
             rows=len(place),

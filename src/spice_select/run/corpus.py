@@ -1,5 +1,7 @@
 """The corpus of a finished run, read again from where it lay, and known to be the same."""
 
+from collections.abc import Sequence
+
 from spice_select.data.corpus import read_corpus
 from spice_select.data.records import Row
 from spice_select.errors import InputError
@@ -9,7 +11,7 @@ from spice_select.run.identity import rows_hash
 from spice_select.run.settings import read_config
 
 
-def reread_corpus(run: Run, *, allow_network: bool = False) -> list[Row]:
+def reread_corpus(run: Run, *, allow_network: bool = False) -> Sequence[Row]:
     """Every row that a run was given, chosen or not, in order.
 
     Args:

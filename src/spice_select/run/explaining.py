@@ -272,7 +272,7 @@ class Explainer:
         if not manifest["parts"]:
             method = self._settings.selection.method
             return f"What its gradient holds is not known: --method {method} takes no gradients."
-        if not any(feature_store(self.run.path, manifest["identity"]).folder.glob("part-*.parquet")):
+        if not feature_store(self.run.path, manifest["identity"]).count():
             return "What its gradient holds is no longer known: the run's gradients were deleted."
         return ""
 

@@ -208,13 +208,18 @@ def _schedule_faults(settings: SelectSettings) -> list[str]:
 def _engine_faults(settings: SelectSettings) -> list[str]:
     """Who could not compute this."""
     engine, moving = settings.engine.engine, settings.selection.schedule == "interleaved"
-    if engine == "here":
-        return []
     faults = []
+    if moving and settings.engine.store is not None:
+        faults.append(
+            "--store with --schedule interleaved: its parts follow from one another and stay in the run folder. Leave "
+            "--store out."
+        )
+    if engine == "here":
+        return faults
     if moving:
         faults.append(
             f"--engine {engine} with --schedule interleaved: its pools come one after the other, each on the proxy "
-            "that those before it made. Leave --engine out."
+            "that those before it made. Leave --engine out; torchrun shares such a run among processes."
         )
     if ProcessPlace.of_environment().world > 1:
         faults.append(

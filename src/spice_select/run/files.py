@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from spice_select.run.folder import RunFolder
 from spice_select.run.outcome import Outcome
 from spice_select.run.target import TargetRows
 from spice_select.selection import Selection, Stats, Stop
-from spice_select.store import FeatureBlock, atomic
+from spice_select.store import FeatureBlock, Spool, atomic
 
 SELECTED = "selected.jsonl"
 DROPPED = "dropped.jsonl"
@@ -40,11 +40,11 @@ def write_selected(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> tup
         What a person should know of that, in sentences: none where JSON could say it all.
     """
     run.write_lines(SELECTED, _selected(rows, outcome))
-    chosen = [rows[int(outcome.candidates.rows[index])] for index in outcome.choice.indices]
-    return encoded_notes([plain(row.raw)[1] for row in chosen])
+    chosen = (rows[int(outcome.candidates.rows[index])] for index in outcome.choice.indices)
+    return encoded_notes(plain(row.raw)[1] for row in chosen)
 
 
-def encoded_notes(rows: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+def encoded_notes(rows: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
     """One sentence that names the fields which JSON could not hold as they came, and in how many rows; or none."""
     counts = Counter(f"{name} ({kind}" for encoded in rows for name, kind in columns_of(encoded).items())
     if not counts:
@@ -101,14 +101,36 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def read_selected(run: RunFolder) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The chosen rows as they came and what the selection wrote of each, in the order picked.
+class ChosenLines(Sequence[tuple[dict[str, Any], dict[str, Any]]]):
+    """The chosen rows as they came and what the selection wrote of each, in the order picked; read as asked for.
 
-    Raises:
-        InputError: the file is missing or was altered after the run.
+    Args:
+        lines: of the file. They are copied, so that it may change or go meanwhile. Memory: 8 bytes each.
     """
-    run.output(SELECTED)
-    return [as_it_came(record) for record in iterate_selected(run.path)]
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = Spool()
+        for line in lines:
+            self._lines.append(line)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @overload
+    def __getitem__(self, rank: int) -> tuple[dict[str, Any], dict[str, Any]]: ...
+    @overload
+    def __getitem__(self, rank: slice) -> list[tuple[dict[str, Any], dict[str, Any]]]: ...
+    def __getitem__(self, rank: int | slice) -> Any:
+        if isinstance(rank, slice):
+            return [self[one] for one in range(*rank.indices(len(self)))]
+        line = self._lines[range(len(self))[rank]]
+        return as_it_came(json.loads(line.decode("utf-8", "surrogatepass")))
+
+
+def read_selected(run: RunFolder) -> ChosenLines:
+    """The chosen rows and what was written of them. Raises InputError: the file is missing or was altered since."""
+    with run.output(SELECTED).open("rb") as lines:
+        return ChosenLines(lines)
 
 
 def as_it_came(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -18,6 +18,7 @@ from typing import Any
 from spice_select.data.plain import json_text
 from spice_select.errors import InputError
 from spice_select.executors.cluster.ledger import LEDGER
+from spice_select.run.address import STORE
 from spice_select.store import explained, hold, sha256, sweep, write_json, write_lines, write_text
 
 IDENTITY = "identity.json"
@@ -187,7 +188,7 @@ def _holds_work(path: Path) -> bool:
     )
 
 
-_BEFORE_WORK = (IDENTITY, LOCK, "config.yaml", "process-*.lock", "worker-*.log", LEDGER, "*.part")
+_BEFORE_WORK = (IDENTITY, LOCK, STORE, "config.yaml", "process-*.lock", "worker-*.log", LEDGER, "*.part")
 
 
 def _clear(path: Path) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from spice_select.diagnosis.suspects.settings import SuspectSettings
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.spice import SpiceSettings
+from spice_select.run.address import address_of
 from spice_select.run.settings import InterleavedSettings, SelectionSettings, TargetSettings
 from spice_select.run.target import NO_TARGET
-from spice_select.store import PartStore
+from spice_select.store import PartStore, parts_at
 
 _ONLY_THE_CHOICE = (
     (SelectionSettings.model_fields.keys() - {"seed"})
@@ -54,8 +55,8 @@ def origin_of(identity: Mapping[str, Any], *, epoch: int | None = None, feature:
 
 
 def feature_store(folder: Path, identity: Mapping[str, Any], feature: str = GRADIENTS) -> PartStore:
-    """The parts of a run's feature, in a folder of its name."""
-    return PartStore(folder / feature, origin_of(identity, feature=feature))
+    """The parts of a run's feature, in a folder of its name or at the run's address."""
+    return parts_at(folder / feature, origin_of(identity, feature=feature), address_of(folder))
 
 
 def target_store(
@@ -78,5 +79,5 @@ def target_store(
     kind = f"{'plain ' if plain else ''}{feature} of target {identity['target_examples_sha256']}"
     place = folder / TARGET / feature
     if cycle is None:
-        return PartStore(place, origin_of(identity, feature=kind))
+        return parts_at(place, origin_of(identity, feature=kind), address_of(folder))
     return PartStore(place / f"cycle-{cycle:05d}", origin_of(identity, feature=f"{kind} at cycle {cycle}"))

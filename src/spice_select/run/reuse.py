@@ -10,6 +10,7 @@ from spice_select.errors import InputError
 from spice_select.features.warm import is_warm
 from spice_select.progress import Progress
 from spice_select.run import files as outputs
+from spice_select.run.address import address_of
 from spice_select.run.folder import IDENTITY, RunFolder
 from spice_select.run.origin import feature_store, gradient_facts, target_store
 from spice_select.store import PartStore, explained, sum_path
@@ -39,7 +40,7 @@ def reuse_target(run: RunFolder, feature: str, progress: Progress, *, plain: boo
 
 def _reuse(run: RunFolder, kept: _Kept, what: str, progress: Progress) -> None:
     own = kept(run.path).folder
-    if _parts(own):
+    if address_of(run.path) is not None or _parts(own):  # what lies at an address is shared there
         return
     wanted = gradient_facts(run.identity)
     found = [folder for folder in _neighbours(run, kept) if gradient_facts(_identity(folder)) == wanted]

@@ -93,7 +93,7 @@ def _known(run: Run) -> dict[str, FeatureBlock]:
     blocks = {GRADIENTS: run.features} if run.manifest["parts"] else {}
     for name in (LOSSES, UNPROMPTED):
         store = feature_store(run.path, run.manifest["identity"], name)
-        count = len(list(store.folder.glob("part-*.parquet")))
+        count = store.count()
         if count:
             blocks[name] = store.read(count)
     return blocks

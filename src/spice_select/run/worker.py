@@ -85,7 +85,7 @@ class FoundAgain:
 
 def found_again(folder: Path, device: str) -> FoundAgain:
     """Corpus, model and settings of a run."""
-    wait_for(lambda: (folder / IDENTITY).is_file() and (folder / outputs.CONFIG).is_file(), folder)
+    _wait_for_beginning(folder)
     corpus, settings = read_config(folder / outputs.CONFIG)
     if corpus is None:
         raise InputError(f"{folder / outputs.CONFIG} names no corpus: it is not the config of a run")
@@ -122,7 +122,8 @@ def refuse_moving(settings: SelectSettings) -> None:
     """Raise InputError where the proxy moves while it selects."""
     if settings.selection.schedule == "interleaved":
         raise InputError(
-            "--schedule interleaved in several processes: its pools come one after the other. Start one process."
+            "--schedule interleaved: its pools follow from one another, so no parts of it are handed out beforehand. "
+            "Start it under torchrun, or on a machine with several GPUs."
         )
 
 
@@ -140,10 +141,15 @@ def _parts(
     settings: SelectSettings,
     proxy: Proxy,
 ) -> FeatureParts:
-    wait_for(lambda: (folder / IDENTITY).is_file(), folder)
+    _wait_for_beginning(folder)
     parts = parts_of_feature(feature, folder, same_identity(folder, identity), examples, settings, proxy)
     wait_for(parts.prepared, folder)
     return parts
+
+
+def _wait_for_beginning(folder: Path) -> None:
+    """Return when the first process has written what the run is, where its parts lie, and how it is replayed."""
+    wait_for(lambda: (folder / IDENTITY).is_file() and (folder / outputs.CONFIG).is_file(), folder)
 
 
 def wait_for_end(folder: Path) -> None:
@@ -179,19 +185,30 @@ def same_identity(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any
     return there
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """The command; ends with SystemExit: 0 done, 2 bad input."""
-    parser = argparse.ArgumentParser(prog="python -m spice_select.run.worker", description=__doc__)
+def run_worker(name: str, about: str | None, help_run: Callable[..., None], argv: Sequence[str] | None = None) -> None:
+    """The command line of a helping process; ends with SystemExit: 0 done, 2 bad input.
+
+    Args:
+        name, about: for its help.
+        help_run: called with the run folder, this process's place and ``device=``.
+        argv: its arguments; those of the process by default.
+    """
+    parser = argparse.ArgumentParser(prog=name, description=about)
     parser.add_argument("run", type=Path, help="folder of a run that `spice select` has begun")
     parser.add_argument("--rank", type=int, required=True, help="number of this process, from 1")
     parser.add_argument("--world", type=int, required=True, help="how many processes there are, the first included")
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(argv)
     try:
-        help_with(options.run, ProcessPlace(rank=options.rank, world=options.world), device=options.device)
+        help_run(options.run, ProcessPlace(rank=options.rank, world=options.world), device=options.device)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command; ends with SystemExit: 0 done, 2 bad input."""
+    run_worker("python -m spice_select.run.worker", __doc__, help_with, argv)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from spice_select.data.records import PairExample, Sample
+from spice_select.data.samples import PickedSamples, in_order
 from spice_select.features.row_weights import ROW_WEIGHTS, row_scales
 from spice_select.methods import Candidates
 from spice_select.methods.base import GRADIENTS
@@ -24,9 +25,9 @@ def candidates_of(
     By the lengths of all examples, not of these alone, a row has its weight.
     """
     rows = next((block.rows for block in blocks.values()), np.array(sorted(examples), np.int64))
-    known = [examples[int(row)] for row in rows]
+    known = PickedSamples(examples, rows)
     supervised = np.array([example.num_supervised for example in known], np.int64)
-    corpus = np.array([example.num_supervised for example in examples.values()], np.int64)
+    corpus = np.array([example.num_supervised for example in in_order(examples)], np.int64)
     limited = settings.max_per_prompt is not None
     prompts = [example.prompt for example in known if isinstance(example, PairExample)] if limited else []
     return Candidates(

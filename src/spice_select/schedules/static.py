@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spice_select.data.records import Drop, Sample
+from spice_select.data.samples import PickedSamples, in_order
 from spice_select.diagnosis.certificates import Certificate, certificate
 from spice_select.diagnosis.curvature import Curvature, curvature
 from spice_select.diagnosis.versus_random import RANDOM_DRAWS, RandomComparison, versus_random
@@ -132,7 +133,7 @@ def _computed(
     made, counts, whole = dict[str, FeatureParts](), dict[str, int](), dict[str, FeatureBlock]()
     for name in needs:
         reuse_parts(run, name, progress)
-        parts = parts_of_feature(name, run.path, run.identity, list(examples.values()), settings, proxy, progress)
+        parts = parts_of_feature(name, run.path, run.identity, in_order(examples), settings, proxy, progress)
         job = RunJob.of(run, name, settings, parts)
         executor = executor_for(
             run.path, parts.store.folder, device=job.device, engine=settings.engine, tell=progress.note
@@ -160,7 +161,7 @@ def _fidelity(
     feature, origin = parts.feature, parts.store.origin
     assert isinstance(feature, Gradients), "what is called gradients is"
     assert origin is not None, "a run's parts carry its origin"
-    met, sketch = [examples[int(row)] for row in block.rows], settings.gradients.sketch
+    met, sketch = PickedSamples(examples, block.rows), settings.gradients.sketch
     return checked_sketch(run, origin, sketch, lambda: feature.engine.fidelity(met, block.features))
 
 

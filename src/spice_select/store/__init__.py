@@ -9,9 +9,14 @@ from spice_select.store.atomic import write_json as write_json
 from spice_select.store.atomic import write_lines as write_lines
 from spice_select.store.atomic import write_text as write_text
 from spice_select.store.block import FeatureBlock as FeatureBlock
+from spice_select.store.journal import add_line as add_line
+from spice_select.store.journal import read_lines as read_lines
 from spice_select.store.locks import hold as hold
 from spice_select.store.locks import is_held as is_held
+from spice_select.store.objects import ObjectStore as ObjectStore
+from spice_select.store.objects import parts_at as parts_at
 from spice_select.store.parts import PartStore as PartStore
+from spice_select.store.spool import Spool as Spool
 from spice_select.store.sums import WholeFiles as WholeFiles
 from spice_select.store.sums import is_whole as is_whole
 from spice_select.store.sums import sum_path as sum_path

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,23 @@ class PartStore:
     def path(self, part: int) -> Path:
         return self.folder / f"part-{part:05d}.parquet"
 
+    def name(self, part: int) -> str:
+        """What a part's file is called."""
+        return self.path(part).name
+
+    def label(self, part: int) -> str:
+        """A part for people: where it lies."""
+        return str(self.path(part))
+
+    def digest(self, part: int) -> str:
+        """The SHA-256 (hex) that is stated of a part; "" where none is. Nothing is hashed."""
+        path = sum_path(self.path(part))
+        return path.read_text().split()[0] if path.is_file() else ""
+
+    def size(self, part: int) -> int:
+        """Bytes of a part that is there."""
+        return self.path(part).stat().st_size
+
     def count(self) -> int:
         """How many parts lie there, whole or not."""
         return len(list(self.folder.glob("part-*.parquet")))
@@ -55,7 +73,7 @@ class PartStore:
             part: its number.
             due: the values of some columns (``row``, ``tokens``, ``supervised``), in order; not compared if not given.
         """
-        content = self._files.read(self.path(part))
+        content = self._content(part)
         if content is None:
             return False
         try:
@@ -75,18 +93,18 @@ class PartStore:
     def write(self, part: int, block: FeatureBlock) -> str:
         """Write a part and its sum, which is returned. Raises InputError when the disk refuses."""
         with self._replacing(part) as aside:
-            # random floats do not compress; a fixed row group and no statistics make the bytes a function of the data
-            table = _to_table(block, self.origin)
-            pq.write_table(table, aside, compression="none", use_dictionary=False, write_statistics=False)
+            _write_table(block, self.origin, aside)
             digest = sha256(aside)
         write_sum(self.path(part), digest)
         return digest
 
-    def put(self, part: int, content: bytes) -> None:
-        """Write a part that was made elsewhere, as it is, and its sum. Raises InputError when the disk refuses."""
+    def put(self, part: int, content: bytes) -> str:
+        """Write a part that was made elsewhere, as it is, and its sum, as `write` does."""
         with self._replacing(part) as aside:
             aside.write_bytes(content)
-        write_sum(self.path(part), hashlib.sha256(content).hexdigest())
+        digest = hashlib.sha256(content).hexdigest()
+        write_sum(self.path(part), digest)
+        return digest
 
     @contextlib.contextmanager
     def _replacing(self, part: int) -> Iterator[Path]:
@@ -133,10 +151,20 @@ class PartStore:
     def _rows(self, part: int) -> NDArray[np.int64]:
         """A first look at a part's row numbers, before it is checked as a whole."""
         try:
-            rows: NDArray[np.int64] = pq.ParquetFile(self.path(part)).read(["row"], use_threads=False)["row"].to_numpy()
+            rows: NDArray[np.int64] = (
+                pq.ParquetFile(self._source(part)).read(["row"], use_threads=False)["row"].to_numpy()
+            )
         except (pa.ArrowException, OSError, KeyError) as error:
             raise self._unreadable(part, self._opened(part)[1] or str(error)) from error
         return rows
+
+    def _content(self, part: int) -> bytes | None:
+        """The bytes of a part if they are what they should be."""
+        return self._files.read(self.path(part))
+
+    def _source(self, part: int) -> Any:
+        """What a Parquet reader opens."""
+        return self.path(part)
 
     def _fault(self, part: int) -> str:
         if not is_whole(self.path(part)):
@@ -149,7 +177,7 @@ class PartStore:
 
     def _opened(self, part: int) -> tuple[pa.Table | None, str]:
         """A part that is what it says and not another's, or what is wrong with it."""
-        content = self._files.read(self.path(part))
+        content = self._content(part)
         if content is None:
             return None, self._unlike_its_sum(part)
         try:
@@ -166,7 +194,7 @@ class PartStore:
 
     def _unreadable(self, part: int, fault: str) -> InputError:
         return InputError(
-            f"{self.path(part)} cannot be used: {fault}. Run the same `spice select` command again: the part is "
+            f"{self.label(part)} cannot be used: {fault}. Run the same `spice select` command again: the part is "
             "computed again, and what is sound is kept."
         )
 
@@ -184,6 +212,19 @@ def _origin(schema: pa.Schema) -> str | None:
 
 def _values(table: pa.Table, name: str) -> list[int] | None:
     return table[name].to_pylist() if name in table.column_names else None
+
+
+def part_bytes(block: FeatureBlock, origin: str | None) -> bytes:
+    """A part as it is written: the same bytes for the same rows and origin."""
+    sink = pa.BufferOutputStream()
+    _write_table(block, origin, sink)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _write_table(block: FeatureBlock, origin: str | None, sink: Any) -> None:
+    # random floats do not compress; a fixed row group and no statistics make the bytes a function of the data
+    pq.write_table(_to_table(block, origin), sink, compression="none", use_dictionary=False, write_statistics=False)
 
 
 def _to_table(block: FeatureBlock, origin: str | None) -> pa.Table:

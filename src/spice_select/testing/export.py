@@ -15,6 +15,7 @@ from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import open_run
 from spice_select.run.settings import SelectSettings, write_config
+from spice_select.run.summary import Mix, Summary
 from spice_select.testing.tokenizers import CHATML_WITH_TOOLS, tiny_tokenizer
 
 _Raw = Mapping[str, Any]
@@ -29,9 +30,34 @@ def finished_run(folder: Path, rows: Sequence[_Raw], row_format: str, **settings
     with open_run(folder, identity) as run:
         write_config(folder / outputs.CONFIG, "train.jsonl", SelectSettings.from_flat(settings))
         run.write_lines(outputs.SELECTED, (_noted(number, raw) for number, raw in enumerate(rows)))
+        run.write_json(outputs.SUMMARY, _summary(rows).to_json())
         facts = {"identity": identity, "corpus": {"name": "train.jsonl"}, "versions": {"spice-select": "0"}}
-        run.finish(facts, [outputs.SELECTED])
+        run.finish(facts, [outputs.SELECTED, outputs.SUMMARY])
     return Run(folder)
+
+
+def _summary(rows: Sequence[_Raw]) -> Summary:
+    """A tenth of a corpus of one source, ten tokens a row, five of them trained on; not judged."""
+    chosen, known = len(rows), 10 * len(rows)
+    return Summary(
+        method="spice",
+        rows=known,
+        usable=known,
+        chosen=chosen,
+        dropped={},
+        truncated=0,
+        tokens=10 * known,
+        supervised=5 * known,
+        chosen_tokens=10 * chosen,
+        chosen_supervised=5 * chosen,
+        median_response=5.0,
+        chosen_median_response=5.0,
+        mix=[Mix(source="", rows=known, tokens=5 * known, chosen_rows=chosen, chosen_tokens=5 * chosen)],
+        judged=None,
+        stopped="",
+        notes=(),
+        seconds={},
+    )
 
 
 def _noted(number: int, raw: _Raw) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from spice_select.models.load import load_model, load_tokenizer
 from spice_select.models.lora import LoraSpec, attach_lora
 from spice_select.schedules.interleaved import moving
 from spice_select.schedules.interleaved.moving import Checkpoints
-from spice_select.schedules.interleaved.steps import ProxyTrainer
+from spice_select.schedules.interleaved.steps import ProxyTrainer, StepPiece
 from spice_select.sketch import SparseJL
 from tests.schedules.interleaved.cutting import contents, cut_anywhere
 
@@ -208,17 +208,17 @@ def test_what_cannot_be_done_is_said(corpus: Corpus, options, tmp_path: Path, ch
 
 def test_a_loss_that_is_no_number_keeps_what_is_done(corpus: Corpus, options, tmp_path: Path, monkeypatch) -> None:
     path, place = corpus(), tmp_path / "r"
-    real, made = ProxyTrainer._accumulate, [0]
+    real = ProxyTrainer.piece
 
-    def sick(self, examples, supervised):
-        made[0] += 1
-        return real(self, examples, supervised) if self.steps < 1 else float("nan")
+    def sick(self, examples, supervised, number):
+        piece = real(self, examples, supervised, number)
+        return piece if self.steps < 1 else StepPiece(float("nan"), piece.gradient)
 
-    monkeypatch.setattr(ProxyTrainer, "_accumulate", sick)
+    monkeypatch.setattr(ProxyTrainer, "piece", sick)
     with pytest.raises(InputError, match=r"step 1 .*learning-rate"):
         spice.select(path, out=place, **options)
     assert Checkpoints(place / "proxy").newest(99) == 1
-    monkeypatch.setattr(ProxyTrainer, "_accumulate", real)
+    monkeypatch.setattr(ProxyTrainer, "piece", real)
     assert contents(spice.select(path, out=place, **options).path) == contents(
         spice.select(path, out=tmp_path / "whole", **options).path
     )

@@ -1,13 +1,14 @@
 """Many rows at once, read through their format and encoded: what is used, what is left out, and what is to be said."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from spice_select.data.encoding.encoder import Encoder
 from spice_select.data.encoding.notes import Notes
 from spice_select.data.encoding.pairs import encode_pairs
+from spice_select.data.encoding.table import ExampleTable
 from spice_select.data.formats import Format, PreferencePairs
 from spice_select.data.records import Conversation, Drop, Example, Pair, Row, Sample
 from spice_select.errors import InputError
@@ -22,7 +23,7 @@ class Encoded(Generic[_Seen]):
     """A corpus as the model sees it.
 
     Attributes:
-        examples: the usable rows, in the order of the corpus.
+        examples: the usable rows, in the order of the corpus, on disk (`ExampleTable`) unless they are pairs.
         drops: the others, each with its reason, in the order of the corpus.
         notes: what a person should know of how the rows that are used were read and shown, in sentences with counts.
     """
@@ -84,7 +85,8 @@ def encode_some(
     rows: Sequence[Row], format: Format | PreferencePairs, encoder: Encoder, advance: Advance | None = None
 ) -> Encoded[Sample]:
     """As `encode_rows`, for rows of which none may be usable."""
-    examples: list[Sample] = []
+    examples: ExampleTable | list[Sample] = [] if isinstance(format, PreferencePairs) else ExampleTable()
+    keep: Callable[[Any], None] = examples.append
     drops: list[Drop] = []
     notes = Notes()
     for start in range(0, len(rows), _CHUNK):
@@ -95,7 +97,7 @@ def encode_some(
             if isinstance(result, Drop):
                 drops.append(result)
             elif not isinstance(item, Drop):
-                examples.append(result)
+                keep(result)
                 notes.count(item, result)
         if advance is not None:
             advance(len(chunk))

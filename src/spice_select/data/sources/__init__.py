@@ -7,14 +7,15 @@ names the file, the place, the cause and the remedy.
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from spice_select.data.records import Corpus, Row
-from spice_select.data.sources.bytes import read_bytes
+from spice_select.data.row_table import RowTable
+from spice_select.data.sources.bytes import Content
 from spice_select.data.sources.folders import by_column, read_folder, refuse_options
 from spice_select.data.sources.hub import is_saved_dataset, read_hub, read_saved
-from spice_select.data.sources.kinds import BY_EXTENSION, Placed, choose_reader, extension
+from spice_select.data.sources.kinds import BY_EXTENSION, Placed, extension, read_file
 from spice_select.data.sources.splits import EVERY_SPLIT, label_of
 from spice_select.errors import InputError, nearest
 
@@ -30,7 +31,7 @@ def read_rows(
     subset: str | None = None,
     revision: str | None = None,
     allow_network: bool = False,
-) -> list[Row]:
+) -> Sequence[Row]:
     """The rows of `read_source`, without its notes."""
     return read_source(path_or_id, split=split, subset=subset, revision=revision, allow_network=allow_network).rows
 
@@ -59,7 +60,7 @@ def read_source(
         default_split: what is read of a source that names several splits where `split` does not say.
 
     Returns:
-        The rows, at least one, and the notes. The whole corpus is held in memory.
+        The rows, at least one, on disk (`RowTable`), and the notes.
 
     Raises:
         InputError: nothing there, nothing in it, or something in it that cannot be read.
@@ -84,7 +85,7 @@ def read_source(
 
 
 def _numbered(located: Iterator[Placed], notes: tuple[str, ...] = ()) -> Corpus:
-    return Corpus([Row(number, raw, where) for number, (raw, where) in enumerate(located)], notes)
+    return Corpus(RowTable.of(located), notes)
 
 
 def _at(name: str, located: Iterator[Placed]) -> Iterator[Placed]:
@@ -103,10 +104,10 @@ def _file(path: Path) -> Iterator[Placed]:
         raise InputError(
             f"{path}: a pipe, socket or device, not a file. Write the rows to a file: a corpus is read more than once."
         )
-    data = read_bytes(path)
-    if not data.strip():
+    content = Content(path)
+    if content.is_blank():
         raise InputError(f"{path}: the file is empty. Give a corpus with at least one row.")
-    return choose_reader(path, data)(path, data)
+    return read_file(content)
 
 
 def _hub_or_missing(

@@ -8,36 +8,46 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from spice_select.data.sources.bytes import Content
 from spice_select.errors import InputError
 
 
-def read_parquet(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
+def read_parquet(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
     """The rows of a Parquet file; nested columns become lists and objects (maps from names too), nulls stay null."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from spice_select.store.tables import arrow_memory
-
+    path = content.path
     with _explained(path, "Parquet"):
-        file = pq.ParquetFile(pa.BufferReader(arrow_memory(data)), pre_buffer=False)
-        yield from _rows(path, file.schema_arrow, file.iter_batches(use_threads=False))
+        file = pq.ParquetFile(_opened(content), pre_buffer=False)
+        yield from _rows(path, file.schema_arrow, file.iter_batches(batch_size=_TOGETHER, use_threads=False))
 
 
-def read_arrow(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
+def read_arrow(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
     """The rows of an Arrow file in either of its two layouts."""
     import pyarrow as pa
 
-    from spice_select.store.tables import arrow_memory
-
-    options = pa.ipc.IpcReadOptions(use_threads=False)
+    path, options = content.path, pa.ipc.IpcReadOptions(use_threads=False)
     with _explained(path, "Arrow"):
-        source = pa.BufferReader(arrow_memory(data))
-        if data.startswith(b"ARROW1"):
+        source = _opened(content)
+        if content.head().startswith(b"ARROW1"):
             file = pa.ipc.open_file(source, options=options)
             yield from _rows(path, file.schema, (file.get_batch(i) for i in range(file.num_record_batches)))
         else:
             stream = pa.ipc.open_stream(source, options=options)
             yield from _rows(path, stream.schema, iter(stream))
+
+
+_TOGETHER = 1024
+"""Rows that are Python objects at once."""
+
+
+def _opened(content: Content) -> Any:
+    """The file itself, read by Arrow as it goes; what is packed, unpacked in Arrow's memory."""
+    import pyarrow as pa
+
+    from spice_select.store.tables import arrow_memory
+
+    return pa.BufferReader(arrow_memory(content.whole())) if content.is_packed else pa.OSFile(str(content.path))
 
 
 def _rows(path: Path, schema: Any, batches: Iterator[Any]) -> Iterator[tuple[dict[str, Any], str]]:
@@ -51,9 +61,10 @@ def _rows(path: Path, schema: Any, batches: Iterator[Any]) -> Iterator[tuple[dic
     options = {"maps_as_pydicts": "strict"} if named else {}
     number = 0
     for batch in batches:
-        for row in batch.to_pylist(**options):
-            yield row, f" row {number}"
-            number += 1
+        for start in range(0, len(batch), _TOGETHER):
+            for row in batch.slice(start, _TOGETHER).to_pylist(**options):
+                yield row, f" row {number}"
+                number += 1
 
 
 def _map_keys(kind: Any) -> Iterator[Any]:

@@ -7,6 +7,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ from spice_select.errors import InputError
 CODECS = (".gz", ".xz", ".bz2", ".zst", ".zstd")
 _FOREIGN = {b"PK\x03\x04": "zip (or an Excel workbook)", b"7z\xbc\xaf": "7z", b'\x04"M\x18': "lz4"}
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_HEAD = 8192
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -38,25 +40,66 @@ class _PackedError(InputError):
     """A file packed in a way that is not supported."""
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a file, unpacked if its first bytes are those of gzip, xz, bzip2 or zstd (whatever its name).
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds, unpacked if its first bytes are those of gzip, xz, bzip2 or zstd (whatever its name).
 
-    Several members or frames in a row are one content. Raises InputError for what cannot be read whole.
+    It is read from the disk each time it is asked for, and not kept. Several members or frames in a row are one
+    content. Every reading raises InputError for what cannot be read.
     """
-    with _explained(path):
-        data = path.read_bytes()
-    return _content(path, io.BytesIO(data), -1)
+
+    path: Path
+
+    def head(self) -> bytes:
+        """Its first 8 KiB."""
+        return next(self.chunks(_HEAD), b"")
+
+    def whole(self) -> bytes:
+        """All of it, in memory."""
+        return b"".join(self.chunks())
+
+    def chunks(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """All of it, so many bytes at a time."""
+        with _explained(self.path):
+            file = self.path.open("rb")
+        with file, _unpacked(self.path, file) as stream:
+            while chunk := stream.read(size):
+                yield chunk
+
+    def is_blank(self) -> bool:
+        """Whether there is nothing in it but white space."""
+        return not any(chunk.strip() for chunk in self.chunks())
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether its bytes are not those of the file."""
+        with _explained(self.path), self.path.open("rb") as file:
+            return file.read(4).startswith(tuple(_UNPACK))
+
+    def lines(self, newline: str) -> Iterator[str]:
+        """Its text (UTF-8; a byte-order mark is taken off), line by line with line ends, as `open` has `newline`.
+
+        Raises:
+            InputError: also where it is no such text, with line and byte of the first fault.
+        """
+        refuse_other_text(self.path, self.head())
+        with _explained(self.path):
+            file = self.path.open("rb")
+        with file, _unpacked(self.path, file) as stream:
+            text = io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8-sig", newline=newline)
+            try:
+                yield from text
+            except UnicodeDecodeError as error:
+                # the position is that in a chunk, so it is found again in the whole
+                raise InputError(not_utf8(self.path, self.whole())) from error
 
 
 def read_head(path: Path, size: int) -> bytes:
     """The first `size` bytes of a file's content, or all of it; none of what is packed in an unknown way."""
-    with _explained(path):
-        handle = path.open("rb")
-    with handle:
-        try:
-            return _content(path, handle, size)
-        except _PackedError:
-            return b""
+    try:
+        return next(Content(path).chunks(size), b"")
+    except _PackedError:
+        return b""
 
 
 @contextlib.contextmanager
@@ -69,7 +112,8 @@ def _explained(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
 
 
-def _content(path: Path, raw: IO[bytes], size: int) -> bytes:
+@contextlib.contextmanager
+def _unpacked(path: Path, raw: IO[bytes]) -> Iterator[Any]:
     start = raw.read(len(_POINTER))
     raw.seek(0)
     for magic, name in _FOREIGN.items():
@@ -79,17 +123,19 @@ def _content(path: Path, raw: IO[bytes], size: int) -> bytes:
             )
     if start == _POINTER:
         raise InputError(f"{path}: a Git LFS pointer, not the rows themselves. Fetch them: git lfs pull.")
-    for magic, unpack in _UNPACK.items():
-        if start.startswith(magic):
-            return _unpacked(path, unpack, raw, size)
-    return raw.read(size)
-
-
-def _unpacked(path: Path, unpack: Callable[[IO[bytes]], Any], raw: IO[bytes], size: int) -> bytes:
+    unpack = next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None)
+    if unpack is None:
+        with _explained(path):
+            yield raw
+        return
     try:
         with unpack(raw) as stream:
-            return stream.read() if size < 0 else stream.read(size)
+            yield stream
+    except InputError:
+        raise
     except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise
         if "too much memory" in str(error):  # zstd --long: the reader keeps to the usual window
             raise InputError(
                 f"{path}: packed by zstd with a longer window than is read here. Unpack it: zstd -d --long=31."
@@ -101,9 +147,7 @@ def _unpacked(path: Path, unpack: Callable[[IO[bytes]], Any], raw: IO[bytes], si
 
 def decode(path: Path, data: bytes) -> str:
     """UTF-8 text (a byte-order mark is taken off), or an `InputError` with line and byte of the first fault."""
-    if data.startswith(_UTF16):
-        raise InputError(f"{path}: the text is UTF-16. Convert it: iconv -f utf-16 -t utf-8.")
-    refuse_binary(path, data)
+    refuse_other_text(path, data)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -111,9 +155,11 @@ def decode(path: Path, data: bytes) -> str:
         raise InputError(not_utf8(path, data)) from error
 
 
-def refuse_binary(path: Path, data: bytes) -> None:
-    """Raise if the first 8 KiB hold a zero byte, which no text does."""
-    at = data[:8192].find(b"\0")
+def refuse_other_text(path: Path, data: bytes) -> None:
+    """Raise if it is UTF-16, or the first 8 KiB hold a zero byte, which no text does."""
+    if data.startswith(_UTF16):
+        raise InputError(f"{path}: the text is UTF-16. Convert it: iconv -f utf-16 -t utf-8.")
+    at = data[:_HEAD].find(b"\0")
     if at >= 0:
         raise InputError(f"{path}: a binary file (a zero byte at byte {at}), not text.")
 

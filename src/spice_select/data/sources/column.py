@@ -1,7 +1,8 @@
 """Rows that say themselves which split they belong to, in a column called `split`."""
 
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, left_out
@@ -11,7 +12,7 @@ COLUMN = "split"
 
 
 def take_rows(
-    raws: Sequence[Mapping[str, Any]], split: str | None, default: str, name: str
+    raws: Iterable[Mapping[str, Any]], split: str | None, default: str, name: str
 ) -> tuple[list[int], tuple[str, ...]]:
     """Positions of the rows of one split, and what was left out, in words; all of them where rows name no splits.
 
@@ -27,11 +28,11 @@ def take_rows(
     Raises:
         InputError: `split` was asked for and rows name none or others; several are named, and `default` is not there.
     """
-    values = [str(raw.get(COLUMN)) for raw in raws]
+    values = [sys.intern(str(raw.get(COLUMN))) for raw in raws]  # few names, many rows
     counts = Counter(values)
     tells = len(counts) > 1 and all(kind_of(value) for value in counts)
     if split is None and not tells:
-        return list(range(len(raws))), ()
+        return list(range(len(values))), ()
     wanted = split or default
     taken = {value for value in counts if value == wanted} or {
         value for value in counts if kind_of(value) is not None and kind_of(value) == kind_of(wanted)

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
-from spice_select.data.records import Corpus, Row
-from spice_select.data.sources.bytes import read_bytes
+from spice_select.data.records import Corpus
+from spice_select.data.row_table import RowTable
+from spice_select.data.sources.bytes import Content
 from spice_select.data.sources.caches import refuse_prepared_twice
-from spice_select.data.sources.column import take_rows
+from spice_select.data.sources.column import COLUMN, take_rows
 from spice_select.data.sources.doubles import Doubles, unpacked_name
-from spice_select.data.sources.kinds import accepted, choose_reader
+from spice_select.data.sources.kinds import accepted, read_file
 from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, label_of, some, split_labels, take_split
 from spice_select.data.sources.walk import Walk, walk
 from spice_select.errors import InputError
@@ -47,14 +48,13 @@ def refuse_options(path: Path, **options: str | None) -> None:
 
 def by_column(corpus: Corpus, split: str | None, default: str, name: str) -> Corpus:
     """The rows that say they are of the split, numbered anew; all of them where rows name no splits."""
-    if split == EVERY_SPLIT:
+    if split == EVERY_SPLIT or (split is None and all(COLUMN not in row.raw for row in corpus.rows[:1])):
         return corpus
-    taken, notes = take_rows([row.raw for row in corpus.rows], split, default, name)
+    taken, notes = take_rows((row.raw for row in corpus.rows), split, default, name)
     if len(taken) == len(corpus.rows):
         return corpus
-    kept = ((corpus.rows[position].raw, corpus.rows[position].where) for position in taken)
-    rows = [Row(number, raw, where) for number, (raw, where) in enumerate(kept)]
-    return Corpus(rows, (*notes, *corpus.notes))
+    kept = (corpus.rows[position] for position in taken)
+    return Corpus(RowTable.of((row.raw, row.where) for row in kept), (*notes, *corpus.notes))
 
 
 def _inside(folder: Path, found: Walk, subset: str | None) -> tuple[list[PurePath], list[str]]:
@@ -72,22 +72,22 @@ def _inside(folder: Path, found: Walk, subset: str | None) -> tuple[list[PurePat
     raise InputError(f"{folder}: the folder holds no file that can be read.{beside} {accepted()}")
 
 
-def _all_rows(files: Mapping[PurePath, Path]) -> tuple[list[Row], list[str]]:
+def _all_rows(files: Mapping[PurePath, Path]) -> tuple[RowTable, list[str]]:
     """The rows of several files, each named as seen from the folder, and what was found on reading."""
-    rows: list[Row] = []
+    rows = RowTable()
     empty, copies, doubles = [], [], Doubles()
     packed = Counter(map(unpacked_name, files))
     contents: dict[tuple[PurePath, bytes], PurePath] = {}
     for file, path in files.items():
-        before, data = len(rows), read_bytes(path)
+        before, content = len(rows), Content(path)
         if packed[unpacked_name(file)] > 1:
-            first = contents.setdefault((unpacked_name(file), hashlib.sha256(data).digest()), file)
+            first = contents.setdefault((unpacked_name(file), _digest(content)), file)
             if first != file:
                 copies.append(f"{file} (as {first})")
                 continue
-        if data.strip():
-            for raw, place in choose_reader(path, data)(path, data):
-                rows.append(Row(len(rows), raw, f"{file.as_posix()}{place}"))
+        if not content.is_blank():
+            for raw, place in read_file(content):
+                rows.append(raw, f"{file.as_posix()}{place}")
                 if len(files) > 1:
                     doubles.add(file, raw)
         if len(rows) == before:
@@ -95,6 +95,13 @@ def _all_rows(files: Mapping[PurePath, Path]) -> tuple[list[Row], list[str]]:
     notes = [*([f"Without a row: {some(empty, 'file')}."] if empty else [])]
     notes += [f"Packed and unpacked copies of the same content, read once: {some(copies, 'file')}."] if copies else []
     return rows, [*notes, *doubles.told()]
+
+
+def _digest(content: Content) -> bytes:
+    digest = hashlib.sha256()
+    for chunk in content.chunks():
+        digest.update(chunk)
+    return digest.digest()
 
 
 def _configurations(files: list[PurePath]) -> Iterator[str]:

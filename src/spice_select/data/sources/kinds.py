@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.data.sources.arrow import read_arrow, read_parquet
-from spice_select.data.sources.bytes import CODECS, read_head
+from spice_select.data.sources.bytes import CODECS, Content, read_head
 from spice_select.data.sources.tables import read_csv, read_tsv
 from spice_select.data.sources.text import read_json, read_jsonl
 from spice_select.errors import InputError, nearest
@@ -15,7 +15,7 @@ from spice_select.errors import InputError, nearest
 Placed = tuple[dict[str, Any], str]
 """One raw row and its place within its file (``:17``, `` row 3``, ``[2]``)."""
 
-Reader = Callable[[Path, bytes], Iterator[Placed]]
+Reader = Callable[[Content], Iterator[Placed]]
 
 BY_EXTENSION: dict[str, Reader] = {
     ".jsonl": read_jsonl,
@@ -33,15 +33,19 @@ HEAD = 4096
 """Bytes of a file without a telling name that are looked at (once unpacked)."""
 
 
-def choose_reader(path: Path, data: bytes) -> Reader:
-    """The reader for a file by its (unpacked) content, else by its name."""
+def read_file(content: Content) -> Iterator[Placed]:
+    """The rows of a file, read as its (unpacked) content says, else its name. Raises InputError as its reader."""
+    return _reader(content.path, content.head())(content)
+
+
+def _reader(path: Path, data: bytes) -> Reader:
     name = extension(path)
     for magic, reader in _TABLES.items():
         if data.startswith(magic):
             return reader
     if name in BY_EXTENSION:
         return BY_EXTENSION[name]
-    if b"\0" in data[:8192]:
+    if b"\0" in data:
         raise InputError(f"{path}: a binary file that is neither Parquet nor Arrow. {accepted()}")
     if _text(data)[:1] in (b"{", b"["):
         return read_json

@@ -1,29 +1,29 @@
 """Comma- and tab-separated tables; the first line names the columns, every value is a string."""
 
 import csv
-import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from spice_select.data.sources.bytes import decode
+from spice_select.data.sources.bytes import Content
 from spice_select.errors import InputError
 
 
-def read_csv(path: Path, data: bytes) -> Iterator[tuple[dict[str, str], str]]:
+def read_csv(content: Content) -> Iterator[tuple[dict[str, str], str]]:
     """Comma-separated (RFC 4180: quoted cells may hold commas, quotes and line ends)."""
-    yield from _read(path, data, ",")
+    yield from _read(content, ",")
 
 
-def read_tsv(path: Path, data: bytes) -> Iterator[tuple[dict[str, str], str]]:
+def read_tsv(content: Content) -> Iterator[tuple[dict[str, str], str]]:
     """Tab-separated."""
-    yield from _read(path, data, "\t")
+    yield from _read(content, "\t")
 
 
-def _read(path: Path, data: bytes, delimiter: str) -> Iterator[tuple[dict[str, str], str]]:
+def _read(content: Content, delimiter: str) -> Iterator[tuple[dict[str, str], str]]:
     # the default limit of 128 KiB a cell is less than a long conversation
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    reader = csv.reader(io.StringIO(decode(path, data), newline=""), delimiter=delimiter, strict=True)
+    path = content.path
+    reader = csv.reader(content.lines(""), delimiter=delimiter, strict=True)
     header = _header(path, reader, delimiter)
     line = reader.line_num + 1
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spice_select.data.sources.bytes import decode
+from spice_select.data.sources.bytes import Content, decode
 from spice_select.errors import InputError
 
 _ENDLESS = f"a whole number of more than {sys.get_int_max_str_digits()} digits."  # the one other fault of json.loads
@@ -34,16 +34,18 @@ _loads = _DECODER.decode
 _BETWEEN = re.compile(r"[\s,]*")
 
 
-def read_jsonl(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
+def read_jsonl(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
     """One JSON object a line; blank lines are skipped. A whole JSON array under this name is read as one."""
-    text = decode(path, data)
-    if text.lstrip().startswith("[") and _parsed(text) is not None:
-        yield from _array(path, _whole(path, text))
-        return
-    # not str.splitlines: JSON strings may hold U+2028 and other characters which that takes for line ends
-    for number, line in enumerate(text.split("\n"), start=1):
+    path = content.path
+    if _first_lines(content)[:1] == ["["]:
+        text = decode(path, content.whole())
+        if _parsed(text) is not None:
+            yield from _array(path, _whole(path, text))
+            return
+    # lines end at \n alone: JSON strings may hold U+2028 and other characters that are line ends elsewhere
+    for number, line in enumerate(content.lines("\n"), start=1):
         if line.strip():
-            yield _object(path, number, line), f":{number}"
+            yield _object(path, number, line.removesuffix("\n")), f":{number}"
 
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
@@ -68,14 +70,24 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     return value
 
 
-def read_json(path: Path, data: bytes) -> Iterator[tuple[dict[str, Any], str]]:
-    """A JSON array of objects; JSON lines under this name are read as such."""
-    text = decode(path, data)
-    start = text.lstrip()
-    if start.startswith("{") and _parsed(start.split("\n", 1)[0]) is not None and not _wrapper(_parsed(text)):
-        yield from read_jsonl(path, data)
+def read_json(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
+    """A JSON array of objects, which is held in memory; JSON lines under this name are read as such."""
+    first = _first_lines(content)
+    if first[:1] == ["{"] and _parsed(first[1]) is not None and (len(first) > 2 or not _wrapper(_parsed(first[1]))):
+        yield from read_jsonl(content)
         return
-    yield from _array(path, _whole(path, text))
+    yield from _array(content.path, _whole(content.path, decode(content.path, content.whole())))
+
+
+def _first_lines(content: Content) -> list[str]:
+    """The first character that is no white space, the line that it begins, and the next line that is not blank."""
+    found = list[str]()
+    for line in content.lines("\n"):
+        if line.strip():
+            found += [line.lstrip()] if found else [line.lstrip()[0], line.lstrip()]
+        if len(found) > 2:
+            break
+    return found
 
 
 def _whole(path: Path, text: str) -> Any:

@@ -50,7 +50,8 @@ class RayExecutor:
             SpiceError: a worker's own fault, with its traceback; or workers die whatever they are given.
         """
         job.prepare()
-        with connected(self.asked) as ray, RunLedger(self.folder) as ledger:
+        with connected(self.asked) as ray:
+            ledger = RunLedger(self.folder)
             crew = Crew(
                 ray=ray,
                 job=pickle.dumps(job),

@@ -13,7 +13,6 @@ from spice_select.executors.cluster.actor import Answer
 from spice_select.executors.cluster.ledger import RunLedger
 from spice_select.executors.cluster.pieces import Piece
 from spice_select.executors.cluster.workers import Worker
-from spice_select.store import sum_path
 
 _UNSOUND = 3
 """How often a part may be said to be finished and not be so."""
@@ -142,7 +141,7 @@ class Receipts:
         self.seen(part)
 
     def _doubt(self, one: _Unseen) -> None:
-        part, path = one.piece.part, self.job.store.path(one.piece.part)
+        part, path = one.piece.part, self.job.store.label(one.piece.part)
         times = self._unsound[part] = self._unsound.get(part, 0) + 1
         if times == _UNSOUND:
             raise SpiceError(
@@ -159,5 +158,4 @@ class Receipts:
 
     def _sum(self, part: int) -> str:
         """What the store states of a part, or nothing."""
-        path = sum_path(self.job.store.path(part))
-        return path.read_text().split()[0] if path.is_file() else ""
+        return self.job.store.digest(part)

@@ -1,7 +1,7 @@
-"""DPO's loss of pairs on a LoRA that moves: its reference is the model with the LoRA turned off, found once a pair."""
+"""DPO's loss of pairs on a LoRA that moves: its reference is the model with the LoRA turned off."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,9 +27,9 @@ def pair_margins(model: nn.Module, pairs: Sequence[PairExample], gradient: PairG
     return torch.zeros(batch.size, device=weighted.device).index_add(0, batch.owners, weighted)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DpoReference:
-    """The margins of pairs under the model without its LoRA, which never change: each is found once, or given.
+    """What pairs are held against: their margins under the model without its LoRA.
 
     Attributes:
         gradient: how tokens are weighed.
@@ -38,20 +38,11 @@ class DpoReference:
 
     gradient: PairGradient
     beta: float = 0.1
-    _known: dict[int, float] = field(default_factory=dict, repr=False)
-
-    def keep(self, rows: NDArray[np.int64], margins: NDArray[np.float64]) -> None:
-        """Know what was found before, by the number of the row."""
-        self._known.update(zip(rows.tolist(), margins.tolist(), strict=True))
 
     def margins(self, model: nn.Module, pairs: Sequence[PairExample]) -> NDArray[np.float64]:
-        """Those of these pairs, float64 ``[b]``. Cost: a forward pass of those that are not known."""
-        unknown = [pair for pair in pairs if pair.row not in self._known]
-        if unknown:
-            with torch.no_grad(), adapters_off(model):
-                found = pair_margins(model, unknown, self.gradient).double().cpu().numpy()
-            self.keep(np.array([pair.row for pair in unknown], np.int64), found)
-        return np.array([self._known[pair.row] for pair in pairs])
+        """Those of these pairs, float64 ``[b]``. Cost: a forward pass."""
+        with torch.no_grad(), adapters_off(model):
+            return pair_margins(model, pairs, self.gradient).double().cpu().numpy()
 
     def losses(self, model: nn.Module, pairs: Sequence[PairExample]) -> Tensor:
         """−log σ(βΔ) of each pair, float32 ``[b]``, differentiable; Δ is the margin less the reference's.

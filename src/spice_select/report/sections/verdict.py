@@ -1,10 +1,8 @@
 """What a person reads who has a minute: asked, chosen, how good, at what cost, what next."""
 
-import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -12,19 +10,12 @@ from spice_select.methods import METHODS
 from spice_select.methods.spice import Spice
 from spice_select.report.material import RunMaterial, filled
 from spice_select.run.files import SELECTED
+from spice_select.run.key_numbers import KeyNumber, key_numbers
 from spice_select.run.summary import Judged, Reached
 from spice_select.run.suspects import SUSPECTS_FILE
 
 EXPLAINED = "target-variance"
 """The objective that wants all rows' gradients explained."""
-
-
-class Tile(NamedTuple):
-    """A number of the verdict: what it is, the number, and what to make of it."""
-
-    name: str
-    value: str
-    meaning: str
 
 
 def title(material: RunMaterial) -> str:
@@ -115,48 +106,23 @@ def _beside_random(judged: Judged) -> str:
     return f"By log det the picks hold less information than {beside}."
 
 
-def _tiles(material: RunMaterial) -> list[Tile]:
-    summary, judged = material.summary, material.summary.judged
-    share = summary.chosen / summary.usable
-    trained = summary.chosen_supervised / summary.supervised if summary.supervised else 0.0
-    tiles = [
-        Tile("Chosen", f"{summary.chosen:,} rows", f"{share:.1%} of {summary.usable:,} usable"),
-        Tile("Trained tokens", f"{summary.chosen_supervised:,}", f"{trained:.1%} of {summary.supervised:,}"),
+def _tiles(material: RunMaterial) -> list[KeyNumber]:
+    seconds = material.summary.seconds
+    longest = max(seconds, key=lambda stage: seconds[stage], default="")
+    spent_most = f"most of it: {longest}, {spent(seconds.get(longest, 0.0))}"
+    return [
+        *key_numbers(material.summary, _share_of_all(material)),
+        KeyNumber("Time", spent(sum(seconds.values())), spent_most),
     ]
-    if judged is not None:
-        tiles += [_compared(material, judged), _certified(judged)]
-    seconds = sum(summary.seconds.values())
-    longest = max(summary.seconds, key=lambda stage: summary.seconds[stage], default="")
-    tiles.append(Tile("Time", spent(seconds), f"most of it: {longest}, {spent(summary.seconds.get(longest, 0.0))}"))
-    return tiles
 
 
-def _compared(material: RunMaterial, judged: Judged) -> Tile:
-    """The choice beside random ones, by what it was made for where that is known."""
-    if judged.target:
-        share = sum(one.share for one in judged.target) / len(judged.target)
-        random = sum(one.random_mean for one in judged.target) / len(judged.target)
-        over = f", mean of {len(judged.target)} tasks" if len(judged.target) > 1 else ""
-        return Tile("Of the target explained", f"{share:.1%}", f"random picks {random:.1%}{over}")
-    if _for_all(material) and not isinstance(material.signs, str):
-        sign = material.signs[0]
-        drawn = f"random picks {sign.draws.mean():.1%}, best of {len(sign.draws)} {sign.draws.max():.1%}"
-        return Tile("Of all gradients explained", f"{sign.value:.1%}", drawn)
-    gap = (judged.information - judged.random_mean) / judged.random_mean if judged.random_mean else 0.0
-    return Tile(
-        "Log det beside random",
-        f"{gap if abs(gap) >= 5e-4 else 0.0:+.1%}",
-        f"{judged.information:.4g} nats; random {judged.random_mean:.4g} ± {judged.random_std:.2g}, best of "
-        f"{judged.random_draws} {judged.random_max:.4g}",
-    )
-
-
-def _certified(judged: Judged) -> Tile:
-    return Tile(
-        "Certified, log det",
-        f"≥ {math.floor(judged.certified * 1000) / 10:.1f} %",
-        f"of the best possible information for {judged.certified_for}; it says nothing of a tuned model",
-    )
+def _share_of_all(material: RunMaterial) -> KeyNumber | None:
+    """What the picks explain of all rows' gradients, where they were chosen for that and it is known."""
+    if not _for_all(material) or isinstance(material.signs, str):
+        return None
+    sign = material.signs[0]
+    drawn = f"random picks {sign.draws.mean():.1%}, best of {len(sign.draws)} {sign.draws.max():.1%}"
+    return KeyNumber("Of all gradients explained", f"{sign.value:.1%}", drawn)
 
 
 def spent(seconds: float) -> str:

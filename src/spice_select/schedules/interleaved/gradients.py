@@ -2,21 +2,17 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from spice_select.data.records import Sample
-from spice_select.features.base import Compute
-from spice_select.features.proxy import Proxy
-from spice_select.features.referenced import Referenced
-from spice_select.features.stage import compute_part, due_in, plan_parts
-from spice_select.models.folding import folded
+from spice_select.features.stage import due_in, plan_parts
 from spice_select.progress import Advance, Progress
 from spice_select.progress.clock import Clock
-from spice_select.run.settings import SelectSettings
+from spice_select.schedules.interleaved.bench import Bench, GradientWork
+from spice_select.schedules.interleaved.hands import Hands
 from spice_select.schedules.interleaved.moving import MovingProxy
-from spice_select.schedules.interleaved.opening import open_engine
+from spice_select.schedules.interleaved.orders import GradientOrder, PartOrder
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool
-from spice_select.schedules.interleaved.steps import ProxyTrainer, Step
+from spice_select.schedules.interleaved.steps import Step
 from spice_select.store import FeatureBlock, PartStore
 
 Parts = dict[int, list[list[int]]]
@@ -26,39 +22,35 @@ Parts = dict[int, list[list[int]]]
 class PoolGradients:
     """The gradients of all pools, each computed once.
 
-    The last epoch's parts lie in `folder` itself, as a static run's do; those of earlier ones in ``epoch-000`` and on.
+    The last epoch's parts lie in the feature's folder itself, as a static run's do; those of earlier ones in
+    ``epoch-000`` and on.
 
     Args:
-        folder: where the parts lie.
-        origins: for each epoch, what its gradients are made from.
+        plan: the pools.
         examples: the corpus.
-        plan: its pools.
-        settings: of the gradients.
-        proxy: says how many tokens make a batch.
-        moving: the proxy, brought to a pool's state before its gradients are taken.
+        bench: where parts are computed, and stored.
+        hands: who computes them.
+        batch_tokens: how many tokens make a batch.
+        moving: the proxy, told who watches its steps.
         clock: told what went into gradients and what into training.
     """
 
     def __init__(
         self,
-        folder: Path,
-        origins: Sequence[str],
-        examples: Sequence[Sample],
         plan: Plan,
-        settings: SelectSettings,
-        proxy: Proxy,
+        examples: Sequence[Sample],
+        bench: Bench,
+        hands: Hands,
+        batch_tokens: int,
         moving: MovingProxy,
         clock: Clock,
     ) -> None:
         self._examples, self._plan = examples, plan
-        places = [*(folder / f"epoch-{epoch:03d}" for epoch in range(plan.epochs - 1)), folder]
-        self._stores = [PartStore(place, origin) for place, origin in zip(places, origins, strict=True)]
-        self._settings, self._moving, self._clock = settings, moving, clock
-        self._engine: Compute | None = None
+        self._bench, self._hands, self._moving, self._clock = bench, hands, moving, clock
         self._advance: Advance = lambda amount: None
-        self._parts = self._number(proxy.batch_tokens(settings.gradients))
+        self._parts = self._number(batch_tokens)
         self._finished = {
-            (pool.epoch, number): self._stores[pool.epoch].is_finished(number, due_in(self._members(pool), part))
+            (pool.epoch, number): self._store(pool).is_finished(number, due_in(self._members(pool), part))
             for pool in plan.pools
             for number, part in self._parts[pool.number].items()
         }
@@ -69,28 +61,46 @@ class PoolGradients:
         return sum(len(self._parts[pool.number]) for pool in self._plan.pools if pool.epoch == self._plan.epochs - 1)
 
     def of(self, pool: PlannedPool) -> FeatureBlock:
-        """A pool's gradients, rows in ascending order. Brings the proxy to the pool's state if any must be computed."""
-        store, parts = self._stores[pool.epoch], self._parts[pool.number]
-        missing = [number for number in parts if not self._finished[pool.epoch, number]]
-        if missing:
-            with self._clock("training"):
-                trainer = self._moving.at(pool.cycle)
-            self._engine = self._engine or open_engine(self._settings, trainer)
-            members = self._members(pool)
-            with self._clock("gradients"):
-                for number in missing:  # inside the fold the LoRA is in the weights, and cannot be turned off
-                    _know(trainer, members, parts[number])
-            with self._clock("gradients"), folded(trainer.model):
-                for number in missing:
-                    store.write(number, compute_part(self._engine, members, parts[number], self._advance))
-                    self._finished[pool.epoch, number] = True
-        block = store.read(list(parts))
-        self._moving.know(block)
-        return block
+        """A pool's gradients, rows in ascending order.
+
+        If any must be computed, the proxy is brought to the pool's state, and what all pools of its cycle lack is.
+        """
+        if not all(self._finished[pool.epoch, number] for number in self._parts[pool.number]):
+            self._complete(pool.cycle)
+        return self._store(pool).read(list(self._parts[pool.number]))
+
+    def _complete(self, cycle: int) -> None:
+        """Compute what a cycle's pools lack: they are all seen by the proxy in one state."""
+        missing = [
+            (pool, number)
+            for pool in self._plan.pools
+            if pool.cycle == cycle
+            for number in self._parts[pool.number]
+            if not self._finished[pool.epoch, number]
+        ]
+        order = GradientOrder(cycle=cycle, parts=[self._ordered(pool, number) for pool, number in missing])
+        work = GradientWork(order=order, bench=self._bench, advance=lambda tokens: self._advance(tokens))
+        with self._clock("training"):
+            self._bench.at(cycle)
+        with self._clock("gradients"):
+            self._hands.gradients(work, lambda place: self._advance(work.tokens(place)))
+        self._finished |= {(pool.epoch, number): True for pool, number in missing}
+
+    def _ordered(self, pool: PlannedPool, number: int) -> PartOrder:
+        members = self._members(pool)
+        batches = [[members[place].row for place in batch] for batch in self._parts[pool.number][number]]
+        return PartOrder(epoch=self._epoch(pool.epoch), number=number, batches=batches)
+
+    def _epoch(self, epoch: int) -> int | None:
+        """As orders and stores name it."""
+        return None if epoch == self._plan.epochs - 1 else epoch
+
+    def _store(self, pool: PlannedPool) -> PartStore:
+        return self._bench.store(self._epoch(pool.epoch))
 
     def read(self) -> FeatureBlock:
         """All rows at the last epoch, in ascending order."""
-        return self._stores[-1].read(self.parts)
+        return self._bench.store(None).read(self.parts)
 
     @contextlib.contextmanager
     def shown(self, progress: Progress) -> Iterator[None]:
@@ -125,12 +135,6 @@ class PoolGradients:
             numbered[pool.number] = dict(enumerate(parts, start))
             start += len(parts)
         return numbered
-
-
-def _know(trainer: ProxyTrainer, members: Sequence[Sample], part: list[list[int]]) -> None:
-    """Find what the pairs of a part are held against, in its batches, so that a resumed run finds the same bits."""
-    for batch in part:
-        Referenced.of(trainer.reference, trainer.model, [members[position] for position in batch])
 
 
 def _teller(progress: Progress, advance: Advance, planned: int) -> Callable[[Step], None]:

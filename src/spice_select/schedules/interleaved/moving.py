@@ -5,15 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from spice_select.data.records import Sample
-from spice_select.features.referenced import REFERENCE
 from spice_select.schedules.interleaved.plan import Plan
-from spice_select.schedules.interleaved.steps import ProxyTrainer, Step
-from spice_select.store import FeatureBlock, sum_path
+from spice_select.schedules.interleaved.steps import ProxyTrainer, Step, StepPieces
+from spice_select.store import sum_path
 from spice_select.store.tensors import load_tensors, save_tensors, whole_facts
 
 KEPT = 2
@@ -76,32 +73,22 @@ class MovingProxy:
         plan: how picks are cut into steps.
         checkpoints: where states are kept.
         observe: told of each step made.
-        references: rows and margins of pairs that no opened trainer was told yet.
+        pieces: who computes what the rows of the first step after a cycle contribute.
     """
 
     open_trainer: Callable[[], ProxyTrainer]
     plan: Plan
     checkpoints: Checkpoints
     observe: Callable[[Step], None] = lambda step: None
+    pieces: Callable[[ProxyTrainer, int], StepPieces] = lambda trainer, cycle: trainer.own_pieces
     picks: dict[int, list[Sample]] = field(default_factory=dict)
     log: list[Step] = field(default_factory=list)
-    references: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=list)
     _trainer: ProxyTrainer | None = None
     _cycle: int = 0
 
     def enter(self, cycle: int, examples: Sequence[Sample]) -> None:
         """Note the picks of a pool: the update that ends `cycle` will be made on them."""
         self.picks.setdefault(cycle, []).extend(examples)
-
-    def know(self, block: FeatureBlock) -> None:
-        """Keep what pairs are held against, as it was found with their gradients: a resumed run steps by the same."""
-        if REFERENCE in block.columns:
-            self.references.append((block.rows, block[REFERENCE]))
-            self._hand_on()
-
-    def _hand_on(self) -> None:
-        while self._trainer is not None and self.references:
-            self._trainer.reference.keep(*self.references.pop())
 
     def at(self, cycle: int) -> ProxyTrainer:
         """The proxy after `cycle` updates. Cost: the updates that are missing."""
@@ -118,13 +105,13 @@ class MovingProxy:
             trainer.restore(tensors, len(self.log))
             self._cycle = known
         self._trainer = trainer
-        self._hand_on()
         return trainer
 
     def _update(self, trainer: ProxyTrainer) -> None:
         examples = self.picks.get(self._cycle, [])
-        for part in self.plan.steps_of(self._cycle, len(examples)):
-            step = trainer.step(examples[part])
+        for place, part in enumerate(self.plan.steps_of(self._cycle, len(examples))):
+            pieces = self.pieces(trainer, self._cycle) if place == 0 else None
+            step = trainer.step(examples[part], pieces)
             self.log.append(step)
             self.observe(step)
         self._cycle += 1

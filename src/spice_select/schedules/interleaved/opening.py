@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.records import Sample
-from spice_select.features.base import Compute
 from spice_select.features.gradients import as_block
 from spice_select.features.proxy import Proxy, batch_tokens, load_proxy
 from spice_select.features.referenced import Referenced
@@ -19,14 +18,15 @@ from spice_select.gradients.parameters.lora import initial_a
 from spice_select.models.lora import attach_lora
 from spice_select.progress import Progress
 from spice_select.run.settings import InterleavedSettings, SelectSettings
-from spice_select.schedules.interleaved.plan import Plan
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
 from spice_select.store import FeatureBlock
 
 PROBE_ROWS = 16
 
 
-def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: Sequence[Sample] = ()) -> ProxyTrainer:
+def open_trainer(
+    settings: SelectSettings, proxy: Proxy, total_steps: int, examples: Sequence[Sample] = ()
+) -> ProxyTrainer:
     """Load the proxy and attach a fresh LoRA: the one whose gradients a static run takes, B = 0 and A from the seed.
 
     Raises:
@@ -40,7 +40,7 @@ def open_trainer(settings: SelectSettings, proxy: Proxy, plan: Plan, examples: S
     return ProxyTrainer(
         attach_lora(model, spec, drawn),
         step_recipe(moving, seed),
-        total_steps=plan.total_steps,
+        total_steps=total_steps,
         batch_tokens=proxy.batch_tokens(settings.gradients),
         reference=make_reference(settings.gradients),
     )
@@ -58,16 +58,23 @@ def step_recipe(settings: InterleavedSettings, seed: int) -> StepRecipe:
     )
 
 
-def open_engine(settings: SelectSettings, trainer: ProxyTrainer) -> Compute:
-    """Gradients with respect to A and B of the trainer's adapter, always at its current state."""
-    engine = make_engine(settings.gradients, settings.selection.seed)
-    check_affordable(engine, trainer.model)
+class MovingGradients:
+    """Gradients with respect to A and B of the trainer's adapter, always at its current state: a `Compute`."""
 
-    def compute(batch: Sequence[Sample]) -> FeatureBlock:
-        referenced = Referenced.of(trainer.reference, trainer.model, batch)
-        return as_block(batch, features_within_memory(engine, trainer.model, batch), referenced=referenced)
+    def __init__(self, settings: SelectSettings, trainer: ProxyTrainer) -> None:
+        self._engine, self._trainer = make_engine(settings.gradients, settings.selection.seed), trainer
+        self._held = dict[int, Referenced]()
+        check_affordable(self._engine, trainer.model)
 
-    return compute
+    def prepare(self, batches: Sequence[Sequence[Sample]]) -> None:
+        """Find what pairs are held against, before the LoRA is folded into the weights and cannot be turned off."""
+        found = [(batch, Referenced.of(self._trainer.reference, self._trainer.model, batch)) for batch in batches]
+        self._held = {batch[0].row: one for batch, one in found if one is not None}
+
+    def __call__(self, batch: Sequence[Sample]) -> FeatureBlock:
+        """The gradients of a batch; of one of pairs, those that were prepared."""
+        gradients = features_within_memory(self._engine, self._trainer.model, batch)
+        return as_block(batch, gradients, referenced=self._held.get(batch[0].row))
 
 
 def probe_fidelity(

@@ -7,6 +7,7 @@ part twice and makes no finished update twice, and ends bit-identical.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,6 @@ from spice_select.methods.pool_shares import PoolChooser, refuse_no_choice
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
-from spice_select.run import files as outputs
 from spice_select.run.aims import Aims
 from spice_select.run.exclusion import Excluded, Exclusion, all_gone, without_rows
 from spice_select.run.folder import RunFolder
@@ -37,7 +37,9 @@ from spice_select.run.target import TargetRows
 from spice_select.schedules.candidates import candidates_of
 from spice_select.schedules.interleaved.adapter import OUTPUTS, save_proxy
 from spice_select.schedules.interleaved.beginning import known_before
+from spice_select.schedules.interleaved.bench import PROXY, Bench
 from spice_select.schedules.interleaved.gradients import PoolGradients
+from spice_select.schedules.interleaved.hands import hands_for
 from spice_select.schedules.interleaved.moving import Checkpoints, MovingProxy, mean_loss
 from spice_select.schedules.interleaved.opening import open_trainer, probe_fidelity, step_recipe
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
@@ -45,8 +47,6 @@ from spice_select.schedules.interleaved.target_gradients import TargetGradients
 from spice_select.schedules.joined import joined, stop_of_pools
 from spice_select.selection import LogDet
 from spice_select.store import FeatureBlock
-
-PROXY = "proxy"
 
 
 def choose_interleaved(
@@ -80,38 +80,43 @@ def choose_interleaved(
     whole = budget.allowance(len(rows))
     plan = _plan(rows, whole, settings)
     checkpoints = Checkpoints(run.path / PROXY, origin_of(identity))
-    moving = MovingProxy(lambda: open_trainer(settings, proxy, plan, rows), plan, checkpoints)
-    origins = [*(origin_of(identity, epoch=epoch) for epoch in range(plan.epochs - 1)), origin_of(identity)]
-    folder = run.path / outputs.FEATURES
-    gradients = PoolGradients(folder, origins, rows, plan, settings, proxy, moving, clock)
+    moving = MovingProxy(lambda: open_trainer(settings, proxy, plan.total_steps, rows), plan, checkpoints)
+    bench = Bench(run.path, identity, examples, settings, moving.at)
     aims = None if target is None else TargetGradients(run, target, settings, proxy, moving, clock)
     begun = candidates_of(examples, known, settings.selection)
     choosers = [PoolChooser(method.fresh(begun)) for _ in range(plan.epochs)]  # what is carried is for one epoch
     met = list[_Met]()
-    with gradients.shown(progress):
-        for pool in plan.pools:
-            block, _ = usable(gradients.of(pool))
-            if len(block.rows):
-                aimed = None if aims is None else aims.at(pool.cycle)
-                aiming = None if aimed is None else aimed.choosing
-                candidates = candidates_of(examples, {GRADIENTS: block}, settings.selection, aiming)
-                candidates = replace(candidates, moment=_moment(plan, pool.cycle, settings))
-                with clock("selection"):
-                    one = _pick(choosers[pool.epoch], pool, candidates, settings, aimed)
-                if one is not None:
-                    met.append(one)
-                    moving.enter(pool.cycle, [examples[int(row)] for row in one.rows])
-    final = [one for one in met if one.pool.epoch == plan.epochs - 1]
-    features, unusable = usable(gradients.read())
-    refuse_empty(len(features.rows), unusable)
-    refuse_no_choice([one.picked for one in final], whole, len(plan.pools) // plan.epochs)
-    with clock("fidelity"):
-        cycle, sketch = met[-1].pool.cycle, settings.gradients.sketch
-        fidelity = checked_sketch(
-            run, origins[-1], sketch, lambda: _fidelity(examples, cycle, gradients, plan, settings, moving, progress)
-        )
-    with clock("training"):
-        save_proxy(run, moving.at(plan.cycles).model, moving.log)
+    with hands_for(run.path, device=settings.proxy.device, tell=progress.note) as hands:
+        moving.pieces = lambda trainer, cycle: partial(hands.pieces, trainer, bench, cycle)
+        batch_tokens = proxy.batch_tokens(settings.gradients)
+        gradients = PoolGradients(plan, rows, bench, hands, batch_tokens, moving, clock)
+        with gradients.shown(progress):
+            for pool in plan.pools:
+                block, _ = usable(gradients.of(pool))
+                if len(block.rows):
+                    aimed = None if aims is None else aims.at(pool.cycle)
+                    aiming = None if aimed is None else aimed.choosing
+                    candidates = candidates_of(examples, {GRADIENTS: block}, settings.selection, aiming)
+                    candidates = replace(candidates, moment=_moment(plan, pool.cycle, settings))
+                    with clock("selection"):
+                        one = _pick(choosers[pool.epoch], pool, candidates, settings, aimed)
+                    if one is not None:
+                        met.append(one)
+                        moving.enter(pool.cycle, [examples[int(row)] for row in one.rows])
+        final = [one for one in met if one.pool.epoch == plan.epochs - 1]
+        features, unusable = usable(gradients.read())
+        refuse_empty(len(features.rows), unusable)
+        refuse_no_choice([one.picked for one in final], whole, len(plan.pools) // plan.epochs)
+        with clock("fidelity"):
+            cycle, sketch = met[-1].pool.cycle, settings.gradients.sketch
+            fidelity = checked_sketch(
+                run,
+                origin_of(identity),
+                sketch,
+                lambda: _fidelity(examples, cycle, gradients, plan, settings, moving, progress),
+            )
+        with clock("training"):
+            save_proxy(run, moving.at(plan.cycles).model, moving.log)
     candidates = candidates_of(examples, {GRADIENTS: features}, settings.selection)
     choice = _joined(final, features, whole, plan)
     versus, proof = total([one.result for one in final if one.result is not None])

@@ -1,7 +1,7 @@
 """Optimiser steps of the proxy's LoRA on the rows that were picked."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,6 +22,8 @@ from spice_select.sketch import Stream
 from spice_select.store.tensors import FIRST_MOMENT, PARAMETER, SECOND_MOMENT, as_kind, of_kind
 
 _MOMENTS = (FIRST_MOMENT, SECOND_MOMENT)
+_PIECES = 8  # of a step, if it is long enough: as many processes can share it; more would each leave a GPU idle
+_SHORTEST = 512  # tokens of a piece: shorter ones cost more than they share out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,18 +71,58 @@ class Step:
     supervised: int
 
 
+@dataclass(frozen=True, eq=False)
+class StepPiece:
+    """What some of a step's rows contribute to it.
+
+    Attributes:
+        loss: the sum of their token losses over the supervised tokens of the whole step.
+        gradient: of that, by parameter; float32.
+    """
+
+    loss: float
+    gradient: Mapping[str, Tensor]
+
+    def __add__(self, other: "StepPiece") -> "StepPiece":
+        """Both contributions; every parameter is in both, or in neither."""
+        return StepPiece(
+            self.loss + other.loss, {name: own + other.gradient[name] for name, own in self.gradient.items()}
+        )
+
+
+def tree_sum(pieces: Iterable[StepPiece]) -> StepPiece:
+    """The sum over a binary tree that their number alone decides, so whoever computed them, the bits are the same.
+
+    Holds about log₂ of them at once. Source: the carries of a binary counter.
+    """
+    partial: list[tuple[int, StepPiece]] = []
+    for piece in pieces:
+        size = 1
+        while partial and partial[-1][0] == size:
+            piece, size = partial.pop()[1] + piece, 2 * size
+        partial.append((size, piece))
+    total = partial.pop()[1]
+    while partial:
+        total = partial.pop()[1] + total
+    return total
+
+
+StepPieces = Callable[[Sequence[Sequence[Sample]], int], Iterable[StepPiece]]
+"""The contributions of a step's pieces, in order, given their rows and the supervised tokens of the step."""
+
+
 class ProxyTrainer:
     """AdamW on the trainable parameters of a model.
 
     A step minimises the mean over all supervised tokens of its rows, as SFT trainers do, or of pairs the mean of DPO's
-    losses; it is accumulated over micro-batches under a token budget, each weighted by its tokens (its pairs), so that
-    the split changes nothing but rounding.
+    losses. It is cut into pieces, which are summed over a fixed tree: the cut follows from the rows alone, and changes
+    nothing but rounding.
 
     Args:
         model: a PEFT model, its adapter trainable and everything else frozen.
         recipe: rates, decay, clipping.
         total_steps: planned steps: the rate falls towards the last of them.
-        batch_tokens: tokens in a micro-batch, padding included.
+        batch_tokens: tokens in a piece at most, padding included.
         reference: what pairs are held against; that of sums and β 0.1 if not given.
     """
 
@@ -101,18 +143,23 @@ class ProxyTrainer:
             list(self._parameters.values()), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
 
-    def step(self, examples: Sequence[Sample]) -> Step:
+    def step(self, examples: Sequence[Sample], pieces: StepPieces | None = None) -> Step:
         """One optimiser step.
+
+        Args:
+            examples: its rows.
+            pieces: who computes what they contribute; the trainer itself, one piece after the other, if not given.
 
         Raises:
             DivergedError: the loss or its gradient is not finite; parameters and optimizer are as they were.
         """
         supervised = sum(example.num_supervised for example in examples)
         pairs = any(isinstance(example, PairExample) for example in examples)
-        whole = len(examples) if pairs else supervised
-        with torch.random.fork_rng(), _training(self.model, dropout=not pairs):
-            torch.manual_seed(self._dropout_seed())
-            loss = sum(self._accumulate(batch, whole) for batch in self._micro_batches(examples))
+        among = len(examples) if pairs else supervised
+        total = tree_sum((pieces or self.own_pieces)(self.cut(examples), among))
+        loss = total.loss
+        for name, parameter in self._parameters.items():
+            parameter.grad = total.gradient[name].to(parameter) if name in total.gradient else None
         norm = float(nn.utils.clip_grad_norm_(self._parameters.values(), self._recipe.clip_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self._optimiser.zero_grad()
@@ -136,25 +183,45 @@ class ProxyTrainer:
             supervised=supervised,
         )
 
-    def _dropout_seed(self) -> int:
-        return int(Stream(self._recipe.seed, f"step-{self.steps}", "dropout").words(1)[0] >> np.uint64(1))
+    def cut(self, examples: Sequence[Sample]) -> list[list[Sample]]:
+        """The pieces of a step."""
+        lengths = [example.padded_tokens for example in examples]
+        budget = min(self._batch_tokens, max(_SHORTEST, -(-sum(lengths) // _PIECES)))
+        return [[examples[position] for position in batch] for batch in plan_batches(lengths, token_budget=budget)]
 
-    def _micro_batches(self, examples: Sequence[Sample]) -> list[list[Sample]]:
-        plan = plan_batches([example.padded_tokens for example in examples], token_budget=self._batch_tokens)
-        return [[examples[position] for position in batch] for batch in plan]
+    def own_pieces(self, pieces: Sequence[Sequence[Sample]], supervised: int) -> Iterator[StepPiece]:
+        """All contributions, computed here."""
+        for number, rows in enumerate(pieces):
+            yield self.piece(rows, supervised, number)
 
-    def _accumulate(self, examples: Sequence[Sample], whole: int) -> float:
-        """Add the gradient of the micro-batch' summed losses over `whole`: the step's supervised tokens, or pairs."""
+    def piece(self, examples: Sequence[Sample], supervised: int, number: int) -> StepPiece:
+        """What some rows contribute to the next step.
+
+        Args:
+            examples: the rows of the piece.
+            supervised: tokens trained on in the whole step; of pairs, how many there are.
+            number: of the piece: each has a dropout of its own.
+        """
         pairs = [example for example in examples if isinstance(example, PairExample)]
-        loss = (self.reference.losses(self.model, pairs).sum() if pairs else self._token_losses(examples)) / whole
-        torch.autograd.backward(loss)
-        return float(loss.detach())
+        with torch.random.fork_rng(), _training(self.model, dropout=not pairs):
+            torch.manual_seed(self._dropout_seed(number))
+            losses = self.reference.losses(self.model, pairs) if pairs else self._token_losses(examples)
+            loss = losses.sum() / supervised
+            found = torch.autograd.grad(loss, list(self._parameters.values()), allow_unused=True)
+        named = zip(self._parameters, found, strict=True)
+        return StepPiece(
+            float(loss.detach()), {name: gradient.float() for name, gradient in named if gradient is not None}
+        )
 
     def _token_losses(self, examples: Sequence[Sample]) -> Tensor:
         batch = PaddedBatch.of(examples, next(self.model.parameters()).device)
         with supervised_positions(self.model, batch):
             logits = self.model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
-        return token_losses(logits, batch.targets).sum()
+        return token_losses(logits, batch.targets)
+
+    def _dropout_seed(self, piece: int) -> int:
+        drawn = Stream(self._recipe.seed, f"step-{self.steps}", "dropout").words(1, piece)
+        return int(drawn[0] >> np.uint64(1))
 
     def state(self) -> dict[str, Tensor]:
         """Parameters and AdamW's moments by name, on the CPU; with `steps`, all there is to resume from."""

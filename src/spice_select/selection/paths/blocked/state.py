@@ -37,6 +37,7 @@ class PickState:
     bounds: "Told"
 
     def __init__(self, problem: Problem, alpha: float, *, size: int, usual: int | None = None) -> None:
+        kernels.heed_environment()
         self.problem, self.alpha = problem, alpha
         conflict = problem.penalty if problem.weight > 0 else None
         self.eta = conflict.eta if isinstance(conflict, Conflict) else None

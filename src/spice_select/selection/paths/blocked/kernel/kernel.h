@@ -9,6 +9,7 @@
 #define HAVE_KERNEL 1
 #ifdef __x86_64__
 #define FAST __attribute__((target("avx2,fma")))
+#define WIDE __attribute__((target("avx512f,avx2,fma"))) /* twice as wide, where the processor has it */
 #else
 #define FAST /* a vector of 256 bits is two of NEON's, which every 64-bit ARM has */
 #endif
@@ -39,6 +40,9 @@ kernel_runs(void)
     return 1;
 #endif
 }
+
+/* module.c: whether what is marked WIDE runs in place of its FAST twin. */
+extern int kernel_wide;
 
 /* sweep.c, product.c: built where HAVE_KERNEL is. */
 PyObject *sweep_taken(PyObject *, PyObject *);

@@ -1,14 +1,54 @@
 /* The selector's compiled loops, as Python sees them. Each has a twin in numpy. */
 #include "kernel.h"
 
-static PyObject *
-supported(PyObject *self, PyObject *none)
+#include <string.h>
+
+#ifdef __x86_64__
+#define FAST_NAME "avx2"
+#else
+#define FAST_NAME "neon"
+#endif
+
+int kernel_wide;
+
+/* Whether this processor can run what is marked WIDE too. */
+static int
+runs_wide(void)
 {
-    return PyBool_FromLong(kernel_runs());
+#ifdef WIDE
+    return kernel_runs() && __builtin_cpu_supports("avx512f");
+#else
+    return 0;
+#endif
+}
+
+static PyObject *
+paths(PyObject *self, PyObject *none)
+{
+    if (runs_wide())
+        return Py_BuildValue("(ss)", FAST_NAME, "avx512");
+    return kernel_runs() ? Py_BuildValue("(s)", FAST_NAME) : Py_BuildValue("()");
+}
+
+static PyObject *
+use(PyObject *self, PyObject *args)
+{
+    const char *name;
+    if (!PyArg_ParseTuple(args, "s", &name))
+        return NULL;
+    int wide = runs_wide() && !strcmp(name, "avx512");
+    if (!wide && !(kernel_runs() && !strcmp(name, FAST_NAME))) {
+        PyErr_Format(PyExc_ValueError, "not one of paths(): %s", name);
+        return NULL;
+    }
+    kernel_wide = wide;
+    Py_RETURN_NONE;
 }
 
 static PyMethodDef methods[] = {
-    {"supported", supported, METH_NOARGS, "Whether this processor can run `taken`, `refresh` and `product`."},
+    {"paths", paths, METH_NOARGS,
+     "The instruction sets that `taken`, `refresh` and `product` can run on here, the widest last; none: they cannot."},
+    {"use", use, METH_VARARGS, "use(path): run on this one of paths() from now on; at first it is the widest."},
     {"best", block_best, METH_VARARGS,
      "best(r, rows, wear, alpha, tie, out, dots, lengths, weight, length, count, eta, costs, room): the position of the next "
      "pick, its gain, its penalty and the wear of the rows that tie with it; None if `out` or nothing is better."},
@@ -49,6 +89,7 @@ PyMODINIT_FUNC
 PyInit__kernel(void)
 {
     PyObject *m = PyModule_Create(&module);
+    kernel_wide = runs_wide();
     if (m && show_constants(m)) {
         Py_DECREF(m);
         return NULL;

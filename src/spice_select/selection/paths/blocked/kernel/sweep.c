@@ -21,18 +21,16 @@
 
 #include "crew.h"
 
-#define ROWS 6         /* 6 rows by 2 vectors: 12 of the 16 AVX registers hold sums (24 of NEON's 32) */
+#define MOST_GROUP 8   /* rows multiplied at a time, at the most */
 #define MOST_ROWS 96   /* rows taken at a time, */
 #define CACHE 393216   /* or as many as fit into so many bytes, */
 #define LEAST_PARTS 16 /* or so few that threads which take one after another end together */
 #define MOST_PANELS 12 /* panels multiplied at a time */
 
-typedef float vec __attribute__((vector_size(32), aligned(4)));
-
 /* What one thread works with: some rows, and their products with some panels. */
 typedef struct {
     float w[MOST_PANELS][MOST_ROWS][PANEL_PICKS];
-    const float *x[MOST_ROWS + ROWS]; /* where each row can be read; the last group is filled up with the last row */
+    const float *x[MOST_ROWS + MOST_GROUP]; /* where each row can be read; the last group is filled up with the last row */
     float *room;                      /* rows converted from float64, or NULL */
 } Bench;
 
@@ -43,7 +41,8 @@ typedef struct Sweep {
     int64_t d;
     const int64_t *rows;  /* the rows asked for */
     int64_t many;         /* how many */
-    int64_t batch;        /* how many are taken at a time */
+    int64_t group;        /* how many are multiplied at a time, */
+    int64_t batch;        /* and taken at a time */
     const float *packed;
     int64_t end;          /* picks from here on do not count */
     const float *mean;    /* [d], or NULL */
@@ -62,58 +61,31 @@ typedef struct Sweep {
     atomic_int failed;
 } Sweep;
 
-/* Take coordinate c of 6 rows and of a panel into the sums of their products. */
-FAST static INLINE void
-step(const float *const *row, const float *panel, int64_t c, vec (*sum)[2])
-{
-    vec left = *(const vec *)(panel + c * PANEL_PICKS), right = *(const vec *)(panel + c * PANEL_PICKS + 8);
-    for (int i = 0; i < ROWS; i++) {
-        sum[i][0] += row[i][c] * left;
-        sum[i][1] += row[i][c] * right;
-    }
-}
+#define LANES 8
+#define ROWS 6 /* 6 rows by 2 vectors: 12 of the 16 AVX registers hold sums (24 of NEON's 32) */
+#define TARGET FAST
+#define NAME(name) name##_8
+#include "sweep_multiply.h"
 
-/* w[6][16] += 6 rows times a panel over `depth` coordinates. */
-FAST static INLINE void
-multiply(const float *const *x, int64_t from, const float *panel, int64_t depth, float (*w)[PANEL_PICKS])
-{
-    vec sum[ROWS][2];
-    const float *row[ROWS];
-    int64_t c = 0;
-    for (int i = 0; i < ROWS; i++) {
-        sum[i][0] = sum[i][1] = (vec){0};
-        row[i] = x[i] + from;
-    }
-    for (; c + 4 <= depth; c += 4) { /* four in a turn of the loop: some 10 % faster */
-        step(row, panel, c, sum);
-        step(row, panel, c + 1, sum);
-        step(row, panel, c + 2, sum);
-        step(row, panel, c + 3, sum);
-    }
-    for (; c < depth; c++)
-        step(row, panel, c, sum);
-    for (int i = 0; i < ROWS; i++) { /* the stretch is summed: one more rounding for each stretch, not for each term */
-        *(vec *)w[i] += sum[i][0];
-        *(vec *)(w[i] + 8) += sum[i][1];
-    }
-}
+#ifdef WIDE
+#define LANES 16
+#define ROWS 8 /* by 2 vectors, 16 of the 32 registers of AVX-512, and 3 for factors: with 12 rows GCC spills */
+#define TARGET WIDE
+#define NAME(name) name##_16
+#include "sweep_multiply.h"
+#endif
 
-/* The products of `many` rows with `panels` panels from `panel` on. */
-FAST static void
+/* The products of `many` rows with `panels` panels from `panel` on, in b->w. */
+static void
 multiply_all(const Sweep *s, Bench *b, int64_t many, int64_t panel, int64_t panels)
 {
-    for (int64_t i = many; i % ROWS; i++)
-        b->x[i] = b->x[many - 1]; /* what comes of these is not read */
-    for (int64_t p = 0; p < panels; p++)
-        memset(b->w[p], 0, sizeof(float) * PANEL_PICKS * ((many + ROWS - 1) / ROWS * ROWS));
-    for (int64_t c = 0; c < s->d; c += SUM_TERMS) { /* a stretch of all rows stays in the cache while panels come and go */
-        int64_t depth = s->d - c < SUM_TERMS ? s->d - c : SUM_TERMS;
-        for (int64_t p = 0; p < panels; p++) {
-            const float *part = s->packed + ((panel + p) * s->d + c) * PANEL_PICKS;
-            for (int64_t i = 0; i < many; i += ROWS)
-                multiply(b->x + i, c, part, depth, &b->w[p][i]);
-        }
+#ifdef WIDE
+    if (s->group == MOST_GROUP) {
+        multiply_all_16(s, b, many, panel, panels);
+        return;
     }
+#endif
+    multiply_all_8(s, b, many, panel, panels);
 }
 
 /* The sum of squares of row i's products with the picks start ... end, of `panels` panels from `panel` on. */
@@ -133,6 +105,9 @@ squares(const Bench *b, int64_t i, int64_t panel, int64_t panels, int64_t start,
     return total;
 }
 
+typedef float vec __attribute__((vector_size(32), aligned(4)));
+
+/* On every processor with 8 lanes, which its bits depend on. */
 FAST static double
 dot(const float *x, const float *y, int64_t d)
 {
@@ -290,11 +265,12 @@ sweep(void *sweep_)
 static int
 sweep_all(Sweep *s, int threads)
 {
-    int64_t fit = CACHE / (int64_t)(ROWS * s->d * sizeof(float)), few = s->many / (LEAST_PARTS * ROWS);
-    int64_t groups = MOST_ROWS / ROWS;
+    s->group = kernel_wide ? MOST_GROUP : 6;
+    int64_t fit = CACHE / (int64_t)(s->group * s->d * sizeof(float)), few = s->many / (LEAST_PARTS * s->group);
+    int64_t groups = MOST_ROWS / s->group;
     groups = fit < groups ? fit : groups;
     groups = few < groups ? few : groups;
-    s->batch = ROWS * (groups < 1 ? 1 : groups);
+    s->batch = s->group * (groups < 1 ? 1 : groups);
     atomic_init(&s->next, 0);
     atomic_init(&s->steps, 0);
     atomic_init(&s->visits, 0);

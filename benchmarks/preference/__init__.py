@@ -1,0 +1,1 @@
+"""Preference pairs: whom does a choice take, and does a model tuned on it prefer better?"""
