@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tests.data.cases import chat
+from tests.data.pair_cases import DROPPED, FAMILIES
 
 import spice_select as spice
 from spice_select.checks.model import check_model
@@ -174,6 +175,53 @@ def test_the_others_are_refused_by_name_with_the_reason(corpus: Corpus, tiny_pro
 def test_what_pairs_cannot_honour_is_refused_by_name(corpus: Corpus, tiny_proxy: Path, asked, words: str) -> None:
     with pytest.raises(InputError, match=words):
         spice.select(corpus(made_pairs()), model=str(tiny_proxy), **asked)
+
+
+FAULTY: dict[str, tuple[str, dict[str, Any]]] = {
+    "identical-answers": ("same answer", {"prompt": "q", "chosen": "a", "rejected": "a"}),
+    "empty-rejected": ("'rejected' is empty", {"prompt": "q", "chosen": "a", "rejected": ""}),
+    "prompt-ends-with-answer": ("nothing asks for another", DROPPED["an answer before"][1]),
+    "answer-has-user-turn": ("holds a user turn", DROPPED["an explicit answer with a question"][1]),
+    "too-long": ("past the 60 tokens", {"prompt": "words " * 80, "chosen": "a", "rejected": "b"}),
+    "tie": ("neither answer is the better one", DROPPED["equal scores"][1]),
+}
+
+
+@pytest.mark.parametrize("reason", FAULTY)
+def test_a_file_of_nothing_but_faulty_pairs_is_refused_with_its_line_and_one_of_them_is_left_out_by_name(
+    corpus: Corpus, options, tmp_path: Path, spice: Callable[..., tuple[int, str, str]], reason: str
+) -> None:
+    words, raw = FAULTY[reason]
+    asked = ("--model", options["model"], "--max-length", 60)
+    code, _, said = spice("select", corpus([raw, raw], name="bad.jsonl"), *asked)
+    said = " ".join(said.split())
+    assert code == 2, said
+    assert f"none of the 2 rows can be used ({reason} 2)" in said
+    assert "bad.jsonl:1: " in said
+    assert words in said
+    good = [{"prompt": f"What is {n}?", "chosen": f"{n} it is", "rejected": "no"} for n in range(4)]
+    path = corpus([*good, {**raw, "prompt": raw["prompt"]}], name="one.jsonl")
+    if isinstance(raw["prompt"], str):
+        code, _, _ = spice("select", path, *asked, "--method", "random", "--budget", 2, "--out", tmp_path / "r")
+        (left,) = map(json.loads, (tmp_path / "r" / "dropped.jsonl").read_text().splitlines())
+        assert (code, left["row"], left["reason"]) == (0, 4, reason)
+
+
+def test_pairs_of_two_kinds_and_marks_of_one_kind_end_with_2(
+    corpus: Corpus, options, spice: Callable[..., tuple[int, str, str]]
+) -> None:
+    mixed = corpus([FAMILIES["explicit, strings"], FAMILIES["implicit"]], name="mixed.jsonl")
+    marked = corpus([{"prompt": "q", "completion": str(n), "label": True} for n in range(3)], name="kto.jsonl")
+    pairs = corpus(made_pairs(), name="pairs.jsonl")
+    for path, more, words in (
+        (mixed, (), ("mixed.jsonl:1", "mixed.jsonl:2")),
+        (marked, (), ("kto.jsonl:1 to", "kto.jsonl:3: all 3 marks")),
+        (pairs, ("--objective", "matched-step"), ("--objective matched-step without --target",)),
+        (pairs, ("--method", "ifd"), ("--method ifd on preference pairs: it goes by the loss of single answers",)),
+    ):
+        code, _, said = spice("select", path, "--model", options["model"], *more)
+        assert code == 2, said
+        assert all(word in " ".join(said.split()) for word in words), said
 
 
 @pytest.mark.parametrize(
