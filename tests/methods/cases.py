@@ -59,6 +59,7 @@ def worked() -> Candidates:
                 loss=np.ones(5),
                 norm=np.linalg.norm(vectors, axis=1),
                 margin_mean=np.array([0.1, -0.2, 0.3, 0.0, -0.1]),
+                delta=np.array([-2.0, 1.0, 0.5, 0.5, 3.0]),
             ),
             "losses": _block(rows, supervised, loss=losses, loss_sum=losses * supervised),
             "unprompted-losses": _block(rows, supervised, loss=alone, loss_sum=alone * supervised),
@@ -138,6 +139,8 @@ CASES: tuple[Case, ...] = (
     Case(name="longest", picks=[1, 3, 4]),
     Case(name="margin-high", picks=[2, 0, 3]),
     Case(name="margin-low", picks=[1, 4, 3]),
+    Case(name="implicit-high", picks=[4, 1, 2]),
+    Case(name="implicit-low", picks=[0, 2, 3]),
     Case(name="full", picks=[0, 1, 2]),
     Case(name="loss-low", picks=[0, 1, 4]),
     Case(name="loss-mid", picks=[4, 1, 0]),  # the median is 1.2; row 0 is .7 away, row 2 .8

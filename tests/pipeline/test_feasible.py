@@ -30,6 +30,9 @@ def test_the_defaults_of_every_method_and_schedule_pass(method: str, schedule: s
     if METHODS[method].requires_target:
         assert f"--method {method} without --target" in fault(**asked)
         asked["target"] = "target.jsonl"
+    if method.startswith("implicit") and schedule != "interleaved":
+        assert f"--method {method} without --warm" in fault(**asked)
+        asked["warm"] = True
     chooser = METHODS[method].of(SelectSettings().flat())
     more = schedule == "interleaved" and set(chooser.needs()) - {"gradients"}
     if (schedule != "interleaved") if chooser.in_loop else more:

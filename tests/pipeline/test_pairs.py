@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tests.data.cases import chat
+from tests.data.pair_cases import DROPPED, FAMILIES
 
 import spice_select as spice
 from spice_select.checks.model import check_model
@@ -114,6 +115,22 @@ def test_the_weights_of_a_pair_are_part_of_a_run(corpus: Corpus, options, tmp_pa
     assert other.manifest["identity"]["pair_gradient"] == how
 
 
+def test_a_warmed_proxy_gives_every_pair_the_weight_that_dpo_does(corpus: Corpus, options, tmp_path: Path) -> None:
+    path, warm = corpus(made_pairs()), {**options, "warmup_rows": 16, "lora_rank": 4}
+    run = spice.select(path, out=tmp_path / "r", **warm)
+    block = run.features
+    assert np.abs(block["delta"]).max() > 1e-4
+    np.testing.assert_allclose(block["pair_weight"], 2 / (1 + np.exp(0.1 * block["delta"])))
+    units = block.features / np.linalg.norm(block.features, axis=1, keepdims=True)
+    np.testing.assert_allclose(run.matrix, block["pair_weight"][:, None] * units, rtol=1e-5, atol=1e-7)
+    expected = spice.naive(run.matrix, 6, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.1))
+    assert run.selection.indices.tolist() == expected.indices.tolist()
+    other = spice.select(path, out=tmp_path / "s", pair_beta=5.0, **warm)
+    assert other.manifest["identity"]["pair_beta"] == 5.0
+    assert np.abs(other.features["pair_weight"] - 1).max() > np.abs(block["pair_weight"] - 1).max()
+    assert not any(name in spice.select(path, out=tmp_path / "cold", **options).features.columns for name in ("delta",))
+
+
 @pytest.mark.parametrize("method", [method.name for method in METHODS if not method.no_pairs])
 @pytest.mark.parametrize("schedule", ["global", "pools"])
 def test_every_method_that_takes_pairs_chooses_some(
@@ -123,6 +140,10 @@ def test_every_method_that_takes_pairs_chooses_some(
     asked |= {"pool_size": 8} if schedule == "pools" else {}
     if not METHODS[method]().needs():
         asked = without_gradients(asked)
+    if method.startswith("implicit"):
+        with pytest.raises(InputError, match=f"--method {method} without --warm"):
+            spice.select(corpus(made_pairs()), out=tmp_path / "cold", **asked)
+        asked |= {"warmup_rows": 8, "lora_rank": 4}
     run = spice.select(corpus(made_pairs()), out=tmp_path / "r", **asked)
     assert run.summary.chosen == (24 if method == "full" else 6)
     assert run.summary.pairs is not None
@@ -140,8 +161,8 @@ def test_the_others_are_refused_by_name_with_the_reason(corpus: Corpus, tiny_pro
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"schedule": "interleaved"}, "--schedule interleaved on preference pairs"),
-        ({"warm": True}, "--warm on preference pairs"),
+        ({"warm": True, "warm_checkpoints": 2}, "--warm-checkpoints 2 on preference pairs"),
+        ({"pair_beta": 0.2}, "--pair-beta 0.2: where the proxy is its own reference"),
         ({"loss": "sum"}, "--loss sum on preference pairs"),
         ({"without_suspects": ("duplicate",)}, "--without-suspects on preference pairs"),
         ({"max_per_prompt": 1, "per_source_max": 0.5}, "--max-per-prompt 1 with shares of sources"),
@@ -154,6 +175,53 @@ def test_the_others_are_refused_by_name_with_the_reason(corpus: Corpus, tiny_pro
 def test_what_pairs_cannot_honour_is_refused_by_name(corpus: Corpus, tiny_proxy: Path, asked, words: str) -> None:
     with pytest.raises(InputError, match=words):
         spice.select(corpus(made_pairs()), model=str(tiny_proxy), **asked)
+
+
+FAULTY: dict[str, tuple[str, dict[str, Any]]] = {
+    "identical-answers": ("same answer", {"prompt": "q", "chosen": "a", "rejected": "a"}),
+    "empty-rejected": ("'rejected' is empty", {"prompt": "q", "chosen": "a", "rejected": ""}),
+    "prompt-ends-with-answer": ("nothing asks for another", DROPPED["an answer before"][1]),
+    "answer-has-user-turn": ("holds a user turn", DROPPED["an explicit answer with a question"][1]),
+    "too-long": ("past the 60 tokens", {"prompt": "words " * 80, "chosen": "a", "rejected": "b"}),
+    "tie": ("neither answer is the better one", DROPPED["equal scores"][1]),
+}
+
+
+@pytest.mark.parametrize("reason", FAULTY)
+def test_a_file_of_nothing_but_faulty_pairs_is_refused_with_its_line_and_one_of_them_is_left_out_by_name(
+    corpus: Corpus, options, tmp_path: Path, spice: Callable[..., tuple[int, str, str]], reason: str
+) -> None:
+    words, raw = FAULTY[reason]
+    asked = ("--model", options["model"], "--max-length", 60)
+    code, _, said = spice("select", corpus([raw, raw], name="bad.jsonl"), *asked)
+    said = " ".join(said.split())
+    assert code == 2, said
+    assert f"none of the 2 rows can be used ({reason} 2)" in said
+    assert "bad.jsonl:1: " in said
+    assert words in said
+    good = [{"prompt": f"What is {n}?", "chosen": f"{n} it is", "rejected": "no"} for n in range(4)]
+    path = corpus([*good, {**raw, "prompt": raw["prompt"]}], name="one.jsonl")
+    if isinstance(raw["prompt"], str):
+        code, _, _ = spice("select", path, *asked, "--method", "random", "--budget", 2, "--out", tmp_path / "r")
+        (left,) = map(json.loads, (tmp_path / "r" / "dropped.jsonl").read_text().splitlines())
+        assert (code, left["row"], left["reason"]) == (0, 4, reason)
+
+
+def test_pairs_of_two_kinds_and_marks_of_one_kind_end_with_2(
+    corpus: Corpus, options, spice: Callable[..., tuple[int, str, str]]
+) -> None:
+    mixed = corpus([FAMILIES["explicit, strings"], FAMILIES["implicit"]], name="mixed.jsonl")
+    marked = corpus([{"prompt": "q", "completion": str(n), "label": True} for n in range(3)], name="kto.jsonl")
+    pairs = corpus(made_pairs(), name="pairs.jsonl")
+    for path, more, words in (
+        (mixed, (), ("mixed.jsonl:1", "mixed.jsonl:2")),
+        (marked, (), ("kto.jsonl:1 to", "kto.jsonl:3: all 3 marks")),
+        (pairs, ("--objective", "matched-step"), ("--objective matched-step without --target",)),
+        (pairs, ("--method", "ifd"), ("--method ifd on preference pairs: it goes by the loss of single answers",)),
+    ):
+        code, _, said = spice("select", path, "--model", options["model"], *more)
+        assert code == 2, said
+        assert all(word in " ".join(said.split()) for word in words), said
 
 
 @pytest.mark.parametrize(
@@ -193,10 +261,7 @@ def test_verbs_that_do_not_know_pairs_refuse_a_run_of_them(
     import spice_select
 
     run = spice_select.select(corpus(made_pairs()), out=tmp_path / "r", **options)
-    for verb, rest in (
-        ("transfer", ("--model", options["model"])),
-        ("suspects", ()),
-    ):
+    for verb, rest in (("suspects", ()),):
         code, _, said = spice(verb, run.path, *rest)
         assert code == 2, said
         assert f"spice {verb} does not know preference pairs yet" in " ".join(said.split())
@@ -205,6 +270,14 @@ def test_verbs_that_do_not_know_pairs_refuse_a_run_of_them(
     assert "pairs that oppose all others" in said
     code, said, error = spice("check", "run", run.path)
     assert code == 0, error
+
+
+def test_pairs_are_compared_between_models(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(made_pairs(40)), out=tmp_path / "r", **options)
+    itself = spice.transfer(run.path, model=options["model"])
+    assert (itself.overlap, itself.picks) == (itself.picks, run.summary.chosen)
+    assert itself.losses == itself.norms == 1
+    assert any("their margins are compared" in note for note in itself.notes)
 
 
 def test_the_check_of_a_model_takes_pairs(corpus: Corpus, options) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from spice_select.agreement.targets import split_off
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.features import FeatureRequest, Gradients
 from spice_select.features.proxy import find_proxy
 from spice_select.features.stage import features_in_memory
@@ -30,7 +30,7 @@ def for_model(settings: SelectSettings, model: str | Path | None, access: ModelA
 
 
 def own_features(
-    run: Run, examples: Sequence[Example], aims: Sequence[Example], progress: Progress
+    run: Run, examples: Sequence[Sample], aims: Sequence[Sample], progress: Progress
 ) -> tuple[FeatureBlock, TargetSet | None, tuple[str, ...]]:
     """The run's own features of the sample and of its target: from its folder, computed only where its weights moved.
 
@@ -54,7 +54,7 @@ def own_features(
 
 
 def features_of_sample(
-    settings: SelectSettings, name: str, examples: Sequence[Example], progress: Progress
+    settings: SelectSettings, name: str, examples: Sequence[Sample], progress: Progress
 ) -> FeatureBlock:
     """Features of the examples under the settings' model, in their order; kept in memory, not on disk."""
     proxy = find_proxy(settings.request)
@@ -66,7 +66,7 @@ def features_of_sample(
         return features_in_memory(compute, examples, batch_tokens=tokens, advance=advance)
 
 
-def reseeded_features(settings: SelectSettings, examples: Sequence[Example], progress: Progress) -> FeatureBlock:
+def reseeded_features(settings: SelectSettings, examples: Sequence[Sample], progress: Progress) -> FeatureBlock:
     """The features of the run's own model under another seed of LoRA and sketch."""
     selection = settings.selection.model_copy(update={"seed": settings.selection.seed + 1})
     plain = for_model(settings, settings.proxy.model, settings.proxy)

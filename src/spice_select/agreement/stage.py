@@ -14,12 +14,12 @@ from spice_select.agreement.samples import features_of_sample, for_model, own_fe
 from spice_select.agreement.settings import LEAST_ROWS, TransferSettings
 from spice_select.agreement.targets import shared, split_off, target_examples
 from spice_select.data.encoding import Encoder, encode_rows
-from spice_select.data.formats import detect_format
-from spice_select.data.records import Example, Row
+from spice_select.data.formats import detect_reader
+from spice_select.data.records import Row, Sample
 from spice_select.diagnosis.alignment import alignment, cosine_correlation, cosines
 from spice_select.errors import InputError
 from spice_select.features.proxy import Proxy, find_proxy
-from spice_select.features.row_weights import ROW_WEIGHTS
+from spice_select.features.row_weights import ROW_WEIGHTS, row_scales
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.budget import Allowance, Budget
 from spice_select.methods.target import TargetSet
@@ -30,7 +30,7 @@ from spice_select.progress import Progress, Silent
 from spice_select.run import files as outputs
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run, load
-from spice_select.run.pairs import refuse_pairs
+from spice_select.run.pairs import is_of_pairs, refuse_marks
 from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
 
@@ -72,7 +72,7 @@ def run_transfer(
     """As `transfer`, with the settings in hand."""
     progress = progress or Silent()
     run = run if isinstance(run, Run) else load(run)
-    refuse_pairs(run, "spice transfer")
+    refuse_marks(run, "spice transfer")
     _refuse_in_loop(run)
     other = for_model(run.settings, model, settings)
     own = find_proxy(run.settings.request, progress)
@@ -92,6 +92,8 @@ def run_transfer(
     blocks = [ours, theirs] if reseeded is None else [ours, theirs, reseeded[0]]
     sides = [_Side(block.take(both), target) for block, target in zip(blocks, targets, strict=False)]
     examples = [example for example, good in zip(pair.theirs, both, strict=True) if good]
+    if is_of_pairs(run):
+        notes = (*notes, "The rows are preference pairs: in place of losses their margins are compared (mean token).")
     return _compare(run, pair, sides, examples, min(k, len(examples)), (*changed, *pair.notes, *notes, *told))
 
 
@@ -116,8 +118,8 @@ class _Side:
 class _Pair:
     """The sample under both models: the same rows in the same order."""
 
-    ours: list[Example]
-    theirs: list[Example]
+    ours: list[Sample]
+    theirs: list[Sample]
     proxy: Proxy
     kinship: str
     notes: tuple[str, ...]
@@ -172,9 +174,9 @@ def _encoded_pair(run: Run, own: Proxy, other: SelectSettings, settings: Transfe
     )
 
 
-def _encode(run: Run, rows: Sequence[Row], proxy: Proxy) -> dict[int, Example]:
+def _encode(run: Run, rows: Sequence[Row], proxy: Proxy) -> dict[int, Sample]:
     encoder = Encoder(proxy.tokenizer, max_length=run.settings.data.max_length)
-    encoded = encode_rows(rows, detect_format([], run.manifest["identity"]["format"]), encoder)
+    encoded = encode_rows(rows, detect_reader([], run.manifest["identity"]["format"]), encoder)
     return {example.row: example for example in encoded.examples}
 
 
@@ -208,7 +210,7 @@ def _choose(side: _Side, k: int, settings: SelectSettings) -> set[int]:
 def _candidates(side: _Side, settings: SelectSettings) -> Candidates:
     """The sample's rows as the run's method would see them; weights are by the lengths in the sample."""
     chosen, block = settings.selection, side.block
-    scales = ROW_WEIGHTS[chosen.row_weight].scales(block.supervised, block.supervised)
+    scales = row_scales(ROW_WEIGHTS[chosen.row_weight], block.supervised, block.supervised, block)
     return Candidates.of_gradients(block, normalise=chosen.normalise, scales=scales, target=side.target)
 
 
@@ -216,7 +218,7 @@ def _compare(
     run: Run,
     pair: _Pair,
     sides: Sequence[_Side],
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     k: int,
     notes: tuple[str, ...],
 ) -> Transfer:
@@ -237,13 +239,19 @@ def _compare(
         ceiling=len(own & again[0]) if again else None,
         jaccard=overlap / len(own | other),
         norms=spearman(ours.norms, theirs.norms),
-        losses=spearman(ours.losses, theirs.losses),
+        losses=spearman(_told(ours), _told(theirs)),
         base_gains=spearman(_bases(sides[0], run.settings), _bases(sides[1], run.settings)),
         cosines=cosine_correlation(left, right),
         alignment=alignment(left, right),
         sources=_sources(examples, own, other),
         notes=notes,
     )
+
+
+def _told(block: FeatureBlock) -> NDArray[np.float64]:
+    """The loss of each row; of pairs, whose losses are all alike at the reference, the margin of the mean token."""
+    told: NDArray[np.float64] = block["loss" if "loss" in block.columns else "margin_mean"]
+    return told
 
 
 def _bases(side: _Side, settings: SelectSettings) -> NDArray[np.float64]:
@@ -254,7 +262,7 @@ def _bases(side: _Side, settings: SelectSettings) -> NDArray[np.float64]:
     return np.log1p(settings.spice.scale * candidates.matrix.squares)
 
 
-def _sources(examples: Sequence[Example], own: set[int], other: set[int]) -> tuple[SourceShares, ...]:
+def _sources(examples: Sequence[Sample], own: set[int], other: set[int]) -> tuple[SourceShares, ...]:
     names = sorted({example.source for example in examples})
     if names == [""]:
         return ()

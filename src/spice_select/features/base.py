@@ -10,11 +10,16 @@ import numpy as np
 from spice_select.data.records import Drop, Example, Sample
 from spice_select.errors import InputError
 from spice_select.features.request import ProxyRequest
+from spice_select.features.row_weights import PAIR_WEIGHT
 from spice_select.progress import Progress, Silent
 from spice_select.store import FeatureBlock
 
-PAIR_COLUMNS = ("logp_chosen", "logp_rejected", "chosen_tokens", "rejected_tokens", "margin_mean")
-"""What the gradients of preference pairs know of a row in place of its loss: log-probabilities (nats), and tokens."""
+PAIR_COLUMNS = (
+    *("logp_chosen", "logp_rejected", "chosen_tokens", "rejected_tokens", "margin_mean"),
+    *("reference", "delta", PAIR_WEIGHT),
+)
+"""What the gradients of preference pairs know of a row in place of its loss: log-probabilities (nats), and tokens; on a
+proxy that was trained its margin without the training, what the training added, and the weight that DPO gives it."""
 
 KILLS_WORKER = "kills-worker"
 """Why a row is left out that no process survives."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spice_select.data.records import PairExample, Sample
 from spice_select.features.base import Compute, FeatureRequest
 from spice_select.features.proxy import ProxyEngine
+from spice_select.features.referenced import Referenced
 from spice_select.gradients.base import BatchGradients
 from spice_select.store import FeatureBlock
 
@@ -72,19 +73,29 @@ class Gradients:
             InputError: as `Feature.open`; rows that the model cannot read.
         """
         gradients = self.engine.gradients(self._asked, plain=self._plain)
-        weights = self.engine.weights
-        return lambda batch: as_block(batch, gradients(batch), weights)
+        weights, referenced = self.engine.weights, self.engine.referenced
+        return lambda batch: as_block(batch, gradients(batch), weights, referenced(batch))
 
 
-def as_block(batch: Sequence[Sample], gradients: BatchGradients, weights: tuple[float, ...] = (1.0,)) -> FeatureBlock:
+def as_block(
+    batch: Sequence[Sample],
+    gradients: BatchGradients,
+    weights: tuple[float, ...] = (1.0,),
+    referenced: "Referenced | None" = None,
+) -> FeatureBlock:
     """A batch's gradients with what belongs to each row; vectors that are not finite become zero.
 
-    `weights` are those of the checkpoints that they were taken at.
+    Args:
+        batch: the rows.
+        gradients: theirs.
+        weights: those of the checkpoints that they were taken at.
+        referenced: of pairs on a proxy that was trained, what they are held against.
     """
     return FeatureBlock(
         rows=np.array([example.row for example in batch], np.int64),
         columns={
             **_told(batch, gradients),
+            **({} if referenced is None else referenced.columns(gradients.losses)),
             "norm": gradients.norms,
             "tokens": np.array([example.num_tokens for example in batch], np.int64),
             "supervised": np.array([example.num_supervised for example in batch], np.int64),

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.data.batches import default_token_budget
-from spice_select.data.records import Sample
-from spice_select.features.base import single_answers
+from spice_select.data.records import PairExample, Sample
 from spice_select.features.kept import is_warmed, load_warmed, save_warmed
+from spice_select.features.referenced import Referenced
 from spice_select.features.request import ProxyRequest
 from spice_select.features.warm import Warm, adapter_hash, load_warm
 from spice_select.features.warm_plan import plan_warmup
@@ -23,6 +23,7 @@ from spice_select.gradients.checkpoints import Checkpoint, CheckpointEngine
 from spice_select.gradients.fidelity import Fidelity, Probe, judge_sketch
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.memory import features_within_memory
+from spice_select.gradients.pairs.dpo import DpoReference
 from spice_select.gradients.settings import GradientSettings
 from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model
@@ -102,6 +103,16 @@ class ProxyEngine:
         opened = self._opened
         refuse_long_rows(opened.model, asked)
         return partial(features_within_memory, opened.engine(plain=plain), opened.model)
+
+    def referenced(self, batch: Sequence[Sample]) -> Referenced | None:
+        """What a batch of pairs is held against where the LoRA was trained; None otherwise, and of single answers."""
+        if not self._request.gradients.warms_up or not isinstance(batch[0], PairExample):
+            return None
+        return Referenced.of(self._reference, self._opened.model, batch)
+
+    @cached_property
+    def _reference(self) -> DpoReference:
+        return build.make_reference(self._request.gradients)
 
     @cached_property
     def weights(self) -> tuple[float, ...]:
@@ -238,7 +249,13 @@ def warmed(
     spec = build.lora_spec(asked)
     with progress.task("Warming up", how.passes * how.rows, "rows") as advance:
         warm = train_warmup(
-            model, single_answers(examples, "a warm-up"), spec, how, loss=build.make_loss(asked), advance=advance
+            model,
+            examples,
+            spec,
+            how.of_pairs() if isinstance(examples[0], PairExample) else how,
+            loss=build.make_loss(asked),
+            reference=build.make_reference(asked),
+            advance=advance,
         )
     if folder is not None:
         save_warmed(folder, warm, spec, how.weights, origin=origin)

@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.settings.table import Table
+from spice_select.store import FeatureBlock
+
+PAIR_WEIGHT = "pair_weight"
+"""The column of gradients that says what a pair's vector is multiplied by; see `DpoReference.weights`."""
 
 
 class RowWeight(Protocol):
@@ -58,6 +62,26 @@ class ByTokens:
         lengths = np.sort(corpus).astype(np.float64)  # sorted, so that the order of the rows does not round the mean
         most = float(np.percentile(lengths, 95))
         return np.sqrt(np.minimum(supervised, most) / np.minimum(lengths, most).mean())
+
+
+def row_scales(
+    weight: RowWeight, supervised: NDArray[np.int64], corpus: NDArray[np.int64], block: FeatureBlock | None
+) -> NDArray[np.float64] | None:
+    """What each row's gradient is multiplied by: the root of its weight, and of a pair what DPO gives it.
+
+    Args:
+        weight: as asked for.
+        supervised, corpus: see `RowWeight.scales`.
+        block: the gradients; where they are of pairs on a proxy that was trained they know ``pair_weight``.
+
+    Returns:
+        float64 ``[n]``; None where every row counts alike.
+    """
+    own = weight.scales(supervised, corpus)
+    if block is None or PAIR_WEIGHT not in block.columns:
+        return own
+    weights: NDArray[np.float64] = block[PAIR_WEIGHT]
+    return weights if own is None else own * weights
 
 
 ROW_WEIGHTS: Table[RowWeight] = Table("row weight", EveryRow(), ByTokens())

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spice_select.data.batches import plan_batches
-from spice_select.data.records import Example
+from spice_select.data.records import PairExample, Sample
 from spice_select.errors import InputError
 from spice_select.features.warm import Warm
 from spice_select.features.warm_plan import Warmup as Warmup
@@ -17,6 +17,8 @@ from spice_select.gradients.checkpoints import Checkpoint
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.losses import ResponseLoss, TokenMean, token_losses
+from spice_select.gradients.pairs.dpo import DpoReference
+from spice_select.gradients.pairs.weights import AnswerSums
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.gradients.preconditioner import AdamState, Moments
 from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
@@ -24,11 +26,12 @@ from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
 
 def train_warmup(
     model: nn.Module,
-    examples: Sequence[Example],
+    examples: Sequence[Sample],
     spec: LoraSpec,
     how: Warmup,
     *,
     loss: ResponseLoss | None = None,
+    reference: DpoReference | None = None,
     advance: Callable[[int], None] = lambda rows: None,
 ) -> Warm:
     """Train a fresh LoRA for a few steps.
@@ -43,6 +46,7 @@ def train_warmup(
         spec: where the LoRA goes.
         how: rows, passes, rate, checkpoints, seed.
         loss: how token losses become a row's loss.
+        reference: what pairs are held against, in place of `loss`; that of sums and β 0.1 if not given.
         advance: told of rows done.
 
     Returns:
@@ -68,10 +72,10 @@ def train_warmup(
         weight.requires_grad_(True)
     optimiser = torch.optim.AdamW(list(weights.values()), lr=how.rate.peak, weight_decay=0.0)
     adapted.eval()  # no dropout: the drawn rows alone decide the result
-    reached: list[Checkpoint] = []
+    reached, held = list[Checkpoint](), reference or DpoReference(AnswerSums())
     for number, step in enumerate(_steps(rows, how)):
         optimiser.param_groups[0]["lr"] = how.rate.at(number, how.steps)
-        _accumulate(adapted, step, loss or TokenMean(), how.batch_tokens)
+        _accumulate(adapted, step, loss or TokenMean(), held, how.batch_tokens)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         advance(len(step))
@@ -81,7 +85,7 @@ def train_warmup(
     return Warm(model=adapted, state=_state(optimiser, weights), checkpoints=tuple(reached))
 
 
-def _steps(rows: Sequence[Example], how: Warmup) -> Iterator[Sequence[Example]]:
+def _steps(rows: Sequence[Sample], how: Warmup) -> Iterator[Sequence[Sample]]:
     """The rows of each step: the first pass in the order drawn, each other in an order of its own."""
     for number in range(how.passes):
         order = np.random.default_rng([how.seed, 1, number]).permutation(len(rows)) if number else range(len(rows))
@@ -90,16 +94,18 @@ def _steps(rows: Sequence[Example], how: Warmup) -> Iterator[Sequence[Example]]:
             yield turned[start : start + how.step_rows]
 
 
-def _accumulate(model: nn.Module, rows: Sequence[Example], loss: ResponseLoss, batch_tokens: int) -> None:
-    """Add the gradient of the mean of the rows' losses."""
-    device = next(model.parameters()).device
+def _accumulate(
+    model: nn.Module, rows: Sequence[Sample], loss: ResponseLoss, reference: DpoReference, batch_tokens: int
+) -> None:
+    """Add the gradient of the mean of the rows' losses: of answers their own, of pairs DPO's."""
     with torch.enable_grad():
-        for positions in plan_batches([row.num_tokens for row in rows], token_budget=batch_tokens):
-            batch = PaddedBatch.of([rows[position] for position in positions], device)
-            with supervised_positions(model, batch):
-                logits = model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
-            weights = loss.token_weights(batch.counts)[batch.rows] / len(rows)
-            total = (token_losses(logits, batch.targets) * weights).sum()
+        for positions in plan_batches([row.padded_tokens for row in rows], token_budget=batch_tokens):
+            batch = [rows[position] for position in positions]
+            pairs = [row for row in batch if isinstance(row, PairExample)]
+            if pairs:
+                total = reference.losses(model, pairs).sum() / len(rows)
+            else:
+                total = _of_answers(model, batch, loss, len(rows))
             if not torch.isfinite(total):
                 numbers = [rows[position].row for position in positions]
                 raise InputError(
@@ -107,6 +113,15 @@ def _accumulate(model: nn.Module, rows: Sequence[Example], loss: ResponseLoss, b
                     "the warm-up out"
                 )
             torch.autograd.backward(total)
+
+
+def _of_answers(model: nn.Module, rows: Sequence[Sample], loss: ResponseLoss, among: int) -> Tensor:
+    """What a batch of answers adds to the mean loss of so many."""
+    batch = PaddedBatch.of(rows, next(model.parameters()).device)
+    with supervised_positions(model, batch):
+        logits = model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
+    weights = loss.token_weights(batch.counts)[batch.rows] / among
+    return (token_losses(logits, batch.targets) * weights).sum()
 
 
 def _checkpoint(optimiser: torch.optim.AdamW, weights: dict[str, nn.Parameter]) -> Checkpoint:

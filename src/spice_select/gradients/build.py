@@ -8,6 +8,7 @@ from spice_select.gradients.base import Parameters
 from spice_select.gradients.hooks import HookEngine
 from spice_select.gradients.losses.base import ResponseLoss
 from spice_select.gradients.pairs import PAIR_GRADIENTS, PairGradient
+from spice_select.gradients.pairs.dpo import DpoReference
 from spice_select.gradients.parameters.lora import lora_spec as lora_spec
 from spice_select.gradients.preconditioner import AdamState, Preconditioner
 from spice_select.gradients.settings import GradientSettings
@@ -42,6 +43,11 @@ def make_loss(settings: GradientSettings) -> ResponseLoss:
 def make_pair_gradient(settings: GradientSettings) -> PairGradient:
     """How pairs are weighed, by its name in the settings; rows that are no pairs do without."""
     return PAIR_GRADIENTS[settings.pair_gradient].load().of(settings)
+
+
+def make_reference(settings: GradientSettings) -> DpoReference:
+    """What pairs are held against while a proxy moves."""
+    return DpoReference(make_pair_gradient(settings), settings.pair_beta)
 
 
 def make_preconditioner(settings: GradientSettings, state: AdamState | None) -> Preconditioner | None:

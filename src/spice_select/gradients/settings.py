@@ -49,6 +49,12 @@ class GradientSettings(Group):
         le=1,
         description="With `--pair-gradient tail`: what a token beyond the shorter answer's length counts.",
     )
+    pair_beta: float = Field(
+        0.1,
+        gt=0,
+        description="With preference pairs on a proxy that is trained (`--warm`, `--schedule interleaved`): β of the "
+        "DPO loss that it is trained by, and of the weight σ(−βΔ) of a pair.",
+    )
     lora_rank: int = Field(16, ge=1, description="Rank of the LoRA whose gradients are taken.")
     lora_alpha: float = Field(32.0, gt=0, description="LoRA's alpha; the update is scaled by alpha / rank.")
     lora_targets: tuple[str, ...] = Field(

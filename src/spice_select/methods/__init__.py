@@ -23,7 +23,7 @@ from spice_select.methods.lead import Lead
 from spice_select.methods.less import Less, LessPaper, LessRoundRobin
 from spice_select.methods.longest import Longest
 from spice_select.methods.loss import LossHigh, LossLow, LossMid
-from spice_select.methods.margin import MarginHigh, MarginLow
+from spice_select.methods.margin import ImplicitHigh, ImplicitLow, MarginHigh, MarginLow
 from spice_select.methods.novelselect import NovelSelect
 from spice_select.methods.random import Random
 from spice_select.methods.rds import Rds
@@ -42,7 +42,7 @@ METHODS: Table[type[Method]] = Table(
     Stratified,
     *(TopNorm, SpiceOfficial),
     Longest,
-    *(MarginHigh, MarginLow),
+    *(MarginHigh, MarginLow, ImplicitHigh, ImplicitLow),
     Full,
     *(LossLow, LossMid, LossHigh, Ifd),
     *(FisherSft, SelectIt),

@@ -114,6 +114,21 @@ def _of_no_known_type(model: nn.Module) -> Iterator[None]:
             config.model_type = own
 
 
+@contextmanager
+def adapters_off(model: nn.Module) -> Iterator[None]:
+    """Let a PEFT model compute as it did without its adapters, dropout off; then everything is as it was."""
+    peft: Any = model
+    flags, training = [(parameter, parameter.requires_grad) for parameter in model.parameters()], model.training
+    model.eval()
+    try:
+        with peft.disable_adapter():
+            yield
+    finally:
+        for parameter, flag in flags:  # PEFT makes all of an adapter trainable that it turns on again
+            parameter.requires_grad_(flag)
+        model.train(training)
+
+
 def lora_modules(model: nn.Module) -> dict[str, nn.Module]:
     """PEFT's LoRA layers by the name that the layer has in the model without adapters; empty where there are none."""
     from peft.tuners.lora import LoraLayer

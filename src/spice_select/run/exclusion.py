@@ -104,7 +104,7 @@ def without(candidates: Candidates, drops: Sequence[Drop]) -> Candidates:
     return candidates.take(kept)
 
 
-def without_rows(examples: Mapping[int, Example], drops: Sequence[Drop]) -> dict[int, Example]:
+def without_rows(examples: Mapping[int, Sample], drops: Sequence[Drop]) -> dict[int, Sample]:
     """The examples that are not among the dropped rows, by number. Raises InputError if none is left."""
     dropped = {drop.row for drop in drops}
     kept = {row: example for row, example in examples.items() if row not in dropped}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.features import usable, usable_together
-from spice_select.features.row_weights import ROW_WEIGHTS
+from spice_select.features.row_weights import ROW_WEIGHTS, row_scales
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.target import GRADIENTS, TargetSet
 from spice_select.run import files as outputs
@@ -176,7 +176,8 @@ class Run:
     def candidates(self) -> Candidates:
         """The usable rows as the method saw them, their sources aside, which are not kept; also those left out."""
         chosen, features = self.settings.selection, self.features
-        scales = ROW_WEIGHTS[chosen.row_weight].scales(features.supervised, self._read.supervised)
+        weight = ROW_WEIGHTS[chosen.row_weight]
+        scales = row_scales(weight, features.supervised, self._read.supervised, features)
         return Candidates.of_gradients(features, normalise=chosen.normalise, scales=scales, target=self.target)
 
     @property

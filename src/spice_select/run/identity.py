@@ -25,6 +25,7 @@ _UNSAID = {
     "warm_checkpoints": 1,
     "pair_gradient": "sum",
     "pair_tail": 0.5,
+    "pair_beta": 0.1,
     "keep_contradictions": False,
     "max_per_prompt": None,
     "select_mode": "exact",

@@ -12,7 +12,7 @@ from spice_select.methods.budget import Budget
 from spice_select.run.finished import Run
 from spice_select.run.settings import SelectSettings
 
-_FOR_PAIRS = ("pair_gradient", "pair_tail", "max_per_prompt", "keep_contradictions")
+_FOR_PAIRS = ("pair_gradient", "pair_tail", "pair_beta", "max_per_prompt", "keep_contradictions")
 """Settings that only pairs read."""
 
 
@@ -96,16 +96,21 @@ def pair_faults(settings: SelectSettings) -> list[str]:
             "--target on preference pairs: a target's rows have one answer each, and their gradients are none of "
             "pairs. Leave it out, or choose among the chosen answers with --format chosen."
         )
-    if chosen.schedule == "interleaved":
+    moving = chosen.schedule == "interleaved"
+    if moving and settings.interleaved.lora_dropout:
         faults.append(
-            "--schedule interleaved on preference pairs: the proxy would be trained as on answers, not as a DPO "
-            "trainer does. Give --schedule global or pools."
+            f"--lora-dropout {settings.interleaved.lora_dropout:g} on preference pairs: DPO compares with the "
+            "reference, which has none. Leave it out."
         )
-    if asked.warms_up:
-        flag = "--warm" if asked.warm else "--warmup-rows"
+    if asked.warm_checkpoints > 1:
         faults.append(
-            f"{flag} on preference pairs: a warm-up trains on answers, and the gradient of pairs would no longer be "
-            "that at the reference. Leave it out, or give --adapter with a LoRA that was trained on instructions."
+            f"--warm-checkpoints {asked.warm_checkpoints} on preference pairs: a pair has one weight, that at the end. "
+            "Leave it out."
+        )
+    if "pair_beta" in asked.changed() and not (moving or asked.warms_up):
+        faults.append(
+            f"--pair-beta {asked.pair_beta:g}: where the proxy is its own reference, β changes nothing. Leave it out, "
+            "or give --warm or --schedule interleaved."
         )
     if "loss" in asked.changed():
         faults.append(f"--loss {asked.loss} on preference pairs: --pair-gradient says how tokens count. Give that.")

@@ -6,8 +6,9 @@ import numpy as np
 
 from spice_select.data.records import PairExample, Sample
 from spice_select.data.samples import PickedSamples, in_order
-from spice_select.features.row_weights import ROW_WEIGHTS
+from spice_select.features.row_weights import ROW_WEIGHTS, row_scales
 from spice_select.methods import Candidates
+from spice_select.methods.base import GRADIENTS
 from spice_select.methods.target import TargetSet
 from spice_select.run.settings import SelectionSettings
 from spice_select.store import FeatureBlock
@@ -36,7 +37,7 @@ def candidates_of(
         sources=[example.source for example in known],
         features=blocks,
         normalise=settings.normalise,
-        scales=ROW_WEIGHTS[settings.row_weight].scales(supervised, corpus),
+        scales=row_scales(ROW_WEIGHTS[settings.row_weight], supervised, corpus, blocks.get(GRADIENTS)),
         examples=known,
         prompts=prompts,
         target=target,

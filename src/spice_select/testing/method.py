@@ -73,7 +73,9 @@ def _blocks(
         return FeatureBlock(rows=rows, columns={**columns, **lengths}, finite=np.ones(n, bool), **vectors)
 
     return {
-        GRADIENTS: block({"loss": losses, "norm": norms, "margin_mean": losses - alone}, features=vectors),
+        GRADIENTS: block(
+            {"loss": losses, "norm": norms, "margin_mean": losses - alone, "delta": alone - losses}, features=vectors
+        ),
         "losses": block({"loss": losses, "loss_sum": losses * supervised}),
         "unprompted-losses": block({"loss": alone, "loss_sum": alone * supervised}),
         "token-states": block(

@@ -14,6 +14,7 @@ from spice_select.schedules.interleaved.bench import Bench, PieceWork
 from spice_select.schedules.interleaved.orders import Board, GradientOrder, PartOrder, UpdateOrder
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepPiece, StepRecipe, tree_sum
 from spice_select.testing.engine import sample_batch
+from tests.gradients.pair_cases import pair_batch
 from tests.schedules.interleaved.test_steps import parameters, trainer
 
 
@@ -21,14 +22,15 @@ def cut_small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spice_select.schedules.interleaved.steps._SHORTEST", 8)
 
 
+@pytest.mark.parametrize("kind", ["answers", "pairs"])
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_an_update_has_the_same_bits_whoever_computes_its_pieces(
-    processes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    processes: int, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut_small(monkeypatch)
     make = partial(trainer, dropout=0.3, seed=5)
     alone, crew = make(), [make() for _ in range(processes)]
-    rows = [*sample_batch(0), *sample_batch(1)]
+    rows = [*pair_batch(0), *pair_batch(1)] if kind == "pairs" else [*sample_batch(0), *sample_batch(1)]
     known = dict(enumerate(rows))
     numbers = {id(row): number for number, row in known.items()}
     for cycle in range(3):
@@ -37,7 +39,7 @@ def test_an_update_has_the_same_bits_whoever_computes_its_pieces(
         cut = crew[0].cut(rows)
         order = UpdateOrder(
             cycle=cycle,
-            supervised=sum(row.num_supervised for row in rows),
+            supervised=len(rows) if kind == "pairs" else sum(row.num_supervised for row in rows),
             pieces=[[numbers[id(row)] for row in piece] for piece in cut],
         )
         assert len(cut) >= 4

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Drop, Sample
 from spice_select.features import usable_together
 from spice_select.features.proxy import Proxy
 from spice_select.methods import Method
@@ -19,7 +19,7 @@ from spice_select.store import FeatureBlock
 def known_before(
     method: Method,
     run: RunFolder,
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     settings: SelectSettings,
     proxy: Proxy,
     progress: Progress,

@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spice_select.data.records import Example
-from spice_select.features.base import Compute
+from spice_select.data.records import Sample
 from spice_select.features.stage import compute_part, due_in
 from spice_select.models.folding import folded
 from spice_select.progress import Advance
 from spice_select.run import files as outputs
 from spice_select.run.origin import origin_of
 from spice_select.run.settings import SelectSettings
-from spice_select.schedules.interleaved.opening import open_engine
+from spice_select.schedules.interleaved.opening import MovingGradients
 from spice_select.schedules.interleaved.orders import GradientOrder, PartOrder, UpdateOrder
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepPiece
 from spice_select.store import PartStore
@@ -37,16 +36,16 @@ class Bench:
 
     folder: Path
     identity: Mapping[str, Any]
-    examples: Mapping[int, Example]
+    examples: Mapping[int, Sample]
     settings: SelectSettings
     at: Callable[[int], ProxyTrainer]
-    _engine: Compute | None = None
+    _engine: MovingGradients | None = None
     _stores: dict[int | None, PartStore] = field(default_factory=dict)
 
-    def engine(self, cycle: int) -> tuple[ProxyTrainer, Compute]:
+    def engine(self, cycle: int) -> tuple[ProxyTrainer, MovingGradients]:
         """The proxy at a state, and its gradients there."""
         trainer = self.at(cycle)
-        self._engine = self._engine or open_engine(self.settings, trainer)
+        self._engine = self._engine or MovingGradients(self.settings, trainer)
         return trainer, self._engine
 
     def store(self, epoch: int | None) -> PartStore:
@@ -57,7 +56,7 @@ class Bench:
             self._stores[epoch] = PartStore(place, origin_of(self.identity, epoch=epoch))
         return self._stores[epoch]
 
-    def rows(self, numbers: Sequence[int]) -> list[Example]:
+    def rows(self, numbers: Sequence[int]) -> list[Sample]:
         """Rows by their numbers."""
         return [self.examples[number] for number in numbers]
 
@@ -77,6 +76,7 @@ class GradientWork:
         def work(place: int) -> None:
             part = self.order.parts[place]
             members, batches = self._members(part)
+            engine.prepare([[members[place] for place in batch] for batch in batches])
             with folded(trainer.model):
                 block = compute_part(engine, members, batches, self.advance)
             self.bench.store(part.epoch).write(part.number, block)
@@ -92,9 +92,9 @@ class GradientWork:
         """Tokens of a part."""
         return sum(example.num_tokens for example in self._members(self.order.parts[place])[0])
 
-    def _members(self, part: PartOrder) -> tuple[list[Example], list[list[int]]]:
+    def _members(self, part: PartOrder) -> tuple[list[Sample], list[list[int]]]:
         """The rows of a part, and its batches as positions in them."""
-        members, batches = list[Example](), []
+        members, batches = list[Sample](), []
         for batch in part.batches:
             batches.append(list(range(len(members), len(members) + len(batch))))
             members += self.bench.rows(batch)

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.features.stage import due_in, plan_parts
 from spice_select.progress import Advance, Progress
 from spice_select.progress.clock import Clock
@@ -38,7 +38,7 @@ class PoolGradients:
     def __init__(
         self,
         plan: Plan,
-        examples: Sequence[Example],
+        examples: Sequence[Sample],
         bench: Bench,
         hands: Hands,
         batch_tokens: int,
@@ -121,7 +121,7 @@ class PoolGradients:
             self._moving.observe = _teller(progress, advance, self._plan.total_steps)
             yield
 
-    def _members(self, pool: PlannedPool) -> list[Example]:
+    def _members(self, pool: PlannedPool) -> list[Sample]:
         return [self._examples[position] for position in pool.positions]
 
     def _number(self, batch_tokens: int) -> dict[int, Parts]:
@@ -130,7 +130,7 @@ class PoolGradients:
         for pool in self._plan.pools:
             if pool.epoch != epoch:
                 start, epoch = 0, pool.epoch
-            lengths = [example.num_tokens for example in self._members(pool)]
+            lengths = [example.padded_tokens for example in self._members(pool)]
             parts = plan_parts(lengths, batch_tokens=batch_tokens)
             numbered[pool.number] = dict(enumerate(parts, start))
             start += len(parts)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.executors import ProcessPlace, SharedExecutor, shared_here
 from spice_select.schedules.interleaved.bench import PROXY, Bench, GradientWork, PieceWork
 from spice_select.schedules.interleaved.orders import Board, UpdateOrder
@@ -27,7 +27,7 @@ class Hands(Protocol):
         ...
 
     def pieces(
-        self, trainer: ProxyTrainer, bench: Bench, cycle: int, rows: Sequence[Sequence[Example]], supervised: int
+        self, trainer: ProxyTrainer, bench: Bench, cycle: int, rows: Sequence[Sequence[Sample]], supervised: int
     ) -> Iterable[StepPiece]:
         """What the pieces of the first step after a cycle contribute, in order."""
         ...
@@ -43,7 +43,7 @@ class Alone:
             compute(place)
 
     def pieces(
-        self, trainer: ProxyTrainer, bench: Bench, cycle: int, rows: Sequence[Sequence[Example]], supervised: int
+        self, trainer: ProxyTrainer, bench: Bench, cycle: int, rows: Sequence[Sequence[Sample]], supervised: int
     ) -> Iterable[StepPiece]:
         """See `Hands`."""
         return trainer.own_pieces(rows, supervised)
@@ -66,7 +66,7 @@ class Foreman:
         self._shared.share(range(len(work.order.parts)), work, seen=seen)
 
     def pieces(
-        self, trainer: ProxyTrainer, bench: Bench, cycle: int, rows: Sequence[Sequence[Example]], supervised: int
+        self, trainer: ProxyTrainer, bench: Bench, cycle: int, rows: Sequence[Sequence[Sample]], supervised: int
     ) -> Iterator[StepPiece]:
         """See `Hands`. The files are gone when the last piece was taken."""
         numbers = [[example.row for example in piece] for piece in rows]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from spice_select.data.records import Example
+from spice_select.data.records import Sample
 from spice_select.schedules.interleaved.plan import Plan
 from spice_select.schedules.interleaved.steps import ProxyTrainer, Step, StepPieces
 from spice_select.store import sum_path
@@ -81,12 +81,12 @@ class MovingProxy:
     checkpoints: Checkpoints
     observe: Callable[[Step], None] = lambda step: None
     pieces: Callable[[ProxyTrainer, int], StepPieces] = lambda trainer, cycle: trainer.own_pieces
-    picks: dict[int, list[Example]] = field(default_factory=dict)
+    picks: dict[int, list[Sample]] = field(default_factory=dict)
     log: list[Step] = field(default_factory=list)
     _trainer: ProxyTrainer | None = None
     _cycle: int = 0
 
-    def enter(self, cycle: int, examples: Sequence[Example]) -> None:
+    def enter(self, cycle: int, examples: Sequence[Sample]) -> None:
         """Note the picks of a pool: the update that ends `cycle` will be made on them."""
         self.picks.setdefault(cycle, []).extend(examples)
 

@@ -42,7 +42,7 @@ class UpdateOrder:
 
     Attributes:
         cycle: updates that the proxy has behind it.
-        supervised: tokens trained on in the whole step.
+        supervised: tokens trained on in the whole step; of pairs, how many there are.
         pieces: the rows of each.
     """
 

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.records import Drop, Example
+from spice_select.data.records import Drop, Sample
 from spice_select.diagnosis.explained import Explained, mean_explained
 from spice_select.diagnosis.pool_by_pool import PoolResult, judge_pool, total
 from spice_select.features import usable
@@ -51,7 +51,7 @@ from spice_select.store import FeatureBlock
 
 def choose_interleaved(
     run: RunFolder,
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     budget: Budget,
     settings: SelectSettings,
     proxy: Proxy,
@@ -167,7 +167,7 @@ class _Met:
     nearest: Nearest | None = None
 
 
-def _plan(rows: Sequence[Example], whole: Allowance, settings: SelectSettings) -> Plan:
+def _plan(rows: Sequence[Sample], whole: Allowance, settings: SelectSettings) -> Plan:
     moving = settings.interleaved
     return plan_pools(
         [example.num_tokens for example in rows],
@@ -223,7 +223,7 @@ def _joined(met: Sequence[_Met], features: FeatureBlock, whole: Allowance, plan:
 
 
 def _fidelity(
-    examples: Mapping[int, Example],
+    examples: Mapping[int, Sample],
     cycle: int,
     gradients: PoolGradients,
     plan: Plan,

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from spice_select.data.batches import plan_batches
-from spice_select.data.records import Example
+from spice_select.data.records import PairExample, Sample
 from spice_select.errors import DivergedError
 from spice_select.features.rate import Rate
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.losses import token_losses
+from spice_select.gradients.pairs.dpo import DpoReference
+from spice_select.gradients.pairs.weights import AnswerSums
 from spice_select.sketch import Stream
 from spice_select.store.tensors import FIRST_MOMENT, PARAMETER, SECOND_MOMENT, as_kind, of_kind
 
@@ -55,7 +57,7 @@ class Step:
     Attributes:
         step: its number, from 0.
         rate: learning rate.
-        loss: mean over the supervised tokens of the step, before it was made.
+        loss: mean over the supervised tokens of the step, or DPO's over its pairs, before it was made.
         gradient_norm: before clipping.
         rows, tokens, supervised: what it was made on.
     """
@@ -105,25 +107,35 @@ def tree_sum(pieces: Iterable[StepPiece]) -> StepPiece:
     return total
 
 
-StepPieces = Callable[[Sequence[Sequence[Example]], int], Iterable[StepPiece]]
+StepPieces = Callable[[Sequence[Sequence[Sample]], int], Iterable[StepPiece]]
 """The contributions of a step's pieces, in order, given their rows and the supervised tokens of the step."""
 
 
 class ProxyTrainer:
     """AdamW on the trainable parameters of a model.
 
-    A step minimises the mean over all supervised tokens of its rows, as SFT trainers do. It is cut into pieces, which
-    are summed over a fixed tree: the cut follows from the rows alone, and changes nothing but rounding.
+    A step minimises the mean over all supervised tokens of its rows, as SFT trainers do, or of pairs the mean of DPO's
+    losses. It is cut into pieces, which are summed over a fixed tree: the cut follows from the rows alone, and changes
+    nothing but rounding.
 
     Args:
         model: a PEFT model, its adapter trainable and everything else frozen.
         recipe: rates, decay, clipping.
         total_steps: planned steps: the rate falls towards the last of them.
         batch_tokens: tokens in a piece at most, padding included.
+        reference: what pairs are held against; that of sums and β 0.1 if not given.
     """
 
-    def __init__(self, model: nn.Module, recipe: StepRecipe, *, total_steps: int, batch_tokens: int) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: StepRecipe,
+        *,
+        total_steps: int,
+        batch_tokens: int,
+        reference: DpoReference | None = None,
+    ) -> None:
+        self.model, self.reference = model, reference or DpoReference(AnswerSums())
         self.steps = 0
         self._recipe, self._total, self._batch_tokens = recipe, total_steps, batch_tokens
         self._parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -131,7 +143,7 @@ class ProxyTrainer:
             list(self._parameters.values()), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
 
-    def step(self, examples: Sequence[Example], pieces: StepPieces | None = None) -> Step:
+    def step(self, examples: Sequence[Sample], pieces: StepPieces | None = None) -> Step:
         """One optimiser step.
 
         Args:
@@ -142,7 +154,9 @@ class ProxyTrainer:
             DivergedError: the loss or its gradient is not finite; parameters and optimizer are as they were.
         """
         supervised = sum(example.num_supervised for example in examples)
-        total = tree_sum((pieces or self.own_pieces)(self.cut(examples), supervised))
+        pairs = any(isinstance(example, PairExample) for example in examples)
+        among = len(examples) if pairs else supervised
+        total = tree_sum((pieces or self.own_pieces)(self.cut(examples), among))
         loss = total.loss
         for name, parameter in self._parameters.items():
             parameter.grad = total.gradient[name].to(parameter) if name in total.gradient else None
@@ -169,36 +183,41 @@ class ProxyTrainer:
             supervised=supervised,
         )
 
-    def cut(self, examples: Sequence[Example]) -> list[list[Example]]:
+    def cut(self, examples: Sequence[Sample]) -> list[list[Sample]]:
         """The pieces of a step."""
-        lengths = [example.num_tokens for example in examples]
+        lengths = [example.padded_tokens for example in examples]
         budget = min(self._batch_tokens, max(_SHORTEST, -(-sum(lengths) // _PIECES)))
         return [[examples[position] for position in batch] for batch in plan_batches(lengths, token_budget=budget)]
 
-    def own_pieces(self, pieces: Sequence[Sequence[Example]], supervised: int) -> Iterator[StepPiece]:
+    def own_pieces(self, pieces: Sequence[Sequence[Sample]], supervised: int) -> Iterator[StepPiece]:
         """All contributions, computed here."""
         for number, rows in enumerate(pieces):
             yield self.piece(rows, supervised, number)
 
-    def piece(self, examples: Sequence[Example], supervised: int, number: int) -> StepPiece:
+    def piece(self, examples: Sequence[Sample], supervised: int, number: int) -> StepPiece:
         """What some rows contribute to the next step.
 
         Args:
             examples: the rows of the piece.
-            supervised: tokens trained on in the whole step.
+            supervised: tokens trained on in the whole step; of pairs, how many there are.
             number: of the piece: each has a dropout of its own.
         """
-        batch = PaddedBatch.of(examples, next(self.model.parameters()).device)
-        with torch.random.fork_rng(), _training(self.model):
+        pairs = [example for example in examples if isinstance(example, PairExample)]
+        with torch.random.fork_rng(), _training(self.model, dropout=not pairs):
             torch.manual_seed(self._dropout_seed(number))
-            with supervised_positions(self.model, batch):
-                logits = self.model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
-            loss = token_losses(logits, batch.targets).sum() / supervised
+            losses = self.reference.losses(self.model, pairs) if pairs else self._token_losses(examples)
+            loss = losses.sum() / supervised
             found = torch.autograd.grad(loss, list(self._parameters.values()), allow_unused=True)
         named = zip(self._parameters, found, strict=True)
         return StepPiece(
             float(loss.detach()), {name: gradient.float() for name, gradient in named if gradient is not None}
         )
+
+    def _token_losses(self, examples: Sequence[Sample]) -> Tensor:
+        batch = PaddedBatch.of(examples, next(self.model.parameters()).device)
+        with supervised_positions(self.model, batch):
+            logits = self.model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0)
+        return token_losses(logits, batch.targets)
 
     def _dropout_seed(self, piece: int) -> int:
         drawn = Stream(self._recipe.seed, f"step-{self.steps}", "dropout").words(1, piece)
@@ -227,10 +246,10 @@ class ProxyTrainer:
 
 
 @contextmanager
-def _training(model: nn.Module) -> Iterator[None]:
-    """Training mode with gradients, and back to what it was."""
+def _training(model: nn.Module, *, dropout: bool) -> Iterator[None]:
+    """Gradients, and dropout where it is wanted (DPO's reference has none); then back to what it was."""
     before = model.training
-    model.train()
+    model.train(dropout)
     try:
         with torch.enable_grad():
             yield

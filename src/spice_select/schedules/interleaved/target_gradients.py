@@ -12,7 +12,7 @@ from spice_select.run.origin import target_store
 from spice_select.run.settings import SelectSettings
 from spice_select.run.target import TargetRows
 from spice_select.schedules.interleaved.moving import MovingProxy
-from spice_select.schedules.interleaved.opening import open_engine
+from spice_select.schedules.interleaved.opening import MovingGradients
 from spice_select.store import PartStore
 
 
@@ -59,7 +59,7 @@ class TargetGradients:
             return
         with self._clock("training"):
             trainer = self._moving.at(cycle)
-        self._engine = self._engine or open_engine(self._settings, trainer)
+        self._engine = self._engine or MovingGradients(self._settings, trainer)
         with self._clock("gradients"), folded(trainer.model):
             for number in missing:
                 store.write(number, compute_part(self._engine, rows, self._parts[number], lambda tokens: None))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spice_select.data.records import Example, Sample
+from spice_select.data.records import Sample
 from spice_select.executors import ProcessPlace
 from spice_select.features.proxy import Proxy
 from spice_select.run.folder import IDENTITY, MANIFEST
@@ -67,7 +67,7 @@ def follow(
     """
     wait_for(lambda: (folder / IDENTITY).is_file(), folder)
     same_identity(folder, identity)
-    known = {example.row: example for example in examples if isinstance(example, Example)}
+    known = {example.row: example for example in examples}
     proxy_there = Follower(settings, proxy, Checkpoints(folder / PROXY, origin_of(identity)))
     bench = Bench(folder, identity, known, settings, proxy_there.at)
     board, shared, done = board_of(folder), follower(folder, place), -1
