@@ -22,6 +22,7 @@ from spice_select.models import load_model
 from spice_select.models.load import Loaded
 
 from .gpu import measure_gpu
+from .gpu_table import gpu_table
 from .peers.compare import CLOCKS, compare, over_engine, write_setting
 from .peers.environments import cache_folder
 from .rows import generated_rows, real_rows
@@ -36,6 +37,8 @@ def main() -> None:
     report = {"machine": _machine(), **_PARTS[options.part](options)}
     report["total_seconds"] = perf_counter() - started
     Path(options.out or f"gradients-{options.part}.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    if "table" in report:
+        print(report["table"])
 
 
 def _speed(options: argparse.Namespace) -> dict[str, Any]:
@@ -69,7 +72,8 @@ def _peers(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _gpu(options: argparse.Namespace) -> dict[str, Any]:
-    return measure_gpu(tiny=options.tiny, dim=options.dim, repeats=options.repeats, show=_show)
+    report = measure_gpu(tiny=options.tiny, dim=options.dim, repeats=options.repeats, limit=options.limit, show=_show)
+    return report | {"table": gpu_table(report)}
 
 
 _PARTS = {"speed": _speed, "peers": _peers, "gpu": _gpu}
@@ -98,6 +102,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--token-budget", type=int, default=2048)
     parser.add_argument("--dim", type=int, default=4096)
     parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--limit", type=float, default=280, help="seconds that the GPU part may take, about")
     parser.add_argument("--tiny", action="store_true", help="the GPU part with a toy model, on a processor if need be")
     return parser.parse_args()
 

@@ -1,6 +1,7 @@
 """One call that measures the engine on a GPU: rows a second, utilisation, the ratios, memory, and the selector.
 
-Models are Llama-shaped with random weights: speed does not depend on what they hold, and nothing is downloaded.
+Models are shaped like Qwen2.5's, with random weights: speed does not hang on what they hold, and none are downloaded.
+What no longer fits into the time that was given is left out and named.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,12 +9,14 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from spice_select.data.records import Example
 from spice_select.models.layers import linear_layers, output_head
-from spice_select.selection import Conflict, greedy
+from spice_select.selection import greedy
+from spice_select.selection.paths.blocked.on_device import blocked_on
 from spice_select.sketch import SparseJL
 
 from .rows import generated_rows
@@ -35,15 +38,18 @@ class Shape:
     heads: int
     kv_heads: int
     vocabulary: int
+    tied: bool
     rows: int
     max_tokens: int
     token_budget: int
+    needs: float
+    """Seconds that must be left for it to begin: guessed from the operations at a third of an A100's peak."""
 
     def model(self, device: str, dtype: torch.dtype) -> nn.Module:
         """Random weights, made on the device, frozen."""
-        from transformers import AutoModelForCausalLM, LlamaConfig
+        from transformers import AutoModelForCausalLM, Qwen2Config
 
-        config = LlamaConfig(
+        config = Qwen2Config(
             hidden_size=self.hidden,
             intermediate_size=self.intermediate,
             num_hidden_layers=self.layers,
@@ -51,6 +57,7 @@ class Shape:
             num_key_value_heads=self.kv_heads,
             vocab_size=self.vocabulary,
             max_position_embeddings=4096,
+            tie_word_embeddings=self.tied,
             use_cache=False,
         )
         torch.manual_seed(0)
@@ -59,36 +66,49 @@ class Shape:
         return model.eval().requires_grad_(False)
 
 
-_HALF = {"hidden": 1024, "intermediate": 4864, "layers": 24, "heads": 16, "kv_heads": 8, "vocabulary": 32000}
-_SEVEN = {"hidden": 4096, "intermediate": 11008, "layers": 32, "heads": 32, "kv_heads": 32, "vocabulary": 32000}
+_HALF = {"hidden": 896, "intermediate": 4864, "layers": 24, "heads": 14, "kv_heads": 2, "vocabulary": 151936}
+_SEVEN = {"hidden": 3584, "intermediate": 18944, "layers": 28, "heads": 28, "kv_heads": 4, "vocabulary": 152064}
 _TOY = {"hidden": 32, "intermediate": 64, "layers": 2, "heads": 2, "kv_heads": 1, "vocabulary": 128}
 SHAPES = (
-    Shape(name="0.5B", rows=512, max_tokens=1024, token_budget=16384, **_HALF),
-    Shape(name="7B", rows=128, max_tokens=1024, token_budget=8192, **_SEVEN),
+    Shape(name="0.5B", tied=True, rows=512, max_tokens=1024, token_budget=16384, needs=60, **_HALF),
+    Shape(name="7B", tied=False, rows=128, max_tokens=1024, token_budget=8192, needs=90, **_SEVEN),
 )
-TINY = (Shape(name="tiny", rows=6, max_tokens=48, token_budget=128, **_TOY),)
-_SUBJECTS = ("plain", "engine", "loop", "last-layer", "last-4-blocks")
+TINY = (Shape(name="tiny", tied=True, rows=4, max_tokens=32, token_budget=64, needs=0, **_TOY),)
+_SUBJECTS = ("plain", "engine", "loop")
+_SELECTIONS = ((10_000, 512, 1_000, 5.0), (1_000_000, 1024, 10_000, 100.0))  # n, d, k and the seconds they need
+_TOY_SELECTIONS = ((200, 16, 20, 0.0),)
 
 
-def measure_gpu(*, tiny: bool, dim: int, repeats: int, show: Callable[[object], None]) -> dict[str, Any]:
-    """Every figure in one report. `tiny` runs the same code with a toy model, on whatever device there is.
+def measure_gpu(*, tiny: bool, dim: int, repeats: int, limit: float, show: Callable[[object], None]) -> dict[str, Any]:
+    """Every figure in one report, within about `limit` seconds. `tiny` runs the same code with a toy model, on whatever
+    device there is.
 
     Raises:
         SystemExit: no GPU, and not `tiny`.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device, started = "cuda" if torch.cuda.is_available() else "cpu", perf_counter()
     if device == "cpu" and not tiny:
         raise SystemExit("no GPU here: nothing measured. --tiny runs the same code on a processor, to test it")
-    report: dict[str, Any] = {"device": torch.cuda.get_device_name() if device == "cuda" else "processor", "models": []}
+    report: dict[str, Any] = {"device": torch.cuda.get_device_name() if device == "cuda" else "processor"}
+    report |= {"models": [], "selector": [], "left_out": []}
+
+    def fits(what: str, needs: float) -> bool:
+        left = limit - (perf_counter() - started)
+        if left < needs:
+            report["left_out"].append(f"{what}: it wants {needs:.0f} s, and {left:.0f} of {limit:.0f} were left")
+        return left >= needs
+
     for shape in TINY if tiny else SHAPES:
-        record = measure_shape(shape, device, dim, repeats)
-        show(record)
-        report["models"].append(record)
+        if fits(shape.name, shape.needs):
+            report["models"].append(measure_shape(shape, device, dim, repeats))
+            show(report["models"][-1])
         if device == "cuda":
             torch.cuda.empty_cache()
-    report["selector"] = list(_selector(device, tiny))
-    show(report["selector"])
-    return report
+    for n, d, k, needs in _TOY_SELECTIONS if tiny else _SELECTIONS:
+        if fits(f"selection ({n:,}, {d:,}, {k:,})", needs):
+            report["selector"] += _selections(n, d, k, device, on_processor=n <= 10_000)
+            show(report["selector"][-1])
+    return report | {"seconds": perf_counter() - started}
 
 
 def measure_shape(shape: Shape, device: str, dim: int, repeats: int) -> dict[str, Any]:
@@ -96,8 +116,9 @@ def measure_shape(shape: Shape, device: str, dim: int, repeats: int) -> dict[str
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     model = shape.model(device, dtype)
     rows = generated_rows(shape.vocabulary, shape.rows, shape.max_tokens)
-    names = _SUBJECTS if shape.layers >= 4 else _SUBJECTS[:-1]
-    speed = measure_speed(model, rows, token_budget=shape.token_budget, dim=dim, repeats=repeats, names=names)
+    speed = measure_speed(model, rows, token_budget=shape.token_budget, dim=dim, repeats=repeats, names=_SUBJECTS)
+    if device == "cuda":
+        del speed["sketch_share"]  # the processor's clock, which does not wait for a card: see `where`
     seconds = speed["seconds"]["wall"]["engine"]
     flops = engine_flops(model, rows, shape)
     peak = peak_tflops()
@@ -110,7 +131,8 @@ def measure_shape(shape: Shape, device: str, dim: int, repeats: int) -> dict[str
         "tflops": flops / seconds / 1e12,
         "utilisation": flops / seconds / 1e12 / peak if peak else None,
         "speed": speed,
-        "peak_mib": _peaks(model, rows, shape, dim, names) if device == "cuda" else None,
+        "peak_mib": _peaks(model, rows, shape, dim, _SUBJECTS) if device == "cuda" else None,
+        "where": _where(model, rows, shape, dim),
     }
 
 
@@ -135,11 +157,31 @@ def peak_tflops() -> float | None:
     return found[0] if found else None
 
 
+def _longest(rows: Sequence[Example], shape: Shape) -> list[Example]:
+    """The longest rows that fill the budget."""
+    longest = sorted(rows, key=lambda e: -e.num_tokens)
+    return longest[: max(1, shape.token_budget // longest[0].num_tokens)]
+
+
+def _where(model: nn.Module, rows: Sequence[Example], shape: Shape, dim: int) -> list[tuple[str, float]]:
+    """The operations that most of a batch's time goes to on the device, each with its share."""
+    batch, engine = _longest(rows, shape), subjects(dim, SparseJL(dim))["engine"]
+    engine(model, batch)
+    on_card = next(model.parameters()).is_cuda
+    kinds = [torch.profiler.ProfilerActivity.CPU, *([torch.profiler.ProfilerActivity.CUDA] if on_card else [])]
+    with torch.profiler.profile(activities=kinds) as profile:
+        engine(model, batch)
+        if on_card:
+            torch.cuda.synchronize()
+    clock = "self_device_time_total" if on_card else "self_cpu_time_total"
+    spent = sorted(((event.key, float(getattr(event, clock))) for event in profile.key_averages()), key=lambda e: -e[1])
+    total = sum(seconds for _, seconds in spent) or 1.0
+    return [(name[:70], seconds / total) for name, seconds in spent[:8]]
+
+
 def _peaks(model: nn.Module, rows: Sequence[Example], shape: Shape, dim: int, names: Sequence[str]) -> dict[str, float]:
     """MiB above the model for one batch of the longest rows that fill the budget."""
-    longest = sorted(rows, key=lambda e: -e.num_tokens)
-    batch = longest[: max(1, shape.token_budget // longest[0].num_tokens)]
-    tried, peaks = subjects(dim, SparseJL(dim)), {}
+    batch, tried, peaks = _longest(rows, shape), subjects(dim, SparseJL(dim)), {}
     for name in names:
         tried[name](model, batch[:1])
         torch.cuda.synchronize()
@@ -151,12 +193,26 @@ def _peaks(model: nn.Module, rows: Sequence[Example], shape: Shape, dim: int, na
     return peaks
 
 
-def _selector(device: str, tiny: bool) -> Any:
-    """Seconds to choose a tenth of random unit-norm features, with the conflict penalty."""
-    sizes = ((64, 16),) if tiny else ((10_000, 4096), (20_000, 4096), (50_000, 4096))
-    generator = torch.Generator(device=device).manual_seed(0)
-    for n, d in sizes:
-        features = nn.functional.normalize(torch.randn(n, d, generator=generator, device=device), dim=1)
+def _selections(n: int, d: int, k: int, device: str, *, on_processor: bool) -> list[dict[str, Any]]:
+    """Seconds to choose k clustered unit rows, products on the device; and by the processor alone, to compare."""
+    features = _clustered(n, d, device)
+    found, records = [], []
+    for on, path in [(device, blocked_on(device)), *([("processor", None)] if on_processor else [])]:
         start = perf_counter()
-        greedy(features, n // 10, penalty=Conflict(0.1))
-        yield {"rows": n, "dim": d, "picks": n // 10, "seconds": perf_counter() - start}
+        found.append(greedy(features, k, path=path).indices)
+        record = {"rows": n, "dim": d, "picks": k, "on": on, "seconds": perf_counter() - start}
+        records.append(record | {"same": bool((found[0] == found[-1]).all()) if len(found) > 1 else None})
+    return records
+
+
+def _clustered(n: int, d: int, device: str) -> np.ndarray:
+    """Float32 rows of length one in 50 clusters, coordinate variances ∝ 1/j, drawn on the device a tile at a time."""
+    draw, rows = torch.Generator(device=device).manual_seed(0), np.empty((n, d), dtype=np.float32)
+    scale = torch.arange(1, d + 1, device=device) ** -0.5
+    centres = torch.randn(50, d, generator=draw, device=device)
+    for start in range(0, n, 65536):
+        count = min(65536, n - start)
+        own = torch.randint(50, (count,), generator=draw, device=device)
+        tile = (torch.randn(count, d, generator=draw, device=device) + centres[own]) * scale
+        rows[start : start + count] = nn.functional.normalize(tile, dim=1).cpu().numpy()
+    return rows

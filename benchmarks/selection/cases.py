@@ -31,7 +31,7 @@ class Case:
 
 
 def suite(name: str) -> Iterator[tuple[Case, tuple[str, ...]]]:
-    """(case, peers) of a suite: quick, standard, paths, large, huge, growth."""
+    """(case, peers) of a suite: quick, standard, paths, cuda, large, huge, growth."""
     if name == "quick":
         yield from ((Case(kind, 2000, 256, 200), ALL) for kind in ("iso", "aniso", "heavy"))
     elif name == "standard":
@@ -41,6 +41,8 @@ def suite(name: str) -> Iterator[tuple[Case, tuple[str, ...]]]:
     elif name == "paths":  # of the kernel, where the processor has them all
         yield from ((Case(kind, 10000, 512, 1000), ("ours", "ours_avx2", "ours_numpy")) for kind in ("aniso", "heavy"))
         yield from ((Case(kind, 50000, 1024, 2000), ("ours", "ours_avx2")) for kind in ("aniso", "heavy"))
+    elif name == "cuda":
+        yield from ((Case("aniso", n, 1024, 10000), ("ours_cuda", "ours")) for n in (100000, 1000000))
     elif name == "large":
         yield from ((Case(kind, 50000, 1024, 2000), ("ours", "eager32", "bmdal")) for kind in ("aniso", "heavy"))
     elif name == "huge":
@@ -49,4 +51,4 @@ def suite(name: str) -> Iterator[tuple[Case, tuple[str, ...]]]:
         sizes = dict.fromkeys(size for sizes in GROWTH.values() for size in sizes)
         yield from ((Case(kind, *size), ("ours", "eager32")) for size in sizes for kind in ("aniso", "heavy"))
     else:
-        raise KeyError(f"unknown suite {name!r}; known: quick, standard, paths, large, huge, growth")
+        raise KeyError(f"unknown suite {name!r}; known: quick, standard, paths, cuda, large, huge, growth")

@@ -30,6 +30,12 @@ PEERS = (
     Peer(name="ours", title="spice_select.greedy", runner="ours.py"),
     Peer(name="ours_avx2", title="spice_select.greedy on AVX2", runner="ours.py", arguments=("--kernel", "avx2")),
     Peer(name="ours_numpy", title="spice_select.greedy on numpy", runner="ours.py", arguments=("--kernel", "numpy")),
+    Peer(
+        name="ours_cuda",
+        title="spice_select.greedy on cuda",
+        runner="ours.py",
+        arguments=("--device", "cuda"),
+    ),
     Peer(name="eager32", title="eager rank-one, float32", runner="eager.py", arguments=("--dtype", "float32")),
     Peer(name="eager64", title="eager rank-one, float64", runner="eager.py", arguments=("--dtype", "float64")),
     Peer(name="fast_map", title="fast greedy MAP (Chen et al. 2018), float32", runner="fast_map.py"),

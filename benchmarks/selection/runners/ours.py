@@ -7,14 +7,19 @@ from _timed import run
 import spice_select.selection as spice
 
 
-def select(features, k, alpha, weight, kernel):
+def select(features, k, alpha, weight, kernel, device):
     if kernel:
         os.environ["SPICE_KERNEL"] = kernel
+    path = None
+    if device:
+        from spice_select.selection.paths.blocked.on_device import blocked_on
+
+        path = blocked_on(device)
     penalty = spice.Conflict(weight=float(weight)) if float(weight) else None
-    found = spice.greedy(features, k, objective=spice.LogDet(alpha=alpha), penalty=penalty)
+    found = spice.greedy(features, k, objective=spice.LogDet(alpha=alpha), penalty=penalty, path=path)
     select.notes = {"path": found.stats.path, "flops": found.stats.flops, "refreshed": found.stats.refreshed}
     return found.indices
 
 
 if __name__ == "__main__":
-    run(select, options=[("weight", "0"), ("kernel", "")])
+    run(select, options=[("weight", "0"), ("kernel", ""), ("device", "")])
