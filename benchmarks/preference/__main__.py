@@ -71,7 +71,8 @@ def main() -> None:
     pairs = pairs[: options.pairs]
     how = {"dtype": options.dtype, "last_blocks": options.blocks}
     answers = answers_of(pairs, options.work / "answers", short=options.short, **how)
-    beds = [bed_table(title, bed(answers, share=options.share, draws=options.draws)) for title, bed in BEDS.items()]
+    compact = answers.compacted()
+    beds = [bed_table(title, bed(compact, share=options.share, draws=options.draws)) for title, bed in BEDS.items()]
     _write("labels", beds)
     parts, places = split(pairs, held=options.held_out), {pair.row: place for place, pair in enumerate(pairs)}
     pool = np.array([places[pair.row] for pair in parts.pool])

@@ -46,6 +46,13 @@ class Answers:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def compacted(self) -> "Answers":
+        """In coordinates of the span of all: the same inner products from as many numbers as there are vectors."""
+        rows = np.concatenate([self.whole, self.short]).reshape(-1, self.whole.shape[2])
+        lower = np.linalg.qr(rows.T.astype(np.float64), mode="r").T.astype(np.float32)
+        parts = np.split(lower.reshape(-1, 2, lower.shape[1]), [len(self.whole)])
+        return replace(self, whole=parts[0], short=parts[1])
+
     def equal(self, kind: str) -> NDArray[np.float32]:
         """v of the pairs as they are, ``[n, d]``; `sum` or `mean`."""
         weights = np.ones(self.tokens.shape) if kind == "sum" else 1 / self.tokens

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from benchmarks.evidence.choices import order_of
-from benchmarks.preference.answers import KINDS, Answers, candidates_of
+from benchmarks.preference.answers import KINDS, Answers
 from numpy.typing import NDArray
+
+from spice_select.selection import Conflict, LogDet, greedy
 
 WEIGHTS = (0.0, 0.1, 0.5)
 """λ, the weight of the conflict penalty."""
@@ -97,10 +98,10 @@ def _over_draws(
     for draw in range(draws):
         vectors, measured = drawn(np.random.default_rng([draw, 17]))
         found.setdefault("all rows", []).append(measured(list(range(len(vectors)))))
-        own, rows = candidates_of(vectors), round(share * len(vectors))
+        unit, rows = vectors / np.linalg.norm(vectors, axis=1, keepdims=True), round(share * len(vectors))
         for weight in WEIGHTS:
-            how = {"method": "spice", "objective": "log-det", "conflict_weight": weight}
-            found.setdefault(f"λ = {weight:g}", []).append(measured(order_of(own, rows, settings=how)))
+            chosen = greedy(unit, rows, objective=LogDet(1.0), penalty=Conflict(weight))
+            found.setdefault(f"λ = {weight:g}", []).append(measured(chosen.indices.tolist()))
     for picks, values in found.items():
         line: dict[str, Any] = {"picks": picks, "draws": draws, "rows": rows if picks != "all rows" else len(vectors)}
         for name in values[0]:
