@@ -1,8 +1,9 @@
-"""`python -m benchmarks.scale [--memory | --predict] [--out FOLDER]`: what a selection over shards exchanges and holds.
+"""`python -m benchmarks.scale [--memory | --predict | --whole] [--out FOLDER]`: what selections exchange and hold.
 
-Writes scale.json and table.md. Counts are of one process and do not depend on the machine; seconds are CPU seconds.
-`--predict` writes prediction.json: selections predicted before they are run, and from scale.json what 10⁶ and 10⁷ rows
-would take on 1, 8 and 64 GPUs.
+Writes scale.json and table.md, of selections over shards. Counts are of one process and do not depend on the machine;
+seconds are CPU seconds. `--memory` writes memory.json: the peak of one selection. `--whole` writes whole.json: that of
+a whole `spice select`, by stage. `--predict` writes prediction.json: selections predicted before they are run, and from
+scale.json what 10⁶ and 10⁷ rows would take on 1, 8 and 64 GPUs.
 """
 
 import argparse
