@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--short", type=int, default=64, help="pairs of the beds where one answer is short")
     parser.add_argument("--held-out", type=int, default=40, help="pairs to judge by")
     parser.add_argument("--share", type=float, default=0.1, help="of the pairs that is chosen")
-    parser.add_argument("--draws", type=int, default=50, help="of the labels of a bed")
+    parser.add_argument("--draws", type=int, default=20, help="of the labels of a bed")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy, and of the model that is tuned")
     parser.add_argument("--blocks", type=int, default=10, help="last blocks that gradients are taken of")
     parser.add_argument("--seeds", type=int, default=5)
