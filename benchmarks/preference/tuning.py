@@ -17,7 +17,9 @@ from benchmarks.evidence.tuning import Tuner
 from torch.nn import functional
 
 from spice_select.data.records import Example, PairExample
-from spice_select.schedules.interleaved.steps import Step, StepRecipe
+from spice_select.gradients.pairs.dpo import DpoReference
+from spice_select.gradients.pairs.weights import AnswerSums
+from spice_select.schedules.interleaved.steps import StepRecipe
 
 BETA = 0.1
 
@@ -45,38 +47,43 @@ class PairJob:
         return f"{self.arm}--{self.seed}".replace(" ", "-")
 
 
-class PairTrainer(TailTrainer):
-    """Optimiser steps that minimise the mean DPO loss of their pairs.
+class KeptReference(DpoReference):
+    """A `DpoReference` of answers' sums that asks the untuned model once.
 
     Args:
         tail: its weights are those of the reference now.
-        pairs: all that steps will be made on.
-        recipe: rates and clipping.
-        total_steps: planned steps.
-        batch_tokens: tokens in a micro-batch.
+        pairs: all that will be asked for; both sides of one have hashes of their own (`told_apart`).
+        batch_tokens: tokens in a batch.
     """
+
+    __slots__ = ("_kept", "_tail")
+
+    def __init__(self, tail: Tail, pairs: Sequence[PairExample], *, batch_tokens: int) -> None:
+        super().__init__(AnswerSums(), beta=BETA)
+        sides = [side for pair in pairs for side in pair.sequences]
+        sums = tail.losses(sides, batch_tokens=batch_tokens)
+        kept = {side.content_hash: -value for side, value in zip(sides, sums.tolist(), strict=True)}
+        assert len(kept) == len(sides), "two answers of one hash"
+        object.__setattr__(self, "_tail", tail)
+        object.__setattr__(self, "_kept", kept)
+
+    def losses(self, model: torch.nn.Module, pairs: Sequence[PairExample]) -> torch.Tensor:
+        """−log σ(βΔ) of each pair."""
+        sides: list[Example] = [side for pair in pairs for side in pair.sequences]
+        found, batch = self._tail.token_losses(sides)
+        log_probs = -torch.zeros(batch.size, dtype=found.dtype).index_add_(0, batch.rows, found)
+        gains = log_probs - torch.tensor([self._kept[side.content_hash] for side in sides], dtype=found.dtype)
+        return functional.softplus(-self.beta * (gains[0::2] - gains[1::2]))
+
+
+class PairTrainer(TailTrainer):
+    """Optimiser steps that minimise the mean DPO loss of their pairs. See `KeptReference`, and `ProxyTrainer`."""
 
     def __init__(
         self, tail: Tail, pairs: Sequence[PairExample], recipe: StepRecipe, *, total_steps: int, batch_tokens: int
     ) -> None:
         super().__init__(tail, recipe, total_steps=total_steps, batch_tokens=batch_tokens)
-        sides = [side for pair in pairs for side in pair.sequences]
-        sums = tail.losses(sides, batch_tokens=batch_tokens)
-        self._reference = {side.content_hash: -value for side, value in zip(sides, sums.tolist(), strict=True)}
-        self._pairs = 0
-
-    def step(self, examples: Sequence[Any]) -> Step:
-        self._pairs = len(examples)
-        return super().step(examples)
-
-    def _accumulate(self, examples: Sequence[Any], supervised: int) -> float:
-        sides: list[Example] = [side for pair in examples for side in pair.sequences]
-        found, batch = self._tail.token_losses(sides)
-        log_probs = -torch.zeros(batch.size, dtype=found.dtype).index_add_(0, batch.rows, found)
-        gains = log_probs - torch.tensor([self._reference[side.content_hash] for side in sides])
-        loss = -functional.logsigmoid(BETA * (gains[0::2] - gains[1::2])).sum() / self._pairs
-        torch.autograd.backward(loss)
-        return float(loss.detach())
+        self.reference = KeptReference(tail, pairs, batch_tokens=batch_tokens)
 
 
 class PairTuner(Tuner):
