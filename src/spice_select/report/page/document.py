@@ -13,6 +13,8 @@ from spice_select.report.page.figure import PlotFigure
 from spice_select.report.page.templating import Templates
 
 _ASSETS = Path(__file__).parent / "assets"
+_EARLY = 'document.documentElement.classList.add("scripted");'
+"""Run before anything is laid out: the style may then count on the scripts at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +67,9 @@ def page_html(page: Page) -> str:
         Templates().fill(
             "page.html",
             page=page,
-            policy=policy(scripts, [style]),
+            policy=policy([_EARLY, *scripts], [style]),
             style=Markup(style),
+            early=Markup(_EARLY),
             scripts=[Markup(one) for one in reversed(scripts)],
         )
     )

@@ -76,6 +76,7 @@
     after.addEventListener("click", () => turn(ROWS));
     grid.querySelector(".controls").hidden = false;
     show();
+    grid.classList.add("ready");
   }
 
   // Commands: copied by a button, where the browser allows it.
