@@ -27,6 +27,8 @@ def test_every_run_ends_with_its_page_and_writing_it_again_gives_the_same(run: R
 def test_the_verdict_says_what_was_asked_and_chosen(run: Run, draw: Run) -> None:
     assert "12 of 40 usable rows by --method information, for the rows of dev.jsonl" in text_of(run)
     assert "random picks" in text_of(run)
+    assert re.search(r"spice compare \S+train.jsonl --target \S+dev.jsonl --methods information", text_of(run))
+    assert "--target" not in re.search(r"<code>spice compare.*?</code>", text_of(draw))[0]
     assert "takes no gradients, so nothing here says how its picks" in text_of(draw)
 
 
@@ -35,6 +37,13 @@ def test_the_table_has_every_pick_with_what_it_was_worth(run: Run) -> None:
     rows = re.findall(r"<tr>.*?</tr>", table, re.DOTALL)[1:]
     assert [int(re.findall(r'data-key="(\d+)"', row)[1]) for row in rows] == run.row_numbers.tolist()
     assert all("What is" in row for row in rows)
+
+
+def test_the_screen_says_where_the_page_is(corpus, tmp_path: Path, spice) -> None:
+    code, out, _ = spice("select", corpus(), "--method", "random", "--budget", 8, "--out", tmp_path / "run")
+    assert code == 0
+    assert "on one page for a browser" in " ".join(out.split())
+    assert str(tmp_path / "run" / "report.html") in "".join(out.split())
 
 
 def test_a_page_that_fails_leaves_the_run_finished_and_names_the_command(

@@ -4,6 +4,5 @@
 `several/` has what is said of several choices.
 """
 
-from spice_select.report.stage import REPORT as REPORT
 from spice_select.report.stage import write_page_figures as write_page_figures
 from spice_select.report.stage import write_report as write_report

@@ -8,10 +8,9 @@ from spice_select.report.material import RunMaterial
 from spice_select.report.page import Page, page_html, write_images, written_by
 from spice_select.report.sections import SECTIONS
 from spice_select.report.sections.verdict import lead, subtitle, title
+from spice_select.run.files import REPORT
 from spice_select.run.finished import Run
 from spice_select.store import write_text
-
-REPORT = "report.html"
 
 
 def write_report(run: Run, *, rows: Sequence[Row] | None = None) -> Path:

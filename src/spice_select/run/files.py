@@ -28,6 +28,7 @@ CONFIG = "config.yaml"
 FEATURES = "gradients"
 FIDELITY = "gradients/fidelity.json"
 TARGET_ROWS = "target/rows.jsonl"
+REPORT = "report.html"
 WRITTEN = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
 
 

@@ -49,6 +49,9 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
         console.print(f"[dim]look closer: spice check run {escape(str(run.path))}[/]", highlight=False, soft_wrap=True)
     path = escape(str(run.path / outputs.SELECTED))
     console.print(f"\n[bold]{path}[/]  {_rows(summary.chosen)}, ready to train on", soft_wrap=True)
+    if (run.path / outputs.REPORT).is_file():
+        page = escape(str(run.path / outputs.REPORT))
+        console.print(f"[bold]{page}[/]  what was chosen and why, on one page for a browser", soft_wrap=True)
 
 
 def _rows(count: int) -> str:

@@ -17,7 +17,6 @@ from spice_select.comparison.ruling import Ruling, judge
 from spice_select.comparison.terms import Terms
 from spice_select.comparison.tuning import RECORDS
 from spice_select.errors import InputError
-from spice_select.report import REPORT
 from spice_select.report.page import (
     Cell,
     CommandLine,
@@ -35,6 +34,7 @@ from spice_select.report.page import (
     written_by,
 )
 from spice_select.report.page.pieces import PagePiece
+from spice_select.run.files import REPORT
 from spice_select.run.identity import package_version
 from spice_select.store import write_text
 

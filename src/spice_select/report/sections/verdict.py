@@ -144,7 +144,9 @@ def _reached(one: Reached) -> str:
 def _next(material: RunMaterial) -> list[tuple[str, str]]:
     run, corpus = str(material.run.path), material.corpus_name
     method, budget = material.summary.method, material.settings.selection.budget
-    compare = ["spice", "compare", corpus, "--methods", method, "--budget", str(budget), "--train"]
+    named = material.settings.target.target
+    target = ["--target", *named] if named else []
+    compare = ["spice", "compare", corpus, *target, "--methods", method, "--budget", str(budget), "--train"]
     return [
         ("Fine-tune your model on these rows", shlex.join(["spice", "train", run, "--model", "MODEL"])),
         ("Find out whether the choice makes a better model than random rows", shlex.join(compare)),
