@@ -64,7 +64,10 @@ def answers(count: int) -> list[dict[str, Any]]:
 
 
 def pairs(count: int) -> list[dict[str, Any]]:
-    """A right sum against a wrong one: one is the longer, some follow another exchange or a system turn."""
+    """A right sum against a wrong one: one is the longer, some follow another exchange or a system turn.
+
+    They differ in words, for a tiny vocabulary may know no digits, and answers of the same tokens are no pair.
+    """
     draw, made = random.Random(1), []
     for number in range(count):
         a, b = (draw.randrange(100) for _ in range(2))
@@ -73,7 +76,7 @@ def pairs(count: int) -> list[dict[str, Any]]:
             earlier = [("system", "You add numbers."), *earlier]
         sides = {"prompt": [*earlier, ("user", f"What is {a} + {b}?")]}
         sides["chosen"] = [("assistant", f"{a} + {b} = {a + b}. " * (1 + number % 3))]
-        sides["rejected"] = [("assistant", f"{a} + {b} = {a + b + 1}. " * (1 + number % 2))]
+        sides["rejected"] = [("assistant", f"I would say {a + b + 1}. " * (1 + number % 2))]
         made.append({**{name: _messages(turns) for name, turns in sides.items()}, "source": f"s{number % 2}"})
     return made
 
