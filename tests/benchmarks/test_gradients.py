@@ -16,24 +16,6 @@ from spice_select.testing.models import VOCABULARY, tiny_model
 ROWS = generated_rows(VOCABULARY, 5, 24)
 
 
-def test_one_call_measures_models_ratios_and_the_selector():
-    shown = []
-    report = gpu.measure_gpu(tiny=True, dim=64, repeats=1, show=shown.append)
-    (record,) = report["models"]
-    assert record["rows_per_second"] > 0
-    assert {"plain", "engine", "loop", "last-layer"} == set(record["speed"]["over_plain"]["wall"])
-    assert record["speed"]["over_plain"]["wall"]["plain"] == 1.0
-    assert report["selector"][0]["seconds"] > 0
-    json.dumps(report)  # every figure can be written
-    assert len(shown) == 2
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_without_a_gpu_nothing_is_measured_unless_tiny():
-    with pytest.raises(SystemExit, match="no GPU"):
-        gpu.measure_gpu(tiny=False, dim=64, repeats=1, show=print)
-
-
 def test_flops_are_those_of_the_formula_by_hand():
     shape = gpu.TINY[0]
     model = shape.model("cpu", torch.float32)

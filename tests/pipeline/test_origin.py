@@ -24,11 +24,11 @@ def options(tiny_proxy: Path) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Counts the parts that are computed."""
-    from spice_select.schedules.interleaved import gradients
+    from spice_select.schedules.interleaved import bench
 
     real, parts = stage.compute_part, []
     monkeypatch.setattr(stage, "PART_TOKENS", 300)
-    for home in (stage, gradients):
+    for home in (stage, bench):
         monkeypatch.setattr(home, "compute_part", lambda *a, **k: parts.append(1) or real(*a, **k))
     return parts
 

@@ -67,7 +67,7 @@ def asked(monkeypatch, tiny_proxy: Path) -> Callable[..., SelectSettings]:
     """Settings that ask for a method of this file."""
     monkeypatch.setattr("spice_select.run.parts.FEATURES", Table("feature", *FEATURES, Vowels))
     methods = Table("method", *METHODS, MostVowels, BothKnown)
-    for home in ("schedules.static", "run.feasible", "run.settings", "run.summary", "run.worker"):
+    for home in ("schedules.static", "run.feasible", "run.pairs", "run.settings", "run.summary", "run.worker"):
         monkeypatch.setattr(f"spice_select.{home}.METHODS", methods)
     Vowels.opened = 0
 
