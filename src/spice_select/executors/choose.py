@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from spice_select.executors.base import Executor, LocalExecutor
-from spice_select.executors.devices import DeviceExecutor
+from spice_select.executors.devices import FEATURE_WORKER, DeviceExecutor
 from spice_select.executors.handed_out import HandedOut
 from spice_select.executors.places import ProcessPlace
 from spice_select.executors.settings import EngineSettings
@@ -36,13 +36,7 @@ def executor_for(
     elsewhere = executor_elsewhere(folder, device=device, engine=engine, tell=tell)
     if elsewhere is not None:
         return elsewhere
-    place = ProcessPlace.of_environment()
-    if place.world > 1:
-        return SharedExecutor(folder=meeting, place=place, tell=tell)
-    devices = visible_gpus() if device == "auto" else []
-    if len(devices) > 1:
-        return DeviceExecutor(folder=folder, meeting=meeting, devices=devices, tell=tell)
-    return LocalExecutor()
+    return _several_here(folder, meeting, device=device, tell=tell, worker=FEATURE_WORKER) or LocalExecutor()
 
 
 def executor_elsewhere(
@@ -68,19 +62,26 @@ def shared_here(
         folder, meeting, device, tell: see `executor_for`.
         module: what is run as ``python -m`` for each further GPU: what `DeviceExecutor` starts.
     """
-    place = ProcessPlace.of_environment()
-    devices = visible_gpus() if device == "auto" else []
-    if place.world > 1:
-        shared = SharedExecutor(folder=meeting, place=place, tell=tell)
-        with shared.present():
-            yield shared
-    elif len(devices) > 1:
-        worker = (sys.executable, "-m", module)
-        several = DeviceExecutor(folder=folder, meeting=meeting, devices=devices, tell=tell, worker=worker)
-        with several.present() as shared:
-            yield shared
-    else:
+    several = _several_here(folder, meeting, device=device, tell=tell, worker=module)
+    if several is None:
         yield None
+        return
+    with several.present() as shared:
+        yield shared
+
+
+def _several_here(
+    folder: Path, meeting: Path, *, device: str, tell: Callable[[str], None], worker: str
+) -> SharedExecutor | DeviceExecutor | None:
+    """The processes of torchrun or accelerate, or one for each GPU; None where this one is alone."""
+    place = ProcessPlace.of_environment()
+    if place.world > 1:
+        return SharedExecutor(folder=meeting, place=place, tell=tell)
+    devices = visible_gpus() if device == "auto" else []
+    if len(devices) > 1:
+        command = (sys.executable, "-m", worker)
+        return DeviceExecutor(folder=folder, meeting=meeting, devices=devices, tell=tell, worker=command)
+    return None
 
 
 def visible_gpus() -> list[str]:

@@ -12,6 +12,9 @@ from spice_select.executors.places import ProcessPlace
 from spice_select.executors.shared import SharedExecutor
 from spice_select.store import PartStore
 
+FEATURE_WORKER = "spice_select.run.worker"
+"""What is run as ``python -m`` for each further GPU."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceExecutor:
@@ -32,7 +35,7 @@ class DeviceExecutor:
     meeting: Path
     devices: Sequence[str]
     tell: Callable[[str], None] = lambda sentence: None
-    worker: Sequence[str] = (sys.executable, "-m", "spice_select.run.worker")
+    worker: Sequence[str] = (sys.executable, "-m", FEATURE_WORKER)
 
     def run(self, parts: Sequence[int], job: PartJob, *, seen: Callable[[int], None] = lambda part: None) -> None:
         """See `Executor.run`. The workers are ended on leaving, however that happens."""

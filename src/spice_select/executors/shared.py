@@ -108,7 +108,7 @@ class SharedExecutor:
         return self.folder / f"process-{rank}.lock"
 
     @contextlib.contextmanager
-    def present(self) -> Iterator[None]:
+    def present(self) -> Iterator["SharedExecutor"]:
         """Hold this process's lock; its file stays, free, which tells the first process that this one has ended."""
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ class SharedExecutor:
             hold(lock, wait=True)  # a file system without locks: `patience` decides
             lock.write("begun\n")
             lock.flush()
-            yield
+            yield self
         if self.place.rank == 0:
             self._forget(lambda path: False)
 

@@ -16,7 +16,7 @@ from spice_select.export.marked.parts import are_marked
 from spice_select.export.picks import Pick, are_pairs
 from spice_select.export.preference.axolotl import AxolotlPairs
 from spice_select.export.preference.recipe import PairRecipe
-from spice_select.export.recipe import TrainingRecipe
+from spice_select.export.recipe import TrainingRecipe, axolotl_recipe
 from spice_select.export.records import answers, arguments_of, drop_empty_column, messages_of, tools_text
 from spice_select.export.rehearsal import DUMMY, Rehearsal, axolotl_mask
 from spice_select.export.trainee import Trainee
@@ -207,22 +207,4 @@ sequence_len: {origin.max_length}  # as in the selection
 excess_length_strategy: truncate  # as in the selection; axolotl would drop longer rows
 sample_packing: false
 
-adapter: lora
-lora_r: {recipe.lora_rank}
-lora_alpha: {recipe.lora_alpha}
-lora_dropout: {recipe.lora_dropout}
-lora_target_linear: true
-
-optimizer: adamw_torch
-learning_rate: {recipe.learning_rate:.1e}
-lr_scheduler: cosine
-warmup_ratio: {recipe.warmup_ratio}
-num_epochs: {recipe.epochs}
-micro_batch_size: {recipe.batch_size}
-gradient_accumulation_steps: {recipe.accumulation}
-bf16: auto
-seed: 0
-
-output_dir: outputs
-logging_steps: 10
-"""
+{axolotl_recipe(recipe)}"""

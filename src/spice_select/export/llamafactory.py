@@ -22,7 +22,7 @@ from spice_select.export.marked.parts import are_marked
 from spice_select.export.picks import Pick, are_pairs
 from spice_select.export.preference.llamafactory import LlamaFactoryPairs
 from spice_select.export.preference.recipe import PairRecipe
-from spice_select.export.recipe import TrainingRecipe
+from spice_select.export.recipe import TrainingRecipe, llamafactory_recipe
 from spice_select.export.records import drop_empty_column, messages_of
 from spice_select.export.trainee import Trainee
 from spice_select.export.untrained import last_answer_only, refuse_other_answers
@@ -100,22 +100,4 @@ train_on_prompt: false  # the loss is that of {trained}
 mask_history: {said}
 packing: false
 
-finetuning_type: lora
-lora_rank: {recipe.lora_rank}
-lora_alpha: {recipe.lora_alpha}
-lora_dropout: {recipe.lora_dropout}
-lora_target: all
-
-learning_rate: {recipe.learning_rate:.1e}
-lr_scheduler_type: cosine
-warmup_ratio: {recipe.warmup_ratio}
-num_train_epochs: {recipe.epochs}
-per_device_train_batch_size: {recipe.batch_size}
-gradient_accumulation_steps: {recipe.accumulation}
-bf16: true  # false where the hardware has none
-seed: 0
-
-output_dir: outputs
-logging_steps: 10
-report_to: none
-"""
+{llamafactory_recipe(recipe)}"""

@@ -1,7 +1,7 @@
 """The training script that goes with a TRL export."""
 
 from spice_select.export.base import Origin
-from spice_select.export.recipe import TrainingRecipe
+from spice_select.export.recipe import TrainingRecipe, trl_recipe
 
 SCRIPT = "train.py"
 
@@ -41,24 +41,7 @@ config = SFTConfig(
 {_PAIRS if as_pairs else _MESSAGES}
     max_length={origin.max_length},  # as in the selection
     learning_rate={recipe.learning_rate},
-    lr_scheduler_type="cosine",
-    warmup_steps={recipe.warmup_ratio},  # below 1: a share of all steps
-    num_train_epochs={recipe.epochs},
-    max_steps=given.max_steps,
-    per_device_train_batch_size={recipe.batch_size},
-    gradient_accumulation_steps={recipe.accumulation},
-    bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-    report_to="none",
-    seed=0,
-)
-lora = LoraConfig(
-    r={recipe.lora_rank},
-    lora_alpha={recipe.lora_alpha},
-    lora_dropout={recipe.lora_dropout},
-    target_modules="all-linear",
-    task_type="CAUSAL_LM",
-)
-trainer = SFTTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)
+{trl_recipe(recipe)}trainer = SFTTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)
 trainer.train()
 trainer.save_model()
 '''

@@ -18,9 +18,10 @@ from spice_select.export.llamafactory_layout import (
 )
 from spice_select.export.llamafactory_tools import plain_tools
 from spice_select.export.marked.parts import parts_of
-from spice_select.export.marked.weights import MarkWeights
+from spice_select.export.marked.weights import FOR_KL, MarkWeights
 from spice_select.export.picks import Pick
-from spice_select.export.preference.recipe import PairRecipe
+from spice_select.export.preference.recipe import OF_REFERENCE, PairRecipe
+from spice_select.export.recipe import llamafactory_recipe
 from spice_select.export.records import drop_empty_column
 from spice_select.export.trainee import Trainee
 from spice_select.store import write_json, write_text
@@ -82,22 +83,4 @@ pref_beta: {recipe.beta}
 kto_chosen_weight: {weights.good}  # as many pulls towards good answers as away from bad ones
 kto_rejected_weight: {weights.bad}
 
-finetuning_type: lora  # the reference is the model with the LoRA turned off
-lora_rank: {recipe.lora_rank}
-lora_alpha: {recipe.lora_alpha}
-lora_dropout: {recipe.lora_dropout}
-lora_target: all
-
-learning_rate: {recipe.learning_rate:.1e}
-lr_scheduler_type: cosine
-warmup_ratio: {recipe.warmup_ratio}
-num_train_epochs: {recipe.epochs}
-per_device_train_batch_size: {recipe.batch_size}  # at least 2, for the KL term
-gradient_accumulation_steps: {recipe.accumulation}
-bf16: true  # false where the hardware has none
-seed: 0
-
-output_dir: outputs
-logging_steps: 10
-report_to: none
-"""
+{llamafactory_recipe(recipe, adapter=OF_REFERENCE, batch=FOR_KL)}"""

@@ -1,8 +1,9 @@
 """The training script that goes with marked answers for TRL."""
 
 from spice_select.export.base import Origin
-from spice_select.export.marked.weights import MarkWeights
+from spice_select.export.marked.weights import FOR_KL, MarkWeights
 from spice_select.export.preference.recipe import PairRecipe
+from spice_select.export.recipe import trl_recipe
 from spice_select.export.script import SCRIPT
 
 
@@ -38,24 +39,7 @@ config = KTOConfig(
     undesirable_weight={weights.bad},
     max_length={origin.max_length},  # as in the selection
     learning_rate={recipe.learning_rate},  # of a LoRA; TRL's 1e-6 is for all weights
-    lr_scheduler_type="cosine",
-    warmup_steps={recipe.warmup_ratio},  # below 1: a share of all steps
-    num_train_epochs={recipe.epochs},
-    max_steps=given.max_steps,
-    per_device_train_batch_size={recipe.batch_size},  # at least 2, for the KL term
-    gradient_accumulation_steps={recipe.accumulation},
-    bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-    report_to="none",
-    seed=0,
-)
-lora = LoraConfig(
-    r={recipe.lora_rank},
-    lora_alpha={recipe.lora_alpha},
-    lora_dropout={recipe.lora_dropout},
-    target_modules="all-linear",
-    task_type="CAUSAL_LM",
-)
-trainer = KTOTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)
+{trl_recipe(recipe, batch=FOR_KL)}trainer = KTOTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)
 lost = len(rows) - len(trainer.train_dataset)
 if lost:  # TRL says nothing of it
     raise SystemExit(f"TRL drops {{lost}} of {{len(rows)}} rows: their prompts alone reach max_length.")

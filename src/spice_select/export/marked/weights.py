@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+FOR_KL = "  # at least 2, for the KL term"
+"""Behind the line of the batch size."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MarkWeights:

@@ -10,8 +10,9 @@ from spice_select.export.base import Origin, Record
 from spice_select.export.folder import LINES, write_records
 from spice_select.export.picks import Pick
 from spice_select.export.preference.losses import PairLoss
-from spice_select.export.preference.recipe import PairRecipe
+from spice_select.export.preference.recipe import OF_REFERENCE, PairRecipe
 from spice_select.export.preference.sides import Sides, sides_of
+from spice_select.export.recipe import axolotl_recipe
 from spice_select.export.rehearsal import DUMMY, Rehearsal
 from spice_select.export.trainee import Trainee
 from spice_select.store import write_text
@@ -124,22 +125,4 @@ val_set_size: 0.0
 sequence_len: {origin.max_length}  # as in the selection; axolotl drops longer pairs, which the selection cut
 sample_packing: false
 
-adapter: lora  # the reference is the model with the LoRA turned off
-lora_r: {recipe.lora_rank}
-lora_alpha: {recipe.lora_alpha}
-lora_dropout: {recipe.lora_dropout}
-lora_target_linear: true
-
-optimizer: adamw_torch
-learning_rate: {recipe.learning_rate:.1e}
-lr_scheduler: cosine
-warmup_ratio: {recipe.warmup_ratio}
-num_epochs: {recipe.epochs}
-micro_batch_size: {recipe.batch_size}
-gradient_accumulation_steps: {recipe.accumulation}
-bf16: auto
-seed: 0
-
-output_dir: outputs
-logging_steps: 10
-"""
+{axolotl_recipe(recipe, adapter=OF_REFERENCE)}"""

@@ -19,8 +19,9 @@ from spice_select.export.llamafactory_layout import (
 from spice_select.export.llamafactory_tools import plain_tools
 from spice_select.export.picks import Pick
 from spice_select.export.preference.losses import PairLoss
-from spice_select.export.preference.recipe import PairRecipe
+from spice_select.export.preference.recipe import OF_REFERENCE, PairRecipe
 from spice_select.export.preference.sides import sides_of
+from spice_select.export.recipe import llamafactory_recipe
 from spice_select.export.records import drop_empty_column
 from spice_select.export.trainee import Trainee
 from spice_select.store import write_json, write_text
@@ -83,22 +84,4 @@ cutoff_len: {origin.max_length}  # as in the selection
 pref_beta: {recipe.beta}
 pref_loss: {loss.llamafactory}  # its gradient is the one that the pairs were chosen by
 {tail}
-finetuning_type: lora  # the reference is the model with the LoRA turned off
-lora_rank: {recipe.lora_rank}
-lora_alpha: {recipe.lora_alpha}
-lora_dropout: {recipe.lora_dropout}
-lora_target: all
-
-learning_rate: {recipe.learning_rate:.1e}
-lr_scheduler_type: cosine
-warmup_ratio: {recipe.warmup_ratio}
-num_train_epochs: {recipe.epochs}
-per_device_train_batch_size: {recipe.batch_size}
-gradient_accumulation_steps: {recipe.accumulation}
-bf16: true  # false where the hardware has none
-seed: 0
-
-output_dir: outputs
-logging_steps: 10
-report_to: none
-"""
+{llamafactory_recipe(recipe, adapter=OF_REFERENCE)}"""

@@ -5,6 +5,9 @@ from typing import Self
 
 from spice_select.export.recipe import TrainingRecipe
 
+OF_REFERENCE = "  # the reference is the model with the LoRA turned off"
+"""Behind the line that asks for a LoRA."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairRecipe(TrainingRecipe):

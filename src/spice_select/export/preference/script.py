@@ -3,6 +3,7 @@
 from spice_select.export.base import Origin
 from spice_select.export.preference.losses import PairLoss
 from spice_select.export.preference.recipe import PairRecipe
+from spice_select.export.recipe import trl_recipe
 from spice_select.export.script import SCRIPT
 
 
@@ -37,24 +38,7 @@ config = DPOConfig(
 {tail}    max_length={origin.max_length},  # as in the selection
     precompute_ref_log_probs=True,
     learning_rate={recipe.learning_rate},  # of a LoRA; TRL's 1e-6 is for all weights
-    lr_scheduler_type="cosine",
-    warmup_steps={recipe.warmup_ratio},  # below 1: a share of all steps
-    num_train_epochs={recipe.epochs},
-    max_steps=given.max_steps,
-    per_device_train_batch_size={recipe.batch_size},
-    gradient_accumulation_steps={recipe.accumulation},
-    bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-    report_to="none",
-    seed=0,
-)
-lora = LoraConfig(
-    r={recipe.lora_rank},
-    lora_alpha={recipe.lora_alpha},
-    lora_dropout={recipe.lora_dropout},
-    target_modules="all-linear",
-    task_type="CAUSAL_LM",
-)
-trainer = DPOTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)
+{trl_recipe(recipe)}trainer = DPOTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)
 lost = len(rows) - len(trainer.train_dataset)
 if lost:  # TRL says nothing of it
     raise SystemExit(f"TRL drops {{lost}} of {{len(rows)}} pairs: their prompts alone reach max_length.")

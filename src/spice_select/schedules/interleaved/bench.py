@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ class Bench:
     at: Callable[[int], ProxyTrainer]
     _engine: MovingGradients | None = None
     _stores: dict[int | None, PartStore] = field(default_factory=dict)
+
+    @cached_property
+    def origin(self) -> str:
+        """What the run is made from; see `origin_of`."""
+        return origin_of(self.identity)
 
     def engine(self, cycle: int) -> tuple[ProxyTrainer, MovingGradients]:
         """The proxy at a state, and its gradients there."""
@@ -137,7 +143,7 @@ class PieceWork:
     def _facts(self, place: int) -> dict[str, Any]:
         """What a piece says of itself, its loss aside."""
         rows = list(self.order.pieces[place])
-        return {"origin": origin_of(self.bench.identity), "cycle": self.order.cycle, "rows": rows}
+        return {"origin": self.bench.origin, "cycle": self.order.cycle, "rows": rows}
 
     def _path(self, place: int) -> Path:
         return self.folder / f"piece-{place:02d}.safetensors"
