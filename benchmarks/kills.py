@@ -57,11 +57,13 @@ class Command:
         arguments: after `spice`.
         part_tokens: tokens in a part of the gradients.
         prepare: called in that process before the command, to break something.
+        page: write the run's page, which takes longer than a small run.
     """
 
     arguments: tuple[str, ...]
     part_tokens: int = PART_TOKENS
     prepare: Callable[[], None] | None = None
+    page: bool = False
 
 
 def start(command: Command, log: Path | None = None) -> BaseProcess:
@@ -76,10 +78,13 @@ def start(command: Command, log: Path | None = None) -> BaseProcess:
 def _run(command: Command, log: Path | None) -> None:
     import torch
 
+    from spice_select import pipeline
     from spice_select.cli.main import main
     from spice_select.features import stage
 
     torch.set_num_threads(1)
+    if not command.page:
+        pipeline._write_page = lambda *_: None
     stage.PART_TOKENS = command.part_tokens
     if command.prepare is not None:
         command.prepare()
@@ -106,7 +111,7 @@ class Survival:
     faults: list[str] = field(default_factory=list)
 
 
-def survive(arguments: Sequence[str], folder: Path, *, kills: int, seed: int = 0) -> Survival:
+def survive(arguments: Sequence[str], folder: Path, *, kills: int, seed: int = 0, page: bool = False) -> Survival:
     """Kill and resume `spice select …` until `kills` processes are dead and the last run has ended.
 
     Args:
@@ -114,20 +119,21 @@ def survive(arguments: Sequence[str], folder: Path, *, kills: int, seed: int = 0
         folder: an empty folder to work in.
         kills: how many.
         seed: of the moments.
+        page: write the runs' pages as well, so that kills fall into them too.
     """
     draw, found = random.Random(seed), Survival()
     whole, out = folder / "whole" / "r", folder / "killed" / "r"  # no neighbours, whose gradients would be reused
-    untouched = start(Command((*arguments, "--out", str(folder / "warm" / "r"))))  # the server's imports are not timed
+    untouched = start(Command((*arguments, "--out", str(folder / "warm" / "r")), page=page))  # imports are not timed
     untouched.join()
     began = time.monotonic()
-    untouched = start(Command((*arguments, "--out", str(whole))), folder / "log")
+    untouched = start(Command((*arguments, "--out", str(whole)), page=page), folder / "log")
     untouched.join()
     found.lasts = time.monotonic() - began
     if untouched.exitcode != 0:
         raise RuntimeError(f"the untouched run ended with {untouched.exitcode}: {(folder / 'log').read_text()}")
     parts = _parts(whole)
     while True:
-        process = start(Command((*arguments, "--out", str(out))), folder / "log")
+        process = start(Command((*arguments, "--out", str(out)), page=page), folder / "log")
         if found.kills >= kills:
             process.join()
         elif found.kills % 2 and _parts(out) < parts:
@@ -234,7 +240,7 @@ def main() -> None:
         folder = Path(name)
         model, corpus = make_proxy(folder / "proxy"), make_corpus(folder / "sums.jsonl")
         command = ["select", str(corpus), "--model", str(model), "--sketch-dim", "64", "--batch-tokens", "128"]
-        found = survive(command, folder, kills=options.kills, seed=options.seed)
+        found = survive(command, folder, kills=options.kills, seed=options.seed, page=True)
     spent = {"seconds": time.monotonic() - began, "seed": options.seed, "platform": platform.platform()}
     report = {
         "lasts": found.lasts,
