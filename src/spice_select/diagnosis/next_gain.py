@@ -4,9 +4,9 @@ import numpy as np
 
 from spice_select.diagnosis.ridge import Ridge, left_of
 from spice_select.diagnosis.threads import fitting_threads
-from spice_select.numerics.arrays import Matrix, Rows, Vector
+from spice_select.numerics.arrays import Rows, Vector
 from spice_select.numerics.features import Features
-from spice_select.numerics.tiles import tiles
+from spice_select.numerics.tiles import gram, tiles
 from spice_select.selection.objectives import LogDet, Objective, TargetVariance
 from spice_select.selection.penalties.base import Penalty
 
@@ -48,18 +48,9 @@ def _of_the_pool(objective: TargetVariance, features: Features, picks: Rows) -> 
     """α·(Px)ᵀT(Px) / (1 + α·xᵀPx) with T = Σ w_y g_y g_yᵀ over the pool; see `TargetVariance`."""
     pool = features.compacted  # inner products are all there is to it
     ridge, weights = Ridge(pool[picks].astype(np.float64), objective.alpha), objective.weights(features.array)
-    wanted, gained = _second_moment(pool, weights), list[Vector]()
+    wanted, gained = gram(pool, weights=weights), list[Vector]()
     for _, tile in tiles(pool):
         rest, left = ridge.residuals(tile)
         reach = np.einsum("ij,ij->i", rest @ wanted, rest)
         gained.append(objective.alpha * reach / (1.0 + objective.alpha * left))
     return np.concatenate(gained)
-
-
-def _second_moment(pool: Matrix, weights: Vector) -> Matrix:
-    """Σ w_y g_y g_yᵀ, float64 ``[d, d]``."""
-    total = np.zeros((pool.shape[1], pool.shape[1]))
-    for start, tile in tiles(pool, least=pool.shape[1]):
-        scaled = tile * np.sqrt(weights[start : start + len(tile)])[:, None]
-        total += scaled.T @ scaled
-    return total
