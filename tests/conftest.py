@@ -24,9 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def _page_aside(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run's page takes longer than a run of 40 rows: it is for the tests of pages (`tests/report`, or ``pages``)."""
+    """A run's page takes longer than a run of 40 rows, and a training's curve longer than its steps: they are for the
+    tests of pages (`tests/report`, or ``pages``)."""
     if request.node.get_closest_marker("pages") is None:
         monkeypatch.setattr("spice_select.pipeline._write_page", lambda *_: None)
+        if (training := sys.modules.get("spice_select.training.stage")) is not None:  # no test imports it for this
+            monkeypatch.setattr(training, "draw_curve", lambda *_, **__: False)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -58,39 +58,34 @@ Plan = Iterator[tuple[Job, int]]
 """Jobs, each with its priority: small numbers first."""
 
 
-def targets(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60) -> Plan:
+def targets(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
     """T1: three targets of which the pool holds little; loss on unseen rows of each.
 
-    Every arm takes as many supervised tokens as `rows` rows of the pool hold on average.
+    Every arm takes as many supervised tokens as `rows` rows of the pool hold on average. Another `draw` is another
+    pool, with other rows of the targets to choose by and to judge by.
     """
-    folder, shared = work / "beds", "target-gsm8k"
-    if not (folder / shared).exists():
-        beds.rare(sources.corpus, _target_rows(sources), folder)
-    for name in ("target-gsm8k", "target-toolformer", "target-mbpp"):
-        own = _known(folder / name, encodings, sources, pool_of=folder / shared)
+    for folder, shared in _target_beds(work, sources, draw):
+        own = _known(folder, encodings, sources, pool_of=shared)
         chosen: dict[str, Sequence[int]] = {
             "targeted": order_of(own, LONG, settings={}),
             "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
             "bm25": order_of(own, LONG, settings={"method": "bm25"}),
             "matched step": order_of(own, LONG, settings={"objective": "matched-step"}),
+            "targeted, alpha 0.1": order_of(own, LONG, settings={"alpha": 0.1}),
         }
-        yield from _jobs(name, own, seeds, budget_of(own.supervised, rows), chosen, steps=8)
+        yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, steps=8)
 
 
 def warm(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60) -> Plan:
     """T2: T1's choice made from gradients of a proxy that was warmed up on rows of the pool."""
-    folder, shared = work / "beds", "target-gsm8k"
-    if not (folder / shared).exists():
-        beds.rare(sources.corpus, _target_rows(sources), folder)
-    for name in ("target-gsm8k", "target-toolformer", "target-mbpp"):
-        pool = encodings.examples(folder / name / "pool.jsonl")
-        target = encodings.examples(folder / name / "target.jsonl")
+    for folder, shared in _target_beds(work, sources):
+        pool, target = encodings.examples(folder / "pool.jsonl"), encodings.examples(folder / "target.jsonl")
         how = {**sources.gradients, "warmup_rows": max(128, len(pool) // 20)}
-        blocks = candidates(folder / name, pool, target, {"warm": how}, pool_of=folder / shared)
+        blocks = candidates(folder, pool, target, {"warm": how}, pool_of=shared)
         own = renamed(blocks, {"warm": "gradients"})
         chosen = prefix(order_of(own, LONG, settings={}), own.supervised, budget_of(own.supervised, rows))
         for seed in range(seeds):
-            yield Job(bed=name, arm="targeted, warm", seed=seed, rows=chosen, facts={}, steps=8), 300 + 10 * seed
+            yield Job(bed=folder.name, arm="targeted, warm", seed=seed, rows=chosen, facts={}, steps=8), 300 + 10 * seed
 
 
 NOISE = {
@@ -186,6 +181,19 @@ def subsets(work: Path, sources: Sources, encodings: Encodings, *, draws: int = 
     for draw in range(draws):
         chosen = prefix(random_order(len(pool), 100 + draw), supervised, budget_of(supervised, rows))
         yield Job(bed=folder.name, arm="random", seed=draw, rows=chosen, facts={}, steps=8, tuning_seed=0), 500 + draw
+
+
+TARGETS = ("target-gsm8k", "target-toolformer", "target-mbpp")
+
+
+def _target_beds(work: Path, sources: Sources, draw: int = 0) -> list[tuple[Path, Path]]:
+    """A bed for each target, and the bed where the features of the pool that all share are kept."""
+    named = {name: f"{name}-{draw}" if draw else name for name in TARGETS}
+    folders = [work / "beds" / name for name in named.values()]
+    if not folders[0].exists():
+        rows = _target_rows(sources)
+        beds.rare(sources.corpus, {named[name]: rows[name] for name in rows}, work / "beds", seed=draw)
+    return [(folder, folders[0]) for folder in folders]
 
 
 def _target_rows(sources: Sources) -> Mapping[str, Sequence[beds.Record]]:

@@ -110,6 +110,7 @@ def test_in_half_precision_the_adapter_and_its_moments_are_float32(tmp_path: Pat
     assert {p.dtype for p in trainer.model.parameters() if not p.requires_grad} == {torch.bfloat16}
 
 
+@pytest.mark.pages
 def test_training_leaves_an_adapter_a_loss_curve_and_a_manifest(run: Run, tmp_path: Path) -> None:
     from peft import AutoPeftModelForCausalLM
 

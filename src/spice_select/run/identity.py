@@ -6,6 +6,7 @@ import platform
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,7 @@ def manifest_facts(
     }
 
 
+@cache
 def package_version(package: str) -> str:
     """The installed version, or ``absent``."""
     try:
