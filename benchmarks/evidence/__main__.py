@@ -7,7 +7,8 @@
 T0: does any number known beforehand rank random subsets as their tuned loss does? T1: three targets, unseen rows.
 T2: T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T4: most rows are copies.
 T5: test rows like the pool's. The target model is the proxy, its last ten blocks tuned by LoRA. What is done is not
-done again: the same command resumes, and adds seeds. `--report` only reads.
+done again: the same command resumes, and adds seeds. `--report` tunes nothing. Tables and pictures of what there is
+come into `benchmarks/evidence/results/`.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from spice_select.comparison.statistics import LossPerToken
 from spice_select.comparison.tables import null_checks
 from spice_select.comparison.terms import Terms
 from spice_select.models.load import load_tokenizer
-from spice_select.report.page import write_images
+from spice_select.store import write_text
 
 HERE = Path(__file__).parent / "results"
 TESTS = ("T0", "T1", "T2", "T3", "T4", "T5")
@@ -104,8 +105,9 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
 
 def _draw(test: str, records: list[ArmRun], plan: Terms) -> None:
     """A picture a bed."""
-    named = [verdict_figure(one, f"{test}-{one.bed.name}") for one in compare_beds(records, plan)]
-    write_images(named, HERE / "figures")
+    for one in compare_beds(records, plan):
+        figure = verdict_figure(one, f"{test}-{one.bed.name}")
+        write_text(HERE / "figures" / f"{figure.name}.svg", figure.svg())
 
 
 if __name__ == "__main__":

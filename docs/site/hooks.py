@@ -9,6 +9,10 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 CARRIED = (
     "CHANGELOG.md",
+    "benchmarks/evidence/results/figures/T1-target-mbpp.svg",
+    "benchmarks/evidence/results/figures/T3-noise-40-across.svg",
+    "benchmarks/evidence/results/figures/T4-redundant.svg",
+    "benchmarks/evidence/results/figures/T5-like-the-pool.svg",
     "benchmarks/fidelity/results/smollm2.svg",
     "benchmarks/selection/README.md",
     "benchmarks/selection/growth.svg",

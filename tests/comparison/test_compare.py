@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,9 +11,18 @@ import pytest
 import spice_select
 from spice_select.comparison import costs
 from spice_select.comparison.choosing import Chooser, fitting_rows
+from spice_select.comparison.grounds import Grounds, RowSet
+from spice_select.data.encoding import Encoder, encode_rows
+from spice_select.data.formats import detect_format
+from spice_select.data.records import Row
 from spice_select.errors import InputError
 from spice_select.features import FEATURES
+from spice_select.features.proxy import Proxy
+from spice_select.features.rating_prompts import RatingPrompts
+from spice_select.methods import METHODS
 from spice_select.methods.loss import LossLow
+from spice_select.models.load import load_tokenizer
+from spice_select.run.settings import SelectSettings
 from tests.conftest import make_sums
 
 Corpus = Callable[..., Path]
@@ -167,4 +176,24 @@ def test_the_command_prints_tables_and_its_exit_code_tells_of_failures(
 
 
 def test_features_whose_operations_are_counted_are_those_there_are() -> None:
-    assert {*costs._ONE_PASS, costs._ANSWERS_ALONE, costs.GRADIENTS} <= set(FEATURES.names)
+    counted = {*costs._ONE_PASS, costs._ANSWERS_ALONE, costs._RATINGS, costs.GRADIENTS}
+    assert counted <= set(FEATURES.names)
+    needed = {name for method in METHODS.names for name in METHODS[method].of(SelectSettings().flat()).needs()}
+    assert needed <= counted, "of every feature that a method needs"
+
+
+def test_operations_of_ratings_are_those_of_the_passes_that_make_them(tiny_proxy: Path) -> None:
+    tokenizer = load_tokenizer(str(tiny_proxy))
+    encoder = Encoder(tokenizer)
+    rows = [Row(number, row, "") for number, row in enumerate(make_sums(6))]
+    examples = encode_rows(rows, detect_format(rows), encoder).examples
+    lengths = np.array([example.num_tokens for example in examples])
+    proxy = Proxy(identity=cast(Any, None), tokenizer=tokenizer, device="cpu", dtype="float32", reason="")
+    grounds = Grounds(
+        name="", pool=RowSet(rows=rows, format=detect_format(rows)), sources=(), tokens=lengths, supervised=lengths,
+        aim=None, judges={}, proxy=proxy, notes=(),
+    )  # fmt: skip
+    prompts = RatingPrompts(tokenizer)
+    read = sum(asked.num_tokens for example in examples for asked in prompts.of(example))
+    counted = costs.CostLedger(grounds, 10, [])._feature("ratings", SelectSettings())
+    assert counted == pytest.approx(2 * 10 * read, rel=0.1), "labels stand for the template's tokens"

@@ -35,6 +35,7 @@ def compared(path: Path, ruling=None, **more) -> MethodsCompared:
         "overlap": {"random": {"good": 0.1}, "good": {"random": 0.1}},
         "failures": (),
         "notes": ("a note",),
+        "asked": ("--methods", "random", "good", "--target", "my dev.jsonl"),
     }
     return MethodsCompared(
         path=path, pool="rows.jsonl", rows=100, budget="10%", supervised=100, curvature=0.5, diversity={},
@@ -55,7 +56,7 @@ def test_a_ruling_stands_on_top_in_words(tmp_path):
 def test_without_tunings_the_page_says_that_nothing_says_who_is_better(tmp_path):
     page = write_comparison_page(compared(tmp_path)).read_text(encoding="utf-8")
     assert "nothing here says which makes a better one" in page
-    assert "spice compare rows.jsonl --methods random good --budget 10% --train" in page
+    assert "spice compare rows.jsonl --methods random good --target &#39;my dev.jsonl&#39; --train" in page
 
 
 def test_arms_that_none_measured_have_no_figure_of_gradients(tmp_path):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from spice_select.comparison.choosing import ArmChoice
 from spice_select.comparison.grounds import Grounds
 from spice_select.features.poolings import STATES
+from spice_select.features.rating_prompts import QUESTIONS, RatingPrompts
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.methods import METHODS
 from spice_select.methods.base import GRADIENTS
@@ -22,6 +23,7 @@ BACKWARD: Mapping[str, float] = {"lora": 2.0, "full": 4.0, "last-layer": 0.0}
 """Operations for each weight and token."""
 _ONE_PASS = ("losses", STATES, "token-states")
 _ANSWERS_ALONE = "unprompted-losses"
+_RATINGS = "ratings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,9 @@ class CostLedger:
             return self._weights * FORWARD * tokens
         if name == _ANSWERS_ALONE:
             return self._weights * FORWARD * int(self._grounds.supervised.sum())
+        if name == _RATINGS:
+            questions = len(self._grounds) * RatingPrompts(self._grounds.proxy.tokenizer).around
+            return self._weights * FORWARD * (len(QUESTIONS) * tokens + questions)
         return None
 
     def _warmed(self, asked: SelectSettings) -> float:

@@ -85,6 +85,7 @@ class Grounds:
             "format": self.pool.format.name,
             "target_sha256": None if self.aim is None else rows_hash(self.aim.rows),
             "judges": {name: rows_hash(rows.rows) for name, rows in self.judges.items()},
+            "gold": sorted(name for name, rows in self.judges.items() if rows.gold),
             **self.proxy.identity.sums,
             "device": self.proxy.device,
             "dtype": self.proxy.dtype,

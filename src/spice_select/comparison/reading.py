@@ -56,6 +56,7 @@ def _comparison(folder: Path, raw: dict[str, Any]) -> MethodsCompared:
         scores=raw["scores"],
         failures=[ArmFailure(**one) for one in raw["failures"]],
         notes=raw["notes"],
+        asked=raw.get("asked", ()),
     )
 
 

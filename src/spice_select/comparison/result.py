@@ -56,6 +56,7 @@ class MethodsCompared:
         scores: of the benchmarks that were asked for.
         failures: what failed.
         notes: what a person should know.
+        asked: the settings that were given, as words of the command line.
     """
 
     path: Path
@@ -71,6 +72,7 @@ class MethodsCompared:
     scores: Scores
     failures: Sequence[ArmFailure]
     notes: Sequence[str]
+    asked: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -87,4 +89,5 @@ class MethodsCompared:
             "scores": {name: {arm: list(values) for arm, values in arms.items()} for name, arms in self.scores.items()},
             "failures": [asdict(failure) for failure in self.failures],
             "notes": list(self.notes),
+            "asked": list(self.asked),
         }

@@ -1,6 +1,5 @@
 """The way of a comparison on one screen: grounds that all share → each arm chooses → what is known of the choices."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from spice_select.run.finished import Run
 from spice_select.run.folder import MANIFEST, open_run
 from spice_select.run.identity import default_folder, package_version
 from spice_select.settings.access import Opening
+from spice_select.settings.words import command_words
 from spice_select.store import write_json, write_text
 from spice_select.training.trainer import require
 
@@ -129,15 +129,19 @@ def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
         scores=scores,
         failures=tuple(work.failures),
         notes=notes,
+        asked=[word for group in CompareSettings.model_fields for word in command_words(getattr(settings, group))],
     )
 
 
 def _notes_of(choices: Sequence[ArmChoice], said: Sequence[str]) -> list[str]:
-    """What the runs noted of single arms; what all note is of the pool, and was said."""
-    noted = {label: choice.run.summary.notes for label, choice in first_choices(choices).items()}
-    counts = Counter(note for notes in noted.values() for note in notes)
-    alone = [(label, note) for label, notes in noted.items() for note in notes if counts[note] < len(noted)]
-    return [f"{label}: {note}" for label, note in alone if note not in said and not note.startswith("Target ")]
+    """What the runs noted of some arms, once each; what all note is of the pool, and was said."""
+    noted = dict[str, list[str]]()
+    arms = first_choices(choices)
+    for label, choice in arms.items():
+        for note in dict.fromkeys(choice.run.summary.notes):
+            noted.setdefault(note, []).append(label)
+    alone = {note: labels for note, labels in noted.items() if len(labels) < len(arms) and note not in said}
+    return [f"{', '.join(labels)}: {note}" for note, labels in alone.items() if not note.startswith("Target ")]
 
 
 def _tuned(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> tuple[Ruling | None, Scores]:
@@ -220,6 +224,6 @@ def _refuse_budget(contenders: Sequence[Contender], grounds: Grounds, settings: 
 def _identity(grounds: Grounds, settings: CompareSettings) -> dict[str, Any]:
     """What decides every arm's result; methods and seeds can be added to a comparison."""
     asked = {name: value for name, value in settings.flat().items() if name not in _NEVER_DECIDE}
-    named = {name: value for name, value in asked.items() if name not in ("target", "held_out", "outside")}
+    named = {name: value for name, value in asked.items() if name not in ("target", "held_out", "outside", "gold")}
     versions = {f"version_{package}": package_version(package) for package in _DECISIVE}
     return {"kind": "comparison", **named, **grounds.facts, **versions}

@@ -45,6 +45,7 @@ class RatingPrompts:
 
     Attributes:
         ratings: the token of each rating, 1 first.
+        around: tokens that all questions together put around a row.
 
     Raises:
         InputError: a rating is not one token after the question.
@@ -58,6 +59,7 @@ class RatingPrompts:
         self._next, self._gap = _ids(tokenizer, _NEXT), _ids(tokenizer, _GAP)
         self._cues, self.ratings = _cues(tokenizer)
         self._frame = len(self._opening) + max(len(cue) for cue in self._cues) + 1
+        self.around = sum(len(self._opening) + len(cue) + 1 for cue in self._cues)
 
     def of(self, example: Example, window: int | None = None) -> list[Example]:
         """The row under every question; the only supervised token is the last, which stands for the rating.

@@ -9,7 +9,7 @@ from spice_select.diagnosis.explained import Explained
 from spice_select.outlook.cases import ALIKE_POOL, NOISY, REDUNDANT, TARGETED, Finding, told
 from spice_select.outlook.settings import HeadroomSettings
 from spice_select.outlook.texts import DUPLICATE, NEAR_DUPLICATE
-from spice_select.settings.base import Group
+from spice_select.settings.words import command_words
 
 _ASK = "Give 16 to 64 rows of what you care about (--target) to change that."
 
@@ -75,21 +75,21 @@ def next_commands(
         pairs: whether they are preference pairs: what repeats is not left out of those by itself.
     """
     if pairs:
-        asked = [*_flags(settings.gradients), "--budget", settings.look.budget]
-        more = [*_flags(settings.proxy), *_flags(settings.data)]
+        asked = [*command_words(settings.gradients), "--budget", settings.look.budget]
+        more = [*command_words(settings.proxy), *command_words(settings.data)]
         compare = ["spice", "compare", pool, "--methods", "information,top-norm,margin-low", *asked, *more, "--train"]
         return (
-            shlex.join(["spice", "select", pool, *_flags(settings.gradients), *_common(settings)]),
+            shlex.join(["spice", "select", pool, *command_words(settings.gradients), *_common(settings)]),
             shlex.join(compare),
         )
     names = [case.name for case in cases]
     once = ["--without-suspects", DUPLICATE, NEAR_DUPLICATE] if REDUNDANT in names else []
     select = ["spice", "select", pool]
     if TARGETED in names:
-        aimed = ["--target", *settings.look.target, *_flags(settings.gradients)]
+        aimed = ["--target", *settings.look.target, *command_words(settings.gradients)]
         return (shlex.join([*select, *aimed, *once, *_common(settings)]),)
     if not cases:
-        return (shlex.join([*select, *_flags(settings.gradients), *_common(settings)]),)
+        return (shlex.join([*select, *command_words(settings.gradients), *_common(settings)]),)
     drawn = [*select, "--method", "stratified", *once, *_common(settings)]
     if NOISY not in names:
         return (shlex.join(drawn),)
@@ -99,14 +99,4 @@ def next_commands(
 
 def _common(settings: HeadroomSettings) -> list[str]:
     seed = ["--seed", str(settings.look.seed)] if settings.look.seed else []
-    return ["--budget", settings.look.budget, *seed, *_flags(settings.proxy), *_flags(settings.data)]
-
-
-def _flags(group: Group) -> list[str]:
-    """The settings of a group that differ from their defaults, as the command line has them."""
-    words = []
-    for name, value in group.changed().items():
-        words.append(f"--{name.replace('_', '-')}")
-        if not isinstance(value, bool):
-            words += [str(one) for one in value] if isinstance(value, tuple) else [str(value)]
-    return words
+    return ["--budget", settings.look.budget, *seed, *command_words(settings.proxy), *command_words(settings.data)]

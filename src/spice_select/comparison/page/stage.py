@@ -104,8 +104,7 @@ def _lead(found: MethodsCompared) -> list[Any]:
     if found.ruling is not None:
         headlines = [Headline(_headline(one)) for one in found.ruling.primaries]
         return [*headlines, *found.ruling.paragraph.split("\n\n"), *found.ruling.notes]
-    methods = dict.fromkeys(one.arm for one in found.facts)
-    command = ["spice", "compare", found.pool, "--methods", *methods, "--budget", found.budget, "--train"]
+    command = ["spice", "compare", found.pool, *found.asked, "--train"]
     return [
         Headline("No model was tuned on these choices: nothing here says which makes a better one."),
         "To find out:",

@@ -24,6 +24,7 @@ WORDS = {
 }
 """Colour and shape of each verdict."""
 THIN, THICK = 1.2, 4
+_BELOW = 9  # pixels from an arm's bar to the dots of its seeds, which it would hide
 
 
 def verdict_figures(ruling: Ruling) -> list[PlotFigure]:
@@ -51,7 +52,7 @@ def verdict_figure(compared: Compared, name: str = "verdicts") -> PlotFigure:
         color=_scaled(alt.Color, words, 0, legend=alt.Legend(symbolSize=80)),
     )
     axis = f"{terms.endpoint.name}: {terms.control} − arm, nats (right is better)"
-    ticks = alt.Axis(tickCount=8)
+    ticks = alt.Axis(tickCount=5)  # more would leave out labels, and zero's among them
     ends = {"x": alt.X("low:Q", title=axis, axis=ticks), "x2": "high:Q"}
     kinds = {kind: base.transform_filter(f"datum.kind == '{kind}'") for kind in ("seed", "own", "together")}
     layers = [
@@ -59,7 +60,9 @@ def verdict_figure(compared: Compared, name: str = "verdicts") -> PlotFigure:
         .mark_rect(color=GREY, opacity=0.15)
         .encode(x="low:Q", x2="high:Q"),
         alt.Chart(alt.InlineData(values=[{"zero": 0}])).mark_rule(color=GREY).encode(x=alt.X("zero:Q")),
-        kinds["seed"].mark_circle(size=28, opacity=0.4, aria=False).encode(x=alt.X("mean:Q", title=axis)),
+        kinds["seed"]
+        .mark_circle(size=28, opacity=0.6, yOffset=_BELOW, aria=False)
+        .encode(x=alt.X("mean:Q", title=axis)),
         kinds["together"].mark_rule(strokeWidth=THIN, aria=False).encode(**ends),
         kinds["own"].mark_rule(strokeWidth=THICK, aria=False).encode(**ends),
         kinds["own"]

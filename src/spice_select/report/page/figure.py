@@ -47,25 +47,33 @@ class PlotFigure:
         """The Vega-Lite specification, as wide as the page lets it be. Text from data in it is inert."""
         return self._of_width("container")
 
-    def _of_width(self, width: int | str) -> dict[str, Any]:
+    def _of_width(self, width: int | str, **looks: Any) -> dict[str, Any]:
         # data stay out of altair's way: it would check each record by its schema
         spec: dict[str, Any] = self.chart.to_dict(validate=True)
         size = {"width": width, "height": self.height, "autosize": {"type": "fit", "contains": "padding"}}
         own = spec.get("datasets", {})  # altair moves the data of single layers there
-        known = {"config": FIGURE_CONFIG, "description": self.words, "datasets": {**own, DATA: list(self.rows)}}
+        known = {
+            "config": {**FIGURE_CONFIG, **looks},
+            "description": self.words,
+            "datasets": {**own, DATA: list(self.rows)},
+        }
         return {**spec, **size, **inert(known)}
 
+    @property
+    def _image(self) -> dict[str, Any]:
+        return self._of_width(_WIDTH, background="white")
+
     def svg(self) -> str:
-        """The figure as an SVG image, drawn without a browser."""
+        """The figure as an SVG image, drawn without a browser; white, for nobody knows what it will lie on."""
         import vl_convert
 
-        return str(vl_convert.vegalite_to_svg(self._of_width(_WIDTH)))
+        return str(vl_convert.vegalite_to_svg(self._image))
 
     def png(self) -> bytes:
-        """The figure as a PNG image of twice the pixels."""
+        """The figure as a PNG image of twice the pixels, white too."""
         import vl_convert
 
-        return bytes(vl_convert.vegalite_to_png(self._of_width(_WIDTH), scale=2))
+        return bytes(vl_convert.vegalite_to_png(self._image, scale=2))
 
 
 def write_images(figures: Sequence[PlotFigure], folder: Path) -> list[Path]:

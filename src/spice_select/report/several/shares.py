@@ -1,6 +1,6 @@
 """What several choices are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -11,6 +11,7 @@ from spice_select.report.page.looks import GREY, GROUP_COLOURS
 
 _SOURCES = len(GROUP_COLOURS)  # the largest; the others are counted together
 _OTHERS = "the others"
+_SAID = 4  # choices that are told in words too
 
 
 def source_shares_figure(choices: Mapping[str, Mapping[str, int]]) -> PlotFigure:
@@ -45,15 +46,21 @@ def source_shares_figure(choices: Mapping[str, Mapping[str, int]]) -> PlotFigure
         )
     )
     said = "; ".join(
-        f"{name}: " + ", ".join(f"{one['source']} {one['share']:.0%}" for one in records if one["choice"] == name)
-        for name in list(choices)[:4]
+        f"{name}: " + ", ".join(f"{one['source']} {one['share']:.0%}" for one in _of(records, name))
+        for name in list(choices)[:_SAID]
     )
+    others = f"; {len(choices) - _SAID} more are drawn" * (len(choices) > _SAID)
     return PlotFigure(
         name="source-shares",
         title="Sources of the rows",
-        words=f"{said}.",
+        words=f"{said}{others}.",
         note=f"The largest {_SOURCES} of {len(total):,} sources; all others as one." * (len(total) > _SOURCES),
         chart=chart,
         rows=records,
         height=60 + 28 * len(choices),
     )
+
+
+def _of(records: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+    """The sources that a choice has rows of."""
+    return [one for one in records if one["choice"] == name and one["share"]]
