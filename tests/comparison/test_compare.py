@@ -65,6 +65,26 @@ def test_arms_share_features_and_hold_equal_tokens(corpus: Corpus, options: dict
     assert json.loads((found.path / "comparison.json").read_text())["arms"][2]["arm"] == "spice"
 
 
+def test_what_another_sketch_or_a_moving_proxy_takes_is_no_other_arms(corpus: Corpus, options: dict[str, Any]) -> None:
+    moving = "schedule=interleaved:pool_size=20:update_every=1"
+    names = ("spice", "spice:alpha=2", "spice:sketch_dim=16", f"spice:{moving}", f"random:{moving}")
+    found = spice_select.compare(
+        corpus(make_sums(40)), methods=names, equal="rows", budget="20%", **options, **GRADIENTS
+    )
+    assert found.failures == ()
+    costs_of = {one.arm: one.cost for one in found.facts if one.seed == 0}
+    one_pass = costs_of["spice"].flops
+    assert one_pass is not None and one_pass > 0
+    assert costs_of["spice:alpha=2"].marginal_flops == 0, "it takes them from spice"
+    assert costs_of["spice:sketch_dim=16"].marginal_flops == one_pass
+    steps = costs_of[f"random:{moving}"].marginal_flops
+    assert steps is not None and 0 < steps < one_pass, "a random draw moves the proxy too"
+    whole = costs_of[f"spice:{moving}"].marginal_flops
+    assert whole is not None and whole > one_pass, "gradients at the proxy's states, and its steps"
+    drawn = [one.seed for one in found.facts if one.arm == f"spice:{moving}"]
+    assert drawn == [0, 1], "the seed draws the pools"
+
+
 def test_what_is_finished_is_not_done_again_and_methods_and_seeds_can_be_added(
     corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +164,8 @@ def test_rows_of_the_target_leave_the_pool_of_every_arm(corpus: Corpus, options:
         ({"methods": "spice:seed=3"}, ["is the same for all"]),
         ({"methods": "longest:alpha=2"}, ["alpha", "not read"]),
         ({"methods": "spice:schedule=pools"}, ["--equal rows"]),
+        ({"methods": "spice,full", "budget": "100%"}, ["full: all rows are no choice", "--train"]),
+        ({"methods": "longest", "budget": "0.01%"}, ["--budget 0.01%: 1 supervised tokens", "shortest", "--equal rows"]),
         ({"methods": "longest", "sketch_dim": 9}, ["--sketch-dim", "none of the methods reads it"]),
         ({"methods": "spice:per_source_min=0.9"}, ["per-source"]),
         ({"methods": "spice", "budget": "200%"}, ["more than the whole corpus"]),
@@ -168,7 +190,7 @@ def test_the_command_prints_tables_and_its_exit_code_tells_of_failures(
     code, out, err = spice("compare", corpus(make_sums(40)), *asked, "--budget", "20%")
     assert (code, err) == (0, "")
     assert "at most" in out
-    assert "No arm took gradients" in out
+    assert "took gradients, so none is measured by them" in out
     few = (*asked[:-1], tmp_path / "few")
     code, out, _ = spice("compare", corpus(make_sums(40)), *few, "--budget", "1")
     assert code == 2
