@@ -215,8 +215,8 @@ def _refuse_budget(contenders: Sequence[Contender], grounds: Grounds, settings: 
     tokens, least = token_budget(budget, grounds), int(grounds.supervised.min())
     if settings.arms.equal == "tokens" and tokens < least:
         raise InputError(
-            f"--budget {budget}: {tokens:,} supervised tokens of this pool, and its shortest answer has {least:,}. Give "
-            "more, or --equal rows."
+            f"--budget {budget}: {tokens:,} supervised tokens of this pool, and its shortest answer has {least:,}. "
+            "Give more, or --equal rows."
         )
     rows = round(len(grounds) * tokens / int(grounds.supervised.sum()))
     lengths = grounds.tokens.tolist()
