@@ -65,6 +65,22 @@ def test_arms_share_features_and_hold_equal_tokens(corpus: Corpus, options: dict
     assert json.loads((found.path / "comparison.json").read_text())["arms"][2]["arm"] == "spice"
 
 
+def test_what_another_sketch_or_a_moving_proxy_takes_is_no_other_arms(corpus: Corpus, options: dict[str, Any]) -> None:
+    moving = "schedule=interleaved:pool_size=20:update_every=1"
+    names = ("spice", "spice:alpha=2", "spice:sketch_dim=16", f"spice:{moving}", f"random:{moving}")
+    found = spice_select.compare(
+        corpus(make_sums(40)), methods=names, equal="rows", budget="20%", **options, **GRADIENTS
+    )
+    assert found.failures == ()
+    new = {one.arm: cast(float, one.cost.marginal_flops) for one in found.facts if one.seed == 0}
+    assert new["spice:alpha=2"] == 0, "it takes them from spice"
+    assert new["spice:sketch_dim=16"] == new["spice"] > 0
+    assert 0 < new[f"random:{moving}"] < new["spice"], "a random draw moves the proxy too"
+    assert new[f"spice:{moving}"] > new["spice"], "gradients at the proxy's states, and its steps"
+    drawn = [one.seed for one in found.facts if one.arm == f"spice:{moving}"]
+    assert drawn == [0, 1], "the seed draws the pools"
+
+
 def test_what_is_finished_is_not_done_again_and_methods_and_seeds_can_be_added(
     corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +160,8 @@ def test_rows_of_the_target_leave_the_pool_of_every_arm(corpus: Corpus, options:
         ({"methods": "spice:seed=3"}, ["is the same for all"]),
         ({"methods": "longest:alpha=2"}, ["alpha", "not read"]),
         ({"methods": "spice:schedule=pools"}, ["--equal rows"]),
+        ({"methods": "spice,full", "budget": "100%"}, ["full: all rows are no choice", "--train"]),
+        ({"methods": "longest", "budget": "0.01%"}, ["0.01%: 1 supervised tokens", "shortest", "--equal rows"]),
         ({"methods": "longest", "sketch_dim": 9}, ["--sketch-dim", "none of the methods reads it"]),
         ({"methods": "spice:per_source_min=0.9"}, ["per-source"]),
         ({"methods": "spice", "budget": "200%"}, ["more than the whole corpus"]),
@@ -168,7 +186,7 @@ def test_the_command_prints_tables_and_its_exit_code_tells_of_failures(
     code, out, err = spice("compare", corpus(make_sums(40)), *asked, "--budget", "20%")
     assert (code, err) == (0, "")
     assert "at most" in out
-    assert "No arm took gradients" in out
+    assert "took gradients, so none is measured by them" in out
     few = (*asked[:-1], tmp_path / "few")
     code, out, _ = spice("compare", corpus(make_sums(40)), *few, "--budget", "1")
     assert code == 2

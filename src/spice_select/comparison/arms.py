@@ -13,8 +13,8 @@ from spice_select.run.feasible import refuse_settings, unread_settings
 from spice_select.run.pairs import refuse_kind_of_rows
 from spice_select.run.settings import SelectSettings
 
-CONTROL, STRATIFIED = "random", "stratified"
-"""What every other is compared with; and a draw that no source and no length can upset."""
+CONTROL, STRATIFIED, ALL = "random", "stratified", "full"
+"""What every other is compared with; a draw that no source and no length can upset; and what is no choice at all."""
 _NOT_AN_ARMS = ("method", "budget", "seed", "target", "hold_out_target")
 
 
@@ -54,8 +54,8 @@ class Contender:
 
     @property
     def draws(self) -> bool:
-        """Whether another seed chooses other rows."""
-        return METHODS[self.method].draws
+        """Whether another seed chooses other rows: the method draws, or its schedule draws the pools."""
+        return METHODS[self.method].draws or self.own.get("schedule", "global") != "global"
 
     @property
     def targeted(self) -> bool:
@@ -88,6 +88,11 @@ def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:
     named = [Contender.parse(text) for text in settings.arms.methods]
     if not named:
         raise InputError("--methods names none. Name some: --methods random,spice.")
+    if any(one.method == ALL for one in named):
+        raise InputError(
+            f"--methods {ALL}: all rows are no choice under a budget. Leave it out; with --train a model tuned on "
+            "all rows stands beside the others."
+        )
     places = [one.place for one in named]
     for place, one in zip(places, named, strict=True):
         if places.count(place) > 1:

@@ -4,7 +4,8 @@ Operations are the usual estimate: 2 a weight and token forward, 4 backward thro
 activations and a LoRA take gradients (Kaplan et al. 2020, arXiv 2001.08361, section 2.1).
 """
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from spice_select.comparison.choosing import ArmChoice
@@ -16,7 +17,9 @@ from spice_select.methods import METHODS
 from spice_select.methods.base import GRADIENTS
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
+from spice_select.run.origin import origin_of
 from spice_select.run.settings import SelectSettings
+from spice_select.schedules.interleaved.adapter import STEPS
 
 FORWARD = 2.0
 BACKWARD: Mapping[str, float] = {"lora": 2.0, "full": 4.0, "last-layer": 0.0}
@@ -24,6 +27,8 @@ BACKWARD: Mapping[str, float] = {"lora": 2.0, "full": 4.0, "last-layer": 0.0}
 _ONE_PASS = ("losses", STATES, "token-states")
 _ANSWERS_ALONE = "unprompted-losses"
 _RATINGS = "ratings"
+_ITS_OWN = ("selection", "training")
+"""Stages of a run that no other run shares: the choice, and the steps of a proxy that moves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +37,7 @@ class Cost:
 
     Attributes:
         features: what it had to know of every row.
-        seconds, flops: with all of its features.
+        seconds, flops: with all of its features, and with the steps of a proxy that moves.
         marginal_seconds, marginal_flops: with those alone that no arm before it had. Operations are None where a
             feature's are not known.
     """
@@ -55,36 +60,44 @@ class CostLedger:
 
     def __init__(self, grounds: Grounds, weights: int, runs: Sequence[Run]) -> None:
         self._grounds, self._weights = grounds, weights
-        self._spent, self._known = _seconds(runs), set[tuple[str, int]]()
+        self._spent, self._known = _seconds(runs), set[str]()
 
     def cost(self, choice: ArmChoice) -> Cost:
         """The cost of the next arm's choice."""
         asked = choice.run.settings
-        needs = METHODS[choice.arm.method].of(asked.flat()).needs()
-        seed = choice.seed
-        new = [name for name in needs if (name, seed) not in self._known]
-        self._known |= {(name, seed) for name in needs}
-        own = choice.run.summary.seconds.get("selection", 0.0)
+        needs = _origins(choice.run, METHODS[choice.arm.method].of(asked.flat()).needs())
+        new = {name: origin for name, origin in needs.items() if origin not in self._known}
+        self._known |= set(needs.values())
+        spent = choice.run.summary.seconds
+        own, steps = sum(spent.get(stage, 0.0) for stage in _ITS_OWN), self._steps(choice.run)
         return Cost(
             features=tuple(needs),
-            seconds=own + self._total(needs, seed),
-            flops=self._operations(needs, asked),
-            marginal_seconds=own + self._total(new, seed),
-            marginal_flops=self._operations(new, asked),
+            seconds=own + self._total(needs),
+            flops=self._operations(needs, asked, steps),
+            marginal_seconds=own + self._total(new),
+            marginal_flops=self._operations(new, asked, steps),
         )
 
-    def _total(self, names: Sequence[str], seed: int) -> float:
-        return sum(self._spent.get((name, seed), 0.0) for name in names)
+    def _total(self, needs: Mapping[str, str]) -> float:
+        return sum(self._spent.get(origin, 0.0) for origin in needs.values())
 
-    def _operations(self, names: Sequence[str], asked: SelectSettings) -> float | None:
-        found = [self._feature(name, asked) for name in names]
-        return None if None in found else float(sum(one for one in found if one is not None))
+    def _operations(self, needs: Mapping[str, str], asked: SelectSettings, steps: float) -> float | None:
+        found = [self._feature(name, asked) for name in needs]
+        return None if None in found else steps + float(sum(one for one in found if one is not None))
+
+    def _steps(self, run: Run) -> float:
+        """Operations of the optimiser steps that a moving proxy made; 0 of one that stands still."""
+        log = run.path / STEPS
+        made = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+        return self._weights * (FORWARD + BACKWARD["lora"]) * sum(json.loads(step)["tokens"] for step in made)
 
     def _feature(self, name: str, asked: SelectSettings) -> float | None:
         tokens = int(self._grounds.tokens.sum())
         if name == GRADIENTS:
             once = FORWARD + BACKWARD[asked.gradients.parameters]
-            return self._weights * once * (tokens * asked.gradients.warm_checkpoints + self._warmed(asked))
+            passes = asked.interleaved.epochs if asked.selection.schedule == "interleaved" else 1
+            read = tokens * passes * asked.gradients.warm_checkpoints + self._warmed(asked)
+            return self._weights * once * read
         if name in _ONE_PASS:
             return self._weights * FORWARD * tokens
         if name == _ANSWERS_ALONE:
@@ -100,11 +113,17 @@ class CostLedger:
         return 0.0 if plan is None else plan.rows * plan.passes * float(self._grounds.tokens.mean())
 
 
-def _seconds(runs: Sequence[Run]) -> dict[tuple[str, int], float]:
-    """(feature, seed) → seconds in the run that computed it; those that took it from there spent next to none."""
-    spent = dict[tuple[str, int], float]()
+def _origins(run: Run, names: Iterable[str]) -> dict[str, str]:
+    """Feature → what it was made from: of equal ones only the first was computed. A moving proxy's are its own."""
+    identity = RunFolder(run.path).identity
+    return {name: origin_of(identity, feature=name) for name in names}
+
+
+def _seconds(runs: Sequence[Run]) -> dict[str, float]:
+    """Origin of a feature → seconds in the run that computed it; those that took it from there spent next to none."""
+    spent = dict[str, float]()
     for run in runs:
-        seed = int(RunFolder(run.path).identity["seed"])
-        for name, seconds in run.summary.seconds.items():
-            spent[name, seed] = max(spent.get((name, seed), 0.0), seconds)
+        seconds = run.summary.seconds
+        for name, origin in _origins(run, seconds).items():
+            spent[origin] = max(spent.get(origin, 0.0), seconds[name])
     return spent

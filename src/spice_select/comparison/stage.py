@@ -111,7 +111,8 @@ def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
     if settings.arms.equal == "tokens":
         budget = token_budget(Budget.parse(settings.arms.budget), grounds)
     if common is None:
-        notes.append("No arm took gradients, so none is measured by them. Add spice to --methods to see more.")
+        remedy = " Add spice to --methods to see more." if not work.failures else ""
+        notes.append(f"No arm that has chosen took gradients, so none is measured by them.{remedy}")
     notes += _notes_of(choices, notes)
     facts = _facts(choices, chooser, budget, common)
     ruling, scores = _tuned(work, choices, facts) if settings.tuning.train else (None, {})
@@ -211,7 +212,13 @@ def _refuse_budget(contenders: Sequence[Contender], grounds: Grounds, settings: 
     budget = Budget.parse(settings.arms.budget)
     if settings.arms.equal == "rows" and budget.tokens is not None:
         raise InputError(f"--budget {budget} with --equal rows: a number of tokens. Give rows, or --equal tokens.")
-    rows = round(len(grounds) * token_budget(budget, grounds) / int(grounds.supervised.sum()))
+    tokens, least = token_budget(budget, grounds), int(grounds.supervised.min())
+    if settings.arms.equal == "tokens" and tokens < least:
+        raise InputError(
+            f"--budget {budget}: {tokens:,} supervised tokens of this pool, and its shortest answer has {least:,}. "
+            "Give more, or --equal rows."
+        )
+    rows = round(len(grounds) * tokens / int(grounds.supervised.sum()))
     lengths = grounds.tokens.tolist()
     for one in contenders:
         asked = one.asks(settings, seed=0, budget=str(max(1, rows)), target=None)

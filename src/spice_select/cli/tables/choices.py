@@ -38,7 +38,7 @@ def print_scores(console: Console, scores: Scores) -> None:
     if not scores:
         return
     table = _table("benchmarks: mean ± deviation over seeds; no verdict is by them")
-    table.add_column("arm")
+    table.add_column("arm", overflow="fold")
     for name in scores:
         table.add_column(escape(printable(name)), justify="right")
     for arm in dict.fromkeys(arm for arms in scores.values() for arm in arms):
@@ -50,8 +50,7 @@ def print_scores(console: Console, scores: Scores) -> None:
 def _sizes(arms: dict[str, list[ArmFacts]], found: MethodsCompared) -> Table:
     limit = "as many rows" if found.supervised is None else f"at most {found.supervised:,} supervised tokens"
     table = _table(f"chosen of {found.rows:,} rows: {limit} for each (budget {found.budget})")
-    for heading in ("arm", "choices", "rows", "tokens", "supervised", "not used", "sources"):
-        table.add_column(heading, justify="left" if heading in ("arm", "sources") else "right")
+    _columns(table, ("arm", "choices", "rows", "tokens", "supervised", "not used", "sources"), left="sources")
     for arm, facts in arms.items():
         table.add_row(
             escape(printable(arm)),
@@ -74,8 +73,9 @@ def _sources(facts: ArmFacts) -> str:
 def _worth(arms: dict[str, list[ArmFacts]]) -> Table:
     table = _table("by their gradients, the same for all (of random: mean ± deviation of its draws)")
     targets = sorted({task for facts in arms.values() for one in facts for task in _gradients(one).explained_target})
-    for heading in ("arm", "information", "certified", "explains pool", *(f"explains {t}" for t in targets), "opposed"):
-        table.add_column(heading, justify="left" if heading == "arm" else "right")
+    _columns(
+        table, ("arm", "information", "certified", "explains pool", *(f"explains {t}" for t in targets), "opposed")
+    )
     for arm, facts in arms.items():
         table.add_row(
             escape(printable(arm)),
@@ -99,8 +99,7 @@ def _of_target(task: str, one: ArmFacts) -> float:
 
 def _diversity(found: MethodsCompared) -> Table:
     table = _table("diversity of directions and coverage, at as many rows of each (no proof of a gain)")
-    for heading in ("arm", "log-det distance", "NovelSum", "nearest other", "effective rank", "sources", "clusters"):
-        table.add_column(heading, justify="left" if heading == "arm" else "right")
+    _columns(table, ("arm", "log-det distance", "NovelSum", "nearest other", "effective rank", "sources", "clusters"))
     for arm, one in found.diversity.items():
         table.add_row(
             escape(printable(arm)),
@@ -120,8 +119,7 @@ def _shown(value: float | None, form: str) -> str:
 
 def _costs(arms: dict[str, list[ArmFacts]]) -> Table:
     table = _table("cost: by itself, and after the arms above")
-    for heading in ("arm", "needs", "seconds", "marginal", "FLOPs", "marginal"):
-        table.add_column(heading, justify="left" if heading in ("arm", "needs") else "right")
+    _columns(table, ("arm", "needs", "seconds", "marginal", "FLOPs", "marginal"), left="needs")
     for arm, (first, *_) in arms.items():
         cost = first.cost
         table.add_row(
@@ -141,9 +139,9 @@ def _operations(count: float | None) -> str:
 
 def _overlaps(found: MethodsCompared) -> Table:
     table = _table("overlap: rows that both chose, of those that either did (first seeds)")
-    table.add_column("arm")
+    table.add_column("arm", overflow="fold")
     for arm in found.overlap:
-        table.add_column(escape(printable(arm)), justify="right")
+        table.add_column(escape(printable(arm)), justify="right", overflow="fold")
     for arm, others in found.overlap.items():
         table.add_row(escape(printable(arm)), *(f"{others[o]:.0%}" if o != arm else "" for o in found.overlap))
     return table
@@ -151,6 +149,13 @@ def _overlaps(found: MethodsCompared) -> Table:
 
 def _table(title: str) -> Table:
     return Table(title=title, box=None, title_justify="left", title_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def _columns(table: Table, headings: Sequence[str], left: str = "arm") -> None:
+    """Numbers stand to the right. An arm's name is never cut, for two may begin alike."""
+    for heading in headings:
+        words, whole = heading in ("arm", left), heading == "arm"
+        table.add_column(heading, justify="left" if words else "right", overflow="fold" if whole else "ellipsis")
 
 
 def _mean(facts: Sequence[ArmFacts], value: Callable[[ArmFacts], float | None], form: str) -> str:
