@@ -160,6 +160,7 @@ def test_rows_of_the_target_leave_the_pool_of_every_arm(corpus: Corpus, options:
         ({"methods": "spice:seed=3"}, ["is the same for all"]),
         ({"methods": "longest:alpha=2"}, ["alpha", "not read"]),
         ({"methods": "spice:schedule=pools"}, ["--equal rows"]),
+        ({"methods": "spice,spice:alpha=1"}, ["spice:alpha=1: asks what spice asks"]),
         ({"methods": "spice,full", "budget": "100%"}, ["full: all rows are no choice", "--train"]),
         ({"methods": "longest", "budget": "0.01%"}, ["0.01%: 1 supervised tokens", "shortest", "--equal rows"]),
         ({"methods": "longest", "sketch_dim": 9}, ["--sketch-dim", "none of the methods reads it"]),

@@ -172,6 +172,7 @@ def test_every_source_gets_its_share_and_no_more(corpus: Corpus, options, tmp_pa
     [
         ({"per_source_min": 0.6}, "per-source-min 0.6: the shares of 2 sources come to 12 rows, and the budget is 10"),
         ({"per_source_max": 0.2}, "per-source-max 0.2: 2 sources may give 4 rows at most"),
+        ({"per_source_min": 0.05}, "per-source-min 0.05: of a budget of 10 rows that rounds to none"),
         ({"per_source_min": 0.5, "per_source_max": 0.2}, "per-source-min 0.5 is above --per-source-max 0.2"),
         ({"per_source_min": 0.1, "schedule": "pools"}, "--per-source-min 0.1: not read by"),
         ({"per_source_max": 0.2, "budget": "500-tokens"}, "2 sources may give 200 tokens at most, and the budget is"),

@@ -103,14 +103,17 @@ def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:
 
 
 def refuse_contenders(contenders: Sequence[Contender], settings: CompareSettings) -> None:
-    """Raise InputError with everything that no run of theirs could do, and what none of them reads."""
+    """Raise InputError with everything that no run of theirs could do, what none reads, and who asks the same twice."""
     given, faults, used = bool(settings.sets.target), list[str](), set[str]()
+    known = list[tuple[SelectSettings, str]]()
     for one in contenders:
         try:
             asked = one.asks(settings, seed=0, budget="1", target="target" if given else None)
             refuse_settings(asked)
             refuse_schedule(asked, settings)
             used |= asked.changed().keys()
+            faults += [f"{one.label}: asks what {other} asks. Leave one out." for same, other in known if same == asked]
+            known.append((asked, one.label))
         except InputError as error:
             faults.append(f"{one.label}: {error}")
     idle = {} if faults else {n: v for n, v in settings.gradients.changed().items() if n not in used}

@@ -80,9 +80,20 @@ def refuse_rows(settings: SelectSettings, sources: Sequence[str], lengths: Seque
         _raise([f"budget {budget}: the shortest row has {min(lengths)} tokens, so none fits. Give more."])
     whole = budget.allowance(len(lengths))
     faults = quota_faults(sources, lengths, whole, chosen.per_source_min, chosen.per_source_max)
+    faults += _empty_share(chosen.per_source_min, whole)
     if chosen.schedule != "global":
         faults += _share_faults(settings, whole, np.asarray(lengths, np.int64))
     _raise(faults)
+
+
+def _empty_share(low: float | None, whole: Allowance) -> list[str]:
+    """A least share that rounds to no row sets nothing aside."""
+    if not low or whole.rows is None or round(low * whole.rows):
+        return []
+    return [
+        f"--per-source-min {low:g}: of a budget of {whole.rows} rows that rounds to none, so it would set nothing "
+        f"aside. Give {1 / whole.rows:.3g} or more, or a larger --budget."
+    ]
 
 
 def _share_faults(settings: SelectSettings, whole: Allowance, lengths: NDArray[np.int64]) -> list[str]:
