@@ -130,7 +130,10 @@ def read_grounds(pool: str, settings: CompareSettings, progress: Progress) -> Gr
         drawn, left = _drawn(left, read.rows, row_format, settings, notes)
         judges = {ALIKE_SET: drawn, **judges}
     if len(left) < 2:
-        raise InputError(f"{pool}: {len(left)} rows are left to choose from, two are the least. Give a larger pool.")
+        why = f": {len(gone):,} stand in what is chosen for or judges too. Give other rows there" if gone else ""
+        raise InputError(
+            f"{pool}: {len(left)} rows are left to choose from, two are the least{why or '. Give a larger pool'}."
+        )
     return Grounds(
         name=pool,
         pool=RowSet(rows=[read.rows[example.row] for example in left], format=row_format),
