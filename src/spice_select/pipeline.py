@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select.data.contradictions import without_contradictions
-from spice_select.data.corpus import encode_corpus, read_corpus
-from spice_select.data.encoding import Encoded, Encoder
-from spice_select.data.formats import MARKED, Format, PreferencePairs, described, detect_reader
+from spice_select.data.encoding import Encoded
+from spice_select.data.formats import MARKED, Format, PreferencePairs
+from spice_select.data.opened import EncodedCorpus, OpenedCorpus
 from spice_select.data.records import Drop, Row, Sample
 from spice_select.data.samples import SamplesByRow
 from spice_select.executors import ProcessPlace
@@ -73,7 +72,7 @@ def run_select(
     out: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
-    known: "EncodedCorpus | None" = None,
+    known: EncodedCorpus | None = None,
 ) -> Run:
     """`select` with the settings as one object; a corpus that is `known` by these settings is not read again."""
     refuse_settings(settings)
@@ -83,7 +82,7 @@ def run_select(
         proxy = find_proxy(settings.request, progress)
         progress.note(f"Proxy: {proxy.identity.name} on {proxy.device}, {proxy.reason}")
     with clock("encoding"):
-        known = known or EncodedCorpus.read(corpus, settings, proxy, progress)
+        known = known or _read(corpus, settings, proxy, progress)
         rows, row_format, encoder, encoded = known.rows, known.row_format, known.encoder, known.encoded
         settings = settings.settled(pairs=isinstance(row_format, PreferencePairs), marked=row_format is MARKED)
         target = read_target(settings, encoder, progress)
@@ -113,38 +112,13 @@ def run_select(
         return Run(run.path)
 
 
-@dataclass(frozen=True, kw_only=True)
-class EncodedCorpus:
-    """A corpus as it is before a method looks at it.
-
-    Attributes:
-        rows: every row.
-        row_format: how they are read.
-        encoder: what shows them to the proxy.
-        encoded: as the proxy sees them.
-        notes: what a person should know of that.
-    """
-
-    rows: Sequence[Row]
-    row_format: Format | PreferencePairs
-    encoder: Encoder
-    encoded: Encoded[Sample]
-    notes: list[str]
-
-    @classmethod
-    def read(cls, corpus: str, settings: SelectSettings, proxy: Proxy, progress: Progress) -> "EncodedCorpus":
-        """Read and encode it, in sight of the person who waits. Raises InputError as `select`."""
-        read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
-        row_format = detect_reader(read.rows, settings.data.format)
-        refuse_kind_of_rows(settings, row_format)
-        progress.note(f"{corpus}: {len(read.rows):,} rows, {described(row_format)}")
-        for note in read.notes:
-            progress.note(note)
-        encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-        encoded = encode_corpus(read.rows, row_format, encoder, progress)
-        encoded = without_contradictions(encoded, keep=settings.data.keep_contradictions)
-        notes = [*read.notes, *encoder.notes, *encoded.notes]
-        return cls(rows=read.rows, row_format=row_format, encoder=encoder, encoded=encoded, notes=notes)
+def _read(corpus: str, settings: SelectSettings, proxy: Proxy, progress: Progress) -> EncodedCorpus:
+    """Read and encode it, in sight of the person who waits. Raises InputError as `select`."""
+    opened = OpenedCorpus.of(corpus, settings.data, progress, allow_network=settings.proxy.allow_network)
+    refuse_kind_of_rows(settings, opened.row_format)
+    for note in opened.notes:
+        progress.note(note)
+    return opened.encoded(proxy.tokenizer, settings.data, progress)
 
 
 def _leaving(

@@ -145,6 +145,12 @@ def test_rows_of_the_target_leave_the_pool_of_every_arm(corpus: Corpus, options:
     assert not any(json.dumps(row) in pool for row in rows[:8])
 
 
+def test_a_target_that_is_the_pool_leaves_none_and_is_named(corpus: Corpus, options: dict[str, Any]) -> None:
+    pool = corpus(make_sums(20))
+    with pytest.raises(InputError, match=r"0 rows are left .* 20 stand in what is chosen for or judges too"):
+        spice_select.compare(pool, target=pool, methods="bm25", **options)
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

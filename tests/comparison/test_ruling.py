@@ -209,6 +209,17 @@ def test_the_terminal_shows_tables_and_paragraph():
     assert "Better than random (Holm over 3 arms at 0.05)" in text
 
 
+def test_where_tables_are_wider_than_the_terminal_each_arm_is_told_in_words():
+    console = Console(width=70, force_terminal=False)
+    with console.capture() as captured:
+        print_ruling(console, judge(on_sets({"pool": 1, "outside": 1}, *ARMS)))
+    lines = captured.get().splitlines()
+    at = lines.index("good")
+    told = " ".join(line.strip() for line in lines[at + 1 : at + 6])
+    assert "random − arm +0.05" in told
+    assert "verdict better" in told
+
+
 def test_nothing_to_judge():
     with pytest.raises(InputError, match="no record"):
         judge([])

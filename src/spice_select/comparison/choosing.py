@@ -10,9 +10,10 @@ from spice_select.comparison.arms import Contender
 from spice_select.comparison.grounds import AIM, POOL, Grounds, token_budget
 from spice_select.comparison.hushed import Hushed
 from spice_select.comparison.settings import CompareSettings
+from spice_select.data.opened import EncodedCorpus, OpenedCorpus
 from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
-from spice_select.pipeline import EncodedCorpus, run_select
+from spice_select.pipeline import run_select
 from spice_select.progress import Progress, Silent
 from spice_select.run.files import read_row_numbers
 from spice_select.run.finished import Run
@@ -112,7 +113,8 @@ class Chooser:
         """The pool as all arms see it, read and encoded once."""
         if not self._read:
             pool = str(self.folder / POOL)
-            self._read.append(EncodedCorpus.read(pool, asked, self.grounds.proxy, Silent()))
+            opened = OpenedCorpus.of(pool, asked.data, Silent())
+            self._read.append(opened.encoded(self.grounds.proxy.tokenizer, asked.data, Silent()))
         return self._read[0]
 
 

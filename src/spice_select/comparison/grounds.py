@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from spice_select.comparison.arms import contenders_of, refuse_kind
 from spice_select.comparison.pair_judging import JUDGED_BY
 from spice_select.comparison.settings import CompareSettings, seeds_of
-from spice_select.data.contradictions import without_contradictions
-from spice_select.data.corpus import encode_corpus, read_corpus
 from spice_select.data.duplicates import near_matches
-from spice_select.data.encoding import Encoder
-from spice_select.data.formats import Format, PreferencePairs, described, detect_format, detect_reader
+from spice_select.data.formats import Format, PreferencePairs, described, detect_format
+from spice_select.data.opened import OpenedCorpus
 from spice_select.data.plain import plain
 from spice_select.data.records import PairExample, Row, Sample
 from spice_select.data.settings import DataSettings
@@ -111,20 +109,16 @@ def read_grounds(pool: str, settings: CompareSettings, progress: Progress) -> Gr
         InputError: as `spice_select.select` of what it is given; or nothing is left to choose from.
     """
     asked = _as_selected(settings)
-    network = settings.proxy.allow_network
-    read = read_corpus(pool, settings.data, allow_network=network)
-    row_format = detect_reader(read.rows, settings.data.format)
+    opened = OpenedCorpus.of(pool, settings.data, progress, allow_network=settings.proxy.allow_network)
+    row_format = opened.row_format
     refuse_kind(contenders_of(settings), settings, row_format)
-    progress.note(f"{pool}: {len(read.rows):,} rows, {described(row_format)}")
     proxy = find_proxy(asked.request, progress)
-    encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-    encoded = encode_corpus(read.rows, row_format, encoder, progress)
-    encoded = without_contradictions(encoded, keep=settings.data.keep_contradictions)
-    notes = [*read.notes, *encoder.notes, *encoded.notes]
+    read = opened.encoded(proxy.tokenizer, settings.data, progress)
+    encoded, notes = read.encoded, [*read.notes]
     if encoded.drops:
         reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
         notes.append(f"{len(encoded.drops):,} rows cannot be used, by any arm: {reasons}.")
-    target = read_target(asked, encoder, progress)
+    target = read_target(asked, read.encoder, progress)
     aim, judges = _aim(target, settings, notes)
     judges |= _given(settings, row_format, progress)
     if settings.tuning.train and isinstance(row_format, PreferencePairs):
@@ -136,7 +130,10 @@ def read_grounds(pool: str, settings: CompareSettings, progress: Progress) -> Gr
         drawn, left = _drawn(left, read.rows, row_format, settings, notes)
         judges = {ALIKE_SET: drawn, **judges}
     if len(left) < 2:
-        raise InputError(f"{pool}: {len(left)} rows are left to choose from, two are the least. Give a larger pool.")
+        why = f": {len(gone):,} stand in what is chosen for or judges too. Give other rows there" if gone else ""
+        raise InputError(
+            f"{pool}: {len(left)} rows are left to choose from, two are the least{why or '. Give a larger pool'}."
+        )
     return Grounds(
         name=pool,
         pool=RowSet(rows=[read.rows[example.row] for example in left], format=row_format),

@@ -7,7 +7,10 @@ from spice_select.comparison.compared import Comparison
 from spice_select.comparison.judged_set import JudgedSet
 from spice_select.comparison.overall import Overall
 from spice_select.comparison.statistics import CrossedEstimate
+from spice_select.comparison.statistics.verdicts import MOST_TOKENS_APART
 from spice_select.comparison.terms import Terms
+
+_NEARER = " Their tokens come nearer with a larger budget, of which the last row that fits leaves less."
 
 
 def paragraph_of(judged: JudgedSet) -> str:
@@ -73,7 +76,8 @@ def _found(judged: JudgedSet) -> list[str]:
     if blind := by_word.get("cannot tell"):
         said.append(f"This comparison cannot tell of {_names(blind)}: {judged.room}.")
     for reason, arms in _by_reason(by_word.get("no verdict", [])).items():
-        said.append(f"No verdict on {_names(arms)}: {reason}.")
+        remedy = _NEARER if any(abs(arm.apart) > MOST_TOKENS_APART for arm in arms) else ""
+        said.append(f"No verdict on {_names(arms)}: {reason}.{remedy}")
     return said
 
 

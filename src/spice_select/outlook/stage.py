@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select.data.contradictions import without_contradictions
-from spice_select.data.corpus import encode_corpus, read_corpus
-from spice_select.data.encoding import Encoder
-from spice_select.data.formats import MARKED, Format, PreferencePairs, described, detect_reader
+from spice_select.data.formats import MARKED, Format, PreferencePairs
+from spice_select.data.opened import OpenedCorpus
 from spice_select.data.records import Example, PairExample, Row, Sample
 from spice_select.diagnosis.common_direction import common_share, drawn_alignment, random_alignment
 from spice_select.errors import InputError
@@ -144,22 +142,19 @@ def _texts(met: _Pool, seed: int, progress: Progress) -> Texts:
 
 def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:
     asked = settings.selection
-    read = read_corpus(pool, asked.data, allow_network=asked.proxy.allow_network)
-    row_format = detect_reader(read.rows, asked.data.format)
+    opened = OpenedCorpus.of(pool, asked.data, progress, allow_network=asked.proxy.allow_network)
+    row_format = opened.row_format
     if row_format is MARKED:
         raise InputError(
             f"{pool}: answers marked good or bad, at which nobody looks ahead. Give --format prompt/completion, say, "
             "to look at the good ones as answers to learn."
         )
     refuse_kind_of_rows(asked, row_format)
-    progress.note(f"{pool}: {len(read.rows):,} rows, {described(row_format)}")
     proxy = find_proxy(asked.request, progress)
     progress.note(f"Proxy: {proxy.identity.name} on {proxy.device}, {proxy.reason}")
-    encoder = Encoder(proxy.tokenizer, max_length=asked.data.max_length)
-    encoded = encode_corpus(read.rows, row_format, encoder, progress)
-    encoded = without_contradictions(encoded, keep=asked.data.keep_contradictions)
-    target = read_target(asked, encoder, progress)
-    examples, notes = encoded.examples, [*read.notes, *encoder.notes, *encoded.notes]
+    read = opened.encoded(proxy.tokenizer, asked.data, progress)
+    target = read_target(asked, read.encoder, progress)
+    encoded, examples, notes = read.encoded, read.encoded.examples, [*read.notes]
     if encoded.drops:
         reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
         notes.append(f"{len(encoded.drops):,} rows cannot be used: {reasons}.")

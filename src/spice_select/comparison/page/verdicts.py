@@ -51,7 +51,7 @@ def verdict_figure(compared: Compared, name: str = "verdicts") -> PlotFigure:
         y=alt.Y("arm:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
         color=_scaled(alt.Color, words, 0, legend=alt.Legend(symbolSize=80)),
     )
-    axis = f"{terms.endpoint.name}: {terms.control} − arm, nats (right is better)"
+    axis = [terms.endpoint.name, f"{terms.control} − arm, nats (right is better)"]
     ticks = alt.Axis(tickCount=5)  # more would leave out labels, and zero's among them
     ends = {"x": alt.X("low:Q", title=axis, axis=ticks), "x2": "high:Q"}
     kinds = {kind: base.transform_filter(f"datum.kind == '{kind}'") for kind in ("seed", "own", "together")}
