@@ -8,6 +8,7 @@ from tests.conftest import make_sums
 
 import spice_select as spice_package
 from spice_select.diagnosis.common_direction import common_share, random_alignment
+from spice_select.diagnosis.headroom_line import headroom_line
 from spice_select.run.summary import Summary
 
 Corpus = Callable[..., Path]
@@ -34,6 +35,13 @@ def test_with_a_target_it_says_what_the_picks_explain_of_it(corpus: Corpus, tiny
     (reached,) = run.summary.judged.target
     assert f"{reached.share / reached.random_mean:.1f} times what random picks do" in run.summary.headroom
     assert "--hold-out-target" in run.summary.headroom
+
+
+@pytest.mark.parametrize(
+    ("common", "said"), [(-0.003, "the rows have no direction in common"), (0.01, "no choice gains")]
+)
+def test_rows_without_a_common_direction_are_not_said_to_be_followed(common: float, said: str) -> None:
+    assert said in headroom_line(common, 11)
 
 
 def test_without_gradients_nothing_is_said_and_older_summaries_are_read(
