@@ -30,7 +30,7 @@ def test_what_is_chosen_on_the_cpu_is_refused_elsewhere(asked, said):
 
 
 def test_the_device_is_read_from_the_settings():
-    refuse_settings(SelectSettings.from_flat({"method": "spice", "select_device": "cuda"}))
+    refuse_settings(SelectSettings.from_flat({"method": "spice", "select_device": "cpu:0"}))
     assert Spice.of(SelectSettings.from_flat({"method": "spice", "select_device": "cuda:1"}).flat()).device == "cuda:1"
 
 
@@ -57,7 +57,10 @@ def test_the_same_rows_are_chosen_there(monkeypatch):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_a_gpu_that_is_not_there_is_an_error():
-    method = Spice.of(SelectSettings.from_flat({"method": "spice", "select_device": "cuda"}).flat())
+def test_a_gpu_that_is_not_there_is_an_error_before_gradients_are_computed():
+    asked = SelectSettings.from_flat({"method": "spice", "select_device": "cuda"})
+    with pytest.raises(InputError, match="--select-device: device 'cuda': torch finds no CUDA GPU here"):
+        refuse_settings(asked)
+    method = Spice.of(asked.flat())
     with pytest.raises(InputError, match="no CUDA GPU"):
         method.choose(sample_candidates(features=(GRADIENTS,)), Allowance(rows=8), seed=0, progress=Silent())

@@ -111,6 +111,17 @@ def _number(name: str, value: float | Auto) -> float:
     return value
 
 
+def _absence(device: str) -> list[str]:
+    """What is wrong with a device that is not here: told before gradients are computed, not after."""
+    from spice_select.models.precision import choose_device
+
+    try:
+        choose_device(device)
+    except InputError as error:
+        return [f"--select-device: {error}"]
+    return []
+
+
 def _path_on(device: str) -> Any:
     """The path of `greedy` on a device. Raises InputError where that is not there."""
     from spice_select.models.precision import choose_device
@@ -244,11 +255,12 @@ class Spice(Method):
             "--carry-state": settings["carry_state"],
             "--conflict-weight and --target": settings["target"] and settings["conflict_weight"],
         }
-        return [
+        faults = [
             f"--select-device {device} with {name}: that is chosen on the CPU. Leave one of them out."
             for name, there in hindrances.items()
             if there
         ]
+        return faults or _absence(device)
 
     @classmethod
     def _asked_objective(cls, settings: Mapping[str, Any]) -> str:

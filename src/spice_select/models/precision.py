@@ -70,7 +70,7 @@ def choose_device(device: str) -> torch.device:
     except RuntimeError as error:
         raise InputError(f"device {device!r}: torch knows no such device; try auto, cpu or cuda") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {device!r}: torch finds no CUDA GPU here; use --device cpu or auto")
+        raise InputError(f"device {device!r}: torch finds no CUDA GPU here; use cpu or auto")
     return chosen
 
 

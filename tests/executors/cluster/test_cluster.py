@@ -121,7 +121,7 @@ def test_what_fits_nowhere_is_refused_at_once(engine, tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(InputError, match=r"no node of the cluster has room for a worker, which takes 1 GPU, 1 CPU"):
         run_whole(replace(engine(), device="cuda"), RowsJob(tmp_path / "parts"), range(4))
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30  # a busy machine takes its time; a wait for a GPU would have no end
 
 
 def test_a_node_that_joins_late_gets_parts_and_one_that_goes_takes_none_with_it(
