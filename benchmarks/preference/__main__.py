@@ -40,6 +40,7 @@ from spice_select.comparison.report_table import ReportTable, tables_json, table
 from spice_select.store import atomic
 
 Vectors = NDArray[np.float32]
+ARMS = ("random", "information", "largest norm", "longest", "chosen side alone")
 HERE = Path(__file__).parent / "results"
 BEDS = {
     "Turned labels": labels.turned,
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20, help="of the labels of a bed")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy, and of the model that is tuned")
     parser.add_argument("--blocks", type=int, default=10, help="last blocks that gradients are taken of")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS, help="who chooses what is tuned on")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--steps", type=int, default=8, help="optimiser steps in an epoch")
@@ -99,8 +101,8 @@ def _jobs(parts: Split, pairs: Vectors, chosen_sides: Vectors, options: argparse
     yield PairJob("untuned", 0, [], **how)
     for seed in range(options.seeds):
         drawn = random_order(len(parts.pool), seed).tolist()[:rows]
-        for arm, picks in {"random": drawn, **chosen}.items():
-            yield PairJob(arm, seed, picks, **how)
+        for arm in options.arms:
+            yield PairJob(arm, seed, {"random": drawn, **chosen}[arm], **how)
 
 
 def _tune(jobs: list[PairJob], parts: Split, options: argparse.Namespace) -> None:

@@ -69,7 +69,10 @@ def test_system_columns_history_and_earlier_turns_are_the_prompt():
 def test_scores_become_a_margin_and_are_read():
     scored = read({"prompt": "q", "chosen": "a", "rejected": "b", "chosen-rating": 5, "rejected-rating": 3.5})
     assert (scored.margin, scored.unread) == (1.5, ())
-    assert read({"prompt": "q", "chosen": "a", "rejected": "b", "margin": -0.5}).margin == -0.5
+    lower = {"prompt": "q", "chosen": "a", "rejected": "b", "margin": -0.5}
+    assert (read(lower).margin, read(lower).remarks) == (-0.5, ("scored-lower",))
+    notes = encode_rows([row(lower), row({**lower, "margin": 1}, 1)], PREFERENCE, Encoder(tiny_tokenizer())).notes
+    assert [note.endswith("as the row has them: 1 row.") for note in notes] == [True]
     assert read({"prompt": "q", "chosen": "a", "rejected": "b"}).margin is None
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spice_select.diagnosis import certificate, curvature, versus_random
+from spice_select.diagnosis.curvature import _Last
 from spice_select.numerics.features import read
 from spice_select.numerics.tiles import gram
 from spice_select.selection import LogDet, greedy
@@ -39,6 +40,30 @@ def test_a_bracket_holds_the_truth_at_any_scale(shape, seed, exponent, triangula
     assert (found.low <= truth * (1 + 1e-13)).all()
     assert (found.high >= truth * (1 - 1e-13)).all()
     assert (found.high <= found.low + np.where(norms > 1e-280, 1e-4, 2.1) * norms * np.linalg.norm(root) ** 2).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(SHAPES, SEEDS, st.sampled_from([1e-3, 1.0, 1e3]), st.booleans())
+def test_rows_that_are_left_half_way_change_no_curvature(shape, seed, alpha, spread):
+    """Two numbers of Bg at a time and tiles of three rows, so that rows are left at every place."""
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal(shape) * (rng.lognormal(0, 2, (shape[0], 1)) if spread else 1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(brackets, "_STRIDE", 2)
+        patch.setattr(brackets, "tile_rows", lambda d: 3)
+        found = curvature(rows, LogDet(alpha))
+        patch.setattr(_Last, "may_win", lambda last, rows, low: np.ones(len(rows), bool))
+        assert curvature(rows, LogDet(alpha)) == found
+
+
+def test_most_rows_are_left_early(monkeypatch):
+    monkeypatch.setattr(brackets, "_STRIDE", 8)
+    monkeypatch.setattr(brackets, "tile_rows", lambda d: 50)
+    work, images = [], brackets.image_squares
+    monkeypatch.setattr(brackets, "image_squares", lambda rows, panels: work.append(len(rows)) or images(rows, panels))
+    rows = np.random.default_rng(0).standard_normal((500, 64)) / np.arange(1, 65)
+    curvature(rows, LogDet())
+    assert sum(work) < 0.6 * 500 * 8
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -136,7 +136,10 @@ def test_every_layout_is_exported_as_explicit_messages(tmp_path: Path) -> None:
             }
         )
     }
-    assert "source" not in done.path.joinpath("README.md").read_text().split("## Columns")[0].split("tags")[0]
+    card = done.path.joinpath("README.md").read_text()
+    assert "source" not in card.split("## Columns")[0].split("tags")[0]
+    assert "| pair_gradient | `sum` |" in card
+    assert "| loss |" not in card
 
 
 @pytest.mark.parametrize(

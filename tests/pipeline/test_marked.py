@@ -117,6 +117,19 @@ def test_other_methods_choose_among_them(corpus: Corpus, options, tmp_path: Path
     assert sum(group.chosen for group in run.summary.marks) == 4
 
 
+def test_an_answer_marked_both_ways_is_left_out_unless_it_is_to_be_kept(
+    corpus: Corpus, options, tmp_path: Path
+) -> None:
+    rows = made_marks()
+    path = corpus([*rows, {**rows[0], "label": not rows[0]["label"]}])
+    asked = {"model": options["model"], "budget": "50%", "method": "random"}
+    left = spice.select(path, out=tmp_path / "left", **asked)
+    (drop,) = map(json.loads, (left.path / "dropped.jsonl").read_text().splitlines())
+    assert (drop["row"], drop["reason"]) == (len(rows), "contradicting-marks")
+    kept = spice.select(path, out=tmp_path / "kept", keep_contradictions=True, **asked)
+    assert (left.summary.chosen, kept.summary.chosen) == (8, 9)
+
+
 def test_verbs_that_do_not_know_them_refuse(
     corpus: Corpus, options, tmp_path: Path, spice: Callable[..., tuple[int, str, str]]
 ) -> None:

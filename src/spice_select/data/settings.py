@@ -16,8 +16,9 @@ class DataSettings(Group):
     )
     keep_contradictions: bool = Field(
         False,
-        description="With preference pairs: keep pairs that prefer what an earlier pair of the same prompt rejects. "
-        "Default: the first is kept, the others are dropped (`contradicting-pairs`).",
+        description="With preference pairs: keep pairs that prefer what an earlier pair of the same prompt rejects; "
+        "with answers marked good or bad, those that an earlier row marks the other way. Default: the first is kept, "
+        "the others are dropped (`contradicting-pairs`, `contradicting-marks`).",
     )
     max_length: int = Field(
         1024, ge=2, description="Longest example in tokens; what goes beyond is cut off and counted."

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from spice_select.data.formats.transcripts import is_transcript, turns_of_transcript
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation
 
@@ -33,9 +34,14 @@ def first_words(record: Mapping[str, Any]) -> str:
     """The first words a person wrote in a row as it came, whatever the format, on one line."""
     lists = (record.get(key) for key in ("messages", "conversations", "prompt", "chosen"))
     turns = next((value for value in lists if value and isinstance(value, list)), [])
-    texts = [turn.get("content") or turn.get("value") for turn in turns if isinstance(turn, dict)]
-    named = [record.get(key) for key in ("instruction", "prompt", "question")]
-    text = next((text for text in [*named, *texts] if isinstance(text, str) and text.strip()), None)
+    spoken = [turn for turn in turns if isinstance(turn, dict)]
+    spoken.sort(key=lambda turn: (turn.get("role") or turn.get("from")) == "system")  # many rows have the same
+    texts = [turn.get("content") or turn.get("value") for turn in spoken]
+    asked = [record.get(key) for key in ("instruction", "prompt", "question")]
+    others = [record.get(key) for key in ("input", "chosen")]
+    text = next((text for text in [*asked, *texts, *others] if isinstance(text, str) and text.strip()), None)
+    if text is not None and is_transcript(text):
+        text = turns_of_transcript(text)[0].text
     return " ".join((text if text is not None else json_text(record))[:400].split())
 
 

@@ -34,40 +34,57 @@ def curvature(features: object, objective: LogDet) -> Curvature:
     Δ_x(D∖x) = −log(1−h_x) with the leverage h_x = α g_xᵀ(I+αF_D)⁻¹g_x, so one factorisation gives all n of them. The
     value is rounded towards 1, so that the guarantee is not above what holds. Zero rows add nothing wherever they
     stand, and are left out. Raises InputError as `certificate` does.
-    Cost: nd² + d³ float64 flops (2nd² + d³ where αΣ‖g‖² is above `_STEEP`), nd² in float32, and 2d² in float64 for each
-    row that float32 does not tell from the least; for n ≤ d the rows are first shortened to n dimensions (2dn² + 8n³).
+    Cost: nd² + d³ float64 flops (2nd² + d³ where αΣ‖g‖² is above `_STEEP`), up to nd² in float32, since a row is left
+    once what is known of its leverage is too much, and 2d² in float64 for each row that float32 does not tell from the
+    least; for n ≤ d the rows are first shortened to n dimensions (2dn² + 8n³).
     """
     checked, alpha = read(features), alpha_of(objective)
-    alone = np.log1p(alpha * checked.squares)
-    rows = np.flatnonzero(alone > 0)
+    last = _Last(checked, alpha)
+    rows = np.flatnonzero(last.alone > 0)
     if not len(rows):
         return Curvature(value=0.0, row=-1)
-    last = _Last(checked, alpha)
-    low, high = (np.minimum(last.of(h)[rows], alone[rows]) / alone[rows] for h in (last.forms.low, last.forms.high))
-    last.forms.settle(rows[low <= high.min()])
-    ratios = np.minimum(last.of(last.forms.low)[rows], alone[rows]) / alone[rows]
+    forms = Bracketed(last.matrix, last.factor.matrix, alpha, checked.squares, last)
+    forms.settle(rows[last.ratios(rows, forms.low[rows]) <= last.ratios(rows, forms.high[rows]).min()])
+    ratios = last.ratios(rows, forms.low[rows])
     least = int(np.argmin(ratios))
     return Curvature(value=float(1 - ratios[least]), row=int(rows[least]))
 
 
 class _Last:
-    """Δ_x(D∖x) = −log(1−h_x) of each row from `forms`, its leverage between two bounds; float64 [n], rounded down."""
+    """Δ_x(D∖x)/Δ_x(∅) of rows by their leverages, rounded down; and the contest for the least of them.
+
+    Attributes:
+        matrix: the rows, compact.
+        factor: of all of them.
+        alone: Δ_x(∅) of each row, float64 [n].
+        best: at least the least ratio.
+    """
 
     def __init__(self, checked: Features, alpha: float) -> None:
-        matrix, mass = checked.compacted, alpha * float(checked.squares.sum())
-        n, d = matrix.shape
+        self.matrix, mass = checked.compacted, alpha * float(checked.squares.sum())
+        n, d = self.matrix.shape
         steep = mass > _STEEP
-        factor = factor_of(matrix, np.arange(n), alpha) if steep else factor_of_all(checked, alpha)
+        self.factor = factor_of(self.matrix, np.arange(n), alpha) if steep else factor_of_all(checked, alpha)
+        self.alone, self.best = np.log1p(alpha * checked.squares), np.inf
         self._loss = gamma(d + 8, UNIT64) * (
             1 + (math.sqrt(mass) if steep else mass)
         )  # QR does not square the condition
-        self._alone = _last_alone(matrix, mass, alpha) if n <= d else np.zeros(n)
-        self.forms = Bracketed(matrix, factor.matrix, alpha, checked.squares)
+        self._last_alone = _last_alone(self.matrix, mass, alpha) if n <= d else np.zeros(n)
 
-    def of(self, leverages: np.ndarray) -> np.ndarray:
-        """For leverages that are those of the forms, or below."""
+    def ratios(self, rows: np.ndarray, leverages: np.ndarray) -> np.ndarray:
+        """For leverages that are those of the rows, or below; infinite where nothing is gained even alone."""
         last = -np.log1p(-np.minimum(leverages / (1 + self._loss), 1 - UNIT64))
-        return np.maximum(last, self._alone)
+        alone = self.alone[rows]
+        share = np.minimum(np.maximum(last, self._last_alone[rows]), alone)
+        return np.divide(share, alone, out=np.full(len(rows), np.inf), where=alone > 0)
+
+    def may_win(self, rows: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """See `Contest`."""
+        return self.ratios(rows, low) <= self.best
+
+    def enter(self, rows: np.ndarray, high: np.ndarray) -> None:
+        """See `Contest`."""
+        self.best = min(self.best, float(self.ratios(rows, high).min(initial=np.inf)))
 
 
 def _last_alone(matrix: np.ndarray, mass: float, alpha: float) -> np.ndarray:

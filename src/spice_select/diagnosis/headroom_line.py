@@ -20,6 +20,8 @@ def headroom_line(common: float, picks: int, reached: Sequence[Explained] = (), 
         f"a random draw of {rows} follows the pool's mean gradient to cos {random_alignment(common, picks):.3f} (mean "
         f"cosine of two rows {common:.3f})"
     )
+    if not reached and common <= 0:
+        return f"{found}: the rows have no direction in common"
     if not reached:
         return f"{found}; where the rows you test on are like a clean pool, no choice gains much on it"
     tasks = ", ".join(_task(one) for one in reached)

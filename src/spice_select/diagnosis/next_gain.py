@@ -4,10 +4,11 @@ import numpy as np
 
 from spice_select.diagnosis.ridge import Ridge, left_of
 from spice_select.diagnosis.threads import fitting_threads
-from spice_select.numerics.arrays import Matrix, Rows, Vector
+from spice_select.numerics.arrays import Rows, Vector
 from spice_select.numerics.features import Features
-from spice_select.numerics.tiles import tiles
+from spice_select.numerics.tiles import gram, tiles
 from spice_select.selection.objectives import LogDet, Objective, TargetVariance
+from spice_select.selection.objectives.target_information import TargetInformationState
 from spice_select.selection.penalties.base import Penalty
 
 
@@ -22,7 +23,8 @@ def next_gains(objective: Objective, features: Features, picks: Rows) -> Vector:
         features: ``[n, d]``.
         picks: positions, one or more.
 
-    Cost: log det O(ndr + r³) with r = min(k, d); the pool's variance O(n·min(n, d)²) more, and min(n, d)² numbers.
+    Cost: log det O(ndr + r³) with r = min(k, d); the pool's variance O(n·min(n, d)²) more, and min(n, d)² numbers; a
+    target's information O(ndm + (n + k)m²) for its m rows; any other that of adding the picks one by one.
     """
     with fitting_threads(min(features.array.shape)):
         if type(objective) is LogDet:
@@ -30,7 +32,10 @@ def next_gains(objective: Objective, features: Features, picks: Rows) -> Vector:
             return np.asarray(np.log1p(objective.alpha * left_of(features, ridge)), np.float64)
         if isinstance(objective, TargetVariance) and objective.target is None:
             return _of_the_pool(objective, features, picks)
-        state = objective.state(features.dense)
+        state = objective.state(features.ready if objective.by_rows else features.dense)
+        if isinstance(state, TargetInformationState):
+            state.add_together(picks)
+            return state.gains(np.arange(features.n))
         for pick in picks.tolist():
             state.add(pick)
         return state.gains(np.arange(features.n))
@@ -48,18 +53,9 @@ def _of_the_pool(objective: TargetVariance, features: Features, picks: Rows) -> 
     """α·(Px)ᵀT(Px) / (1 + α·xᵀPx) with T = Σ w_y g_y g_yᵀ over the pool; see `TargetVariance`."""
     pool = features.compacted  # inner products are all there is to it
     ridge, weights = Ridge(pool[picks].astype(np.float64), objective.alpha), objective.weights(features.array)
-    wanted, gained = _second_moment(pool, weights), list[Vector]()
+    wanted, gained = gram(pool, weights=weights), list[Vector]()
     for _, tile in tiles(pool):
         rest, left = ridge.residuals(tile)
         reach = np.einsum("ij,ij->i", rest @ wanted, rest)
         gained.append(objective.alpha * reach / (1.0 + objective.alpha * left))
     return np.concatenate(gained)
-
-
-def _second_moment(pool: Matrix, weights: Vector) -> Matrix:
-    """Σ w_y g_y g_yᵀ, float64 ``[d, d]``."""
-    total = np.zeros((pool.shape[1], pool.shape[1]))
-    for start, tile in tiles(pool, least=pool.shape[1]):
-        scaled = tile * np.sqrt(weights[start : start + len(tile)])[:, None]
-        total += scaled.T @ scaled
-    return total

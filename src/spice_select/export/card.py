@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from spice_select.data.formats import PREFERENCE
 from spice_select.data.printable import printable
 from spice_select.export.base import Origin
 from spice_select.export.script import SCRIPT
@@ -54,7 +55,7 @@ def card(origin: Origin, *, rows: int, columns: str, data: str, kind: str = "ins
         data: the file of the rows.
         kind: what such rows are for, as a tag.
     """
-    identity = origin.identity
+    identity = _of_its_kind(origin.identity)
     how = _table({name: identity[name] for name in _HOW if identity.get(name) not in _silent(name)})
     hashes = _table(
         {
@@ -89,6 +90,12 @@ order picked. Their licence is that of the corpus.
 
 `export.json` holds the hash of every file here and all facts of the run.
 """
+
+
+def _of_its_kind(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that were read: tokens of pairs count by their gradient, not by the loss of single answers."""
+    pairs = identity.get("format") == PREFERENCE.name
+    return {"pair_gradient": "sum", **identity, "loss": None} if pairs else dict(identity)
 
 
 def _silent(name: str) -> tuple[object, ...]:

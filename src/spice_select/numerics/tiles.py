@@ -8,6 +8,8 @@ from spice_select.numerics.divided import ReadByRows
 
 TILE_ENTRIES = 1 << 22  # 32 MB of float64: 4096 rows at d = 1024, enough to keep products near the machine's limit
 
+_PANEL = 512  # rows of a symmetric matrix that are multiplied at once
+
 
 def tile_rows(d: int) -> int:
     """Rows of d entries that make a tile."""
@@ -33,18 +35,30 @@ def row_sum(matrix: np.ndarray) -> np.ndarray:
     return total
 
 
-def gram(matrix: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-    """Σ g gᵀ over all rows or over `rows`, float64 [d, d].
+def gram(matrix: np.ndarray, rows: np.ndarray | None = None, *, weights: np.ndarray | None = None) -> np.ndarray:
+    """Σ g gᵀ over all rows or over `rows`, each times its weight ≥ 0 (one for each; None: 1); float64 [d, d].
 
     Cost: nd² flops, as BLAS computes one half of a product with itself; memory a tile of d rows and two d × d.
     """
     d = matrix.shape[1]
-    if rows is None and isinstance(matrix, ReadByRows) and (apart := matrix.gram_apart()) is not None:
+    if rows is weights is None and isinstance(matrix, ReadByRows) and (apart := matrix.gram_apart()) is not None:
         return apart
     total = np.zeros((d, d))
-    for _, tile in tiles(matrix, rows, least=d):
-        total += tile.T @ tile
+    for start, tile in tiles(matrix, rows, least=d):
+        scaled = tile if weights is None else tile * np.sqrt(weights[start : start + len(tile)])[:, None]
+        total += scaled.T @ scaled
     return total
+
+
+def symmetric_forms(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """xᵀAx of each row x of ``[m, d]``, A symmetric ``[d, d]``: md² flops where d ≫ `_PANEL`, by one half of A."""
+    totals, d = np.zeros(len(rows)), len(matrix)
+    for start in range(0, d, _PANEL):
+        stop = min(start + _PANEL, d)
+        image = rows[:, start:stop] @ matrix[start:stop, start:]
+        image[:, stop - start :] *= 2
+        totals += np.einsum("ij,ij->i", image, rows[:, start:])
+    return totals
 
 
 def compact(matrix: np.ndarray) -> np.ndarray:

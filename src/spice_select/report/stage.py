@@ -6,7 +6,7 @@ from pathlib import Path
 from spice_select.data.records import Row
 from spice_select.report.material import RunMaterial
 from spice_select.report.page import Page, page_html, write_images, written_by
-from spice_select.report.sections import SECTIONS
+from spice_select.report.sections import sections_of
 from spice_select.report.sections.verdict import lead, subtitle, title
 from spice_select.run.files import REPORT
 from spice_select.run.finished import Run
@@ -30,7 +30,7 @@ def write_report(run: Run, *, rows: Sequence[Row] | None = None) -> Path:
         title=title(material),
         subtitle=subtitle(material),
         lead=lead(material),
-        sections=[section(material) for section in SECTIONS],
+        sections=sections_of(material),
         footer=written_by(material.identity["version_spice-select"], run.path),
     )
     write_text(run.path / REPORT, page_html(page))
@@ -39,5 +39,5 @@ def write_report(run: Run, *, rows: Sequence[Row] | None = None) -> Path:
 
 def write_page_figures(run: Run, folder: Path) -> list[Path]:
     """Write every figure of a run's page as SVG and PNG into a folder. Raises InputError as `write_report`."""
-    material = RunMaterial(run)
-    return write_images([figure for section in SECTIONS for figure in section(material).figures], folder)
+    sections = sections_of(RunMaterial(run))
+    return write_images([figure for section in sections for figure in section.figures], folder)

@@ -12,8 +12,10 @@ from spice_select.methods.budget import Budget
 from spice_select.run.finished import Run
 from spice_select.run.settings import SelectSettings
 
-_FOR_PAIRS = ("pair_gradient", "pair_tail", "pair_beta", "max_per_prompt", "keep_contradictions")
+_FOR_PAIRS = ("pair_gradient", "pair_tail", "pair_beta", "max_per_prompt")
 """Settings that only pairs read."""
+_FOR_SIDES = "keep_contradictions"
+"""The setting that marked answers read too."""
 
 
 def is_of_pairs(run: Run) -> bool:
@@ -160,8 +162,14 @@ def _unread(settings: SelectSettings, reader: Format) -> list[str]:
     given: dict[str, Any] = {name: value for name, value in settings.changed().items() if name in _FOR_PAIRS}
     if METHODS[settings.selection.method].only_pairs:
         given = {"method": settings.selection.method, **given}
-    return [
+    unread = [
         f"--{name.replace('_', '-')} {value}: only preference pairs read it (rows with chosen and rejected), and these "
         f"rows are {reader.name}. Leave it out."
         for name, value in given.items()
     ]
+    if _FOR_SIDES in settings.changed() and reader is not MARKED:
+        unread.append(
+            "--keep-contradictions: only preference pairs and answers marked good or bad read it, and these rows are "
+            f"{reader.name}. Leave it out."
+        )
+    return unread

@@ -50,6 +50,11 @@ _ALL = (
         "an earlier pair of this prompt prefers what this one rejects",
         "keep one of the two, or keep both with --keep-contradictions",
     ),
+    Reason(
+        "contradicting-marks",
+        "an earlier row marks the same answer to the same prompt the other way",
+        "keep one of the two, or keep both with --keep-contradictions",
+    ),
     Reason("no-mark", "under `--format kto`, neither `label` nor `kto_tag` is true or false", "mark the answer"),
     Reason("missing-field", "a field of the format is missing, or no question stands before an answer", _MEND),
     Reason("not-a-turn", "the conversation is no list of turns, or one of them is none", _MEND),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.features import read
+from spice_select.numerics.tiles import row_sum
 
 _SIDE = 2048  # rows of a square tile of products: 32 MB in float64
 
@@ -34,7 +35,7 @@ def multiplicities(
     if not 0 <= threshold < 1:
         raise InputError(f"threshold={threshold}: a cosine from 0 to below 1 tells copies. Give 0.9, say.")
     features = read(matrix)
-    mean = np.asarray(np.mean(features.array, axis=0, dtype=np.float64))
+    mean = row_sum(features.array) / features.n
     least = 1e-12 * float(features.squares.max())  # squared: below it, what is left of a row is rounding
     counts = np.ones(features.n, np.int64)
     for start in range(0, features.n, _SIDE):

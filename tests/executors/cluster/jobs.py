@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from spice_select.executors import Batches, Receipt, Work
+from spice_select.executors.cluster.ledger import read_ledger
 from spice_select.store import FeatureBlock, PartStore
 
 Event = Callable[[int, list[int]], None]
@@ -139,3 +140,18 @@ class Tells:
     def __call__(self, part: int, rows: list[int]) -> None:
         with self.path.open("a") as log:
             log.write(f"{part} {os.getpid()}\n")
+
+
+@dataclass
+class WaitsForNodes:
+    """Parts from this one on begin once workers have opened on two nodes, or after two minutes."""
+
+    folder: Path
+    part: int
+
+    def __call__(self, part: int, rows: list[int]) -> None:
+        until = time.monotonic() + 120
+        while part >= self.part and time.monotonic() < until:
+            if len({line["node"] for line in read_ledger(self.folder) if line["event"] == "opened"}) == 2:
+                return
+            time.sleep(0.2)

@@ -15,7 +15,7 @@ from spice_select.executors.cluster.ledger import read_ledger
 from spice_select.store import sha256
 
 from .conftest import run_whole
-from .jobs import Dies, Poison, Raises, RowsJob, Tells, Truncates
+from .jobs import Dies, Poison, Raises, RowsJob, Tells, Truncates, WaitsForNodes
 
 pytestmark = pytest.mark.cluster
 
@@ -131,7 +131,7 @@ def test_a_node_that_joins_late_gets_parts_and_one_that_goes_takes_none_with_it(
 
     told: list[str] = []
     joined: list[Any] = []
-    job = RowsJob(tmp_path / "parts", seconds=0.7, events=[Tells(tmp_path / "log")])
+    job = RowsJob(tmp_path / "parts", seconds=0.7, events=[WaitsForNodes(tmp_path, 10)])
     seen: list[int] = []
 
     def seen_one(part: int) -> None:

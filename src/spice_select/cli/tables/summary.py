@@ -264,9 +264,10 @@ def _told_of(shown: "Shown | ShownPair") -> str:
         mark = {None: "", True: ", marked good", False: ", marked bad"}[shown.example.label]
         return f"{shown.example.num_tokens} tokens, {shown.example.num_supervised} trained on{mark}"
     pair = shown.example
+    alike = f"; both begin with the same {pair.shared}" if pair.shared else ""
     return (
         f"a pair of {pair.num_tokens} tokens: {pair.chosen.num_supervised} of the chosen answer, "
-        f"{pair.rejected.num_supervised} of the rejected one, of which the first {pair.shared} are the same"
+        f"{pair.rejected.num_supervised} of the rejected one{alike}"
     )
 
 

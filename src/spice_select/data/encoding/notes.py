@@ -19,6 +19,10 @@ _SENTENCES = {
     "part-hidden": "Text or tool calls that the chat template does not show, not trained on: {turns} in {rows}.",
     "names-hidden": "Names of speakers that the chat template does not show: {turns} in {rows}.",
     "null-arguments": "Null fields inside the arguments of tool calls are taken for padding, and left out: {rows}.",
+    "scored-lower": (
+        "Pairs whose own scores (or margin) put the rejected answer higher; chosen and rejected stay as the row has "
+        "them: {rows}."
+    ),
     "whole-numbers": "Whole numbers that are stored with a point are read without it, 4.0 as 4: {rows}.",
 }
 

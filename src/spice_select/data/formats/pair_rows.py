@@ -73,7 +73,10 @@ def _pair(row: Row, fields: Fields) -> Pair:
         margin=margin,
         unread=fields.unread(),
         unread_of_turns=read[0].unread_of_turns + read[1].unread_of_turns,
-        remarks=tuple(name for name in read[0].remarks if name != "untrained"),
+        remarks=(
+            *(name for name in read[0].remarks if name != "untrained"),
+            *(("scored-lower",) if margin is not None and margin < 0 else ()),
+        ),
     )
 
 

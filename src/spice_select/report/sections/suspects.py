@@ -11,10 +11,16 @@ from spice_select.run.suspects import SUSPECTS_FILE, read_suspects
 _NAME, _TITLE = "suspects", "Rows to doubt"
 _EACH = 5  # of a kind
 _TEXT = 600
+_NO_SUSPECTS = (
+    "Suspects are told by single answers that are all to be learnt, so they are not looked for among these rows. Those "
+    "that contradict an earlier one are found by themselves: they stand among the dropped rows."
+)
 
 
 def suspects_section(material: RunMaterial) -> Section:
-    """The suspects that were looked for, chosen ones first; or the command that looks for them."""
+    """The suspects that were looked for, chosen ones first; or the command that looks for them, where it can."""
+    if material.takes_sides:
+        return untold_section(_NAME, _TITLE, _NO_SUSPECTS)
     command = shlex.join(["spice", "suspects", str(material.run.path)])
     try:
         lines = read_suspects(material.run.path)

@@ -11,6 +11,7 @@ from spice_select.methods.spice import Spice
 from spice_select.report.material import RunMaterial, filled
 from spice_select.run.files import SELECTED
 from spice_select.run.key_numbers import KeyNumber, key_numbers
+from spice_select.run.pairs import is_of_marks, is_of_pairs
 from spice_select.run.summary import Judged, Reached
 from spice_select.run.suspects import SUSPECTS_FILE
 
@@ -143,15 +144,24 @@ def _reached(one: Reached) -> str:
 
 def _next(material: RunMaterial) -> list[tuple[str, str]]:
     run, corpus = str(material.run.path), material.corpus_name
+    if is_of_marks(material.run):
+        export = ["spice", "export", run, "--to", "trl", "--out", f"{run}-trl"]
+        return [("Write them for a trainer of KTO", shlex.join(export))]
     method, budget = material.summary.method, material.settings.selection.budget
     named = material.settings.target.target
     target = ["--target", *named] if named else []
     compare = ["spice", "compare", corpus, *target, "--methods", method, "--budget", str(budget), "--train"]
     return [
-        ("Fine-tune your model on these rows", shlex.join(["spice", "train", run, "--model", "MODEL"])),
+        (_tuning(material), shlex.join(["spice", "train", run, "--model", "MODEL"])),
         ("Find out whether the choice makes a better model than random rows", shlex.join(compare)),
-        *([] if (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
+        *([] if material.takes_sides or (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
     ]
+
+
+def _tuning(material: RunMaterial) -> str:
+    return (
+        "Tune your model on these pairs by DPO" if is_of_pairs(material.run) else "Fine-tune your model on these rows"
+    )
 
 
 def _doubt(run: str) -> tuple[str, str]:

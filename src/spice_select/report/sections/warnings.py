@@ -9,6 +9,7 @@ from spice_select.errors import InputError
 from spice_select.report.material import RunMaterial, filled
 from spice_select.report.page import Section
 from spice_select.run.files import CONFIG
+from spice_select.run.pairs import is_of_marks
 from spice_select.run.settings import SelectSettings
 
 
@@ -77,7 +78,7 @@ def _check(material: RunMaterial) -> str:
 
 def _family(material: RunMaterial) -> Remark | None:
     """Whether the model to be trained would have chosen the same: nothing here can know."""
-    if material.summary.judged is None:
+    if material.summary.judged is None or is_of_marks(material.run):
         return None
     return Remark(
         sentence=f"The gradients are those of {material.identity['model']}. Whether the model that you will train, of "

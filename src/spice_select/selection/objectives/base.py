@@ -45,6 +45,8 @@ class Objective(ABC):
     """Whether it is made for the rows of a target: with ``target=`` and ``tasks=``."""
     signed: ClassVar[bool] = False
     """Whether it tells a row from one of the opposite gradient."""
+    by_rows: ClassVar[bool] = False
+    """Whether its state also takes features of another float type, or `ReadByRows`, and makes no float64 copy."""
 
     @abstractmethod
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:

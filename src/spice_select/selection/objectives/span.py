@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.numerics.arrays import Matrix
+from spice_select.numerics.tiles import tiles
 from spice_select.selection.objectives.base import require_width
 
 _NOTHING = 1e-24
@@ -35,15 +36,17 @@ class Span:
         return cls(np.ascontiguousarray(directions[kept].T), alpha)
 
     def seen(self, rows: Matrix) -> Matrix:
-        """Rows ``[n, d]`` as they count within the span, float64 ``[n, r]``. O(ndr).
+        """Rows ``[n, d]`` as they count within the span, float64 ``[n, r]``. O(ndr); of the rows no copy but a tile.
 
         Raises:
             InputError: rows of another width than the target's.
         """
         require_width(len(self.basis), rows)
-        inside = np.asarray(rows @ self.basis, dtype=np.float64)
-        whole = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
-        within = np.einsum("ij,ij->i", inside, inside)
-        inside[within <= _NOTHING * whole] = 0.0
-        outside = np.maximum(whole - within, 0.0)
-        return inside / np.sqrt(1.0 + self.alpha * outside)[:, None]
+        seen = np.empty((len(rows), self.basis.shape[1]))
+        for start, tile in tiles(rows):
+            inside = tile @ self.basis
+            whole, within = np.einsum("ij,ij->i", tile, tile), np.einsum("ij,ij->i", inside, inside)
+            inside[within <= _NOTHING * whole] = 0.0
+            outside = np.maximum(whole - within, 0.0)
+            np.divide(inside, np.sqrt(1.0 + self.alpha * outside)[:, None], out=seen[start : start + len(tile)])
+        return seen

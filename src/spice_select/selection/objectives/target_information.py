@@ -54,6 +54,7 @@ class TargetInformation(Scaled):
     aimed: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
     submodular: ClassVar[bool] = False
+    by_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -164,6 +165,11 @@ class TargetInformationState:
             self._reach[number] = np.maximum(self._reach[number] + change, 0.0)
             self._left[number] -= beta * float(p @ aim)
         self.P -= beta * np.outer(p, p)
+
+    def add_together(self, rows: Rows) -> None:
+        """Put many rows in at once: O((n + k)m²(q + 1)) whatever their number k. Of turns no account is kept."""
+        self._rows += rows.tolist()
+        self._rebuild()
 
     def _bound_turn(self, row: int, p: NDArray[np.float64], beta: float, aims: list[Any], pulled: list[Any]) -> None:
         """PTP changes by −β(pwᵀ + wpᵀ), w = PTp − ½β(pᵀTp)p, whose largest eigenvalue is β(‖p‖‖w‖ − pᵀw)."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.numerics.tiles import gram
 from spice_select.selection.multiplicity import multiplicities
 from spice_select.selection.objectives.base import (
     ObjectiveState,
@@ -18,8 +19,9 @@ from spice_select.selection.objectives.base import (
     require_width,
     rows_of,
 )
+from spice_select.selection.objectives.variance_state import TargetVarianceState
 
-_REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits, the more the larger α‖g‖² is
+_REFRESH = 64  # picks between fresh sums: running ones lose digits, the more the larger α‖g‖² is
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,7 @@ class TargetVariance(Scaled):
     target: Any = field(default=None, repr=False)
     monotone: ClassVar[bool] = True
     submodular: ClassVar[bool] = False
+    by_rows: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -74,11 +77,13 @@ class TargetVariance(Scaled):
         return numerator / (1.0 + self.alpha * np.einsum("ij,ij->i", whitened, whitened))
 
     def state(self, features: Matrix) -> ObjectiveState:
-        """O(n + d²) memory, O(nd + d²) per row added; of a pool of fewer rows than numbers O(n²) both."""
-        if self.target is None and len(features) <= features.shape[1]:
-            return PoolVarianceState(features, self.weights(features), self.alpha)
-        root = self._target_root(features)
-        return TargetVarianceState(features, root.T @ root, self.alpha)
+        """Once 2nd²; then O(n + d²) memory, O(nd + d²) per row added; of no more rows than numbers O(n²) both."""
+        if self.target is not None:
+            root = self._target_root(features)
+            return TargetVarianceState(features, root.T @ root, self.alpha)
+        if len(features) <= features.shape[1]:
+            return PoolVarianceState(np.asarray(features, dtype=np.float64), self.weights(features), self.alpha)
+        return TargetVarianceState(features, gram(features, weights=self.weights(features)), self.alpha)
 
     def weights(self, pool: Matrix) -> NDArray[np.float64]:
         """How much each row of the pool counts among what is to be known."""
@@ -107,47 +112,6 @@ class DistinctVariance(TargetVariance):
     def _target_root(self, features: Any) -> Matrix:
         root = super()._target_root(features)
         return np.asarray(root * np.sqrt(self.weights(root))[:, None], dtype=np.float64)
-
-
-class TargetVarianceState:
-    """Each row's xᵀPx and xᵀPTPx, kept up to date by rank-one updates of P and rebuilt now and then.
-
-    With p = Pg_s, β = α/(1 + αg_sᵀp), c = Gp, h = GPTp: xᵀPx falls by βc², and xᵀPTPx by 2βch − β²c²·pᵀTp.
-    """
-
-    def __init__(self, features: Matrix, T: Matrix, alpha: float) -> None:
-        self._G, self._T, self._alpha = features, T, alpha
-        self._rows: list[int] = []
-        self._P: Matrix
-        self._leverage: NDArray[np.float64]
-        self._reach: NDArray[np.float64]
-        self._rebuild()
-
-    def gains(self, rows: Rows) -> NDArray[np.float64]:
-        """Δ of `rows`: O(|rows|)."""
-        return self._alpha * self._reach[rows] / (1.0 + self._alpha * self._leverage[rows])
-
-    def add(self, row: int) -> None:
-        """Two products of the feature matrix with a vector: O(nd + d²)."""
-        self._rows.append(row)
-        if len(self._rows) % max(_REFRESH, self._G.shape[1]) == 0:
-            self._rebuild()
-            return
-        p = self._P @ self._G[row]
-        Tp = self._T @ p
-        beta = self._alpha / (1.0 + self._alpha * (self._G[row] @ p))
-        products = self._G @ np.stack([p, self._P @ Tp], axis=1)
-        c, h = products[:, 0], products[:, 1]
-        self._leverage = np.maximum(self._leverage - beta * c * c, 0.0)
-        self._reach = np.maximum(self._reach - 2 * beta * c * h + (beta * c) ** 2 * (p @ Tp), 0.0)
-        self._P -= beta * np.outer(p, p)
-
-    def _rebuild(self) -> None:
-        inverse = np.linalg.inv(information_root(self._G[self._rows], self._alpha))
-        self._P = inverse @ inverse.T
-        whitened = self._G @ inverse
-        self._leverage = np.einsum("ij,ij->i", whitened, whitened)
-        self._reach = np.einsum("ij,ij->i", whitened @ (inverse.T @ self._T @ inverse), whitened)
 
 
 class PoolVarianceState:

@@ -13,16 +13,20 @@ class States:
     """An objective's and a penalty's state, moved together."""
 
     def __init__(self, problem: Problem) -> None:
-        features = problem.features.dense
+        features, objective = problem.features, problem.objective
         self.penalty: Penalty | None = problem.penalty if problem.weight > 0 else None
-        self._objective: ObjectiveState = problem.objective.state(features)
-        self._penalty: PenaltyState | None = None if self.penalty is None else self.penalty.state(features)
+        self._penalty: PenaltyState | None = None if self.penalty is None else self.penalty.state(features.dense)
+        self._objective: ObjectiveState = objective.state(features.ready if objective.by_rows else features.dense)
         self.evaluations = 0
 
     def gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Δ of `rows`."""
         self.evaluations += len(rows)
         return self._objective.gains(rows)
+
+    def gains_alone(self, n: int) -> NDArray[np.float64]:
+        """F({x}) of all n rows, while none is in the set."""
+        return self._objective.gains(np.arange(n))
 
     def penalties(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The unweighted penalties of `rows`, checked not to be negative."""
@@ -47,6 +51,7 @@ class States:
 def run_eager(problem: Problem) -> Selection:
     """Greedy, all open rows at every pick: O(k·n) gains. Right for any objective and any penalty."""
     ledger, states = Ledger(problem), States(problem)
+    alone = states.gains_alone(problem.features.n)
     states.take_initial(problem, ledger)
     while not ledger.finished():
         rows = np.flatnonzero(ledger.allowed)
@@ -57,4 +62,4 @@ def run_eager(problem: Problem) -> Selection:
         row = lowest_twin(problem, ledger.allowed, int(rows[at]))
         ledger.record(row, float(gains[at]), float(penalties[at]))
         states.add(row)
-    return ledger.selection(Stats(path="eager", evaluations=states.evaluations))
+    return ledger.selection(Stats(path="eager", evaluations=states.evaluations), alone)

@@ -131,8 +131,11 @@ class Ledger:
             )
         return Stop(reason="exhausted", sentence=f"No row is left to pick after {len(self.rows)}.")
 
-    def selection(self, stats: Stats) -> Selection:
-        """The run's result; bases and conflicts are computed here, for the picks alone."""
+    def selection(self, stats: Stats, alone: NDArray[np.float64] | None = None) -> Selection:
+        """The run's result; conflicts are computed here, for the picks alone, and bases too unless all rows' are known.
+
+        `alone`: F({x}) of every row, float64 [n].
+        """
         problem, rows = self.problem, np.array(self.rows, dtype=np.int64)
         stop = self.stop
         if stop is None:
@@ -143,7 +146,7 @@ class Ledger:
         return Selection(
             indices=rows,
             gains=gains,
-            bases=_bases_of(problem, rows),
+            bases=_bases_of(problem, rows) if alone is None else alone[rows],
             conflicts=conflicts_along(problem.features, rows, _eta(problem.penalty)),
             penalties=penalties,
             scores=gains - penalties,

@@ -33,7 +33,7 @@ class _Run:
 
     def __init__(self, problem: Problem, objective: TargetInformation) -> None:
         self._problem, self._ledger, self._alpha = problem, Ledger(problem), objective.alpha
-        self._ceilings = objective.ceilings(problem.features.dense)
+        self._ceilings = objective.ceilings(problem.features.ready)
         self._twins = Twins(problem.features.twins, problem.constraints.costs)
         self._evaluations = problem.features.n
 

@@ -5,30 +5,54 @@ which rows can matter. Only these are computed to the last digit; the answer is 
 u = 2⁻⁵³ and v = 2⁻²⁴ are the units of rounding, γ_m as in `factor`.
 """
 
+from typing import Protocol
+
 import numpy as np
 
 from spice_select.numerics.rounding import UNIT32, UNIT64, gamma
 from spice_select.numerics.tiles import tile_rows
-from spice_select.selection.relaxation.factor import Forms, image_squares, panels_of, quadratic_forms
+from spice_select.selection.relaxation.factor import PANEL, Forms, image_squares, panels_of, quadratic_forms
 from spice_select.selection.relaxation.passes import scaled_rows
 
 WIDEST = 0.1  # of γ_d in float32: with more dimensions than that allows float64 does it all
 _TINY = 1e-30  # above what underflow takes from a float32 product of rows of length one,
 _DIM = 1e-36  # and from the sum of its squares
+_STRIDE = 128  # numbers of Bg after which a contest is asked again, or an eighth of them
+_HEAT = 512  # rows of a contest that are looked at first; later ones are left sooner
 _FAINT = 1e-280  # squared lengths below it have lost digits: such rows are bounded by their length alone
+
+
+class Contest(Protocol):
+    """Who wins by having little: asks which rows are still worth a look."""
+
+    def may_win(self, rows: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """Bool: which of `rows` may still win if theirs are `low` or more."""
+        ...
+
+    def enter(self, rows: np.ndarray, high: np.ndarray) -> None:
+        """Those of `rows` are `high` or less."""
+        ...
 
 
 class Bracketed:
     """α‖Bg‖² of the rows of `matrix` [n, d]: `low` ≤ truth ≤ `high`, float64 [n] each; see `settle`.
 
-    `inverse_root` B float64 [d, d], `norms` ‖g‖² float64 [n]. Cost: 2nd² flops in float32, half of it where B is lower
-    triangular and d ≫ 512; memory two tiles and a float32 copy of B.
+    `inverse_root` B float64 [d, d], `norms` ‖g‖² float64 [n]. A row that a `contest` gives up after some of the numbers
+    of Bg stays where it was: its `low` is of these, its `high` infinite. Cost: 2nd² flops in float32, half of it where
+    B is lower triangular and d ≫ 512; memory two tiles and a float32 copy of B.
     """
 
-    def __init__(self, matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray) -> None:
+    def __init__(
+        self,
+        matrix: np.ndarray,
+        inverse_root: np.ndarray,
+        alpha: float,
+        norms: np.ndarray,
+        contest: Contest | None = None,
+    ) -> None:
         self._matrix, self._root, self._alpha, self._norms = matrix, inverse_root, alpha, norms
         narrow = gamma(matrix.shape[1] + 4, UNIT32) < WIDEST
-        forms = _rough_forms(matrix, inverse_root, alpha, norms) if narrow else self._exactly(None)
+        forms = _rough_forms(matrix, inverse_root, alpha, norms, contest) if narrow else self._exactly(None)
         self.low, self.high = forms.low, forms.high
         self._settled = np.full(len(norms), not narrow)
 
@@ -45,7 +69,9 @@ class Bracketed:
         return quadratic_forms(self._matrix, self._root, self._alpha, norms, rows)
 
 
-def _rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray) -> Forms:
+def _rough_forms(
+    matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, norms: np.ndarray, contest: Contest | None
+) -> Forms:
     """`quadratic_forms` in float32, of rows brought to length one so that no scale of the features overflows.
 
     Rounding B and the row (its length too) adds three units to the w of the product: component j of Bu is off by
@@ -53,20 +79,38 @@ def _rough_forms(matrix: np.ndarray, inverse_root: np.ndarray, alpha: float, nor
     by (Σ γ²|b_j|²)^½. A length that is off by a rounding of float64 does not matter: it scales the row down and the
     result up again.
     """
-    d, size = matrix.shape[1], tile_rows(matrix.shape[1])
-    wide = panels_of(inverse_root)
+    d, largest = matrix.shape[1], tile_rows(matrix.shape[1])
+    wide = panels_of(inverse_root, PANEL if contest is None else min(PANEL, max(_STRIDE, d // 8)))
     panels = [panel.astype(np.float32) for panel in wide]
     lengths = np.sqrt(norms)
     scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=norms > _FAINT)
-    squares = np.zeros(len(norms))
-    for start in range(0, len(norms), size):
-        part = slice(start, start + size)
-        unit = scaled_rows(matrix, part, scale[part], single=True)
-        squares[start : start + size] = image_squares(unit, panels)
     radius = _TINY + float(np.sqrt(sum((gamma(b.shape[1] + 4, UNIT32) * np.linalg.norm(b)) ** 2 for b in wide)))
     loss, exact = 2 * gamma(d + 3, UNIT32), 1e-12 + 4 * gamma(d + 4, UNIT64)
-    high = norms * (np.sqrt(squares * (1 + loss) + _DIM) + radius) ** 2 * (1 + exact)
-    low = norms * np.maximum(np.sqrt(np.maximum(squares * (1 - loss) - _DIM, 0)) - radius, 0) ** 2 * (1 - exact)
-    faint = norms <= _FAINT
-    high[faint], low[faint] = 2 * norms[faint] * float(np.linalg.norm(inverse_root)) ** 2, 0.0
-    return Forms(low=alpha * low, high=alpha * high)
+
+    def least(rows: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        below = np.maximum(np.sqrt(np.maximum(squares * (1 - loss) - _DIM, 0)) - radius, 0) ** 2 * (1 - exact)
+        return alpha * np.where(norms[rows] > _FAINT, norms[rows] * below, 0.0)
+
+    def most(rows: np.ndarray, squares: np.ndarray) -> np.ndarray:
+        above = (np.sqrt(squares * (1 + loss) + _DIM) + radius) ** 2 * (1 + exact)
+        faint = 2 * float(np.linalg.norm(inverse_root)) ** 2
+        return alpha * norms[rows] * np.where(norms[rows] > _FAINT, above, faint)
+
+    low, high = np.zeros(len(norms)), np.full(len(norms), np.inf)
+    start, size = 0, largest if contest is None else min(_HEAT, largest)
+    while start < len(norms):
+        rows = np.arange(start, min(start + size, len(norms)))
+        unit = scaled_rows(matrix, slice(start, start + size), scale[rows], single=True)
+        squares = np.zeros(len(rows))
+        for panel in panels:
+            squares += image_squares(unit, [panel])
+            if contest is not None:
+                low[rows] = least(rows, squares)
+                stay = contest.may_win(rows, low[rows])
+                if 2 * np.count_nonzero(stay) < len(rows):
+                    rows, unit, squares = rows[stay], unit[stay], squares[stay]
+        low[rows], high[rows] = least(rows, squares), most(rows, squares)
+        if contest is not None:
+            contest.enter(rows, high[rows])
+        start, size = start + size, min(2 * size, largest)
+    return Forms(low=low, high=high)

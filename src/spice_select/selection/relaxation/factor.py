@@ -173,9 +173,9 @@ def quadratic_forms(
     return Forms(low=alpha * low, high=alpha * high)
 
 
-def panels_of(inverse_root: np.ndarray) -> list[np.ndarray]:
-    """B in panels of `PANEL` rows, each without the columns of zeros that end it."""
-    panels = [inverse_root[i : i + PANEL] for i in range(0, len(inverse_root), PANEL)]
+def panels_of(inverse_root: np.ndarray, width: int = PANEL) -> list[np.ndarray]:
+    """B in panels of so many rows, each without the columns of zeros that end it."""
+    panels = [inverse_root[i : i + width] for i in range(0, len(inverse_root), width)]
     return [panel[:, : int(np.flatnonzero(panel.any(axis=0))[-1]) + 1] for panel in panels if panel.any()]
 
 
