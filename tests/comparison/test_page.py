@@ -59,6 +59,14 @@ def test_without_tunings_the_page_says_that_nothing_says_who_is_better(tmp_path)
     assert "spice compare rows.jsonl --methods random good --target &#39;my dev.jsonl&#39; --train" in page
 
 
+def test_where_every_tuning_failed_the_page_does_not_ask_for_tunings(tmp_path):
+    failure = ArmFailure(arm="random", seed=0, what="tuning", cause="its loss is not finite", mendable=True)
+    found = compared(tmp_path, failures=[failure], asked=("--methods", "good", "--train"))
+    page = write_comparison_page(found).read_text(encoding="utf-8")
+    assert "no draw of random was tuned and judged" in page
+    assert "spice compare rows.jsonl" not in page
+
+
 def test_arms_that_none_measured_have_no_figure_of_gradients(tmp_path):
     found = compared(tmp_path, facts=[facts("random", measured=False, source="")], overlap={"random": {}})
     assert comparison_figures(found) == []

@@ -11,6 +11,7 @@ from spice_select.training.dpo import BETA
 
 ERRORS, MARGIN, FREE_ERRORS = "-errors", "-margin", "-free-errors"
 """What is added to a set's name for what else its pairs are judged by."""
+MEASURES = ("", ERRORS, MARGIN, FREE_ERRORS)
 JUDGED_BY = (
     "Held-out pairs judge in four ways, each lower where a model is better; a row is a prompt. A set by name alone: "
     f"DPO's loss −log σ(βΔ), Δ against the untuned model and β = {BETA:g}. With {ERRORS}: the share ranked wrongly, 1 "

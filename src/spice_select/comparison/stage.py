@@ -10,6 +10,7 @@ from spice_select.comparison.costs import CostLedger
 from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
 from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
 from spice_select.comparison.page import comparison_figures, write_comparison_page
+from spice_select.comparison.pair_judging import MEASURES
 from spice_select.comparison.report_table import tables_markdown
 from spice_select.comparison.result import RESULTS_FILE, MethodsCompared, Scores
 from spice_select.comparison.ruling import Ruling, judge
@@ -87,6 +88,7 @@ def run_compare(
     refuse_contenders(contenders, settings)
     grounds = read_grounds(pool, settings, progress)
     _refuse_budget(contenders, grounds, settings)
+    _refuse_primary(grounds, settings)
     for note in grounds.notes:
         progress.note(note)
     identity = _identity(grounds, settings)
@@ -226,6 +228,17 @@ def _refuse_budget(contenders: Sequence[Contender], grounds: Grounds, settings: 
             refuse_rows(asked, grounds.sources, lengths)
         except InputError as error:
             raise InputError(f"{one.label}: {error}") from error
+
+
+def _refuse_primary(grounds: Grounds, settings: CompareSettings) -> None:
+    """Raise InputError where the verdict is to be by a set of rows that there is not, before anything is tuned."""
+    measures = MEASURES if isinstance(grounds.pool.format, PreferencePairs) else ("",)
+    names = [name + measure for name in grounds.judges for measure in measures]
+    if settings.sets.primary is not None and settings.sets.primary not in names:
+        raise InputError(
+            f"--primary {settings.sets.primary}: nothing is judged by it, only by {', '.join(names)}. Name one "
+            "of these."
+        )
 
 
 def _identity(grounds: Grounds, settings: CompareSettings) -> dict[str, Any]:

@@ -104,6 +104,8 @@ def _lead(found: MethodsCompared) -> list[Any]:
     if found.ruling is not None:
         headlines = [Headline(_headline(one)) for one in found.ruling.primaries]
         return [*headlines, *found.ruling.paragraph.split("\n\n"), *found.ruling.notes]
+    if "--train" in found.asked:
+        return [Headline("Nothing can be said of any arm: no draw of random was tuned and judged. See what failed.")]
     command = ["spice", "compare", found.pool, *found.asked, "--train"]
     return [
         Headline("No model was tuned on these choices: nothing here says which makes a better one."),
