@@ -43,7 +43,7 @@ def _arguments() -> argparse.Namespace:
         "suites",
         nargs="*",
         default=["standard"],
-        help="quick, standard (the default), paths, cuda, large, huge, growth",
+        help="quick, standard (the default), paths, cuda, variance, large, huge, growth",
     )
     parser.add_argument("--quick", action="store_true", help="the small sizes only: every peer within a minute")
     parser.add_argument("--peers", nargs="+", help="only these")

@@ -31,7 +31,7 @@ class Case:
 
 
 def suite(name: str) -> Iterator[tuple[Case, tuple[str, ...]]]:
-    """(case, peers) of a suite: quick, standard, paths, cuda, large, huge, growth."""
+    """(case, peers) of a suite: quick, standard, paths, cuda, variance, large, huge, growth."""
     if name == "quick":
         yield from ((Case(kind, 2000, 256, 200), ALL) for kind in ("iso", "aniso", "heavy"))
     elif name == "standard":
@@ -43,6 +43,8 @@ def suite(name: str) -> Iterator[tuple[Case, tuple[str, ...]]]:
         yield from ((Case(kind, 50000, 1024, 2000), ("ours", "ours_avx2")) for kind in ("aniso", "heavy"))
     elif name == "cuda":
         yield from ((Case("aniso", n, 1024, 10000), ("ours_cuda", "ours")) for n in (100000, 1000000))
+    elif name == "variance":  # what `spice select` maximises without a target
+        yield from ((Case(kind, 20000, 1024, 1000), ("ours_variance", "ours")) for kind in ("unit", "heavy"))
     elif name == "large":
         yield from ((Case(kind, 50000, 1024, 2000), ("ours", "eager32", "bmdal")) for kind in ("aniso", "heavy"))
     elif name == "huge":
@@ -51,4 +53,4 @@ def suite(name: str) -> Iterator[tuple[Case, tuple[str, ...]]]:
         sizes = dict.fromkeys(size for sizes in GROWTH.values() for size in sizes)
         yield from ((Case(kind, *size), ("ours", "eager32")) for size in sizes for kind in ("aniso", "heavy"))
     else:
-        raise KeyError(f"unknown suite {name!r}; known: quick, standard, paths, cuda, large, huge, growth")
+        raise KeyError(f"unknown suite {name!r}; known: quick, standard, paths, cuda, variance, large, huge, growth")

@@ -1,13 +1,14 @@
-"""spice_select.greedy, log det, with a conflict penalty if a weight is given, on the widest path or that of a name."""
+"""spice_select.greedy with a conflict penalty if a weight is given, on the widest path or that of a name."""
 
 import os
 
 from _timed import run
 
 import spice_select.selection as spice
+from spice_select.selection.objectives import OBJECTIVES
 
 
-def select(features, k, alpha, weight, kernel, device):
+def select(features, k, alpha, weight, kernel, device, objective):
     if kernel:
         os.environ["SPICE_KERNEL"] = kernel
     path = None
@@ -16,10 +17,10 @@ def select(features, k, alpha, weight, kernel, device):
 
         path = blocked_on(device)
     penalty = spice.Conflict(weight=float(weight)) if float(weight) else None
-    found = spice.greedy(features, k, objective=spice.LogDet(alpha=alpha), penalty=penalty, path=path)
+    found = spice.greedy(features, k, objective=OBJECTIVES[objective](alpha=alpha), penalty=penalty, path=path)
     select.notes = {"path": found.stats.path, "flops": found.stats.flops, "refreshed": found.stats.refreshed}
     return found.indices
 
 
 if __name__ == "__main__":
-    run(select, options=[("weight", "0"), ("kernel", ""), ("device", "")])
+    run(select, options=[("weight", "0"), ("kernel", ""), ("device", ""), ("objective", "log-det")])
