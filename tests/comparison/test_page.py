@@ -53,6 +53,12 @@ def test_a_ruling_stands_on_top_in_words(tmp_path):
     assert all(f'id="{name}"' in page for name in names)
 
 
+def test_where_no_arm_has_a_verdict_the_headline_does_not_give_one(tmp_path):
+    few = [one for one in on_sets({"outside": 1}, *ARMS) if one.seed < 2]
+    page = write_comparison_page(compared(tmp_path, judge(few))).read_text(encoding="utf-8")
+    assert "<h2>No verdict on any arm on outside" in page
+
+
 def test_without_tunings_the_page_says_that_nothing_says_who_is_better(tmp_path):
     page = write_comparison_page(compared(tmp_path)).read_text(encoding="utf-8")
     assert "nothing here says which makes a better one" in page

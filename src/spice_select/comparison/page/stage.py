@@ -122,6 +122,8 @@ def _headline(judged: JudgedSet) -> str:
         return f"Better than {control}{where}: {', '.join(better)}."
     if words and all(word == "cannot tell" for word in words):
         return f"This comparison cannot tell who is better{where}."
+    if words and all(word == "no verdict" for word in words):
+        return f"No verdict on any arm{where}: why is said below."
     return f"No arm was found better than {control}{where}."
 
 
