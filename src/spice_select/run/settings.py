@@ -157,10 +157,6 @@ class SelectSettings(Settings):
         return ProxyRequest(access=self.proxy, gradients=self.gradients, seed=self.selection.seed)
 
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The safe one; libyaml's where there is one, ten times as fast: every verb on a run reads its settings."""
-
-
 def write_config(path: Path, corpus: str, settings: SelectSettings) -> None:
     """Write the file that `spice select --config FILE` replays."""
     body = yaml.safe_dump({"corpus": corpus, **settings.nested()}, sort_keys=False, allow_unicode=True)
@@ -174,7 +170,7 @@ def read_config(path: Path) -> tuple[str | None, SelectSettings]:
         InputError: the file is missing, is not YAML, or holds unknown names or bad values.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))  # libyaml's knows no half of a surrogate pair
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: the config file cannot be read ({error}). Check the path.") from error
     except yaml.YAMLError as error:
