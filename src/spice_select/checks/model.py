@@ -18,6 +18,7 @@ from spice_select.gradients.base import BatchGradients
 from spice_select.gradients.build import check_affordable, make_engine
 from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.precision_probe import moved, other_precision, rounding_reach, too_dear, turn
+from spice_select.progress import Advance, Progress, Silent
 from spice_select.run.settings import SelectSettings
 
 PROBE = 6
@@ -50,43 +51,65 @@ class ModelReport:
     notes: tuple[str, ...]
 
 
-def check_model(settings: SelectSettings, *, corpus: str | None = None) -> ModelReport:
+def check_model(
+    settings: SelectSettings, *, corpus: str | None = None, progress: Progress | None = None
+) -> ModelReport:
     """Compare the fast engine with the loop on a model, look at its template, and time it.
 
     Args:
         settings: the model and how its gradients are taken.
         corpus: rows to try and to estimate the time for; six built-in exchanges without.
+        progress: told what is being done.
 
     Raises:
         InputError: as `spice_select.select`.
     """
-    proxy = find_proxy(settings.request)
+    shown = progress or Silent()
+    proxy = find_proxy(settings.request, progress)
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
     read = None
     if corpus is not None:
         read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
     examples, dropped = _examples(encoder, settings, read)
-    loaded = load_proxy(settings.request)
+    with shown.task(f"Loading {proxy.identity.name}", 1, "model") as advance:
+        loaded = load_proxy(settings.request)
+        advance(1)
     refuse_long_rows(loaded.model, examples)
-    warm = warmed(loaded.model, settings.request, examples)
+    warm = warmed(loaded.model, settings.request, examples, progress=progress)
     engine, model = make_engine(settings.gradients, settings.selection.seed, warm.state), warm.model
     check_affordable(engine, model)
     probe = sorted(examples, key=lambda example: example.num_tokens)[:PROBE]
-    loop = LoopEngine(engine.parameters, engine.sketch, engine.loss, engine.preconditioner, engine.pairs)
-    oracle = loop.features(model, probe)
+    with shown.task("One by one, by autograd", len(probe), "rows") as advance:
+        oracle = _one_by_one(engine, model, probe, advance)
     together = engine.features(model, probe)
     reach = _reach(engine, model, probe)
-    checks = [
-        _template(encoder, examples, dropped),
-        _equal("engine equals loop", "one row at a time by plain autograd", oracle, together, reach),
-        _company(engine, model, probe, together, reach),
-        _order(engine, model, probe, together, reach),
-        _coverage(engine, model),
-        _finite(oracle),
-        _cost(engine, model, examples, proxy.batch_tokens(settings.gradients), settings.gradients.warm_checkpoints),
-        _precision(engine, model, probe, together, proxy.dtype, reach),  # the last: it changes the model
+    batch_tokens, checkpoints = proxy.batch_tokens(settings.gradients), settings.gradients.warm_checkpoints
+    questions: list[Callable[[], CheckResult]] = [
+        lambda: _template(encoder, examples, dropped),
+        lambda: _equal("engine equals loop", "one row at a time by plain autograd", oracle, together, reach),
+        lambda: _company(engine, model, probe, together, reach),
+        lambda: _order(engine, model, probe, together, reach),
+        lambda: _coverage(engine, model),
+        lambda: _finite(oracle),
+        lambda: _cost(engine, model, examples, batch_tokens, checkpoints),
+        lambda: _precision(engine, model, probe, together, proxy.dtype, reach),  # the last: it changes the model
     ]
+    checks = list[CheckResult]()
+    with shown.task("Checking", len(questions), "questions") as advance:
+        for question in questions:
+            checks.append(question())
+            advance(1)
     return ModelReport(proxy.identity.name, checks, (*(read.notes if read else ()), *encoder.notes))
+
+
+def _one_by_one(engine: HookEngine, model: Any, probe: Sequence[Sample], advance: Advance) -> BatchGradients:
+    """The oracle's features of these rows."""
+    loop = LoopEngine(engine.parameters, engine.sketch, engine.loss, engine.preconditioner, engine.pairs)
+    found = list[BatchGradients]()
+    for example in probe:
+        found.append(loop.features(model, [example]))
+        advance(1)
+    return BatchGradients.concatenate(found)
 
 
 def _examples(encoder: Encoder, settings: SelectSettings, corpus: Corpus | None) -> tuple[list[Sample], int]:

@@ -53,11 +53,13 @@ def check_model(
     from rich.console import Console
 
     from spice_select.checks.model import check_model as check
+    from spice_select.cli.display import TerminalProgress
     from spice_select.cli.tables.summary import print_model_report
 
-    chosen = proxy if model is None else proxy.model_copy(update={"model": model})
-    report = check(SelectSettings(proxy=chosen, data=data, gradients=gradients), corpus=corpus)
-    print_model_report(Console(), report)
+    chosen, console = proxy if model is None else proxy.model_copy(update={"model": model}), Console()
+    settings = SelectSettings(proxy=chosen, data=data, gradients=gradients)
+    report = check(settings, corpus=corpus, progress=TerminalProgress(console))
+    print_model_report(console, report)
     failed = [check.name for check in report.checks if check.passed is False]
     if failed:
         raise InputError(
