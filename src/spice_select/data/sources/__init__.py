@@ -71,6 +71,7 @@ def read_source(
         located, notes = read_saved(path, split, default_split)
         corpus = _numbered(_at(path.name, located), notes)
     elif path.is_dir():
+        _refuse_run(path)
         corpus = read_folder(path, split, default_split, subset, revision)
     elif path.exists():
         refuse_options(path, subset=subset, revision=revision)
@@ -82,6 +83,15 @@ def read_source(
     if not corpus.rows:
         raise InputError(f"{path_or_id}: holds no rows. Give a corpus with at least one row.")
     return corpus
+
+
+def _refuse_run(folder: Path) -> None:
+    """A run's folder is full of files that hold no rows; those that were chosen are in one of them."""
+    if all((folder / name).is_file() for name in ("identity.json", "config.yaml")):
+        raise InputError(
+            f"{folder}: the folder of a run, not a corpus. Give the corpus that it chose from, or the rows that it chose: "
+            f"{folder / 'selected.jsonl'}."
+        )
 
 
 def _numbered(located: Iterator[Placed], notes: tuple[str, ...] = ()) -> Corpus:
