@@ -89,8 +89,8 @@ def _refuse_run(folder: Path) -> None:
     """A run's folder is full of files that hold no rows; those that were chosen are in one of them."""
     if all((folder / name).is_file() for name in ("identity.json", "config.yaml")):
         raise InputError(
-            f"{folder}: the folder of a run, not a corpus. Give the corpus that it chose from, or the rows that it chose: "
-            f"{folder / 'selected.jsonl'}."
+            f"{folder}: the folder of a run, not a corpus. Give the corpus that it chose from, or the rows that it "
+            f"chose: {folder / 'selected.jsonl'}."
         )
 
 
