@@ -456,8 +456,6 @@ def test_prepared_tables_are_read_by_split_without_what_map_left_beside_them(tmp
 
 
 def test_the_folder_of_a_run_is_no_corpus_and_says_where_its_rows_are(tmp_path):
-    lay(tmp_path, {"identity.json": "{}", "selected.jsonl": lines(0), "manifest.json": "{}"})
-    assert numbers(read_source(tmp_path)) == [0]
-    lay(tmp_path, {"config.yaml": "corpus: x"})
+    lay(tmp_path, {"identity.json": "{}", "config.yaml": "corpus: x", "selected.jsonl": lines(0)})
     with pytest.raises(InputError, match=r"folder of a run, not a corpus.*selected\.jsonl"):
         read_source(tmp_path)
