@@ -12,11 +12,10 @@ from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_reader
 from spice_select.data.records import Conversation, Drop, Example, Row, Sample
 from spice_select.diagnosis.theory import CheckResult
-from spice_select.features.proxy import find_proxy, load_proxy, warmed
+from spice_select.features.proxy import find_proxy, opened
 from spice_select.gradients import HookEngine, LoopEngine
-from spice_select.gradients.base import BatchGradients
+from spice_select.gradients.base import BatchGradients, Engine
 from spice_select.gradients.build import check_affordable, make_engine
-from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.precision_probe import moved, other_precision, rounding_reach, too_dear, turn
 from spice_select.progress import Advance, Progress, Silent
 from spice_select.run.settings import SelectSettings
@@ -71,16 +70,13 @@ def check_model(
     if corpus is not None:
         read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
     examples, dropped = _examples(encoder, settings, read)
-    with shown.task(f"Loading {proxy.identity.name}", 1, "model") as advance:
-        loaded = load_proxy(settings.request)
-        advance(1)
-    refuse_long_rows(loaded.model, examples)
-    warm = warmed(loaded.model, settings.request, examples, progress=progress)
+    warm = opened(settings.request, proxy.identity.name, shown, examples=examples)
     engine, model = make_engine(settings.gradients, settings.selection.seed, warm.state), warm.model
     check_affordable(engine, model)
     probe = sorted(examples, key=lambda example: example.num_tokens)[:PROBE]
     with shown.task("One by one, by autograd", len(probe), "rows") as advance:
-        oracle = _one_by_one(engine, model, probe, advance)
+        loop = LoopEngine(engine.parameters, engine.sketch, engine.loss, engine.preconditioner, engine.pairs)
+        oracle = _one_by_one(loop, model, probe, advance)
     together = engine.features(model, probe)
     reach = _reach(engine, model, probe)
     batch_tokens, checkpoints = proxy.batch_tokens(settings.gradients), settings.gradients.warm_checkpoints
@@ -102,12 +98,13 @@ def check_model(
     return ModelReport(proxy.identity.name, checks, (*(read.notes if read else ()), *encoder.notes))
 
 
-def _one_by_one(engine: HookEngine, model: Any, probe: Sequence[Sample], advance: Advance) -> BatchGradients:
-    """The oracle's features of these rows."""
-    loop = LoopEngine(engine.parameters, engine.sketch, engine.loss, engine.preconditioner, engine.pairs)
+def _one_by_one(
+    engine: Engine, model: Any, probe: Sequence[Sample], advance: Advance = lambda amount: None
+) -> BatchGradients:
+    """The features of rows that are computed each alone, without padding."""
     found = list[BatchGradients]()
     for example in probe:
-        found.append(loop.features(model, [example]))
+        found.append(engine.features(model, [example]))
         advance(1)
     return BatchGradients.concatenate(found)
 
@@ -158,8 +155,7 @@ def _equal(name: str, against: str, left: BatchGradients, right: BatchGradients,
 def _company(
     engine: HookEngine, model: Any, probe: Sequence[Sample], together: BatchGradients, reach: float
 ) -> CheckResult:
-    alone = [engine.features(model, [example]) for example in probe]
-    single = BatchGradients.concatenate(alone)
+    single = _one_by_one(engine, model, probe)
     return _equal("company changes nothing", "each row computed alone, without padding", single, together, reach)
 
 
