@@ -35,6 +35,7 @@ class Candidates:
         prompts: the prompt of each pair (`PairExample.prompt`), where quotas are of prompts; else empty.
         target: what they are chosen for; None where no target was given.
         moment: where the proxy stands, on a schedule that trains it; None where it stands still.
+        apart: `matrix` on shards, where it is to be chosen from there; None elsewhere.
     """
 
     rows: NDArray[np.int64]
@@ -48,6 +49,7 @@ class Candidates:
     prompts: Sequence[str] = ()
     target: TargetSet | None = None
     moment: Moment | None = None
+    apart: Features | None = None
 
     @classmethod
     def of_gradients(

@@ -15,7 +15,7 @@ from spice_select.selection.objectives.foresight import Foresight
 from spice_select.selection.objectives.posterior import Posterior, shortlist_size
 from spice_select.selection.objectives.target_information import TargetInformation
 from spice_select.selection.objectives.target_variance import TargetVariance
-from spice_select.selection.partitioned.foretelling import Ahead, Climb, Foretold, Past, SoughtTerms, Step
+from spice_select.selection.partitioned.foretelling import Ahead, Climb, Foretold, Past, SoughtTerms, StepAhead
 from spice_select.selection.partitioned.messages import ShardPort
 from spice_select.selection.partitioned.spread import SpreadFeatures
 from spice_select.selection.partitioned.traffic import Traffic
@@ -80,7 +80,13 @@ class ForeseeingLeader:
             own = picked[features.part(number, picked)]
             alone[own] = features.ask(number, partial(_alone, own))
         features.on_loss(None)
-        return ledger.selection(Stats(path="foretold", evaluations=self._evaluations), alone)
+        stats = Stats(
+            path="foretold",
+            evaluations=self._evaluations,
+            rounds=self.traffic.rounds,
+            rows_sent=self.traffic.rows_sent,
+        )
+        return ledger.selection(stats, alone)
 
     def _begin(self) -> None:
         """Take what is picked whatever it gains, and open the run on all shards."""
@@ -192,10 +198,10 @@ class ForeseeingLeader:
 
     def _steps(
         self, number: int, changes: list[tuple[NDArray[np.int64], NDArray[np.int64]]], found: Foresight
-    ) -> list[Step]:
+    ) -> list[StepAhead]:
         here = self._features.part
         return [
-            Step(beta=beta, worth=worth, hidden=hidden[here(number, hidden)], shown=shown[here(number, shown)])
+            StepAhead(beta=beta, worth=worth, hidden=hidden[here(number, hidden)], shown=shown[here(number, shown)])
             for beta, worth, (hidden, shown) in zip(found.betas.tolist(), found.worths, changes, strict=False)
         ]
 

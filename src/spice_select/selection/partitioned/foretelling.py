@@ -40,7 +40,7 @@ class Past:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Step:
+class StepAhead:
     """One pick ahead.
 
     Attributes:
@@ -68,7 +68,7 @@ class Ahead:
     """
 
     vectors: NDArray[np.float64]
-    steps: Sequence[Step]
+    steps: Sequence[StepAhead]
     worth: DropWorth
     held: NDArray[np.int64]
     size: int

@@ -90,6 +90,8 @@ class Leader:
             evaluations=state.evaluations,
             refreshed=sum(offer.refreshed for offer in self._last),
             flops=sum(offer.flops for offer in self._last),
+            rounds=self.traffic.rounds,
+            rows_sent=self.traffic.rows_sent,
         )
         return state.ledger.selection(stats)
 
