@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -106,6 +106,12 @@ class Candidates:
         """
         block = self.features[GRADIENTS]
         return Features(normalised_as_read(block.features, self.normalise, block.weights, self.scales))
+
+    def spread(self, apart: Features) -> "Candidates":
+        """The same rows, to be chosen over shards."""
+        there = replace(self, apart=apart)
+        there.__dict__["matrix"] = self.matrix
+        return there
 
     def take(self, positions: NDArray[np.int64]) -> "Candidates":
         """Some of the candidates, in this order."""

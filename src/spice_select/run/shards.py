@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from spice_select.selection.partitioned.messages import ShardPort
 from spice_select.selection.partitioned.spread import evenly
 from spice_select.store import atomic
 
-ROWS = "rows-of-shards.npy"
+_ROWS = "rows-of-shards.npy"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,7 +104,7 @@ def on_shards(candidates: Candidates, folder: Path, shards: int | None, asked: E
         return
     edges, array = evenly(len(candidates), shards), candidates.matrix.array
     divided = isinstance(array, DividedRows)
-    path = (folder / ROWS).resolve()
+    path = (folder / _ROWS).resolve()
     with connected(asked) as ray, contextlib.ExitStack() as leaving:
         need = _need()
         if fitting_workers(ray.nodes(), {"CPU": need["num_cpus"]}) < shards:
@@ -130,7 +130,7 @@ def on_shards(candidates: Candidates, folder: Path, shards: int | None, asked: E
             leaving.callback(ray.kill, actor, no_restart=True)
             return cast(ShardPort, FarShard(ray, actor))
 
-        yield replace(candidates, apart=SpreadFeatures(opened, shards, at_once=True))
+        yield candidates.spread(SpreadFeatures(opened, shards, at_once=True))
 
 
 def _need() -> dict[str, float]:
