@@ -1,4 +1,4 @@
-"""`--select-shards`: a cluster carries the messages, the picks are those of one process, the rest is refused by name."""
+"""`--select-shards`: a cluster carries messages, the picks are those of one process, the rest is refused by name."""
 
 import contextlib
 import pickle
@@ -10,6 +10,7 @@ from spice_select.errors import InputError, SpiceError
 from spice_select.executors import EngineSettings
 from spice_select.methods import Candidates
 from spice_select.methods.budget import Allowance
+from spice_select.methods.select_modes import CertifiedMode, RelaxedMode
 from spice_select.methods.spice import Information, Spice
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Silent
@@ -126,6 +127,15 @@ def test_the_choice_is_that_of_one_process(ray, tmp_path, objective, scaled, fat
     assert shard_notes(one, here) == ()
 
 
+@pytest.mark.parametrize("mode", [CertifiedMode(), RelaxedMode()])
+def test_quick_modes_of_log_det_choose_alike_over_shards(ray, tmp_path, mode):
+    one, method = candidates_of_block(n=600), Spice(weight=0.1, mode=mode)
+    with on_shards(one, tmp_path, 3, EngineSettings(engine="ray")) as there:
+        found = method.choose(there, Allowance(rows=260), seed=0, progress=Silent())
+    here = method.choose(one, Allowance(rows=260), seed=0, progress=Silent())
+    assert found.indices.tolist() == here.indices.tolist()
+
+
 def test_nothing_is_spread_where_nothing_was_asked(tmp_path):
     one = candidates_of_block()
     with on_shards(one, tmp_path, None, EngineSettings()) as there:
@@ -165,7 +175,7 @@ def test_a_node_that_differs_or_does_not_see_the_file_is_refused(tmp_path, versi
         ({"gather": True}, "with --gather"),
         ({"schedule": "pools"}, "with --schedule pools"),
         ({"objective": "distinct-variance"}, "with --objective distinct-variance: over shards only log-det, target-"),
-        ({"conflict_weight": 0.1}, "with --conflict-weight 0.1: over shards target-variance is picked without a pen"),
+        ({"conflict_weight": 0.1}, "with --conflict-weight 0.1: over shards target-variance takes no penalty"),
         ({"method": "spice", "target": ("a.jsonl",), "objective": "log-det", "conflict_weight": 0.1}, "and --target"),
         ({"method": "craig"}, "--select-shards 4: not read by --method craig"),
     ],

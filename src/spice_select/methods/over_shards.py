@@ -30,8 +30,7 @@ def shard_faults(settings: Mapping[str, Any], objective: str, weight: float | st
         f"with --objective {objective}: over shards only {in_words(_OBJECTIVES)} are picked exactly": (
             objective not in _OBJECTIVES
         ),
-        f"with {penalised}: over shards {objective} is picked without a penalty": weight
-        and objective in _OBJECTIVES[1:],
+        f"with {penalised}: over shards {objective} takes no penalty": weight and objective in _OBJECTIVES[1:],
         f"with {penalised} and --target: shards do not count a conflict with a target": (
             weight and objective == LogDet.name and settings["target"]
         ),

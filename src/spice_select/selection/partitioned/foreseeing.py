@@ -175,14 +175,13 @@ class ForeseeingLeader:
         features, W = self._features, len(self._features.shards)
         self._changes = changes
         size = shortlist_size(features.n, len(self._sought.spreads[0]))
-        share = size if W == 1 else -(-3 * size // (2 * W))
         near, self.traffic.rounds = features.near, self.traffic.rounds + 1
         questions = []
         for number in range(W):
             steps = [] if found is None else self._steps(number, changes, found)
             vectors = np.zeros((0, 0, 0)) if found is None else found.vectors
             own = near[features.part(number, near)]
-            ahead = Ahead(vectors=vectors, steps=steps, worth=self._posterior.worth, held=own, size=share)
+            ahead = Ahead(vectors=vectors, steps=steps, worth=self._posterior.worth, held=own, size=-(-size // W))
             questions.append(partial(self._foresee, ahead))
         answers: list[Foretold] = features.ask_all(questions)
         for answer in answers:

@@ -64,7 +64,7 @@ class Ahead:
         steps: one for each.
         worth: what a drop counts before them.
         held: int64, the shard's rows that the leader holds.
-        size: how many rows to offer.
+        size: how many rows that lead to name, now and after these picks each.
     """
 
     vectors: NDArray[np.float64]
@@ -93,7 +93,7 @@ class Foretold:
 
     Attributes:
         best: the shard's best rows now, and after each of the picks ahead.
-        leading: int64, rows that would lead after the last of these.
+        leading: int64, rows that lead now or would after the last of these: how many will be made is not known.
         new: numbers of the rows among all these that the leader does not hold, with `features`.
         evaluated: gains that were computed.
     """

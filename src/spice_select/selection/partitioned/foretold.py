@@ -51,12 +51,13 @@ class SoughtRows:
             self._reaches.read(ahead.vectors)
         gains = self._gains(ahead.worth)
         best = [self._climb(gains)]
+        before, _ = highest(self._scores(gains), ahead.size)
         for at, step in enumerate(ahead.steps):
             self._make(at)
             gains = self._gains(step.worth)
             best.append(self._climb(gains))
-        leading, _ = highest(self._scores(gains), ahead.size)
-        return AheadOfRows(best=best, leading=leading, evaluated=len(gains) * len(best))
+        after, _ = highest(self._scores(gains), ahead.size)
+        return AheadOfRows(best=best, leading=np.union1d(before, after), evaluated=len(gains) * len(best))
 
     def _settle(self, past: Past) -> None:
         """Take back the picks that were told and not made. Who was told nothing stands where these brought P."""
