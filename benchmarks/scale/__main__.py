@@ -3,8 +3,8 @@
 Writes scale.json and table.md, of selections by log det over shards. Counts are of one process and do not depend on the
 machine; seconds are CPU seconds. `--foretold` writes foretold.json and foretold.md: of selections for what rows tell,
 of all rows or of a target. `--memory` writes memory.json: the peak of one selection. `--whole` writes whole.json: that
-of a whole `spice select`, by stage. `--predict` writes prediction.json: selections predicted before they are run, and from
-scale.json what 10⁶ and 10⁷ rows would take on 1, 8 and 64 GPUs.
+of a whole `spice select`, by stage. `--predict` writes prediction.json: selections predicted before they are run, and
+from scale.json what 10⁶ and 10⁷ rows would take on 1, 8 and 64 GPUs.
 """
 
 import argparse
