@@ -1,9 +1,10 @@
-"""`python -m benchmarks.scale [--memory | --predict | --whole] [--out FOLDER]`: what selections exchange and hold.
+"""`python -m benchmarks.scale [--foretold | --memory | --predict | --whole] [--out FOLDER]`: what selections exchange.
 
-Writes scale.json and table.md, of selections over shards. Counts are of one process and do not depend on the machine;
-seconds are CPU seconds. `--memory` writes memory.json: the peak of one selection. `--whole` writes whole.json: that of
-a whole `spice select`, by stage. `--predict` writes prediction.json: selections predicted before they are run, and from
-scale.json what 10⁶ and 10⁷ rows would take on 1, 8 and 64 GPUs.
+Writes scale.json and table.md, of selections by log det over shards. Counts are of one process and do not depend on the
+machine; seconds are CPU seconds. `--foretold` writes foretold.json and foretold.md: of selections for what rows tell,
+of all rows or of a target. `--memory` writes memory.json: the peak of one selection. `--whole` writes whole.json: that
+of a whole `spice select`, by stage. `--predict` writes prediction.json: selections predicted before they are run, and
+from scale.json what 10⁶ and 10⁷ rows would take on 1, 8 and 64 GPUs.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.scale.foretold import FORETOLD, FORETOLD_HEAD, foretold, foretold_line
 from benchmarks.scale.memory import SHAPES, measured
 from benchmarks.scale.prediction import CASES, Assumed, counted_in, predicted_and_actual, scale_table
 from benchmarks.scale.rounds import SpreadCase, counted
@@ -24,12 +26,16 @@ HEAD = "| data | n, d, k | λ | block | W | picks a round | passes | of eager | 
 def main() -> None:
     """Run all cases, and write as they come."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--foretold", action="store_true", help="for what rows tell, instead of by log det")
     parser.add_argument("--memory", action="store_true", help="peak memory of one machine instead of shards")
     parser.add_argument("--predict", action="store_true", help="predict selections, then run them; and the large ones")
     parser.add_argument("--whole", action="store_true", help="peak memory of a whole `spice select`, by stage")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
+    if asked.foretold:
+        _foretold(asked.out)
+        return
     if asked.memory:
         records = [asdict(shape) | measured(shape) for shape in SHAPES]
         (asked.out / "memory.json").write_text(json.dumps(records, indent=1) + "\n")
@@ -55,6 +61,17 @@ def main() -> None:
             print(lines[-1], flush=True)
     (asked.out / "scale.json").write_text(json.dumps(records, indent=1) + "\n")
     (asked.out / "table.md").write_text("\n".join(lines) + "\n")
+
+
+def _foretold(out: Path) -> None:
+    records, lines = [], [FORETOLD_HEAD, "|" + "---|" * 10]
+    for case in FORETOLD:
+        found = foretold(case)
+        records.append(asdict(case) | found)
+        lines.append(foretold_line(case, found))
+        print(lines[-1], flush=True)
+    (out / "foretold.json").write_text(json.dumps(records, indent=1) + "\n")
+    (out / "foretold.md").write_text("\n".join(lines) + "\n")
 
 
 def _predict(out: Path) -> None:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -35,6 +35,7 @@ class Candidates:
         prompts: the prompt of each pair (`PairExample.prompt`), where quotas are of prompts; else empty.
         target: what they are chosen for; None where no target was given.
         moment: where the proxy stands, on a schedule that trains it; None where it stands still.
+        apart: `matrix` on shards, where it is to be chosen from there; None elsewhere.
     """
 
     rows: NDArray[np.int64]
@@ -48,6 +49,7 @@ class Candidates:
     prompts: Sequence[str] = ()
     target: TargetSet | None = None
     moment: Moment | None = None
+    apart: Features | None = None
 
     @classmethod
     def of_gradients(
@@ -104,6 +106,12 @@ class Candidates:
         """
         block = self.features[GRADIENTS]
         return Features(normalised_as_read(block.features, self.normalise, block.weights, self.scales))
+
+    def spread(self, apart: Features) -> "Candidates":
+        """The same rows, to be chosen over shards."""
+        there = replace(self, apart=apart)
+        there.__dict__["matrix"] = self.matrix
+        return there
 
     def take(self, positions: NDArray[np.int64]) -> "Candidates":
         """Some of the candidates, in this order."""

@@ -10,6 +10,7 @@ from spice_select.methods.agreement import disagreeing
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance, Budget
 from spice_select.methods.greedily import allowed, work
+from spice_select.methods.over_shards import shard_faults
 from spice_select.methods.select_modes import SELECT_MODES, CertifiedMode, ExactMode, RelaxedMode
 from spice_select.methods.spice_carried import SpiceCarried
 from spice_select.methods.steps import step_scales
@@ -86,6 +87,12 @@ class SpiceSettings(Group):
     select_device: str = Field(
         "cpu",
         description="Where log det's float32 products are taken: `cpu`, `cuda`, `cuda:1`; the picks are the same.",
+    )
+    select_shards: int | None = Field(
+        None,
+        ge=1,
+        description="With --engine ray: choose over rows on so many actors, each with its part of them; the picks are "
+        "the same. Default: this process chooses.",
     )
 
     @property
@@ -165,6 +172,7 @@ class Spice(Method):
             "candidates",
             "tangent_passes",
             "select_device",
+            "select_shards",
         }
     )
     takes_target: ClassVar[bool] = True
@@ -238,7 +246,12 @@ class Spice(Method):
                 f"--carry-state with {other}: only log det can be carried from pool to pool exactly. Leave one of them "
                 "out."
             )
-        return [*faults, *cls._device_faults(settings), *cls._mode_faults(settings)]
+        return [
+            *faults,
+            *cls._device_faults(settings),
+            *cls._mode_faults(settings),
+            *shard_faults(settings, cls._asked_objective(settings), cls._asked_weight(settings)),
+        ]
 
     @classmethod
     def _device_faults(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -261,6 +274,11 @@ class Spice(Method):
             if there
         ]
         return faults or _absence(device)
+
+    @classmethod
+    def _asked_weight(cls, settings: Mapping[str, Any]) -> float | Auto:
+        asked: float | Auto | None = settings["conflict_weight"]
+        return (0.0 if settings["target"] else cls.untargeted[1]) if asked is None else asked
 
     @classmethod
     def _asked_objective(cls, settings: Mapping[str, Any]) -> str:
@@ -334,7 +352,8 @@ class Spice(Method):
         if self.device != "cpu":
             options["path"] = _path_on(self.device)
         with progress.task("Selection", *work(allowance, self.price)) as advance:
-            return Choice.of(self.mode.pick(candidates.matrix, options, advance))
+            rows = candidates.matrix if candidates.apart is None else candidates.apart
+            return Choice.of(self.mode.pick(rows, options, advance))
 
     def opposing(self, candidates: Candidates, allowance: Allowance) -> list[int]:
         """Positions that agree too little with the target to be chosen from; see `disagreeing`."""

@@ -35,7 +35,7 @@ _UNSAID = {
 }
 """Settings that runs were made without: at these values they ask for what those runs are, and are left out."""
 _PERMISSIONS = (
-    *("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype", "select_device"),
+    *("allow_network", "allow_pickle", "trust_remote_code", "device", "dtype", "select_device", "select_shards"),
     *EngineSettings.model_fields,
 )
 """Settings that say what may be done and by whom, or are resolved below: they do not name a different result."""

@@ -32,6 +32,7 @@ from spice_select.run.outcome import Judgement, Outcome, refuse_empty
 from spice_select.run.parts import parts_of_feature, parts_of_target
 from spice_select.run.reuse import reuse_parts, reuse_target
 from spice_select.run.settings import SelectSettings
+from spice_select.run.shards import on_shards, shard_notes
 from spice_select.run.sketch_check import checked_sketch
 from spice_select.run.target import TargetRows
 from spice_select.schedules.automatic import with_numbers
@@ -74,7 +75,8 @@ def choose_static(
     with clock("selection"):
         settings, automatic = with_numbers(settings, candidates, budget, choose_from, progress)
         method = METHODS[settings.selection.method].of(settings.flat())
-        choice = choose_from(method, candidates, budget, settings, progress)
+        with on_shards(candidates, run.path, settings.spice.select_shards, settings.engine) as there:
+            choice = choose_from(method, there, budget, settings, progress)
     judged = None
     if GRADIENTS in known.blocks:
         with clock("judging"):
@@ -95,7 +97,12 @@ def choose_static(
         judged=judged,
         unusable=[*known.unusable, *(drop for drop in gone if drop.row not in broken)],
         parts=known.parts,
-        notes=[*method.notes(candidates, choice), *excluded.notes, *(() if aims is None else aims.notes)],
+        notes=[
+            *method.notes(candidates, choice),
+            *shard_notes(there, choice),
+            *excluded.notes,
+            *(() if aims is None else aims.notes),
+        ],
         nearest=aims.nearest(candidates, choice) if aims is not None and judged is not None else None,
         automatic=automatic,
     )

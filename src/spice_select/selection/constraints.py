@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,6 +90,12 @@ class Eligibility:
     def exhausted(self) -> bool:
         """Whether no row is open."""
         return self._open == 0
+
+    def ahead(self) -> "Eligibility":
+        """A copy to try picks on."""
+        other = copy(self)
+        other.allowed, other._counts, other._spent = self.allowed.copy(), self._counts.copy(), self._spent.copy()
+        return other
 
     def take(self, row: int) -> bool:
         """Count a picked row; True if this closed more rows than the row itself."""

@@ -15,7 +15,8 @@ from spice_select.selection.constraints import Constraints, Quota, build_constra
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.objectives.target_information import TargetInformation
-from spice_select.selection.partitioned import Leader, SpreadFeatures
+from spice_select.selection.objectives.target_variance import TargetVariance
+from spice_select.selection.partitioned import ForeseeingLeader, Leader, SpreadFeatures
 from spice_select.selection.paths.blocked.rounds import run_blocked
 from spice_select.selection.paths.eager import run_eager
 from spice_select.selection.paths.lazy import run_lazy
@@ -132,7 +133,8 @@ def _path(problem: Problem) -> Path:
 
 def _run_partitioned(problem: Problem) -> Selection:
     """Greedy over rows on shards."""
-    return Leader(problem).selection()
+    informed = type(problem.objective) in (TargetVariance, TargetInformation)
+    return (ForeseeingLeader if informed else Leader)(problem).selection()
 
 
 def _check_parts(objective: Any, penalty: Any, stop: Any) -> tuple[StoppingRule, ...]:

@@ -27,11 +27,13 @@ class Stats:
     """What a run did, for benchmarks and reports.
 
     Attributes:
-        path: the algorithm that ran: `naive`, `eager`, `lazy` or `blocked`.
+        path: the algorithm that ran: `eager`, `blocked` or another of `selection.paths`; over shards `partitioned` or
+            `foretold`.
         seconds: wall time of the run, validation included.
         evaluations: marginal gains computed exactly, in float64.
         refreshed: stale bounds brought up to date, in float32 (0 where the path keeps none).
         flops: floating-point operations spent on those bounds.
+        rounds, rows_sent: where rows lie on shards, how often all were asked, and how many rows they sent.
     """
 
     path: str
@@ -39,6 +41,8 @@ class Stats:
     evaluations: int = 0
     refreshed: int = 0
     flops: float = 0.0
+    rounds: int = 0
+    rows_sent: int = 0
 
     def __add__(self, other: "Stats") -> "Stats":
         return Stats(
@@ -47,6 +51,8 @@ class Stats:
             evaluations=self.evaluations + other.evaluations,
             refreshed=self.refreshed + other.refreshed,
             flops=self.flops + other.flops,
+            rounds=self.rounds + other.rounds,
+            rows_sent=self.rows_sent + other.rows_sent,
         )
 
 

@@ -15,11 +15,14 @@ from spice_select.selection.objectives.base import (
     information_root,
     labelled,
     require_positive,
+    require_width,
     rows_of,
     target_matrix,
     task_labels,
 )
 from spice_select.selection.objectives.ceilings import Ceilings
+from spice_select.selection.objectives.drop_worth import DropWorth
+from spice_select.selection.objectives.known import SoughtVariances
 from spice_select.selection.objectives.span import Span
 
 _REFRESH = 64  # picks between rebuilds at the least: the running sums lose digits
@@ -100,9 +103,16 @@ class TargetInformation(Scaled):
 
     def state(self, features: Matrix) -> "TargetInformationState":
         """O(n(m + q)) memory; O(n(m + q)) per row added, once the features are seen in the span: O(ndm)."""
+        sought = self.sought(features)
+        return TargetInformationState(sought.seen(features), sought.spreads, self.alpha)
+
+    def sought(self, features: Matrix) -> SoughtVariances:
+        """The share of each task, in the span: slopes r_τ/q, which a pick lowers. O(md·min(m, d))."""
+        require_width(self.target.shape[1], features)
         span = Span.of(self.target, self.alpha)
         spreads = [task.T @ task / (task * task).sum() for task in self._seen(span).values()]
-        return TargetInformationState(span.seen(features), spreads, self.alpha)
+        q = len(spreads)
+        return SoughtVariances(spreads=spreads, worth=DropWorth(np.full(q, 1.0 / q), 0.5 / q), span=span)
 
     def ceilings(self, features: Matrix) -> Ceilings:
         """Bounds on the gains of all rows, at the empty set: O(ndm), and O(nq) memory beside the rows in the span."""

@@ -19,6 +19,7 @@ from spice_select.selection.objectives.base import (
     require_width,
     rows_of,
 )
+from spice_select.selection.objectives.known import SoughtVariances, of_pool_or_rows
 from spice_select.selection.objectives.variance_state import TargetVarianceState
 
 _REFRESH = 64  # picks between fresh sums: running ones lose digits, the more the larger α‖g‖² is
@@ -84,6 +85,11 @@ class TargetVariance(Scaled):
         if len(features) <= features.shape[1]:
             return PoolVarianceState(np.asarray(features, dtype=np.float64), self.weights(features), self.alpha)
         return TargetVarianceState(features, gram(features, weights=self.weights(features)), self.alpha)
+
+    def sought(self, features: Matrix) -> SoughtVariances:
+        """What is to be known, wherever the features lie: of the pool nd² flops, summed there."""
+        root = None if self.target is None else self._target_root(features)
+        return of_pool_or_rows(gram(features) if root is None else root.T @ root)
 
     def weights(self, pool: Matrix) -> NDArray[np.float64]:
         """How much each row of the pool counts among what is to be known."""

@@ -6,6 +6,7 @@ no more than an object with a shard's methods. `greedy` takes `SpreadFeatures`, 
 docs/selection.md has the argument.
 """
 
+from spice_select.selection.partitioned.foreseeing import ForeseeingLeader as ForeseeingLeader
 from spice_select.selection.partitioned.leader import Leader as Leader
 from spice_select.selection.partitioned.messages import ShardLostError as ShardLostError
 from spice_select.selection.partitioned.shard import Shard as Shard

@@ -1,6 +1,5 @@
 """The leader: the picks, the float64 root, and the block that is picked from; see `partitioned`."""
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from spice_select.selection.partitioned.messages import (
     TieCall,
 )
 from spice_select.selection.partitioned.spread import SpreadFeatures
+from spice_select.selection.partitioned.traffic import Traffic
 from spice_select.selection.paths.blocked.block import Block
 from spice_select.selection.paths.blocked.bounds import LEAST_KEPT, Update, scale_of, update_of
 from spice_select.selection.paths.blocked.state import PickState
@@ -36,14 +36,6 @@ from spice_select.selection.result import Selection, Stats
 
 _BLOCK = 1024  # rows in a block, unless another number is asked for
 _LARGEST_TIE, _INITIAL_BLOCK = 2048, 128
-
-
-@dataclass(kw_only=True)
-class Traffic:
-    """What a run cost on the way: rounds with all shards, and feature rows that shards sent."""
-
-    rounds: int = 0
-    rows_sent: int = 0
 
 
 class Leader:
@@ -66,9 +58,9 @@ class Leader:
             raise TypeError("a leader picks from rows on shards")
         if type(objective) is not LogDet or not (problem.weight == 0 or type(penalty) is Conflict):
             raise InputError(
-                f"{type(objective).__name__} with {type(penalty).__name__} over shards: only log det, alone or with "
-                "the conflict penalty, is picked exactly from rows that no machine holds together. Give LogDet, and "
-                "Conflict or none."
+                f"{type(objective).__name__} with {type(penalty).__name__} over shards: from rows that no machine "
+                "holds together only log det, alone or with the conflict penalty, and TargetVariance and "
+                "TargetInformation, without one, are picked exactly. Give one of these."
             )
         block = min(_BLOCK if block is None else block, features.n)
         self._features, self._every, self._size = features, every, block
@@ -98,6 +90,8 @@ class Leader:
             evaluations=state.evaluations,
             refreshed=sum(offer.refreshed for offer in self._last),
             flops=sum(offer.flops for offer in self._last),
+            rounds=self.traffic.rounds,
+            rows_sent=self.traffic.rows_sent,
         )
         return state.ledger.selection(stats)
 
@@ -109,8 +103,8 @@ class Leader:
             self._visible = self._twins.visible(state.ledger.allowed).copy()
             self._told.picks = self._told.root_at = len(state.ledger.rows)
         self._features.on_loss(self._catch_up)
-        for number in range(len(self._features.shards)):
-            self._catch_up(number)
+        numbers = range(len(self._features.shards))
+        self._features.ask_all([partial(self._open, number) for number in numbers])
         rest = np.array(problem.initial[len(state.ledger.rows) :], dtype=np.int64)
         for i in range(0, len(rest), _INITIAL_BLOCK):
             some = rest[i : i + _INITIAL_BLOCK]
@@ -152,15 +146,16 @@ class Leader:
         features, state = self._features, self._state
         self._collect()
         self.traffic.rounds += 1
-        offers = []
+        looks = []
         for number in range(len(features.shards)):
             own = held[features.part(number, held)]
             look = Look(held=own, size=size, level=level, horizon=state.horizon)
-            offer: Offer = features.ask(number, partial(self._look_at, number, look))
-            self._news[number] = None
+            looks.append(partial(self._look_at, number, look))
+        offers: list[Offer] = features.ask_all(looks)
+        self._news = [None] * len(offers)
+        for offer in offers:
             features.remember(offer.new, offer.features)
             self.traffic.rows_sent += len(offer.new)
-            offers.append(offer)
         self._last = offers
         return offers
 
@@ -170,9 +165,9 @@ class Leader:
     def _tell(self) -> None:
         """Tell all shards what the last block changed."""
         self._collect()
-        for number in range(len(self._features.shards)):
-            self._features.ask(number, partial(self._hear, number))
-            self._news[number] = None
+        numbers = range(len(self._features.shards))
+        self._features.ask_all([partial(self._hear, number) for number in numbers])
+        self._news = [None] * len(numbers)
 
     def _hear(self, number: int, shard: ShardPort) -> None:
         news = self._news[number]
@@ -201,11 +196,13 @@ class Leader:
         return self._state.root.whole.astype(np.float32)
 
     def _catch_up(self, number: int) -> None:
-        """Bring a shard that was just opened to where the run stands."""
+        """Bring a shard that was just opened again to where the run stands."""
+        self._open(number, self._features.shards[number])
+
+    def _open(self, number: int, shard: ShardPort) -> None:
         features, state, told = self._features, self._state, self._told
         a, b = features.edges[number : number + 2].tolist()
         prices = state.problem.prices
-        shard = features.shards[number]
         shard.begin(
             RunTerms(
                 alpha=state.alpha,
@@ -229,16 +226,16 @@ class Leader:
         state, features = self._state, self._features
         numbers = range(len(features.shards))
         self._tell()
-        known = [features.ask(number, lambda shard: shard.known()) for number in numbers]
+        known = features.ask_all([lambda shard: shard.known() for _ in numbers])
         largest = float(np.log1p(state.alpha * max(one.largest for one in known)))
         level = max(one.best for one in known) - NEAR * (largest + state.problem.weight)
-        if sum(features.ask(number, lambda shard: shard.reaching(level)) for number in numbers) <= _LARGEST_TIE:
+        if sum(features.ask_all([lambda shard: shard.reaching(level) for _ in numbers])) <= _LARGEST_TIE:
             pool, out, _ = self._gather(pool, level=level)
             Block(state, pool, out).pick()
             return pool
         root = RootAt(dense=state.root.whole, picks=len(state.ledger.rows))
         call = TieCall(level=level, root=root, total=state.total, noise=state.root.noise)
-        tops = [features.ask(number, lambda shard: shard.evaluate(call)) for number in numbers]
+        tops = features.ask_all([lambda shard: shard.evaluate(call) for _ in numbers])
         state.evaluations += sum(top.evaluated for top in tops)
         best = max(tops, key=lambda top: top.score)
         score = best.score - TIE * best.size

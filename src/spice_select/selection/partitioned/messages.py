@@ -1,7 +1,7 @@
 """What leader and shards tell each other: arrays and numbers. Rows have their numbers among all rows."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,9 @@ from spice_select.numerics.divided import DividedRows
 from spice_select.selection.paths.blocked.bounds import Update
 from spice_select.selection.relaxation.factor import Forms
 from spice_select.selection.relaxation.tally import Tally
+
+if TYPE_CHECKING:
+    from spice_select.selection.partitioned.foretelling import Ahead, Foretold, Past, SoughtTerms
 
 
 class ShardLostError(Exception):
@@ -269,4 +272,16 @@ class ShardPort(Protocol):
 
     def lowest(self, call: TieCall, score: float) -> Tied | None:
         """Of the rows that this call evaluated."""
+        ...
+
+    def seek(self, terms: "SoughtTerms") -> None:
+        """Begin a run of a leader that foresees, where its picks stand."""
+        ...
+
+    def foresee(self, past: "Past", ahead: "Ahead") -> "Foretold":
+        """One round: what came of the picks told before, and what to answer for now."""
+        ...
+
+    def alone(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What some of its rows gain with nothing picked."""
         ...

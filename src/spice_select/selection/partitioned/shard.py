@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from spice_select.numerics.copies import fingerprints, row_hashes
 from spice_select.numerics.divided import DividedRows
 from spice_select.numerics.features import read
+from spice_select.selection.partitioned.foretelling import Ahead, Foretold, Past, SoughtTerms
+from spice_select.selection.partitioned.foretold import SoughtRows
 from spice_select.selection.partitioned.messages import (
     BestKnown,
     Look,
@@ -46,6 +48,7 @@ class Shard(ShardPasses):
         super().__init__(read(features), first)
         self._terms: RunTerms | None = None
         self._evaluated: _Evaluated | None = None
+        self._sought: SoughtRows | None = None
 
     @classmethod
     def of_file(cls, path: str | Path, rows: tuple[int, int]) -> "Shard":
@@ -136,6 +139,27 @@ class Shard(ShardPasses):
             bounds.settle(found.rows - first, found.r, found.noise, found.cosines)
         self._open[news.hidden - first] = False
         self._open[news.shown - first] = True
+
+    def seek(self, terms: SoughtTerms) -> None:
+        """Begin a run of a leader that foresees. Cost: that of `Reaches`, twice where rows are picked already."""
+        self._sought = SoughtRows(self._features.array, self._first, terms)
+
+    def foresee(self, past: Past, ahead: Ahead) -> Foretold:
+        """One round; see `SoughtRows`."""
+        found = self._in_search.foresee(past, ahead)
+        leading = found.leading + self._first
+        new = np.setdiff1d(np.concatenate([leading, *(climb.rows for climb in found.best)]), ahead.held)
+        return Foretold(best=found.best, leading=leading, new=new, features=self.rows(new), evaluated=found.evaluated)
+
+    def alone(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What rows gain with nothing picked."""
+        return self._in_search.alone[rows - self._first]
+
+    @property
+    def _in_search(self) -> SoughtRows:
+        if self._sought is None:
+            raise RuntimeError("no run has begun")
+        return self._sought
 
     def open_keys(self) -> NDArray[np.float64]:
         """Upper bounds on the scores of all rows, −∞ for those that cannot be the next pick."""

@@ -1,6 +1,7 @@
 """Rows that lie on shards, as the leader sees them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -22,6 +23,7 @@ class SpreadFeatures(Features):
     Args:
         open_shard: opens the shard of a number: at the start, and again where one is lost.
         shards: how many there are; shard i + 1 begins where shard i ends.
+        at_once: whether all are asked at the same time, each by a thread that waits for it: where they run elsewhere.
 
     Attributes:
         facts: what each shard holds.
@@ -32,10 +34,12 @@ class SpreadFeatures(Features):
         InputError: shards of different widths or number types.
     """
 
-    def __init__(self, open_shard: Callable[[int], ShardPort], shards: int) -> None:
-        self._open_shard = open_shard
+    def __init__(self, open_shard: Callable[[int], ShardPort], shards: int, *, at_once: bool = False) -> None:
+        self._open_shard, self._at_once = open_shard, at_once
+        self.lost = 0
+        self._reopened: Callable[[int], None] | None = None
         self.shards: list[ShardPort] = [open_shard(number) for number in range(shards)]
-        self.facts = [shard.facts() for shard in self.shards]
+        self.facts = self.ask_all([lambda shard: shard.facts() for _ in range(shards)])
         kinds = sorted({(facts.d, facts.wide) for facts in self.facts})
         if len(kinds) != 1:
             raise InputError(
@@ -45,8 +49,6 @@ class SpreadFeatures(Features):
         self.edges = np.cumsum([0, *(facts.rows for facts in self.facts)])
         self.n, self.d = int(self.edges[-1]), self.facts[0].d
         self.array = SpreadRows(self)
-        self.lost = 0
-        self._reopened: Callable[[int], None] | None = None
         self._near: dict[int, NDArray[np.float64]] = {}
 
     def on_loss(self, tell: Callable[[int], None] | None) -> None:
@@ -63,6 +65,19 @@ class SpreadFeatures(Features):
             if self._reopened is not None:
                 self._reopened(number)
             return question(self.shards[number])
+
+    def ask_all(self, questions: Sequence[Callable[[ShardPort], Any]]) -> list[Any]:
+        """The answers of all shards, a question each."""
+        numbers = range(len(questions))
+        if not self._at_once:
+            return [self.ask(number, questions[number]) for number in numbers]
+        with ThreadPoolExecutor(max_workers=len(numbers)) as waiting:
+            return list(waiting.map(self.ask, numbers, questions))
+
+    @property
+    def near(self) -> NDArray[np.int64]:
+        """The rows at hand, ascending."""
+        return np.array(sorted(self._near), dtype=np.int64)
 
     def part(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of the rows lie on a shard."""
@@ -96,15 +111,14 @@ class SpreadFeatures(Features):
     @cached_property
     def squares(self) -> NDArray[np.float64]:  # type: ignore[override]
         """‖g‖² of each row: 8 bytes a row travel."""
-        return np.concatenate([self.ask(number, lambda shard: shard.squares()) for number in range(len(self.shards))])
+        return np.concatenate(self.ask_all([lambda shard: shard.squares() for _ in self.shards]))
 
     @cached_property
     def twins(self) -> dict[int, NDArray[np.int64]]:
         """See `Features.twins`: 8 bytes a row travel, and 16 for each that may have a twin."""
-        numbers = range(len(self.shards))
-        suspects = np.flatnonzero(sharing(np.concatenate([self.ask(i, lambda s: s.hashes()) for i in numbers])))
-        prints: list[bytes] = []
-        for number in numbers:
+        hashes = np.concatenate(self.ask_all([lambda shard: shard.hashes() for _ in self.shards]))
+        suspects, prints = np.flatnonzero(sharing(hashes)), list[bytes]()
+        for number in range(len(self.shards)):
             asked = suspects[self.part(number, suspects)]
             prints += self.ask(number, _Prints(asked))
         return copies(suspects.tolist(), prints)
@@ -137,8 +151,7 @@ class SpreadRows(ReadByRows):
 
     def gram_apart(self) -> NDArray[np.float64]:
         """The sum of the shards' own."""
-        parts = (self.features.ask(number, lambda shard: shard.gram()) for number in range(len(self.features.shards)))
-        return np.asarray(sum(parts))
+        return np.asarray(sum(self.features.ask_all([lambda shard: shard.gram() for _ in self.features.shards])))
 
 
 def evenly(n: int, shards: int) -> list[tuple[int, int]]:

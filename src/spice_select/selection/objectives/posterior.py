@@ -1,0 +1,112 @@
+"""P = (I + αF_S)⁻¹ as picks come, and what is guessed of those to come."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.selection.objectives.drop_worth import DropWorth
+from spice_select.selection.objectives.foresight import Foresight
+
+_REFRESH = 64  # picks between fresh sums at the least: running ones lose digits, the more the larger α‖g‖² is
+_FIRST, _MOST = 8, 64  # picks to look ahead
+_SHORTLIST = 256, 1024  # rows to guess among: more where there are more to a number
+_PRODUCTS = 1 << 23  # of rows with picks ahead: 1 + q each, so 128 MB for one task
+
+
+class FreshRoot(NamedTuple):
+    """L with LLᵀ = P, and LᵀT_τL of each task; ``[d, d]``."""
+
+    inverse: Matrix
+    spreads: list[Matrix]
+
+
+class Posterior:
+    """P, and what a drop in each task counts; a look ahead guesses the picks that follow, and decides nothing but time.
+
+    Args:
+        spreads: T_τ of each task, ``[d, d]``.
+        alpha: the scale α.
+        worth: what a drop counts at the start.
+
+    Attributes:
+        worth: what it counts now.
+        foreseen: the picks guessed; None where nothing is.
+    """
+
+    def __init__(self, spreads: Sequence[Matrix], alpha: float, worth: DropWorth) -> None:
+        self._spreads, self._alpha, self.worth = list(spreads), alpha, worth
+        d = len(self._spreads[0])
+        self._root = self._P = np.eye(d)  # R, upper triangular, with RᵀR = I + αF_S when all was last taken anew
+        self._since: list[NDArray[np.float64]] = []  # rows picked since
+        self.foreseen: Foresight | None = None
+        self._ahead, self._refresh = _FIRST, max(_REFRESH, d)
+
+    @property
+    def due(self) -> bool:
+        """Whether all should be taken anew: running sums lose digits."""
+        return self.left == 0
+
+    @property
+    def left(self) -> int:
+        """How many picks until then."""
+        return self._refresh - len(self._since)
+
+    def expects(self, row: int) -> bool:
+        """Whether this is what was guessed to be next."""
+        return self.foreseen is not None and self.foreseen.expects(row)
+
+    def room(self, rows: int) -> int:
+        """How many picks to look ahead, where there are so many rows in one place to read."""
+        products = 2 * _PRODUCTS // ((1 + len(self._spreads)) * rows)
+        return max(1, min(self._ahead, self.left, products))
+
+    def look_ahead(self, rows: Rows, X: Matrix, *, given: Sequence[int], count: int) -> Foresight:
+        """Guess what follows some picks that are given, among these rows; see `Foresight`, and `look_back` first."""
+        self.foreseen = Foresight(
+            rows, X, self._P, self._spreads, self._alpha, self.worth, given=given, count=min(count, len(rows))
+        )
+        return self.foreseen
+
+    def take(self, row: NDArray[np.float64]) -> None:
+        """The next of the picks guessed was made: `row` is what its gradient looks like, float64 ``[d]``."""
+        foreseen = self.foreseen
+        assert foreseen is not None, "nothing was guessed"
+        self.worth = foreseen.worths[foreseen.taken]
+        foreseen.taken += 1
+        self._since.append(row)
+
+    def look_back(self) -> None:
+        """Bring P up to the picks. Next time look half as far again, or only as far as guesses were right."""
+        if self.foreseen is not None:
+            self._P = self._P - self.foreseen.fall()
+            right = self.foreseen.taken
+            more = max(self._ahead, right + right // 2 + 1) if right == len(self.foreseen.rows) else max(1, right)
+            self.foreseen, self._ahead = None, min(more, _MOST)
+
+    def take_anew(self) -> FreshRoot:
+        """P from the rows picked: O((d + |since|)d² + qd³)."""
+        self.look_back()
+        self._root, self._since = self._root_now(), []
+        found = self.standing()
+        self._P, self.worth = found.inverse @ found.inverse.T, self.worth.anew(found.spreads)
+        return found
+
+    def standing(self) -> FreshRoot:
+        """Where P stands, from the rows picked; nothing changes."""
+        inverse = np.asarray(np.linalg.inv(self._root_now()), dtype=np.float64)
+        return FreshRoot(inverse, [inverse.T @ T @ inverse for T in self._spreads])
+
+    def _root_now(self) -> Matrix:
+        if not self._since:
+            return self._root
+        stacked = np.vstack([self._root, np.sqrt(self._alpha) * np.array(self._since)])
+        order = np.argsort(-np.abs(stacked).max(axis=1), kind="stable")  # longest first: see `information_root`
+        return np.asarray(np.linalg.qr(stacked[order], mode="r"), dtype=np.float64)
+
+
+def shortlist_size(n: int, d: int) -> int:
+    """Among how many of n rows of d numbers the next picks are guessed."""
+    return int(np.clip(8 * n // d, *_SHORTLIST))

@@ -1,0 +1,65 @@
+"""What each row would take from variances: kept for all rows, lowered by picks, taken anew now and then."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.numerics.tiles import symmetric_forms, tiles
+from spice_select.selection.objectives.drop_worth import DropWorth
+
+
+class Reaches:
+    """Each row's leverage xᵀPx and, for each task, reach xᵀPT_τPx; P = (I + αF_S)⁻¹.
+
+    With p = Pg_s, β = α/(1 + αg_sᵀp) and w = PT_τp − ½β(pᵀT_τp)p a pick s takes βc² off the one and 2βce off the other,
+    where c = xᵀp and e = xᵀw. These products are read for many picks at once.
+
+    Args:
+        features: ``[n, d]``, read as float64 some rows at a time.
+        spreads: T_τ of each task, ``[d, d]``.
+        alpha: the scale α.
+
+    Attributes:
+        leverage: float64 ``[n]``.
+        reach: float64 ``[q, n]``. Both are replaced, never written into.
+    """
+
+    def __init__(self, features: Matrix, spreads: Sequence[Matrix], alpha: float) -> None:
+        self._G, self._alpha = features, alpha
+        self._products: NDArray[np.float64]
+        n = len(features)
+        self.leverage, self.reach = np.empty(n), np.empty((len(spreads), n))
+        for start, tile in tiles(features):
+            self._take(start, tile, spreads)
+
+    def gains(self, rows: Rows | slice, worth: DropWorth) -> NDArray[np.float64]:
+        """Δ of some rows: O(|rows|q)."""
+        return worth.of(self.leverage[rows], self.reach[:, rows], self._alpha)
+
+    def read(self, vectors: NDArray[np.float64]) -> None:
+        """Every row's products with the vectors of some picks, `Foresight.vectors`. 2(1 + q)·count·nd flops."""
+        n, (kinds, count, d) = len(self._G), vectors.shape
+        self._products = np.empty((kinds, count, n))
+        for start, tile in tiles(self._G):
+            found = vectors.reshape(kinds * count, d) @ tile.T
+            self._products[:, :, start : start + len(tile)] = found.reshape(kinds, count, -1)
+
+    def lower(self, at: int, beta: float) -> None:
+        """By the pick at this place among those read: O(nq)."""
+        c, e = self._products[0, at], self._products[1:, at]
+        self.leverage = np.maximum(self.leverage - beta * c * c, 0.0)
+        self.reach = np.maximum(self.reach - 2 * beta * c * e, 0.0)
+
+    def take_anew(self, inverse: Matrix, spreads: Sequence[Matrix]) -> None:
+        """From L with LLᵀ = P, and LᵀT_τL of each task: O(nd²q)."""
+        self.leverage, self.reach = np.empty_like(self.leverage), np.empty_like(self.reach)
+        for start, tile in tiles(self._G):
+            self._take(start, tile @ inverse, spreads)
+
+    def _take(self, start: int, X: Matrix, spreads: Sequence[Matrix]) -> None:
+        here = slice(start, start + len(X))
+        self.leverage[here] = np.einsum("ij,ij->i", X, X)
+        for reach, spread in zip(self.reach, spreads, strict=True):
+            reach[here] = symmetric_forms(X, spread)
