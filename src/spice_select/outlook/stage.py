@@ -8,7 +8,7 @@ from typing import Any
 
 from spice_select.data.formats import MARKED, Format, PreferencePairs
 from spice_select.data.opened import OpenedCorpus
-from spice_select.data.records import Example, PairExample, Row, Sample
+from spice_select.data.records import Example, Row, Sample
 from spice_select.diagnosis.common_direction import common_share, drawn_alignment, random_alignment
 from spice_select.errors import InputError
 from spice_select.features import FEATURES, Feature, FeatureRequest, Gradients, usable_together
@@ -22,7 +22,7 @@ from spice_select.outlook.advice import next_commands, verdict_sentence
 from spice_select.outlook.cases import decide
 from spice_select.outlook.explaining import CHANCE_DRAWS, explaining
 from spice_select.outlook.mismatches import Mismatches
-from spice_select.outlook.pairs import look_at_pairs, pair_sentence
+from spice_select.outlook.pairs import pair_sentence
 from spice_select.outlook.result import Headroom
 from spice_select.outlook.settings import LEAST_POOL, HeadroomSettings
 from spice_select.outlook.texts import MOST_TEXTS, Texts, look_at_texts
@@ -68,7 +68,7 @@ def run_headroom(pool: str, settings: HeadroomSettings, progress: Progress | Non
     progress = progress or Silent()
     met = _read(pool, settings, progress)
     share = met.picks / len(met.examples)
-    texts = _texts(met, settings.look.seed, progress)
+    texts = look_at_texts(met.examples, met.rows, met.row_format, seed=settings.look.seed, progress=progress)
     sample = _drawn(met.examples, settings.look.sample, settings.look.seed)
     progress.note(f"Sample: {len(sample):,} of {len(met.examples):,} usable rows, by source and length")
     known = _measured(met, sample, settings, progress)
@@ -129,15 +129,6 @@ class _Pool:
     def of_pairs(self) -> bool:
         """Whether its rows are preference pairs."""
         return isinstance(self.row_format, PreferencePairs)
-
-
-def _texts(met: _Pool, seed: int, progress: Progress) -> Texts:
-    """Repeats and the like, in all of the pool."""
-    if isinstance(met.row_format, PreferencePairs):
-        pairs = [example for example in met.examples if isinstance(example, PairExample)]
-        return look_at_pairs(pairs, met.rows, met.row_format, seed=seed, progress=progress)
-    answers = [example for example in met.examples if isinstance(example, Example)]
-    return look_at_texts(answers, met.rows, met.row_format, seed=seed, progress=progress)
 
 
 def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:

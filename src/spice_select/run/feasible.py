@@ -243,7 +243,7 @@ def _suspect_faults(settings: SelectSettings) -> list[str]:
     """Kinds of suspects that were named, and need what this choice does not know beforehand."""
     chosen, faults = settings.selection, []
     for name in settings.suspects.without_suspects or ():
-        if not SUSPECTS[name].needs:
+        if name not in SUSPECTS or not SUSPECTS[name].needs:
             continue
         if chosen.schedule == "interleaved":
             faults.append(

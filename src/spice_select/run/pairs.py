@@ -6,6 +6,7 @@ from typing import Any
 
 from spice_select.data.formats import MARKED, PREFERENCE, Format, PreferencePairs
 from spice_select.data.records import PairExample, Sample
+from spice_select.diagnosis.suspects import PAIR_SUSPECTS, SUSPECTS
 from spice_select.errors import InputError
 from spice_select.methods import METHODS
 from spice_select.methods.budget import Budget
@@ -39,21 +40,6 @@ def refuse_marks(run: Run, verb: str) -> None:
         raise InputError(
             f"{run.path}: {verb} does not know answers marked good or bad, and this run chose among such. `spice "
             "export` writes them for trainers of KTO; the rows are in selected.jsonl as they came."
-        )
-
-
-def refuse_pairs(run: Run, verb: str) -> None:
-    """Raise InputError where a finished run chose among pairs or marked answers, which a verb does not know.
-
-    Args:
-        run: the run.
-        verb: as people call it, ``spice export``.
-    """
-    refuse_marks(run, verb)
-    if is_of_pairs(run):
-        raise InputError(
-            f"{run.path}: {verb} does not know preference pairs yet, and this run chose among such. The pairs are in "
-            "selected.jsonl as they came; to choose among the chosen answers alone, select again with --format chosen."
         )
 
 
@@ -116,11 +102,13 @@ def pair_faults(settings: SelectSettings) -> list[str]:
         )
     if "loss" in asked.changed():
         faults.append(f"--loss {asked.loss} on preference pairs: --pair-gradient says how tokens count. Give that.")
-    if settings.suspects.without_suspects is not None:
-        faults.append(
-            "--without-suspects on preference pairs: suspects are told by single answers. Leave it out; pairs that "
-            "contradict one another are found by themselves."
-        )
+    if (kinds := settings.suspects.without_suspects) is not None:
+        unknown, able = [name for name in kinds if name not in PAIR_SUSPECTS], ", ".join(PAIR_SUSPECTS.names)
+        if unknown:
+            named = " ".join(unknown)
+            faults.append(f"--without-suspects {named}: it goes by one answer, a pair has two. Give some of {able}.")
+        elif not kinds:
+            faults.append(f"--without-suspects on preference pairs: none goes by itself there. Name some of {able}.")
     return [*faults, *_prompt_faults(settings)]
 
 
@@ -160,6 +148,8 @@ def _prompt_faults(settings: SelectSettings) -> list[str]:
 
 def _unread(settings: SelectSettings, reader: Format) -> list[str]:
     given: dict[str, Any] = {name: value for name, value in settings.changed().items() if name in _FOR_PAIRS}
+    if strange := [name for name in settings.suspects.without_suspects or () if name not in SUSPECTS]:
+        given = {"without_suspects": " ".join(strange), **given}
     if METHODS[settings.selection.method].only_pairs:
         given = {"method": settings.selection.method, **given}
     unread = [

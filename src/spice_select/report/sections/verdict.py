@@ -154,7 +154,7 @@ def _next(material: RunMaterial) -> list[tuple[str, str]]:
     return [
         (_tuning(material), shlex.join(["spice", "train", run, "--model", "MODEL"])),
         ("Find out whether the choice makes a better model than random rows", shlex.join(compare)),
-        *([] if material.takes_sides or (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
+        *([] if (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
     ]
 
 
