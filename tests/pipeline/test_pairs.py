@@ -121,6 +121,8 @@ def test_a_warmed_proxy_gives_every_pair_the_weight_that_dpo_does(corpus: Corpus
     block = run.features
     assert np.abs(block["delta"]).max() > 1e-4
     np.testing.assert_allclose(block["pair_weight"], 2 / (1 + np.exp(0.1 * block["delta"])))
+    weights = spice.load(run.path).summary.pairs.weights
+    assert weights == (block["pair_weight"].min(), np.median(block["pair_weight"]), block["pair_weight"].max())
     units = block.features / np.linalg.norm(block.features, axis=1, keepdims=True)
     np.testing.assert_allclose(run.matrix, block["pair_weight"][:, None] * units, rtol=1e-5, atol=1e-7)
     expected = spice.naive(run.matrix, 6, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.1))

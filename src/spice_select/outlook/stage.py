@@ -31,6 +31,7 @@ from spice_select.run.aims import Aims
 from spice_select.run.exclusion import UNPROMPTED, evidence_of
 from spice_select.run.pairs import refuse_kind_of_rows
 from spice_select.run.target import TargetRows, read_target, standing_in
+from spice_select.settings.counted import counted
 from spice_select.store import FeatureBlock
 
 
@@ -148,14 +149,17 @@ def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:
     encoded, examples, notes = read.encoded, read.encoded.examples, [*read.notes]
     if encoded.drops:
         reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
-        notes.append(f"{len(encoded.drops):,} rows cannot be used: {reasons}.")
+        notes.append(f"{counted(len(encoded.drops), 'row')} cannot be used: {reasons}.")
     if target is not None and not isinstance(row_format, PreferencePairs):
         usable = {example.row for example in examples}
         leaving = standing_in(target, [row for row in read.rows if row.number in usable], row_format, progress)
         gone = {drop.row for drop in leaving}
         examples = [example for example in examples if example.row not in gone]
         if leaving:
-            notes.append(f"{len(leaving):,} rows of the pool stand in the target too; left out.")
+            notes.append(
+                f"{counted(len(leaving), 'row of the pool stands', 'rows of the pool stand')} in the target too; "
+                "left out."
+            )
     _refuse_small(pool, len(examples))
     return _Pool(
         rows=read.rows,
@@ -231,7 +235,11 @@ def _measured(met: _Pool, sample: Sequence[Sample], settings: HeadroomSettings, 
     by_row = {example.row: example for example in sample}
     known = [by_row[int(row)] for row in blocks[GRADIENTS].rows]
     candidates = Candidates.of_gradients(blocks[GRADIENTS], normalise="unit", examples=known)
-    notes = [f"{len(unusable)} rows of the sample have no finite gradient; left out."] if unusable else []
+    notes = (
+        [f"{counted(len(unusable), 'row of the sample has', 'rows of the sample have')} no finite gradient; left out."]
+        if unusable
+        else []
+    )
     if alone is None:
         return _Known(candidates=candidates, aims=aims, mismatches=None, notes=[*notes, pair_sentence(candidates)])
     summed = asked.gradients.loss == "sum"

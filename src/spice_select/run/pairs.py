@@ -12,6 +12,7 @@ from spice_select.methods import METHODS
 from spice_select.methods.budget import Budget
 from spice_select.run.finished import Run
 from spice_select.run.settings import SelectSettings
+from spice_select.settings.counted import counted
 
 _FOR_PAIRS = ("pair_gradient", "pair_tail", "pair_beta", "max_per_prompt")
 """Settings that only pairs read."""
@@ -65,7 +66,8 @@ def refuse_few_prompts(settings: SelectSettings, examples: Sequence[Sample]) -> 
     due = Budget.parse(settings.selection.budget).allowance(len(examples)).rows or 0
     if there < due:
         raise InputError(
-            f"--max-per-prompt {most}: {len(sizes):,} prompts give {there:,} pairs at most, and the budget is {due:,}. "
+            f"--max-per-prompt {most}: {counted(len(sizes), 'prompt gives', 'prompts give')} "
+            f"{counted(there, 'pair')} at most, and the budget is {due:,}. "
             "Give a larger number, or a smaller --budget."
         )
 

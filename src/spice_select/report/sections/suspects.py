@@ -8,6 +8,7 @@ from spice_select.report.material import RunMaterial, filled, untold_section
 from spice_select.report.page import Cell, Grid, Heading, Section, cut
 from spice_select.run.pairs import is_of_marks
 from spice_select.run.suspects import SUSPECTS_FILE, read_suspects
+from spice_select.settings.counted import counted
 
 _NAME, _TITLE = "suspects", "Rows to doubt"
 _EACH = 5  # of a kind
@@ -61,7 +62,7 @@ def _side_by_side(material: RunMaterial, kind: str, found: list[dict[str, Any]],
     columns += [Heading(title="what it says", wide=True), *([Heading(title="beside", wide=True)] if paired else [])]
     return Grid(
         name=f"suspects-{kind}",
-        caption=f"{kind}: {len(found):,} rows.",
+        caption=f"{kind}: {counted(len(found), 'row')}.",
         note=f"{_EACH} are shown, chosen rows and the highest scores first." if len(found) > _EACH else "",
         columns=columns,
         rows=[_line(material, line, chosen, paired=paired) for line in found[:_EACH]],
