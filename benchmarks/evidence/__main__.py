@@ -1,14 +1,14 @@
 """Does a choice make a better model than a random one, at equal supervised tokens? One command a test.
 
-    python -m benchmarks.evidence T1 --corpus corpus.jsonl.gz --mbpp mbpp.jsonl.gz --work runs/evidence
+    python -m benchmarks.evidence T1 --corpus corpus.jsonl.gz --benchmarks eval --work runs/evidence
     python -m benchmarks.evidence T3 --corpus corpus.jsonl.gz --work runs/evidence --dtype float32 --blocks 0
     python -m benchmarks.evidence T0 --corpus corpus.jsonl.gz --work runs/evidence
 
 T0: does any number known beforehand rank random subsets as their tuned loss does? T1: three targets, unseen rows.
 T2: T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T4: most rows are copies.
-T5: test rows like the pool's. The target model is the proxy, its last ten blocks tuned by LoRA. What is done is not
-done again: the same command resumes, and adds seeds. `--report` tunes nothing. Tables and pictures of what there is
-come into `benchmarks/evidence/results/`.
+T5: test rows like the pool's. T6: that pool, every method, and gold answers of benchmarks. The target model is the
+proxy, its last ten blocks tuned by LoRA. What is done is not done again: the same command resumes, and adds seeds.
+`--report` tunes nothing. Tables and pictures of what there is come into `benchmarks/evidence/results/`.
 """
 
 import argparse
@@ -19,7 +19,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.evidence import tables
-from benchmarks.evidence.plans import NOISE, Sources, like_the_pool, noise, redundant, subsets, targets, warm
+from benchmarks.evidence.plans import (
+    NOISE,
+    Sources,
+    every_method,
+    like_the_pool,
+    noise,
+    redundant,
+    subsets,
+    targets,
+    warm,
+)
 from benchmarks.evidence.surrogates import measured
 from benchmarks.evidence.tuning import Encodings, plan
 
@@ -34,14 +44,14 @@ from spice_select.models.load import load_tokenizer
 from spice_select.store import write_text
 
 HERE = Path(__file__).parent / "results"
-TESTS = ("T0", "T1", "T2", "T3", "T4", "T5")
+TESTS = ("T0", "T1", "T2", "T3", "T4", "T5", "T6")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("test", choices=TESTS)
     parser.add_argument("--corpus", type=Path, required=True, help="JSONL of conversations with a `source` column")
-    parser.add_argument("--mbpp", type=Path, default=Path("mbpp.jsonl.gz"), help="MBPP's rows (T1, T2)")
+    parser.add_argument("--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6)")
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
@@ -51,7 +61,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="tunings at once, one thread each")
     parser.add_argument("--report", action="store_true", help="tune nothing: tables of what is there")
     options = parser.parse_args()
-    sources = Sources(options.corpus, options.mbpp, dtype=options.dtype, blocks=options.blocks or None)
+    sources = Sources(options.corpus, options.benchmarks, dtype=options.dtype, blocks=options.blocks or None)
     encodings = Encodings(load_tokenizer(None))
     if not options.report:
         makers: dict[str, Callable[..., object]] = {
@@ -61,6 +71,7 @@ def main() -> None:
             "T3": noise,
             "T4": redundant,
             "T5": like_the_pool,
+            "T6": every_method,
         }
         extra = {} if options.test == "T0" else {"seeds": options.seeds}
         if options.test == "T3":
@@ -89,8 +100,8 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
         own = [record for record in records if record.bed.startswith("noise")]
         _draw("T3", own, plan)
         return [*tables.noise(own, plan), null_checks(own, plan)]
-    if test in ("T4", "T5"):
-        bed = "redundant" if test == "T4" else "like-the-pool"
+    if test in ("T4", "T5", "T6"):
+        bed = {"T4": "redundant", "T5": "like-the-pool", "T6": "every-method"}[test]
         plan = replace(plan, references=frozenset({"full"}))
         own = [record for record in records if record.bed.startswith(bed)]
         _draw(test, own, plan)

@@ -88,6 +88,14 @@ def like_the_pool(corpus: Path, folder: Path, *, rows: int = 600, held: int = 30
     return _written(folder, kept[:rows], kept[rows:], [], [])
 
 
+def judged_by_gold(corpus: Path, gold: Mapping[str, Sequence[Record]], folder: Path) -> Bed:
+    """`like_the_pool`, judged by the gold answers of tasks as well."""
+    bed = like_the_pool(corpus, folder)
+    for task, answers in gold.items():
+        _write(folder / f"gold-{task}.jsonl", answers)
+    return bed
+
+
 def redundant(
     corpus: Path, folder: Path, *, distinct: int = 300, rows: int = 1000, held: int = 300, seed: int = 0
 ) -> Bed:
@@ -197,10 +205,13 @@ def _written(
 ) -> Bed:
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("pool", pool), ("held_out", held), ("target", target)):
-        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-        (folder / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+        _write(folder / f"{name}.jsonl", rows)
     (folder / "bad.json").write_text(json.dumps(list(bad)))
     return Bed(folder)
+
+
+def _write(path: Path, rows: Sequence[Record]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def _lines(path: Path) -> Iterator[Record]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
@@ -16,6 +17,9 @@ from spice_select.methods import Candidates
 from spice_select.methods.target import TargetSet
 from spice_select.models.settings import ProxySettings
 from spice_select.store import FeatureBlock, atomic
+
+BATCH_TOKENS = 16384 if torch.cuda.is_available() else 1024
+"""Tokens in a batch: what one of them changes is rounding."""
 
 
 def candidates(
@@ -74,7 +78,7 @@ def known(
             folder=bed / f"{file.split('-', 1)[1]}",
         )
         compute, parts = FEATURES[feature].of(request).open(), []
-        for positions in plan_batches([row.num_tokens for row in rows], token_budget=1024):
+        for positions in plan_batches([row.num_tokens for row in rows], token_budget=BATCH_TOKENS):
             parts.append(compute([rows[position] for position in positions]))
             done = sum(len(part.rows) for part in parts)
             print(f"{bed.name} {file}: {done} of {len(rows)}", flush=True)

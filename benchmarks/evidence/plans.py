@@ -13,6 +13,7 @@ from benchmarks.evidence import beds
 from benchmarks.evidence.arms import budget_of, prefix, random_among, random_order
 from benchmarks.evidence.choices import among, order_of, without_target
 from benchmarks.evidence.features import candidates, known, renamed
+from benchmarks.evidence.gold import gold_answers
 from benchmarks.evidence.tuning import RATE, Encodings, Job
 
 from spice_select.data.corpus import read_corpus
@@ -36,13 +37,13 @@ class Sources:
 
     Attributes:
         corpus: JSONL of conversations with a ``source``; held-out rows and targets are drawn from it too.
-        mbpp: the benchmark's JSONL (``text``, ``code``).
+        benchmarks: folder of benchmarks' files, as `gold_answers` reads them.
         dtype: of the proxy whose gradients are taken.
         blocks: the last blocks of it that they are taken of; None for all.
     """
 
     corpus: Path
-    mbpp: Path
+    benchmarks: Path
     _: KW_ONLY
     dtype: str = "bfloat16"
     blocks: int | None = 15
@@ -170,6 +171,54 @@ def like_the_pool(
         yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), 109 + 10 * seed
 
 
+SPICE = {"method": "spice", "objective": "log-det"}
+WHOLE_POOL: Mapping[str, Mapping[str, Any]] = {
+    "variance": {"objective": "target-variance"},
+    "variance, price 1": {"objective": "target-variance", "token_price": 1},
+    "log det": SPICE,
+    "log det, raw": {**SPICE, "normalise": "none"},
+    **{
+        name: {"method": name}
+        for name in (
+            *("spice-official", "top-norm", "longest", "loss-low", "loss-mid", "loss-high", "ifd", "deita"),
+            *("fishersft", "selectit", "herding", "gradmatch", "craig"),
+            *("k-center", "facility-location", "dpp", "novelselect"),
+        )
+    },
+}
+"""Every method that chooses once and needs no target. Those that choose while the proxy trains (`lead`, `greats`) have
+no one order."""
+READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings")
+"""What those read beside gradients."""
+
+
+def every_method(
+    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, gold_rows: int = 20
+) -> Plan:
+    """T6: T5's pool, every method, judged by rows like the pool's and by the gold answers of benchmarks.
+
+    "random, 1 %" and "full" are there to see whether a set of gold answers tells a worse model from a better one.
+    """
+    home, folder = work / "beds" / "like-the-pool", work / "beds" / "every-method"
+    if not home.exists():
+        beds.like_the_pool(sources.corpus, home)
+    if not folder.exists():
+        beds.judged_by_gold(sources.corpus, gold_answers(sources.benchmarks, gold_rows), folder)
+    pool = encodings.examples(folder / "pool.jsonl")
+    read = {name: {"feature": name, "dtype": "float32"} for name in READ}
+    own = candidates(folder, pool, [], {"gradients": sources.gradients, **read}, pool_of=home)
+    chosen = {name: order_of(own, 250, settings=how) for name, how in WHOLE_POOL.items()}
+    budget = budget_of(own.supervised, rows)
+    drawn = {"stratified": lambda seed: order_of(own, len(own), seed=seed, settings={"method": "stratified"})}
+    yield from _jobs(folder.name, own, seeds, budget, chosen, drawn, steps=8)
+    for seed in range(seeds):
+        fresh = random_order(len(own), seed).tolist()
+        few, once = (prefix(fresh, own.supervised, round(share * budget)) for share in (0.1, 2))
+        at = 100 + 10 * seed
+        yield Job(bed=folder.name, arm="random, 1 %", seed=seed, rows=few, facts={}, steps=3), at
+        yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), at
+
+
 def subsets(work: Path, sources: Sources, encodings: Encodings, *, draws: int = 24, rows: int = 60) -> Plan:
     """T0: random subsets of a clean pool with equal tokens, each tuned once; which number of theirs tells the loss?"""
     folder = work / "beds" / "in-distribution"
@@ -201,7 +250,10 @@ def _target_rows(sources: Sources) -> Mapping[str, Sequence[beds.Record]]:
         "target-gsm8k": beds.rows_of(sources.corpus, "gsm8k"),
         "target-toolformer": beds.rows_of(sources.corpus, "gpteacher_toolformer"),
         "target-mbpp": beds.as_chat(
-            sources.mbpp, lambda row: _unix(row["text"]), lambda row: _unix(row["code"]).strip(), "mbpp"
+            sources.benchmarks / "mbpp.jsonl.gz",
+            lambda row: _unix(row["text"]),
+            lambda row: _unix(row["code"]).strip(),
+            "mbpp",
         ),
     }
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
-from spice_select.gradients.batch import PaddedBatch
+from spice_select.gradients.batch import PaddedBatch, padded_ids
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.losses import token_losses
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepRecipe
@@ -23,10 +23,13 @@ class Tail(nn.Module):
     Args:
         adapted: the model; it gives its lower blocks away.
         blocks: how many blocks are kept.
+        keep_tokens: tokens of the rows that the lower blocks are given at once; each row by itself, if not given.
     """
 
-    def __init__(self, adapted: Any, blocks: int) -> None:
+    def __init__(self, adapted: Any, blocks: int, *, keep_tokens: int = 1) -> None:
         super().__init__()
+        self._keep_tokens = keep_tokens
+        self._device = next(adapted.parameters()).device
         self.adapted, self._inner = adapted, adapted.get_base_model().model
         layers = self._inner.layers
         self._lower, self._upper = layers[: len(layers) - blocks], layers[len(layers) - blocks :]
@@ -35,10 +38,9 @@ class Tail(nn.Module):
 
     def token_losses(self, examples: Sequence[Example]) -> tuple[Tensor, PaddedBatch]:
         """Cross-entropy of every supervised token of a batch, and the batch."""
-        self._keep(examples)
-        batch = PaddedBatch.of(examples, torch.device("cpu"))
-        width = batch.input_ids.shape[1]
-        hidden = [self._kept[example.content_hash][:width] for example in examples]
+        self.keep(examples)
+        batch = PaddedBatch.of(examples, self._device)
+        hidden = [self._kept[example.content_hash] for example in examples]
         with supervised_positions(self.adapted, batch):
             embedded = nn.utils.rnn.pad_sequence(hidden, batch_first=True)
             logits = self.adapted(inputs_embeds=embedded, use_cache=False).logits.squeeze(0)
@@ -51,16 +53,21 @@ class Tail(nn.Module):
         self.eval()
         for positions in plan_batches([example.num_tokens for example in examples], token_budget=batch_tokens):
             found, batch = self.token_losses([examples[position] for position in positions])
-            sums[positions] = torch.zeros(batch.size).double().index_add_(0, batch.rows, found.double()).numpy()
+            zeros = torch.zeros(batch.size, dtype=torch.float64, device=self._device)
+            sums[positions] = zeros.index_add_(0, batch.rows, found.double()).cpu().numpy()
         return sums
 
     @torch.no_grad()
-    def _keep(self, examples: Sequence[Example]) -> None:
+    def keep(self, examples: Sequence[Example]) -> None:
+        """Compute and keep what the lower blocks make of rows that are not known yet."""
         missing = [example for example in examples if example.content_hash not in self._kept]
-        for example in missing:
+        for places in plan_batches([example.num_tokens for example in missing], token_budget=self._keep_tokens):
+            own = [missing[place] for place in places]
+            ids, lengths = padded_ids(own, self._device)
             with self._as_lower():
-                ids = torch.from_numpy(example.input_ids.astype(np.int64))[None]
-                self._kept[example.content_hash] = self._inner(input_ids=ids, use_cache=False).last_hidden_state[0]
+                states = self._inner(input_ids=ids, use_cache=False).last_hidden_state
+            for example, state, length in zip(own, states, lengths.tolist(), strict=True):
+                self._kept[example.content_hash] = state[:length].clone()
 
     @contextmanager
     def _as_lower(self) -> Iterator[None]:
@@ -78,6 +85,11 @@ class TailTrainer(ProxyTrainer):
     def __init__(self, tail: Tail, recipe: StepRecipe, *, total_steps: int, batch_tokens: int) -> None:
         super().__init__(tail, recipe, total_steps=total_steps, batch_tokens=batch_tokens)
         self._tail = tail
+
+    def cut(self, examples: Sequence[Any]) -> list[list[Any]]:
+        """As few pieces as the batch allows: a step is shared with nobody here."""
+        lengths = [example.padded_tokens for example in examples]
+        return [[examples[place] for place in part] for part in plan_batches(lengths, token_budget=self._batch_tokens)]
 
     def _token_losses(self, examples: Sequence[Any]) -> Tensor:
         return self._tail.token_losses(examples)[0]

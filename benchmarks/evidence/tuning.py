@@ -46,6 +46,7 @@ class Job:
         tuning_seed: of LoRA and order, where it is another than that of the draw.
         rate: the highest learning rate.
         epochs: passes over its rows.
+        budget: share of the pool's supervised tokens that the arm might take, on beds with several; else None.
     """
 
     bed: str
@@ -57,10 +58,12 @@ class Job:
     tuning_seed: int | None = None
     rate: float = RATE
     epochs: int = EPOCHS
+    budget: float | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.bed}--{self.arm}--{self.seed}"
+        share = "" if self.budget is None else f"--{100 * self.budget:g}"
+        return f"{self.bed}--{self.arm}{share}--{self.seed}"
 
 
 class Encodings:
@@ -88,23 +91,26 @@ class Tuner:
     The blocks below stand still, so what they make of a row is computed once and kept: a tuning costs a third.
     """
 
-    def __init__(self, model: str | None, *, dtype: str, batch_tokens: int) -> None:
+    def __init__(self, model: str | None, *, dtype: str, batch_tokens: int, device: str = "cpu") -> None:
         self.encodings = Encodings(load_tokenizer(model))
-        loaded: Any = load_model(model, dtype=dtype, device="cpu").model
-        loaded.set_attn_implementation("eager")  # rows of a hundred tokens: the fused kernel's backward is slower here
+        loaded: Any = load_model(model, dtype=dtype, device=device).model
+        self._judged_tokens, keep_tokens = (2048, 1) if device == "cpu" else (16384, 16384)
+        if device == "cpu":  # rows of a hundred tokens: the fused kernel's backward is slower here
+            loaded.set_attn_implementation("eager")
         spec = LoraSpec(rank=RANK, last_blocks=BLOCKS)
         self._layers, self._batch_tokens = spec.layers(loaded), batch_tokens
         adapted: Any = attach_lora(loaded, spec, {layer.name: initial_a(layer, RANK, 0) for layer in self._layers})
+        adapted.to(device)
         self._weights = adapter_weights(adapted)
         adapted.requires_grad_(False)
         for weight in self._weights.values():
             weight.requires_grad_(True)
-        self.tail = Tail(adapted, BLOCKS)
+        self.tail = Tail(adapted, BLOCKS, keep_tokens=keep_tokens)
 
     def run(self, job: Job, beds: Path) -> dict[str, Any]:
         """Tune on the job's rows and judge on the bed's held-out rows."""
         bed = beds / job.bed
-        pool, held = self.encodings.examples(bed / "pool.jsonl"), self.encodings.examples(bed / "held_out.jsonl")
+        pool = self.encodings.examples(bed / "pool.jsonl")
         started = time.perf_counter()
         seed = job.seed if job.tuning_seed is None else job.tuning_seed
         self._start_anew(seed)
@@ -112,7 +118,7 @@ class Tuner:
         if len(rows):
             self._train([pool[row] for row in rows], seed, job)
         trained = time.perf_counter() - started
-        sums = self.tail.losses(held, batch_tokens=2048)
+        judged = [self._judged(path) for path in [bed / "held_out.jsonl", *sorted(bed.glob("gold-*.jsonl"))]]
         return {
             "bed": job.bed,
             "arm": job.arm,
@@ -126,14 +132,21 @@ class Tuner:
                 **job.facts,
             },
             "steps": job.epochs * job.steps if len(rows) else 0,
-            "held": {
-                "name": "held_out",
-                "rows": [example.row for example in held],
-                "sources": [example.source for example in held],
-                "sums": sums.tolist(),
-                "tokens": [example.num_supervised for example in held],
-            },
+            "budget": job.budget,
+            "held": judged if len(judged) > 1 else judged[0],
             "training_seconds": trained,
+        }
+
+    def _judged(self, path: Path) -> dict[str, Any]:
+        """The losses on a file of rows; of ``gold-TASK.jsonl`` they are those of a task's gold answers."""
+        held = self.encodings.examples(path)
+        return {
+            "name": path.stem,
+            "rows": [example.row for example in held],
+            "sources": [example.source for example in held],
+            "sums": self.tail.losses(held, batch_tokens=self._judged_tokens).tolist(),
+            "tokens": [example.num_supervised for example in held],
+            "task": path.stem.startswith("gold-"),
         }
 
     def _start_anew(self, seed: int) -> None:
@@ -179,7 +192,8 @@ def work_through(work: Path, tuner: Tuner, *, wait: bool) -> None:
         with atomic(result_path(work, job)) as aside:
             aside.write_text(json.dumps(result))
         held = result["held"]
-        loss = sum(held["sums"]) / sum(held["tokens"])
+        first = held[0] if isinstance(held, list) else held
+        loss = sum(first["sums"]) / sum(first["tokens"])
         print(f"{job.name}: {loss:.4f} after {time.perf_counter() - started:.0f} s", flush=True)
 
 
@@ -201,12 +215,13 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--model", help="a model to tune; default: the embedded one")
     parser.add_argument("--dtype", default="bfloat16", help="of the frozen weights; the LoRA is float32")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-tokens", type=int, default=600)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--wait", action="store_true", help="go on when the jobs are done: more may come")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    tuner = Tuner(options.model, dtype=options.dtype, batch_tokens=options.batch_tokens)
+    tuner = Tuner(options.model, dtype=options.dtype, batch_tokens=options.batch_tokens, device=options.device)
     work_through(options.work, tuner, wait=options.wait)
 
 

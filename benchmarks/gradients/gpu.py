@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.autograd import DeviceType
 
+from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
 from spice_select.models.layers import linear_layers, output_head
+from spice_select.models.load import without_plans
 from spice_select.selection import greedy
 from spice_select.selection.paths.blocked.on_device import blocked_on
 from spice_select.sketch import SparseJL
@@ -40,10 +43,14 @@ class Shape:
     vocabulary: int
     tied: bool
     rows: int
+    ratio_rows: int
+    """Rows that all subjects take turns on: the one-row loop is slow."""
     max_tokens: int
     token_budget: int
+    budgets: tuple[int, ...]
+    """Tokens in a batch at which the engine by itself is measured, on all rows."""
     needs: float
-    """Seconds that must be left for it to begin: guessed from the operations at a third of an A100's peak."""
+    """Seconds that must be left for it to begin."""
 
     def model(self, device: str, dtype: torch.dtype) -> nn.Module:
         """Random weights, made on the device, frozen."""
@@ -61,6 +68,7 @@ class Shape:
             use_cache=False,
         )
         torch.manual_seed(0)
+        without_plans(torch.device(device))
         with torch.device(device):
             model = AutoModelForCausalLM.from_config(config, dtype=dtype)
         return model.eval().requires_grad_(False)
@@ -68,12 +76,24 @@ class Shape:
 
 _HALF = {"hidden": 896, "intermediate": 4864, "layers": 24, "heads": 14, "kv_heads": 2, "vocabulary": 151936}
 _SEVEN = {"hidden": 3584, "intermediate": 18944, "layers": 28, "heads": 28, "kv_heads": 4, "vocabulary": 152064}
+_ALIKE = {"max_tokens": 1024, "token_budget": 8192}
 _TOY = {"hidden": 32, "intermediate": 64, "layers": 2, "heads": 2, "kv_heads": 1, "vocabulary": 128}
 SHAPES = (
-    Shape(name="0.5B", tied=True, rows=512, max_tokens=1024, token_budget=16384, needs=60, **_HALF),
-    Shape(name="7B", tied=False, rows=128, max_tokens=1024, token_budget=8192, needs=90, **_SEVEN),
+    Shape(
+        name="0.5B",
+        tied=True,
+        rows=1024,
+        ratio_rows=96,
+        budgets=(8192, 16384, 32768, 65536),
+        needs=45,
+        **_ALIKE,
+        **_HALF,
+    ),
+    Shape(name="7B", tied=False, rows=256, ratio_rows=48, budgets=(4096, 8192, 16384), needs=60, **_ALIKE, **_SEVEN),
 )
-TINY = (Shape(name="tiny", tied=True, rows=4, max_tokens=32, token_budget=64, needs=0, **_TOY),)
+TINY = (
+    Shape(name="tiny", tied=True, rows=4, ratio_rows=2, budgets=(64,), max_tokens=32, token_budget=64, needs=0, **_TOY),
+)
 _SUBJECTS = ("plain", "engine", "loop")
 _SELECTIONS = ((10_000, 512, 1_000, 5.0), (1_000_000, 1024, 10_000, 100.0))  # n, d, k and the seconds they need
 _TOY_SELECTIONS = ((200, 16, 20, 0.0),)
@@ -116,24 +136,49 @@ def measure_shape(shape: Shape, device: str, dim: int, repeats: int) -> dict[str
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     model = shape.model(device, dtype)
     rows = generated_rows(shape.vocabulary, shape.rows, shape.max_tokens)
-    speed = measure_speed(model, rows, token_budget=shape.token_budget, dim=dim, repeats=repeats, names=_SUBJECTS)
+    few = rows[: shape.ratio_rows]
+    speed = measure_speed(model, few, token_budget=shape.token_budget, dim=dim, repeats=repeats, names=_SUBJECTS)
     if device == "cuda":
         del speed["sketch_share"]  # the processor's clock, which does not wait for a card: see `where`
-    seconds = speed["seconds"]["wall"]["engine"]
-    flops = engine_flops(model, rows, shape)
-    peak = peak_tflops()
+    alone = [_engine_alone(model, rows, shape, dim, budget, repeats) for budget in shape.budgets]
     return {
         "model": shape.name,
         "parameters": sum(p.numel() for p in model.parameters()),
         "dtype": str(dtype),
-        "rows_per_second": len(rows) / seconds,
-        "tokens_per_second": speed["tokens"] / seconds,
-        "tflops": flops / seconds / 1e12,
-        "utilisation": flops / seconds / 1e12 / peak if peak else None,
+        **max(alone, key=lambda record: record["tokens_per_second"]),
+        "by_budget": alone,
         "speed": speed,
         "peak_mib": _peaks(model, rows, shape, dim, _SUBJECTS) if device == "cuda" else None,
         "where": _where(model, rows, shape, dim),
     }
+
+
+def _engine_alone(
+    model: nn.Module, rows: Sequence[Example], shape: Shape, dim: int, budget: int, repeats: int
+) -> dict[str, Any]:
+    """What the engine reaches with so many tokens in a batch: the best of the repeats."""
+    engine = subjects(dim, SparseJL(dim))["engine"]
+    batches = [[rows[i] for i in batch] for batch in plan_batches([e.num_tokens for e in rows], token_budget=budget)]
+    engine(model, batches[0])
+    seconds = min(_timed(lambda: [engine(model, batch) for batch in batches]) for _ in range(repeats))
+    tokens, flops, peak = sum(e.num_tokens for e in rows), engine_flops(model, rows, shape), peak_tflops()
+    return {
+        "token_budget": budget,
+        "rows_per_second": len(rows) / seconds,
+        "tokens_per_second": tokens / seconds,
+        "tflops": flops / seconds / 1e12,
+        "utilisation": flops / seconds / 1e12 / peak if peak else None,
+    }
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Seconds on the wall until the device has done the work too."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    wait()
+    start = perf_counter()
+    work()
+    wait()
+    return perf_counter() - start
 
 
 def engine_flops(model: nn.Module, rows: Sequence[Example], shape: Shape) -> float:
@@ -157,16 +202,17 @@ def peak_tflops() -> float | None:
     return found[0] if found else None
 
 
-def _longest(rows: Sequence[Example], shape: Shape) -> list[Example]:
+def _longest(rows: Sequence[Example], budget: int) -> list[Example]:
     """The longest rows that fill the budget."""
     longest = sorted(rows, key=lambda e: -e.num_tokens)
-    return longest[: max(1, shape.token_budget // longest[0].num_tokens)]
+    return longest[: max(1, budget // longest[0].num_tokens)]
 
 
 def _where(model: nn.Module, rows: Sequence[Example], shape: Shape, dim: int) -> list[tuple[str, float]]:
-    """The operations that most of a batch's time goes to on the device, each with its share."""
-    batch, engine = _longest(rows, shape), subjects(dim, SparseJL(dim))["engine"]
+    """The share of a batch's time in which the device works at all, and the operations that most of that goes to."""
+    batch, engine = _longest(rows, max(shape.budgets)), subjects(dim, SparseJL(dim))["engine"]
     engine(model, batch)
+    wall = _timed(lambda: engine(model, batch))
     on_card = next(model.parameters()).is_cuda
     kinds = [torch.profiler.ProfilerActivity.CPU, *([torch.profiler.ProfilerActivity.CUDA] if on_card else [])]
     with torch.profiler.profile(activities=kinds) as profile:
@@ -174,14 +220,17 @@ def _where(model: nn.Module, rows: Sequence[Example], shape: Shape, dim: int) ->
         if on_card:
             torch.cuda.synchronize()
     clock = "self_device_time_total" if on_card else "self_cpu_time_total"
-    spent = sorted(((event.key, float(getattr(event, clock))) for event in profile.key_averages()), key=lambda e: -e[1])
+    events = [event for event in profile.key_averages() if not on_card or event.device_type != DeviceType.CPU]
+    spent = sorted(((event.key, float(getattr(event, clock))) for event in events), key=lambda e: -e[1])
     total = sum(seconds for _, seconds in spent) or 1.0
-    return [(name[:70], seconds / total) for name, seconds in spent[:8]]
+    return [("of the batch's time, in which the device works", total / 1e6 / wall)] + [
+        (name[:100], seconds / total) for name, seconds in spent[:16]
+    ]
 
 
 def _peaks(model: nn.Module, rows: Sequence[Example], shape: Shape, dim: int, names: Sequence[str]) -> dict[str, float]:
     """MiB above the model for one batch of the longest rows that fill the budget."""
-    batch, tried, peaks = _longest(rows, shape), subjects(dim, SparseJL(dim)), {}
+    batch, tried, peaks = _longest(rows, shape.token_budget), subjects(dim, SparseJL(dim)), {}
     for name in names:
         tried[name](model, batch[:1])
         torch.cuda.synchronize()

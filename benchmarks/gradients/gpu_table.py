@@ -16,6 +16,8 @@ def gpu_table(report: dict[str, Any]) -> str:
     heads = ("model", "rows/s", "tokens/s", f"MFU (bar {BAR:.0%})", "engine ÷ plain", "loop ÷ engine", "peak MiB")
     lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     lines += [_model(record) for record in report["models"]]
+    lines += ["", "| engine alone | tokens a batch | rows/s | tokens/s | MFU |", "|---|---|---|---|---|"]
+    lines += [_alone(record["model"], one) for record in report["models"] for one in record["by_budget"]]
     lines += ["", "| selection (n, d, k) | on | s | same picks |", "|---|---|---|---|"]
     lines += [_selection(record) for record in report["selector"]]
     for record in report["models"]:
@@ -38,6 +40,12 @@ def _model(record: dict[str, Any]) -> str:
         "" if peak is None else f"{peak['engine']:,.0f}",
     )
     return "| " + " | ".join(cells) + " |"
+
+
+def _alone(model: str, record: dict[str, Any]) -> str:
+    used = "?" if record["utilisation"] is None else f"{record['utilisation']:.0%}"
+    rates = f"{record['rows_per_second']:.3g} | {record['tokens_per_second']:.3g}"
+    return f"| {model} | {record['token_budget']:,} | {rates} | {used} |"
 
 
 def _selection(record: dict[str, Any]) -> str:

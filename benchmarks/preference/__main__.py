@@ -61,6 +61,9 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.1, help="of the pairs that is chosen")
     parser.add_argument("--draws", type=int, default=20, help="of the labels of a bed")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy, and of the model that is tuned")
+    parser.add_argument("--device", default="cpu", help="that tunes; gradients are taken on a GPU if there is one")
+    parser.add_argument("--batch-tokens", type=int, default=700)
+    parser.add_argument("--part", type=int, nargs=2, default=(0, 1), metavar=("I", "N"), help="the I-th of N processes")
     parser.add_argument("--blocks", type=int, default=10, help="last blocks that gradients are taken of")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS, help="who chooses what is tuned on")
     parser.add_argument("--seeds", type=int, default=5)
@@ -106,10 +109,12 @@ def _jobs(parts: Split, pairs: Vectors, chosen_sides: Vectors, options: argparse
 
 
 def _tune(jobs: list[PairJob], parts: Split, options: argparse.Namespace) -> None:
-    waiting = [job for job in jobs if not _result(options.work, job).is_file()]
+    own, of = options.part
+    waiting = [job for job in jobs[own::of] if not _result(options.work, job).is_file()]
     if not waiting:
         return
-    tuner = PairTuner(None, dtype=options.dtype, batch_tokens=700)
+    how = {"dtype": options.dtype, "batch_tokens": options.batch_tokens, "device": options.device}
+    tuner = PairTuner(None, **how)
     for job in waiting:
         found: dict[str, Any] = tuner.prefer(job, parts.pool, parts.held)
         path = _result(options.work, job)

@@ -71,8 +71,8 @@ class KeptReference(DpoReference):
         """−log σ(βΔ) of each pair."""
         sides: list[Example] = [side for pair in pairs for side in pair.sequences]
         found, batch = self._tail.token_losses(sides)
-        log_probs = -torch.zeros(batch.size, dtype=found.dtype).index_add_(0, batch.rows, found)
-        gains = log_probs - torch.tensor([self._kept[side.content_hash] for side in sides], dtype=found.dtype)
+        log_probs = -found.new_zeros(batch.size).index_add(0, batch.rows, found)
+        gains = log_probs - found.new_tensor([self._kept[side.content_hash] for side in sides])
         return functional.softplus(-self.beta * (gains[0::2] - gains[1::2]))
 
 
@@ -95,7 +95,7 @@ class PairTuner(Tuner):
         started, chosen = time.perf_counter(), [pool[row] for row in job.rows]
         losses = self._dpo(chosen, job) if chosen else []
         trained = time.perf_counter() - started
-        sums = self.tail.losses([side for pair in held for side in pair.sequences], batch_tokens=2048)
+        sums = self.tail.losses([side for pair in held for side in pair.sequences], batch_tokens=self._judged_tokens)
         return {
             **vars(job),
             "supervised": sum(pair.num_supervised for pair in chosen),

@@ -73,13 +73,14 @@ def _timed(case: SelectionCase) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Assumed:
-    """What no machine here could measure: a data-centre GPU and its network. Every one is a guess to be replaced.
+    """A data-centre GPU and its network. All but the utilisation are guesses to be replaced.
 
     Attributes:
         parameters: of the proxy.
         row_tokens: of a row, padding included.
         peak: bf16 operations a second of a GPU.
-        utilisation: the share of them that per-sample gradients reach.
+        utilisation: the share of them that per-sample gradients reach: what 0.5B parameters did on an H200, 65 536
+            tokens a batch (`benchmarks/gradients/results/gpu.json`).
         selecting: float32 operations a second that the selector reaches on a GPU.
         load: seconds until a worker has its model.
         part: seconds of a part.
@@ -90,7 +91,7 @@ class Assumed:
     parameters: float = 0.5e9
     row_tokens: float = 200.0
     peak: float = 989e12
-    utilisation: float = 0.45
+    utilisation: float = 0.1
     selecting: float = 15e12
     load: float = 60.0
     part: float = 60.0

@@ -166,11 +166,9 @@ def _fill(
     schedule = SCHEDULES[settings.selection.schedule]
     examples = corpus.encoded.examples
     summed = settings.gradients.loss == "sum"
-    row_format, exclusion = corpus.row_format, None
-    if not isinstance(row_format, PreferencePairs):
-        exclusion = Exclusion(
-            settings=settings.suspects, rows=corpus.rows, row_format=row_format, summed=summed, progress=progress
-        )
+    exclusion = Exclusion(
+        settings=settings.suspects, rows=corpus.rows, reader=corpus.row_format, summed=summed, progress=progress
+    )
     outcome = schedule(
         run,
         SamplesByRow(examples),

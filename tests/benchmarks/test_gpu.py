@@ -31,10 +31,14 @@ def test_what_does_not_fit_into_the_time_is_left_out_by_name():
 
 def test_a_card_that_is_used_too_little_is_told_why():
     model = {"model": "7B", "rows_per_second": 40.0, "tokens_per_second": 6000.0, "peak_mib": {"engine": 9000.0}}
+    model["by_budget"] = [
+        {"token_budget": 4096, "rows_per_second": 30.0, "tokens_per_second": 4500.0, "utilisation": 0.2}
+    ]
     model |= {"speed": {"over_plain": {"wall": {"engine": 1.1}}, "loop_over_engine": {"wall": 6.0}}}
     report = {"device": "NVIDIA H100", "seconds": 100.0, "selector": [], "left_out": []}
     where = {"where": [("aten::mm", 0.5)]}
     low = gpu_table(report | {"models": [model | where | {"utilisation": 0.3}]})
     assert "30%, below" in low
+    assert "| 7B | 4,096 | 30 | 4.5e+03 | 20% |" in low
     assert low.endswith("- 50% aten::mm")
     assert "aten::mm" not in gpu_table(report | {"models": [model | where | {"utilisation": 0.5}]})

@@ -156,6 +156,7 @@ def test_a_target_that_is_the_pool_leaves_none_and_is_named(corpus: Corpus, opti
     ("asked", "words"),
     [
         ({"methods": "spcie"}, ["'spcie'", "Did you mean 'spice'?"]),
+        ({"methods": "spcie,random,lost-low"}, ["'spcie': unknown", "'lost-low': unknown"]),
         ({"methods": "spice,spice"}, ["spice is named twice"]),
         ({"methods": "spice,loss-low,random,loss-low"}, ["loss-low is named twice"]),
         ({"seeds": "0,1,1"}, ["1 is there twice"]),

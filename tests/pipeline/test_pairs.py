@@ -121,6 +121,8 @@ def test_a_warmed_proxy_gives_every_pair_the_weight_that_dpo_does(corpus: Corpus
     block = run.features
     assert np.abs(block["delta"]).max() > 1e-4
     np.testing.assert_allclose(block["pair_weight"], 2 / (1 + np.exp(0.1 * block["delta"])))
+    weights = spice.load(run.path).summary.pairs.weights
+    assert weights == (block["pair_weight"].min(), np.median(block["pair_weight"]), block["pair_weight"].max())
     units = block.features / np.linalg.norm(block.features, axis=1, keepdims=True)
     np.testing.assert_allclose(run.matrix, block["pair_weight"][:, None] * units, rtol=1e-5, atol=1e-7)
     expected = spice.naive(run.matrix, 6, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.1))
@@ -164,7 +166,8 @@ def test_the_others_are_refused_by_name_with_the_reason(corpus: Corpus, tiny_pro
         ({"warm": True, "warm_checkpoints": 2}, "--warm-checkpoints 2 on preference pairs"),
         ({"pair_beta": 0.2}, "--pair-beta 0.2: where the proxy is its own reference"),
         ({"loss": "sum"}, "--loss sum on preference pairs"),
-        ({"without_suspects": ("duplicate",)}, "--without-suspects on preference pairs"),
+        ({"without_suspects": ()}, "--without-suspects on preference pairs: none goes by itself"),
+        ({"without_suspects": ("mismatched", "cut")}, "--without-suspects mismatched: it goes by one answer"),
         ({"max_per_prompt": 1, "per_source_max": 0.5}, "--max-per-prompt 1 with shares of sources"),
         ({"max_per_prompt": 1, "budget": "500-tokens"}, "--max-per-prompt 1 with a budget in tokens"),
         ({"max_per_prompt": 1, "schedule": "pools"}, "--max-per-prompt 1: not read by"),
@@ -226,7 +229,13 @@ def test_pairs_of_two_kinds_and_marks_of_one_kind_end_with_2(
 
 @pytest.mark.parametrize(
     "asked",
-    [{"pair_gradient": "mean"}, {"max_per_prompt": 2}, {"keep_contradictions": True}, {"method": "margin-low"}],
+    [
+        {"pair_gradient": "mean"},
+        {"max_per_prompt": 2},
+        {"keep_contradictions": True},
+        {"method": "margin-low"},
+        {"without_suspects": ["alike-answers"]},
+    ],
 )
 def test_what_only_pairs_read_is_refused_for_answers(corpus: Corpus, tiny_proxy: Path, asked) -> None:
     with pytest.raises(InputError, match=r"only preference pairs .*read it.* these rows are messages"):
@@ -255,16 +264,43 @@ def test_chosen_answers_alone_may_still_be_asked_for(corpus: Corpus, options, tm
     assert run.settings.spice.objective == "target-variance"
 
 
-def test_verbs_that_do_not_know_pairs_refuse_a_run_of_them(
+def test_suspects_of_pairs_are_listed_and_left_out_where_they_are_named(
+    corpus: Corpus, options, tmp_path: Path, spice: Callable[..., tuple[int, str, str]]
+) -> None:
+    import spice_select
+
+    rows = made_pairs()
+    asked = {"model": options["model"], "method": "random", "budget": "100%"}
+    turned = {**rows[2], "chosen": rows[2]["rejected"], "rejected": rows[2]["chosen"]}
+    alike = {**rows[4], "chosen": chat(("assistant", "Eight.")), "rejected": chat(("assistant", "eight."))}
+    path = corpus([*rows, rows[5], turned, alike])
+    run = spice_select.select(path, out=tmp_path / "r", **asked)
+    found = run.suspects
+    assert [suspect.row for suspect in found.of("duplicate")] == [24]
+    assert [suspect.row for suspect in found.of("alike-answers")] == [26]
+    assert not found.of("contradiction"), "the choice dropped it, so it could not be chosen"
+    assert not found.unavailable
+    kept = spice_select.select(path, out=tmp_path / "kept", keep_contradictions=True, **asked)
+    assert [(suspect.row, suspect.partners) for suspect in kept.suspects.of("contradiction")] == [
+        (2, (25,)),
+        (25, (2,)),
+    ]
+    code, said, _ = spice("suspects", run.path)
+    assert code == 0
+    assert "alike-answers row 26: its answers differ in case" in " ".join(said.split())
+    code, _, said = spice("suspects", run.path, "--unprompted")
+    assert code == 2
+    assert "--unprompted: it goes by the loss of one answer" in " ".join(said.split())
+    left = spice_select.select(path, out=tmp_path / "left", without_suspects=["duplicate", "alike-answers"], **asked)
+    assert left.summary.dropped == {"contradicting-pairs": 1, "suspect-duplicate": 1, "suspect-alike-answers": 1}
+
+
+def test_a_run_of_pairs_is_shown_and_checked(
     corpus: Corpus, options, tmp_path: Path, spice: Callable[..., tuple[int, str, str]]
 ) -> None:
     import spice_select
 
     run = spice_select.select(corpus(made_pairs()), out=tmp_path / "r", **options)
-    for verb, rest in (("suspects", ()),):
-        code, _, said = spice(verb, run.path, *rest)
-        assert code == 2, said
-        assert f"spice {verb} does not know preference pairs yet" in " ".join(said.split())
     code, said, _ = spice("show", run.path)
     assert code == 0
     assert "pairs that oppose all others" in said

@@ -28,6 +28,7 @@ def test_the_verdict_says_what_was_asked_and_chosen(run: Run, draw: Run) -> None
     assert "12 of 40 usable rows by --method information, for the rows of dev.jsonl" in text_of(run)
     assert "random picks" in text_of(run)
     assert re.search(r"spice compare \S+train.jsonl --target \S+dev.jsonl --methods information", text_of(run))
+    assert re.search(r"--methods information --budget 12 --model \S+ .*--sketch-dim 32 --train", text_of(run))
     assert "--target" not in re.search(r"<code>spice compare.*?</code>", text_of(draw))[0]
     assert "takes no gradients, so nothing here says how its picks" in text_of(draw)
 

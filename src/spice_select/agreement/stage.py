@@ -32,6 +32,7 @@ from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run, load
 from spice_select.run.pairs import is_of_pairs, refuse_marks
 from spice_select.run.settings import SelectSettings
+from spice_select.settings.counted import counted
 from spice_select.store import FeatureBlock
 
 
@@ -88,7 +89,11 @@ def run_transfer(
     targets, told = shared([our_target, their_target, None if reseeded is None else reseeded[1]])
     both = ours.finite & theirs.finite
     if not both.all():
-        notes = (*notes, f"{int((~both).sum())} rows have no finite gradient under one of the models; left out.")
+        notes = (
+            *notes,
+            f"{counted(int((~both).sum()), 'row has', 'rows have')} no finite gradient under one of the models; left "
+            "out.",
+        )
     blocks = [ours, theirs] if reseeded is None else [ours, theirs, reseeded[0]]
     sides = [_Side(block.take(both), target) for block, target in zip(blocks, targets, strict=False)]
     examples = [example for example, good in zip(pair.theirs, both, strict=True) if good]
@@ -164,7 +169,7 @@ def _encoded_pair(run: Run, own: Proxy, other: SelectSettings, settings: Transfe
             "Look at them with `spice preview CORPUS --model …`, or give a larger --sample."
         )
     lost = len(rows) - len(shared)
-    notes = (f"{lost} rows of the sample cannot be encoded under both templates; left out.",) if lost else ()
+    notes = (f"{counted(lost, 'row')} of the sample cannot be encoded under both templates; left out.",) if lost else ()
     return _Pair(
         ours=[ours[number] for number in shared],
         theirs=[theirs[number] for number in shared],

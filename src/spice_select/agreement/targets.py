@@ -15,6 +15,7 @@ from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.target import read_target
+from spice_select.settings.counted import counted
 from spice_select.store import FeatureBlock
 
 
@@ -83,4 +84,4 @@ def shared(targets: Sequence[TargetSet | None]) -> tuple[list[TargetSet | None],
                 "the rows with `spice preview TARGET --model …`."
             )
     lost = max(len(target) for target in there) - len(common)
-    return kept, (f"{lost} rows of the target cannot be used with both models; left out.",) if lost else ()
+    return kept, (f"{counted(lost, 'row')} of the target cannot be used with both models; left out.",) if lost else ()

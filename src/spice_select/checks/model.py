@@ -19,6 +19,7 @@ from spice_select.gradients.build import check_affordable, make_engine
 from spice_select.gradients.precision_probe import moved, other_precision, rounding_reach, too_dear, turn
 from spice_select.progress import Advance, Progress, Silent
 from spice_select.run.settings import SelectSettings
+from spice_select.settings.counted import counted
 
 PROBE = 6
 """Rows that are computed by the loop too; short ones, so that the check stays quick."""
@@ -132,7 +133,8 @@ def _template(encoder: Encoder, examples: Sequence[Sample], dropped: int) -> Che
         name="template and mask",
         passed=dropped == 0,
         value=share,
-        sentence=f"{share:.0%} of the tokens are trained on, by {shown}; {dropped} rows could not be masked.",
+        sentence=f"{share:.0%} of the tokens are trained on, by {shown}; {counted(dropped, 'row')} could not be "
+        "masked.",
     )
 
 
@@ -236,7 +238,7 @@ def _cost(
         name="cost",
         passed=None,
         value=speed,
-        sentence=f"{speed:,.0f} tokens a second; {len(examples):,} rows of {tokens:,} tokens take about "
+        sentence=f"{speed:,.0f} tokens a second; {counted(len(examples), 'row')} of {tokens:,} tokens in about "
         f"{tokens / speed / 60:,.1f} min, and {4 * numbers / 1e6:,.1f} MB of features.",
     )
 

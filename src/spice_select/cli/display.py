@@ -11,6 +11,7 @@ from rich.text import Text
 
 from spice_select.cli.pace import Pace
 from spice_select.progress import Advance
+from spice_select.settings.counted import counted
 
 
 class _Eta(ProgressColumn):
@@ -59,7 +60,7 @@ class TerminalProgress:
         start = last = time.monotonic()
         completed, pace = done, Pace()
         pace.start()
-        self.note(f"{name}: {total - done} {unit}")
+        self.note(f"{name}: {counted(total - done, unit.removesuffix('s'))}")
 
         def advance(amount: int) -> None:
             nonlocal completed, last

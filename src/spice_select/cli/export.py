@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from spice_select.export import DESTINATIONS
+from spice_select.settings.counted import counted
 from spice_select.settings.table import literal
 
 if TYPE_CHECKING:
@@ -56,4 +57,6 @@ def export(
         console.print(f"[yellow]note[/] {escape(warning)}", highlight=False)
     for step in done.steps:
         console.print(escape(step), highlight=False)
-    console.print(f"\n[bold]{escape(str(done.path))}[/]  {done.rows} rows for {done.destination}", soft_wrap=True)
+    console.print(
+        f"\n[bold]{escape(str(done.path))}[/]  {counted(done.rows, 'row')} for {done.destination}", soft_wrap=True
+    )

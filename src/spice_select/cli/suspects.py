@@ -22,6 +22,10 @@ def suspects(
     differently; `unlearnable`, with `--learnability`: training on other rows does not help. A suspect is a row to look
     at, not a row that is wrong.
 
+    Of preference pairs, by their texts alone: repeats and `cut` as above, the words being those of the prompt and both
+    answers; `refusal` of the chosen answer; `alike-answers`, which say nearly the same; `contradiction`: pairs that
+    prefer what another pair of their prompt rejects, nearly or in other case.
+
     Writes suspects.jsonl into the run's folder: a line a suspect with row number, kind, score, reason, partner rows
     and the record. When you have looked: `spice select … --without-suspects KIND …` leaves kinds out of the choice.
 

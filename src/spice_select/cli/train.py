@@ -33,6 +33,7 @@ def train(
     from rich.markup import escape
 
     from spice_select.cli.display import TerminalProgress
+    from spice_select.settings.counted import leading
     from spice_select.training.stage import run_train
 
     console = Console()
@@ -40,7 +41,7 @@ def train(
     tenth = -(-done.steps // 10)
     first, last = (sum(part) / tenth for part in (done.losses[:tenth], done.losses[-tenth:]))
     console.print(
-        f"\nmean loss of the first {tenth} of {done.steps} steps {first:.4g}, of the last {last:.4g}; "
+        f"\nmean loss of the {leading(tenth, 'step')} of {done.steps} {first:.4g}, of the last {last:.4g}; "
         f"{done.tokens:,} tokens, {done.seconds:,.0f} s",
         highlight=False,
     )

@@ -83,9 +83,9 @@ def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:
     """Those that were named, with the control; with --train a stratified draw too.
 
     Raises:
-        InputError: no method, one named twice, or as `Contender.parse`.
+        InputError: no method, one named twice, or as `Contender.parse`, of all that are at fault.
     """
-    named = [Contender.parse(text) for text in settings.arms.methods]
+    named = _parsed(settings.arms.methods)
     if not named:
         raise InputError("--methods names none. Name some: --methods random,spice.")
     if any(one.method == ALL for one in named):
@@ -100,6 +100,23 @@ def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:
     beside = (CONTROL, STRATIFIED) if settings.tuning.train else (CONTROL,)
     controls = [Contender(label=name, method=name) for name in beside if name not in places]
     return (*controls, *named)
+
+
+def _parsed(texts: Sequence[str]) -> list[Contender]:
+    named, faults = list[Contender](), dict[str, None]()
+    for text in texts:
+        try:
+            named.append(Contender.parse(text))
+        except InputError as error:
+            faults[str(error)] = None
+    _refuse(list(faults), "these cannot be compared:")
+    return named
+
+
+def _refuse(faults: Sequence[str], said: str) -> None:
+    """Raise InputError with all the faults, if there are any: one by itself, several as a list."""
+    if faults:
+        raise InputError(faults[0] if len(faults) == 1 else said + "".join(f"\n  - {fault}" for fault in faults))
 
 
 def refuse_contenders(contenders: Sequence[Contender], settings: CompareSettings) -> None:
@@ -120,10 +137,7 @@ def refuse_contenders(contenders: Sequence[Contender], settings: CompareSettings
     faults += [f"--{name.replace('_', '-')}: none of the methods reads it. Leave it out." for name in idle]
     if given and not any(one.targeted for one in contenders) and not settings.tuning.train:
         faults.append("--target: none of the methods chooses for one, and nothing is judged by it. Leave it out.")
-    if len(faults) == 1:
-        raise InputError(faults[0])
-    if faults:
-        raise InputError("these cannot be compared:" + "".join(f"\n  - {fault}" for fault in faults))
+    _refuse(faults, "these cannot be compared:")
 
 
 def refuse_kind(contenders: Sequence[Contender], settings: CompareSettings, reader: Format | PreferencePairs) -> None:
@@ -148,10 +162,7 @@ def refuse_kind(contenders: Sequence[Contender], settings: CompareSettings, read
             refuse_kind_of_rows(one.asks(settings, seed=0, budget="1", target=None), reader)
         except InputError as error:
             faults.append(f"{one.label}: {error}")
-    if len(faults) == 1:
-        raise InputError(faults[0])
-    if faults:
-        raise InputError("these cannot be compared:" + "".join(f"\n  - {fault}" for fault in faults))
+    _refuse(faults, "these cannot be compared:")
 
 
 def refuse_schedule(asked: SelectSettings, settings: CompareSettings) -> None:

@@ -31,6 +31,7 @@ from spice_select.run.folder import RunFolder
 from spice_select.run.identity import rows_hash
 from spice_select.run.settings import SelectSettings
 from spice_select.run.target import TASK, TargetRows, read_target, texts_of
+from spice_select.settings.counted import counted
 
 POOL, AIM = "pool.jsonl", "target.jsonl"
 ALIKE_SET, TARGET_SET, OUTSIDE_SET = "pool", "target", "outside"
@@ -117,7 +118,7 @@ def read_grounds(pool: str, settings: CompareSettings, progress: Progress) -> Gr
     encoded, notes = read.encoded, [*read.notes]
     if encoded.drops:
         reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
-        notes.append(f"{len(encoded.drops):,} rows cannot be used, by any arm: {reasons}.")
+        notes.append(f"{counted(len(encoded.drops), 'row')} cannot be used, by any arm: {reasons}.")
     target = read_target(asked, read.encoder, progress)
     aim, judges = _aim(target, settings, notes)
     judges |= _given(settings, row_format, progress)
@@ -132,7 +133,8 @@ def read_grounds(pool: str, settings: CompareSettings, progress: Progress) -> Gr
     if len(left) < 2:
         why = f": {len(gone):,} stand in what is chosen for or judges too. Give other rows there" if gone else ""
         raise InputError(
-            f"{pool}: {len(left)} rows are left to choose from, two are the least{why or '. Give a larger pool'}."
+            f"{pool}: {counted(len(left), 'row is', 'rows are')} left to choose from, two are the "
+            f"least{why or '. Give a larger pool'}."
         )
     return Grounds(
         name=pool,
@@ -199,7 +201,7 @@ def _given(settings: CompareSettings, row_format: Format | PreferencePairs, prog
                 f"{file}: {theirs}, and the pool has {ours}: what is tuned on the one is judged by the like. Give a "
                 f"file of {ours}."
             )
-        progress.note(f"{file}: {len(read.rows):,} rows to judge by, {described(read.format)}")
+        progress.note(f"{file}: {counted(len(read.rows), 'row')} to judge by, {described(read.format)}")
         found[name] = RowSet(rows=read.rows, format=read.format, gold=file in sets.gold)
     return found
 
@@ -226,7 +228,8 @@ def _standing_in(
         pairs = near_matches(theirs, [texts[number] for number in numbers], ALIKE)
         own = {numbers[right] for _, right, _ in pairs} - gone
         if own:
-            notes.append(f"{len(own):,} rows of the pool stand in {name} too, word for word or nearly: they leave it.")
+            stand = counted(len(own), "row of the pool stands", "rows of the pool stand")
+            notes.append(f"{stand} in {name} too, word for word or nearly: left out of the pool.")
         gone |= own
     return gone
 
@@ -253,7 +256,9 @@ def _drawn(
     judging = {_drawn_by(first[int(place)]) for place in drawn}
     out = {example.row for example in examples if _drawn_by(example) in judging}
     held = RowSet(rows=[rows[number] for number in sorted(out)], format=row_format)
-    notes.append(f"{len(out):,} rows of the pool, drawn by source and length, judge: they leave it for every arm.")
+    notes.append(
+        f"{counted(len(out), 'row')} of the pool, drawn by source and length, to judge by: taken out for every arm."
+    )
     rest = {example.row: example for example in examples if example.row not in out}
     gone = _standing_in({"the rows that judge": held}, rows, row_format, rest, notes)
     return held, [example for row, example in rest.items() if row not in gone]

@@ -9,6 +9,7 @@ from spice_select.comparison.overall import Overall
 from spice_select.comparison.statistics import CrossedEstimate
 from spice_select.comparison.statistics.verdicts import MOST_TOKENS_APART
 from spice_select.comparison.terms import Terms
+from spice_select.settings.counted import counted
 
 _NEARER = " Their tokens come nearer with a larger budget, of which the last row that fits leaves less."
 
@@ -43,7 +44,7 @@ def _setting(judged: JudgedSet) -> str:
     by = f"{compared.control.supervised:,.0f} on average{share}"
     return (
         f"{named} compared with {terms.control} at equal supervised tokens ({by}) by {terms.endpoint.name} on "
-        f"{held.name} ({_counted(rows, 'held-out row')} of {_counted(sources, 'source')}), {_seeds(judged)}, paired by "
+        f"{held.name} ({counted(rows, 'held-out row')} of {counted(sources, 'source')}), {_seeds(judged)}, paired by "
         "seed and row."
     )
 
@@ -137,7 +138,3 @@ def _capital(text: str) -> str:
 
 def _names(arms: Sequence[Comparison]) -> str:
     return "; ".join(arm.arm for arm in arms)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" + ("" if count == 1 else "s")

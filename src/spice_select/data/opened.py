@@ -11,6 +11,7 @@ from spice_select.data.formats import Format, PreferencePairs, described, detect
 from spice_select.data.records import Row, Sample
 from spice_select.data.settings import DataSettings
 from spice_select.progress import Progress
+from spice_select.settings.counted import counted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +54,7 @@ class OpenedCorpus:
         """Read it and say how. Raises InputError as `read_corpus`, or where no format is known or the given one is."""
         read = read_corpus(corpus, settings, allow_network=allow_network)
         row_format = detect_reader(read.rows, settings.format)
-        progress.note(f"{corpus}: {len(read.rows):,} rows, {described(row_format)}")
+        progress.note(f"{corpus}: {counted(len(read.rows), 'row')}, {described(row_format)}")
         return cls(rows=read.rows, row_format=row_format, notes=read.notes)
 
     def encoded(self, tokenizer: Any, settings: DataSettings, progress: Progress) -> EncodedCorpus:

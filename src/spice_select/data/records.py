@@ -129,6 +129,11 @@ class Pair:
         return chosen, rejected
 
     @property
+    def in_one(self) -> Conversation:
+        """The prompt, the rejected answer and the chosen one, last, as one conversation: for whoever compares words."""
+        return Conversation(self.row, (*self.prompt, *self.rejected, *self.chosen), self.source)
+
+    @property
     def prompt_hash(self) -> str:
         """SHA-256 (hex) of prompt and tools: pairs of one prompt have the same, in any format."""
         return _digest([self.prompt, self.tools])

@@ -5,7 +5,7 @@ from typing import Any
 
 from spice_select.data.formats.transcripts import is_transcript, turns_of_transcript
 from spice_select.data.plain import json_text
-from spice_select.data.records import Conversation
+from spice_select.data.records import Conversation, Pair
 
 
 def turn_texts(conversation: Conversation) -> list[tuple[str, str]]:
@@ -28,6 +28,17 @@ def before_last_answer(conversation: Conversation) -> list[tuple[str, str]]:
     turns = turn_texts(conversation)
     last = max((place for place, (role, _) in enumerate(turns) if role == "assistant"), default=len(turns))
     return turns[:last]
+
+
+def answer_texts(pair: Pair) -> tuple[str, str]:
+    """The words of the chosen answer and of the rejected one, each with what its tools said in between."""
+    chosen, rejected = ("\n".join(map(_words, answer)) for answer in (pair.chosen, pair.rejected))
+    return chosen, rejected
+
+
+def prompt_text(pair: Pair) -> str:
+    """The words of the turns that both answers follow, the system's among them."""
+    return "\n".join(map(_words, pair.prompt))
 
 
 def first_words(record: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from spice_select.diagnosis.common_direction import random_alignment
 from spice_select.diagnosis.explained import Explained
+from spice_select.settings.counted import counted
 
 
 def headroom_line(common: float, picks: int, reached: Sequence[Explained] = (), *, held_out: bool = False) -> str:
@@ -15,9 +16,9 @@ def headroom_line(common: float, picks: int, reached: Sequence[Explained] = (), 
         reached: what the picks explain of each task of the target; none without one.
         held_out: whether that was measured on rows that did not choose.
     """
-    rows = "1 row" if picks == 1 else f"{picks:,} rows"
     found = (
-        f"a random draw of {rows} follows the pool's mean gradient to cos {random_alignment(common, picks):.3f} (mean "
+        f"a random draw of {counted(picks, 'row')} follows the pool's mean gradient to cos "
+        f"{random_alignment(common, picks):.3f} (mean "
         f"cosine of two rows {common:.3f})"
     )
     if not reached and common <= 0:

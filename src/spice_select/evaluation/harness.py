@@ -27,6 +27,7 @@ from spice_select.evaluation.task_facts import examples_note, lacks_examples, sh
 from spice_select.models.quiet import network
 from spice_select.progress import Progress
 from spice_select.run.identity import package_version
+from spice_select.settings.counted import counted
 
 _SEED = 1234
 """Seed of the worked examples' draw: lm-eval's own default."""
@@ -147,7 +148,8 @@ class Harness:
             )
         if model.cut:
             notes.append(
-                f"{model.cut} prompts are longer than the {model.max_length} tokens that the model takes, less those "
+                f"{counted(model.cut, 'prompt is', 'prompts are')} longer than the {model.max_length} tokens that "
+                "the model takes, less those "
                 "it is to write; lm-eval drops what they begin with."
             )
         return TaskScore.of(

@@ -27,6 +27,7 @@ from spice_select.evaluation.subjects import Opened, Subject, find_subject, open
 from spice_select.evaluation.trial import HELD_OUT, Trial
 from spice_select.models.family import vocabulary_hash
 from spice_select.progress import Progress, Silent
+from spice_select.settings.counted import counted
 from spice_select.store import write_json
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def _rows(
         return None
     rows = read_held_out(held_out, settings.data, without=without, allow_network=settings.models.allow_network)
     left = f", {rows.left_out:,} left out that a run saw" if without else ""
-    progress.note(f"{held_out}: {len(rows.rows):,} rows, {described(rows.format)}{left}")
+    progress.note(f"{held_out}: {counted(len(rows.rows), 'row')}, {described(rows.format)}{left}")
     if settings.preference.changed() and not rows.are_pairs:
         raise InputError(_BETA)
     return rows

@@ -20,6 +20,7 @@ from spice_select.export.recipe import TrainingRecipe, axolotl_recipe
 from spice_select.export.records import answers, arguments_of, drop_empty_column, messages_of, tools_text
 from spice_select.export.rehearsal import DUMMY, Rehearsal, axolotl_mask
 from spice_select.export.trainee import Trainee
+from spice_select.settings.counted import counted
 from spice_select.store import write_text
 
 _CONFIG = "axolotl.yaml"
@@ -115,7 +116,8 @@ def _unrehearsed(conversations: Sequence[Conversation]) -> tuple[str, ...]:
     if several:
         notes.append(
             f"axolotl finds the wrong tokens of earlier answers under templates that show the last one otherwise "
-            f"(Qwen3): {several} rows have several. Look with `axolotl preprocess {_CONFIG} --debug`."
+            f"(Qwen3): {counted(several, 'row has', 'rows have')} several. Look with `axolotl preprocess {_CONFIG} "
+            "--debug`."
         )
     if edges:
         notes.append(

@@ -14,6 +14,7 @@ from spice_select.export.base import Origin
 from spice_select.export.script import SCRIPT
 from spice_select.methods import METHODS
 from spice_select.methods.spice import Spice
+from spice_select.settings.counted import counted
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _HOW = (
@@ -65,9 +66,9 @@ def card(origin: Origin, *, rows: int, columns: str, data: str, kind: str = "ins
     )
     return f"""\
 {_front_matter(rows, data, kind)}
-# {rows:,} rows chosen from {identity["corpus_rows"]:,}
+# {counted(rows, "row")} chosen from {identity["corpus_rows"]:,}
 
-Selected from `{_public(origin.corpus)}` ({identity["corpus_rows"]:,} rows) by spice-select {origin.version}:
+Selected from `{_public(origin.corpus)}` ({counted(identity["corpus_rows"], "row")}) by spice-select {origin.version}:
 {_rule(identity)}. {_left_out(origin.chosen - rows)}The rows are in the
 order picked. Their licence is that of the corpus.
 
@@ -112,7 +113,7 @@ def _rule(identity: Mapping[str, Any]) -> str:
     if identity["method"] in ("top-norm", "spice-official"):
         return f"the largest of {gradients}{pools}, as a control"
     rows = identity.get("target_rows") or 0
-    aim = f" for a target of {rows:,} {'row' if rows == 1 else 'rows'}" if rows else ""
+    aim = f" for a target of {counted(rows, 'row')}" if rows else ""
     if not issubclass(METHODS[identity["method"]], Spice):
         return f"`--method {identity['method']}`{pools}{aim} ({METHODS[identity['method']].source})"
     penalty = ", less a\npenalty on gradient conflict" if identity["conflict_weight"] else ""

@@ -10,6 +10,7 @@ from spice_select.data.records import Drop
 from spice_select.export.folder import LINES
 from spice_select.export.picks import Pick
 from spice_select.export.records import Record, arguments_of, functions_of
+from spice_select.settings.counted import counted
 
 LLAMAFACTORY_INFO = "dataset_info.json"
 LLAMAFACTORY_CONFIG = "train.yaml"
@@ -85,9 +86,10 @@ def form_notes(picks: Sequence[Pick]) -> tuple[str, ...]:
     notes = []
     if calls:
         notes.append(
-            f"LLaMA-Factory shows tools and calls in a form of its own, not the chat template's: {calls} rows are "
+            "LLaMA-Factory shows tools and calls in a form of its own, not the chat template's: "
+            f"{counted(calls, 'row is', 'rows are')} "
             "trained on other tokens than the selection saw."
         )
     if names:
-        notes.append(f"LLaMA-Factory reads no name or tool_call_id of a turn: left out of {names} rows.")
+        notes.append(f"LLaMA-Factory reads no name or tool_call_id of a turn: left out of {counted(names, 'row')}.")
     return tuple(notes)

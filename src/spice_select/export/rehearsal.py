@@ -17,6 +17,7 @@ from spice_select.data.records import Conversation, Example
 from spice_select.errors import InputError
 from spice_select.export.base import Record
 from spice_select.export.trainee import Trainee
+from spice_select.settings.counted import counted
 
 DUMMY = "[[dummy_message]]"
 """What axolotl puts in the place of an answer."""
@@ -80,7 +81,8 @@ class Rehearsal:
         theirs, ours = np.array(mask, dtype=np.bool_), own.supervised
         last = int(np.flatnonzero(ours)[-1])
         if extra := int((theirs & ~ours)[: last + 1].sum()):
-            detail = f"{trainer} would train on {extra} tokens that are no answer's, under the model's chat template"
+            told = counted(extra, "token that is", "tokens that are")
+            detail = f"{trainer} would train on {told} no answer's, under the model's chat template"
             raise RowError("other-tokens", detail)
         self.compared.add(conversation.row.number)
         if short := int((ours & ~theirs).sum()):
@@ -93,7 +95,8 @@ class Rehearsal:
             return ()
         return (
             f"{trainer} leaves tokens of the answers out of the loss that the selection took in: "
-            f"{sum(self.short.values())} tokens in {len(self.short)} of {len(self.compared)} rows.",
+            f"{counted(sum(self.short.values()), 'token')} in {len(self.short)} of "
+            f"{counted(len(self.compared), 'row')}.",
         )
 
 

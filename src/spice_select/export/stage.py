@@ -18,6 +18,7 @@ from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
 from spice_select.run.key_numbers import key_numbers
 from spice_select.run.summary import largest_sources
+from spice_select.settings.counted import counted
 
 _LEFT_OUT = "left_out.jsonl"
 _NOTE = ("rank", "gain", "epsilon", "conflict", "row", "sha256")
@@ -112,7 +113,7 @@ def _lacking(picks: Sequence[Pick], records: Sequence[Record], destination: Dest
 def _general_notes(origin: Origin, trainee: Trainee) -> tuple[str, ...]:
     notes = []
     if origin.not_exported:
-        named = ", ".join(f"{name} ({count} rows)" for name, count in origin.not_exported.items())
+        named = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in origin.not_exported.items())
         notes.append(f"Fields that were not exported, and stay in the run's {outputs.SELECTED}: {named}.")
     if trainee.is_local:
         notes.append(

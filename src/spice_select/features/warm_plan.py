@@ -11,6 +11,7 @@ from math import fsum
 from spice_select.errors import InputError
 from spice_select.features.rate import CONSTANT, Rate
 from spice_select.gradients.settings import STEP_ROWS, GradientSettings
+from spice_select.settings.counted import counted
 
 SHARE = 20
 """`--warm` draws one row in so many."""
@@ -59,8 +60,9 @@ class Warmup:
         """
         if self.steps < self.checkpoints:
             raise InputError(
-                f"--warm-checkpoints {self.checkpoints}: a warm-up on {self.rows} rows makes {self.steps} optimiser "
-                f"steps of {self.step_rows} rows. Give fewer checkpoints, more rows, or --warm"
+                f"--warm-checkpoints {self.checkpoints}: a warm-up on {counted(self.rows, 'row')} makes "
+                f"{counted(self.steps, 'optimiser step')} of {self.step_rows} rows. Give fewer checkpoints, more "
+                "rows, or --warm"
             )
         return tuple(self.steps * number // self.checkpoints for number in range(1, self.checkpoints + 1))
 
@@ -86,7 +88,7 @@ class Warmup:
     def sentence(self) -> str:
         """What is about to be done, for a person."""
         rounds = "one pass" if self.passes == 1 else f"{self.passes} passes"
-        said = f"Warm-up: {rounds} over {self.rows:,} rows, {self.steps:,} steps."
+        said = f"Warm-up: {rounds} over {counted(self.rows, 'row')}, {counted(self.steps, 'step')}."
         if self.checkpoints == 1:
             return said
         shown = ", ".join(f"{weight:.3f}" for weight in self.weights)

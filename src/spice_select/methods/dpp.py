@@ -13,6 +13,7 @@ from spice_select.methods.points import centred, first_best, unit_points
 from spice_select.methods.stepwise import stepwise
 from spice_select.numerics.distances import squared_distances
 from spice_select.progress import Progress
+from spice_select.settings.counted import counted
 
 _PAIRS = 2000
 """Pairs of rows whose median distance sets the kernel's width."""
@@ -48,7 +49,10 @@ class Dpp(Method):
         drawn = int((choice.columns["variance"] == 0).sum())
         if not drawn:
             return ()
-        return (f"DPP: {drawn:,} of {len(choice):,} picks were drawn at random: nothing was left that is new.",)
+        return (
+            f"DPP: of {counted(len(choice), 'pick')} {counted(drawn, 'was', 'were')} drawn at random: nothing was "
+            "left that is new.",
+        )
 
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from torch import nn
 
@@ -50,6 +51,8 @@ def load_model(
 ) -> Loaded:
     """Load a causal language model and its tokenizer.
 
+    On a GPU cuDNN's attention is turned off in this process (`without_plans`).
+
     Args:
         name: a local directory, a GGUF file, or a hub id; None for the embedded default.
         dtype: ``auto`` (see `choose_precision`), ``float32``, ``bfloat16`` or ``float16``.
@@ -82,6 +85,7 @@ def load_model(
     )
     guard.refuse_marks_without_rows(source.name, model, tokenizer)
     model.config.use_cache = False
+    without_plans(place)
     return Loaded(
         model=model.to(place).eval().requires_grad_(False),
         tokenizer=tokenizer,
@@ -90,6 +94,16 @@ def load_model(
         revision="" if source.directory is not None else str(getattr(model.config, "_commit_hash", None) or ""),
         precision=chosen.reason,
     )
+
+
+def without_plans(device: torch.device) -> None:
+    """Have attention on a GPU done by kernels that take any shape.
+
+    cuDNN's, which torch prefers on newer cards, is planned anew for every (rows, tokens) it meets, a quarter of a
+    second each; and every batch of a corpus is of a shape of its own.
+    """
+    if device.type == "cuda":
+        torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def load_tokenizer(

@@ -72,19 +72,19 @@ def next_commands(
         pool: its name, as given.
         settings: of the look; what differs from the defaults goes along.
         cases: what holds, in order.
-        pairs: whether they are preference pairs: what repeats is not left out of those by itself.
+        pairs: whether they are preference pairs.
     """
+    names = [case.name for case in cases]
+    once = ["--without-suspects", DUPLICATE, NEAR_DUPLICATE] if REDUNDANT in names else []
+    select = ["spice", "select", pool]
     if pairs:
         asked = [*command_words(settings.gradients), "--budget", settings.look.budget]
         more = [*command_words(settings.proxy), *command_words(settings.data)]
         compare = ["spice", "compare", pool, "--methods", "information,top-norm,margin-low", *asked, *more, "--train"]
         return (
-            shlex.join(["spice", "select", pool, *command_words(settings.gradients), *_common(settings)]),
+            shlex.join([*select, *command_words(settings.gradients), *once, *_common(settings)]),
             shlex.join(compare),
         )
-    names = [case.name for case in cases]
-    once = ["--without-suspects", DUPLICATE, NEAR_DUPLICATE] if REDUNDANT in names else []
-    select = ["spice", "select", pool]
     if TARGETED in names:
         aimed = ["--target", *settings.look.target, *command_words(settings.gradients)]
         return (shlex.join([*select, *aimed, *once, *_common(settings)]),)

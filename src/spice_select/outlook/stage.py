@@ -8,7 +8,7 @@ from typing import Any
 
 from spice_select.data.formats import MARKED, Format, PreferencePairs
 from spice_select.data.opened import OpenedCorpus
-from spice_select.data.records import Example, PairExample, Row, Sample
+from spice_select.data.records import Example, Row, Sample
 from spice_select.diagnosis.common_direction import common_share, drawn_alignment, random_alignment
 from spice_select.errors import InputError
 from spice_select.features import FEATURES, Feature, FeatureRequest, Gradients, usable_together
@@ -22,7 +22,7 @@ from spice_select.outlook.advice import next_commands, verdict_sentence
 from spice_select.outlook.cases import decide
 from spice_select.outlook.explaining import CHANCE_DRAWS, explaining
 from spice_select.outlook.mismatches import Mismatches
-from spice_select.outlook.pairs import look_at_pairs, pair_sentence
+from spice_select.outlook.pairs import pair_sentence
 from spice_select.outlook.result import Headroom
 from spice_select.outlook.settings import LEAST_POOL, HeadroomSettings
 from spice_select.outlook.texts import MOST_TEXTS, Texts, look_at_texts
@@ -31,6 +31,7 @@ from spice_select.run.aims import Aims
 from spice_select.run.exclusion import UNPROMPTED, evidence_of
 from spice_select.run.pairs import refuse_kind_of_rows
 from spice_select.run.target import TargetRows, read_target, standing_in
+from spice_select.settings.counted import counted
 from spice_select.store import FeatureBlock
 
 
@@ -68,7 +69,7 @@ def run_headroom(pool: str, settings: HeadroomSettings, progress: Progress | Non
     progress = progress or Silent()
     met = _read(pool, settings, progress)
     share = met.picks / len(met.examples)
-    texts = _texts(met, settings.look.seed, progress)
+    texts = look_at_texts(met.examples, met.rows, met.row_format, seed=settings.look.seed, progress=progress)
     sample = _drawn(met.examples, settings.look.sample, settings.look.seed)
     progress.note(f"Sample: {len(sample):,} of {len(met.examples):,} usable rows, by source and length")
     known = _measured(met, sample, settings, progress)
@@ -131,15 +132,6 @@ class _Pool:
         return isinstance(self.row_format, PreferencePairs)
 
 
-def _texts(met: _Pool, seed: int, progress: Progress) -> Texts:
-    """Repeats and the like, in all of the pool."""
-    if isinstance(met.row_format, PreferencePairs):
-        pairs = [example for example in met.examples if isinstance(example, PairExample)]
-        return look_at_pairs(pairs, met.rows, met.row_format, seed=seed, progress=progress)
-    answers = [example for example in met.examples if isinstance(example, Example)]
-    return look_at_texts(answers, met.rows, met.row_format, seed=seed, progress=progress)
-
-
 def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:
     asked = settings.selection
     opened = OpenedCorpus.of(pool, asked.data, progress, allow_network=asked.proxy.allow_network)
@@ -157,14 +149,17 @@ def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:
     encoded, examples, notes = read.encoded, read.encoded.examples, [*read.notes]
     if encoded.drops:
         reasons = ", ".join(f"{count} {reason}" for reason, count in encoded.reasons.items())
-        notes.append(f"{len(encoded.drops):,} rows cannot be used: {reasons}.")
+        notes.append(f"{counted(len(encoded.drops), 'row')} cannot be used: {reasons}.")
     if target is not None and not isinstance(row_format, PreferencePairs):
         usable = {example.row for example in examples}
         leaving = standing_in(target, [row for row in read.rows if row.number in usable], row_format, progress)
         gone = {drop.row for drop in leaving}
         examples = [example for example in examples if example.row not in gone]
         if leaving:
-            notes.append(f"{len(leaving):,} rows of the pool stand in the target too; left out.")
+            notes.append(
+                f"{counted(len(leaving), 'row of the pool stands', 'rows of the pool stand')} in the target too; "
+                "left out."
+            )
     _refuse_small(pool, len(examples))
     return _Pool(
         rows=read.rows,
@@ -240,7 +235,11 @@ def _measured(met: _Pool, sample: Sequence[Sample], settings: HeadroomSettings, 
     by_row = {example.row: example for example in sample}
     known = [by_row[int(row)] for row in blocks[GRADIENTS].rows]
     candidates = Candidates.of_gradients(blocks[GRADIENTS], normalise="unit", examples=known)
-    notes = [f"{len(unusable)} rows of the sample have no finite gradient; left out."] if unusable else []
+    notes = (
+        [f"{counted(len(unusable), 'row of the sample has', 'rows of the sample have')} no finite gradient; left out."]
+        if unusable
+        else []
+    )
     if alone is None:
         return _Known(candidates=candidates, aims=aims, mismatches=None, notes=[*notes, pair_sentence(candidates)])
     summed = asked.gradients.loss == "sum"

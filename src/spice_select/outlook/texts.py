@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spice_select.data.formats import Format
-from spice_select.data.records import Example, Row
-from spice_select.diagnosis.suspects import SUSPECTS, Suspects
+from spice_select.data.formats import Format, PreferencePairs
+from spice_select.data.records import Row, Sample
+from spice_select.diagnosis.suspects import PAIR_SUSPECTS, SUSPECTS, Suspects
 from spice_select.diagnosis.suspects.look import look_for
 from spice_select.progress import Progress
 from spice_select.run.exclusion import evidence_of
@@ -15,8 +15,6 @@ from spice_select.run.exclusion import evidence_of
 MOST_TEXTS = 100_000
 """Rows whose texts are compared at most: two to three minutes of a slow machine."""
 DUPLICATE, NEAR_DUPLICATE = "duplicate", "near-duplicate"
-BY_TEXT = tuple(kind.name for kind in SUSPECTS if not kind.needs)
-"""Kinds of suspects that texts alone tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +35,12 @@ class Texts:
     def of(cls, found: Suspects) -> "Texts":
         """The counts of what was found."""
         repeats = {suspect.row for kind in (DUPLICATE, NEAR_DUPLICATE) for suspect in found.of(kind)}
-        counts = {name: len(found.of(name)) for name in BY_TEXT}
+        counts = {name: len(kind.suspects) for name, kind in found.found.items()}
         return cls(rows=len(found.rows), counts=counts, repeated=len(repeats))
 
 
 def look_at_texts(
-    examples: Sequence[Example], rows: Sequence[Row], row_format: Format, *, seed: int, progress: Progress
+    examples: Sequence[Sample], rows: Sequence[Row], reader: Format | PreferencePairs, *, seed: int, progress: Progress
 ) -> Texts:
     """The suspects that texts alone tell, among all rows or, of more than `MOST_TEXTS`, among so many drawn ones.
 
@@ -51,12 +49,14 @@ def look_at_texts(
     Args:
         examples: the usable rows as the proxy sees them.
         rows: the corpus.
-        row_format: how its rows are read.
+        reader: how its rows are read.
         seed: of the draw.
         progress: shown how far it is.
     """
     if len(examples) > MOST_TEXTS:
         drawn = np.random.default_rng((seed, 7)).choice(len(examples), MOST_TEXTS, replace=False)
         examples = [examples[int(place)] for place in np.sort(drawn)]
-    read = [row_format.read(rows[example.row]) for example in examples]
-    return Texts.of(look_for(evidence_of(examples, read, {}), BY_TEXT, progress))
+    read = [reader.read(rows[example.row]) for example in examples]
+    kinds = PAIR_SUSPECTS if isinstance(reader, PreferencePairs) else SUSPECTS
+    by_text = [kind.name for kind in kinds if not kind.needs]
+    return Texts.of(look_for(evidence_of(examples, read, {}), by_text, progress))

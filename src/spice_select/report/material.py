@@ -23,7 +23,6 @@ from spice_select.run import files as outputs
 from spice_select.run.explaining import Explainer
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
-from spice_select.run.pairs import is_of_marks, is_of_pairs
 from spice_select.run.settings import SelectSettings, read_config
 from spice_select.run.summary import Summary
 from spice_select.selection import LogDet
@@ -85,11 +84,6 @@ class RunMaterial:
     @cached_property
     def settings(self) -> SelectSettings:
         return self.run.settings
-
-    @property
-    def takes_sides(self) -> bool:
-        """Whether its rows are preference pairs, or answers marked good or bad."""
-        return is_of_pairs(self.run) or is_of_marks(self.run)
 
     @cached_property
     def corpus_name(self) -> str:

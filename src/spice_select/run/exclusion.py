@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.formats import Format
-from spice_select.data.records import Conversation, Drop, Example, Row, Sample
+from spice_select.data.formats import Format, PreferencePairs
+from spice_select.data.records import Conversation, Drop, Pair, Row, Sample
 from spice_select.diagnosis.suspects import SUSPECTS, Evidence
 from spice_select.diagnosis.suspects.look import look_for
 from spice_select.diagnosis.suspects.settings import SuspectSettings
@@ -31,7 +31,7 @@ def evidence_features(settings: SuspectSettings, needs: Sequence[str]) -> tuple[
         settings: the kinds.
         needs: features of the method.
     """
-    by_losses = [name for name in settings.kinds if "losses" in SUSPECTS[name].needs]
+    by_losses = [kind.name for kind in SUSPECTS if kind.name in settings.kinds and "losses" in kind.needs]
     if not by_losses or not (needs or settings.without_suspects):
         return ()
     known = {GRADIENTS, LOSSES}.intersection(needs)
@@ -46,14 +46,14 @@ class Exclusion:
     Attributes:
         settings: the kinds.
         rows: the corpus.
-        row_format: how its rows are read.
+        reader: how its rows are read.
         summed: whether the gradients' loss is the sum over a row's tokens, not their mean.
         progress: shown how far the search is.
     """
 
     settings: SuspectSettings
     rows: Sequence[Row]
-    row_format: Format
+    reader: Format | PreferencePairs
     summed: bool = False
     progress: Progress = field(default_factory=Silent)
 
@@ -67,9 +67,9 @@ class Exclusion:
         """
         if not self.settings.kinds:
             return Excluded()
-        answers = [example for example in examples.values() if isinstance(example, Example)]
-        read = [self.row_format.read(self.rows[example.row]) for example in answers]
-        evidence = evidence_of(answers, read, blocks or {}, summed=self.summed)
+        read = [self.reader.read(self.rows[row]) for row in examples]
+        known = {} if isinstance(self.reader, PreferencePairs) else blocks or {}
+        evidence = evidence_of(list(examples.values()), read, known, summed=self.summed)
         found = look_for(evidence, self.settings.kinds, self.progress)
         missed = [f"Suspects of the kind {kind} were not looked for: {why}." for kind, why in found.unavailable.items()]
         said = [f"Suspects of the kind {kind}: {one.note}" for kind, one in found.found.items() if one.note]
@@ -123,8 +123,8 @@ def _refuse_none_left(rows: int, drops: Sequence[Drop]) -> None:
 
 
 def evidence_of(
-    examples: Sequence[Example],
-    read: Sequence[Conversation | Drop],
+    examples: Sequence[Sample],
+    read: Sequence[Conversation | Pair | Drop],
     blocks: Mapping[str, FeatureBlock],
     *,
     summed: bool = False,
@@ -137,7 +137,7 @@ def evidence_of(
         blocks: what is known of them, or of some, by the feature's name.
         summed: whether the gradients' loss is the sum over a row's tokens, not their mean.
     """
-    conversations = {item.row.number: item for item in read if isinstance(item, Conversation)}
+    there = {item.row.number: item for item in read if not isinstance(item, Drop)}
     examples = sorted(examples, key=lambda example: example.row)
     rows = np.array([example.row for example in examples], np.int64)
     losses = _spread(rows, blocks.get(LOSSES))
@@ -145,9 +145,11 @@ def evidence_of(
         losses = _spread(rows, blocks[GRADIENTS])
         if summed and losses is not None:
             losses = losses / np.array([example.num_supervised for example in examples])
+    found = [there[example.row] for example in examples]
     return Evidence(
         examples=examples,
-        conversations=[conversations[example.row] for example in examples],
+        conversations=[item.in_one if isinstance(item, Pair) else item for item in found],
+        pairs=[item for item in found if isinstance(item, Pair)],
         losses=losses,
         unprompted=_spread(rows, blocks.get(UNPROMPTED)),
     )

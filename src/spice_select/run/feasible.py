@@ -21,6 +21,7 @@ from spice_select.methods.quotas import quota_faults
 from spice_select.methods.spice import AUTO
 from spice_select.models.settings import ProxySettings
 from spice_select.run.settings import InterleavedSettings, SelectSettings, TargetSettings
+from spice_select.settings.counted import counted
 from spice_select.settings.names import in_words
 
 _ALWAYS_READ = {
@@ -111,7 +112,7 @@ def pool_faults(n: int, k: int, pool_size: int) -> list[str]:
     if k >= windows:
         return []
     return [
-        f"a budget of {k} rows over {windows} pools of {pool_size}: some pools would yield no row. "
+        f"a budget of {counted(k, 'row')} over {windows} pools of {pool_size}: some pools would yield no row. "
         f"Raise --budget to {windows} rows or more, or --pool-size to {-(-n // k)} or more."
     ]
 
@@ -243,7 +244,7 @@ def _suspect_faults(settings: SelectSettings) -> list[str]:
     """Kinds of suspects that were named, and need what this choice does not know beforehand."""
     chosen, faults = settings.selection, []
     for name in settings.suspects.without_suspects or ():
-        if not SUSPECTS[name].needs:
+        if name not in SUSPECTS or not SUSPECTS[name].needs:
             continue
         if chosen.schedule == "interleaved":
             faults.append(

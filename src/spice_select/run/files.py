@@ -18,6 +18,7 @@ from spice_select.run.folder import RunFolder
 from spice_select.run.outcome import Outcome
 from spice_select.run.target import TargetRows
 from spice_select.selection import Selection, Stats, Stop
+from spice_select.settings.counted import counted
 from spice_select.store import FeatureBlock, Spool, atomic
 
 SELECTED = "selected.jsonl"
@@ -50,7 +51,7 @@ def encoded_notes(rows: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
     counts = Counter(f"{name} ({kind}" for encoded in rows for name, kind in columns_of(encoded).items())
     if not counts:
         return ()
-    named = ", ".join(f"{name}, {count} rows)" for name, count in counts.most_common())
+    named = ", ".join(f"{name}, {counted(count, 'row')})" for name, count in counts.most_common())
     return (f"JSON has no bytes, times, decimals or NaN; written as text or null: {named}.",)
 
 

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from spice_select.run.summary import Judged, Summary
+from spice_select.settings.counted import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ def key_numbers(summary: Summary, explained: KeyNumber | None = None) -> list[Ke
     share = summary.chosen / summary.usable
     trained = summary.chosen_supervised / summary.supervised if summary.supervised else 0.0
     numbers = [
-        KeyNumber("Chosen", f"{summary.chosen:,} rows", f"{share:.1%} of {summary.usable:,} usable"),
+        KeyNumber("Chosen", counted(summary.chosen, "row"), f"{share:.1%} of {summary.usable:,} usable"),
         KeyNumber("Trained tokens", f"{summary.chosen_supervised:,}", f"{trained:.1%} of {summary.supervised:,}"),
     ]
     if summary.judged is None:

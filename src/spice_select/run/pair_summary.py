@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spice_select.data.records import PairExample
 from spice_select.diagnosis.opposing import opposes_the_others
+from spice_select.features.row_weights import PAIR_WEIGHT
 from spice_select.methods import Candidates
 from spice_select.methods.base import GRADIENTS
 from spice_select.numerics.ranks import spearman
@@ -50,6 +51,7 @@ class PairSummary:
         prefers_chosen: share of pairs whose preferred answer the proxy finds likelier by the mean token; None without
             gradients.
         by_length, by_source: see `PairGroup`; sources largest first.
+        weights: least, median and greatest of what the pairs count, 2σ(−βΔ); None where the proxy was not trained.
     """
 
     pairs: int
@@ -64,12 +66,14 @@ class PairSummary:
     prefers_chosen: float | None
     by_length: Sequence[PairGroup]
     by_source: Sequence[PairGroup]
+    weights: tuple[float, float, float] | None = None
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "PairSummary":
         groups = {name: [PairGroup(**one) for one in content[name]] for name in ("by_length", "by_source")}
         medians = {name: tuple(content[name]) for name in ("medians", "chosen_medians")}
-        return cls(**{**content, **groups, **medians})
+        weights = tuple(content["weights"]) if content.get("weights") else None
+        return cls(**{**content, **groups, **medians, "weights": weights})
 
 
 def summarise_pairs(candidates: Candidates, picks: NDArray[np.int64]) -> PairSummary | None:
@@ -97,6 +101,7 @@ def summarise_pairs(candidates: Candidates, picks: NDArray[np.int64]) -> PairSum
         prefers_chosen=None if block is None else float((block["margin_mean"] > 0).mean()),
         by_length=grouped(kinds, (LONGER, SHORTER, EQUAL)),
         by_source=grouped(np.array(candidates.sources), None),
+        weights=None if block is None or PAIR_WEIGHT not in block.columns else _spread(block[PAIR_WEIGHT]),
     )
 
 
@@ -142,6 +147,11 @@ def _share(opposing: NDArray[np.bool_] | None, inside: NDArray[np.bool_]) -> flo
 def _medians(lengths: NDArray[np.int64]) -> tuple[float, float]:
     chosen, rejected = np.median(lengths, axis=0)
     return float(chosen), float(rejected)
+
+
+def _spread(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    least, median, greatest = np.quantile(values, (0, 0.5, 1))
+    return float(least), float(median), float(greatest)
 
 
 def _known(value: float) -> float | None:

@@ -6,11 +6,13 @@ from typing import Any
 
 from spice_select.data.formats import MARKED, PREFERENCE, Format, PreferencePairs
 from spice_select.data.records import PairExample, Sample
+from spice_select.diagnosis.suspects import PAIR_SUSPECTS, SUSPECTS
 from spice_select.errors import InputError
 from spice_select.methods import METHODS
 from spice_select.methods.budget import Budget
 from spice_select.run.finished import Run
 from spice_select.run.settings import SelectSettings
+from spice_select.settings.counted import counted
 
 _FOR_PAIRS = ("pair_gradient", "pair_tail", "pair_beta", "max_per_prompt")
 """Settings that only pairs read."""
@@ -42,21 +44,6 @@ def refuse_marks(run: Run, verb: str) -> None:
         )
 
 
-def refuse_pairs(run: Run, verb: str) -> None:
-    """Raise InputError where a finished run chose among pairs or marked answers, which a verb does not know.
-
-    Args:
-        run: the run.
-        verb: as people call it, ``spice export``.
-    """
-    refuse_marks(run, verb)
-    if is_of_pairs(run):
-        raise InputError(
-            f"{run.path}: {verb} does not know preference pairs yet, and this run chose among such. The pairs are in "
-            "selected.jsonl as they came; to choose among the chosen answers alone, select again with --format chosen."
-        )
-
-
 def refuse_kind_of_rows(settings: SelectSettings, reader: Format | PreferencePairs) -> None:
     """Raise InputError with every setting that rows of this kind cannot honour: pairs, or single answers."""
     if isinstance(reader, PreferencePairs):
@@ -79,7 +66,8 @@ def refuse_few_prompts(settings: SelectSettings, examples: Sequence[Sample]) -> 
     due = Budget.parse(settings.selection.budget).allowance(len(examples)).rows or 0
     if there < due:
         raise InputError(
-            f"--max-per-prompt {most}: {len(sizes):,} prompts give {there:,} pairs at most, and the budget is {due:,}. "
+            f"--max-per-prompt {most}: {counted(len(sizes), 'prompt gives', 'prompts give')} "
+            f"{counted(there, 'pair')} at most, and the budget is {due:,}. "
             "Give a larger number, or a smaller --budget."
         )
 
@@ -116,11 +104,13 @@ def pair_faults(settings: SelectSettings) -> list[str]:
         )
     if "loss" in asked.changed():
         faults.append(f"--loss {asked.loss} on preference pairs: --pair-gradient says how tokens count. Give that.")
-    if settings.suspects.without_suspects is not None:
-        faults.append(
-            "--without-suspects on preference pairs: suspects are told by single answers. Leave it out; pairs that "
-            "contradict one another are found by themselves."
-        )
+    if (kinds := settings.suspects.without_suspects) is not None:
+        unknown, able = [name for name in kinds if name not in PAIR_SUSPECTS], ", ".join(PAIR_SUSPECTS.names)
+        if unknown:
+            named = " ".join(unknown)
+            faults.append(f"--without-suspects {named}: it goes by one answer, a pair has two. Give some of {able}.")
+        elif not kinds:
+            faults.append(f"--without-suspects on preference pairs: none goes by itself there. Name some of {able}.")
     return [*faults, *_prompt_faults(settings)]
 
 
@@ -160,6 +150,8 @@ def _prompt_faults(settings: SelectSettings) -> list[str]:
 
 def _unread(settings: SelectSettings, reader: Format) -> list[str]:
     given: dict[str, Any] = {name: value for name, value in settings.changed().items() if name in _FOR_PAIRS}
+    if strange := [name for name in settings.suspects.without_suspects or () if name not in SUSPECTS]:
+        given = {"without_suspects": " ".join(strange), **given}
     if METHODS[settings.selection.method].only_pairs:
         given = {"method": settings.selection.method, **given}
     unread = [

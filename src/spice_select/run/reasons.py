@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from spice_select.diagnosis.suspects import SUSPECTS
+from spice_select.diagnosis.suspects import PAIR_SUSPECTS, SUSPECTS
 from spice_select.run.target import IN_TARGET
 
 SUSPECT = "suspect-"
@@ -135,7 +135,7 @@ _ALL = (
             f"a suspect that --without-suspects left out; the kind lists {kind.summary}",
             f"look at it; to let it be chosen leave {kind.name} out of --without-suspects",
         )
-        for kind in SUSPECTS
+        for kind in (*SUSPECTS, *(kind for kind in PAIR_SUSPECTS if kind.name not in SUSPECTS))
     ),
 )
 REASONS = {reason.name: reason for reason in _ALL}

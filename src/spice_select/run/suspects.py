@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.data.contradictions import without_contradictions
 from spice_select.data.corpus import encode_corpus
 from spice_select.data.encoding import Encoder
-from spice_select.data.formats import FORMATS
+from spice_select.data.formats import detect_reader
 from spice_select.data.plain import plain
-from spice_select.data.records import Example, Row
+from spice_select.data.records import Row, Sample
 from spice_select.diagnosis.suspects import Suspect, Suspects
 from spice_select.diagnosis.suspects.look import look_for
+from spice_select.errors import InputError
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods.base import GRADIENTS
 from spice_select.progress import Progress, Silent
@@ -24,7 +26,7 @@ from spice_select.run.exclusion import LOSSES, UNPROMPTED, evidence_of
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.origin import feature_store
-from spice_select.run.pairs import refuse_pairs
+from spice_select.run.pairs import is_of_pairs, refuse_marks
 from spice_select.run.parts import parts_of_feature
 from spice_select.store import FeatureBlock
 
@@ -49,16 +51,18 @@ def suspects_of(
         progress: shown how far the work is; silent by default.
 
     Raises:
-        InputError: the corpus is gone or changed, or its rows cannot be encoded as they were.
+        InputError: the corpus is gone or changed, or its rows cannot be encoded as they were; the rows are marked
+            answers, or pairs and more is asked for than their texts tell.
     """
     progress = progress or Silent()
-    refuse_pairs(run, "spice suspects")
+    _refuse_unfit(run, unprompted=unprompted, learnability=learnability)
     rows, settings = reread_corpus(run), run.settings
-    proxy, row_format = find_proxy(settings.request, progress), FORMATS[run.manifest["identity"]["format"]]
+    proxy, reader = find_proxy(settings.request, progress), detect_reader([], run.manifest["identity"]["format"])
     encoder = Encoder(proxy.tokenizer, max_length=settings.data.max_length)
-    examples = encode_corpus(rows, row_format, encoder, progress).examples
-    read = [row_format.read(rows[example.row]) for example in examples]
-    work, known = _Work(run, examples, proxy, progress), _known(run)
+    encoded = encode_corpus(rows, reader, encoder, progress)
+    examples = without_contradictions(encoded, keep=settings.data.keep_contradictions).examples
+    read = [reader.read(rows[example.row]) for example in examples]
+    work, known = _Work(run, examples, proxy, progress), {} if is_of_pairs(run) else _known(run)
     if unprompted:
         known |= {name: work.feature(name) for name in _asked(known)}
     evidence = evidence_of(examples, read, known, summed=settings.gradients.loss == "sum")
@@ -67,6 +71,17 @@ def suspects_of(
     found = look_for(evidence, progress=progress)
     RunFolder(run.path).write_lines(SUSPECTS_FILE, _lines(found.listed, rows))
     return found
+
+
+def _refuse_unfit(run: Run, *, unprompted: bool, learnability: bool) -> None:
+    """Raise InputError for rows that no suspects are told of, and where the loss of an answer is asked of pairs."""
+    refuse_marks(run, "spice suspects")
+    asked = [flag for flag, given in (("--unprompted", unprompted), ("--learnability", learnability)) if given]
+    if asked and is_of_pairs(run):
+        raise InputError(
+            f"{' '.join(asked)}: it goes by the loss of one answer, and {run.path} chose among preference pairs, which "
+            "have two. Leave it out; or select again with --format chosen, and ask that run."
+        )
 
 
 def read_suspects(folder: Path) -> list[dict[str, Any]] | None:
@@ -109,7 +124,7 @@ class _Work:
     """What more there is to find out about a run's rows."""
 
     run: Run
-    examples: Sequence[Example]
+    examples: Sequence[Sample]
     proxy: Proxy
     progress: Progress
 

@@ -22,6 +22,7 @@ from spice_select.diagnosis.suspects.near import ALIKE
 from spice_select.errors import InputError
 from spice_select.progress import Progress
 from spice_select.run.settings import SelectSettings
+from spice_select.settings.counted import counted
 
 FEW, ENOUGH = 8, 16
 """Rows of a task below which its choice hangs on single rows, and from which on there are enough."""
@@ -100,7 +101,7 @@ def read_target(settings: SelectSettings, encoder: Encoder, progress: Progress) 
     for name, task in zip(asked.target, names, strict=True):
         first = sum(len(file.rows) for file in read)
         read.append(_File.read(name, task, first, settings, encoder, alone=len(names) == 1))
-        progress.note(f"Target {name}: {len(read[-1].rows):,} rows, {described(read[-1].format)}")
+        progress.note(f"Target {name}: {counted(len(read[-1].rows), 'row')}, {described(read[-1].format)}")
     examples = [example for file in read for example in file.encoded.examples]
     tasks = [file.tasks[example.row] for file in read for example in file.encoded.examples]
     held = np.zeros(len(tasks), bool)
@@ -234,15 +235,13 @@ def _left_out(rows: Sequence[Row], encoded: Encoded[Example]) -> list[str]:
     if encoded.drops:
         counts = ", ".join(f"{reason} {count}" for reason, count in encoded.reasons.items())
         drop, where = encoded.drops[0], {row.number: row.where for row in rows}
-        told.append(f"{_rows(len(encoded.drops))} cannot be used ({counts}); first {where[drop.row]}: {drop.detail}.")
+        told.append(
+            f"{counted(len(encoded.drops), 'row')} cannot be used ({counts}); first {where[drop.row]}: {drop.detail}."
+        )
     if encoded.truncated:
-        was = "was" if encoded.truncated == 1 else "were"
-        told.append(f"{_rows(encoded.truncated)} {was} cut at the maximum length; --max-length may be raised.")
+        cut = counted(encoded.truncated, "row was", "rows were")
+        told.append(f"{cut} cut at the maximum length; --max-length may be raised.")
     return told
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _refuse_emptied(name: str, tasks: Mapping[int, str], encoded: Encoded[Example]) -> None:
@@ -282,7 +281,11 @@ def _of_task(task: str) -> str:
 def _told(examples: Sequence[Example], tasks: Sequence[str], held: NDArray[np.bool_]) -> list[str]:
     """Too few rows in a task, and rows that stand in the target twice."""
     counts = Counter(task for task, out in zip(tasks, held, strict=True) if not out)
-    few = [f"{_rows(count)}{f' of task {task!r}' if task else ''}" for task, count in counts.items() if count < FEW]
+    few = [
+        f"{counted(count, 'row')}{f' of task {task!r}' if task else ''}"
+        for task, count in counts.items()
+        if count < FEW
+    ]
     told = list[str]()
     if few:
         more = f" and {len(few) - _NAMED} more tasks" if len(few) > _NAMED else ""
@@ -292,5 +295,6 @@ def _told(examples: Sequence[Example], tasks: Sequence[str], held: NDArray[np.bo
         )
     twice = len(examples) - len({example.content_hash for example in examples})
     if twice:
-        told.append(f"{_rows(twice)} of the target repeat others of it: they count as often as they stand there.")
+        repeat = counted(twice, "row of the target repeats another", "rows of the target repeat others")
+        told.append(f"{repeat}: counted as often as they stand there.")
     return told

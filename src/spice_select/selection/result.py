@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
+from spice_select.settings.counted import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,4 +114,4 @@ class Selection:
 
 def reached_budget(k: int) -> Stop:
     """The ordinary end: `k` rows were asked for and found."""
-    return Stop(reason="budget", sentence=f"The budget of {k} {'row' if k == 1 else 'rows'} is used up.")
+    return Stop(reason="budget", sentence=f"The budget of {counted(k, 'row')} is used up.")

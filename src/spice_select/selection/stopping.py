@@ -6,6 +6,7 @@ from typing import Protocol
 from spice_select.errors import InputError
 from spice_select.selection.objectives.base import is_number
 from spice_select.selection.result import Stop
+from spice_select.settings.counted import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,8 @@ class GainRatio:
         return Stop(
             reason="gain_ratio",
             sentence=(
-                f"After {progress.picked} rows the next gain, {progress.gain:.4g}, is at most {self.omega:g} of "
+                f"After {counted(progress.picked, 'row')} the next gain, {progress.gain:.4g}, is at most "
+                f"{self.omega:g} of "
                 f"the first, {progress.first_gain:.4g}."
             ),
         )

@@ -18,6 +18,7 @@ from spice_select.progress.clock import Clock
 from spice_select.run.finished import Run, load
 from spice_select.run.folder import RunFolder, open_run
 from spice_select.run.pairs import is_of_pairs, refuse_marks
+from spice_select.settings.counted import counted
 from spice_select.store import explained
 from spice_select.training.checkpoint import newest_checkpoint
 from spice_select.training.curve import draw_curve
@@ -129,11 +130,13 @@ def _encode(run: Run, arm: Arm, target: Target, settings: TrainSettings, progres
         chosen = len(encode_arm(run, picked.rows, encoder, progress, "selected").examples)
     plan = plan_steps(settings, rows=len(encoded.examples), chosen=chosen)
     progress.note(
-        f"{arm.name}: {len(encoded.examples):,} rows, {encoded.num_tokens:,} tokens, {encoded.num_supervised:,} "
+        f"{arm.name}: {counted(len(encoded.examples), 'row')}, {encoded.num_tokens:,} tokens, "
+        f"{encoded.num_supervised:,} "
         f"supervised; {plan.sentence}."
     )
     if encoded.truncated:
-        progress.note(f"{encoded.truncated:,} of these rows are cut at {max_length:,} tokens (--max-length).")
+        cut = counted(encoded.truncated, "of these rows is", "of these rows are")
+        progress.note(f"{cut} cut at {max_length:,} tokens (--max-length).")
     for reason, count in encoded.reasons.items():
         progress.note(f"Left out: {count} × {reason}, see {LEFT_OUT}.")
     dpo = DpoLoss.of(run, settings) if is_of_pairs(run) else None

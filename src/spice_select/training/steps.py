@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from spice_select.settings.counted import counted
 from spice_select.training.settings import TrainSettings
 
 
@@ -50,9 +51,9 @@ def plan_steps(settings: TrainSettings, *, rows: int, chosen: int) -> StepPlan:
         steps, reason = settings.max_steps, "as asked"
     elif settings.match == "steps" and settings.on != "selected":
         steps = settings.epochs * steps_per_epoch(chosen, settings)
-        reason = f"as many as {settings.epochs} epochs of the {chosen} chosen rows make"
+        reason = f"as many as in {counted(settings.epochs, 'epoch')} of the {counted(chosen, 'chosen row')}"
     else:
-        steps, reason = settings.epochs * one, f"{settings.epochs} epochs of {rows} rows"
+        steps, reason = settings.epochs * one, f"{counted(settings.epochs, 'epoch')} of {counted(rows, 'row')}"
     warmup = warmup_steps(steps, settings)
     return StepPlan(
         steps=steps,

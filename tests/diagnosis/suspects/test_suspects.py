@@ -3,13 +3,21 @@
 import numpy as np
 import pytest
 
-from spice_select.diagnosis.suspects import REVIEW_ONLY, SUSPECTS
+from spice_select.diagnosis.suspects import PAIR_SUSPECTS, REVIEW_ONLY, SUSPECTS
 from spice_select.diagnosis.suspects.contradiction import MOST_ANSWERS, differ
 from spice_select.diagnosis.suspects.look import look_for
 from spice_select.diagnosis.suspects.refusal import refusal
 from spice_select.diagnosis.suspects.settings import AUTOMATIC, SuspectSettings
 from spice_select.errors import InputError
-from tests.diagnosis.suspects.cases import CASES, Case, evidence_of_pairs, ids
+from tests.diagnosis.suspects.cases import (
+    CASES,
+    PAIR_CASES,
+    Case,
+    PairCase,
+    evidence_of_pairs,
+    evidence_of_preferences,
+    ids,
+)
 
 each = pytest.mark.parametrize("case", CASES, ids=ids)
 
@@ -39,6 +47,20 @@ def test_a_kind_counts_every_row_once_and_repeats_itself(case: Case):
     first = SUSPECTS[case.name].find(evidence(case), told.append)
     assert sum(told) == len(case.pairs)
     assert list(first.suspects) == list(SUSPECTS[case.name].find(evidence(case), told.append).suspects)
+
+
+def test_every_kind_of_pairs_has_a_case():
+    assert {case.name for case in PAIR_CASES} == set(PAIR_SUSPECTS.names)
+    assert not any(kind.needs for kind in PAIR_SUSPECTS), "nothing is known of a pair but its texts"
+
+
+@pytest.mark.parametrize("case", PAIR_CASES, ids=ids)
+def test_a_kind_lists_what_its_example_of_pairs_says(case: PairCase):
+    evidence, told = evidence_of_preferences(case.sides, truncated=case.truncated), list[int]()
+    found = PAIR_SUSPECTS[case.name].find(evidence, told.append)
+    assert {suspect.row: suspect.partners for suspect in found.suspects} == case.listed
+    assert sum(told) == len(case.sides)
+    assert set(look_for(evidence).found) == set(PAIR_SUSPECTS.names)
 
 
 def test_what_cannot_be_looked_for_is_named_with_a_reason():

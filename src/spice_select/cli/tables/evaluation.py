@@ -14,6 +14,7 @@ from spice_select.evaluation.heldout import SourceLoss
 from spice_select.evaluation.result import Evaluation, ModelResult, RowUse
 from spice_select.evaluation.scores import TaskScore
 from spice_select.numerics.estimates import Estimate
+from spice_select.settings.counted import counted
 
 _WIDTH = 20
 """Characters of a model's column: a difference with its error."""
@@ -50,14 +51,14 @@ def _abreast(models: Sequence[ModelResult], width: int) -> list[Sequence[ModelRe
 
 def _print_tables(console: Console, models: Sequence[ModelResult], evaluation: Evaluation) -> None:
     if any(model.losses for model in models):
-        left = f"; {evaluation.left_out:,} rows left out" if evaluation.left_out else ""
+        left = f"; {counted(evaluation.left_out, 'row')} left out" if evaluation.left_out else ""
         title = f"held-out response loss per token, nats ({evaluation.held_out}{left})"
         _print_losses(console, models, title, lambda loss: (loss.per_token, loss.per_token_difference))
         title = "the same, as the mean over rows of each row's own"
         _print_losses(console, models, title, lambda loss: (loss.per_row, loss.per_row_difference))
         _print_rows(console, models)
     if any(model.preferences for model in models):
-        left = f"; {evaluation.left_out:,} rows left out" if evaluation.left_out else ""
+        left = f"; {counted(evaluation.left_out, 'row')} left out" if evaluation.left_out else ""
         table = _table(f"held-out preference ({evaluation.held_out}{left})", models, ("number", "pairs", "count"))
         fill_preferences(table, models, _number)
         console.print(table, highlight=False)

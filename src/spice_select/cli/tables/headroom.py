@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spice_select.cli.tables.grid import named_lines
 from spice_select.data.printable import printable
 from spice_select.diagnosis.explained import Explained
 from spice_select.outlook.mismatches import FALSE_ALARMS
@@ -27,9 +28,7 @@ def print_headroom(console: Console, found: Headroom) -> None:
 
 
 def _numbers(found: Headroom) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    table = named_lines()
     table.add_row(
         "rows", f"{found.rows:,} usable, {found.picks:,} of them to be chosen; gradients of {found.sampled:,}"
     )

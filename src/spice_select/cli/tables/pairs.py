@@ -7,16 +7,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spice_select.cli.tables.grid import named_lines
 from spice_select.data.printable import printable
 from spice_select.run.pair_summary import PairGroup, PairSummary
+from spice_select.settings.counted import counted
 
 _LISTED = 12
 
 
 def print_pairs(console: Console, pairs: PairSummary) -> None:
-    """Print lengths in lines, and a table of sources and of which side is the longer one."""
-    for line in _lines(pairs):
-        console.print(line, highlight=False)
+    """Print lengths and labels, and a table of sources and of which side is the longer one."""
+    console.print(_lengths(pairs), highlight=False)
     _print_opposing(console, "pairs", (pairs.by_length, pairs.by_source))
 
 
@@ -36,20 +37,23 @@ def _print_opposing(console: Console, rows: str, several: Sequence[Sequence[Pair
     console.print(table, highlight=False)
 
 
-def _lines(pairs: PairSummary) -> list[str]:
-    told = [
-        f"[bold]pairs[/]  {pairs.pairs:,} of {pairs.prompts:,} prompts; the picks are of {pairs.chosen_prompts:,}",
-        f"[bold]length[/] the preferred answer is the longer one in {pairs.chosen_longer:.1%} of the picks, "
-        f"{pairs.longer:.1%} of all; median {_median(pairs.chosen_medians)} tokens preferred / rejected, "
-        f"{_median(pairs.medians)} of all",
-        f"       rank correlation of the pick's place with the difference of the lengths "
-        f"{_signed(pairs.rank_with_difference)}, with their sum {_signed(pairs.rank_with_length)}",
-    ]
+def _lengths(pairs: PairSummary) -> Table:
+    table = named_lines()
+    prompts = counted(pairs.prompts, "prompt")
+    table.add_row("pairs", f"{pairs.pairs:,} of {prompts}; the picks are of {pairs.chosen_prompts:,}")
+    table.add_row(
+        "length",
+        f"the preferred answer is the longer one in {pairs.chosen_longer:.1%} of the picks, {pairs.longer:.1%} of all; "
+        f"median {_median(pairs.chosen_medians)} tokens preferred / rejected, {_median(pairs.medians)} of all; rank "
+        f"correlation of the pick's place with the difference of the lengths {_signed(pairs.rank_with_difference)}, "
+        f"with their sum {_signed(pairs.rank_with_length)}",
+    )
     if pairs.prefers_chosen is not None:
-        told.append(
-            f"[bold]proxy[/]  finds the preferred answer likelier in {pairs.prefers_chosen:.1%} (by the mean token)"
-        )
-    return told
+        table.add_row("proxy", f"finds the preferred answer likelier in {pairs.prefers_chosen:.1%} (by the mean token)")
+    if pairs.weights is not None:
+        least, median, greatest = pairs.weights
+        table.add_row("weights", f"pairs count 2σ(−βΔ), {least:.3f} to {greatest:.3f}, {median:.3f} the median one")
+    return table
 
 
 def _add(table: Table, groups: Sequence[PairGroup]) -> None:
@@ -62,7 +66,7 @@ def _add(table: Table, groups: Sequence[PairGroup]) -> None:
             _share(group.chosen_opposing),
         )
     if len(groups) > _LISTED:
-        table.add_row(f"({len(groups) - _LISTED:,} more sources in summary.json)", "", "", "", "")
+        table.add_row(f"({counted(len(groups) - _LISTED, 'more source')} in summary.json)", "", "", "", "")
     table.add_section()
 
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from spice_select.cli.tables.grid import named_lines
 from spice_select.cli.tables.pairs import print_marks, print_pairs
 from spice_select.data.encoding.segments import Segment
 from spice_select.data.printable import printable
@@ -21,6 +22,7 @@ from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.summary import Judged, Reached, Summary, largest_sources
+from spice_select.settings.counted import counted
 
 if TYPE_CHECKING:  # these two need torch, which most tables do not
     from spice_select.checks.model import ModelReport
@@ -48,30 +50,21 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
     if summary.judged is not None:
         console.print(f"[dim]look closer: spice check run {escape(str(run.path))}[/]", highlight=False, soft_wrap=True)
     path = escape(str(run.path / outputs.SELECTED))
-    console.print(f"\n[bold]{path}[/]  {_rows(summary.chosen)}, ready to train on", soft_wrap=True)
+    console.print(f"\n[bold]{path}[/]  {counted(summary.chosen, 'row')}, ready to train on", soft_wrap=True)
     if (run.path / outputs.REPORT).is_file():
         page = escape(str(run.path / outputs.REPORT))
         console.print(f"[bold]{page}[/]  what was chosen and why, on one page for a browser", soft_wrap=True)
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
-
-
-def _grid() -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
-    return table
-
-
 def _print_counts(console: Console, summary: Summary) -> None:
-    table = _grid()
+    table = named_lines()
     dropped = ", ".join(f"{count} {reason}" for reason, count in summary.dropped.items())
     total = sum(summary.dropped.values())
     table.add_row("rows", f"{summary.rows:,} in, {total:,} dropped{f' ({dropped})' if dropped else ''}")
     share = summary.chosen / summary.usable
-    table.add_row("chosen", f"[bold green]{_rows(summary.chosen)}[/] ({share:.1%} of the usable {summary.usable:,})")
+    table.add_row(
+        "chosen", f"[bold green]{counted(summary.chosen, 'row')}[/] ({share:.1%} of the usable {summary.usable:,})"
+    )
     table.add_row(
         "tokens",
         f"{summary.chosen_tokens:,} of {summary.tokens:,}; trained on: {summary.chosen_supervised:,} of "
@@ -82,7 +75,7 @@ def _print_counts(console: Console, summary: Summary) -> None:
         f"median {summary.chosen_median_response:.0f} supervised tokens, {summary.median_response:.0f} in the corpus",
     )
     if summary.truncated:
-        table.add_row("truncated", f"{summary.truncated:,} rows were cut at the maximum length")
+        table.add_row("truncated", f"{counted(summary.truncated, 'row was', 'rows were')} cut at the maximum length")
     console.print(table, highlight=False)
 
 
@@ -106,7 +99,7 @@ def _print_mix(console: Console, summary: Summary) -> None:
 
 
 def _print_judged(console: Console, summary: Summary) -> None:
-    table = _grid()
+    table = named_lines()
     if summary.judged is not None:
         _add_judged(table, summary.judged)
     else:

@@ -8,9 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from spice_select.data.printable import printable
-from spice_select.diagnosis.suspects import SUSPECTS, Suspect, Suspects
+from spice_select.diagnosis.suspects import PAIR_SUSPECTS, SUSPECTS, Suspect, Suspects
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run
+from spice_select.run.pairs import is_of_pairs
 from spice_select.run.suspects import SUSPECTS_FILE
 
 
@@ -36,7 +37,7 @@ def _counts(run: Run, found: Suspects) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("kind", "rows", "share", "of them chosen", "what it lists"):
         table.add_column(name, justify="right" if name in ("rows", "share", "of them chosen") else "left")
-    for kind in SUSPECTS:
+    for kind in PAIR_SUSPECTS if is_of_pairs(run) else SUSPECTS:
         if kind.name in found.unavailable:
             table.add_row(kind.name, "–", "", "", f"not looked for: {escape(found.unavailable[kind.name])}")
         elif kind.name in found.found:

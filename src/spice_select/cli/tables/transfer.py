@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spice_select.agreement.result import Transfer
+from spice_select.cli.tables.grid import named_lines
 
 
 def print_transfer(console: Console, found: Transfer) -> None:
@@ -22,9 +23,7 @@ def print_transfer(console: Console, found: Transfer) -> None:
 
 
 def _numbers(found: Transfer) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    table = named_lines()
     chance = found.chance
     table.add_row(
         "picks in common",

@@ -36,6 +36,7 @@ from spice_select.report.page import (
 from spice_select.report.page.pieces import PagePiece
 from spice_select.run.files import REPORT
 from spice_select.run.identity import package_version
+from spice_select.settings.counted import counted
 from spice_select.store import write_text
 
 
@@ -84,7 +85,7 @@ def comparison_figures(found: MethodsCompared) -> list[PlotFigure]:
 
 def _arms(found: MethodsCompared) -> str:
     count = len({one.arm for one in found.facts})
-    return f"{count} method{'' if count == 1 else 's'}"
+    return counted(count, "method")
 
 
 def _sections(found: MethodsCompared) -> list[Section]:

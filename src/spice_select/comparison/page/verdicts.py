@@ -13,6 +13,7 @@ from spice_select.comparison.statistics import CrossedEstimate
 from spice_select.report.page import PlotFigure
 from spice_select.report.page.figure import DATA
 from spice_select.report.page.looks import BLUE, GREEN, GREY, ORANGE, PINK, VERMILLION
+from spice_select.settings.counted import counted
 
 WORDS = {
     "better": (GREEN, "circle"),
@@ -100,7 +101,7 @@ def set_title(one: JudgedSet) -> str:
 
 
 def _label(arm: Comparison) -> str:
-    return f"{arm.arm} ({len(arm.seeds)} seeds)"
+    return f"{arm.arm} ({counted(len(arm.seeds), 'seed')})"
 
 
 def _scaled(channel: Any, words: list[str], which: int, **more: Any) -> Any:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from spice_select.data.records import Conversation, Pair, Sample
+from spice_select.settings.counted import counted
 
 _LISTED = 8
 
@@ -47,7 +48,7 @@ class Notes:
     def sentences(self) -> tuple[str, ...]:
         """One sentence for each kind of thing that happened, then the fields that nobody read."""
         said = [
-            sentence.format(turns=_counted(self._turns[remark], "turn"), rows=_counted(self._rows[remark], "row"))
+            sentence.format(turns=counted(self._turns[remark], "turn"), rows=counted(self._rows[remark], "row"))
             for remark, sentence in _SENTENCES.items()
             if self._rows[remark]
         ]
@@ -68,10 +69,6 @@ def _named(kind: str, counts: Mapping[str, int], unit: str) -> str:
     return f"{kind} {', '.join(names)}"
 
 
-def _with_units(counted: Iterable[tuple[str, int]], unit: str) -> Iterable[str]:
-    for place, (name, count) in enumerate(counted):
-        yield f"`{name}` ({_counted(count, unit) if place == 0 else f'{count:,}'})"
-
-
-def _counted(count: int, unit: str) -> str:
-    return f"{count:,} {unit}{'' if count == 1 else 's'}"
+def _with_units(counts: Iterable[tuple[str, int]], unit: str) -> Iterable[str]:
+    for place, (name, count) in enumerate(counts):
+        yield f"`{name}` ({counted(count, unit) if place == 0 else f'{count:,}'})"

@@ -7,6 +7,7 @@ from typing import Any
 
 from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, left_out
 from spice_select.errors import InputError
+from spice_select.settings.counted import counted
 
 COLUMN = "split"
 
@@ -42,15 +43,11 @@ def take_rows(
             f"split={split!r}: {name} has no splits to choose from, by names or by a column {COLUMN!r}. Leave it out."
         )
     if not taken:
-        there = ", ".join(f"{value} ({_rows(count)})" for value, count in counts.items())
+        there = ", ".join(f"{value} ({counted(count, 'row')})" for value, count in counts.items())
         raise InputError(
             f"{name}: its rows are of the splits {there}, and none of them is {wanted}. Choose one with --split, or "
             f"read all with --split {EVERY_SPLIT}."
         )
-    others = {value: _rows(count) for value, count in counts.items() if value not in taken}
+    others = {value: counted(count, "row") for value, count in counts.items() if value not in taken}
     kept = [position for position, value in enumerate(values) if value in taken]
     return kept, left_out(f"{', '.join(sorted(taken))} of the column {COLUMN!r}", others)
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"

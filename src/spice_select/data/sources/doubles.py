@@ -11,6 +11,7 @@ import numpy as np
 
 from spice_select.data.plain import json_text
 from spice_select.data.sources.bytes import CODECS
+from spice_select.settings.counted import counted
 
 
 def unpacked_name(file: PurePath) -> PurePath:
@@ -52,7 +53,7 @@ class Doubles:
             (first, second), _ = found.most_common(1)[0]
             count = found.total()
             yield (
-                f"{count:,} {'row stands' if count == 1 else 'rows stand'} in more than one file and "
+                f"{counted(count, 'row stands', 'rows stand')} in more than one file and "
                 f"{'is' if count == 1 else 'are'} read each time, e.g. {found[first, second]:,} of {second} are "
                 f"in {first} too. Give one of the files, if they are copies."
             )

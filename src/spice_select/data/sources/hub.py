@@ -9,6 +9,7 @@ from typing import Any
 from spice_select.data.sources.kinds import Placed
 from spice_select.data.sources.splits import EVERY_SPLIT, left_out, only
 from spice_select.errors import InputError, nearest
+from spice_select.settings.counted import counted
 
 
 def is_saved_dataset(folder: Path) -> bool:
@@ -61,7 +62,7 @@ def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[It
         )
     if wanted not in loaded:
         raise InputError(f"split={split!r}: not in {name}, which has {known}.{nearest(wanted, loaded)}")
-    others = {title: f"{len(part):,} rows" for title, part in loaded.items() if title != wanted}
+    others = {title: counted(len(part), "row") for title, part in loaded.items() if title != wanted}
     return _rows(loaded[wanted], ""), left_out(wanted, others) or only(wanted, default)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from spice_select.data.sources.bytes import CODECS
 from spice_select.data.sources.kinds import BY_EXTENSION
 from spice_select.errors import InputError, nearest
+from spice_select.settings.counted import counted
 
 EVERY_SPLIT = "all"
 """The name that asks for every split."""
@@ -165,7 +166,7 @@ def _default(files: Sequence[PurePath], labels: Mapping[PurePath, Label], folder
 
 
 def _count(things: Sequence[Any]) -> str:
-    return f"{len(things):,} file{'' if len(things) == 1 else 's'}"
+    return counted(len(things), "file")
 
 
 def left_out(used: str, others: Mapping[str, str]) -> tuple[str, ...]:
@@ -181,7 +182,7 @@ def left_out(used: str, others: Mapping[str, str]) -> tuple[str, ...]:
 def some(names: Iterable[str], what: str) -> str:
     """`3 files: a, b, …`: how many there are and the first few."""
     known = list(names)
-    return f"{len(known):,} {what}{'' if len(known) == 1 else 's'}: {_few(known)}"
+    return f"{counted(len(known), what)}: {_few(known)}"
 
 
 def _few(names: Iterable[str], most: int = 5) -> str:

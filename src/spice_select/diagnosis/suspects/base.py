@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.records import Conversation, Drop, Example
+from spice_select.data.records import Conversation, Drop, Pair, Sample
 from spice_select.progress import Advance
 
 
@@ -17,14 +17,16 @@ class Evidence:
 
     Attributes:
         examples: the rows as the proxy sees them.
-        conversations: the rows as they were read.
-        losses: cross-entropy a supervised token (nats), float64 ``[n]``; None where no model was asked.
+        conversations: the rows as they were read; of a pair the prompt and both answers, the chosen one last.
+        pairs: the same rows where they are preference pairs; else none.
+        losses: cross-entropy a supervised token (nats), float64 ``[n]``; None where no model was asked, and of pairs.
         unprompted: the same of the answer alone, without what precedes it; None where it was not taken.
         learnability: cold less warm loss a supervised token (nats), warm trained on other rows; None likewise.
     """
 
-    examples: Sequence[Example]
+    examples: Sequence[Sample]
     conversations: Sequence[Conversation]
+    pairs: Sequence[Pair] = ()
     losses: NDArray[np.float64] | None = None
     unprompted: NDArray[np.float64] | None = None
     learnability: NDArray[np.float64] | None = None

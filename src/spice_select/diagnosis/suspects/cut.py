@@ -20,8 +20,7 @@ class CutRows:
                     row=example.row,
                     kind=self.name,
                     score=example.truncated / (example.truncated + example.num_tokens),
-                    reason=f"the last {example.truncated:,} of its {example.truncated + example.num_tokens:,} tokens "
-                    "are cut off",
+                    reason=f"{example.truncated:,} tokens of {example.truncated + example.num_tokens:,} are cut off",
                 )
                 for example in evidence.examples
                 if example.truncated > 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from spice_select.diagnosis.suspects import SUSPECTS, Evidence, Suspects, Suspicion
+from spice_select.diagnosis.suspects import PAIR_SUSPECTS, SUSPECTS, Evidence, Suspects, Suspicion
 from spice_select.progress import Progress, Silent
 
 _REMEDIES = {
@@ -13,20 +13,21 @@ _REMEDIES = {
 
 
 def look_for(evidence: Evidence, kinds: Iterable[str] | None = None, progress: Progress | None = None) -> Suspects:
-    """What each kind finds in the evidence.
+    """What each kind finds in the evidence: those of pairs where that is of pairs.
 
     Args:
         evidence: of one row or more.
-        kinds: names in `SUSPECTS`; all by default. One that lacks what it needs is named in `unavailable`.
+        kinds: names in the table; all by default. One that lacks what it needs is named in `unavailable`.
         progress: shown how far the work is.
 
     Raises:
         InputError: an unknown kind.
     """
     progress = progress or Silent()
-    asked = [SUSPECTS[name] for name in (SUSPECTS.names if kinds is None else kinds)]
+    table = PAIR_SUSPECTS if evidence.pairs else SUSPECTS
+    asked = [table[name] for name in (table.names if kinds is None else kinds)]
     lacking = {kind.name: missing for kind in asked if (missing := _missing(kind, evidence))}
-    able = [kind for kind in SUSPECTS if kind in asked and kind.name not in lacking]
+    able = [kind for kind in table if kind in asked and kind.name not in lacking]
     with progress.task("Suspects", len(evidence) * len(able), "rows") as advance:
         found = {kind.name: kind.find(evidence, advance) for kind in able}
     unavailable = {name: _REMEDIES[field] for name, field in lacking.items()}

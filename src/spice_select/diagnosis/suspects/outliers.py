@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.diagnosis.suspects.base import Found, Suspect
+from spice_select.settings.counted import counted
 
 SHRINK = 20
 """Rows at which a group's own spread, and at most its centre, count as much as the pooled ones."""
@@ -97,5 +98,5 @@ def listed(
     if len(above) > most:
         note = f"{len(above):,} of {len(rows):,} rows are above the cut; the {most:,} highest are listed ({MOST:.0%})."
     elif unknown := int(np.isnan(scores).sum()):
-        note = f"{unknown:,} rows have no score: their loss is not a number."
+        note = f"{counted(unknown, 'row has', 'rows have')} no score, for the loss is not a number."
     return Found(suspects=suspects, scores=scores, note=note)

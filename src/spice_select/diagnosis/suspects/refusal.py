@@ -41,10 +41,10 @@ class Refusals:
 
     def find(self, evidence: Evidence, advance: Advance) -> Found:
         """Score: 1. Cost: the head of each last answer."""
-        suspects = []
+        suspects, answer = [], "the chosen answer" if evidence.pairs else "the answer"
         for example, conversation in zip(evidence.examples, evidence.conversations, strict=True):
             if refused := refusal(last_answer(conversation)):
-                reason = f"the answer begins with a refusal: {' '.join(refused.split())!r}"
+                reason = f"{answer} begins with a refusal: {' '.join(refused.split())!r}"
                 suspects.append(Suspect(row=example.row, kind=self.name, score=1.0, reason=reason))
             advance(1)
         return Found(suspects=suspects)

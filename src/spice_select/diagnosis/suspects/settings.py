@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from spice_select.diagnosis.suspects import REVIEW_ONLY, SUSPECTS
+from spice_select.diagnosis.suspects import PAIR_SUSPECTS, REVIEW_ONLY, SUSPECTS
 from spice_select.errors import InputError
 from spice_select.settings.base import Group
 
@@ -19,7 +19,8 @@ class SuspectSettings(Group):
         None,
         description="Leave rows of these kinds of suspects out of the choice, each with its reason in dropped.jsonl. "
         f"Kinds: {', '.join(name for name in SUSPECTS.names if name != _FOR_A_RUN)}; none named: "
-        f"{', '.join(AUTOMATIC)}. `spice suspects --help` says what they are.",
+        f"{', '.join(AUTOMATIC)}. Of preference pairs, where they must be named: {', '.join(PAIR_SUSPECTS.names)}. "
+        "`spice suspects --help` says what they are.",
     )
 
     def clashes(self) -> list[str]:
@@ -27,7 +28,7 @@ class SuspectSettings(Group):
         faults = []
         for name in self.without_suspects or ():
             try:
-                SUSPECTS[name]
+                (PAIR_SUSPECTS if name in PAIR_SUSPECTS else SUSPECTS)[name]
             except InputError as error:
                 faults.append(f"--without-suspects: {error}")
         if _FOR_A_RUN in (self.without_suspects or ()):

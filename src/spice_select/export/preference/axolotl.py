@@ -15,6 +15,7 @@ from spice_select.export.preference.sides import Sides, sides_of
 from spice_select.export.recipe import axolotl_recipe
 from spice_select.export.rehearsal import DUMMY, Rehearsal
 from spice_select.export.trainee import Trainee
+from spice_select.settings.counted import counted
 from spice_select.store import write_text
 
 _CONFIG = "axolotl.yaml"
@@ -76,7 +77,8 @@ class AxolotlPairs:
         if not self._beheaded:
             return ()
         return (
-            f"axolotl leaves out what the template writes at the head of an answer: in {self._beheaded} rows it trains "
+            "axolotl leaves out what the template writes at the head of an answer: in "
+            f"{counted(self._beheaded, 'row')} it trains "
             "on other tokens than the selection saw.",
         )
 

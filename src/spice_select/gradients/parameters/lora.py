@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from spice_select.gradients.base import Attached, Capture, Coverage, Dense, Factored, Leaf
+from spice_select.gradients.products import summed_outer, times_rows
 from spice_select.models.adapters import refuse_unplain_layers
 from spice_select.models.guard import refuse_unusable
 from spice_select.models.layers import LinearLayer, uncaptured_parameters
@@ -57,14 +58,12 @@ class _FreshCapture:
 
     def keep(self, inputs: Tensor) -> Tensor:
         """X Aᵀ in float32 at least, as PEFT has it in half precision: A is not rounded, nor is the product."""
-        wide = inputs if inputs.dtype == torch.float64 else inputs.float()
-        if self._a.device != wide.device or self._a.dtype != wide.dtype:
-            self._a = self._a.to(wide)
-        return wide @ self._a.T
+        if self._a.device != inputs.device:
+            self._a = self._a.to(inputs.device)
+        return times_rows(inputs, self._a)
 
     def gradients(self, kept: Tensor, output_gradients: Tensor) -> Iterator[Dense | Factored]:
-        values = torch.bmm(output_gradients.float().transpose(1, 2), kept.float())
-        yield Dense(self.blocks[0], values.mul_(self.scale))
+        yield Dense(self.blocks[0], summed_outer(output_gradients, kept.float() * self.scale))
 
 
 class _WarmCapture:

@@ -7,6 +7,7 @@ from spice_select.report.page import PlotFigure, Section
 from spice_select.report.page.figure import DATA
 from spice_select.report.page.looks import BLUE
 from spice_select.report.sections.verdict import spent
+from spice_select.settings.counted import counted
 
 
 def cost_section(material: RunMaterial) -> Section:
@@ -14,7 +15,7 @@ def cost_section(material: RunMaterial) -> Section:
     seconds = material.summary.seconds
     whole, longest = sum(seconds.values()), max(seconds, key=lambda stage: seconds[stage])
     machine = material.manifest["machine"]
-    threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
+    threads = counted(machine["threads"], "thread")
     chart = (
         alt.Chart(alt.NamedData(DATA))
         .mark_bar(color=BLUE)

@@ -7,6 +7,7 @@ from spice_select.report.page import Cell, Grid, Heading, Section, cut
 from spice_select.run.files import DROPPED, iterate_dropped
 from spice_select.run.folder import RunFolder
 from spice_select.run.reasons import REASONS
+from spice_select.settings.counted import counted
 
 _NAME, _TITLE = "dropped", "Dropped rows"
 _EACH = 3
@@ -20,9 +21,10 @@ def dropped_section(material: RunMaterial) -> Section:
     if not counts:
         return untold_section(_NAME, _TITLE, "No row was dropped: all could be used.")
     examples = _examples(material)
+    of = f"of {material.summary.rows:,} rows"
     grid = Grid(
         name="dropped-rows",
-        caption=f"{sum(counts.values()):,} of {material.summary.rows:,} rows were dropped; the first {_EACH} of each "
+        caption=f"{counted(sum(counts.values()), f'{of} was', f'{of} were')} dropped; the first {_EACH} of each "
         "reason.",
         note="All are in dropped.jsonl.",
         columns=[

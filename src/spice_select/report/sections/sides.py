@@ -53,6 +53,9 @@ def _ranked(pairs: PairSummary) -> list[PagePiece]:
         told.append(f"With the length of both answers: {pairs.rank_with_length:+.2f}.")
     if pairs.prefers_chosen is not None:
         told.append(f"The proxy finds the preferred answer likelier in {pairs.prefers_chosen:.1%}, by the mean token.")
+    if pairs.weights is not None:
+        least, median, greatest = pairs.weights
+        told.append(f"Pairs count 2σ(−βΔ), {least:.3f} to {greatest:.3f}, {median:.3f} the median one.")
     return [" ".join(told)] if told else []
 
 

@@ -6,20 +6,22 @@ from typing import Any
 
 from spice_select.report.material import RunMaterial, filled, untold_section
 from spice_select.report.page import Cell, Grid, Heading, Section, cut
+from spice_select.run.pairs import is_of_marks
 from spice_select.run.suspects import SUSPECTS_FILE, read_suspects
+from spice_select.settings.counted import counted
 
 _NAME, _TITLE = "suspects", "Rows to doubt"
 _EACH = 5  # of a kind
 _TEXT = 600
 _NO_SUSPECTS = (
-    "Suspects are told by single answers that are all to be learnt, so they are not looked for among these rows. Those "
-    "that contradict an earlier one are found by themselves: they stand among the dropped rows."
+    "Suspects are told by answers that are all to be learnt, so they are not looked for among answers marked good or "
+    "bad. Those that contradict an earlier one are found by themselves: they stand among the dropped rows."
 )
 
 
 def suspects_section(material: RunMaterial) -> Section:
     """The suspects that were looked for, chosen ones first; or the command that looks for them, where it can."""
-    if material.takes_sides:
+    if is_of_marks(material.run):
         return untold_section(_NAME, _TITLE, _NO_SUSPECTS)
     command = shlex.join(["spice", "suspects", str(material.run.path)])
     try:
@@ -60,7 +62,7 @@ def _side_by_side(material: RunMaterial, kind: str, found: list[dict[str, Any]],
     columns += [Heading(title="what it says", wide=True), *([Heading(title="beside", wide=True)] if paired else [])]
     return Grid(
         name=f"suspects-{kind}",
-        caption=f"{kind}: {len(found):,} rows.",
+        caption=f"{kind}: {counted(len(found), 'row')}.",
         note=f"{_EACH} are shown, chosen rows and the highest scores first." if len(found) > _EACH else "",
         columns=columns,
         rows=[_line(material, line, chosen, paired=paired) for line in found[:_EACH]],

@@ -14,6 +14,8 @@ from spice_select.run.key_numbers import KeyNumber, key_numbers
 from spice_select.run.pairs import is_of_marks, is_of_pairs
 from spice_select.run.summary import Judged, Reached
 from spice_select.run.suspects import SUSPECTS_FILE
+from spice_select.settings.counted import counted
+from spice_select.settings.words import command_words
 
 EXPLAINED = "target-variance"
 """The objective that wants all rows' gradients explained."""
@@ -51,7 +53,7 @@ def _asked(material: RunMaterial) -> str:
     model = f" Proxy: {material.identity['model']}." if summary.judged is not None else ""
     return (
         f"Asked: {chosen.budget} of {summary.usable:,} usable rows by --method {chosen.method}{aim}.{model} Chosen: "
-        f"{summary.chosen:,} rows. {summary.stopped}"
+        f"{counted(summary.chosen, 'row')}. {summary.stopped}"
     )
 
 
@@ -147,14 +149,14 @@ def _next(material: RunMaterial) -> list[tuple[str, str]]:
     if is_of_marks(material.run):
         export = ["spice", "export", run, "--to", "trl", "--out", f"{run}-trl"]
         return [("Write them for a trainer of KTO", shlex.join(export))]
-    method, budget = material.summary.method, material.settings.selection.budget
-    named = material.settings.target.target
-    target = ["--target", *named] if named else []
-    compare = ["spice", "compare", corpus, *target, "--methods", method, "--budget", str(budget), "--train"]
+    asked, method = material.settings, material.summary.method
+    target = ["--target", *asked.target.target] if asked.target.target else []
+    alike = [word for group in (asked.proxy, asked.data, asked.gradients) for word in command_words(group)]
+    compare = ["spice", "compare", corpus, *target, "--methods", method, "--budget", asked.selection.budget, *alike]
     return [
         (_tuning(material), shlex.join(["spice", "train", run, "--model", "MODEL"])),
-        ("Find out whether the choice makes a better model than random rows", shlex.join(compare)),
-        *([] if material.takes_sides or (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
+        ("Find out whether the choice makes a better model than random rows", shlex.join([*compare, "--train"])),
+        *([] if (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
     ]
 
 

@@ -27,6 +27,7 @@ from spice_select.report.several.overlap import MOST_OVERLAPS, overlap_figure
 from spice_select.report.several.shares import source_shares_figure
 from spice_select.run.finished import Run
 from spice_select.run.identity import package_version
+from spice_select.settings.counted import counted
 from spice_select.store import write_text
 
 _ALONE = 100  # rows of a run's own that are listed
@@ -76,7 +77,7 @@ def _lead(hashes: Mapping[str, Sequence[str]]) -> list[PagePiece]:
     shared, either = set.intersection(*chosen), set.union(*chosen)
     who = "Both" if len(chosen) == 2 else f"All {len(chosen)}"
     return [
-        Headline(f"{who} chose {len(shared):,} rows in common, of {len(either):,} that any chose."),
+        Headline(f"{who} chose {counted(len(shared), 'row')} in common, of {len(either):,} that any chose."),
         "Rows count as the same where their content is the same, whatever corpus they came from.",
     ]
 

@@ -46,6 +46,7 @@ from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pool
 from spice_select.schedules.interleaved.target_gradients import TargetGradients
 from spice_select.schedules.joined import joined, stop_of_pools
 from spice_select.selection import LogDet
+from spice_select.settings.counted import counted, leading
 from spice_select.store import FeatureBlock
 
 
@@ -243,7 +244,8 @@ def _told(plan: Plan, moving: MovingProxy, settings: SelectSettings) -> str:
     steps, tenth = len(moving.log), max(1, len(moving.log) // 10)
     before, after = mean_loss(moving.log, slice(0, tenth)), mean_loss(moving.log, slice(-tenth, None))
     return (
-        f"The proxy made {steps} optimiser steps on what {settings.selection.method} picked in {len(plan.pools)} "
-        f"pools; its loss on the rows of a step was {before:.3f} in the first {tenth} and {after:.3f} in the last. "
+        f"The proxy made {counted(steps, 'optimiser step')} on what {settings.selection.method} picked in "
+        f"{counted(len(plan.pools), 'pool')}; its loss on the rows of a step was {before:.3f} in the "
+        f"{leading(tenth, 'one')} and {after:.3f} in the last. "
         "Information and bound are sums over pools, each at the state the proxy had there."
     )

@@ -16,6 +16,7 @@ from spice_select.selection.penalties.base import Penalty
 from spice_select.selection.penalties.conflict import ETA, Conflict
 from spice_select.selection.result import Selection, Stats, Stop, reached_budget
 from spice_select.selection.stopping import NextPick, StoppingRule
+from spice_select.settings.counted import counted
 
 _BEFORE = np.tri(128, k=-1)  # 1 where a pick comes before another
 _BASES_AT_ONCE = 512
@@ -98,7 +99,8 @@ class Ledger:
         if not math.isfinite(score):
             self.stop = Stop(
                 reason="non_finite",
-                sentence=f"After {len(self.rows)} rows the next score is {score}: the numbers ran out of range.",
+                sentence=f"After {counted(len(self.rows), 'row')} the next score is {score}: the numbers ran out of "
+                "range.",
             )
             return True
         if not self.problem.stop:
