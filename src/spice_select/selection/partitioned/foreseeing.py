@@ -43,8 +43,8 @@ class ForeseeingLeader:
             raise TypeError("this leader picks for what is to be known, from rows on shards")
         if problem.weight:
             raise InputError(
-                f"{type(objective).__name__} with {type(problem.penalty).__name__} over shards: from rows that no machine "
-                "holds together it is picked without a penalty. Leave the penalty out, or give LogDet."
+                f"{type(objective).__name__} with {type(problem.penalty).__name__} over shards: from rows that no "
+                "machine holds together it is picked without a penalty. Leave the penalty out, or give LogDet."
             )
         self._features, self._problem = features, problem
         self._ledger, self._alpha = Ledger(problem), objective.alpha
