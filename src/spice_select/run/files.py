@@ -203,7 +203,7 @@ def write_selection(run: RunFolder, rows: Sequence[Row], outcome: Outcome) -> No
     candidates, choice = outcome.candidates, outcome.choice
     picks, numbers = choice.indices, candidates.rows[choice.indices]
     block = candidates.features.get(GRADIENTS)
-    measured = {} if block is None else _measured(block.take(picks))
+    measured = {} if block is None else _measured(block, picks)
     table = pa.table(
         {
             "rank": pa.array(range(1, len(numbers) + 1), pa.int64()),
@@ -225,10 +225,10 @@ _ASIDE = ("norm", "tokens", "supervised")
 """Columns of a block of gradients that the table has under other names."""
 
 
-def _measured(block: FeatureBlock) -> dict[str, NDArray]:
-    """What a forward and a backward pass said of each row: its loss, or of a pair both answers' log-probabilities."""
-    told = {name: values for name, values in block.columns.items() if name not in _ASIDE}
-    return {**told, "gradient_norm": block.norms}
+def _measured(block: FeatureBlock, picks: NDArray[np.int64]) -> dict[str, NDArray]:
+    """What a forward and a backward pass said of each pick: its loss, or of a pair both answers' log-probabilities."""
+    told = {name: values[picks] for name, values in block.columns.items() if name not in _ASIDE}
+    return {**told, "gradient_norm": block.norms[picks]}
 
 
 def read_pick_columns(run: RunFolder) -> dict[str, NDArray[Any]]:

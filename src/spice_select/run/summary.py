@@ -285,22 +285,23 @@ def _known(value: float) -> float | None:
 
 
 def _mix(candidates: Candidates, chosen: NDArray[np.int64]) -> list[Mix]:
-    names = candidates.sources
-    picked = np.zeros(len(names), bool)
-    picked[chosen] = True
-    mix = []
-    for source, count in Counter(names).most_common():
-        inside = np.array([name == source for name in names])
-        mix.append(
-            Mix(
-                source=source,
-                rows=count,
-                tokens=int(candidates.supervised[inside].sum()),
-                chosen_rows=int((inside & picked).sum()),
-                chosen_tokens=int(candidates.supervised[inside & picked].sum()),
-            )
+    counted = Counter(candidates.sources).most_common()
+    numbers = {source: number for number, (source, _) in enumerate(counted)}
+    labels = np.fromiter((numbers[source] for source in candidates.sources), np.int64, len(candidates))
+    picked, lengths = labels[chosen], candidates.supervised
+    tokens = np.bincount(labels, lengths, len(counted)).astype(np.int64)
+    chosen_rows = np.bincount(picked, minlength=len(counted))
+    chosen_tokens = np.bincount(picked, lengths[chosen], len(counted)).astype(np.int64)
+    return [
+        Mix(
+            source=source,
+            rows=count,
+            tokens=int(tokens[number]),
+            chosen_rows=int(chosen_rows[number]),
+            chosen_tokens=int(chosen_tokens[number]),
         )
-    return mix
+        for number, (source, count) in enumerate(counted)
+    ]
 
 
 def largest_sources(mix: Sequence[Mix]) -> list[Mix]:

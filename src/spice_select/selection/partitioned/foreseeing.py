@@ -43,8 +43,8 @@ class ForeseeingLeader:
             raise TypeError("this leader picks for what is to be known, from rows on shards")
         if problem.weight:
             raise InputError(
-                f"{type(objective).__name__} with {type(problem.penalty).__name__} over shards: it is picked without a "
-                "penalty alone from rows that no machine holds together. Leave the penalty out, or give LogDet."
+                f"{type(objective).__name__} with {type(problem.penalty).__name__} over shards: from rows that no "
+                "machine holds together it is picked without a penalty. Leave the penalty out, or give LogDet."
             )
         self._features, self._problem = features, problem
         self._ledger, self._alpha = Ledger(problem), objective.alpha
@@ -152,7 +152,7 @@ class ForeseeingLeader:
 
     def _closings(self, found: Foresight, closed: bool) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """The rows that each pick told hides and shows; told no further than they stay open."""
-        ahead, visible, changes = self._ledger.open.ahead(), self._visible, []
+        ahead, visible, changes = self._ledger.open.ahead(), self._visible.copy(), []
         for at, row in enumerate(found.rows.tolist()):
             if at:
                 if not ahead.allowed[row]:
@@ -161,12 +161,9 @@ class ForeseeingLeader:
                 closed = ahead.take(row)
             hidden, shown = np.array([row]), np.zeros(0, dtype=np.int64)
             if closed or row in self._features.twins:
-                then = self._twins.visible(ahead.allowed).copy()
+                then = self._twins.visible(ahead.allowed)
                 hidden, shown = np.flatnonzero(visible & ~then), np.flatnonzero(then & ~visible)
-                visible = then
-            else:
-                visible = visible.copy()
-                visible[row] = False
+            visible[hidden], visible[shown] = False, True
             changes.append((hidden, shown))
         return changes
 
