@@ -6,6 +6,7 @@ No row is in two of them, and rows that stand in more than one place are kept on
 import gzip
 import json
 import random
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,12 +89,12 @@ def like_the_pool(corpus: Path, folder: Path, *, rows: int = 600, held: int = 30
     return _written(folder, kept[:rows], kept[rows:], [], [])
 
 
-def judged_by_gold(corpus: Path, gold: Mapping[str, Sequence[Record]], folder: Path) -> Bed:
-    """`like_the_pool`, judged by the gold answers of tasks as well."""
-    bed = like_the_pool(corpus, folder)
+def judged_by_gold(home: Path, gold: Mapping[str, Sequence[Record]], folder: Path) -> Bed:
+    """Another bed's pool and held-out rows, judged by the gold answers of tasks as well."""
+    shutil.copytree(home, folder, ignore=shutil.ignore_patterns("*.npz"))
     for task, answers in gold.items():
         _write(folder / f"gold-{task}.jsonl", answers)
-    return bed
+    return Bed(folder)
 
 
 def redundant(

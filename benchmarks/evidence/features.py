@@ -88,6 +88,8 @@ def known(
             np.savez(stream, rows=block.rows, finite=block.finite, vectors=block.features, **_named(block))
     content = np.load(path, allow_pickle=False)
     columns = {name.removeprefix("column-"): content[name] for name in content.files if name.startswith("column-")}
+    if columns["tokens"].tolist() != [row.num_tokens for row in rows]:
+        raise SystemExit(f"{path}: is of other rows than {bed / 'pool.jsonl'} and the target now are. Move it away.")
     return FeatureBlock(rows=content["rows"], columns=columns, finite=content["finite"], features=content["vectors"])
 
 

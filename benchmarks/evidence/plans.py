@@ -165,10 +165,10 @@ def like_the_pool(
             part = prefix(order, own.supervised, round(0.6 * budget))
             yield (
                 Job(bed=folder.name, arm=f"{arm}, 60 %", seed=seed, rows=part, facts={}, steps=8),
-                105 + 10 * seed + place,
+                130 + 40 * seed + place,
             )
         once = prefix(fresh, own.supervised, 2 * budget)
-        yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), 109 + 10 * seed
+        yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), 139 + 40 * seed
 
 
 SPICE = {"method": "spice", "objective": "log-det"}
@@ -203,7 +203,7 @@ def every_method(
     if not home.exists():
         beds.like_the_pool(sources.corpus, home)
     if not folder.exists():
-        beds.judged_by_gold(sources.corpus, gold_answers(sources.benchmarks, gold_rows), folder)
+        beds.judged_by_gold(home, gold_answers(sources.benchmarks, gold_rows), folder)
     pool = encodings.examples(folder / "pool.jsonl")
     read = {name: {"feature": name, "dtype": "float32"} for name in READ}
     own = candidates(folder, pool, [], {"gradients": sources.gradients, **read}, pool_of=home)
@@ -214,7 +214,7 @@ def every_method(
     for seed in range(seeds):
         fresh = random_order(len(own), seed).tolist()
         few, once = (prefix(fresh, own.supervised, round(share * budget)) for share in (0.1, 2))
-        at = 100 + 10 * seed
+        at = 100 + 40 * seed
         yield Job(bed=folder.name, arm="random, 1 %", seed=seed, rows=few, facts={}, steps=3), at
         yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), at
 
@@ -314,4 +314,4 @@ def _jobs(
             rows = prefix(order, own.supervised, budget)
             facts = {} if bad is None else {"bad": len(bad & set(rows))}
             job = Job(bed=bed, arm=arm, seed=seed, rows=rows, facts=facts, steps=steps, rate=rate)
-            yield job, 100 + 10 * seed + place
+            yield job, 100 + 40 * seed + place
