@@ -106,8 +106,8 @@ def test_jsonl_is_strict_json_and_names_what_json_cannot_say(tmp_path: Path) -> 
     text = (done.path / "train.jsonl").read_text()
     back, _ = (json.loads(line, parse_constant=pytest.fail) for line in text.splitlines())
     assert (back["img"], back["score"]) == ({"bytes": "iVBORw==", "path": "x"}, None)
-    (note,) = [note for note in done.notes if "img.bytes (base64, 1 rows)" in note]
-    assert "score (nan, 1 rows)" in note
+    (note,) = [note for note in done.notes if "img.bytes (base64, 1 row)" in note]
+    assert "score (nan, 1 row)" in note
     assert json.loads((done.path / "export.json").read_text())["notes"] == list(done.notes)
 
 
@@ -145,7 +145,7 @@ def test_only_what_is_meant_is_exported_and_the_rest_is_named(
     assert set(rows.column_names) == columns
     said = " ".join(done.notes)
     for name in ("prompt", "text", "split", "id", "seen"):
-        assert (f"{name} (1 rows)" in said) == (destination != "jsonl")
+        assert (f"{name} (1 row)" in said) == (destination != "jsonl")
     assert "kind" not in said  # it says nothing
     assert ("source (2 rows)" in said) == (destination in ("llamafactory", "axolotl"))
     if destination == "trl":
@@ -163,7 +163,7 @@ def test_tokens_that_axolotl_leaves_out_are_counted_where_the_tokenizer_is_here(
 def test_what_axolotl_could_get_wrong_is_counted_where_it_is_not(tmp_path: Path) -> None:
     rows = [{"messages": turns("a", "[1, 2]")}, LONG, {"messages": turns("a", "b")}]
     done = export_run(finished_run(tmp_path / "r", rows, "messages"), "axolotl", model="nobody/nothing")
-    assert any("1 rows have several" in note for note in done.notes)
+    assert any("1 row has several" in note for note in done.notes)
     assert any("of the 1 answers that begin with '['" in note for note in done.notes)
 
 
@@ -179,7 +179,7 @@ def test_what_llamafactory_shows_otherwise_is_counted(tmp_path: Path) -> None:
     named["messages"][2]["tool_call_id"] = "c1"
     notes = export_run(finished_run(tmp_path / "r", [named, CALL, PAIR], "messages"), "llamafactory").notes
     assert any("2 rows are trained on other tokens" in note for note in notes)
-    assert any("left out of 1 rows" in note for note in notes)
+    assert any("left out of 1 row" in note for note in notes)
 
 
 # ---- rows that cannot be expressed

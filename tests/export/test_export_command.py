@@ -28,7 +28,7 @@ def test_what_is_not_exported_is_said_on_the_screen(spice, tmp_path: Path) -> No
     finished_run(tmp_path / "r", [raw], "messages")
     code, out, _ = spice("export", tmp_path / "r", "--to", "trl")
     assert code == 0
-    assert "id (1 rows)" in " ".join(out.split())
+    assert "id (1 row)" in " ".join(out.split())
 
 
 def test_bad_input_is_one_clear_error(spice, tmp_path: Path) -> None:

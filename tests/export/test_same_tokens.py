@@ -350,7 +350,7 @@ def test_axolotl_is_kept_from_rows_whose_earlier_answers_the_template_shows_othe
     target = Axolotl().fitted([], trainee)
     target.record(Pick(row=some[0].row, reading=some[0], note={}))
     (note,) = target.notes([])
-    assert "in 1 of 1 rows" in note  # the empty block of reasoning, which the selection trains on
+    assert "in 1 of 1 row" in note  # the empty block of reasoning, which the selection trains on
 
 
 @pytest.mark.parametrize("target", [Trl(), Trl(messages=True), Axolotl()], ids=["pairs", "messages", "axolotl"])

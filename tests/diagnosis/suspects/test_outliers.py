@@ -52,7 +52,7 @@ def test_a_loss_that_is_no_number_has_no_score(rng):
     assert np.flatnonzero(np.isnan(scores)).tolist() == [3]
     found = listed("x", np.arange(50), scores, 99.0, str)
     assert found.suspects == []
-    assert "1 rows have no score" in found.note
+    assert "1 row has no score" in found.note
 
 
 def test_at_most_half_are_listed_and_the_rest_is_counted():
