@@ -22,12 +22,12 @@ Expected, written down before anything was measured:
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.evidence.arms import random_order
+from benchmarks.evidence.arms import budget_of, prefix, random_order
 from benchmarks.evidence.choices import order_of
 from benchmarks.preference import labels
 from benchmarks.preference.answers import answers_of, candidates_of
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--short", type=int, default=64, help="pairs of the beds where one answer is short")
     parser.add_argument("--held-out", type=int, default=40, help="pairs to judge by")
     parser.add_argument("--share", type=float, default=0.1, help="of the pairs that is chosen")
+    parser.add_argument("--equal", choices=("rows", "tokens"), default="rows", help="what every arm has as much of")
     parser.add_argument("--draws", type=int, default=20, help="of the labels of a bed")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy, and of the model that is tuned")
     parser.add_argument("--device", default="cpu", help="that tunes; gradients are taken on a GPU if there is one")
@@ -86,26 +87,33 @@ def main() -> None:
         _tune(jobs, parts, options)
     done = [json.loads(path.read_text()) for job in jobs if (path := _result(options.work, job)).is_file()]
     if len(done) > 1:
-        _write("tuned", [tuned_table(done, parts.held)])
+        _write("tuned" if options.equal == "rows" else "tuned-tokens", [tuned_table(done, parts.held)])
 
 
 def _jobs(parts: Split, pairs: Vectors, chosen_sides: Vectors, options: argparse.Namespace) -> Iterator[PairJob]:
     """The untuned model, then every arm seed by seed, so that a comparison of one seed can be looked at early."""
     how = {"epochs": options.epochs, "steps": options.steps, "rate": options.rate}
     rows = round(options.share * len(parts.pool))
+    supervised = np.array([pair.num_supervised for pair in parts.pool])
+    budget = budget_of(supervised, rows)
+    most = rows if options.equal == "rows" else min(3 * rows, len(parts.pool))
+
+    def cut(order: Sequence[int]) -> list[int]:
+        return list(order[:rows]) if options.equal == "rows" else prefix(order, supervised, budget)
+
     own = candidates_of(pairs, parts.pool)
     alone = candidates_of(chosen_sides, [pair.chosen for pair in parts.pool])
     chosen = {
-        "information": order_of(own, rows, settings={}),
-        "largest norm": order_of(own, rows, settings={"method": "top-norm"}),
-        "longest": order_of(own, rows, settings={"method": "longest"}),
-        "chosen side alone": order_of(alone, rows, settings={}),
+        "information": order_of(own, most, settings={}),
+        "largest norm": order_of(own, most, settings={"method": "top-norm"}),
+        "longest": order_of(own, most, settings={"method": "longest"}),
+        "chosen side alone": order_of(alone, most, settings={}),
     }
     yield PairJob("untuned", 0, [], **how)
     for seed in range(options.seeds):
-        drawn = random_order(len(parts.pool), seed).tolist()[:rows]
+        orders = {"random": random_order(len(parts.pool), seed).tolist(), **chosen}
         for arm in options.arms:
-            yield PairJob(arm, seed, {"random": drawn, **chosen}[arm], **how)
+            yield PairJob(arm, seed, cut(orders[arm]), **how)
 
 
 def _tune(jobs: list[PairJob], parts: Split, options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spice_select.numerics.divided import DividedRows
 from spice_select.numerics.features import Features
 from spice_select.selection.constraints import build_constraints
 from spice_select.selection.objectives.logdet import LogDet
@@ -141,6 +142,17 @@ def test_twins_are_the_identical_rows_and_no_others():
         **{row: [10, 30, 44] for row in (10, 30, 44)},
         **{row: [5, 6] for row in (5, 6)},
     }
+
+
+def test_rows_that_only_begin_alike_are_no_twins():
+    G = np.ones((6, 40))
+    G[:, -1] = [1.0, -1.0, 1.0, -1.0, 1.0, 0.5]
+    assert {row: group.tolist() for row, group in Features(G).twins.items()} == {
+        **{row: [0, 2, 4] for row in (0, 2, 4)},
+        **{row: [1, 3] for row in (1, 3)},
+    }
+    rows = DividedRows(G.astype(np.float32), np.ones(6))
+    assert sorted(Features(rows).twins) == [0, 1, 2, 3, 4]
 
 
 def test_a_winner_gives_way_to_the_lowest_open_row_identical_to_it_in_features_and_cost():

@@ -15,6 +15,7 @@ from spice_select.selection import (
     greedy,
     naive,
 )
+from spice_select.selection.objectives.ceilings import PosteriorTurn
 from spice_select.selection.objectives.span import Span
 from spice_select.selection.objectives.target_information import TargetInformationState
 from spice_select.selection.paths import shortlist
@@ -135,6 +136,19 @@ def test_no_row_gains_more_than_its_ceiling_however_far_it_has_turned():
         ceilings.refresh(every[seen:])
         np.testing.assert_allclose(ceilings.after(ceilings.unturned)[seen:], state.gains(every)[seen:], rtol=1e-6)
         seen += 40  # these are stale from now on
+
+
+def test_a_ceiling_that_rows_share_is_above_that_of_each_however_far_p_turns():
+    rng = np.random.default_rng(2)
+    for seed, alpha in enumerate(ALPHAS * 4):
+        features, target = sample_features("heavy", 60, 8, seed), sample_features("aniso", 5, 8, seed)
+        ceilings = TargetInformation(target, TASKS, alpha=alpha).ceilings(features)
+        prices, rows = rng.uniform(0.5, 3.0, 60), rng.random(60) < 0.5
+        at = PosteriorTurn(turned=rng.random(3) / 100, kept=0.9)
+        shared = ceilings.together(rows, (ceilings.after(at) / prices)[rows].max(), at, prices)
+        for size, kept in ((0.0, 0.95), (0.0, 0.9), (1e-3, 0.8), (0.1, 0.5), (10.0, 0.0)):
+            turn = PosteriorTurn(turned=at.turned + size * rng.random(3), kept=kept)
+            assert shared.after(turn) >= (ceilings.after(turn) / prices)[rows].max()
 
 
 @pytest.mark.parametrize("bound", ["quotas", "prices", "a forced start", "a stop"])

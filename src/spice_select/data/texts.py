@@ -41,6 +41,17 @@ def prompt_text(pair: Pair) -> str:
     return "\n".join(map(_words, pair.prompt))
 
 
+def told_turns(read: Conversation | Pair) -> list[tuple[str, str]]:
+    """Who says what; of a pair the prompt, then both answers by their names."""
+    if isinstance(read, Conversation):
+        return turn_texts(read)
+    begin, sides = len(read.prompt), {}
+    for name, conversation in zip(("chosen", "rejected"), read.conversations, strict=True):
+        sides[name] = turn_texts(conversation)
+    answers = [(f"{name} {role}", words) for name, turns in sides.items() for role, words in turns[begin:]]
+    return [*sides["chosen"][:begin], *answers]
+
+
 def first_words(record: Mapping[str, Any]) -> str:
     """The first words a person wrote in a row as it came, whatever the format, on one line."""
     lists = (record.get(key) for key in ("messages", "conversations", "prompt", "chosen"))

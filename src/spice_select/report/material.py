@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from spice_select.data.formats import detect_reader
 from spice_select.data.plain import json_text
-from spice_select.data.records import Conversation, Drop, Pair, Row
-from spice_select.data.texts import turn_texts
+from spice_select.data.records import Drop, Row
+from spice_select.data.texts import told_turns
 from spice_select.diagnosis.warning_signs import Sign, signs
 from spice_select.errors import InputError
 from spice_select.methods.base import Candidates
@@ -134,7 +134,7 @@ class RunMaterial:
         if isinstance(read, Drop):
             text = json_text(raw)
             return Words(source="", first=_first(text), whole=text)
-        turns = _turns(read)
+        turns = told_turns(read)
         asked = next((text for role, text in turns if role != "system" and text.strip()), "")
         return Words(
             source=read.source,
@@ -213,17 +213,6 @@ def _first(text: str) -> str:
     """The first words, on one line; `…` where there are more."""
     line = " ".join(text[: 4 * _FIRST].split())
     return line if len(line) <= _FIRST and len(text) <= 4 * _FIRST else f"{line[:_FIRST].rstrip()}…"
-
-
-def _turns(read: Conversation | Pair) -> list[tuple[str, str]]:
-    """Who says what; of a pair the prompt, then both answers by their names."""
-    if isinstance(read, Conversation):
-        return turn_texts(read)
-    begin, sides = len(read.prompt), {}
-    for name, conversation in zip(("chosen", "rejected"), read.conversations, strict=True):
-        sides[name] = turn_texts(conversation)
-    answers = [(f"{name} {role}", words) for name, turns in sides.items() for role, words in turns[begin:]]
-    return [*sides["chosen"][:begin], *answers]
 
 
 def even_steps(count: int, most: int) -> NDArray[np.int64]:

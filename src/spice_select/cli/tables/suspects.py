@@ -7,7 +7,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spice_select.data.formats import detect_reader
+from spice_select.data.plain import json_text
 from spice_select.data.printable import printable
+from spice_select.data.records import Drop, Row
+from spice_select.data.texts import told_turns
 from spice_select.diagnosis.suspects import PAIR_SUSPECTS, SUSPECTS, Suspect, Suspects
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run
@@ -24,12 +28,20 @@ def print_suspects(console: Console, run: Run, found: Suspects, *, rows: int) ->
         for suspect in first:
             console.print(f"[bold]{kind}[/] row {suspect.row}: {escape(printable(suspect.reason))}", highlight=False)
             for number in (suspect.row, *suspect.partners[:1]):
-                words = f"{number}: {texts[number].raw}"
+                words = f"{number}: {_said(run, texts[number])}"
                 console.print(f"  {escape(printable(' '.join(words.split()))[:300])}", style="dim", highlight=False)
     console.print()
     console.print(f"{run.path / SUSPECTS_FILE}  every suspect with its reason and its record", highlight=False)
     if found.listed:
         console.print("Look before you drop: spice select … --without-suspects KIND …", highlight=False)
+
+
+def _said(run: Run, row: Row) -> str:
+    """Who says what in a row; one that cannot be read as it came."""
+    read = detect_reader([], run.manifest["identity"]["format"]).read(row)
+    if isinstance(read, Drop):
+        return json_text(row.raw)
+    return " ".join(f"{role}: {words}" for role, words in told_turns(read) if role != "system")
 
 
 def _counts(run: Run, found: Suspects) -> Table:

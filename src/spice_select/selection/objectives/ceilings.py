@@ -29,11 +29,6 @@ class PosteriorTurn:
     turned: NDArray[np.float64]
     kept: float
 
-    @property
-    def twice(self) -> "PosteriorTurn":
-        """Room for about as many picks again."""
-        return PosteriorTurn(turned=2.0 * self.turned, kept=self.kept**2)
-
     def further(self, turned: NDArray[np.float64], drawn: float) -> "PosteriorTurn":
         """After more picks, which turn P by so much one by one; `drawn` is α times their leverages before."""
         return PosteriorTurn(turned=self.turned + turned, kept=1.0 / (1.0 / self.kept + drawn) if self.kept else 0.0)
@@ -41,6 +36,32 @@ class PosteriorTurn:
     def covers(self, other: "PosteriorTurn") -> bool:
         """Whether this allows for all of the other."""
         return bool((other.turned <= self.turned).all()) and other.kept >= self.kept
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SharedCeiling:
+    """At least what any of many rows can gain, however far P turns: the highest of their ceilings at one turn, and how
+    fast the ceilings rise from there. With δ ≤ r a gain rδ − ½δ² rises by r·Δδ at most, and with a factor on δ by no
+    more than that factor.
+
+    Attributes:
+        highest: of the ceilings (scores: divided by the rows' prices) at the turn `at`.
+        steepest: the most that a ceiling rises with r_τ·`turned` there.
+        leverage: the largest αc that any of the rows is sure to have, when last absorbed.
+        left: r_τ/q for each task, when last absorbed.
+    """
+
+    highest: float
+    at: PosteriorTurn
+    steepest: float
+    leverage: float
+    left: NDArray[np.float64]
+
+    def after(self, turn: PosteriorTurn) -> float:
+        """For as long as P has turned no further than this. O(q)."""
+        risen = float(self.left @ np.maximum(turn.turned - self.at.turned, 0.0)) * self.steepest
+        widened = (1.0 + self.at.kept * self.leverage) / (1.0 + turn.kept * self.leverage)
+        return (self.highest + risen) * max(1.0, widened) * (1.0 + _SLACK)
 
 
 class Ceilings:
@@ -98,6 +119,20 @@ class Ceilings:
             taken = np.minimum((reach[rows] + turned * most) * spread, left)
             total += (left - taken / 2) * taken
         return total * ((1.0 + _SLACK) / len(self._tasks))
+
+    def together(
+        self, rows: NDArray[np.bool_], highest: float, at: PosteriorTurn, divisors: NDArray[np.float64] | float
+    ) -> SharedCeiling:
+        """One for these rows (bool ``[n]``), the `highest` of whose ceilings, divided, is known at one turn. O(n)."""
+        sure = self._alpha * self._least
+        steep = self._alpha * self._most / (1.0 + at.kept * sure) / divisors
+        return SharedCeiling(
+            highest=highest,
+            at=at,
+            steepest=float(steep.max(initial=0.0, where=rows)),
+            leverage=float(sure.max(initial=0.0, where=rows)),
+            left=np.array([(aim * aim).sum() for aim in self._aims]) / len(self._tasks),
+        )
 
     def turn(self, N: Matrix) -> PosteriorTurn:
         """How far P has come, from N itself: the largest eigenvalue of NLᵀT_τLN − LᵀT_τL, the least of N. O(r³q)."""

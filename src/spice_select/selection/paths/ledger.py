@@ -136,7 +136,7 @@ class Ledger:
     def selection(self, stats: Stats, alone: NDArray[np.float64] | None = None) -> Selection:
         """The run's result; conflicts are computed here, for the picks alone, and bases too unless all rows' are known.
 
-        `alone`: F({x}) of every row, float64 [n].
+        `alone`: F({x}) of every row, or of every pick in its place, float64 [n].
         """
         problem, rows = self.problem, np.array(self.rows, dtype=np.int64)
         stop = self.stop

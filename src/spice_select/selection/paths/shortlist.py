@@ -16,8 +16,8 @@ from spice_select.selection.paths.ledger import TIE, Ledger, Problem, best_of, l
 from spice_select.selection.paths.twins import Twins
 from spice_select.selection.result import Selection, Stats
 
-SHORTLIST = 1024
-_NEAR = 4096  # rows outside a shortlist that are bounded again and again
+SHORTLIST = 2048
+_NEAR = 1024  # rows outside a shortlist that are bounded again and again
 _TAKEN_TOGETHER = 128  # rows that are picked whatever they gain
 
 
@@ -35,20 +35,27 @@ class _Run:
         self._problem, self._ledger, self._alpha = problem, Ledger(problem), objective.alpha
         self._ceilings = objective.ceilings(problem.features.ready)
         self._twins = Twins(problem.features.twins, problem.constraints.costs)
+        self._first_spreads = self._ceilings.spreads
         self._evaluations = problem.features.n
 
     def selection(self) -> Selection:
         """Run to the end."""
-        ledger, initial, room = self._ledger, self._problem.initial, self._ceilings.unturned
+        ledger, initial = self._ledger, self._problem.initial
         for i in range(0, len(initial), _TAKEN_TOGETHER):
             self._take(np.array(initial[i : i + _TAKEN_TOGETHER]))
         while not ledger.finished():
             rows, others = self._shortlist()
-            bar = _Bar(self._ceilings, self._problem, others, room)
+            bar = _Bar(self._ceilings, self._problem, others)
             if not self._pick(rows, bar):
                 self._pick(np.flatnonzero(ledger.allowed), None)
-            room = bar.reached.twice
-        return ledger.selection(Stats(path="shortlist", evaluations=self._evaluations))
+        return ledger.selection(Stats(path="shortlist", evaluations=self._evaluations), self._alone())
+
+    def _alone(self) -> NDArray[np.float64]:
+        """F({x}) of each pick, in its place among all rows, by the rows as they are seen already."""
+        rows, alone = np.array(self._ledger.rows, dtype=np.int64), np.zeros(self._problem.features.n)
+        state = TargetInformationState(self._ceilings.seen[rows], self._first_spreads, self._alpha)
+        alone[rows] = state.gains(np.arange(len(rows)))
+        return alone
 
     def _state(self, rows: NDArray[np.int64]) -> TargetInformationState:
         self._evaluations += len(rows)
@@ -97,7 +104,7 @@ class _Run:
             at = best_of(problem, rows[here], gains, np.zeros(len(here)))
             best, gain = rows[here[at : at + 1]], float(gains[at])
             least = float(np.squeeze(gain * (1 - TIE) / problem.divisors(best)))
-            if (bar is not None and not bar.below(least, state)) or ledger.refuses(gain, 0.0):
+            if (bar is not None and not bar.below(least, state, len(picked))) or ledger.refuses(gain, 0.0):
                 break
             row = lowest_twin(problem, ledger.allowed, int(best[0]))
             closed = ledger.record(row, gain, 0.0)
@@ -114,33 +121,48 @@ class _Run:
 
 
 class _Bar:
-    """What the rows outside may score while P turns no further than `room`: the nearest of them, and the rest."""
+    """What the rows outside may score for the next picks: the nearest of them bounded one by one, the rest together."""
 
-    def __init__(self, ceilings: Ceilings, problem: Problem, outside: NDArray[np.bool_], room: PosteriorTurn) -> None:
-        self._ceilings, self._problem, self._room = ceilings, problem, room
-        keys = ceilings.after(room) / problem.divisors(slice(None))
-        keys[~outside] = -np.inf
-        self._near, self._rest = highest(keys, _NEAR)
-        self.reached = self._allowed = ceilings.unturned
-        self._then = (np.zeros(len(room.turned)), 0.0)  # what the state had counted when `reached` was measured
+    def __init__(self, ceilings: Ceilings, problem: Problem, outside: NDArray[np.bool_]) -> None:
+        self._ceilings, self._problem, self._outside = ceilings, problem, outside
+        self._reached = ceilings.unturned
+        self._then = (np.zeros(len(self._reached.turned)), 0.0, 0)  # what was counted when `_reached` was measured
         self._ahead = 1  # so many picks are allowed for in advance
-        self._look(self._allowed)
+        self._survey()
+        self._look(self._reached)
 
-    def below(self, score: float, state: TargetInformationState) -> bool:
-        """Whether every row outside scores less than this; False where that is not known."""
+    def below(self, score: float, state: TargetInformationState, picked: int) -> bool:
+        """Whether every row outside scores less than this after so many picks; False where that is not known."""
         turned, drawn = state.turned - self._then[0], state.drawn - self._then[1]
-        if not self._allowed.covers(self.reached.further(turned, drawn)):
-            self.reached, self._then = self._ceilings.turn(state.P), (state.turned.copy(), state.drawn)
-            if not self._room.covers(self.reached):
-                return False
-            self._look(self.reached.further(self._ahead * turned, self._ahead * drawn))
-            if self._nearest < score and self._room.covers(self._allowed):
-                self._ahead *= 2
-            else:
-                self._look(self.reached)
-                self._ahead = 1
-        return max(self._nearest, self._rest) < score
+        if self._height < score and self._allowed.covers(self._reached.further(turned, drawn)):
+            return True
+        since = max(1, picked - self._then[2])
+        self._reached, self._then = self._ceilings.turn(state.P), (state.turned.copy(), state.drawn, picked)
+        ahead = 2 * self._ahead
+        while ahead >= 1:
+            if self._look(self._reached.further(ahead / since * turned, ahead / since * drawn)) < score:
+                self._ahead = ahead
+                return True
+            ahead //= 2
+        self._ahead = 1
+        if self._look(self._reached) >= score > self._nearest:
+            self._survey()
+            self._look(self._reached)
+        return self._height < score
 
-    def _look(self, allowed: PosteriorTurn) -> None:
+    def _survey(self) -> None:
+        """Bound all rows outside, as far as P has turned."""
+        divisors = self._problem.divisors(slice(None))
+        keys = self._ceilings.after(self._reached) / divisors
+        keys[~self._outside] = -np.inf
+        self._near, highest_left = highest(keys, _NEAR)
+        rest = self._outside.copy()
+        rest[self._near] = False
+        self._rest = self._ceilings.together(rest, highest_left, self._reached, divisors)
+
+    def _look(self, allowed: PosteriorTurn) -> float:
+        """The height of the bar for as long as P turns no further than this."""
         keys = self._ceilings.after(allowed, self._near) / self._problem.divisors(self._near)
         self._allowed, self._nearest = allowed, float(keys.max(initial=-np.inf))
+        self._height = max(self._nearest, self._rest.after(allowed))
+        return self._height
