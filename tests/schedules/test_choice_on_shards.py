@@ -142,10 +142,11 @@ def test_nothing_is_spread_where_nothing_was_asked(tmp_path):
         assert there is one
 
 
-def test_a_cluster_without_room_is_refused_and_says_what_it_has(ray, tmp_path):
-    ray.cores = 1
+def test_a_cluster_without_room_is_refused_and_says_what_fits(ray, tmp_path, monkeypatch):
+    ray.cores = 4
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
     with (
-        pytest.raises(InputError, match=r"--select-shards 3: that many do not fit.*takes 1 CPU.*1 nodes, with 1 CPU"),
+        pytest.raises(InputError, match=r"--select-shards 3: each takes 2 CPU, as many as .* 2 fit on the cluster"),
         on_shards(candidates_of_block(), tmp_path, 3, EngineSettings(engine="ray")),
     ):
         pass

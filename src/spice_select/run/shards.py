@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors.cluster.connection import connected
-from spice_select.executors.cluster.room import fitting_workers, no_room
+from spice_select.executors.cluster.room import fitting_workers
 from spice_select.executors.cluster.versions import differing_versions, own_versions
 from spice_select.executors.settings import EngineSettings
 from spice_select.methods import Candidates, Choice
@@ -107,9 +107,13 @@ def on_shards(candidates: Candidates, folder: Path, shards: int | None, asked: E
     path = (folder / _ROWS).resolve()
     with connected(asked) as ray, contextlib.ExitStack() as leaving:
         need = _need()
-        if fitting_workers(ray.nodes(), {"CPU": need["num_cpus"]}) < shards:
-            refusal = no_room(ray.nodes(), {"CPU": need["num_cpus"]})
-            raise InputError(f"--select-shards {shards}: that many do not fit. Of each: {refusal}")
+        fitting = fitting_workers(ray.nodes(), {"CPU": need["num_cpus"]})
+        if fitting < shards:
+            raise InputError(
+                f"--select-shards {shards}: each takes {need['num_cpus']:g} CPU, as many as this process has threads, "
+                f"and {fitting} fit on the cluster. Ask for fewer, start another node, or give fewer threads "
+                "(OMP_NUM_THREADS). Gradients are kept: the same command goes on from there."
+            )
         leaving.callback(path.unlink, missing_ok=True)
         with atomic(path) as aside, aside.open("wb") as stream:
             np.save(stream, array.source if divided else array, allow_pickle=False)
