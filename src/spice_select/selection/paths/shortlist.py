@@ -16,7 +16,7 @@ from spice_select.selection.paths.ledger import TIE, Ledger, Problem, best_of, l
 from spice_select.selection.paths.twins import Twins
 from spice_select.selection.result import Selection, Stats
 
-SHORTLIST = 2048
+SHORTLIST = 1024
 _NEAR = 1024  # rows outside a shortlist that are bounded again and again
 _AT_ONCE = 4  # times as many rows are looked at as make a shortlist, so that it is found after a few looks
 _TAKEN_TOGETHER = 128  # rows that are picked whatever they gain
