@@ -16,8 +16,9 @@ from spice_select.selection.paths.ledger import TIE, Ledger, Problem, best_of, l
 from spice_select.selection.paths.twins import Twins
 from spice_select.selection.result import Selection, Stats
 
-SHORTLIST = 2048
+SHORTLIST = 1024
 _NEAR = 1024  # rows outside a shortlist that are bounded again and again
+_AT_ONCE = 4  # times as many rows are looked at as make a shortlist, so that it is found after a few looks
 _TAKEN_TOGETHER = 128  # rows that are picked whatever they gain
 
 
@@ -72,25 +73,19 @@ class _Run:
     def _shortlist(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """The rows of the highest ceilings, ascending and all fresh, and which rows stand outside (bool [n])."""
         ceilings, others = self._ceilings, self._twins.visible(self._ledger.allowed).copy()
-        rows, _ = highest(self._keys(others, ceilings.unturned), SHORTLIST)
-        while not ceilings.fresh[rows].all():
+        keys = ceilings.after(ceilings.unturned) / self._problem.divisors(slice(None))
+        keys[~others] = -np.inf
+        rows, _ = highest(keys, _AT_ONCE * SHORTLIST)
+        while not ceilings.fresh[rows[:SHORTLIST]].all():
             stale = np.sort(rows[~ceilings.fresh[rows]])
             ceilings.refresh(stale)
             self._evaluations += len(stale)
-            # Those of the first look have fallen: what stands above the lowest of them now is stale or leads.
-            keys = self._keys(others, ceilings.unturned)
-            stale = np.flatnonzero((keys >= keys[rows].min()) & ~ceilings.fresh)
-            ceilings.refresh(stale)
-            self._evaluations += len(stale)
-            rows, _ = highest(self._keys(others, ceilings.unturned), SHORTLIST)
+            # These have fallen, and others stand above them now. A key only falls, so as many stand no lower than all.
+            keys[stale] = ceilings.after(ceilings.unturned, stale) / self._problem.divisors(stale)
+            rows, _ = highest(keys, _AT_ONCE * SHORTLIST, near=float(keys[rows].min(initial=np.inf)))
+        rows = rows[:SHORTLIST]
         others[rows] = False
         return np.sort(rows), others
-
-    def _keys(self, rows: NDArray[np.bool_], turn: PosteriorTurn) -> NDArray[np.float64]:
-        """Ceilings as scores are compared; −∞ for all rows but these (bool [n])."""
-        keys = self._ceilings.after(turn) / self._problem.divisors(slice(None))
-        keys[~rows] = -np.inf
-        return keys
 
     def _pick(self, rows: NDArray[np.int64], bar: "_Bar | None") -> int:
         """Pick among these rows while the best is above the bar, or once if there is none; returns how many."""
