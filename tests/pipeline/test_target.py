@@ -241,7 +241,7 @@ def test_what_of_a_target_is_not_used_is_said(
     assert "target.jsonl:3" in notes
     assert "1 row was cut at the maximum length" in notes
     assert "The target has 4 rows to choose by: below 8 the choice hangs on single rows" in notes
-    assert "1 row of the target repeat others" in notes
+    assert "1 row of the target repeats another" in notes
     kept = [json.loads(line) for line in (run.path / "target" / "rows.jsonl").read_text().splitlines()]
     assert [line["use"] == "choosing" for line in kept] == [True, True, False, True, True]
     assert kept[1]["record"] == rows[1]

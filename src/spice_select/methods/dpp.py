@@ -49,10 +49,8 @@ class Dpp(Method):
         drawn = int((choice.columns["variance"] == 0).sum())
         if not drawn:
             return ()
-        return (
-            f"DPP: of {counted(len(choice), 'pick')} {counted(drawn, 'was', 'were')} drawn at random: nothing was "
-            "left that is new.",
-        )
+        of = f"of {counted(len(choice), 'pick')}"
+        return (f"DPP: {counted(drawn, f'{of} was', f'{of} were')} drawn at random: nothing was left that is new.",)
 
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
