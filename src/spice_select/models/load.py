@@ -99,7 +99,7 @@ def load_model(
 def without_plans(device: torch.device) -> None:
     """Have attention on a GPU done by kernels that take any shape.
 
-    cuDNN's, which torch prefers on newer cards, is planned anew for every (rows, tokens) it meets, a quarter of a
+    cuDNN's, which torch prefers on newer cards, is planned anew for every (rows, tokens) it meets, a quarter to half a
     second each; and every batch of a corpus is of a shape of its own.
     """
     if device.type == "cuda":
