@@ -2,6 +2,7 @@
 
 import functools
 import resource
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,11 @@ def slow_engine(seconds: float) -> None:
 
 
 def small_files(limit: int) -> None:
-    """No file may grow beyond `limit` bytes: the kernel refuses the write in the middle, as a full disk does."""
+    """No file may grow beyond `limit` bytes: the kernel refuses the write in the middle, as a full disk does.
+
+    Bytecode is not written then: it would be cut off, and kept.
+    """
+    sys.dont_write_bytecode = True
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 

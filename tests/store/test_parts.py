@@ -115,7 +115,10 @@ def test_an_unknown_fault_of_the_disk_stays_ours(tmp_path: Path) -> None:
 
 
 def test_a_really_full_disk_is_explained(tmp_path: Path) -> None:
-    """A file-size limit stands in for a full disk: the kernel refuses the write just the same."""
+    """A file-size limit stands in for a full disk: the kernel refuses the write just the same.
+
+    No bytecode is written under it: it would be cut off, and kept.
+    """
     script = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
@@ -127,7 +130,7 @@ def test_a_really_full_disk_is_explained(tmp_path: Path) -> None:
     )
     folder = tmp_path / "gradients"
     done = subprocess.run(
-        [sys.executable, "-c", script, str(folder), str(Path(__file__).parent)], capture_output=True, text=True
+        [sys.executable, "-B", "-c", script, str(folder), str(Path(__file__).parent)], capture_output=True, text=True
     )
     assert done.returncode == 2, done.stderr
     assert "grew beyond" in done.stdout
