@@ -62,7 +62,7 @@ def rare(
         seed: of the draw.
     """
     rng = random.Random(seed)
-    chosen = {name: _sample(own, rng, 182) for name, own in targets.items()}
+    chosen = {name: sample(own, rng, 182) for name, own in targets.items()}
     taken = {_key(row) for own in chosen.values() for row in own}
     left = {own[0]["source"]: round(0.03 * rows) for own in chosen.values()}
     pool = list[Record]()
@@ -77,7 +77,8 @@ def rare(
     return [_written(folder / name, pool, own[32:], own[:32], []) for name, own in chosen.items()]
 
 
-def _sample(rows: Sequence[Record], rng: random.Random, count: int) -> list[Record]:
+def sample(rows: Sequence[Record], rng: random.Random, count: int) -> list[Record]:
+    """So many of the rows that are short enough and have an answer, each once."""
     fit = list({_key(row): row for row in rows if _fits(row)}.values())
     return rng.sample(fit, count)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.evidence.beds import LONGEST, Record, as_chat
+from benchmarks.evidence.beds import Record, as_chat, sample
 
 Said = Callable[[Record], str]
 
@@ -18,10 +18,14 @@ def _choice(row: Record) -> str:
     return next(one["text"] for one in row["question"]["choices"] if one["label"] == wanted)
 
 
+def _unix(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
 _TASKS: Mapping[str, tuple[str, Said, Said]] = {
     "gsm8k": ("gsm8k_test", lambda row: row["question"], lambda row: re.sub("<<.*?>>", "", row["answer"])),
     "math": ("math500", lambda row: row["problem"], lambda row: row["solution"]),
-    "mbpp": ("mbpp", lambda row: row["text"], lambda row: row["code"].replace("\r\n", "\n").strip()),
+    "mbpp": ("mbpp", lambda row: _unix(row["text"]), lambda row: _unix(row["code"]).strip()),
     "humaneval": ("humaneval", lambda row: row["prompt"], lambda row: row["canonical_solution"]),
     "bbh": ("bbh", lambda row: row["input"], lambda row: row["target"]),
     "arc": ("arc_challenge_test", lambda row: row["question"]["stem"], _choice),
@@ -32,12 +36,12 @@ _TASKS: Mapping[str, tuple[str, Said, Said]] = {
 """Task → its file, the question and the gold answer of a row."""
 
 
+def gold_rows(folder: Path, task: str) -> list[Record]:
+    """All questions of a task with their answers."""
+    name, question, answer = _TASKS[task]
+    return as_chat(folder / f"{name}.jsonl.gz", question, answer, task)
+
+
 def gold_answers(folder: Path, rows: int, seed: int = 0) -> dict[str, list[Record]]:
     """Task → `rows` of its questions with their answers, as short as all rows of beds."""
-    found = {}
-    for task, (name, question, answer) in _TASKS.items():
-        chats = as_chat(folder / f"{name}.jsonl.gz", question, answer, task)
-        fit = [row for row in chats if sum(len(turn["content"]) for turn in row["messages"]) <= LONGEST]
-        fit = [row for row in fit if row["messages"][-1]["content"].strip()]
-        found[task] = random.Random(f"{seed}-{task}").sample(fit, rows)
-    return found
+    return {task: sample(gold_rows(folder, task), random.Random(f"{seed}-{task}"), rows) for task in _TASKS}

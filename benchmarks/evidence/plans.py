@@ -13,7 +13,7 @@ from benchmarks.evidence import beds
 from benchmarks.evidence.arms import budget_of, prefix, random_among, random_order
 from benchmarks.evidence.choices import among, order_of, without_target
 from benchmarks.evidence.features import candidates, known, renamed
-from benchmarks.evidence.gold import gold_answers
+from benchmarks.evidence.gold import gold_answers, gold_rows
 from benchmarks.evidence.tuning import RATE, Encodings, Job
 
 from spice_select.data.corpus import read_corpus
@@ -193,7 +193,7 @@ READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings
 
 
 def every_method(
-    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, gold_rows: int = 20
+    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, asked: int = 20
 ) -> Plan:
     """T6: T5's pool, every method, judged by rows like the pool's and by the gold answers of benchmarks.
 
@@ -203,7 +203,7 @@ def every_method(
     if not home.exists():
         beds.like_the_pool(sources.corpus, home)
     if not folder.exists():
-        beds.judged_by_gold(home, gold_answers(sources.benchmarks, gold_rows), folder)
+        beds.judged_by_gold(home, gold_answers(sources.benchmarks, asked), folder)
     pool = encodings.examples(folder / "pool.jsonl")
     read = {name: {"feature": name, "dtype": "float32"} for name in READ}
     own = candidates(folder, pool, [], {"gradients": sources.gradients, **read}, pool_of=home)
@@ -249,17 +249,8 @@ def _target_rows(sources: Sources) -> Mapping[str, Sequence[beds.Record]]:
     return {
         "target-gsm8k": beds.rows_of(sources.corpus, "gsm8k"),
         "target-toolformer": beds.rows_of(sources.corpus, "gpteacher_toolformer"),
-        "target-mbpp": beds.as_chat(
-            sources.benchmarks / "mbpp.jsonl.gz",
-            lambda row: _unix(row["text"]),
-            lambda row: _unix(row["code"]).strip(),
-            "mbpp",
-        ),
+        "target-mbpp": gold_rows(sources.benchmarks, "mbpp"),
     }
-
-
-def _unix(text: str) -> str:
-    return text.replace("\r\n", "\n")
 
 
 def _known(bed: Path, encodings: Encodings, sources: Sources, *, pool_of: Path | None = None) -> Candidates:

@@ -38,7 +38,7 @@ class Tail(nn.Module):
 
     def token_losses(self, examples: Sequence[Example]) -> tuple[Tensor, PaddedBatch]:
         """Cross-entropy of every supervised token of a batch, and the batch."""
-        self.keep(examples)
+        self._keep(examples)
         batch = PaddedBatch.of(examples, self._device)
         hidden = [self._kept[example.content_hash] for example in examples]
         with supervised_positions(self.adapted, batch):
@@ -58,7 +58,7 @@ class Tail(nn.Module):
         return sums
 
     @torch.no_grad()
-    def keep(self, examples: Sequence[Example]) -> None:
+    def _keep(self, examples: Sequence[Example]) -> None:
         """Compute and keep what the lower blocks make of rows that are not known yet."""
         missing = [example for example in examples if example.content_hash not in self._kept]
         for places in plan_batches([example.num_tokens for example in missing], token_budget=self._keep_tokens):
@@ -86,10 +86,9 @@ class TailTrainer(ProxyTrainer):
         super().__init__(tail, recipe, total_steps=total_steps, batch_tokens=batch_tokens)
         self._tail = tail
 
-    def cut(self, examples: Sequence[Any]) -> list[list[Any]]:
+    def _piece_tokens(self, total: int) -> int:
         """As few pieces as the batch allows: a step is shared with nobody here."""
-        lengths = [example.padded_tokens for example in examples]
-        return [[examples[place] for place in part] for part in plan_batches(lengths, token_budget=self._batch_tokens)]
+        return self._batch_tokens
 
     def _token_losses(self, examples: Sequence[Any]) -> Tensor:
         return self._tail.token_losses(examples)[0]

@@ -46,7 +46,6 @@ class Job:
         tuning_seed: of LoRA and order, where it is another than that of the draw.
         rate: the highest learning rate.
         epochs: passes over its rows.
-        budget: share of the pool's supervised tokens that the arm might take, on beds with several; else None.
     """
 
     bed: str
@@ -58,12 +57,10 @@ class Job:
     tuning_seed: int | None = None
     rate: float = RATE
     epochs: int = EPOCHS
-    budget: float | None = None
 
     @property
     def name(self) -> str:
-        share = "" if self.budget is None else f"--{100 * self.budget:g}"
-        return f"{self.bed}--{self.arm}{share}--{self.seed}"
+        return f"{self.bed}--{self.arm}--{self.seed}"
 
 
 class Encodings:
@@ -132,7 +129,6 @@ class Tuner:
                 **job.facts,
             },
             "steps": job.epochs * job.steps if len(rows) else 0,
-            "budget": job.budget,
             "held": judged if len(judged) > 1 else judged[0],
             "training_seconds": trained,
         }

@@ -1,7 +1,7 @@
 """The two kinds of fault: what the person can mend (exit code 2), and what is ours (exit code 1)."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SpiceError(Exception):
@@ -34,6 +34,12 @@ class DivergedError(InputError):
 
 class NumericalWarning(UserWarning):
     """A number had to be repaired; the message says which, and by how much."""
+
+
+def refuse_all(faults: Sequence[str], said: str) -> None:
+    """Raise InputError with all the faults, if there are any: one by itself, several as a list after what is `said`."""
+    if faults:
+        raise InputError(faults[0] if len(faults) == 1 else said + "".join(f"\n  - {fault}" for fault in faults))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from spice_select.comparison.settings import CompareSettings
 from spice_select.data.formats import MARKED, Format, PreferencePairs
-from spice_select.errors import InputError
+from spice_select.errors import InputError, refuse_all
 from spice_select.methods import METHODS
 from spice_select.run.feasible import refuse_settings, unread_settings
 from spice_select.run.pairs import refuse_kind_of_rows
@@ -109,14 +109,8 @@ def _parsed(texts: Sequence[str]) -> list[Contender]:
             named.append(Contender.parse(text))
         except InputError as error:
             faults[str(error)] = None
-    _refuse(list(faults), "these cannot be compared:")
+    refuse_all(list(faults), "these cannot be compared:")
     return named
-
-
-def _refuse(faults: Sequence[str], said: str) -> None:
-    """Raise InputError with all the faults, if there are any: one by itself, several as a list."""
-    if faults:
-        raise InputError(faults[0] if len(faults) == 1 else said + "".join(f"\n  - {fault}" for fault in faults))
 
 
 def refuse_contenders(contenders: Sequence[Contender], settings: CompareSettings) -> None:
@@ -137,7 +131,7 @@ def refuse_contenders(contenders: Sequence[Contender], settings: CompareSettings
     faults += [f"--{name.replace('_', '-')}: none of the methods reads it. Leave it out." for name in idle]
     if given and not any(one.targeted for one in contenders) and not settings.tuning.train:
         faults.append("--target: none of the methods chooses for one, and nothing is judged by it. Leave it out.")
-    _refuse(faults, "these cannot be compared:")
+    refuse_all(faults, "these cannot be compared:")
 
 
 def refuse_kind(contenders: Sequence[Contender], settings: CompareSettings, reader: Format | PreferencePairs) -> None:
@@ -162,7 +156,7 @@ def refuse_kind(contenders: Sequence[Contender], settings: CompareSettings, read
             refuse_kind_of_rows(one.asks(settings, seed=0, budget="1", target=None), reader)
         except InputError as error:
             faults.append(f"{one.label}: {error}")
-    _refuse(faults, "these cannot be compared:")
+    refuse_all(faults, "these cannot be compared:")
 
 
 def refuse_schedule(asked: SelectSettings, settings: CompareSettings) -> None:

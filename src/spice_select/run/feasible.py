@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects import SUSPECTS
 from spice_select.diagnosis.suspects.settings import SuspectSettings
-from spice_select.errors import InputError
+from spice_select.errors import InputError, refuse_all
 from spice_select.executors import EngineSettings, ProcessPlace
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.gradients.settings import GradientSettings
@@ -63,7 +63,7 @@ def refuse_settings(settings: SelectSettings) -> None:
         *_engine_faults(settings),
         *_suspect_faults(settings),
     ]
-    _raise(faults)
+    refuse_all(faults, "settings that do not go together:")
 
 
 def refuse_rows(settings: SelectSettings, sources: Sequence[str], lengths: Sequence[int]) -> None:
@@ -78,13 +78,13 @@ def refuse_rows(settings: SelectSettings, sources: Sequence[str], lengths: Seque
     plan_warmup(settings.gradients, len(lengths))
     budget.check(len(lengths), sum(lengths))
     if budget.tokens is not None and budget.tokens < min(lengths):
-        _raise([f"budget {budget}: the shortest row has {min(lengths)} tokens, so none fits. Give more."])
+        raise InputError(f"budget {budget}: the shortest row has {min(lengths)} tokens, so none fits. Give more.")
     whole = budget.allowance(len(lengths))
     faults = quota_faults(sources, lengths, whole, chosen.per_source_min, chosen.per_source_max)
     faults += _empty_share(chosen.per_source_min, whole)
     if chosen.schedule != "global":
         faults += _share_faults(settings, whole, np.asarray(lengths, np.int64))
-    _raise(faults)
+    refuse_all(faults, "settings that do not go together:")
 
 
 def _empty_share(low: float | None, whole: Allowance) -> list[str]:
@@ -252,10 +252,3 @@ def _suspect_faults(settings: SelectSettings) -> list[str]:
                 "as the proxy gets to a row. Leave it out, or give --schedule global or pools."
             )
     return faults
-
-
-def _raise(faults: Sequence[str]) -> None:
-    if len(faults) == 1:
-        raise InputError(faults[0])
-    if faults:
-        raise InputError("settings that do not go together:\n" + "\n".join(f"  - {fault}" for fault in faults))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors.cluster.connection import connected
-from spice_select.executors.cluster.room import fitting_workers
+from spice_select.executors.cluster.room import cores_as_here, fitting_workers
 from spice_select.executors.cluster.versions import differing_versions, own_versions
 from spice_select.executors.settings import EngineSettings
 from spice_select.methods import Candidates, Choice
@@ -106,7 +106,7 @@ def on_shards(candidates: Candidates, folder: Path, shards: int | None, asked: E
     divided = isinstance(array, DividedRows)
     path = (folder / _ROWS).resolve()
     with connected(asked) as ray, contextlib.ExitStack() as leaving:
-        need = _need()
+        need = cores_as_here()
         fitting = fitting_workers(ray.nodes(), {"CPU": need["num_cpus"]})
         if fitting < shards:
             raise InputError(
@@ -135,13 +135,6 @@ def on_shards(candidates: Candidates, folder: Path, shards: int | None, asked: E
             return cast(ShardPort, FarShard(ray, actor))
 
         yield candidates.spread(SpreadFeatures(opened, shards, at_once=True))
-
-
-def _need() -> dict[str, float]:
-    """What an actor takes: as many cores as this process has threads."""
-    import torch
-
-    return {"num_cpus": torch.get_num_threads()}
 
 
 def shard_notes(candidates: Candidates, choice: Choice) -> tuple[str, ...]:

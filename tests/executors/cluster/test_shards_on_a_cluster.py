@@ -31,7 +31,7 @@ def test_the_picks_are_those_of_one_process(
     cluster: Any, tmp_path: Path, penalised: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("spice_select.run.shards.ShardHost", Pid)
-    monkeypatch.setattr("spice_select.run.shards._need", lambda: {"num_cpus": 1})
+    monkeypatch.setattr("spice_select.run.shards.cores_as_here", lambda: {"num_cpus": 1})
     rows = np.arange(3000)
     features = sample_features("aniso", 3000, 32).astype(np.float32)
     columns = {"tokens": rows, "supervised": rows}

@@ -9,18 +9,13 @@ from hypothesis import strategies as st
 
 from spice_select.diagnosis.certificates import certificate
 from spice_select.selection import LogDet, greedy
-from spice_select.selection.partitioned import Shard, ShardLostError, SpreadFeatures
+from spice_select.selection.partitioned import Shard, ShardLostError
 from spice_select.selection.partitioned.passes import tallied_bound
-from spice_select.selection.partitioned.spread import evenly
 from spice_select.selection.relaxation.bounds import tangent_bound
 from spice_select.selection.relaxation.constraint import Cardinality, Knapsack
 from spice_select.selection.relaxation.tally import Tally, geometric
 from spice_select.testing.selection import sample_features
-
-
-def spread(features, shards, kind=Shard):
-    edges = evenly(len(features), shards)
-    return SpreadFeatures(lambda i: kind(features[slice(*edges[i])], edges[i][0]), shards)
+from tests.selection.partitioned.spread_rows import spread
 
 
 def inverse_root(rows, alpha, noise=0.0, rng=None):

@@ -13,19 +13,8 @@ from spice_select.selection.partitioned import Shard, ShardLostError, SpreadFeat
 from spice_select.selection.partitioned.foreseeing import ForeseeingLeader
 from spice_select.selection.partitioned.spread import evenly
 from spice_select.testing.selection import degenerate, require_same, sample_features
+from tests.selection.partitioned.spread_rows import rows_of_kind, spread
 from tests.selection.test_exactness import FLOATS, GRID
-
-
-def rows_of_kind(kind, n, d, seed=0):
-    if kind != "unit":
-        return sample_features(kind, n, d, seed)
-    G = sample_features("aniso", n, d, seed)
-    return G / np.linalg.norm(G, axis=1)[:, None]
-
-
-def spread(features, shards, opened=Shard):
-    edges = evenly(len(features), min(shards, len(features)))
-    return SpreadFeatures(lambda i: opened(features[slice(*edges[i])], edges[i][0]), len(edges))
 
 
 def objectives(d, alpha=1.0):
@@ -64,7 +53,7 @@ def test_the_picks_are_those_of_one_machine(kind, shards, aim):
 def test_drawn_cases_agree_with_the_oracle(features, aim, alpha, shards, share):
     k = max(1, int(share * len(features)))
     objective = objectives(features.shape[1], alpha)[aim]
-    found = greedy(spread(features, shards), k, objective=objective)
+    found = greedy(spread(features, min(shards, len(features))), k, objective=objective)
     require_same(found, naive(features, k, objective=objective), f"{shards} shards, {aim}")
 
 

@@ -14,6 +14,7 @@ from spice_select.selection.partitioned.spread import evenly
 from spice_select.selection.paths.blocked.kernels import has_kernel
 from spice_select.selection.paths.ledger import Problem
 from spice_select.testing.selection import check_selector, degenerate, require_same, sample_features
+from tests.selection.partitioned.spread_rows import rows_of_kind, spread
 from tests.selection.test_exactness import FLOATS, GRID
 
 
@@ -27,19 +28,6 @@ def products(request):
         if request.param == "numpy":
             patch.setattr("spice_select.selection.paths.blocked.kernels.compiled", None)
         yield request.param
-
-
-def rows_of_kind(kind, n, d, seed=0):
-    if kind != "unit":
-        return sample_features(kind, n, d, seed)
-    G = sample_features("aniso", n, d, seed)
-    return G / np.linalg.norm(G, axis=1)[:, None]
-
-
-def spread(features, shards, opened=None):
-    """The rows in so many shards; `opened` makes a shard of rows and the number of the first."""
-    edges = evenly(len(features), shards)
-    return SpreadFeatures(lambda i: (opened or Shard)(features[slice(*edges[i])], edges[i][0]), shards)
 
 
 def partitioned(shards):

@@ -11,6 +11,7 @@ from spice_select.executors.cluster.driver import Driver
 from spice_select.executors.cluster.ledger import RunLedger
 from spice_select.executors.cluster.pieces import Pieces
 from spice_select.executors.cluster.receipts import Receipts
+from spice_select.executors.cluster.room import cores_as_here
 from spice_select.executors.cluster.versions import own_versions
 from spice_select.executors.cluster.workers import Crew
 from spice_select.executors.settings import EngineSettings
@@ -78,6 +79,4 @@ class RayExecutor:
         """What a worker takes: a GPU, or as many cores as this process has threads, so that its sums round alike."""
         if self.device.startswith("cuda"):
             return {"num_gpus": 1, "num_cpus": 1}
-        import torch
-
-        return {"num_cpus": torch.get_num_threads()}
+        return cores_as_here()

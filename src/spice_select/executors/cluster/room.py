@@ -12,6 +12,13 @@ def fitting_workers(nodes: Sequence[Mapping[str, Any]], need: Mapping[str, float
     return sum(min(int(own.get(name, 0) // amount) for name, amount in need.items()) for own in room)
 
 
+def cores_as_here() -> dict[str, float]:
+    """What an actor takes that works as this process: as many cores as it has threads, so that sums round alike."""
+    import torch
+
+    return {"num_cpus": torch.get_num_threads()}
+
+
 def living_nodes(nodes: Sequence[Mapping[str, Any]]) -> set[str]:
     """Ray's names of the nodes that live."""
     return {str(node["NodeID"]) for node in nodes if node["Alive"]}

@@ -186,8 +186,12 @@ class ProxyTrainer:
     def cut(self, examples: Sequence[Sample]) -> list[list[Sample]]:
         """The pieces of a step."""
         lengths = [example.padded_tokens for example in examples]
-        budget = min(self._batch_tokens, max(_SHORTEST, -(-sum(lengths) // _PIECES)))
+        budget = self._piece_tokens(sum(lengths))
         return [[examples[position] for position in batch] for batch in plan_batches(lengths, token_budget=budget)]
+
+    def _piece_tokens(self, total: int) -> int:
+        """Most tokens of a piece of a step of so many."""
+        return min(self._batch_tokens, max(_SHORTEST, -(-total // _PIECES)))
 
     def own_pieces(self, pieces: Sequence[Sequence[Sample]], supervised: int) -> Iterator[StepPiece]:
         """All contributions, computed here."""
