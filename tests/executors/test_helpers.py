@@ -95,7 +95,7 @@ def shared(tmp_path, monkeypatch):
             tmp_path,
             tmp_path / "meeting",
             device="cpu",
-            helping=f"{__name__}:{helping.__name__}",
+            helping=f"{__name__}:helping",
             engine=EngineSettings(engine="ray", **asked),
             tell=[].append if told is None else told.append,
         )
@@ -172,6 +172,23 @@ def test_actors_of_other_versions_are_left_out_and_where_all_are_the_run_ends(sh
     with pytest.raises(InputError, match="node-7 has other versions"), shared(FakeRay(cores=4), told):
         pass
     assert told == ["A worker cannot begin, and is left out: node-7 has other versions than the driver"] * 2
+
+
+def test_why_an_actor_stopped_helping_is_told_and_its_share_is_done(shared, tmp_path, monkeypatch):
+    told = []
+
+    def failing(folder, place, *, device):
+        raise InputError("runs/x is another run than this process would help with")
+
+    monkeypatch.setattr(f"{__name__}.helping", failing)
+    with shared(FakeRay(cores=2), told) as first:
+        first.share(range(9), Notes(tmp_path, 0))
+        first.share(range(9, 12), Notes(tmp_path, 0))
+    assert {(tmp_path / f"{part}").read_text() for part in range(12)} == {"0"}
+    assert told == [
+        "Worker 0 helps no more: runs/x is another run than this process would help with",
+        "Process 1 is gone with parts unfinished: they are computed here.",
+    ]
 
 
 def test_a_node_that_does_not_see_the_run_folder_is_refused(shared, tmp_path, monkeypatch):

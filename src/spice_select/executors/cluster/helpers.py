@@ -89,10 +89,22 @@ class HelpingActors:
                 folder=self.meeting,
                 place=ProcessPlace(rank=0, world=world),
                 tell=self.tell,
-                ended=lambda rank: bool(ray.wait([calls[rank]], timeout=0)[0]),
+                ended=lambda rank: self._has_ended(ray, rank, calls),
             )
             with shared.present():
                 yield shared
+
+    def _has_ended(self, ray: Any, rank: int, calls: dict[int, Any]) -> bool:
+        """Whether an actor helps no more; if it failed, it is told why, once."""
+        if rank not in calls:
+            return True
+        if not ray.wait([calls[rank]], timeout=0)[0]:
+            return False
+        try:
+            ray.get(calls.pop(rank))
+        except ray.exceptions.RayError as error:
+            self.tell(f"Worker {rank - 1} helps no more: {str(_refusal(error)).splitlines()[0]}")
+        return True
 
     def _begun(self, ray: Any, leaving: contextlib.ExitStack) -> list[Any]:
         """As many actors as were asked for and have begun."""
