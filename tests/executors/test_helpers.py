@@ -12,6 +12,8 @@ from spice_select.executors import EngineSettings, SharedExecutor, shared_among
 from spice_select.executors.cluster.versions import own_versions
 from spice_select.store import is_held
 
+SHARED = "1 worker of the Ray cluster and this process share the run."
+
 
 class FakeRay:
     """Ray's calls on threads of this process: an actor is an object, a call a future."""
@@ -147,7 +149,7 @@ def test_fewer_than_were_asked_for_is_said(shared, tmp_path):
     told = []
     with shared(FakeRay(cores=3), told, workers=5) as first:
         first.share(range(9), Notes(tmp_path, 0))
-    assert told == ["--workers 5: 1 fit on the cluster, and begin."]
+    assert told == ["--workers 5: 1 fit on the cluster, and begin.", SHARED]
     assert {(tmp_path / f"{part}").read_text() for part in range(9)} == {"0", "1"}
 
 
@@ -155,7 +157,7 @@ def test_an_actor_that_does_not_begin_is_left_out(shared, tmp_path):
     told = []
     with shared(FakeRay(cores=4, slow={0}), told) as first:
         first.share(range(9), Notes(tmp_path, 0))
-    assert told == ["1 of 2 workers have not begun in 0 s, and are left out."]
+    assert told == ["1 of 2 workers have not begun in 0 s, and are left out.", SHARED]
     assert {(tmp_path / f"{part}").read_text() for part in range(9)} == {"0", "1"}
 
 
@@ -186,6 +188,7 @@ def test_why_an_actor_stopped_helping_is_told_and_its_share_is_done(shared, tmp_
         first.share(range(9, 12), Notes(tmp_path, 0))
     assert {(tmp_path / f"{part}").read_text() for part in range(12)} == {"0"}
     assert told == [
+        SHARED,
         "Worker 0 helps no more: runs/x is another run than this process would help with",
         "Process 1 is gone with parts unfinished: they are computed here.",
     ]

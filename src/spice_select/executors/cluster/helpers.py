@@ -15,6 +15,7 @@ from spice_select.executors.cluster.versions import own_versions
 from spice_select.executors.places import ProcessPlace
 from spice_select.executors.settings import EngineSettings
 from spice_select.executors.shared import SharedExecutor
+from spice_select.settings.counted import counted
 
 _BEGINNING = 60.0
 """Seconds that an actor may take to begin before it is left out, where there is room for it."""
@@ -81,6 +82,7 @@ class HelpingActors:
         with connected(self.asked) as ray, contextlib.ExitStack() as leaving:
             actors = self._begun(ray, leaving)
             folder, world = self.folder.resolve(), len(actors) + 1
+            self.tell(f"{counted(len(actors), 'worker')} of the Ray cluster and this process share the run.")
             calls = {
                 rank: actor.follow.remote(self.helping, folder, ProcessPlace(rank=rank, world=world), self.device)
                 for rank, actor in enumerate(actors, 1)
