@@ -44,6 +44,8 @@ from spice_select.models.load import load_tokenizer
 from spice_select.store import write_text
 
 HERE = Path(__file__).parent / "results"
+CONTRASTS = ("untuned", "random, 1 %", "random")
+"""From what must be the worst model to the best: a set of gold answers that says otherwise tells nothing (T6)."""
 TESTS = ("T0", "T1", "T2", "T3", "T4", "T5", "T6")
 
 
@@ -108,7 +110,8 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
         plan = replace(plan, references=frozenset({"full"}))
         own = [record for record in records if record.bed.startswith(bed)]
         _draw(test, own, plan)
-        return [*tables.targets(own, plan), null_checks(own, plan)]
+        known = tables.gold(own, replace(plan, contrasts=CONTRASTS)) if test == "T6" else []
+        return [*known, *tables.targets(own, plan), null_checks(own, plan)]
     own = [record for record in records if record.bed.startswith("target")]
     if test == "T2":
         return tables.warm_up(own, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, plan)

@@ -30,3 +30,17 @@ def random_among(rows: Sequence[int], seed: int) -> Order:
 def budget_of(supervised: NDArray[np.int64], rows: int) -> int:
     """Supervised tokens of so many rows of average length."""
     return round(rows * float(supervised.mean()))
+
+
+def random_like(chosen: Sequence[int], sources: Sequence[str], supervised: NDArray[np.int64], seed: int) -> list[int]:
+    """Random rows of every source, of each as nearly as may be the supervised tokens that the chosen rows have of it.
+
+    The source with the most comes last: it is cut where a budget ends.
+    """
+    shares = {name: sum(int(supervised[row]) for row in chosen if sources[row] == name) for name in {*sources}}
+    found = list[int]()
+    for name, share in sorted(shares.items(), key=lambda one: (one[1], one[0])):
+        order = random_among([row for row, own in enumerate(sources) if own == name], seed)
+        reached = np.concatenate([[0], np.cumsum(supervised[order])])
+        found += order[: int(np.abs(reached - share).argmin())].tolist()
+    return found

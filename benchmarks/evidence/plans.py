@@ -5,12 +5,13 @@ Seed by seed, so that a whole comparison of one seed can be looked at early. Arm
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from benchmarks.evidence import beds
-from benchmarks.evidence.arms import budget_of, prefix, random_among, random_order
+from benchmarks.evidence.arms import budget_of, prefix, random_among, random_like, random_order
 from benchmarks.evidence.choices import among, order_of, without_target
 from benchmarks.evidence.features import candidates, known, renamed
 from benchmarks.evidence.gold import gold_answers, gold_rows
@@ -190,6 +191,8 @@ WHOLE_POOL: Mapping[str, Mapping[str, Any]] = {
 }
 """Every method that chooses once and needs no target. Those that choose while the proxy trains (`lead`, `greats`) have
 no one order."""
+ALLOCATING = ("variance", "selectit")
+"""Whose shares of the sources random rows take as well: is what they gain the sources', or the rows'?"""
 READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings")
 """What those read beside gradients."""
 
@@ -223,7 +226,15 @@ def every_method(
         elsewhere = replace(own, features={**own.features, "gradients": seen})
         chosen["variance, second proxy"] = order_of(elsewhere, 250, settings=WHOLE_POOL["variance"])
     budget = budget_of(own.supervised, rows)
-    drawn = {"stratified": lambda seed: order_of(own, len(own), seed=seed, settings={"method": "stratified"})}
+    drawn: dict[str, Callable[[int], Sequence[int]]] = {
+        "stratified": lambda seed: order_of(own, len(own), seed=seed, settings={"method": "stratified"}),
+        **{
+            f"random, sources as {name}": partial(
+                random_like, prefix(chosen[name], own.supervised, budget), own.sources, own.supervised
+            )
+            for name in ALLOCATING
+        },
+    }
     yield from _jobs(folder.name, own, seeds, budget, chosen, drawn, steps=8)
     for seed in range(seeds):
         fresh = random_order(len(own), seed).tolist()

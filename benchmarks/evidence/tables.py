@@ -19,6 +19,7 @@ from spice_select.comparison.cells import (
     shown_tokens,
 )
 from spice_select.comparison.compared import compare_beds
+from spice_select.comparison.contrasts import check_contrasts
 from spice_select.comparison.records import ArmRun, tokens_apart
 from spice_select.comparison.report_table import Column, Line, ReportTable
 from spice_select.comparison.statistics import CrossedEstimate, holm, over_beds
@@ -145,6 +146,35 @@ def surrogates(
     return tables
 
 
+def gold(records: Sequence[ArmRun], terms: Terms) -> list[ReportTable]:
+    """Of sets of gold answers: whether each tells what is known, and every arm beside random over those that do."""
+    sets = [bed for bed in beds(records) if bed.held.startswith("gold-")]
+    checks = {bed.held: check_contrasts(bed, terms) for bed in sets}
+    lines: list[Line] = [
+        {"set": bed.held.removeprefix("gold-"), "rows": len(next(iter(bed.judged("untuned").values())).rows)}
+        | {"said": str(checks[bed.held])}
+        for bed in sets
+    ]
+    trusted = [bed for bed in sets if checks[bed.held].trusted]
+    over = [_beside_random(trusted, terms)] if len(trusted) > 1 else []
+    return [ReportTable("gold answers: do they tell what is known?", CONTRAST_COLUMNS, tuple(lines)), *over]
+
+
+def _beside_random(group: Sequence[Bed], terms: Terms) -> ReportTable:
+    """Every arm with two seeds or more beside random, averaged over sets by the seeds that both ran with."""
+    ran = {arm: group[0].shared(terms.control, arm) for arm in group[0].arms if arm != terms.control}
+    seeds = {arm: shared for arm, shared in ran.items() if len(shared) > 1}
+    found = {arm: _over(group, terms.control, arm, shared, terms) for arm, shared in seeds.items()}
+    ps = holm([estimate.p() for estimate in found.values()])
+    lines: list[Line] = [
+        {"arm": arm, "seeds": len(seeds[arm]), "difference": estimate_line(estimate), "p": p}
+        for (arm, estimate), p in zip(found.items(), ps, strict=True)
+    ]
+    title = f"mean over {len(group)} sets of gold answers"
+    note = f"{terms.endpoint.name}; random − arm, ± is half of the paired 95 % interval: higher is better."
+    return ReportTable(title, GOLD_COLUMNS, tuple(lines), (note,))
+
+
 def _in_errors(estimate: CrossedEstimate) -> float:
     return estimate.mean / estimate.error if estimate.error else math.nan
 
@@ -163,6 +193,17 @@ WARM_UP_COLUMNS = (
     Column("random − arm", "difference", shown_difference),
     Column("first − arm", "over first", shown_difference),
     Column("in standard errors", "errors", shown_signed),
+    Column("Holm's p", "p", shown_chance),
+)
+CONTRAST_COLUMNS = (
+    Column("judged on", "set", shown_plain),
+    Column("rows", "rows", shown_plain),
+    Column("", "said", shown_plain),
+)
+GOLD_COLUMNS = (
+    Column("arm", "arm", shown_plain),
+    Column("seeds", "seeds", shown_plain),
+    Column("random − arm", "difference", shown_difference),
     Column("Holm's p", "p", shown_chance),
 )
 SURROGATE_COLUMNS = (
