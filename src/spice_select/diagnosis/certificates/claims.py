@@ -1,6 +1,6 @@
 """Bounds as claims that are settled only as far as it takes to know the least of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,8 +13,10 @@ from spice_select.selection.partitioned.spread import SpreadRows
 from spice_select.selection.relaxation.bounds import credited_bound, credits_of, union_bound
 from spice_select.selection.relaxation.brackets import Bracketed
 from spice_select.selection.relaxation.constraint import Constraint
-from spice_select.selection.relaxation.factor import STEEP, Factor, Forms, factor_of_all, quadratic_forms
+from spice_select.selection.relaxation.factor import STEEP, Factor, Forms, factor_of_all, factor_of_set, quadratic_forms
 from spice_select.selection.relaxation.passes import LocalPasses, Passes
+
+_EVERY = 8  # one row of so many tells what credits are at most, before all rows are asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +108,9 @@ class Case:
 
 def after_picks(pool: Case, final: Factor, forms: Bracketed | SpreadBrackets, best: float) -> list[Claim]:
     """B1 and B1c at the picks; without credits, and so equal, where no credits could bring B1c below `best`."""
-    gains = np.log1p(forms.low)
-    worth = pool.credits_are_free or (
-        credited_bound(final.lower(), gains, pool.picked, _credits_at_most(pool, final, forms), pool.budget) < best
+    worth = pool.credits_are_free or all(
+        credited_bound(final.lower(), np.log1p(forms.low), pool.picked, credits, pool.budget) < best
+        for credits in _credits_at_most(pool, final, forms)
     )
     return _after(pool, final, forms, pool.credits if worth else np.zeros(len(pool.picked)))
 
@@ -135,9 +137,16 @@ def _after(pool: Case, factor: Factor, forms: Bracketed | SpreadBrackets, credit
     return [Claim("B1", forms, outside, plain), Claim("B1c", forms, repaid, credited)]
 
 
-def _credits_at_most(pool: Case, final: Factor, forms: Bracketed | SpreadBrackets) -> np.ndarray:
-    """Δ_i(S∖i) ≥ Δ_i(V∖i) of each pick, from its leverage within S: α g_iᵀ(I+αF_S)⁻¹g_i ≤ α‖Bg_i‖²/(1−η)."""
-    if final.distortion >= 1:
-        return np.log1p(pool.alpha * pool.norms[pool.picked])
-    leverage = forms.high[pool.picked] / (1 - final.distortion)
+def _credits_at_most(pool: Case, final: Factor, forms: Bracketed | SpreadBrackets) -> Iterator[np.ndarray]:
+    """Δ_i(R∖i) ≥ Δ_i(V∖i) of each pick, R the picks S alone; then with some of the other rows, where these are here."""
+    yield _given_back(final, forms.high[pool.picked])
+    if not isinstance(pool.rows, SpreadRows):
+        some = np.union1d(pool.picked, np.arange(0, len(pool.rows), _EVERY))
+        factor = factor_of_set(pool.rows, some, pool.alpha, pool.norms)
+        yield _given_back(factor, pool.forms_of(factor, pool.picked).high)
+
+
+def _given_back(factor: Factor, high: np.ndarray) -> np.ndarray:
+    """Δ_i(R∖i) at most of rows of R, from leverages α g_iᵀ(I+αF_R)⁻¹g_i ≤ α‖Bg_i‖²/(1−η), `high` ≥ α‖Bg_i‖²."""
+    leverage = high / max(1 - factor.distortion, np.finfo(float).tiny)
     return -np.log1p(-np.minimum(leverage, 1 - UNIT64))
