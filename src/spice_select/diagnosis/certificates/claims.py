@@ -13,8 +13,9 @@ from spice_select.selection.partitioned.spread import SpreadRows
 from spice_select.selection.relaxation.bounds import credited_bound, credits_of, union_bound
 from spice_select.selection.relaxation.brackets import Bracketed
 from spice_select.selection.relaxation.constraint import Constraint
-from spice_select.selection.relaxation.factor import STEEP, Factor, Forms, factor_of_all, factor_of_set, quadratic_forms
+from spice_select.selection.relaxation.factor import STEEP, Factor, Forms, factor_of_all, quadratic_forms
 from spice_select.selection.relaxation.passes import LocalPasses, Passes
+from spice_select.selection.relaxation.tangents import tangent
 
 _EVERY = 8  # one row of so many tells what credits are at most, before all rows are asked
 
@@ -138,15 +139,15 @@ def _after(pool: Case, factor: Factor, forms: Bracketed | SpreadBrackets, credit
 
 
 def _credits_at_most(pool: Case, final: Factor, forms: Bracketed | SpreadBrackets) -> Iterator[np.ndarray]:
-    """Δ_i(R∖i) ≥ Δ_i(V∖i) of each pick, R the picks S alone; then with some of the other rows, where these are here."""
-    yield _given_back(final, forms.high[pool.picked])
-    if not isinstance(pool.rows, SpreadRows):
-        some = np.union1d(pool.picked, np.arange(0, len(pool.rows), _EVERY))
-        factor = factor_of_set(pool.rows, some, pool.alpha, pool.norms)
-        yield _given_back(factor, pool.forms_of(factor, pool.picked).high)
+    """Δ_i(R∖i) ≥ Δ_i(V∖i) of each pick, R the picks S alone; then, as good as rounding has it, with some other rows.
+
+    From leverages α g_iᵀ(I+αF_R)⁻¹g_i, which for S are α‖Bg_i‖²/(1−η) at most.
+    """
+    yield _given_back(forms.high[pool.picked] / max(1 - final.distortion, np.finfo(float).tiny))
+    some = np.union1d(pool.picked, np.arange(0, len(pool.rows), _EVERY))
+    root = tangent(pool.passes(some), np.ones(len(some)), pool.rows.shape[1]).inverse_root
+    yield _given_back(pool.passes(pool.picked).squares(root))
 
 
-def _given_back(factor: Factor, high: np.ndarray) -> np.ndarray:
-    """Δ_i(R∖i) at most of rows of R, from leverages α g_iᵀ(I+αF_R)⁻¹g_i ≤ α‖Bg_i‖²/(1−η), `high` ≥ α‖Bg_i‖²."""
-    leverage = high / max(1 - factor.distortion, np.finfo(float).tiny)
-    return -np.log1p(-np.minimum(leverage, 1 - UNIT64))
+def _given_back(leverages: np.ndarray) -> np.ndarray:
+    return -np.log1p(-np.minimum(leverages, 1 - UNIT64))

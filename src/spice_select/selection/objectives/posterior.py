@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.numerics.cholesky import upper_root
 from spice_select.selection.objectives.drop_worth import DropWorth
 from spice_select.selection.objectives.foresight import Foresight
 from spice_select.selection.relaxation.factor import inverse_of_lower
@@ -104,9 +105,13 @@ class Posterior:
     def _root_now(self) -> Matrix:
         if not self._since:
             return self._root
-        stacked = np.vstack([self._root, np.sqrt(self._alpha) * np.array(self._since)])
-        order = np.argsort(-np.abs(stacked).max(axis=1), kind="stable")  # longest first: see `information_root`
-        return np.asarray(np.linalg.qr(stacked[order], mode="r"), dtype=np.float64)
+        rows, d = [*self._root, *self._since], len(self._root)
+        longest = np.array([np.abs(row).max() for row in rows])
+        longest[d:] *= np.sqrt(self._alpha)
+        stacked = np.empty((len(rows), d), order="F")  # as LAPACK has it: no copy but this one
+        for at, row in enumerate(np.argsort(-longest, kind="stable")):  # longest first: see `information_root`
+            np.multiply(rows[row], 1.0 if row < d else np.sqrt(self._alpha), out=stacked[at])
+        return upper_root(stacked)
 
 
 def shortlist_size(n: int, d: int) -> int:
