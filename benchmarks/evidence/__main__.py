@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
     parser.add_argument("--draw", type=int, default=0, help="of the pool (T1, T5): another number is another pool")
+    parser.add_argument("--second", help="a proxy of another family, by whose gradients is chosen too (T6)")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")
     parser.add_argument("--blocks", type=int, default=15, help="last blocks they are taken of; 0 for all")
     parser.add_argument("--workers", type=int, default=2, help="tunings at once, one thread each")
@@ -73,9 +74,11 @@ def main() -> None:
             "T5": like_the_pool,
             "T6": every_method,
         }
-        extra = {} if options.test == "T0" else {"seeds": options.seeds}
+        extra: dict[str, object] = {} if options.test == "T0" else {"seeds": options.seeds}
         if options.test == "T3":
             extra["names"] = options.beds
+        if options.test == "T6":
+            extra["second"] = options.second
         if options.test in ("T1", "T5"):
             extra["draw"] = options.draw
         for job, priority in makers[options.test](options.work, sources, encodings, **extra):  # type: ignore[attr-defined]

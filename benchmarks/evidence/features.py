@@ -66,13 +66,21 @@ def renamed(own: Candidates, names: dict[str, str]) -> Candidates:
 
 
 def known(
-    bed: Path, file: str, rows: Sequence[Example], pool: Sequence[Example], *, feature: str, dtype: str, **settings: Any
+    bed: Path,
+    file: str,
+    rows: Sequence[Example],
+    pool: Sequence[Example],
+    *,
+    feature: str,
+    dtype: str,
+    model: str | None = None,
+    **settings: Any,
 ) -> FeatureBlock:
-    """One feature of some rows: read, or computed and kept. A warm-up draws from the pool."""
+    """One feature of some rows: read, or computed and kept. A warm-up draws from the pool; no `model`: the embedded."""
     path = bed / f"{file}.npz"
     if not path.is_file():
         request = FeatureRequest(
-            proxy=ProxyRequest(access=ProxySettings(dtype=dtype), gradients=GradientSettings(**settings)),
+            proxy=ProxyRequest(access=ProxySettings(dtype=dtype, model=model), gradients=GradientSettings(**settings)),
             model="proxy",
             examples=pool,
             folder=bed / f"{file.split('-', 1)[1]}",

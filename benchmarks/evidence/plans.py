@@ -4,7 +4,7 @@ Seed by seed, so that a whole comparison of one seed can be looked at early. Arm
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects import Evidence
 from spice_select.diagnosis.suspects.look import look_for
 from spice_select.methods import Candidates
+from spice_select.models.load import load_tokenizer
+from spice_select.store import FeatureBlock
 
 HARD = 1e-3
 """Rate of the noisy bed: at the gentler one wrong answers hardly harm, so that no choice could show that it avoids
@@ -193,11 +195,19 @@ READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings
 
 
 def every_method(
-    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, asked: int = 20
+    work: Path,
+    sources: Sources,
+    encodings: Encodings,
+    *,
+    seeds: int,
+    rows: int = 60,
+    asked: int = 20,
+    second: str | None = None,
 ) -> Plan:
     """T6: T5's pool, every method, judged by rows like the pool's and by the gold answers of benchmarks.
 
     "random, 1 %" and "full" are there to see whether a set of gold answers tells a worse model from a better one.
+    `second` is a proxy of another family, by whose gradients the default chooses too.
     """
     home, folder = work / "beds" / "like-the-pool", work / "beds" / "every-method"
     if not home.exists():
@@ -208,6 +218,10 @@ def every_method(
     read = {name: {"feature": name, "dtype": "float32"} for name in READ}
     own = candidates(folder, pool, [], {"gradients": sources.gradients, **read}, pool_of=home)
     chosen = {name: order_of(own, 250, settings=how) for name, how in WHOLE_POOL.items()}
+    if second is not None:
+        seen = _seen_by(second, home, sources)
+        elsewhere = replace(own, features={**own.features, "gradients": seen})
+        chosen["variance, second proxy"] = order_of(elsewhere, 250, settings=WHOLE_POOL["variance"])
     budget = budget_of(own.supervised, rows)
     drawn = {"stratified": lambda seed: order_of(own, len(own), seed=seed, settings={"method": "stratified"})}
     yield from _jobs(folder.name, own, seeds, budget, chosen, drawn, steps=8)
@@ -217,6 +231,13 @@ def every_method(
         at = 100 + 40 * seed
         yield Job(bed=folder.name, arm="random, 1 %", seed=seed, rows=few, facts={}, steps=3), at
         yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), at
+
+
+def _seen_by(model: str, home: Path, sources: Sources) -> FeatureBlock:
+    """The gradients of a bed's pool on another proxy, in the tokens of its own."""
+    pool = Encodings(load_tokenizer(model)).examples(home / "pool.jsonl")
+    how = {**sources.gradients, "model": model}
+    return known(home, f"pool-gradients-{Path(model).stem}", pool, pool, **how)
 
 
 def subsets(work: Path, sources: Sources, encodings: Encodings, *, draws: int = 24, rows: int = 60) -> Plan:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,11 @@ class Tail(nn.Module):
         """Each row's cross-entropy, summed over its supervised tokens: float64 ``[n]``."""
         sums = np.empty(len(examples))
         self.eval()
-        for positions in plan_batches([example.num_tokens for example in examples], token_budget=batch_tokens):
-            found, batch = self.token_losses([examples[position] for position in positions])
-            zeros = torch.zeros(batch.size, dtype=torch.float64, device=self._device)
-            sums[positions] = zeros.index_add_(0, batch.rows, found.double()).cpu().numpy()
+        with _adapters_cast(self.adapted):
+            for positions in plan_batches([example.num_tokens for example in examples], token_budget=batch_tokens):
+                found, batch = self.token_losses([examples[position] for position in positions])
+                zeros = torch.zeros(batch.size, dtype=torch.float64, device=self._device)
+                sums[positions] = zeros.index_add_(0, batch.rows, found.double()).cpu().numpy()
         return sums
 
     @torch.no_grad()
@@ -77,6 +79,31 @@ class Tail(nn.Module):
             yield
         finally:
             self._inner.layers, self._inner.norm = self._upper, norm
+
+
+@contextmanager
+def _adapters_cast(adapted: Any) -> Iterator[None]:
+    """LoRA's A and B in the precision of the weights, as autocast has them: half of a pass went into casting for them.
+
+    To read losses alone. A mean over 3,257 tokens changed by 8e-5; other batches change it by 7e-4.
+    """
+    layers = [module for module in adapted.modules() if hasattr(module, "lora_A") and hasattr(module, "base_layer")]
+    for layer in layers:
+        weight = layer.base_layer.weight
+        a, b = (one["default"].weight.to(weight.dtype) for one in (layer.lora_A, layer.lora_B))
+        layer.forward = partial(_adapted, layer.base_layer, a, b, layer.scaling["default"])
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def _adapted(base: nn.Linear, a: Tensor, b: Tensor, scaling: float, hidden: Tensor) -> Tensor:
+    """A linear layer and its LoRA."""
+    rows = hidden.flatten(0, -2)
+    found = torch.addmm(base(rows), rows @ a.T * scaling, b.T)
+    return found.unflatten(0, hidden.shape[:-1])
 
 
 class TailTrainer(ProxyTrainer):

@@ -99,7 +99,8 @@ def test_a_folder_that_is_no_run_and_a_corpus_that_changed_are_refused(
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"engine": "ray", "schedule": "interleaved"}, "--engine ray with --schedule interleaved"),
+        ({"engine": "parts", "schedule": "interleaved"}, "--engine parts with --schedule interleaved"),
+        ({"engine": "ray", "gather": True, "schedule": "interleaved"}, "--gather with --schedule interleaved"),
         ({"workers": 3}, "--workers without --engine ray"),
         ({"engine": "ray", "local": True, "address": "a:1"}, "--local with --address"),
         ({"engine": "dask"}, "engine = 'dask'"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spice_select.executors.base import Work as Work
     from spice_select.executors.choose import executor_elsewhere as executor_elsewhere
     from spice_select.executors.choose import executor_for as executor_for
-    from spice_select.executors.choose import shared_here as shared_here
+    from spice_select.executors.choose import shared_among as shared_among
     from spice_select.executors.devices import DeviceExecutor as DeviceExecutor
     from spice_select.executors.handed_out import HandedOut as HandedOut
     from spice_select.executors.places import ProcessPlace as ProcessPlace
@@ -31,7 +31,7 @@ __getattr__ = deferred_names(
         "Work": "spice_select.executors.base",
         "executor_elsewhere": "spice_select.executors.choose",
         "executor_for": "spice_select.executors.choose",
-        "shared_here": "spice_select.executors.choose",
+        "shared_among": "spice_select.executors.choose",
         "DeviceExecutor": "spice_select.executors.devices",
         "HandedOut": "spice_select.executors.handed_out",
         "ProcessPlace": "spice_select.executors.places",

@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spice_select.executors.base import Executor, LocalExecutor
 from spice_select.executors.devices import FEATURE_WORKER, DeviceExecutor
@@ -11,6 +12,9 @@ from spice_select.executors.handed_out import HandedOut
 from spice_select.executors.places import ProcessPlace
 from spice_select.executors.settings import EngineSettings
 from spice_select.executors.shared import SharedExecutor
+
+if TYPE_CHECKING:
+    from spice_select.executors.cluster import HelpingActors
 
 
 def executor_for(
@@ -53,21 +57,41 @@ def executor_elsewhere(
 
 
 @contextlib.contextmanager
-def shared_here(
-    folder: Path, meeting: Path, *, device: str, module: str, tell: Callable[[str], None] = lambda sentence: None
+def shared_among(
+    folder: Path,
+    meeting: Path,
+    *,
+    device: str,
+    helping: str,
+    engine: EngineSettings = EngineSettings(),  # noqa: B008 - it is frozen
+    tell: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[SharedExecutor | None]:
     """This process as the first of several on one run, for as many jobs as come; None where it is alone.
 
     Args:
-        folder, meeting, device, tell: see `executor_for`.
-        module: what is run as ``python -m`` for each further GPU: what `DeviceExecutor` starts.
+        folder, meeting, device, engine, tell: see `executor_for`.
+        helping: what the others do, as ``module:function``: an actor calls the function, with the run folder, its place
+            and ``device=``; for each further GPU of this machine ``python -m module`` is run.
     """
-    several = _several_here(folder, meeting, device=device, tell=tell, worker=module)
+    module, _, _ = helping.partition(":")
+    several = (
+        _on_actors(folder, meeting, device=device, helping=helping, engine=engine, tell=tell)
+        if engine.engine == "ray"
+        else _several_here(folder, meeting, device=device, tell=tell, worker=module)
+    )
     if several is None:
         yield None
         return
     with several.present() as shared:
         yield shared
+
+
+def _on_actors(
+    folder: Path, meeting: Path, *, device: str, helping: str, engine: EngineSettings, tell: Callable[[str], None]
+) -> "HelpingActors":
+    from spice_select.executors.cluster import HelpingActors
+
+    return HelpingActors(folder=folder, meeting=meeting, device=device, asked=engine, helping=helping, tell=tell)
 
 
 def _several_here(

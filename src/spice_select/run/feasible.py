@@ -228,10 +228,15 @@ def _engine_faults(settings: SelectSettings) -> list[str]:
         )
     if engine == "here":
         return faults
-    if moving:
+    if moving and engine == "parts":
         faults.append(
-            f"--engine {engine} with --schedule interleaved: its pools come one after the other, each on the proxy "
-            "that those before it made. Leave --engine out; torchrun shares such a run among processes."
+            "--engine parts with --schedule interleaved: its pools come one after the other, each on the proxy that "
+            "those before it made. Leave --engine out; --engine ray or torchrun shares such a run among processes."
+        )
+    if moving and settings.engine.gather:
+        faults.append(
+            "--gather with --schedule interleaved: actors follow the run through its folder. Give --out on a disk that "
+            "every node sees, and leave --gather out."
         )
     if ProcessPlace.of_environment().world > 1:
         faults.append(

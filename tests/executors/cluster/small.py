@@ -1,6 +1,7 @@
 """A worker whose parts are small and slow, so that a short run has many that can be killed."""
 
 import os
+import signal
 import time
 from typing import Any
 
@@ -24,7 +25,8 @@ class SmallParts(Computer):
 
 
 def small_parts() -> None:
-    """Called in the driver: its workers are these."""
+    """Called in the driver: its workers are these. It heeds Ctrl-C, also where tests run in a shell's background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     from spice_select.executors.cluster import workers
 
     workers.Computer = SmallParts

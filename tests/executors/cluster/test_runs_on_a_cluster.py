@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from spice_select.executors.cluster.ledger import read_ledger
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from benchmarks.kills import Command, differences, make_corpus, start
+
+from tests.faults.breaking import slow_engine
 
 from .small import PART_TOKENS, small_parts
 
@@ -44,8 +47,8 @@ def whole(asked: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> P
     return out
 
 
-def begin(asked: tuple[str, ...], out: Path, *more: str) -> Any:
-    command = Command((*asked, *more, "--out", str(out)), part_tokens=PART_TOKENS, prepare=small_parts)
+def begin(asked: tuple[str, ...], out: Path, *more: str, prepare: Callable[[], None] = small_parts) -> Any:
+    command = Command((*asked, *more, "--out", str(out)), part_tokens=PART_TOKENS, prepare=prepare)
     return start(command, out.with_suffix(".log"))
 
 
@@ -79,6 +82,43 @@ def test_a_run_ends_in_the_bytes_of_one_process(asked, whole, on_cluster, tmp_pa
     opened = {line["pid"] for line in lines if line["event"] == "opened"}
     assert process.pid not in opened
     assert json.loads((out / "manifest.json").read_text())["parts"] > 5
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_actors_follow_a_run_whose_proxy_moves(moving, whole_moving, on_cluster, tmp_path: Path, workers, killed):
+    """One, two and three processes: the same bits, also where one of them is killed as it helps."""
+    out = tmp_path / "r"
+    process = begin(moving, out, *on_cluster, "--workers", str(workers), prepare=partial(slow_engine, 0.3))
+    if killed:
+        wait_for((out / "proxy" / "processes" / f"process-{workers}.lock").is_file, process)
+        os.kill(actors("ray::Helper")[-1], signal.SIGKILL)
+    process.join()
+    assert process.exitcode == 0, said(out)
+    assert differences(out, whole_moving) == []
+    for name in ("steps.jsonl", "adapter/adapter_model.safetensors"):
+        assert (out / "proxy" / name).read_bytes() == (whole_moving / "proxy" / name).read_bytes()
+    assert not {path.name for path in (out / "proxy").iterdir()} & {"orders", "processes"}
+    assert len(list(out.glob("worker-*.log"))) == workers
+    assert killed or "is gone with parts unfinished" not in said(out)
+    assert not actors("ray::Helper"), "actors go with their driver"
+
+
+@pytest.fixture(scope="session")
+def moving(asked: tuple[str, ...]) -> tuple[str, ...]:
+    """A proxy that is trained on what is picked: some cycles of two pools, with dropout in its steps."""
+    pools = ("--schedule", "interleaved", "--pool-size", "4", "--update-every", "2", "--budget", "10")
+    return (*asked, *pools, "--lora-dropout", "0.2")
+
+
+@pytest.fixture(scope="session")
+def whole_moving(moving: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its folder, of one process."""
+    out = tmp_path_factory.mktemp("runs") / "moving"
+    process = begin(moving, out)
+    process.join()
+    assert process.exitcode == 0, said(out)
+    return out
 
 
 def test_a_driver_that_was_killed_goes_on_where_it_was(asked, whole, on_cluster, tmp_path: Path) -> None:
@@ -155,13 +195,15 @@ class Kills:
     def workers(self, kind: str) -> list[int]:
         """Processes that hold a model ("working"), or do not yet ("loading")."""
         opened = {line["pid"] for line in read_ledger(self.out) if line["event"] == "opened"}
-        return [pid for pid in self._living() if (pid in opened) == (kind == "working")]
+        return [pid for pid in actors("ray::SmallParts") if (pid in opened) == (kind == "working")]
 
-    def _living(self) -> list[int]:
-        import psutil
 
-        titles = {process.pid: "".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])}
-        return [pid for pid, title in titles.items() if "ray::SmallParts" in title]
+def actors(title: str) -> list[int]:
+    """Processes that Ray has given a title."""
+    import psutil
+
+    found = {process.pid: "".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])}
+    return [pid for pid, given in found.items() if title in given]
 
 
 def finished(out: Path) -> int:

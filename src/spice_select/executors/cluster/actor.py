@@ -72,16 +72,8 @@ class Computer:
         """
         import ray
 
-        differing = differing_versions(self._versions, own_versions())
-        if differing:
-            raise InputError(
-                f"{platform.node()} has other versions than the driver, and would compute something else: "
-                f"{differing}. Install the same on every node."
-            )
+        begin_like_driver(self._versions, self._threads, None if self._log is None else Path(self._log))
         if self._opened is None:
-            if self._log is not None:
-                _print_to(Path(self._log))
-            os.environ["OMP_NUM_THREADS"] = str(self._threads)  # read when torch is loaded, which it is not yet
             job: PartJob = pickle.loads(self._job)  # the driver's, over Ray's own connection
             self._opened = job, job.open()
             if "torch" in sys.modules:
@@ -100,6 +92,25 @@ class Computer:
         for file in (sum_path(path), path):
             file.unlink()
         return Answer(receipt=receipt, content=content)
+
+
+def begin_like_driver(versions: Mapping[str, str], threads: int, log: Path | None) -> None:
+    """Be a process that computes what the driver would: its versions and threads. What is printed goes to `log`.
+
+    Raises:
+        InputError: versions are not the driver's.
+    """
+    differing = differing_versions(versions, own_versions())
+    if differing:
+        raise InputError(
+            f"{platform.node()} has other versions than the driver, and would compute something else: "
+            f"{differing}. Install the same on every node."
+        )
+    if log is not None:
+        _print_to(log)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
 
 
 def _print_to(path: Path) -> None:

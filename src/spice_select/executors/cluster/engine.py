@@ -11,7 +11,7 @@ from spice_select.executors.cluster.driver import Driver
 from spice_select.executors.cluster.ledger import RunLedger
 from spice_select.executors.cluster.pieces import Pieces
 from spice_select.executors.cluster.receipts import Receipts
-from spice_select.executors.cluster.room import cores_as_here
+from spice_select.executors.cluster.room import need_of
 from spice_select.executors.cluster.versions import own_versions
 from spice_select.executors.cluster.workers import Crew
 from spice_select.executors.settings import EngineSettings
@@ -56,7 +56,7 @@ class RayExecutor:
             crew = Crew(
                 ray=ray,
                 job=pickle.dumps(job),
-                need=self._need(),
+                need=need_of(self.device),
                 folder=self.folder,
                 asked=self.asked,
                 versions=self.versions,
@@ -74,9 +74,3 @@ class RayExecutor:
                 ).run()
             finally:
                 crew.end()
-
-    def _need(self) -> dict[str, float]:
-        """What a worker takes: a GPU, or as many cores as this process has threads, so that its sums round alike."""
-        if self.device.startswith("cuda"):
-            return {"num_gpus": 1, "num_cpus": 1}
-        return cores_as_here()

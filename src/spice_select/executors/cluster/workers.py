@@ -9,10 +9,8 @@ from typing import Any
 from spice_select.errors import InputError, SpiceError
 from spice_select.executors.base import Batches
 from spice_select.executors.cluster.actor import Computer, Post
-from spice_select.executors.cluster.room import fitting_workers, living_nodes, no_room
+from spice_select.executors.cluster.room import as_announced, fitting_workers, living_nodes, no_room
 from spice_select.executors.settings import EngineSettings
-
-_RAY_NAMES = {"num_cpus": "CPU", "num_gpus": "GPU"}
 
 
 @dataclass(eq=False)
@@ -76,7 +74,7 @@ class Crew:
             InputError: there is room for none, and `wait_for_workers` is over.
         """
         nodes = self.ray.nodes()
-        self._fitting = fitting_workers(nodes, self._announced_need())
+        self._fitting = fitting_workers(nodes, as_announced(self.need))
         self._mind_the_room(nodes)
         wanted = min(pieces, self.asked.workers or self._fitting) - self._refused
         return [self._begin() for _ in range(wanted - len(self._workers))]
@@ -129,9 +127,6 @@ class Crew:
         self.open(worker)
         return worker
 
-    def _announced_need(self) -> dict[str, float]:
-        return {_RAY_NAMES[name]: amount for name, amount in self.need.items()}
-
     def _mind_the_room(self, nodes: Any) -> None:
         now = time.monotonic()
         if self._fitting:
@@ -140,7 +135,7 @@ class Crew:
         if self._homeless_since is None:
             self._homeless_since = now
         if now - self._homeless_since >= self.asked.wait_for_workers:
-            refusal = no_room(nodes, self._announced_need())
+            refusal = no_room(nodes, as_announced(self.need))
             if self._begun:
                 raise SpiceError(f"the nodes are gone: {refusal} Finished parts are kept: run the same command again.")
             raise InputError(str(refusal))

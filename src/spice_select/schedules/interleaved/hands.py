@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Protocol
 
 from spice_select.data.records import Sample
-from spice_select.executors import ProcessPlace, SharedExecutor, shared_here
+from spice_select.executors import EngineSettings, ProcessPlace, SharedExecutor, shared_among
 from spice_select.schedules.interleaved.bench import PROXY, Bench, GradientWork, PieceWork
 from spice_select.schedules.interleaved.orders import Board, UpdateOrder
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepPiece
 
-WORKER = "spice_select.schedules.interleaved.worker"
+_HELPING = "spice_select.schedules.interleaved.worker:help_moving"
 
 
 class Hands(Protocol):
@@ -78,16 +78,23 @@ class Foreman:
 
 
 @contextlib.contextmanager
-def hands_for(run: Path, *, device: str, tell: Callable[[str], None] = lambda sentence: None) -> Iterator[Hands]:
-    """Those who compute, present until the end: processes of torchrun, one for each GPU, or this one alone.
+def hands_for(
+    run: Path,
+    *,
+    device: str,
+    engine: EngineSettings = EngineSettings(),  # noqa: B008 - it is frozen
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Iterator[Hands]:
+    """Those who compute, present until the end: actors, processes of torchrun, one for each GPU, or this one alone.
 
     Args:
         run: the run folder.
-        device: as the settings have it.
+        device: as the settings have it; for actors the kind that the run is computed on.
+        engine: who was asked for.
         tell: told in a sentence when a process is gone.
     """
     meeting = meeting_of(run)
-    with shared_here(run, meeting, device=device, tell=tell, module=WORKER) as shared:
+    with shared_among(run, meeting, device=device, engine=engine, helping=_HELPING, tell=tell) as shared:
         if shared is None:
             yield Alone()
             return

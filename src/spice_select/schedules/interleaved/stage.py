@@ -87,7 +87,8 @@ def choose_interleaved(
     begun = candidates_of(examples, known, settings.selection)
     choosers = [PoolChooser(method.fresh(begun)) for _ in range(plan.epochs)]  # what is carried is for one epoch
     met = list[_Met]()
-    with hands_for(run.path, device=settings.proxy.device, tell=progress.note) as hands:
+    device = proxy.device if settings.engine.engine == "ray" else settings.proxy.device
+    with hands_for(run.path, device=device, engine=settings.engine, tell=progress.note) as hands:
         moving.pieces = lambda trainer, cycle: partial(hands.pieces, trainer, bench, cycle)
         batch_tokens = proxy.batch_tokens(settings.gradients)
         gradients = PoolGradients(plan, rows, bench, hands, batch_tokens, moving, clock)

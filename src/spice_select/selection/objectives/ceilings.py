@@ -22,44 +22,42 @@ _AT_ONCE = 4096
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PosteriorTurn:
-    """How far picks took P = LLᵀ to LNLᵀ: a row of leverage c before has a reach of at most `turned`·c more for each
-    task, float64 ``[q]``, and a leverage of at least `kept`·c.
+    """How far picks took P = LLᵀ to LNLᵀ: a row of leverage c before has a reach of at most `turned`·c more, and a
+    leverage of at least `kept`·c.
     """
 
-    turned: NDArray[np.float64]
+    turned: float
     kept: float
 
-    def further(self, turned: NDArray[np.float64], drawn: float) -> "PosteriorTurn":
+    def further(self, turned: float, drawn: float) -> "PosteriorTurn":
         """After more picks, which turn P by so much one by one; `drawn` is α times their leverages before."""
         return PosteriorTurn(turned=self.turned + turned, kept=1.0 / (1.0 / self.kept + drawn) if self.kept else 0.0)
 
     def covers(self, other: "PosteriorTurn") -> bool:
         """Whether this allows for all of the other."""
-        return bool((other.turned <= self.turned).all()) and other.kept >= self.kept
+        return other.turned <= self.turned and other.kept >= self.kept
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SharedCeiling:
     """At least what any of many rows can gain, however far P turns: the highest of their ceilings at one turn, and how
-    fast the ceilings rise from there. With δ ≤ r a gain rδ − ½δ² rises by r·Δδ at most, and with a factor on δ by no
-    more than that factor.
+    fast the ceilings rise from there. A ceiling D − D²/2R rises by ΔD at most, and with a factor on D by no more than
+    that factor.
 
     Attributes:
         highest: of the ceilings (scores: divided by the rows' prices) at the turn `at`.
-        steepest: the most that a ceiling rises with r_τ·`turned` there.
+        steepest: the most that a ceiling rises with `turned` there.
         leverage: the largest αc that any of the rows is sure to have, when last absorbed.
-        left: r_τ/q for each task, when last absorbed.
     """
 
     highest: float
     at: PosteriorTurn
     steepest: float
     leverage: float
-    left: NDArray[np.float64]
 
     def after(self, turn: PosteriorTurn) -> float:
-        """For as long as P has turned no further than this. O(q)."""
-        risen = float(self.left @ np.maximum(turn.turned - self.at.turned, 0.0)) * self.steepest
+        """For as long as P has turned no further than this. O(1)."""
+        risen = max(turn.turned - self.at.turned, 0.0) * self.steepest
         widened = (1.0 + self.at.kept * self.leverage) / (1.0 + turn.kept * self.leverage)
         return (self.highest + risen) * max(1.0, widened) * (1.0 + _SLACK)
 
@@ -67,8 +65,10 @@ class SharedCeiling:
 class Ceilings:
     """For every row at least its gain, given the picks absorbed so far.
 
-    With P = LLᵀ a row x has the leverage c = xᵀPx and for each task the reach ρ_τ = xᵀPT_τPx, T_τ = Y_τᵀY_τ/‖Y_τ‖². Of
-    each row are kept ρ_τ and c or more, and c or less; where a row is `fresh` they are those of the picks absorbed.
+    With P = LLᵀ a row x has the leverage c = xᵀPx and the reach ρ = Σ_τ (r_τ/q)·xᵀPT_τPx over the q tasks, T_τ =
+    Y_τᵀY_τ/‖Y_τ‖², r_τ = tr(LᵀT_τL). Of each row are kept ρ and c or more, and c or less; where a row is `fresh` they
+    are those of the picks absorbed. With D = αρ/(1 + αc) it gains D − Σ_τ δ_τ²/2q, and by Cauchy–Schwarz no more than
+    D − D²/2R, R = Σ_τ r_τ²/q: with one task its gain. All tasks turn together, so what one loses another may gain.
 
     Args:
         seen: the rows in the span of the target, float64 ``[n, r]``.
@@ -82,8 +82,8 @@ class Ceilings:
         self._tasks = [np.linalg.qr(task, mode="r") / np.sqrt((task * task).sum()) for task in tasks]
         self._lengths = np.sqrt(np.einsum("ij,ij->i", seen, seen))
         self._root = np.eye(r)  # R, upper triangular, with RᵀR = I + αF_S
-        self.unturned = PosteriorTurn(turned=np.zeros(len(tasks)), kept=1.0)
-        self._reach, self._most, self._least = np.empty((len(tasks), n)), np.empty(n), np.empty(n)
+        self.unturned = PosteriorTurn(turned=0.0, kept=1.0)
+        self._reach, self._most, self._least = np.empty(n), np.empty(n), np.empty(n)
         self.fresh = np.zeros(n, dtype=bool)
         self._whiten()
         self.refresh(np.arange(n))
@@ -98,27 +98,24 @@ class Ceilings:
         return [aim.T @ aim for aim in self._aims]
 
     def refresh(self, rows: Rows) -> None:
-        """Bring these rows up to the picks absorbed: O(|rows|r²q)."""
+        """Bring these rows up to the picks absorbed: O(|rows|r²)."""
+        r = len(self._whitening)
         for start in range(0, len(rows), _AT_ONCE):
             part = rows[start : start + _AT_ONCE]
             noise = _ROUNDING * self._lengths[part]
-            X, *hits = np.split(self.seen[part] @ self._both, self._ends, axis=1)
-            leverage = np.einsum("ij,ij->i", X, X)
-            for reach, hit in zip(self._reach, hits, strict=True):
-                reach[part] = (np.sqrt(np.einsum("ij,ij->i", hit, hit)) + noise) ** 2
+            both = self.seen[part] @ self._both
+            leverage = np.einsum("ij,ij->i", both[:, :r], both[:, :r])
+            self._reach[part] = (np.sqrt(np.einsum("ij,ij->i", both[:, r:], both[:, r:])) + noise) ** 2
             self._most[part] = (np.sqrt(leverage) + noise) ** 2
             self._least[part] = np.maximum(np.sqrt(leverage) - noise, 0.0) ** 2
         self.fresh[rows] = True
 
     def after(self, turn: PosteriorTurn, rows: Rows | slice = slice(None)) -> NDArray[np.float64]:
-        """For each of these rows at least its gain, for as long as P has turned no further than this. O(|rows|q)."""
+        """For each of these rows at least its gain, for as long as P has turned no further than this. O(|rows|)."""
         spread = self._alpha / (1.0 + (self._alpha * turn.kept) * self._least[rows])
-        most, total = self._most[rows], np.zeros(len(spread))
-        for reach, turned, aim in zip(self._reach, turn.turned.tolist(), self._aims, strict=True):
-            left = float((aim * aim).sum())
-            taken = np.minimum((reach[rows] + turned * most) * spread, left)
-            total += (left - taken / 2) * taken
-        return total * ((1.0 + _SLACK) / len(self._tasks))
+        most = float(np.mean(self._left**2))
+        taken = np.minimum((self._reach[rows] + turn.turned * self._most[rows]) * spread, most)
+        return (1.0 - taken / (2 * most)) * taken * (1.0 + _SLACK)
 
     def together(
         self, rows: NDArray[np.bool_], highest: float, at: PosteriorTurn, divisors: NDArray[np.float64] | float
@@ -131,36 +128,36 @@ class Ceilings:
             at=at,
             steepest=float(steep.max(initial=0.0, where=rows)),
             leverage=float(sure.max(initial=0.0, where=rows)),
-            left=np.array([(aim * aim).sum() for aim in self._aims]) / len(self._tasks),
         )
 
     def turn(self, N: Matrix) -> PosteriorTurn:
-        """How far P has come, from N itself: the largest eigenvalue of NLᵀT_τLN − LᵀT_τL, the least of N. O(r³q)."""
-        turned = [
-            max(0.0, float(np.linalg.eigvalsh(N @ spread @ N - spread)[-1])) + _SLACK * float(spread.trace())
-            for spread in self.spreads
-        ]
-        return PosteriorTurn(turned=np.array(turned), kept=max(0.0, float(np.linalg.eigvalsh(N)[0]) - _SLACK))
+        """How far P has come, from N itself: the largest eigenvalue of NBN − B, B = LᵀTL, the least of N. O(r³)."""
+        turned = max(0.0, float(np.linalg.eigvalsh(N @ self._spread @ N - self._spread)[-1]))
+        slack = _SLACK * float(self._spread.trace())
+        return PosteriorTurn(turned=turned + slack, kept=max(0.0, float(np.linalg.eigvalsh(N)[0]) - _SLACK))
 
     def absorb(self, rows: Rows, N: Matrix) -> None:
-        """These rows were picked; together they took P = LLᵀ to LNLᵀ. O(nq + r³)."""
+        """These rows were picked; together they took P = LLᵀ to LNLᵀ. O(n + r³)."""
         self._least *= self.turn(N).kept
-        for reach, spread in zip(self._reach, self.spreads, strict=True):
-            turned = N @ spread @ N
-            # NTN ≤ θT + λ for any θ, λ the largest eigenvalue of the difference: some are better for far rows.
-            fallen = 1.0 - max(0.0, 1.0 - float(turned.trace() / spread.trace())) * np.array(_CREDITS)
-            grown = [max(0.0, float(np.linalg.eigvalsh(turned - share * spread)[-1])) for share in fallen]
-            slack = _SLACK * float(spread.trace())
-            bounds = [share * reach + (more + slack) * self._most for share, more in zip(fallen, grown, strict=True)]
-            reach[:] = np.min(bounds, axis=0)
+        spread, left = self._spread, self._left
+        turned = N @ spread @ N
+        # NBN ≤ θB + λ for any θ, λ the largest eigenvalue of the difference: some are better for far rows.
+        fallen = 1.0 - max(0.0, 1.0 - float(turned.trace() / spread.trace())) * np.array(_CREDITS)
+        grown = [max(0.0, float(np.linalg.eigvalsh(turned - share * spread)[-1])) for share in fallen]
+        slack = _SLACK * float(spread.trace())
+        bounds = [share * self._reach + (more + slack) * self._most for share, more in zip(fallen, grown, strict=True)]
         stacked = np.vstack([self._root, np.sqrt(self._alpha) * self.seen[rows]])
         order = np.argsort(-np.abs(stacked).max(axis=1), kind="stable")  # longest first: see `information_root`
         self._root = np.asarray(np.linalg.qr(stacked[order], mode="r"), dtype=np.float64)
         self._whiten()
+        self._reach = np.min(bounds, axis=0) * (float((self._left / left).max()) * (1.0 + _SLACK))
         self.fresh[:] = False
 
     def _whiten(self) -> None:
         self._whitening = np.asarray(np.linalg.inv(self._root), dtype=np.float64)
         self._aims = [task @ self._whitening for task in self._tasks]  # T_τ^½L
-        self._both = np.hstack([self._whitening, *(self._whitening @ aim.T for aim in self._aims)])
-        self._ends = np.cumsum([part.shape[1] for part in (self._whitening, *(aim.T for aim in self._aims))])[:-1]
+        self._left = np.array([float((aim * aim).sum()) for aim in self._aims])  # r_τ
+        weighed = [aim * np.sqrt(left / len(self._aims)) for aim, left in zip(self._aims, self._left, strict=True)]
+        aim = np.asarray(np.linalg.qr(np.vstack(weighed), mode="r"))  # B = LᵀTL, T = Σ r_τT_τ/q
+        self._spread = aim.T @ aim
+        self._both = np.hstack([self._whitening, self._whitening @ aim.T])

@@ -115,7 +115,7 @@ class TargetInformation(Scaled):
         return SoughtVariances(spreads=spreads, worth=DropWorth(np.full(q, 1.0 / q), 0.5 / q), span=span)
 
     def ceilings(self, features: Matrix) -> Ceilings:
-        """Bounds on the gains of all rows, at the empty set: O(ndm), and O(nq) memory beside the rows in the span."""
+        """Bounds on the gains of all rows, at the empty set: O(ndm), and O(n) memory beside the rows in the span."""
         span = Span.of(self.target, self.alpha)
         return Ceilings(span.seen(features), list(self._seen(span).values()), self.alpha)
 
@@ -136,14 +136,15 @@ class TargetInformationState:
 
     Attributes:
         P: (I + αF_S)⁻¹ ``[r, r]``.
-        turned: for each task at least the largest eigenvalue of PT_τP − T_τ.
+        turned: at least the largest eigenvalue of PTP − T, T = Σ_τ r_τT_τ/q as the tasks stand at the start.
         drawn: αΣ‖x‖² of the rows added, at least the largest eigenvalue of αF_S.
     """
 
     def __init__(self, seen: Matrix, spreads: Sequence[Matrix], alpha: float) -> None:
         self._G, self._T, self._alpha = seen, spreads, alpha
         self._rows: list[int] = []
-        self.turned, self.drawn = np.zeros(len(spreads)), 0.0
+        self.turned, self.drawn = 0.0, 0.0
+        self._weights = np.array([T.trace() for T in spreads]) / len(spreads)
         self.P: Matrix
         self._leverage: NDArray[np.float64]
         self._reach: Matrix
@@ -161,13 +162,13 @@ class TargetInformationState:
         self._rows.append(row)
         p = self.P @ self._G[row]
         beta = self._alpha / (1.0 + self._alpha * (self._G[row] @ p))
-        aims = [T @ p for T in self._T]
-        pulled = [self.P @ aim for aim in aims]
+        aims = np.stack([T @ p for T in self._T])
+        pulled = aims @ self.P
         self._bound_turn(row, p, beta, aims, pulled)
         if len(self._rows) % max(_REFRESH, self._G.shape[1]) == 0:
             self._rebuild()
             return
-        products = self._G @ np.stack([p, *pulled], axis=1)
+        products = self._G @ np.vstack([p, pulled]).T
         c = products[:, 0]
         self._leverage = np.maximum(self._leverage - beta * c * c, 0.0)
         for number, aim in enumerate(aims):
@@ -181,13 +182,11 @@ class TargetInformationState:
         self._rows += rows.tolist()
         self._rebuild()
 
-    def _bound_turn(self, row: int, p: NDArray[np.float64], beta: float, aims: list[Any], pulled: list[Any]) -> None:
+    def _bound_turn(self, row: int, p: NDArray[np.float64], beta: float, aims: Matrix, pulled: Matrix) -> None:
         """PTP changes by −β(pwᵀ + wpᵀ), w = PTp − ½β(pᵀTp)p, whose largest eigenvalue is β(‖p‖‖w‖ − pᵀw)."""
         self.drawn += self._alpha * float(self._G[row] @ self._G[row])
-        length = math.sqrt(p @ p)
-        for number, (aim, pull) in enumerate(zip(aims, pulled, strict=True)):
-            w = pull - (0.5 * beta * float(p @ aim)) * p
-            self.turned[number] += beta * max(0.0, length * math.sqrt(w @ w) - float(p @ w))
+        w = self._weights @ pulled - (0.5 * beta * float(self._weights @ (aims @ p))) * p
+        self.turned += beta * max(0.0, math.sqrt(p @ p) * math.sqrt(w @ w) - float(p @ w))
 
     def _rebuild(self) -> None:
         inverse = np.linalg.inv(information_root(self._G[self._rows], self._alpha))

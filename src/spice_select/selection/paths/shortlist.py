@@ -121,7 +121,7 @@ class _Bar:
     def __init__(self, ceilings: Ceilings, problem: Problem, outside: NDArray[np.bool_]) -> None:
         self._ceilings, self._problem, self._outside = ceilings, problem, outside
         self._reached = ceilings.unturned
-        self._then = (np.zeros(len(self._reached.turned)), 0.0, 0)  # what was counted when `_reached` was measured
+        self._then = (0.0, 0.0, 0)  # what was counted when `_reached` was measured
         self._ahead = 1  # so many picks are allowed for in advance
         self._survey()
         self._look(self._reached)
@@ -132,7 +132,7 @@ class _Bar:
         if self._height < score and self._allowed.covers(self._reached.further(turned, drawn)):
             return True
         since = max(1, picked - self._then[2])
-        self._reached, self._then = self._ceilings.turn(state.P), (state.turned.copy(), state.drawn, picked)
+        self._reached, self._then = self._ceilings.turn(state.P), (state.turned, state.drawn, picked)
         ahead = 2 * self._ahead
         while ahead >= 1:
             if self._look(self._reached.further(ahead / since * turned, ahead / since * drawn)) < score:
