@@ -67,7 +67,8 @@ def test_sums_of_fewer_products_leave_less_in_doubt(monkeypatch):
     for terms in (64, 500, 1200):
         monkeypatch.setattr(brackets, "_TERMS", terms)
         found = Bracketed(rows, root, 1.0, norms)
-        assert (found.low <= truth).all() and (truth <= found.high).all()
+        assert (found.low <= truth).all()
+        assert (truth <= found.high).all()
         widths.append(float((found.high - found.low).mean()))
     assert 1.5 * widths[0] < widths[1] < widths[2] / 1.5
 

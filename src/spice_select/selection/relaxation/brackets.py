@@ -77,8 +77,8 @@ def _rough_forms(
 
     Component j of Bu is the sum of ⌈w/t⌉ products of `_TERMS` t numbers each, of the w before the zeros that end b_j.
     Rounding B and the row (its length too) adds three units: it is off by γ_{t+⌈w/t⌉+4}|b_j| at most, in whatever order
-    BLAS adds, and the vector by (Σ γ²|b_j|²)^½. A length that is off by a rounding of float64 does not matter: it scales the row down and the
-    result up again.
+    BLAS adds, and the vector by (Σ γ²|b_j|²)^½. A length that is off by a rounding of float64 does not matter: it
+    scales the row down and the result up again.
     """
     d, largest = matrix.shape[1], tile_rows(matrix.shape[1])
     wide = panels_of(inverse_root, PANEL if contest is None else min(PANEL, max(_STRIDE, d // 8)))
