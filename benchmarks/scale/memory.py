@@ -23,6 +23,7 @@ class Shape:
 SHAPES = (
     Shape(n=100_000, d=64, k=10_000),
     Shape(n=1_000_000, d=64, k=100_000),
+    Shape(n=1_000_000, d=64, k=300, weight=0.0, objective="target-variance"),
     Shape(n=97_500, d=4096, k=400),
     Shape(n=20_000, d=1024, k=1000, weight=0.0, objective="target-variance"),
     Shape(n=97_500, d=4096, k=200, weight=0.0, objective="target-variance"),

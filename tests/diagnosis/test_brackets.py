@@ -36,7 +36,10 @@ def test_a_bracket_holds_the_truth_at_any_scale(shape, seed, exponent, triangula
     root = rng.standard_normal((d, d)) * 10.0 ** rng.uniform(-11, 0, (d, 1))
     root = np.tril(root) if triangular else root
     norms = (rows**2).sum(axis=1)
-    found, truth = Bracketed(rows, root, 1.0, norms), ((rows @ root.T) ** 2).sum(axis=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(brackets, "_TERMS", 512 if seed % 2 else 3)
+        found = Bracketed(rows, root, 1.0, norms)
+    truth = ((rows @ root.T) ** 2).sum(axis=1)
     assert (found.low <= truth * (1 + 1e-13)).all()
     assert (found.high >= truth * (1 - 1e-13)).all()
     assert (found.high <= found.low + np.where(norms > 1e-280, 1e-4, 2.1) * norms * np.linalg.norm(root) ** 2).all()
@@ -56,11 +59,25 @@ def test_rows_that_are_left_half_way_change_no_curvature(shape, seed, alpha, spr
         assert curvature(rows, LogDet(alpha)) == found
 
 
+def test_sums_of_fewer_products_leave_less_in_doubt(monkeypatch):
+    rng = np.random.default_rng(4)
+    rows, root = rng.standard_normal((30, 1200)).astype(np.float32), np.tril(rng.standard_normal((1200, 1200)))
+    norms, widths = (rows.astype(float) ** 2).sum(axis=1), list[float]()
+    truth = ((rows @ root.T) ** 2).sum(axis=1)
+    for terms in (64, 500, 1200):
+        monkeypatch.setattr(brackets, "_TERMS", terms)
+        found = Bracketed(rows, root, 1.0, norms)
+        assert (found.low <= truth).all()
+        assert (truth <= found.high).all()
+        widths.append(float((found.high - found.low).mean()))
+    assert 1.5 * widths[0] < widths[1] < widths[2] / 1.5
+
+
 def test_most_rows_are_left_early(monkeypatch):
     monkeypatch.setattr(brackets, "_STRIDE", 8)
     monkeypatch.setattr(brackets, "tile_rows", lambda d: 50)
-    work, images = [], brackets.image_squares
-    monkeypatch.setattr(brackets, "image_squares", lambda rows, panels: work.append(len(rows)) or images(rows, panels))
+    work, images = [], brackets._image_squares
+    monkeypatch.setattr(brackets, "_image_squares", lambda rows, panel: work.append(len(rows)) or images(rows, panel))
     rows = np.random.default_rng(0).standard_normal((500, 64)) / np.arange(1, 65)
     curvature(rows, LogDet())
     assert sum(work) < 0.6 * 500 * 8

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spice_select.diagnosis.certificates import certificate
+from spice_select.diagnosis.certificates import certificate, claims
 from spice_select.errors import InputError
 from spice_select.numerics import tiles
 from spice_select.selection import DiagonalLogDet, LogDet, greedy
+from spice_select.testing.selection import sample_features
 
 from .examples import information, naive, optimum, pooled
 
@@ -241,3 +242,16 @@ def test_row_numbers_alone_are_refused_in_a_sentence():
 def test_costs_that_do_not_fit_are_named(costs, limit, words):
     with pytest.raises(InputError, match=re.escape(words)):
         certificate(np.eye(3), SimpleNamespace(indices=[0, 1]), LogDet(), costs=costs, max_cost=limit)
+
+
+def test_where_some_of_the_rows_tell_that_no_credits_help_all_of_them_are_not_asked(monkeypatch):
+    rows = sample_features("aniso", 1000, 16)
+    rows /= np.linalg.norm(rows, axis=1)[:, None]
+    picks = greedy(rows, 100)
+    monkeypatch.setattr(claims, "_EVERY", 1000)
+    asked = certificate(rows, picks, LogDet()).bounds
+    assert asked["B1c"] < asked["B1"]
+    monkeypatch.setattr(claims, "_EVERY", 8)
+    spared = certificate(rows, picks, LogDet())
+    assert spared.bounds == pytest.approx(asked | {"B1c": asked["B1"]}, rel=1e-12)
+    assert spared.bound < asked["B1c"]

