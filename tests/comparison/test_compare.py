@@ -1,6 +1,7 @@
 """Several methods on a tiny proxy: equal tokens, one store of features, resumed arm by arm."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +24,11 @@ from spice_select.features.rating_prompts import RatingPrompts
 from spice_select.methods import METHODS
 from spice_select.methods.loss import LossLow
 from spice_select.models.load import load_tokenizer
+from spice_select.models.settings import ProxySettings
+from spice_select.models.size import count_weights
+from spice_select.run.finished import Run
 from spice_select.run.settings import SelectSettings
+from spice_select.testing.tokenizers import tiny_tokenizer
 from tests.conftest import make_sums
 
 Corpus = Callable[..., Path]
@@ -166,6 +171,7 @@ def test_a_target_that_is_the_pool_leaves_none_and_is_named(corpus: Corpus, opti
         ({"methods": "spice:alhpa=1"}, ["alhpa", "alpha"]),
         ({"methods": "spice:alpha"}, ["not one name=value"]),
         ({"methods": "spice:seed=3"}, ["is the same for all"]),
+        ({"methods": "spice:max_length=64"}, ["is the same for all"]),
         ({"methods": "longest:alpha=2"}, ["alpha", "not read"]),
         ({"methods": "spice:schedule=pools"}, ["--equal rows"]),
         ({"methods": "spice,spice:alpha=1"}, ["spice:alpha=1: asks what spice asks"]),
@@ -203,6 +209,27 @@ def test_the_command_prints_tables_and_its_exit_code_tells_of_failures(
     assert "failed longest, seed 0, choice" in out
 
 
+def test_an_arm_with_another_proxy_sees_rows_in_the_tokens_of_its_own(
+    corpus: Corpus, options: dict[str, Any], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_proxy, other)
+    tiny_tokenizer(metaspace=True).save_pretrained(other)
+    arm = f"loss-low:model={other}"
+    found = spice_select.compare(corpus(make_sums(40)), methods=("loss-low", arm), budget="20%", **options)
+    assert found.failures == ()
+    alone = spice_select.select(
+        options["out"] / "pool.jsonl", method="loss-low", model=str(other), budget=found.facts[-1].rows,
+        out=tmp_path / "alone",
+    )  # fmt: skip
+    (there,) = (run for run in map(Run, (options["out"] / "arms").glob("loss-low_model*--seed-0")))
+    assert (there.path / "selected.jsonl").read_bytes() == (alone.path / "selected.jsonl").read_bytes()
+    assert there.summary.tokens == alone.summary.tokens
+    plain, own = found.facts[-2].cost, found.facts[-1].cost
+    assert plain.flops != own.flops, "another number of tokens"
+    assert own.marginal_flops == own.flops == 2 * count_weights(str(other), ProxySettings()) * there.summary.tokens
+
+
 def test_features_whose_operations_are_counted_are_those_there_are() -> None:
     counted = {*costs._ONE_PASS, costs._ANSWERS_ALONE, costs._RATINGS, costs.GRADIENTS}
     assert counted <= set(FEATURES.names)
@@ -223,5 +250,6 @@ def test_operations_of_ratings_are_those_of_the_passes_that_make_them(tiny_proxy
     )  # fmt: skip
     prompts = RatingPrompts(tokenizer)
     read = sum(asked.num_tokens for example in examples for asked in prompts.of(example))
-    counted = costs.CostLedger(grounds, 10, [])._feature("ratings", SelectSettings())
+    ledger, tokens = costs.CostLedger(grounds, [], lambda proxy: 10), int(lengths.sum())
+    counted = ledger._feature("ratings", SelectSettings(), tokens=tokens, supervised=tokens)
     assert counted == pytest.approx(2 * 10 * read, rel=0.1), "labels stand for the template's tokens"

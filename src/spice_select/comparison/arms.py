@@ -7,6 +7,7 @@ from typing import Any
 
 from spice_select.comparison.settings import CompareSettings
 from spice_select.data.formats import MARKED, Format, PreferencePairs
+from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError, refuse_all
 from spice_select.methods import METHODS
 from spice_select.run.feasible import refuse_settings, unread_settings
@@ -15,7 +16,7 @@ from spice_select.run.settings import SelectSettings
 
 CONTROL, STRATIFIED, ALL = "random", "stratified", "full"
 """What every other is compared with; a draw that no source and no length can upset; and what is no choice at all."""
-_NOT_AN_ARMS = ("method", "budget", "seed", "target", "hold_out_target")
+_NOT_AN_ARMS = frozenset({"method", "budget", "seed", "target", "hold_out_target", *DataSettings.model_fields})
 
 
 @dataclass(frozen=True, kw_only=True)

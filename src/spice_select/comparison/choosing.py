@@ -13,6 +13,7 @@ from spice_select.comparison.settings import CompareSettings
 from spice_select.data.opened import EncodedCorpus, OpenedCorpus
 from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
+from spice_select.models.settings import ProxySettings
 from spice_select.pipeline import run_select
 from spice_select.progress import Progress, Silent
 from spice_select.run.files import read_row_numbers
@@ -109,13 +110,19 @@ class Chooser:
         pool, hushed = str(self.folder / POOL), Hushed(self.progress)
         return run_select(pool, asked, out=place, progress=hushed, known=self._corpus(asked))
 
-    def _corpus(self, asked: SelectSettings) -> EncodedCorpus:
-        """The pool as all arms see it, read and encoded once."""
+    def _corpus(self, asked: SelectSettings) -> EncodedCorpus | None:
+        """The pool as all arms see it, read and encoded once; None for an arm whose proxy has tokens of its own."""
+        if _model(asked.proxy) != _model(self.settings.proxy):
+            return None
         if not self._read:
             pool = str(self.folder / POOL)
             opened = OpenedCorpus.of(pool, asked.data, Silent())
             self._read.append(opened.encoded(self.grounds.proxy.tokenizer, asked.data, Silent()))
         return self._read[0]
+
+
+def _model(proxy: ProxySettings) -> tuple[str | None, str | None]:
+    return proxy.model, proxy.model_revision
 
 
 def fitting_rows(order: NDArray[np.int64], supervised: NDArray[np.int64], budget: int) -> int:

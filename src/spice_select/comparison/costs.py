@@ -4,8 +4,9 @@ Operations are the usual estimate: 2 a weight and token forward, 4 backward thro
 activations and a LoRA take gradients (Kaplan et al. 2020, arXiv 2001.08361, section 2.1).
 """
 
+import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from spice_select.comparison.choosing import ArmChoice
@@ -15,6 +16,8 @@ from spice_select.features.rating_prompts import QUESTIONS, RatingPrompts
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.methods import METHODS
 from spice_select.methods.base import GRADIENTS
+from spice_select.models.settings import ProxySettings
+from spice_select.models.size import count_weights
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
 from spice_select.run.origin import origin_of
@@ -54,12 +57,14 @@ class CostLedger:
 
     Args:
         grounds: what features are of.
-        weights: of the proxy.
         runs: every run of the comparison: each feature was computed in one of them.
+        weights: of the model that a proxy's settings name.
     """
 
-    def __init__(self, grounds: Grounds, weights: int, runs: Sequence[Run]) -> None:
-        self._grounds, self._weights = grounds, weights
+    def __init__(
+        self, grounds: Grounds, runs: Sequence[Run], weights: Callable[[ProxySettings], int] | None = None
+    ) -> None:
+        self._grounds, self._weights = grounds, weights or _weights_of
         self._spent, self._known = _seconds(runs), set[str]()
 
     def cost(self, choice: ArmChoice) -> Cost:
@@ -73,44 +78,52 @@ class CostLedger:
         return Cost(
             features=tuple(needs),
             seconds=own + self._total(needs),
-            flops=self._operations(needs, asked, steps),
+            flops=self._operations(needs, choice.run, steps),
             marginal_seconds=own + self._total(new),
-            marginal_flops=self._operations(new, asked, steps),
+            marginal_flops=self._operations(new, choice.run, steps),
         )
 
     def _total(self, needs: Mapping[str, str]) -> float:
         return sum(self._spent.get(origin, 0.0) for origin in needs.values())
 
-    def _operations(self, needs: Mapping[str, str], asked: SelectSettings, steps: float) -> float | None:
-        found = [self._feature(name, asked) for name in needs]
+    def _operations(self, needs: Mapping[str, str], run: Run, steps: float) -> float | None:
+        asked, seen = run.settings, run.summary
+        found = [self._feature(name, asked, tokens=seen.tokens, supervised=seen.supervised) for name in needs]
         return None if None in found else steps + float(sum(one for one in found if one is not None))
 
     def _steps(self, run: Run) -> float:
         """Operations of the optimiser steps that a moving proxy made; 0 of one that stands still."""
         log = run.path / STEPS
         made = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-        return self._weights * (FORWARD + BACKWARD["lora"]) * sum(json.loads(step)["tokens"] for step in made)
+        trained = sum(json.loads(step)["tokens"] for step in made)
+        return trained * (FORWARD + BACKWARD["lora"]) * self._weights(run.settings.proxy) if trained else 0.0
 
-    def _feature(self, name: str, asked: SelectSettings) -> float | None:
-        tokens = int(self._grounds.tokens.sum())
+    def _feature(self, name: str, asked: SelectSettings, *, tokens: int, supervised: int) -> float | None:
+        """Of the pool as this arm's proxy sees it, in tokens of its own."""
+        weights = self._weights(asked.proxy)
         if name == GRADIENTS:
             once = FORWARD + BACKWARD[asked.gradients.parameters]
             passes = asked.interleaved.epochs if asked.selection.schedule == "interleaved" else 1
-            read = tokens * passes * asked.gradients.warm_checkpoints + self._warmed(asked)
-            return self._weights * once * read
+            read = tokens * passes * asked.gradients.warm_checkpoints + self._warmed(asked, tokens)
+            return weights * once * read
         if name in _ONE_PASS:
-            return self._weights * FORWARD * tokens
+            return weights * FORWARD * tokens
         if name == _ANSWERS_ALONE:
-            return self._weights * FORWARD * int(self._grounds.supervised.sum())
+            return weights * FORWARD * supervised
         if name == _RATINGS:
             questions = len(self._grounds) * RatingPrompts(self._grounds.proxy.tokenizer).around
-            return self._weights * FORWARD * (len(QUESTIONS) * tokens + questions)
+            return weights * FORWARD * (len(QUESTIONS) * tokens + questions)
         return None
 
-    def _warmed(self, asked: SelectSettings) -> float:
+    def _warmed(self, asked: SelectSettings, tokens: int) -> float:
         """Tokens that a warm-up trained on, of rows of mean length."""
         plan = plan_warmup(asked.gradients, len(self._grounds))
-        return 0.0 if plan is None else plan.rows * plan.passes * float(self._grounds.tokens.mean())
+        return 0.0 if plan is None else plan.rows * plan.passes * tokens / len(self._grounds)
+
+
+@functools.cache
+def _weights_of(proxy: ProxySettings) -> int:
+    return count_weights(proxy.model, proxy)
 
 
 def _origins(run: Run, names: Iterable[str]) -> dict[str, str]:

@@ -22,7 +22,6 @@ from spice_select.data.formats import PreferencePairs
 from spice_select.errors import InputError
 from spice_select.executors.settings import EngineSettings
 from spice_select.methods.budget import Budget
-from spice_select.models.size import count_weights
 from spice_select.progress import Progress, Silent
 from spice_select.report.page import write_images
 from spice_select.run.feasible import refuse_rows
@@ -173,8 +172,7 @@ def _facts(
     choices: Sequence[ArmChoice], chooser: Chooser, budget: int | None, common: CommonGradients | None
 ) -> list[ArmFacts]:
     places = sorted(path.parent for path in (chooser.folder / ARMS).glob(f"*/{MANIFEST}"))
-    weights = count_weights(chooser.settings.proxy.model, chooser.settings.proxy)
-    ledger = CostLedger(chooser.grounds, weights, [Run(place) for place in places])
+    ledger = CostLedger(chooser.grounds, [Run(place) for place in places])
     with chooser.progress.task("Measuring the choices", len(choices), "choices") as advance:
         facts = []
         for choice in choices:
