@@ -151,8 +151,11 @@ def gold(records: Sequence[ArmRun], terms: Terms) -> list[ReportTable]:
     sets = [bed for bed in beds(records) if bed.held.startswith("gold-")]
     checks = {bed.held: check_contrasts(bed, terms) for bed in sets}
     lines: list[Line] = [
-        {"set": bed.held.removeprefix("gold-"), "rows": len(next(iter(bed.judged("untuned").values())).rows)}
-        | {"said": str(checks[bed.held])}
+        {
+            "set": bed.held.removeprefix("gold-"),
+            "rows": len(next(iter(bed.judged(terms.untuned).values())).rows),
+            "said": str(checks[bed.held]),
+        }
         for bed in sets
     ]
     trusted = [bed for bed in sets if checks[bed.held].trusted]

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from benchmarks.scale.memory import _peak
+from benchmarks.scale.memory import peak
 from benchmarks.selection.generators import features
 
 from spice_select.diagnosis import certificate, curvature, versus_random
@@ -46,7 +46,7 @@ def judged(case: Judged) -> dict[str, Any]:
         finite=np.ones(case.n, bool),
         features=matrix,
     )
-    found: dict[str, Any] = {"features": matrix.nbytes / 1e6, "loaded": _peak()}
+    found: dict[str, Any] = {"features": matrix.nbytes / 1e6, "loaded": peak()}
     rows, by_information = Candidates.of_gradients(block, normalise="unit").matrix, case.objective == "log-det"
     objective, asked = LogDet(), OBJECTIVES[case.objective]()
     picks = _timed(
@@ -71,7 +71,7 @@ def judged(case: Judged) -> dict[str, Any]:
 def _timed(found: dict[str, Any], name: str, work: Callable[[], Any]) -> Any:
     wall, busy = time.perf_counter(), time.process_time()
     result = work()
-    found[name] = {"wall": time.perf_counter() - wall, "processor": time.process_time() - busy, "peak": _peak()}
+    found[name] = {"wall": time.perf_counter() - wall, "processor": time.process_time() - busy, "peak": peak()}
     print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
     return result
 

@@ -61,20 +61,20 @@ def _select(shape: Shape) -> dict[str, float | str]:
         finite=np.ones(shape.n, bool),
         features=matrix,
     )
-    loaded, started, busy = _peak(), time.perf_counter(), time.process_time()
+    loaded, started, busy = peak(), time.perf_counter(), time.process_time()
     candidates = Candidates.of_gradients(block, normalise="unit")
     picks = greedy(candidates.matrix, shape.k, objective=OBJECTIVES[shape.objective](), penalty=Conflict(shape.weight))
     return {
         "features": matrix.nbytes / 1e6,
         "loaded": loaded,
-        "peak": _peak(),
+        "peak": peak(),
         "seconds": time.perf_counter() - started,
         "processor": time.process_time() - busy,
         "picks": hashlib.sha256(picks.indices.tobytes()).hexdigest()[:16],
     }
 
 
-def _peak() -> float:
+def peak() -> float:
     """Megabytes. Linux gives kilobytes, macOS bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 

@@ -9,10 +9,11 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.errors import InputError, SpiceError
+from spice_select.errors import InputError
 from spice_select.executors.cluster.connection import connected
+from spice_select.executors.cluster.raised import raised_by
 from spice_select.executors.cluster.room import cores_as_here, fitting_workers
-from spice_select.executors.cluster.versions import differing_versions, own_versions
+from spice_select.executors.cluster.versions import own_versions, refuse_other_versions
 from spice_select.executors.settings import EngineSettings
 from spice_select.methods import Candidates, Choice
 from spice_select.numerics.divided import DividedRows
@@ -55,12 +56,7 @@ class ShardHost:
     def answer(self, method: str, *question: Any) -> Any:
         """What a method of the shard says. Raises InputError for other versions than the driver's."""
         if self._shard is None:
-            differing = differing_versions(self._versions, own_versions())
-            if differing:
-                raise InputError(
-                    f"a node has other versions than the driver, and would choose by something else: {differing}. "
-                    "Install the same on every node."
-                )
+            refuse_other_versions(self._versions, "a node", would="choose by something else")
             self._shard = self._place.open()
         return getattr(self._shard, method)(*question)
 
@@ -76,18 +72,11 @@ class FarShard:
             try:
                 return self._ray.get(self._actor.answer.remote(method, *question))
             except self._ray.exceptions.RayTaskError as error:
-                raise _fault(error) from None
+                raise raised_by("a shard", error) from None
             except self._ray.exceptions.RayError as error:
                 raise ShardLostError from error
 
         return ask
-
-
-def _fault(error: Any) -> Exception:
-    """What our own code raised in an actor."""
-    if isinstance(error.cause, InputError):
-        return InputError(str(error.cause))
-    return SpiceError(f"a shard failed: {type(error.cause).__name__}: {error.cause}\n{error}")
 
 
 @contextlib.contextmanager

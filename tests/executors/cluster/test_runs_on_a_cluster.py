@@ -40,7 +40,11 @@ def asked(tiny_proxy: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[s
 @pytest.fixture(scope="session")
 def whole(asked: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without a cluster."""
-    out = tmp_path_factory.mktemp("runs") / "whole"
+    return undisturbed(asked, tmp_path_factory.mktemp("runs") / "whole")
+
+
+def undisturbed(asked: tuple[str, ...], out: Path) -> Path:
+    """The folder of a run of one process that nobody disturbed."""
     process = begin(asked, out)
     process.join()
     assert process.exitcode == 0, said(out)
@@ -114,11 +118,7 @@ def moving(asked: tuple[str, ...]) -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def whole_moving(moving: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its folder, of one process."""
-    out = tmp_path_factory.mktemp("runs") / "moving"
-    process = begin(moving, out)
-    process.join()
-    assert process.exitcode == 0, said(out)
-    return out
+    return undisturbed(moving, tmp_path_factory.mktemp("runs") / "moving")
 
 
 def test_a_driver_that_was_killed_goes_on_where_it_was(asked, whole, on_cluster, tmp_path: Path) -> None:

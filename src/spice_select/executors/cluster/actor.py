@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spice_select.errors import InputError
 from spice_select.executors.base import Batches, PartJob, Receipt, Work
-from spice_select.executors.cluster.versions import differing_versions, own_versions
+from spice_select.executors.cluster.versions import refuse_other_versions
 from spice_select.store import sum_path
 
 
@@ -100,12 +99,7 @@ def begin_like_driver(versions: Mapping[str, str], threads: int, log: Path | Non
     Raises:
         InputError: versions are not the driver's.
     """
-    differing = differing_versions(versions, own_versions())
-    if differing:
-        raise InputError(
-            f"{platform.node()} has other versions than the driver, and would compute something else: "
-            f"{differing}. Install the same on every node."
-        )
+    refuse_other_versions(versions, platform.node(), would="compute something else")
     if log is not None:
         _print_to(log)
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read when torch is loaded

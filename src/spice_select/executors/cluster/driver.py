@@ -10,6 +10,7 @@ from spice_select.errors import InputError, SpiceError
 from spice_select.executors.cluster.actor import Answer, Post
 from spice_select.executors.cluster.ledger import RunLedger
 from spice_select.executors.cluster.pieces import Piece, Pieces
+from spice_select.executors.cluster.raised import raised_by
 from spice_select.executors.cluster.receipts import Receipts
 from spice_select.executors.cluster.workers import Crew, Worker
 
@@ -182,11 +183,7 @@ class Driver:
 
     def _fault(self, call: _Call, error: Any) -> None:
         """What our own code raised in a worker ends the run; where the worker was only about to begin, that worker."""
-        cause = error.cause
-        if isinstance(cause, InputError):
-            found: SpiceError = InputError(str(cause))
-        else:
-            found = SpiceError(f"{call.worker} failed: {type(cause).__name__}: {cause}\n{error}")
+        found = raised_by(call.worker, error)
         if call.piece is None:
             self.crew.refuse(call.worker, found)
             return

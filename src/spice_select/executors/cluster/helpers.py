@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select.errors import InputError, SpiceError
+from spice_select.errors import InputError
 from spice_select.executors.cluster.actor import begin_like_driver
 from spice_select.executors.cluster.connection import connected
+from spice_select.executors.cluster.raised import raised_by
 from spice_select.executors.cluster.room import need_of, room_on
 from spice_select.executors.cluster.versions import own_versions
 from spice_select.executors.places import ProcessPlace
@@ -61,7 +62,6 @@ class HelpingActors:
         asked: which cluster, how many actors.
         helping: what an actor does, as ``module:name`` of a function; see `shared_among`.
         tell: told in a sentence who cannot help, or is gone.
-        versions: what actors must agree to; None: this process's.
     """
 
     folder: Path
@@ -70,7 +70,6 @@ class HelpingActors:
     asked: EngineSettings
     helping: str
     tell: Callable[[str], None] = lambda sentence: None
-    versions: Mapping[str, str] | None = None
 
     @contextlib.contextmanager
     def present(self) -> Iterator[SharedExecutor]:
@@ -105,7 +104,7 @@ class HelpingActors:
         try:
             ray.get(calls.pop(rank))
         except ray.exceptions.RayError as error:
-            self.tell(f"Worker {rank - 1} helps no more: {str(_refusal(error)).splitlines()[0]}")
+            self.tell(f"Worker {rank - 1} helps no more: {str(raised_by('it', error)).splitlines()[0]}")
         return True
 
     def _begun(self, ray: Any, leaving: contextlib.ExitStack) -> list[Any]:
@@ -118,7 +117,7 @@ class HelpingActors:
                 ray.get(call)
                 there.append(asked[call])
             except ray.exceptions.RayError as error:
-                refusal = _refusal(error)
+                refusal = raised_by("a worker", error)
                 self.tell(f"A worker cannot begin, and is left out: {str(refusal).splitlines()[0]}")
         if late:
             self.tell(f"{len(late)} of {len(asked)} workers have not begun in {_BEGINNING:.0f} s, and are left out.")
@@ -141,14 +140,7 @@ class HelpingActors:
         asked = dict[Any, Any]()
         for number in range(min(fitting, workers or fitting)):
             log = self.folder.resolve() / f"worker-{number}.log"
-            actor = kind.remote(self.versions or own_versions(), int(need["num_cpus"]), log)
+            actor = kind.remote(own_versions(), int(need["num_cpus"]), log)
             leaving.callback(ray.kill, actor, no_restart=True)
             asked[actor.begin.remote()] = actor
         return asked
-
-
-def _refusal(error: Any) -> Exception:
-    """Why an actor cannot begin."""
-    if isinstance(getattr(error, "cause", None), InputError):
-        return InputError(str(error.cause))
-    return SpiceError(f"{type(error).__name__}: {error}")

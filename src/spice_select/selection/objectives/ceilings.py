@@ -113,9 +113,9 @@ class Ceilings:
     def after(self, turn: PosteriorTurn, rows: Rows | slice = slice(None)) -> NDArray[np.float64]:
         """For each of these rows at least its gain, for as long as P has turned no further than this. O(|rows|)."""
         spread = self._alpha / (1.0 + (self._alpha * turn.kept) * self._least[rows])
-        most = float(np.mean(self._left**2))
-        taken = np.minimum((self._reach[rows] + turn.turned * self._most[rows]) * spread, most)
-        return (1.0 - taken / (2 * most)) * taken * (1.0 + _SLACK)
+        R = float(np.mean(self._left**2))
+        taken = np.minimum((self._reach[rows] + turn.turned * self._most[rows]) * spread, R)
+        return (1.0 - taken / (2 * R)) * taken * (1.0 + _SLACK)
 
     def together(
         self, rows: NDArray[np.bool_], highest: float, at: PosteriorTurn, divisors: NDArray[np.float64] | float
