@@ -41,7 +41,7 @@ class Sources:
     Attributes:
         corpus: JSONL of conversations with a ``source``; held-out rows and targets are drawn from it too.
         benchmarks: folder of benchmarks' files, as `gold_answers` reads them.
-        dtype: of the proxy whose gradients are taken.
+        dtype: of the proxy whose gradients are taken (T6: and of whatever else is read).
         blocks: the last blocks of it that they are taken of; None for all.
     """
 
@@ -149,7 +149,7 @@ def like_the_pool(
     "full" makes as many steps on as many tokens, in one pass over rows that it never sees again. Another `draw` is
     another pool.
     """
-    folder = work / "beds" / (f"like-the-pool-{draw}" if draw else "like-the-pool")
+    folder = work / "beds" / drawn_anew("like-the-pool", draw)
     if not folder.exists():
         beds.like_the_pool(sources.corpus, folder, seed=draw)
     own, variance = _known(folder, encodings, sources), {"objective": "target-variance"}
@@ -193,6 +193,8 @@ WHOLE_POOL: Mapping[str, Mapping[str, Any]] = {
 no one order."""
 ALLOCATING = ("variance", "selectit")
 """Whose shares of the sources random rows take as well: is what they gain the sources', or the rows'?"""
+RATED = {"rated half": 0.5, "rated quarter": 0.25}
+"""Shares of the pool, the rows that its proxy rates best, of which the default chooses as well: do the two add up?"""
 READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings")
 """What those read beside gradients."""
 
@@ -206,21 +208,26 @@ def every_method(
     rows: int = 60,
     asked: int = 20,
     second: str | None = None,
+    draw: int = 0,
 ) -> Plan:
     """T6: T5's pool, every method, judged by rows like the pool's and by the gold answers of benchmarks.
 
     "random, 1 %" and "full" are there to see whether a set of gold answers tells a worse model from a better one.
-    `second` is a proxy of another family, by whose gradients the default chooses too.
+    `second` is a proxy of another family, by whose gradients the default chooses too; another `draw` is another pool.
     """
-    home, folder = work / "beds" / "like-the-pool", work / "beds" / "every-method"
+    home, folder = (work / "beds" / drawn_anew(name, draw) for name in ("like-the-pool", "every-method"))
     if not home.exists():
-        beds.like_the_pool(sources.corpus, home)
+        beds.like_the_pool(sources.corpus, home, seed=draw)
     if not folder.exists():
         beds.judged_by_gold(home, gold_answers(sources.benchmarks, asked), folder)
     pool = encodings.examples(folder / "pool.jsonl")
-    read = {name: {"feature": name, "dtype": "float32"} for name in READ}
+    read = {name: {"feature": name, "dtype": sources.dtype} for name in READ}
     own = candidates(folder, pool, [], {"gradients": sources.gradients, **read}, pool_of=home)
     chosen = {name: order_of(own, 250, settings=how) for name, how in WHOLE_POOL.items()}
+    rated = order_of(own, len(own), settings=WHOLE_POOL["selectit"])
+    for name, share in RATED.items():
+        best = sorted(rated[: round(share * len(own))])
+        chosen[f"{name}, variance"] = among(own, best, 250, settings=WHOLE_POOL["variance"])
     if second is not None:
         seen = _seen_by(second, home, sources)
         elsewhere = replace(own, features={**own.features, "gradients": seen})
@@ -269,12 +276,17 @@ TARGETS = ("target-gsm8k", "target-toolformer", "target-mbpp")
 
 def _target_beds(work: Path, sources: Sources, draw: int = 0) -> list[tuple[Path, Path]]:
     """A bed for each target, and the bed where the features of the pool that all share are kept."""
-    named = {name: f"{name}-{draw}" if draw else name for name in TARGETS}
+    named = {name: drawn_anew(name, draw) for name in TARGETS}
     folders = [work / "beds" / name for name in named.values()]
     if not folders[0].exists():
         rows = _target_rows(sources)
         beds.rare(sources.corpus, {named[name]: rows[name] for name in rows}, work / "beds", seed=draw)
     return [(folder, folders[0]) for folder in folders]
+
+
+def drawn_anew(name: str, draw: int) -> str:
+    """The bed's name in that draw: the first goes without a number."""
+    return f"{name}-{draw}" if draw else name
 
 
 def _target_rows(sources: Sources) -> Mapping[str, Sequence[beds.Record]]:

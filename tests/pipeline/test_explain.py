@@ -15,6 +15,7 @@ from spice_select.errors import InputError
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
+from spice_select.numerics.divided import DividedRows
 from spice_select.run.explaining import Explainer
 from spice_select.run.explanation import ChosenRow, DroppedRow, RejectedRow, share_new
 from spice_select.run.finished import Run
@@ -44,6 +45,23 @@ def share_of(features: np.ndarray, picks: np.ndarray, place: int, alpha: float =
 
 def rejected_of(run: Run) -> list[int]:
     return sorted(set(run.features.rows.tolist()) - set(run.row_numbers.tolist()))
+
+
+def test_rejected_rows_are_explained_without_a_copy_of_all_rows(
+    corpus: Corpus, sums, options, tmp_path, monkeypatch
+) -> None:
+    run = spice_package.select(corpus(sums(100)), out=tmp_path / "run", **options)
+    features, picks = run.matrix, run.selection.indices
+    rejected = rejected_of(run)
+    gains = TargetVariance(1.0).gains(features, [], np.array(rejected))
+
+    def refuse(rows: DividedRows, *how: Any, **asked: Any) -> np.ndarray:
+        raise AssertionError(f"all {len(rows)} rows were copied")
+
+    monkeypatch.setattr(DividedRows, "__array__", refuse)
+    told = Explainer(Run(run.path)).best_rejected(len(rejected))
+    assert len(told) == 100 - len(picks)
+    assert {one.row: one.base for one in told} == pytest.approx(dict(zip(rejected, gains, strict=True)))
 
 
 def test_every_row_has_an_explanation_whose_numbers_are_those_of_the_definitions(

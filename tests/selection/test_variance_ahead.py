@@ -89,7 +89,7 @@ def test_the_worst_of_guesses_costs_time_alone(monkeypatch, readings):
 
 
 def test_many_rows_are_read_for_fewer_picks_at_once(monkeypatch, readings):
-    monkeypatch.setattr("spice_select.selection.objectives.posterior._PRODUCTS", 900)
+    monkeypatch.setattr("spice_select.selection.objectives.posterior._PRODUCTS", (1800, 1800))
     features = sample_features("iso", 300, 10, seed=2)
     agree(features, 40, objective=TargetVariance())
     assert max(readings) == 3

@@ -21,7 +21,7 @@ def next_gains(objective: Objective, features: Features, picks: Rows) -> Vector:
     Args:
         objective: what the choice was worth.
         features: ``[n, d]``.
-        picks: positions, one or more.
+        picks: positions; none for what each would have gained as the first pick.
 
     Cost: log det O(ndr + r³) with r = min(k, d); the pool's variance O(n·min(n, d)²) more, and min(n, d)² numbers; a
     target's information O(ndm + (n + k)m²) for its m rows; any other that of adding the picks one by one.

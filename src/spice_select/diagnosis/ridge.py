@@ -23,7 +23,7 @@ class Ridge:
     Within the span of the picks where they are fewer than the numbers of a row, so nothing is lost by subtraction.
 
     Args:
-        picks: float64 ``[k, d]``, one or more.
+        picks: float64 ``[k, d]``; none explain nothing.
         alpha: the scale α.
 
     Cost: O(dkr + r³), r = min(k, d); a row then costs O(dr), and O(kr) more for its parts.

@@ -222,7 +222,7 @@ class Explainer:
             gain=weighing.gain(position),
             base=weighing.base(position),
             penalty=weighing.penalty(position),
-            place=weighing.places.get(position),
+            place=weighing.place(position),
             rivals=len(weighing.order),
             last=self._last(meeting),
             task=agreed[0] if agreed else "",

@@ -60,10 +60,16 @@ class Weighing:
         alike = np.array_equal(self._places, np.arange(len(candidates)))  # then nothing is copied
         rows = candidates if alike else candidates.take(self._places)
         self._rows = rows if rows.target is target else replace(rows, target=target)
-        self._local = {int(place): number for number, place in enumerate(self._places)}
-        counted = np.concatenate([meeting.before, meeting.picks])
-        self.counted = counted
-        self._picks = np.array([self._local[int(place)] for place in counted], np.int64)
+        self._ascending = np.argsort(self._places, kind="stable")
+        self.counted = np.concatenate([meeting.before, meeting.picks])
+        self._picks = self._numbers(self.counted)
+
+    def _numbers(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where rows of the meeting stand among its rows."""
+        return self._ascending[np.searchsorted(self._places, positions, sorter=self._ascending)]
+
+    def _number(self, position: int) -> int:
+        return int(self._numbers(np.array([position]))[0])
 
     @cached_property
     def _ridge(self) -> Ridge:
@@ -71,7 +77,7 @@ class Weighing:
 
     def share(self, position: int) -> float:
         """The share of a row's gradient that the picks explain; see `Ridge`."""
-        own = [self._local[position]]
+        own = [self._number(position)]
         return float(share_explained(self._ridge.left(self._rows.matrix.rows(own)), self._rows.matrix.squares[own])[0])
 
     def shares(self) -> NDArray[np.float64]:
@@ -81,14 +87,14 @@ class Weighing:
 
     def parts(self, position: int) -> NDArray[np.float64]:
         """What each pick that counted has of that share, float64 ``[k]`` in the order of `counted`."""
-        own = [self._local[position]]
+        own = [self._number(position)]
         square = float(self._rows.matrix.squares[own[0]])
         return self._ridge.parts(self._rows.matrix.rows(own))[0] / square if square else np.zeros(len(self._picks))
 
     def cosines(self, position: int) -> NDArray[np.float32]:
         """Of a row's gradient with that of each pick that counted, float32 ``[k]``."""
         features = self._rows.matrix
-        return unit_cosines(features.rows([self._local[position]]), features.rows(self._picks))[0]
+        return unit_cosines(features.rows([self._number(position)]), features.rows(self._picks))[0]
 
     @cached_property
     def criterion(self) -> Criterion | None:
@@ -122,27 +128,31 @@ class Weighing:
 
     def gain(self, position: int) -> float | None:
         """What a row would gain as the next pick."""
-        return None if self.gains is None else float(self.gains[self._local[position]])
+        return None if self.gains is None else float(self.gains[self._number(position)])
 
     def base(self, position: int) -> float | None:
         """What a row would have gained as the first pick."""
+        return None if self._bases is None else float(self._bases[self._number(position)])
+
+    @cached_property
+    def _bases(self) -> NDArray[np.float64] | None:
+        """Of all rows at once: what one gains may take all of them to know."""
         if self.criterion is None:
             return None
-        own = np.array([self._local[position]])
-        return float(self.criterion.objective.gains(self._rows.matrix.array, [], own)[0])
+        return next_gains(self.criterion.objective, self._rows.matrix, np.empty(0, np.int64))
 
     def penalty(self, position: int) -> float:
         """What would be subtracted from that."""
-        return float(self.penalties[self._local[position]])
+        return float(self.penalties[self._number(position)])
 
     @cached_property
-    def order(self) -> list[int]:
+    def order(self) -> NDArray[np.int64]:
         """The rejected rows that could have been chosen, the best final score first, of equals the lower row number.
 
         Empty without a criterion.
         """
         if self.gains is None or self.criterion is None:
-            return []
+            return np.empty(0, np.int64)
         scores = (self.gains - self.penalties) / self._rows.tokens**self.criterion.price
         members = len(self.meeting.members)
         open_ = np.ones(len(self._rows), bool)
@@ -150,12 +160,18 @@ class Weighing:
         open_[self._picks] = False
         open_[list(self._outside)] = False
         rank = np.lexsort((self._rows.rows, -scores))
-        return self._places[rank[open_[rank]]].tolist()
+        return self._places[rank[open_[rank]]]
+
+    def place(self, position: int) -> int | None:
+        """Which in `order` a row is, from 1; None of one that is not there."""
+        found = int(self._standing[self._number(position)])
+        return found or None
 
     @cached_property
-    def places(self) -> Mapping[int, int]:
-        """Position → place in `order`, from 1."""
-        return {position: place for place, position in enumerate(self.order, 1)}
+    def _standing(self) -> NDArray[np.int64]:
+        standing = np.zeros(len(self._rows), np.int64)
+        standing[self._numbers(self.order)] = np.arange(1, len(self.order) + 1)
+        return standing
 
     @cached_property
     def _outside(self) -> frozenset[int]:
@@ -169,13 +185,13 @@ class Weighing:
 
     def outside(self, position: int) -> bool:
         """Whether it agreed too little with the target to be chosen from."""
-        return self._local[position] in self._outside
+        return self._number(position) in self._outside
 
     def agreement(self, position: int) -> tuple[str, float] | None:
         """The task whose mean gradient a row agrees most with, and the cosine; None without a target's gradients."""
         if self.target is None:
             return None
-        found = agreements(self._rows.matrix.rows([self._local[position]]), self.target)[0]
+        found = agreements(self._rows.matrix.rows([self._number(position)]), self.target)[0]
         best = int(found.argmax())
         return list(self.target.groups)[best], float(found[best])
 
@@ -183,7 +199,7 @@ class Weighing:
         """The target's row whose gradient points most nearly where a row's does, and the cosine; None likewise."""
         if self.target is None:
             return None
-        found = unit_cosines(self._rows.matrix.rows([self._local[position]]), self.target.matrix.array)[0]
+        found = unit_cosines(self._rows.matrix.rows([self._number(position)]), self.target.matrix.array)[0]
         best = int(found.argmax())
         return int(self.target.rows[best]), float(found[best])
 

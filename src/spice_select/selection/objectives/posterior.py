@@ -15,7 +15,7 @@ from spice_select.selection.relaxation.factor import inverse_of_lower
 _REFRESH = 64  # picks between fresh sums at the least: running ones lose digits, the more the larger α‖g‖² is
 _FIRST, _MOST = 8, 64  # picks to look ahead
 _SHORTLIST = 256, 1024  # rows to guess among: more where there are more to a number
-_PRODUCTS = 1 << 23  # of rows with picks ahead: 1 + q each, so 128 MB for one task
+_PRODUCTS = 1 << 23, 1 << 24  # of rows with picks ahead, 1 + q each: 64 MB, and up to 128 where rows hold more numbers
 
 
 class FreshRoot(NamedTuple):
@@ -63,8 +63,8 @@ class Posterior:
 
     def room(self, rows: int) -> int:
         """How many picks to look ahead, where there are so many rows in one place to read."""
-        products = 2 * _PRODUCTS // ((1 + len(self._spreads)) * rows)
-        return max(1, min(self._ahead, self.left, products))
+        products = int(np.clip(rows * len(self._P) // 8, *_PRODUCTS))
+        return max(1, min(self._ahead, self.left, products // ((1 + len(self._spreads)) * rows)))
 
     def look_ahead(self, rows: Rows, X: Matrix, *, given: Sequence[int], count: int) -> Foresight:
         """Guess what follows some picks that are given, among these rows; see `Foresight`, and `look_back` first."""

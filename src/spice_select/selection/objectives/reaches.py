@@ -41,6 +41,7 @@ class Reaches:
     def read(self, vectors: NDArray[np.float64]) -> None:
         """Every row's products with the vectors of some picks, `Foresight.vectors`. 2(1 + q)·count·nd flops."""
         n, (kinds, count, d) = len(self._G), vectors.shape
+        self._products = np.empty(0)  # those of before go before room is asked for
         self._products = np.empty((kinds, count, n))
         for start, found in tile_products(self._G, vectors.reshape(kinds * count, d)):
             self._products[:, :, start : start + found.shape[1]] = found.reshape(kinds, count, -1)
