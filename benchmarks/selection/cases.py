@@ -42,6 +42,8 @@ def suite(name: str) -> Iterator[tuple[Case, tuple[str, ...]]]:
         yield from ((Case(kind, 10000, 512, 1000), ("ours", "ours_avx2", "ours_numpy")) for kind in ("aniso", "heavy"))
         yield from ((Case(kind, 50000, 1024, 2000), ("ours", "ours_avx2")) for kind in ("aniso", "heavy"))
     elif name == "cuda":
+        yield Case("aniso", 20000, 1024, 1000), ("ours_variance_cuda", "ours_variance")
+        yield Case("aniso", 97500, 4096, 9750), ("ours_variance_cuda",)
         yield from ((Case("aniso", n, 1024, 10000), ("ours_cuda", "ours")) for n in (100000, 1000000))
     elif name == "variance":  # what `spice select` maximises without a target
         yield from ((Case(kind, 20000, 1024, 1000), ("ours_variance", "ours")) for kind in ("unit", "heavy"))

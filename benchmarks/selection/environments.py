@@ -42,6 +42,12 @@ PEERS = (
         runner="ours.py",
         arguments=("--objective", "target-variance"),
     ),
+    Peer(
+        name="ours_variance_cuda",
+        title="spice_select.greedy, target-variance, on cuda",
+        runner="ours.py",
+        arguments=("--objective", "target-variance", "--device", "cuda"),
+    ),
     Peer(name="eager32", title="eager rank-one, float32", runner="eager.py", arguments=("--dtype", "float32")),
     Peer(name="eager64", title="eager rank-one, float64", runner="eager.py", arguments=("--dtype", "float64")),
     Peer(name="fast_map", title="fast greedy MAP (Chen et al. 2018), float32", runner="fast_map.py"),

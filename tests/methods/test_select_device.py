@@ -1,9 +1,10 @@
-"""`--select-device`: log det chosen with products on another device. CPU tensors stand for a GPU's."""
+"""`--select-device`: chosen with products on another device. CPU tensors stand for a GPU's."""
 
 import pytest
 import torch
 
 from spice_select.errors import InputError
+from spice_select.methods import METHODS
 from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
@@ -11,6 +12,7 @@ from spice_select.progress import Silent
 from spice_select.run.feasible import refuse_settings
 from spice_select.run.settings import SelectSettings
 from spice_select.selection import LogDet, TargetConflict, greedy
+from spice_select.selection.paths import eager_on_device
 from spice_select.selection.paths.blocked import on_device
 from spice_select.testing.method import sample_candidates
 from spice_select.testing.selection import sample_features
@@ -19,7 +21,8 @@ from spice_select.testing.selection import sample_features
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"method": "information"}, "--select-device cuda with --objective target-variance"),
+        ({"objective": "matched-step", "target": ("t.jsonl",)}, "--select-device cuda with --objective matched-step"),
+        ({"method": "information", "target": ("t.jsonl",)}, "--select-device cuda with --objective target-information"),
         ({"carry_state": True, "schedule": "pools"}, "--select-device cuda with --carry-state"),
         ({"method": "loss-low"}, "select_device|--select-device"),
     ],
@@ -54,6 +57,28 @@ def test_the_same_rows_are_chosen_there(monkeypatch):
         )
         assert here.indices.tolist() == there.indices.tolist()
     assert asked == ["cpu:0", "cpu:0"]
+
+
+@pytest.mark.parametrize("asked", [{}, {"objective": "distinct-variance"}], ids=["default", "distinct"])
+def test_the_default_chooses_the_same_rows_there(monkeypatch, asked):
+    placed, made = [], eager_on_device.eager_on
+    monkeypatch.setattr(eager_on_device, "eager_on", lambda device: (placed.append(device), made(device))[1])
+    candidates, allowance = sample_candidates(features=(GRADIENTS,)), Allowance(rows=8)
+    here, there = (
+        METHODS["information"]
+        .of(SelectSettings.from_flat({**asked, **more}).flat())
+        .choose(candidates, allowance, seed=0, progress=Silent())
+        for more in ({}, {"select_device": "cpu:0"})
+    )
+    assert here.indices.tolist() == there.indices.tolist()
+    assert placed == ["cpu:0"]
+
+
+def test_a_device_without_float64_is_refused_for_the_default(monkeypatch):
+    monkeypatch.setattr("spice_select.models.precision.choose_device", lambda device: torch.device("mps"))
+    with pytest.raises(InputError, match=r"--select-device mps with --objective target-variance: mps has no float64"):
+        refuse_settings(SelectSettings.from_flat({"select_device": "mps"}))
+    refuse_settings(SelectSettings.from_flat({"method": "spice", "select_device": "mps"}))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -14,8 +14,9 @@ def select(features, k, alpha, weight, kernel, device, objective):
     path = None
     if device:
         from spice_select.selection.paths.blocked.on_device import blocked_on
+        from spice_select.selection.paths.eager_on_device import eager_on
 
-        path = blocked_on(device)
+        path = (blocked_on if objective == "log-det" else eager_on)(device)
     penalty = spice.Conflict(weight=float(weight)) if float(weight) else None
     found = spice.greedy(features, k, objective=OBJECTIVES[objective](alpha=alpha), penalty=penalty, path=path)
     select.notes = {"path": found.stats.path, "flops": found.stats.flops, "refreshed": found.stats.refreshed}

@@ -17,7 +17,7 @@ from spice_select.methods.steps import step_scales
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
 from spice_select.selection import Conflict, GainRatio, LogDet, MatchedStep, Objective, Penalty, TargetConflict
-from spice_select.selection.objectives import OBJECTIVES, TargetVariance
+from spice_select.selection.objectives import OBJECTIVES, DistinctVariance, TargetVariance
 from spice_select.selection.objectives.base import Scaled
 from spice_select.settings.base import Group
 from spice_select.settings.table import literal
@@ -86,7 +86,8 @@ class SpiceSettings(Group):
 
     select_device: str = Field(
         "cpu",
-        description="Where log det's float32 products are taken: `cpu`, `cuda`, `cuda:1`; the picks are the same.",
+        description="Where the products with all rows are taken: `cpu`, `cuda`, `cuda:1`; the picks are the same. Log "
+        "det's are float32; those of the default without a target float64.",
     )
     select_shards: int | None = Field(
         None,
@@ -106,6 +107,8 @@ class SpiceSettings(Group):
         return _number("conflict_weight", self.conflict_weight or 0.0)
 
 
+_PLACED = (LogDet.name, TargetVariance.name, DistinctVariance.name)
+"""Objectives that another device than the CPU can choose by."""
 _DEFAULTS = {name: field.default for name, field in SpiceSettings.model_fields.items()}
 
 
@@ -118,23 +121,26 @@ def _number(name: str, value: float | Auto) -> float:
     return value
 
 
-def _absence(device: str) -> list[str]:
-    """What is wrong with a device that is not here: told before gradients are computed, not after."""
+def _absence(device: str, objective: str) -> list[str]:
+    """What is wrong with a device that is not here, or too coarse: told before gradients are computed, not after."""
     from spice_select.models.precision import choose_device
 
     try:
-        choose_device(device)
+        found = choose_device(device)
     except InputError as error:
         return [f"--select-device: {error}"]
+    if found.type == "mps" and objective != LogDet.name:
+        return [f"--select-device {device} with --objective {objective}: {found} has no float64. Leave it out."]
     return []
 
 
-def _path_on(device: str) -> Any:
+def _path_on(device: str, objective: type[Scaled]) -> Any:
     """The path of `greedy` on a device. Raises InputError where that is not there."""
     from spice_select.models.precision import choose_device
     from spice_select.selection.paths.blocked.on_device import blocked_on
+    from spice_select.selection.paths.eager_on_device import eager_on
 
-    return blocked_on(str(choose_device(device)))
+    return (blocked_on if objective is LogDet else eager_on)(str(choose_device(device)))
 
 
 class Spice(Method):
@@ -151,7 +157,7 @@ class Spice(Method):
         price: γ of the score / tokensᵞ that rows are compared by; see `allowed`.
         summed: whether the gradients are sums over a row's tokens, not means.
         mode: how log det is chosen by.
-        device: where its float32 products are taken.
+        device: where products with all rows are taken.
     """
 
     name: ClassVar[str] = "spice"
@@ -255,14 +261,14 @@ class Spice(Method):
 
     @classmethod
     def _device_faults(cls, settings: Mapping[str, Any]) -> list[str]:
-        """Only log det, chosen from one pool after another anew, is made for another device."""
+        """Log det, chosen from one pool after another anew, and the variances are made for another device."""
         device, objective = settings["select_device"], cls._asked_objective(settings)
         if device == "cpu":
             return []
-        if objective != LogDet.name:
+        if objective not in _PLACED:
             return [
-                f"--select-device {device} with --objective {objective}: only log-det is chosen there. Leave it out, "
-                "or give --objective log-det or --method spice."
+                f"--select-device {device} with --objective {objective}: that is chosen on the CPU; only "
+                f"{', '.join(_PLACED)} are chosen there. Leave it out."
             ]
         hindrances = {
             "--carry-state": settings["carry_state"],
@@ -273,7 +279,7 @@ class Spice(Method):
             for name, there in hindrances.items()
             if there
         ]
-        return faults or _absence(device)
+        return faults or _absence(device, objective)
 
     @classmethod
     def _asked_weight(cls, settings: Mapping[str, Any]) -> float | Auto:
@@ -350,7 +356,7 @@ class Spice(Method):
             "excluded": self.opposing(candidates, allowance),
         }
         if self.device != "cpu":
-            options["path"] = _path_on(self.device)
+            options["path"] = _path_on(self.device, self.objective)
         with progress.task("Selection", *work(allowance, self.price)) as advance:
             rows = candidates.matrix if candidates.apart is None else candidates.apart
             return Choice.of(self.mode.pick(rows, options, advance))

@@ -1,6 +1,6 @@
 """What each row would take from variances: kept for all rows, lowered by picks, taken anew now and then."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,7 @@ class Reaches:
         self._products: NDArray[np.float64]
         n = len(features)
         self.leverage, self.reach = np.empty(n), np.empty((len(spreads), n))
-        for start, tile in tiles(features):
-            self._take(start, tile, spreads)
+        self._take_all(spreads)
 
     def gains(self, rows: Rows | slice, worth: DropWorth) -> NDArray[np.float64]:
         """Δ of some rows: O(|rows|q)."""
@@ -43,8 +42,12 @@ class Reaches:
         n, (kinds, count, d) = len(self._G), vectors.shape
         self._products = np.empty(0)  # those of before go before room is asked for
         self._products = np.empty((kinds, count, n))
-        for start, found in tile_products(self._G, vectors.reshape(kinds * count, d)):
+        for start, found in self._in_tiles(vectors.reshape(kinds * count, d)):
             self._products[:, :, start : start + found.shape[1]] = found.reshape(kinds, count, -1)
+
+    def _in_tiles(self, vectors: Matrix) -> Iterator[tuple[int, Matrix]]:
+        """As `tile_products`."""
+        return tile_products(self._G, vectors)
 
     def lower(self, at: int, beta: float) -> None:
         """By the pick at this place among those read: O(nq)."""
@@ -55,11 +58,12 @@ class Reaches:
     def take_anew(self, inverse: Matrix, spreads: Sequence[Matrix]) -> None:
         """From L, upper triangular with LLᵀ = P, and LᵀT_τL of each task: (1 + q)nd² flops."""
         self.leverage, self.reach = np.empty_like(self.leverage), np.empty_like(self.reach)
-        for start, tile in tiles(self._G):
-            self._take(start, times_upper(tile, inverse), spreads)
+        self._take_all(spreads, inverse)
 
-    def _take(self, start: int, X: Matrix, spreads: Sequence[Matrix]) -> None:
-        here = slice(start, start + len(X))
-        self.leverage[here] = np.einsum("ij,ij->i", X, X)
-        for reach, spread in zip(self.reach, spreads, strict=True):
-            reach[here] = symmetric_forms(X, spread)
+    def _take_all(self, spreads: Sequence[Matrix], inverse: Matrix | None = None) -> None:
+        """Both of every row x, or of xL: written into what is there."""
+        for start, tile in tiles(self._G):
+            X, here = tile if inverse is None else times_upper(tile, inverse), slice(start, start + len(tile))
+            self.leverage[here] = np.einsum("ij,ij->i", X, X)
+            for reach, spread in zip(self.reach, spreads, strict=True):
+                reach[here] = symmetric_forms(X, spread)

@@ -80,11 +80,17 @@ class TargetVariance(Scaled):
     def state(self, features: Matrix) -> ObjectiveState:
         """Once 2nd²; then O(n + d²) memory, O(nd + d²) per row added; of no more rows than numbers O(n²) both."""
         if self.target is not None:
-            root = self._target_root(features)
-            return TargetVarianceState(features, root.T @ root, self.alpha)
+            return TargetVarianceState(features, self.spread(features), self.alpha)
         if len(features) <= features.shape[1]:
             return PoolVarianceState(np.asarray(features, dtype=np.float64), self.weights(features), self.alpha)
-        return TargetVarianceState(features, gram(features, weights=self.weights(features)), self.alpha)
+        return TargetVarianceState(features, self.spread(features), self.alpha)
+
+    def spread(self, features: Matrix) -> Matrix:
+        """T = Σ w_y g_y g_yᵀ of what is to be known, float64 ``[d, d]``. Cost: md² flops."""
+        if self.target is None:
+            return gram(features, weights=self.weights(features))
+        root = self._target_root(features)
+        return root.T @ root
 
     def sought(self, features: Matrix) -> SoughtVariances:
         """What is to be known, wherever the features lie: of the pool nd² flops, summed there."""

@@ -1,5 +1,7 @@
 """What each row would take from a variance, kept up to date by one reading of all rows for many picks."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,11 +23,18 @@ class TargetVarianceState:
         features: G ``[n, d]``, read as float64 some rows at a time.
         T: Σ g_y g_yᵀ of what is to be known, ``[d, d]``.
         alpha: the scale α.
+        reaches: makes what is known of all rows; where their products are taken is its affair.
     """
 
-    def __init__(self, features: Matrix, T: Matrix, alpha: float) -> None:
+    def __init__(
+        self,
+        features: Matrix,
+        T: Matrix,
+        alpha: float,
+        reaches: Callable[[Matrix, list[Matrix], float], Reaches] = Reaches,
+    ) -> None:
         self._G, self._asked = features, np.arange(len(features))
-        self._reaches = Reaches(features, [T], alpha)
+        self._reaches = reaches(features, [T], alpha)
         self._posterior = Posterior([T], alpha, DropWorth(np.ones(1)))
 
     def gains(self, rows: Rows) -> NDArray[np.float64]:

@@ -1,5 +1,8 @@
 """Greedy that evaluates every open row at every pick, by the objective's own state: for objectives without bounds."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,13 +13,14 @@ from spice_select.selection.result import Selection, Stats
 
 
 class States:
-    """An objective's and a penalty's state, moved together."""
+    """An objective's and a penalty's state, moved together; `place` makes the former, where it is not as usual."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, place: Callable[[Any], ObjectiveState] | None = None) -> None:
         features, objective = problem.features, problem.objective
         self.penalty: Penalty | None = problem.penalty if problem.weight > 0 else None
         self._penalty: PenaltyState | None = None if self.penalty is None else self.penalty.state(features.dense)
-        self._objective: ObjectiveState = objective.state(features.ready if objective.by_rows else features.dense)
+        rows = features.ready if objective.by_rows else features.dense
+        self._objective: ObjectiveState = (place or objective.state)(rows)
         self.evaluations = 0
 
     def gains(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -48,9 +52,9 @@ class States:
             self.add(row)
 
 
-def run_eager(problem: Problem) -> Selection:
-    """Greedy, all open rows at every pick: O(k·n) gains. Right for any objective and any penalty."""
-    ledger, states = Ledger(problem), States(problem)
+def run_eager(problem: Problem, place: Callable[[Any], ObjectiveState] | None = None) -> Selection:
+    """Greedy, all open rows at every pick: O(k·n) gains. Right for any objective and any penalty; `place`: `States`."""
+    ledger, states = Ledger(problem), States(problem, place)
     alone = states.gains_alone(problem.features.n)
     states.take_initial(problem, ledger)
     while not ledger.finished():
