@@ -12,16 +12,21 @@ _CHUNK_ENTRIES = 1 << 18  # entries hashed at a time
 _SEED = 20260
 
 
-def row_hashes(array: Any, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint64]:
+def row_hashes(
+    array: Any, rows: NDArray[np.int64] | None = None, *, beginning: int | None = None
+) -> NDArray[np.uint64]:
     """A number for each row of a float matrix [n, d], or for `rows`: identical rows have the same. One pass.
+
+    Of rows that need only begin alike it is that of their first `beginning` entries.
 
     A sum of the entries' bits times odd numbers drawn once, modulo 2⁶⁴: different rows all but never share one.
     """
-    n, d = len(array) if rows is None else len(rows), array.shape[1]
+    n, d = len(array) if rows is None else len(rows), min(array.shape[1], beginning or array.shape[1])
     factors = np.random.default_rng(_SEED).integers(0, 2**63, size=d, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     out, step = np.empty(n, dtype=np.uint64), max(1, _CHUNK_ENTRIES // d)
     for start in range(0, n, step):
-        part = array[start : start + step] if rows is None else array[rows[start : start + step]]
+        here = slice(start, start + step)
+        part = array[here if rows is None else rows[here], :d]
         part = np.ascontiguousarray(part + 0.0)  # adding 0 makes −0 equal to 0
         bits = part.view(np.uint32 if part.dtype == np.float32 else np.uint64).astype(np.uint64)
         bits ^= bits >> np.uint64(32)  # the low bits of most float64 are zero

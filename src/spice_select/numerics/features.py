@@ -98,7 +98,7 @@ class Features:
         with neighbouring norms are looked at, and whole only those that begin alike: O(n log n + suspects·d).
         """
         rows = self._of_one_length()
-        rows = rows[sharing(row_hashes(self.array[:, :_BEGINNING], rows))]
+        rows = rows[sharing(row_hashes(self.array, rows, beginning=_BEGINNING))]
         rows = rows[sharing(row_hashes(self.array, rows))]
         return copies(rows.tolist(), fingerprints(self.array, rows))
 
