@@ -129,6 +129,7 @@ CASES: tuple[Case, ...] = (
     Case(name="spice", picks=[0, 2, 3], settings={"conflict_weight": 0.0}),
     Case(name="random", picks=None),
     Case(name="stratified", picks=None),
+    Case(name="source-shares", picks=None),
     Case(name="top-norm", picks=[0, 3, 1]),
     Case(name="spice-official", picks=[0, 3, 1]),
     Case(name="herding", picks=[0, 3, 1]),  # the mean is (.6, .22); then w is (−2.8, .44), and (.8, .56)

@@ -18,9 +18,11 @@ from spice_select.methods.budget import Allowance
 from spice_select.methods.cosines import unit_cosines
 from spice_select.methods.helped import ratios
 from spice_select.methods.round_robin import round_robin
+from spice_select.methods.source_shares import drawn_in_shares, shares_of_sources
 from spice_select.methods.stratified import in_proportion, strata_of
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Silent
+from spice_select.run.settings import SelectSettings
 from spice_select.store import FeatureBlock
 from spice_select.testing.method import sample_candidates, state_block
 
@@ -41,7 +43,7 @@ RANKING = (
 
 
 def made(name: str) -> Method:
-    return METHODS[name].of({})
+    return METHODS[name].of(SelectSettings().flat())
 
 
 def chosen(name: str, candidates: Candidates, k: int | None = None, seed: int = 0) -> list[int]:
@@ -381,3 +383,50 @@ def test_cosines_are_the_definition_s_and_zero_for_nothing() -> None:
         row, length = rows[position].astype(float), np.linalg.norm(rows[position].astype(float))
         due = [0.0] * 3 if length == 0 else [row @ d / length / np.linalg.norm(d) for d in directions]
         np.testing.assert_allclose(found[position], due, atol=1e-6)
+
+
+# ---- source shares
+
+
+def test_the_worked_example_of_shares_of_sources() -> None:
+    candidates = replace(
+        sample_candidates(5, features=(GRADIENTS,)),
+        sources=["a", "a", "b", "b", "c"],
+        supervised=np.array([10, 30, 20, 60, 5]),
+    )
+    shares = shares_of_sources(candidates, np.array([0, 1, 2]))
+    assert shares.tolist() == pytest.approx([40 / 60, 40 / 60, 20 / 60, 20 / 60, 0.0])
+    order = drawn_in_shares(candidates, shares, seed=0).tolist()
+    a, b = ([row for row in order if row in own] for own in ((0, 1), (2, 3)))
+    halves = {"a": candidates.supervised[a[0]] / 2 / (2 / 3), "b": candidates.supervised[b[0]] / 2 / (1 / 3)}
+    assert order[0] == (a[0] if halves["a"] <= halves["b"] else b[0])
+    assert order[-1] == 4, "of its source the choice has nothing"
+
+
+def test_random_rows_hold_of_each_source_what_the_default_takes() -> None:
+    draw, n = np.random.default_rng(0), 600
+    candidates = replace(
+        sample_candidates(n, features=(GRADIENTS,)),
+        sources=[("plain", "rare", "odd")[min(place % 7, 2)] for place in range(n)],
+        supervised=draw.integers(5, 60, n),
+    )
+    sources = np.array(candidates.sources)
+
+    def shares(rows: list[int]) -> list[float]:
+        own = candidates.supervised[rows]
+        return [own[sources[rows] == name].sum() / own.sum() for name in ("plain", "rare", "odd")]
+
+    wanted = shares(chosen("information", candidates, 90))
+    drawn = [chosen("source-shares", candidates, 90, seed=seed) for seed in range(3)]
+    for rows in drawn:
+        assert shares(rows) == pytest.approx(wanted, abs=0.03)
+        assert shares(rows[:45]) == pytest.approx(wanted, abs=0.06), "and so does its first half"
+    assert len({tuple(rows) for rows in drawn}) == 3
+    assert len({*drawn[0]} & {*chosen("information", candidates, 90)}) < 40, "they are not the default's rows"
+
+
+def test_rows_of_one_source_are_a_plain_draw() -> None:
+    candidates = replace(sample_candidates(60, features=(GRADIENTS,)), sources=[""] * 60)
+    counts = np.bincount([chosen("source-shares", candidates, 1, seed=seed)[0] for seed in range(300)], minlength=60)
+    assert counts.max() < 20
+    assert (counts > 0).sum() > 50

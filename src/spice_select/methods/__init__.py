@@ -29,6 +29,7 @@ from spice_select.methods.random import Random
 from spice_select.methods.rds import Rds
 from spice_select.methods.selectit import SelectIt
 from spice_select.methods.sift import Sift
+from spice_select.methods.source_shares import RandomInShares
 from spice_select.methods.spice import Information, Spice
 from spice_select.methods.stratified import Stratified
 from spice_select.methods.top_norm import SpiceOfficial, TopNorm
@@ -38,8 +39,7 @@ from spice_select.settings.table import Table
 METHODS: Table[type[Method]] = Table(
     "method",
     *(Information, Spice),
-    Random,
-    Stratified,
+    *(Random, Stratified, RandomInShares),
     *(TopNorm, SpiceOfficial),
     Longest,
     *(MarginHigh, MarginLow, ImplicitHigh, ImplicitLow),
