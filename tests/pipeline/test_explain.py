@@ -191,6 +191,8 @@ def test_what_is_known_of_a_method_without_an_objective_and_what_is_not(
     needs, asked = METHODS[method], {"model": options["model"], "method": method, "budget": "25%"}
     if needs.requires_target:
         asked["target"] = str(corpus(sums(9, seed=5), "target.jsonl"))
+    if method == "less":
+        asked["sketch_dim"] = 64
     run = spice_package.select(corpus(sums(40, seed=1)), out=tmp_path / "run", **asked)
     explainer = Explainer(run)
     picked = explainer.chosen()[0]
