@@ -16,9 +16,12 @@ USED_UP = frozenset({"budget", "cost", "exhausted"})
 
 
 def windows_of(n: int, pool_size: int, seed: int, *, epoch: int = 0) -> list[NDArray[np.int64]]:
-    """The pools of a pass over n rows: positions, consecutive windows of one seeded permutation for each epoch."""
+    """The pools of a pass over n rows: positions, consecutive windows of one seeded permutation for each epoch.
+
+    Each ascending, as candidates are: of rows that tie in a pool the lowest comes first.
+    """
     order = np.random.default_rng(seed if epoch == 0 else (seed, epoch)).permutation(n)
-    return np.split(order, np.cumsum(window_sizes(n, pool_size))[:-1])
+    return [np.sort(window) for window in np.split(order, np.cumsum(window_sizes(n, pool_size))[:-1])]
 
 
 def shares_of(whole: Allowance, windows: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -> list[Allowance]:

@@ -20,8 +20,9 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
     """Pick k rows by greedy runs in consecutive windows of one seeded permutation of the rows.
 
     Fisher information and mean gradient start empty in every pool, and the k picks are spread over the pools as evenly
-    as their sizes allow (the paper: 12 of every 120). A stopping rule ends its pool, not the run. Pool by pool the rows
-    stand in the order picked; `Selection.pools` numbers the pools from 0. O(n·pool_size·d) in all.
+    as their sizes allow (the paper: 12 of every 120). Of rows that tie in a pool the lowest number wins. A stopping
+    rule ends its pool, not the run. Pool by pool the rows stand in the order picked; `Selection.pools` numbers the
+    pools from 0. O(n·pool_size·d) in all.
 
     Args:
         features: [n, d], as for `greedy`.
@@ -47,7 +48,7 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
     with single_threaded_blas():  # once, not for every pool
         for number, share in enumerate(shares):
             if share:
-                window = order[number * pool_size : (number + 1) * pool_size]
+                window = np.sort(order[number * pool_size : (number + 1) * pool_size])
                 picked = greedy(matrix.take(window), share, **options)
                 runs.append(replace(picked, indices=window[picked.indices], pools=np.full(len(picked), number)))
     return _joined(runs, k, len(shares))
