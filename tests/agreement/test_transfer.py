@@ -123,6 +123,15 @@ def test_what_cannot_be_compared_is_refused(run: Run, tiny_proxy: Path, options:
         spice_select.transfer(run, **{"model": tiny_proxy, **options})
 
 
+def test_a_draw_is_refused(
+    tiny_proxy: Path, corpus: Callable[..., Path], sums: Callable[..., Any], tmp_path: Path
+) -> None:
+    asked = {"model": str(tiny_proxy), "sketch_dim": 64, "batch_tokens": 512}
+    drawn = spice_select.select(corpus(sums(40)), out=tmp_path / "drawn", method="source-shares", **asked)
+    with pytest.raises(InputError, match="drawn by --method source-shares, whose draws of one seed agree"):
+        spice_select.transfer(drawn.path, model=str(tiny_proxy))
+
+
 def test_a_model_that_lacks_the_runs_layers_is_refused(
     tiny_proxy: Path, corpus: Callable[..., Path], tmp_path: Path
 ) -> None:

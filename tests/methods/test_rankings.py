@@ -18,7 +18,7 @@ from spice_select.methods.budget import Allowance
 from spice_select.methods.cosines import unit_cosines
 from spice_select.methods.helped import ratios
 from spice_select.methods.round_robin import round_robin
-from spice_select.methods.source_shares import drawn_in_shares, shares_of_sources
+from spice_select.methods.source_shares import following
 from spice_select.methods.stratified import in_proportion, strata_of
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Silent
@@ -114,7 +114,7 @@ def test_a_copy_of_every_row_comes_right_behind_it_or_is_left_to_another_turn(na
     assert all(place[row] < place[row + 1] for row in first), "of equal rows the lower comes first"
 
 
-@pytest.mark.parametrize("name", [*RANKING, "random", "stratified"])
+@pytest.mark.parametrize("name", [*RANKING, "random", "stratified", "source-shares"])
 def test_a_smaller_budget_is_the_beginning_of_a_larger_one(name: str) -> None:
     candidates = candidates_for(name)
     whole = chosen(name, candidates)
@@ -388,19 +388,26 @@ def test_cosines_are_the_definition_s_and_zero_for_nothing() -> None:
 # ---- source shares
 
 
-def test_the_worked_example_of_shares_of_sources() -> None:
+def test_the_worked_example_of_a_draw_that_follows_a_choice() -> None:
+    """Picks of 30 tokens of a, then 40 of b, then 10 of a; each row drawn is due when half of it is covered."""
     candidates = replace(
-        sample_candidates(5, features=(GRADIENTS,)),
-        sources=["a", "a", "b", "b", "c"],
-        supervised=np.array([10, 30, 20, 60, 5]),
+        sample_candidates(7, features=(GRADIENTS,)),
+        sources=["a", "a", "a", "b", "b", "b", "c"],
+        supervised=np.array([30, 10, 50, 40, 60, 20, 5]),
     )
-    shares = shares_of_sources(candidates, np.array([0, 1, 2]))
-    assert shares.tolist() == pytest.approx([40 / 60, 40 / 60, 20 / 60, 20 / 60, 0.0])
-    order = drawn_in_shares(candidates, shares, seed=0).tolist()
-    a, b = ([row for row in order if row in own] for own in ((0, 1), (2, 3)))
-    halves = {"a": candidates.supervised[a[0]] / 2 / (2 / 3), "b": candidates.supervised[b[0]] / 2 / (1 / 3)}
-    assert order[0] == (a[0] if halves["a"] <= halves["b"] else b[0])
-    assert order[-1] == 4, "of its source the choice has nothing"
+    chosen_rows = np.array([0, 3, 1])
+    order, due = following(candidates, chosen_rows, seed=0)
+    drawn = np.random.default_rng(0).permutation(7)
+    when = dict.fromkeys(range(7), 3)
+    for own, covered in (((0, 1, 2), {0: 30, 2: 40}), ((3, 4, 5), {1: 40})):
+        before = 0
+        for row in (row for row in drawn.tolist() if row in own):
+            half = before + candidates.supervised[row] / 2
+            when[row] = min((pick for pick, tokens in covered.items() if tokens >= half), default=3)
+            before += candidates.supervised[row]
+    assert order.tolist() == sorted(drawn.tolist(), key=lambda row: when[row])
+    assert due == sum(pick < 3 for pick in when.values())
+    assert order[due:].tolist().count(6) == 1, "of its source the choice has nothing"
 
 
 def test_random_rows_hold_of_each_source_what_the_default_takes() -> None:
@@ -412,17 +419,16 @@ def test_random_rows_hold_of_each_source_what_the_default_takes() -> None:
     )
     sources = np.array(candidates.sources)
 
-    def shares(rows: list[int]) -> list[float]:
-        own = candidates.supervised[rows]
-        return [own[sources[rows] == name].sum() / own.sum() for name in ("plain", "rare", "odd")]
+    def tokens(rows: list[int]) -> list[int]:
+        return [candidates.supervised[rows][sources[rows] == name].sum() for name in ("plain", "rare", "odd")]
 
-    wanted = shares(chosen("information", candidates, 90))
+    whole = chosen("information", candidates, 200)
     drawn = [chosen("source-shares", candidates, 90, seed=seed) for seed in range(3)]
     for rows in drawn:
-        assert shares(rows) == pytest.approx(wanted, abs=0.03)
-        assert shares(rows[:45]) == pytest.approx(wanted, abs=0.06), "and so does its first half"
+        reached = int(np.searchsorted(np.cumsum(candidates.supervised[whole]), candidates.supervised[rows].sum()))
+        assert tokens(rows) == pytest.approx(tokens(whole[: reached + 1]), abs=60), "to a row"
     assert len({tuple(rows) for rows in drawn}) == 3
-    assert len({*drawn[0]} & {*chosen("information", candidates, 90)}) < 40, "they are not the default's rows"
+    assert len({*drawn[0]} & {*whole[:90]}) < 40, "they are not the default's rows"
 
 
 def test_rows_of_one_source_are_a_plain_draw() -> None:
@@ -430,3 +436,15 @@ def test_rows_of_one_source_are_a_plain_draw() -> None:
     counts = np.bincount([chosen("source-shares", candidates, 1, seed=seed)[0] for seed in range(300)], minlength=60)
     assert counts.max() < 20
     assert (counts > 0).sum() > 50
+
+
+@pytest.mark.parametrize("budget", [Allowance(rows=30), Allowance(tokens=900)])
+def test_settings_of_the_default_that_the_control_does_not_read_change_nothing(budget: Allowance) -> None:
+    candidates = replace(sample_candidates(80, features=(GRADIENTS,)), sources=["a", "b"] * 40)
+    usual, other = (
+        METHODS["source-shares"]
+        .of(SelectSettings().flat() | more)
+        .choose(candidates, budget, seed=1, progress=Silent())
+        for more in ({}, {"alpha": 30.0, "token_price": 1.0, "objective": "log-det"})
+    )
+    assert usual.indices.tolist() == other.indices.tolist()

@@ -74,7 +74,7 @@ def run_transfer(
     progress = progress or Silent()
     run = run if isinstance(run, Run) else load(run)
     refuse_marks(run, "spice transfer")
-    _refuse_in_loop(run)
+    _refuse_method(run)
     other = for_model(run.settings, model, settings)
     own = find_proxy(run.settings.request, progress)
     changed = _hold_to_record(run, own, again=settings.ceiling or run.settings.selection.schedule == "interleaved")
@@ -102,8 +102,13 @@ def run_transfer(
     return _compare(run, pair, sides, examples, min(k, len(examples)), (*changed, *pair.notes, *notes, *told))
 
 
-def _refuse_in_loop(run: Run) -> None:
+def _refuse_method(run: Run) -> None:
     method = run.settings.selection.method
+    if METHODS[method].draws and not METHODS[method].in_loop:
+        raise InputError(
+            f"{run.path} was drawn by --method {method}, whose draws of one seed agree whatever the models are. Compare "
+            "a run of a method that chooses."
+        )
     if METHODS[method].in_loop:
         raise InputError(
             f"{run.path} was chosen by --method {method}, which lives on the training of its proxy: what it would "

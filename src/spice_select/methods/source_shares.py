@@ -9,16 +9,20 @@ from numpy.typing import NDArray
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.ranked import best_ranked
-from spice_select.methods.spice import Information
+from spice_select.methods.spice import Information, SpiceSettings
 from spice_select.progress import Progress
+from spice_select.selection.objectives import TargetVariance
+
+_USUAL = {name: field.default for name, field in SpiceSettings.model_fields.items()}
 
 
 class RandomInShares(Method):
-    """A random draw that has of each source the share of supervised tokens that `Information` has in its choice.
+    """A random draw that follows the default's choice by source: what that takes of one, this draws of it.
 
-    What the default gains beyond this draw its rows gain, the rest its sources; where rows name one source at most it
-    is a plain draw. Within every beginning of it sources stand in these shares, as nearly as whole rows allow. Sources
-    that the default takes nothing from come last.
+    A row drawn of a source is due once the default's picks of that source hold half of its supervised tokens beyond
+    those drawn before; rows come in the order in which they are due. So every beginning has the sources of a beginning
+    of the default's choice, whatever the budget is. What the default gains beyond this draw its rows gain, the rest its
+    sources; where rows name one source at most it is a plain draw. The default is taken as it comes, its picks by rows.
     """
 
     name: ClassVar[str] = "source-shares"
@@ -31,11 +35,11 @@ class RandomInShares(Method):
     no_marks: ClassVar[str] = "its shares are those of a choice among answers that are all to be learnt"
 
     def __init__(self, chooser: Method | None = None) -> None:
-        self._chooser = chooser or Information()
+        self._chooser = chooser or Information(TargetVariance)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
-        return cls(Information.of(settings))
+        return cls(Information.of({**settings, **_USUAL, "agreeing": settings["agreeing"], "carry_state": False}))
 
     def needs(self) -> tuple[str, ...]:
         """What the default needs: gradients."""
@@ -44,36 +48,40 @@ class RandomInShares(Method):
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
-        """See `Method.choose`. The choice knows the ``share`` of its source. Cost: the default's, once."""
-        chosen = self._chooser.choose(candidates, allowance, seed=seed, progress=progress).indices
-        shares = shares_of_sources(candidates, chosen)
-        order = drawn_in_shares(candidates, shares, seed)
-        return best_ranked(order, candidates, allowance, path=self.name, known={"share": shares})
+        """See `Method.choose`. A smaller budget is the beginning of a larger one.
+
+        Cost: the default's choice of so many rows that as many are due, asked for twice as many at a time.
+        """
+        n, whole = len(candidates), float(candidates.tokens.sum())
+        share = allowance.rows / n if allowance.rows else min(1.0, (allowance.tokens or 0) / whole)
+        wanted = min(n, 1 + int(share * n))
+        while True:
+            chosen = self._chooser.choose(candidates, Allowance(rows=wanted), seed=seed, progress=progress).indices
+            order, due = following(candidates, chosen, seed)
+            choice = best_ranked(order, candidates, allowance, path=self.name)
+            if wanted == n or not len(choice) or int(np.isin(order, choice.indices).nonzero()[0].max()) < due:
+                return choice
+            wanted = min(n, 2 * wanted)
 
 
-def shares_of_sources(candidates: Candidates, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """For each candidate its source's share of the supervised tokens of the rows chosen, float64 ``[n]``."""
-    _, group = np.unique(np.array(candidates.sources), return_inverse=True)
-    tokens = np.bincount(group[chosen], candidates.supervised[chosen], minlength=int(group.max()) + 1)
-    return np.asarray(tokens / tokens.sum())[group]
-
-
-def drawn_in_shares(
-    candidates: Candidates, shares: NDArray[np.float64], seed: int | tuple[int, ...]
-) -> NDArray[np.int64]:
-    """Every position once, drawn within its source: at any point sources have supervised tokens by their shares.
-
-    A row comes when so many tokens have been drawn that half of its own are due to its source.
+def following(
+    candidates: Candidates, chosen: NDArray[np.int64], seed: int | tuple[int, ...]
+) -> tuple[NDArray[np.int64], int]:
+    """Every position once, drawn within its source, and how many of these are due; the others come last, as drawn.
 
     Args:
         candidates: ``[n]``, with their sources and supervised tokens.
-        shares: of each one's source, ``[n]``.
+        chosen: int64 ``[k]``, the picks that are followed, in their order.
         seed: of the draw.
+
+    Cost: O(n log n).
     """
     drawn = np.random.default_rng(seed).permutation(len(candidates))
-    sources, due = np.array(candidates.sources)[drawn], np.empty(len(drawn))
-    for name in np.unique(sources):
-        own = np.flatnonzero(sources == name)
-        tokens, share = candidates.supervised[drawn[own]], float(shares[drawn[own[0]]])
-        due[own] = (np.cumsum(tokens) - tokens / 2) / share if share else np.inf
-    return drawn[np.argsort(due, kind="stable")]
+    _, group = np.unique(np.array(candidates.sources), return_inverse=True)
+    when = np.full(len(drawn), len(chosen))
+    for source in np.unique(group[chosen]):
+        own, picks = np.flatnonzero(group[drawn] == source), np.flatnonzero(group[chosen] == source)
+        tokens, taken = candidates.supervised[drawn[own]], np.cumsum(candidates.supervised[chosen[picks]])
+        place = np.searchsorted(taken, np.cumsum(tokens) - tokens / 2)
+        when[own] = np.append(picks, len(chosen))[place]
+    return drawn[np.argsort(when, kind="stable")], int((when < len(chosen)).sum())

@@ -87,7 +87,8 @@ class SpiceSettings(Group):
     select_device: str = Field(
         "cpu",
         description="Where the products with all rows are taken: `cpu`, `cuda`, `cuda:1`; the picks are the same. Log "
-        "det's are float32; those of the default without a target float64.",
+        "det's are float32; those of the default without a target float64, and of no more rows than numbers taken "
+        "on the CPU.",
     )
     select_shards: int | None = Field(
         None,
@@ -130,7 +131,10 @@ def _absence(device: str, objective: str) -> list[str]:
     except InputError as error:
         return [f"--select-device: {error}"]
     if found.type == "mps" and objective != LogDet.name:
-        return [f"--select-device {device} with --objective {objective}: {found} has no float64. Leave it out."]
+        return [
+            f"--select-device {device} with --objective {objective}: {found} has no float64. Leave it out, or "
+            "give --objective log-det."
+        ]
     return []
 
 

@@ -13,6 +13,7 @@ from spice_select.selection.objectives.foresight import Foresight
 from spice_select.selection.relaxation.factor import inverse_of_lower
 
 _REFRESH = 64  # picks between fresh sums at the least: running ones lose digits, the more the larger α‖g‖² is
+_FALLEN = 1e-2  # of the first gain since then: below it what is left of the running sums has lost too many digits
 _FIRST, _MOST = 8, 64  # picks to look ahead
 _SHORTLIST = 256, 1024  # rows to guess among: more where there are more to a number
 _PRODUCTS = 1 << 23, 1 << 24  # of rows with picks ahead, 1 + q each: 64 MB, and up to 128 where rows hold more numbers
@@ -45,12 +46,13 @@ class Posterior:
         self._root = np.eye(d)  # R, upper triangular, with RᵀR = I + αF_S when all was last taken anew
         self._since: list[NDArray[np.float64]] = []  # rows picked since
         self.foreseen: Foresight | None = None
+        self._gains: list[float] = []  # of these picks: the first and the last
         self._ahead, self._refresh = _FIRST, max(_REFRESH, d)
 
     @property
     def due(self) -> bool:
-        """Whether all should be taken anew: running sums lose digits."""
-        return self.left == 0
+        """Whether all should be taken anew: running sums lose digits, the more the further gains fall."""
+        return self.left == 0 or (len(self._gains) == 2 and self._gains[1] < _FALLEN * self._gains[0])
 
     @property
     def left(self) -> int:
@@ -78,6 +80,7 @@ class Posterior:
         foreseen = self.foreseen
         assert foreseen is not None, "nothing was guessed"
         self.worth = foreseen.worths[foreseen.taken]
+        self._gains = [*self._gains[:1], float(foreseen.gains[foreseen.taken])]
         foreseen.taken += 1
         self._since.append(row)
 
@@ -92,7 +95,7 @@ class Posterior:
     def take_anew(self) -> FreshRoot:
         """P from the rows picked: O((d + |since|)d² + qd³)."""
         self.look_back()
-        self._root, self._since = self._root_now(), []
+        self._root, self._since, self._gains = self._root_now(), [], []
         found = self.standing()
         self._P, self.worth = found.inverse @ found.inverse.T, self.worth.anew(found.spreads)
         return found

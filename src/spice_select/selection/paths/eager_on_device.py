@@ -1,7 +1,7 @@
 """The default objective with its products over all rows on a torch device, a GPU; the rest stays on the CPU.
 
 What a pick takes of every row is two products with it, in float64: a reading of all rows for some tens of picks, and
-a product with a [d, d] matrix every d picks. Those are nine tenths of such a choice, and lie here.
+a product with a [d, d] matrix every d picks. Those are four fifths of such a choice, and lie here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -94,7 +94,7 @@ class DeviceReaches(Reaches):
         return self._rows.products(vectors)
 
     def _take_all(self, spreads: Sequence[Matrix], inverse: Matrix | None = None) -> None:
-        """4(1 + q)nd² flops: on a device the halves that are zero or known cost less than leaving them out."""
+        """2(1 + q)nd² flops: on a device the halves that are zero or known cost less than leaving them out."""
         sent = [self._rows.sent(spread) for spread in spreads]
         root = None if inverse is None else self._rows.sent(inverse)
         for start, tile in self._rows.tiles():
