@@ -106,8 +106,8 @@ def _refuse_method(run: Run) -> None:
     method = run.settings.selection.method
     if METHODS[method].draws and not METHODS[method].in_loop:
         raise InputError(
-            f"{run.path} was drawn by --method {method}, whose draws of one seed agree whatever the models are. Compare "
-            "a run of a method that chooses."
+            f"{run.path} was drawn by --method {method}, whose draws of one seed agree whatever the models are. "
+            "Compare a run of a method that chooses."
         )
     if METHODS[method].in_loop:
         raise InputError(
