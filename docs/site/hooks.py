@@ -13,6 +13,7 @@ CARRIED = (
     "benchmarks/evidence/results/figures/T3-noise-40-across.svg",
     "benchmarks/evidence/results/figures/T4-redundant.svg",
     "benchmarks/evidence/results/figures/T5-like-the-pool.svg",
+    "benchmarks/evidence/results/figures/T6-every-method-1.svg",
     "benchmarks/fidelity/results/smollm2.svg",
     "benchmarks/selection/README.md",
     "benchmarks/selection/growth.svg",
