@@ -103,16 +103,17 @@ def run_transfer(
 
 
 def _refuse_method(run: Run) -> None:
-    method = run.settings.selection.method
-    if METHODS[method].draws and not METHODS[method].in_loop:
+    name = run.settings.selection.method
+    method = METHODS[name]
+    if method.in_loop:
         raise InputError(
-            f"{run.path} was drawn by --method {method}, whose draws of one seed agree whatever the models are. "
-            "Compare a run of a method that chooses."
-        )
-    if METHODS[method].in_loop:
-        raise InputError(
-            f"{run.path} was chosen by --method {method}, which lives on the training of its proxy: what it would "
+            f"{run.path} was chosen by --method {name}, which lives on the training of its proxy: what it would "
             "choose with another takes a run of its own. Compare a run of another method."
+        )
+    if method.draws:
+        raise InputError(
+            f"{run.path} was drawn by --method {name}, whose draws of one seed agree whatever the models are. "
+            "Compare a run of a method that chooses."
         )
 
 

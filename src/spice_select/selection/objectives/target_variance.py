@@ -79,9 +79,7 @@ class TargetVariance(Scaled):
 
     def state(self, features: Matrix) -> ObjectiveState:
         """Once 2nd²; then O(n + d²) memory, O(nd + d²) per row added; of no more rows than numbers O(n²) both."""
-        if self.target is not None:
-            return TargetVarianceState(features, self.spread(features), self.alpha)
-        if len(features) <= features.shape[1]:
+        if self.target is None and len(features) <= features.shape[1]:
             return PoolVarianceState(np.asarray(features, dtype=np.float64), self.weights(features), self.alpha)
         return TargetVarianceState(features, self.spread(features), self.alpha)
 

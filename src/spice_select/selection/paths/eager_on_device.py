@@ -21,6 +21,7 @@ from spice_select.selection.objectives.target_variance import DistinctVariance, 
 from spice_select.selection.objectives.variance_state import TargetVarianceState
 from spice_select.selection.paths.eager import run_eager
 from spice_select.selection.paths.ledger import Problem
+from spice_select.selection.paths.sent import numbers, sent_rows
 from spice_select.selection.result import Selection
 
 _TILE_ENTRIES = 1 << 25  # 256 MB of float64 on the device
@@ -36,13 +37,10 @@ class DeviceRows:
 
     def __init__(self, features: Matrix | DividedRows, device: str) -> None:
         divided = features if isinstance(features, DividedRows) else None
-        source, self.device = features if divided is None else divided.source, torch.device(device)
+        source = features.source if isinstance(features, DividedRows) else features
+        self.device = torch.device(device)
         self._tile = max(64, _TILE_ENTRIES // source.shape[1])
-        kind = torch.float32 if source.dtype == np.float32 else torch.float64
-        self._stored = torch.empty(source.shape, dtype=kind, device=self.device)
-        for start in range(0, len(source), self._tile):  # by tiles: rows may be mapped from a file
-            part = np.array(source[start : start + self._tile])
-            self._stored[start : start + len(part)] = self.sent(part)
+        self._stored = sent_rows(source, self.device, tile=self._tile)
         self._divisors = None if divided is None else self.sent(divided.divisors)
         self._factors = None if divided is None or divided.factors is None else self.sent(divided.factors)
         self._ratios = None if divided is None else self.sent(divided.ratios)
@@ -68,7 +66,7 @@ class DeviceRows:
             found = there @ tile.T
             if self._ratios is not None:
                 found /= self._ratios[start : start + len(tile)]
-            yield start, _numbers(found)
+            yield start, numbers(found)
 
     def _as_stored(self) -> Iterator[tuple[int, Tensor]]:
         for start in range(0, len(self._stored), self._tile):
@@ -80,7 +78,7 @@ class DeviceRows:
         total = torch.zeros((d, d), dtype=torch.float64, device=self.device)
         for start, tile in self.tiles():
             total += tile.T @ (tile * there[start : start + len(tile), None])
-        return _numbers(total)
+        return numbers(total)
 
 
 class DeviceReaches(Reaches):
@@ -99,9 +97,9 @@ class DeviceReaches(Reaches):
         root = None if inverse is None else self._rows.sent(inverse)
         for start, tile in self._rows.tiles():
             X, here = tile if root is None else tile @ root, slice(start, start + len(tile))
-            self.leverage[here] = _numbers((X * X).sum(dim=1))
+            self.leverage[here] = numbers((X * X).sum(dim=1))
             for reach, spread in zip(self.reach, sent, strict=True):
-                reach[here] = _numbers(((X @ spread) * X).sum(dim=1))
+                reach[here] = numbers(((X @ spread) * X).sum(dim=1))
 
 
 def eager_on(device: str) -> Any:
@@ -130,7 +128,3 @@ def _placed(objective: TargetVariance, device: str, features: Matrix) -> Any:
     rows = DeviceRows(features, device)
     spread = rows.gram(objective.weights(features)) if objective.target is None else objective.spread(features)
     return TargetVarianceState(features, spread, objective.alpha, partial(DeviceReaches, rows=rows))
-
-
-def _numbers(values: Tensor) -> NDArray[np.float64]:
-    return values.cpu().numpy()

@@ -15,6 +15,7 @@ from spice_select.numerics.features import Features
 from spice_select.selection.paths.blocked.bounds import Bounds, single_rows
 from spice_select.selection.paths.blocked.rounds import run_blocked
 from spice_select.selection.paths.ledger import Problem
+from spice_select.selection.paths.sent import numbers, sent_rows
 from spice_select.selection.penalties.conflict import Conflict
 from spice_select.selection.result import Selection
 
@@ -33,10 +34,7 @@ class DeviceBounds(Bounds):
 
     def _place(self, features: Features) -> float:
         rows, scale = single_rows(features, self._scale)
-        self._rows = torch.empty(rows.shape, dtype=torch.float32, device=self._device)
-        for start in range(0, len(rows), self.tile_rows):  # by tiles: rows may be mapped from a file
-            part = np.array(rows[start : start + self.tile_rows])
-            self._rows[start : start + len(part)] = torch.from_numpy(part).to(self._device)
+        self._rows = sent_rows(rows, self._device, tile=self.tile_rows)
         self._kept = torch.zeros((256, features.d), device=self._device)
         return scale
 
@@ -58,7 +56,7 @@ class DeviceBounds(Bounds):
             seen = torch.from_numpy(most - pending).to(self._device)
             # Picks that a row's bound has seen: not to be taken off twice.
             W.masked_fill_(torch.arange(most, device=self._device)[None] < seen[:, None], 0.0)
-            return _numbers((W * W).sum(dim=1)), self._dots(X)
+            return numbers((W * W).sum(dim=1)), self._dots(X)
 
     def _refresh_directly(self, rows: NDArray[np.int64]) -> None:
         root = self._single_root()
@@ -69,7 +67,7 @@ class DeviceBounds(Bounds):
             with _whole_float32():
                 X = self._gathered(part)
                 W = X @ self._root_there
-                squares, dots = _numbers((W * W).sum(dim=1)), self._dots(X)
+                squares, dots = numbers((W * W).sum(dim=1)), self._dots(X)
             self._settle_directly(part, squares, W.shape[1])
             self._enter_cosines(part, dots)
 
@@ -80,7 +78,7 @@ class DeviceBounds(Bounds):
         """Products with the unit mean, where conflicts are asked for."""
         if self._cosine is None or len(self._means) == 1:
             return None if self._cosine is None else np.zeros(len(X))
-        return _numbers(X @ torch.from_numpy(self._unit_mean).to(self._device))
+        return numbers(X @ torch.from_numpy(self._unit_mean).to(self._device))
 
 
 def blocked_on(device: str) -> Any:
@@ -109,7 +107,3 @@ def _whole_float32() -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _numbers(values: Tensor) -> NDArray[np.float64]:
-    return values.cpu().numpy().astype(np.float64)
