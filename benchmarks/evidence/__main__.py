@@ -8,7 +8,8 @@ T0: does any number known beforehand rank random subsets as their tuned loss doe
 T2: T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T4: most rows are copies.
 T5: test rows like the pool's. T6: that pool, every method, and gold answers of benchmarks. The target model is the
 proxy, its last ten blocks tuned by LoRA. What is done is not done again: the same command resumes, and adds seeds.
-`--report` tunes nothing. Tables and pictures of what there is come into `benchmarks/evidence/results/`.
+`--report` tunes nothing. Tables and pictures of what there is come into `benchmarks/evidence/results/`, and the loss of
+every held-out row of every run into its folder `losses`: runs that are there count as done.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.evidence import tables
+from benchmarks.evidence.kept import keep, kept, lay_out, with_results
 from benchmarks.evidence.plans import (
     NOISE,
     Sources,
@@ -36,7 +38,7 @@ from benchmarks.evidence.tuning import Encodings, plan
 
 from spice_select.comparison.compared import compare_beds
 from spice_select.comparison.page.verdicts import verdict_figure
-from spice_select.comparison.records import ArmRun, read_arm_runs
+from spice_select.comparison.records import ArmRun
 from spice_select.comparison.report_table import ReportTable, tables_json, tables_markdown
 from spice_select.comparison.statistics import LossPerToken
 from spice_select.comparison.tables import null_checks
@@ -45,20 +47,34 @@ from spice_select.models.load import load_tokenizer
 from spice_select.store import write_text
 
 HERE = Path(__file__).parent / "results"
+LOSSES = HERE / "losses"
+"""The runs behind the tables, a file a bed: what is in there is not tuned again."""
+BEDS = {
+    "T0": "in-distribution",
+    "T1": "target",
+    "T2": "target",
+    "T3": "noise",
+    "T4": "redundant",
+    "T5": "like-the-pool",
+    "T6": "every-method",
+}
+"""What the names of a test's beds begin with."""
+TERMS = Terms(endpoint=LossPerToken())
 CONTRASTS = ("untuned", "random, 1 %", "random")
 """From what must be the worst model to the best: a set of gold answers that says otherwise tells nothing (T6)."""
-TESTS = ("T0", "T1", "T2", "T3", "T4", "T5", "T6")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("test", choices=TESTS)
+    parser.add_argument("test", choices=tuple(BEDS))
     parser.add_argument("--corpus", type=Path, required=True, help="JSONL of conversations with a `source` column")
     parser.add_argument("--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6)")
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
-    parser.add_argument("--draw", type=int, default=0, help="of the pool (T1, T5, T6): another number is another one")
+    parser.add_argument(
+        "--draw", type=int, default=0, help="of the pool (T1, T4, T5, T6): another number is another one"
+    )
     parser.add_argument("--second", help="a proxy of another family, by whose gradients is chosen too (T6)")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")
     parser.add_argument("--blocks", type=int, default=15, help="last blocks they are taken of; 0 for all")
@@ -82,18 +98,23 @@ def main() -> None:
             extra["names"] = options.beds
         if options.test == "T6":
             extra["second"] = options.second
-        if options.test in ("T1", "T5", "T6"):
+        if options.test in ("T1", "T4", "T5", "T6"):
             extra["draw"] = options.draw
-        for job, priority in makers[options.test](options.work, sources, encodings, **extra):  # type: ignore[attr-defined]
+        planned = [*makers[options.test](options.work, sources, encodings, **extra)]  # type: ignore[call-overload]
+        for job, priority in planned:
             plan(options.work, job, priority)
+        for job in lay_out(kept(LOSSES), [job for job, _ in planned], options.work):
+            print(f"{job.name}: chooses other rows than those kept in {LOSSES}: tuned again", flush=True)
         command = [sys.executable, "-m", "benchmarks.evidence.tuning", str(options.work)]
         for worker in [subprocess.Popen(command) for _ in range(options.workers)]:
             if worker.wait():
                 raise SystemExit("a worker ended with a fault: start the same command again")
-    records, name = read_arm_runs(options.work / "results"), options.test
+    keep(with_results(kept(LOSSES), options.work / "results"), LOSSES)
+    records, name, own = kept(LOSSES), options.test, BEDS[options.test]
     if name == "T6":  # a pool's tables fill a file of their own
-        bed, name = drawn_anew("every-method", options.draw), drawn_anew(name, options.draw)
-        records = [record for record in records if record.bed == bed]
+        own, name = (drawn_anew(base, options.draw) for base in (own, name))
+        records = [record for record in records if record.bed == own]
+    records = [record for record in records if record.bed.startswith(own)]
     written = _tables(options.test, records, options.work, encodings)
     HERE.mkdir(exist_ok=True)
     (HERE / f"{name}.md").write_text(tables_markdown(written) + "\n")
@@ -102,33 +123,24 @@ def main() -> None:
 
 
 def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) -> list[ReportTable]:
-    plan = Terms(endpoint=LossPerToken())
     if test == "T0":
-        own = [record for record in records if record.bed == "in-distribution"]
-        return tables.surrogates(own, measured(work / "beds" / "in-distribution", own, encodings), plan)
-    if test == "T3":
-        own = [record for record in records if record.bed.startswith("noise")]
-        _draw("T3", own, plan)
-        return [*tables.noise(own, plan), null_checks(own, plan)]
-    if test in ("T4", "T5", "T6"):
-        bed = {"T4": "redundant", "T5": "like-the-pool", "T6": "every-method"}[test]
-        plan = replace(plan, references=frozenset({"full"}))
-        own = [record for record in records if record.bed.startswith(bed)]
-        _draw(test, own, plan)
-        known = tables.gold(own, replace(plan, contrasts=CONTRASTS)) if test == "T6" else []
-        return [*known, *tables.targets(own, plan), null_checks(own, plan)]
-    own = [record for record in records if record.bed.startswith("target")]
+        return tables.surrogates(records, measured(work / "beds" / BEDS[test], records, encodings), TERMS)
     if test == "T2":
-        return tables.warm_up(own, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, plan)
-    cold = [record for record in own if "warm" not in record.arm]
-    _draw("T1", cold, plan)
-    return [*tables.targets(cold, plan), null_checks(cold, plan)]
+        ran = {record.bed for record in records if record.arm == "targeted, warm"}
+        records = [record for record in records if record.bed in ran]
+        return tables.warm_up(records, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, TERMS)
+    if test == "T1":
+        records = [record for record in records if "warm" not in record.arm]
+    _draw(test, records)
+    known = tables.gold(records, replace(TERMS, contrasts=CONTRASTS)) if test == "T6" else []
+    arms = tables.noise if test == "T3" else tables.targets
+    return [*known, *arms(records, TERMS), null_checks(records, TERMS)]
 
 
-def _draw(test: str, records: list[ArmRun], plan: Terms) -> None:
+def _draw(test: str, records: list[ArmRun]) -> None:
     """A picture a bed, of its held-out rows: gold answers are in the tables."""
-    for one in compare_beds(records, plan):
-        if one.bed.held.startswith("gold-"):
+    for one in compare_beds(records, TERMS):
+        if one.bed.task:
             continue
         figure = verdict_figure(one, f"{test}-{one.bed.name}")
         write_text(HERE / "figures" / f"{figure.name}.svg", figure.svg())

@@ -34,6 +34,29 @@ LONG = 400
 """Picks that an order is made of at most: more than any budget here holds."""
 
 
+SPICE = {"method": "spice", "objective": "log-det"}
+WHOLE_POOL: Mapping[str, Mapping[str, Any]] = {
+    "variance": {"objective": "target-variance"},
+    "variance, price 1": {"objective": "target-variance", "token_price": 1},
+    "log det": SPICE,
+    "log det, raw": {**SPICE, "normalise": "none"},
+    **{
+        name: {"method": name}
+        for name in (
+            *("spice-official", "top-norm", "longest", "loss-low", "loss-mid", "loss-high", "ifd", "deita"),
+            *("fishersft", "selectit", "herding", "gradmatch", "craig"),
+            *("k-center", "facility-location", "dpp", "novelselect"),
+        )
+    },
+}
+"""Every method that chooses once and needs no target. Those that choose while the proxy trains (`lead`, `greats`) have
+no one order."""
+NOT_REDUNDANT = ("variance, price 1", "spice-official", "top-norm", "longest", "loss-low", "loss-mid")
+"""Of these T4 leaves out, for what they cost to tune: controls that know nothing of repeats."""
+READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings")
+"""What those read beside gradients."""
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where the rows come from.
@@ -56,6 +79,11 @@ class Sources:
         """As `known` takes them."""
         asked = {} if self.blocks is None else {"last_blocks": self.blocks}
         return {"feature": "gradients", "dtype": self.dtype, **asked}
+
+    @property
+    def read(self) -> dict[str, dict[str, Any]]:
+        """What rivals read beside gradients, as `known` takes it."""
+        return {name: {"feature": name, "dtype": self.dtype} for name in READ}
 
 
 Plan = Iterator[tuple[Job, int]]
@@ -124,17 +152,20 @@ def noise(
         yield from _jobs(name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, rate=HARD, bad=bad)
 
 
-def redundant(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60) -> Plan:
-    """T4: seven rows in ten are copies; loss on other rows of the same mixture, in which every row stands once."""
-    folder = work / "beds" / "redundant"
+def redundant(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
+    """T4: seven rows in ten are copies; loss on other rows of the same mixture, in which every row stands once.
+
+    The rivals that leave repeats out by what they maximise stand beside the default; another `draw` is another pool.
+    """
+    folder = work / "beds" / drawn_anew("redundant", draw)
     if not folder.exists():
-        beds.redundant(sources.corpus, folder)
-    own = _known(folder, encodings, sources)
+        beds.redundant(sources.corpus, folder, seed=draw)
+    pool = encodings.examples(folder / "pool.jsonl")
+    own = candidates(folder, pool, [], {"gradients": sources.gradients, **sources.read})
     alone = sound(folder, encodings, own, sources, kinds=("duplicate", "near-duplicate"))
     chosen: dict[str, Sequence[int]] = {
-        "log det": order_of(own, LONG, settings={"method": "spice", "objective": "log-det"}),
-        "variance": order_of(own, LONG, settings={"objective": "target-variance"}),
         "distinct variance": order_of(own, LONG, settings={"objective": "distinct-variance"}),
+        **{name: order_of(own, LONG, settings=how) for name, how in WHOLE_POOL.items() if name not in NOT_REDUNDANT},
     }
     drawn = {"repeats aside, random": _drawn_from(alone)}
     yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, steps=8)
@@ -174,29 +205,10 @@ def like_the_pool(
         yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), 139 + 40 * seed
 
 
-SPICE = {"method": "spice", "objective": "log-det"}
-WHOLE_POOL: Mapping[str, Mapping[str, Any]] = {
-    "variance": {"objective": "target-variance"},
-    "variance, price 1": {"objective": "target-variance", "token_price": 1},
-    "log det": SPICE,
-    "log det, raw": {**SPICE, "normalise": "none"},
-    **{
-        name: {"method": name}
-        for name in (
-            *("spice-official", "top-norm", "longest", "loss-low", "loss-mid", "loss-high", "ifd", "deita"),
-            *("fishersft", "selectit", "herding", "gradmatch", "craig"),
-            *("k-center", "facility-location", "dpp", "novelselect"),
-        )
-    },
-}
-"""Every method that chooses once and needs no target. Those that choose while the proxy trains (`lead`, `greats`) have
-no one order."""
 ALLOCATING = ("variance", "selectit")
 """Whose shares of the sources random rows take as well: is what they gain the sources', or the rows'?"""
 RATED = {"rated half": 0.5, "rated quarter": 0.25}
 """Shares of the pool, the rows that its proxy rates best, of which the default chooses as well: do the two add up?"""
-READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings")
-"""What those read beside gradients."""
 
 
 def every_method(
@@ -221,8 +233,7 @@ def every_method(
     if not folder.exists():
         beds.judged_by_gold(home, gold_answers(sources.benchmarks, asked), folder)
     pool = encodings.examples(folder / "pool.jsonl")
-    read = {name: {"feature": name, "dtype": sources.dtype} for name in READ}
-    own = candidates(folder, pool, [], {"gradients": sources.gradients, **read}, pool_of=home)
+    own = candidates(folder, pool, [], {"gradients": sources.gradients, **sources.read}, pool_of=home)
     chosen = {name: order_of(own, 250, settings=how) for name, how in WHOLE_POOL.items()}
     rated = order_of(own, len(own), settings=WHOLE_POOL["selectit"])
     for name, share in RATED.items():

@@ -148,7 +148,7 @@ def surrogates(
 
 def gold(records: Sequence[ArmRun], terms: Terms) -> list[ReportTable]:
     """Of sets of gold answers: whether each tells what is known, and every arm beside random over those that do."""
-    sets = [bed for bed in beds(records) if bed.held.startswith("gold-")]
+    sets = [bed for bed in beds(records) if bed.task]
     checks = {bed.held: check_contrasts(bed, terms) for bed in sets}
     lines: list[Line] = [
         {

@@ -87,6 +87,25 @@ def test_what_another_sketch_or_a_moving_proxy_takes_is_no_other_arms(corpus: Co
     assert not Contender.parse("spice").draws
 
 
+def test_other_seeds_draw_from_the_gradients_of_the_first(corpus: Corpus, options: dict[str, Any]) -> None:
+    still, moving = "spice:schedule=pools:pool_size=12", "spice:schedule=interleaved:pool_size=12:update_every=1"
+    own = "spice:schedule=pools:pool_size=8:proxy_seed=9"
+    found = spice_select.compare(
+        corpus(make_sums(24)), methods=("source-shares", still, own, moving), equal="rows", budget="25%",
+        **{**options, "seeds": "2,1"}, **GRADIENTS,
+    )  # fmt: skip
+    assert found.failures == ()
+    new = {(one.arm, one.seed): cast(float, one.cost.marginal_flops) for one in found.facts}
+    assert new["source-shares", 2] > 0
+    assert [new[arm] for arm in (("source-shares", 1), (still, 2), (still, 1))] == [0, 0, 0]
+    assert new[own, 2] == new["source-shares", 2], "gradients of a seed of its own"
+    assert new[own, 1] == 0
+    assert new[moving, 1] > new["source-shares", 2], "its proxy moves by what is drawn"
+    for arm in ("source-shares", still):
+        drawn = [Run(found.path / "arms" / f"{arm}--seed-{seed}".replace(":", "_")).row_numbers for seed in (2, 1)]
+        assert not np.array_equal(*drawn)
+
+
 def test_what_is_finished_is_not_done_again_and_methods_and_seeds_can_be_added(
     corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

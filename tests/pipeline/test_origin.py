@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import spice_select as spice
@@ -116,6 +117,19 @@ def test_gradients_of_a_neighbour_come_with_its_adapters(
     assert not computed
     for name in ("warm-1.safetensors", "warm.safetensors"):
         assert (other.path / "gradients" / name).read_bytes() == (own.path / "gradients" / name).read_bytes()
+
+
+def test_pools_of_several_seeds_are_drawn_from_the_gradients_of_one(corpus: Corpus, options, tmp_path: Path, computed):
+    path, options = corpus(), {**options, "schedule": "pools", "pool_size": 6, "budget": "40%"}
+    first = spice.select(path, out=tmp_path / "runs" / "one", **options, seed=3)
+    computed.clear()
+    other = spice.select(path, out=tmp_path / "runs" / "two", **options, seed=4, proxy_seed=3)
+    assert not computed
+    assert np.array_equal(other.features.features, first.features.features)
+    assert not np.array_equal(other.row_numbers, first.row_numbers)
+    own = spice.select(path, out=tmp_path / "runs" / "three", **options, seed=4)
+    assert computed
+    assert not np.array_equal(own.features.features, first.features.features)
 
 
 MOVING = {"schedule": "interleaved", "pool_size": 8, "update_every": 2, "learning_rate": 0.02, "lora_rank": 4}

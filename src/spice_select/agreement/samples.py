@@ -68,7 +68,7 @@ def features_of_sample(
 
 def reseeded_features(settings: SelectSettings, examples: Sequence[Sample], progress: Progress) -> FeatureBlock:
     """The features of the run's own model under another seed of LoRA and sketch."""
-    selection = settings.selection.model_copy(update={"seed": settings.selection.seed + 1})
     plain = for_model(settings, settings.proxy.model, settings.proxy)
-    changed = plain.model_copy(update={"selection": selection})
+    gradients = plain.gradients.model_copy(update={"proxy_seed": settings.request.seed + 1})
+    changed = plain.model_copy(update={"gradients": gradients})
     return features_of_sample(changed, "the run's model, another seed", examples, progress)

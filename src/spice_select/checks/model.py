@@ -72,7 +72,7 @@ def check_model(
         read = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network)
     examples, dropped = _examples(encoder, settings, read)
     warm = opened(settings.request, proxy.identity.name, shown, examples=examples)
-    engine, model = make_engine(settings.gradients, settings.selection.seed, warm.state), warm.model
+    engine, model = make_engine(settings.gradients, settings.request.seed, warm.state), warm.model
     check_affordable(engine, model)
     probe = sorted(examples, key=lambda example: example.num_tokens)[:PROBE]
     with shown.task("One by one, by autograd", len(probe), "rows") as advance:

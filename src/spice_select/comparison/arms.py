@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spice_select.comparison.settings import CompareSettings
+from spice_select.comparison.settings import CompareSettings, seeds_of
 from spice_select.data.formats import MARKED, Format, PreferencePairs
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError, refuse_all
+from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS
 from spice_select.run.feasible import refuse_settings, unread_settings
 from spice_select.run.pairs import refuse_kind_of_rows
@@ -69,15 +70,21 @@ class Contender:
         Raises:
             InputError: a setting of its own that cannot be used.
         """
-        shared = {**settings.proxy.changed(), **settings.gradients.changed(), **settings.engine.changed()}
+        shared = {**settings.proxy.changed(), **self._gradients(settings, seed), **settings.engine.changed()}
         aim = {"target": (target,)} if target is not None and self.targeted else {}
         fixed = {"method": self.method, "budget": budget, "seed": seed, "max_length": settings.data.max_length, **aim}
         asked = SelectSettings.from_flat({**shared, **self.own, **fixed})
-        idle = unread_settings(asked).keys() & settings.gradients.changed().keys() - self.own.keys()
+        idle = unread_settings(asked).keys() & GradientSettings.model_fields.keys() - self.own.keys()
         if not idle:
             return asked
         kept = {name: value for name, value in shared.items() if name not in idle}
         return SelectSettings.from_flat({**kept, **self.own, **fixed})
+
+    def _gradients(self, settings: CompareSettings, seed: int) -> dict[str, Any]:
+        """What all ask of gradients. Another seed draws from those of the first, unless the proxy moves by the draw."""
+        shared, first = settings.gradients.changed(), seeds_of(settings.arms.seeds)[0]
+        moves = self.own.get("schedule") == "interleaved"
+        return shared if moves or seed == first else {"proxy_seed": first, **shared}
 
 
 def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:

@@ -27,6 +27,12 @@ class Bed:
         budget = "" if self.budget is None else f" at {100 * self.budget:.3g} % of the tokens"
         return f"{self.name}{budget}, judged on {self.held}"
 
+    @property
+    def task(self) -> bool:
+        """Whether its rows are a task's items, judged by their gold answers."""
+        runs = (run for own in self.arms.values() for run in own.values())
+        return next(runs).on(self.held).task
+
     def judged(self, arm: str) -> dict[int, Held]:
         """Seed → the losses of an arm; nothing for an arm that did not run."""
         return {seed: run.on(self.held) for seed, run in self.arms.get(arm, {}).items()}

@@ -44,7 +44,7 @@ class JudgedSet:
     @property
     def task(self) -> bool:
         """Whether the held-out set is a benchmark's."""
-        return self.contrasts is not None
+        return self.bed.task
 
     @property
     def claimed(self) -> list[Comparison]:
@@ -58,8 +58,8 @@ def judge_bed(bed: Bed, terms: Terms) -> JudgedSet:
     used = replace(terms, endpoint=endpoint)
     compared = compare_bed(bed, used)
     pilot = null_check(bed, used) if len(bed.shared(terms.control)) >= LEAST_PILOT else None
-    room, task = room_above(bed, used), next(iter(bed.judged(terms.control).values())).task
-    contrasts = check_contrasts(bed, used) if task else None
+    room = room_above(bed, used)
+    contrasts = check_contrasts(bed, used) if bed.task else None
     arms = tuple(replace(arm, verdict=_word(arm.verdict, room, contrasts)) for arm in compared.arms)
     judged = JudgedSet(
         compared=replace(compared, arms=arms),

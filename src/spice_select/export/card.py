@@ -34,6 +34,7 @@ _HOW = (
     "per_source_min",
     "per_source_max",
     "seed",
+    "proxy_seed",
     "loss",
     "pair_gradient",
     "pair_tail",

@@ -100,6 +100,12 @@ class GradientSettings(Group):
     sketch_side: int = Field(
         DEFAULT_SIDE, ge=1, description="With `--sketch kronecker`: numbers kept of each side of a layer's gradient."
     )
+    proxy_seed: int | None = Field(
+        None,
+        ge=0,
+        description="Seed of the LoRA, its warm-up and the sketch. Default: `--seed`. Given, other seeds draw other "
+        "rows or pools from one and the same gradients, which are then computed once.",
+    )
     batch_tokens: int | None = Field(
         None, ge=1, description="Tokens in one batch, padding included. Default: 2048 on a CPU, 16384 on a GPU."
     )

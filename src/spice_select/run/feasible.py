@@ -40,7 +40,7 @@ _BY_SCHEDULE: Mapping[str, frozenset[str]] = {
     - {"carry_state"},
 }
 """Schedule → the settings it reads itself, whatever the method."""
-_BY_FORWARD_PASSES = frozenset({"adapter", "warmup_rows", "batch_tokens"})
+_BY_FORWARD_PASSES = frozenset({"adapter", "warmup_rows", "batch_tokens", "proxy_seed"})
 _BY_WARM_UP = frozenset({"lora_rank", "lora_alpha", "lora_targets", "loss"})
 """Settings of gradients that features of forward passes read too; and those that only the training of a LoRA does."""
 _INSTEAD = {

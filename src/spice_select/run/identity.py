@@ -24,6 +24,7 @@ _RECORDED = (*_DECISIVE, "peft", "datasets", "pyarrow", "accelerate", "safetenso
 _UNSAID = {
     "warm": False,
     "warm_checkpoints": 1,
+    "proxy_seed": None,
     "pair_gradient": "sum",
     "pair_tail": 0.5,
     "pair_beta": 0.1,

@@ -23,7 +23,7 @@ _ONLY_THE_CHOICE = (
     | SuspectSettings.model_fields.keys()
 )
 """Settings that change what is chosen from the gradients of a still proxy, not the gradients. The seed draws LoRA and
-sketch."""
+sketch, unless the proxy has one of its own."""
 
 
 TARGET = "target"
@@ -35,8 +35,13 @@ def gradient_facts(identity: Mapping[str, Any]) -> dict[str, Any]:
 
     All of them where the proxy moves while it selects, for it moves by what is chosen.
     """
-    moving = identity.get("schedule") == "interleaved"
-    return {name: value for name, value in identity.items() if moving or name not in _ONLY_THE_CHOICE}
+    facts = dict(identity)
+    if facts.get("schedule") == "interleaved":
+        return facts
+    own = facts.pop("proxy_seed", None)
+    if own is not None:
+        facts["seed"] = own
+    return {name: value for name, value in facts.items() if name not in _ONLY_THE_CHOICE}
 
 
 def origin_of(identity: Mapping[str, Any], *, epoch: int | None = None, feature: str = GRADIENTS) -> str:

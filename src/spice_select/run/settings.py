@@ -154,7 +154,9 @@ class SelectSettings(Settings):
     @property
     def request(self) -> ProxyRequest:
         """What is asked of the proxy."""
-        return ProxyRequest(access=self.proxy, gradients=self.gradients, seed=self.selection.seed)
+        own = self.gradients.proxy_seed
+        seed = self.selection.seed if own is None else own
+        return ProxyRequest(access=self.proxy, gradients=self.gradients, seed=seed)
 
 
 def write_config(path: Path, corpus: str, settings: SelectSettings) -> None:

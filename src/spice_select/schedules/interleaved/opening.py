@@ -32,14 +32,14 @@ def open_trainer(
     Raises:
         InputError: as `load_model`; LoRA targets that name no layer; an example that is too long for the model.
     """
-    seed, moving = settings.selection.seed, settings.interleaved
-    model = load_proxy(settings.request).model
+    request, moving = settings.request, settings.interleaved
+    model = load_proxy(request).model
     refuse_long_rows(model, examples)
     spec = replace(lora_spec(settings.gradients), dropout=moving.lora_dropout)
-    drawn = {layer.name: initial_a(layer, spec.rank, seed) for layer in spec.layers(model)}
+    drawn = {layer.name: initial_a(layer, spec.rank, request.seed) for layer in spec.layers(model)}
     return ProxyTrainer(
         attach_lora(model, spec, drawn),
-        step_recipe(moving, seed),
+        step_recipe(moving, settings.selection.seed),
         total_steps=total_steps,
         batch_tokens=proxy.batch_tokens(settings.gradients),
         reference=make_reference(settings.gradients),
@@ -62,7 +62,7 @@ class MovingGradients:
     """Gradients with respect to A and B of the trainer's adapter, always at its current state: a `Compute`."""
 
     def __init__(self, settings: SelectSettings, trainer: ProxyTrainer) -> None:
-        self._engine, self._trainer = make_engine(settings.gradients, settings.selection.seed), trainer
+        self._engine, self._trainer = make_engine(settings.gradients, settings.request.seed), trainer
         self._held = dict[int, Referenced]()
         check_affordable(self._engine, trainer.model)
 
@@ -90,7 +90,7 @@ def probe_fidelity(
         examples: rows met since the last update.
         features: their features ``[n, d]``.
     """
-    engine, seed = make_engine(settings.gradients, settings.selection.seed), settings.selection.seed
+    engine, seed = make_engine(settings.gradients, settings.request.seed), settings.selection.seed
     tokens = batch_tokens(settings.gradients, next(trainer.model.parameters()).device.type)
     probe = Probe(rows=PROBE_ROWS, seed=seed, batch_tokens=tokens)
     return judge_sketch(engine, trainer.model, examples, features, probe, progress)
