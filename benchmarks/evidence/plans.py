@@ -97,15 +97,19 @@ def targets(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, r
     pool, with other rows of the targets to choose by and to judge by.
     """
     for folder, shared in _target_beds(work, sources, draw):
-        own = _known(folder, encodings, sources, pool_of=shared)
+        own = _known(folder, encodings, sources, pool_of=shared, states=True)
         chosen: dict[str, Sequence[int]] = {
             "targeted": order_of(own, LONG, settings={}),
-            "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
-            "bm25": order_of(own, LONG, settings={"method": "bm25"}),
+            **{name: order_of(own, LONG, settings={"method": name}) for name in ("less-rr", "bm25", "rds", "sift")},
             "matched step": order_of(own, LONG, settings={"objective": "matched-step"}),
             "targeted, alpha 0.1": order_of(own, LONG, settings={"alpha": 0.1}),
         }
-        yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, steps=8)
+        drawn = {"tsds": partial(_tsds, own)}
+        yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, steps=8)
+
+
+def _tsds(own: Candidates, seed: int) -> Sequence[int]:
+    return order_of(own, LONG, seed=seed, settings={"method": "tsds"})
 
 
 def warm(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60) -> Plan:
@@ -308,10 +312,15 @@ def _target_rows(sources: Sources) -> Mapping[str, Sequence[beds.Record]]:
     }
 
 
-def _known(bed: Path, encodings: Encodings, sources: Sources, *, pool_of: Path | None = None) -> Candidates:
-    """The bed with its gradients; those of a pool that several beds share are computed in one of them."""
+def _known(
+    bed: Path, encodings: Encodings, sources: Sources, *, pool_of: Path | None = None, states: bool = False
+) -> Candidates:
+    """The bed with its gradients, and hidden states where asked; of a pool of several beds they lie in one of them."""
     pool, target = encodings.examples(bed / "pool.jsonl"), encodings.examples(bed / "target.jsonl")
-    return candidates(bed, pool, target, {"gradients": sources.gradients}, pool_of=pool_of)
+    kinds = {"gradients": sources.gradients}
+    if states:
+        kinds["hidden-states"] = sources.read["hidden-states"]
+    return candidates(bed, pool, target, kinds, pool_of=pool_of)
 
 
 def sound(

@@ -74,6 +74,17 @@ def test_the_default_chooses_the_same_rows_there(monkeypatch, asked):
     assert placed == ["cpu:0"]
 
 
+@pytest.mark.parametrize(("method", "home"), [("spice", on_device), ("information", eager_on_device)])
+def test_a_device_that_is_too_small_is_told_with_its_remedy(monkeypatch, method, home):
+    def full(*asked, **how):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.49 GiB.\nGPU 0 has a capacity of 1 GiB")
+
+    monkeypatch.setattr(home, "sent_rows", full)
+    chooser = METHODS[method].of(SelectSettings.from_flat({"method": method, "select_device": "cpu:0"}).flat())
+    with pytest.raises(InputError, match=r"cpu:0 ran out of memory with \d+ rows.*1.49 GiB\.\)\. Choose on the CPU"):
+        chooser.choose(sample_candidates(features=(GRADIENTS,)), Allowance(rows=8), seed=0, progress=Silent())
+
+
 def test_a_device_without_float64_is_refused_for_the_default(monkeypatch):
     monkeypatch.setattr("spice_select.models.precision.choose_device", lambda device: torch.device("mps"))
     with pytest.raises(InputError, match=r"--select-device mps with --objective target-variance: mps has no float64"):

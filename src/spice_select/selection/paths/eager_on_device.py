@@ -21,7 +21,7 @@ from spice_select.selection.objectives.target_variance import DistinctVariance, 
 from spice_select.selection.objectives.variance_state import TargetVarianceState
 from spice_select.selection.paths.eager import run_eager
 from spice_select.selection.paths.ledger import Problem
-from spice_select.selection.paths.sent import numbers, sent_rows
+from spice_select.selection.paths.sent import fitting, numbers, sent_rows
 from spice_select.selection.result import Selection
 
 _TILE_ENTRIES = 1 << 25  # 256 MB of float64 on the device
@@ -106,7 +106,7 @@ def eager_on(device: str) -> Any:
     """The path of `greedy` by `TargetVariance` or `DistinctVariance` with products on this torch device.
 
     ``path=eager_on("cuda")``; the device must know float64 (Apple's MPS does not). The picks are those of `run_eager`.
-    Raises InputError for another objective.
+    Raises InputError for another objective, and where the rows do not fit there.
     """
 
     def run(problem: Problem) -> Selection:
@@ -116,7 +116,8 @@ def eager_on(device: str) -> Any:
                 f"objective {type(objective).__name__} on {device}: only TargetVariance and DistinctVariance are known "
                 "there. Leave the device out."
             )
-        return run_eager(problem, partial(_placed, objective, device))
+        with fitting(device, problem.features):
+            return run_eager(problem, partial(_placed, objective, device))
 
     return run
 

@@ -1,11 +1,16 @@
-"""Arrays on their way to a torch device and back."""
+"""Arrays on their way to a torch device and back, and what is said where they do not fit."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from spice_select.errors import InputError
+from spice_select.numerics.features import Features
 
 
 def sent_rows(rows: NDArray[Any], device: torch.device, *, tile: int) -> Tensor:
@@ -21,3 +26,17 @@ def sent_rows(rows: NDArray[Any], device: torch.device, *, tile: int) -> Tensor:
 def numbers(values: Tensor) -> NDArray[np.float64]:
     """What lies there, as float64 here."""
     return values.cpu().numpy().astype(np.float64, copy=False)
+
+
+@contextmanager
+def fitting(device: str, rows: Features) -> Iterator[None]:
+    """Raise InputError where a device runs out of memory while it holds these rows."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        size = rows.n * rows.d * 4 / 1e9
+        raise InputError(
+            f"{device} ran out of memory with {rows.n:,} rows of {rows.d:,} numbers, {size:.1f} GB in float32, and "
+            f"what is made of them ({str(error).splitlines()[0]}). Choose on the CPU, with "
+            "--select-device cpu, or take a smaller --sketch-dim."
+        ) from error

@@ -15,7 +15,7 @@ from spice_select.numerics.features import Features
 from spice_select.selection.paths.blocked.bounds import Bounds, single_rows
 from spice_select.selection.paths.blocked.rounds import run_blocked
 from spice_select.selection.paths.ledger import Problem
-from spice_select.selection.paths.sent import numbers, sent_rows
+from spice_select.selection.paths.sent import fitting, numbers, sent_rows
 from spice_select.selection.penalties.conflict import Conflict
 from spice_select.selection.result import Selection
 
@@ -84,7 +84,8 @@ class DeviceBounds(Bounds):
 def blocked_on(device: str) -> Any:
     """The path of `greedy` that has its float32 products on this torch device: ``path=blocked_on("cuda")``.
 
-    The picks are those of `run_blocked`. Raises InputError for a penalty that is no `Conflict`.
+    The picks are those of `run_blocked`. Raises InputError for a penalty that is no `Conflict`, and where the rows do
+    not fit there.
     """
 
     def run(problem: Problem) -> Selection:
@@ -93,7 +94,8 @@ def blocked_on(device: str) -> Any:
                 f"penalty {type(problem.penalty).__name__} on {device}: only Conflict is known there. Leave the device "
                 "out, or the penalty."
             )
-        return run_blocked(problem, home=partial(DeviceBounds, device=device))
+        with fitting(device, problem.features):
+            return run_blocked(problem, home=partial(DeviceBounds, device=device))
 
     return run
 
