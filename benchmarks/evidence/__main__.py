@@ -75,6 +75,7 @@ def main() -> None:
     parser.add_argument(
         "--draw", type=int, default=0, help="of the pool (T1, T4, T5, T6): another number is another one"
     )
+    parser.add_argument("--share", type=float, default=0.1, help="budget, of the pool's tokens (T5)")
     parser.add_argument("--second", help="a proxy of another family, by whose gradients is chosen too (T6)")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")
     parser.add_argument("--blocks", type=int, default=15, help="last blocks they are taken of; 0 for all")
@@ -96,6 +97,8 @@ def main() -> None:
         extra: dict[str, object] = {} if options.test == "T0" else {"seeds": options.seeds}
         if options.test == "T3":
             extra["names"] = options.beds
+        if options.test == "T5":
+            extra["share"] = options.share
         if options.test == "T6":
             extra["second"] = options.second
         if options.test in ("T1", "T4", "T5", "T6"):

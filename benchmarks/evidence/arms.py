@@ -27,7 +27,7 @@ def random_among(rows: Sequence[int], seed: int) -> Order:
     return np.random.default_rng([seed, 13]).permutation(np.asarray(rows, np.int64))
 
 
-def budget_of(supervised: NDArray[np.int64], rows: int) -> int:
+def budget_of(supervised: NDArray[np.int64], rows: float) -> int:
     """Supervised tokens of so many rows of average length."""
     return round(rows * float(supervised.mean()))
 

@@ -25,6 +25,7 @@ SCHEMA = pa.schema(
         "bed": pa.string(),
         "arm": pa.string(),
         "seed": pa.int32(),
+        "budget": pa.float64(),
         "steps": pa.int32(),
         "training_seconds": pa.float32(),
         "selection": pa.struct({**_SELECTION, "seconds": pa.float32()}),
@@ -35,9 +36,9 @@ SCHEMA = pa.schema(
 
 
 def keep(records: Iterable[ArmRun], folder: Path) -> None:
-    """Write the runs, a file a bed, in the order of arm and seed; what was there of these beds is replaced."""
+    """Write the runs, a file a bed, in the order of budget, arm and seed; what was there of these beds is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
-    ordered = sorted(records, key=lambda record: (record.bed, record.arm, record.seed))
+    ordered = sorted(records, key=lambda record: (record.bed, record.budget or 0.0, record.arm, record.seed))
     for bed, own in groupby(ordered, key=lambda record: record.bed):
         table = pa.Table.from_pylist([_raw(record) for record in own], SCHEMA)
         with atomic(folder / f"{bed}.parquet") as aside:
@@ -51,7 +52,7 @@ def kept(folder: Path) -> list[ArmRun]:
 
 
 def with_results(known: Iterable[ArmRun], results: Path) -> list[ArmRun]:
-    """The known runs and those below `results`, which stand for known ones of the same bed, arm and seed."""
+    """The known runs and those below `results`, which stand for known ones of the same bed, budget, arm and seed."""
     fresh = read_arm_runs(results) if any(results.glob("*.json")) else []
     return [*{_key(record): record for record in (*known, *fresh)}.values()]
 
@@ -64,7 +65,7 @@ def lay_out(known: Iterable[ArmRun], jobs: Iterable[Job], work: Path) -> list[Jo
     """
     done, changed = {_key(record): record for record in known}, list[Job]()
     for job in jobs:
-        record, path = done.get((job.bed, job.arm, job.seed)), result_path(work, job)
+        record, path = done.get((job.bed, job.budget, job.arm, job.seed)), result_path(work, job)
         if record is None or path.exists():
             continue
         if list(record.selection.rows) != job.rows:
@@ -76,8 +77,8 @@ def lay_out(known: Iterable[ArmRun], jobs: Iterable[Job], work: Path) -> list[Jo
     return changed
 
 
-def _key(record: ArmRun) -> tuple[str, str, int]:
-    return record.bed, record.arm, record.seed
+def _key(record: ArmRun) -> tuple[str, float | None, str, int]:
+    return record.bed, record.budget, record.arm, record.seed
 
 
 def _raw(record: ArmRun) -> dict[str, Any]:
@@ -86,6 +87,7 @@ def _raw(record: ArmRun) -> dict[str, Any]:
         "bed": record.bed,
         "arm": record.arm,
         "seed": record.seed,
+        "budget": record.budget,
         "steps": record.steps,
         "training_seconds": record.training_seconds,
         "selection": vars(record.selection) | {"rows": list(record.selection.rows)},

@@ -176,37 +176,41 @@ def redundant(work: Path, sources: Sources, encodings: Encodings, *, seeds: int,
 
 
 def like_the_pool(
-    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0
+    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, share: float = 0.1, draw: int = 0
 ) -> Plan:
     """T5: nothing but rows like those that judge; does a choice save tokens?
 
     Beside equal tokens, three arms get six tenths of them, a random draw among these: is what they reach the choice's?
-    "full" makes as many steps on as many tokens, in one pass over rows that it never sees again. Another `draw` is
-    another pool.
+    "full" makes as many steps on as many tokens, in one pass over rows that it never sees again. `share` is the
+    budget's of the pool's tokens, of which a tenth makes 8 steps a pass; another `draw` is another pool.
     """
     folder = work / "beds" / drawn_anew("like-the-pool", draw)
     if not folder.exists():
         beds.like_the_pool(sources.corpus, folder, seed=draw)
     own, variance = _known(folder, encodings, sources), {"objective": "target-variance"}
-    priced = {
-        "variance": order_of(own, 250, settings=variance),
-        "variance, price 0.5": order_of(own, 250, settings={**variance, "token_price": 0.5}),
-        "variance, price 1": order_of(own, 250, settings={**variance, "token_price": 1}),
+    chosen = {
+        "variance": order_of(own, len(own), settings=variance),
+        "variance, price 1": order_of(own, len(own), settings={**variance, "token_price": 1}),
+        "variance, price 0.5": order_of(own, len(own), settings={**variance, "token_price": 0.5}),
     }
-    budget = budget_of(own.supervised, rows)
-    drawn = {"stratified": lambda seed: order_of(own, len(own), seed=seed, settings={"method": "stratified"})}
-    yield from _jobs(folder.name, own, seeds, budget, priced, drawn, steps=8)
+    budget, steps = budget_of(own.supervised, share * len(own)), max(1, round(80 * share))
     for seed in range(seeds):
-        fresh = random_order(len(own), seed).tolist()
-        orders = {"random": fresh, "variance": priced["variance"], "variance, price 1": priced["variance, price 1"]}
-        for place, (arm, order) in enumerate(orders.items()):
-            part = prefix(order, own.supervised, round(0.6 * budget))
-            yield (
-                Job(bed=folder.name, arm=f"{arm}, 60 %", seed=seed, rows=part, facts={}, steps=8),
-                130 + 40 * seed + place,
-            )
-        once = prefix(fresh, own.supervised, 2 * budget)
-        yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), 139 + 40 * seed
+        orders = {
+            "random": random_order(len(own), seed).tolist(),
+            **chosen,
+            "stratified": order_of(own, len(own), seed=seed, settings={"method": "stratified"}),
+        }
+        less = {name: orders[name] for name in ("random", "variance", "variance, price 1")}
+        parts = [
+            *((arm, prefix(order, own.supervised, budget)) for arm, order in orders.items()),
+            *((f"{arm}, 60 %", prefix(order, own.supervised, round(0.6 * budget))) for arm, order in less.items()),
+        ]
+        job = partial(Job, bed=folder.name, seed=seed, facts={}, budget=share)
+        for place, (arm, rows) in enumerate(parts):
+            yield job(arm=arm, rows=rows, steps=steps), 100 + 40 * seed + place
+        once = prefix(orders["random"], own.supervised, round(2 * budget))
+        yield job(arm="full", rows=once, steps=2 * steps, epochs=1), 139 + 40 * seed
+    yield Job(bed=folder.name, arm="untuned", seed=0, rows=[], facts={}), 10
 
 
 ALLOCATING = ("variance", "selectit")

@@ -46,6 +46,7 @@ class Job:
         tuning_seed: of LoRA and order, where it is another than that of the draw.
         rate: the highest learning rate.
         epochs: passes over its rows.
+        budget: the share of the pool's supervised tokens that it has, in a bed where others have other shares.
     """
 
     bed: str
@@ -57,10 +58,12 @@ class Job:
     tuning_seed: int | None = None
     rate: float = RATE
     epochs: int = EPOCHS
+    budget: float | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.bed}--{self.arm}--{self.seed}"
+        share = "" if self.budget is None else f"--{self.budget:g}"
+        return f"{self.bed}--{self.arm}--{self.seed}{share}"
 
 
 class Encodings:
@@ -120,6 +123,7 @@ class Tuner:
             "bed": job.bed,
             "arm": job.arm,
             "seed": job.seed,
+            "budget": job.budget,
             "selection": {
                 "rows": job.rows,
                 "supervised": sum(pool[row].num_supervised for row in rows),

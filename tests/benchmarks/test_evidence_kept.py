@@ -67,6 +67,18 @@ def test_a_fresh_result_stands_for_the_kept_one(tmp_path):
     assert found[by_seed(changed)] == changed.steps
 
 
+def test_another_budget_is_another_run(tmp_path):
+    small, large = (replace(record, budget=share) for record in runs(*BED)[:1] for share in (0.1, 0.3))
+    assert len(with_results([small, large], tmp_path / "none")) == 2
+    keep([large, small], tmp_path)
+    assert [record.budget for record in kept(tmp_path)] == [0.1, 0.3]
+    job = Job(bed=large.bed, arm=large.arm, seed=large.seed, rows=[*large.selection.rows], facts={}, budget=0.3)
+    assert lay_out([small], [job], tmp_path) == []
+    assert not result_path(tmp_path, job).exists()
+    lay_out([small, large], [job], tmp_path)
+    assert read_arm_runs(tmp_path / "results")[0].budget == 0.3
+
+
 @pytest.mark.parametrize("path", sorted(LOSSES.glob("*.parquet")), ids=lambda path: path.stem)
 def test_committed_tables_are_what_the_kept_losses_give(path: Path):
     records = [replace(record, held=record.held[:1]) for record in kept(LOSSES) if record.bed == path.stem]
