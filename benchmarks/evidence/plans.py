@@ -105,7 +105,16 @@ def targets(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, r
             "targeted, alpha 0.1": order_of(own, LONG, settings={"alpha": 0.1}),
         }
         drawn = {"tsds": partial(_tsds, own)}
+        if own.target is not None and own.target.examples[0].source in own.sources:
+            drawn["oracle"] = partial(_own_kind_first, own)
         yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, steps=8)
+
+
+def _own_kind_first(own: Candidates, seed: int) -> Sequence[int]:
+    """Random rows of the target's own source, and after them any others: what a choice by the label would be."""
+    assert own.target is not None
+    kind = own.target.examples[0].source
+    return sorted(random_order(len(own), seed).tolist(), key=lambda row: own.sources[row] != kind)
 
 
 def _tsds(own: Candidates, seed: int) -> Sequence[int]:
@@ -169,6 +178,7 @@ def redundant(work: Path, sources: Sources, encodings: Encodings, *, seeds: int,
     alone = sound(folder, encodings, own, sources, kinds=("duplicate", "near-duplicate"))
     chosen: dict[str, Sequence[int]] = {
         "distinct variance": order_of(own, LONG, settings={"objective": "distinct-variance"}),
+        "repeats aside, variance": among(own, alone, LONG, settings=WHOLE_POOL["variance"]),
         **{name: order_of(own, LONG, settings=how) for name, how in WHOLE_POOL.items() if name not in NOT_REDUNDANT},
     }
     drawn = {"repeats aside, random": _drawn_from(alone)}

@@ -121,8 +121,9 @@ def test_commands_carry_what_was_asked_and_can_be_pasted() -> None:
     ]
     (nothing,) = commands((), warm=True)
     assert shlex.split(nothing)[3:] == ["--warm", "--budget", "10%"]
-    draw, look = commands(every[1:2])
-    assert draw.endswith("--out runs/my_rows-draw")
-    assert look == "spice suspects runs/my_rows-draw --unprompted"
+    chosen, look = commands(every[1:2])
+    assert chosen.endswith("--out runs/my_rows-chosen")
+    assert look == "spice suspects runs/my_rows-chosen --unprompted"
     (once,) = commands(every[2:])
     assert "--without-suspects duplicate near-duplicate" in once
+    assert "--method" not in chosen + once, "what was ahead of random draws is the default"

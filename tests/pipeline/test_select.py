@@ -86,6 +86,20 @@ def test_by_default_picks_are_what_tells_most_about_all_rows(corpus: Corpus, opt
     assert any(f"explain {share:.1%} of all rows' gradients" in note for note in run.summary.notes)
 
 
+def test_a_pool_of_copies_is_told_and_repeats_can_be_left_out(corpus: Corpus, options, tmp_path: Path, sums) -> None:
+    path = corpus([*sums(20), *sums(20)[:12]])
+    run = spice.select(path, out=tmp_path / "r", **options)
+    (told,) = (note for note in run.summary.notes if "have a copy" in note)
+    assert told.startswith("Of 32 rows looked at, ")
+    assert float(told.split(", ")[1].split("%")[0]) >= 100 * 24 / 32
+    assert "--without-suspects duplicate near-duplicate" in told
+    once = spice.select(path, out=tmp_path / "once", **options, without_suspects=("duplicate", "near-duplicate"))
+    assert not any("have a copy" in note for note in once.summary.notes)
+    aim = str(corpus(sums(8, 5), "t.jsonl"))
+    by_target = spice.select(path, target=aim, out=tmp_path / "t", **options)
+    assert not any("have a copy" in note for note in by_target.summary.notes)
+
+
 def test_unit_norm_features_have_equal_bases(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", method="spice", normalise="unit", **options)
     np.testing.assert_allclose(run.selection.bases, np.log(2.0), rtol=1e-5)

@@ -5,7 +5,7 @@ import pytest
 
 from spice_select.errors import InputError
 from spice_select.selection import TargetVariance, greedy, multiplicity, naive
-from spice_select.selection.multiplicity import multiplicities
+from spice_select.selection.multiplicity import have_copies, multiplicities
 from spice_select.selection.objectives import DistinctVariance
 
 
@@ -66,3 +66,18 @@ def test_copies_do_not_make_a_direction_more_wanted() -> None:
     assert plain.indices[0] == 0, "sixty copies make it the most wanted"
     assert corrected.indices.tolist() == greedy(distinct, 8, objective=TargetVariance()).indices.tolist()
     assert naive(copied, 8, objective=DistinctVariance()).indices.tolist() == corrected.indices.tolist()
+
+
+@pytest.mark.parametrize("side", [4, 7, 2048])
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9])
+def test_rows_that_have_copies_are_those_that_count_more_than_once(monkeypatch, side, threshold):
+    monkeypatch.setattr(multiplicity, "_SIDE", side)
+    draw = np.random.default_rng(4)
+    distinct = draw.standard_normal((12, 5))
+    matrix = np.concatenate([distinct, distinct[:6], np.zeros((2, 5))]).astype(np.float32)
+    rows = draw.permutation(len(matrix))[:11]
+    expected = [by_definition(matrix, threshold)[row] > 1 for row in rows]
+    assert have_copies(matrix, rows, threshold).tolist() == expected
+    assert threshold < 0.9 or (any(expected) and not all(expected))
+    with pytest.raises(InputError, match="threshold=1"):
+        have_copies(matrix, rows, 1.0)

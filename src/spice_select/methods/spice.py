@@ -9,6 +9,7 @@ from spice_select.errors import InputError
 from spice_select.methods.agreement import disagreeing
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance, Budget
+from spice_select.methods.copied import note_on_copies
 from spice_select.methods.greedily import allowed, work
 from spice_select.methods.over_shards import shard_faults
 from spice_select.methods.select_modes import SELECT_MODES, CertifiedMode, ExactMode, RelaxedMode
@@ -418,4 +419,5 @@ class Information(Spice):
             *said,
             f"The picks explain {share:.1%} of all rows' gradients (α = {self.alpha:g}): that is what they were chosen "
             "for. The information above is log det, another criterion's, and may lie below random picks'.",
+            *note_on_copies(candidates),
         )

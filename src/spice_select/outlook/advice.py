@@ -88,13 +88,11 @@ def next_commands(
     if TARGETED in names:
         aimed = ["--target", *settings.look.target, *command_words(settings.gradients)]
         return (shlex.join([*select, *aimed, *once, *_common(settings)]),)
-    if not cases:
-        return (shlex.join([*select, *command_words(settings.gradients), *_common(settings)]),)
-    drawn = [*select, "--method", "stratified", *once, *_common(settings)]
+    plain = [*select, *command_words(settings.gradients), *once, *_common(settings)]
     if NOISY not in names:
-        return (shlex.join(drawn),)
-    run = f"runs/{re.sub(r'[^A-Za-z0-9_-]', '_', Path(pool).name.split('.')[0]) or 'pool'}-draw"
-    return (shlex.join([*drawn, "--out", run]), shlex.join(["spice", "suspects", run, "--unprompted"]))
+        return (shlex.join(plain),)
+    run = f"runs/{re.sub(r'[^A-Za-z0-9_-]', '_', Path(pool).name.split('.')[0]) or 'pool'}-chosen"
+    return (shlex.join([*plain, "--out", run]), shlex.join(["spice", "suspects", run, "--unprompted"]))
 
 
 def _common(settings: HeadroomSettings) -> list[str]:

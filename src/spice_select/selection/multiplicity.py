@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
-from spice_select.numerics.features import read
+from spice_select.numerics.features import Features, read
 from spice_select.numerics.tiles import row_sum
 
 _SIDE = 2048  # rows of a square tile of products: 32 MB in float64
@@ -32,11 +32,8 @@ def multiplicities(
     Raises:
         InputError: a threshold out of range; as `Features`.
     """
-    if not 0 <= threshold < 1:
-        raise InputError(f"threshold={threshold}: a cosine from 0 to below 1 tells copies. Give 0.9, say.")
-    features = read(matrix)
-    mean = row_sum(features.array) / features.n
-    least = 1e-12 * float(features.squares.max())  # squared: below it, what is left of a row is rounding
+    features, threshold = read(matrix), _usable(threshold)
+    mean, least = _centre(features)
     counts = np.ones(features.n, np.int64)
     for start in range(0, features.n, _SIDE):
         left = _directions(features.array[start : start + _SIDE], mean, least)
@@ -51,6 +48,43 @@ def multiplicities(
                 counts[other : other + _SIDE] += near.sum(0)
         advance(len(left))
     return counts
+
+
+def have_copies(matrix: Any, rows: NDArray[np.int64], threshold: float = 0.9) -> NDArray[np.bool_]:
+    """Of some rows whether another's direction is theirs: m_i > 1, as `multiplicities` counts.
+
+    Args:
+        matrix: real numbers ``[n, d]``, or `Features`.
+        rows: positions ``[r]``.
+        threshold: as of `multiplicities`.
+
+    Returns:
+        bool ``[r]``. Cost: 2rnd flops in float64.
+
+    Raises:
+        InputError: as `multiplicities`.
+    """
+    features, threshold = read(matrix), _usable(threshold)
+    mean, least = _centre(features)
+    asked = _directions(features.rows(rows), mean, least)
+    found = np.zeros(len(rows), np.bool_)
+    for start in range(0, features.n, _SIDE):
+        near = asked @ _directions(features.array[start : start + _SIDE], mean, least).T > threshold
+        own = np.flatnonzero((rows >= start) & (rows < start + near.shape[1]))
+        near[own, rows[own] - start] = False
+        found |= near.any(1)
+    return found
+
+
+def _usable(threshold: float) -> float:
+    if not 0 <= threshold < 1:
+        raise InputError(f"threshold={threshold}: a cosine from 0 to below 1 tells copies. Give 0.9, say.")
+    return threshold
+
+
+def _centre(features: Features) -> tuple[NDArray[np.float64], float]:
+    """The mean row, and the square below which what is left of a row without it is rounding."""
+    return row_sum(features.array) / features.n, 1e-12 * float(features.squares.max())
 
 
 def _directions(rows: NDArray, mean: NDArray[np.float64], least: float) -> NDArray[np.float64]:
