@@ -414,17 +414,58 @@ def test_text_or_values_that_a_template_leaves_out_of_an_answer_drop_the_row_unl
     assert supervised_text(encoder._tokenizer, example) == ["It is 4.<|im_end|>"]
 
 
+STRIPPING = CHATML.replace("message['content']", "message['content'].split('</think>')[-1]")
+
+
 def test_reasoning_that_the_template_does_not_show_is_noted_in_fields_and_in_blocks():
-    stripping = CHATML.replace("message['content']", "message['content'].split('</think>')[-1]")
     for field, content, template in [
         ({"reasoning_content": "a thought"}, "an answer", CHATML),
-        ({}, "<think>a thought</think>an answer", stripping),
+        ({}, "<think>a thought</think>an answer", STRIPPING),
     ]:
         tokenizer = tiny_tokenizer(template)
         messages = [*ask("q?", "first"), ask("r?")[0], {"role": "assistant", "content": content, **field}]
         example = Encoder(tokenizer).encode(conversation(messages))
         assert example.remarks == ("reasoning-cut",)
         assert supervised_text(tokenizer, example) == ["first<|im_end|>", "an answer<|im_end|>"]
+
+
+@pytest.mark.parametrize("template", [QWEN3.text, STRIPPING], ids=["qwen3", "stripping"])
+@pytest.mark.parametrize(
+    "cut",
+    ["Before. <think>a thought</think>after", "<think>one</think>first<think>two</think>second"],
+    ids=["before a block", "between blocks"],
+)
+@pytest.mark.parametrize("earlier", [True, False])
+def test_what_an_answer_says_is_not_cut_with_its_reasoning_unseen(template, cut, earlier):
+    messages = ask("q?", cut) + (ask("r?", "b") if earlier else [])
+    drop = Encoder(tiny_tokenizer(template)).encode(conversation(messages))
+    assert isinstance(drop, Drop), drop
+    assert drop.reason == "template-omits-turn"
+    assert drop.detail == "the chat template does not show all of the text of turn 2 (assistant)"
+    shown = encode(CHATML_KIND, messages)
+    assert supervised_text(TOKENIZERS[CHATML_KIND.name], shown)[0] == f"{cut}<|im_end|>"
+    assert shown.remarks == ()
+
+
+def test_all_before_a_tag_that_the_prompt_opens_is_reasoning():
+    answer = "a thought\n</think>\n\nan answer"
+    tokenizer = tiny_tokenizer(STRIPPING)
+    example = Encoder(tokenizer).encode(conversation(ask("q?", answer)))
+    assert example.remarks == ("reasoning-cut",)
+    assert supervised_text(tokenizer, example) == ["\n\nan answer<|im_end|>"]
+    last = encode(QWEN3, ask("q?", answer))
+    assert last.remarks == ()
+    assert supervised_text(TOKENIZERS[QWEN3.name], last) == ["<think>\na thought\n</think>\n\nan answer<|im_end|>"]
+    assert encode(QWEN3, ask("q?", answer) + ask("r?", "b")).remarks == ("reasoning-cut",)
+
+
+def test_an_answer_that_only_thinks_is_dropped_where_thoughts_are_not_shown():
+    messages = ask("q?", "<think>a thought</think>") + ask("r?", "b")
+    for template in (QWEN3.text, STRIPPING):
+        drop = Encoder(tiny_tokenizer(template)).encode(conversation(messages))
+        assert isinstance(drop, Drop), drop
+        assert (drop.reason, "turn 2" in drop.detail) == ("template-omits-turn", True)
+    assert isinstance(encode(CHATML_KIND, messages), Example)
 
 
 def test_a_block_that_the_template_shows_is_not_noted():

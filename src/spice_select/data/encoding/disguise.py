@@ -7,6 +7,7 @@ from typing import Any
 from spice_select.data.encoding.frames import messages_of_skeleton, sentinel, sentinels_in, skeleton
 from spice_select.data.encoding.template import ChatTemplate, Messages
 from spice_select.data.formats.base import RowError
+from spice_select.data.formats.thoughts import thought_and_said
 
 _FIRST_VALUE = 1_000_000
 _FIRST_NUMBER = 7_700_000_000
@@ -41,10 +42,10 @@ def parts_left_out(
     remarks, places, answers = [], [], -1
     for turn, (role, content, reasoning) in enumerate(turns):
         answers += role == "assistant"
-        before, _, visible = content.rpartition("</think>")
-        if not _all_in(text, sentinels_in(f"{reasoning or ''} {before}")):
+        thought, said = thought_and_said(content)
+        if not _all_in(text, sentinels_in(f"{reasoning or ''} {thought}")):
             remarks.append("reasoning-cut")
-        texts = sentinels_in(visible)
+        texts = sentinels_in(said)
         if not (_all_in(text, texts) and _all_in(text, values[turn])):
             if role != "assistant" or answers not in untrained:
                 raise _partly(turn, role, "the calls" if _all_in(text, texts) else "the text")

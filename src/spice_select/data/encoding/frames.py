@@ -7,6 +7,7 @@ from typing import Any
 
 from spice_select.data.encoding.template import Messages
 from spice_select.data.formats.base import RowError
+from spice_select.data.formats.thoughts import thought_and_said
 
 Stretch = tuple[int, int]
 """Begin (inclusive) and end (exclusive) of supervised characters."""
@@ -14,7 +15,7 @@ Stretch = tuple[int, int]
 Skeleton = tuple[tuple[str, str, str | None], ...]
 """Role, content and reasoning (None: no such field) of each turn, with sentinels for texts: the key of a frame."""
 
-_THINKING = re.compile(r"(\s*<think>)(.*?)(</think>)(.*)", re.DOTALL)
+_TAG = re.compile(r"(</?think>)")
 _SENTINEL = re.compile(r"Zq(\d+)xSentinelqZ")
 
 
@@ -32,7 +33,8 @@ def skeleton(messages: Messages) -> tuple[Skeleton, tuple[str, ...]]:
     """The conversation with sentinels for its cores, and the cores.
 
     A core is a text without the white space around it; that stays in the skeleton, because templates strip it or
-    do not. A ``<think>`` block at the head of an answer is a core of its own: templates move or remove it.
+    do not. So do the tags of blocks of reasoning in an answer, for templates cut the text at them, and what stands
+    before, between and after them is a core each.
     """
     cores: list[str] = []
 
@@ -48,8 +50,10 @@ def skeleton(messages: Messages) -> tuple[Skeleton, tuple[str, ...]]:
     for message in messages:
         reasoning = message.get("reasoning_content")
         reasoning = cut(reasoning) if reasoning is not None else None
-        match = _THINKING.fullmatch(message["content"]) if message["role"] == "assistant" else None
-        parts = (match[1], cut(match[2]), match[3], cut(match[4])) if match else (cut(message["content"]),)
+        content, answers = message["content"], message["role"] == "assistant"
+        parts = [
+            part if _TAG.fullmatch(part) else cut(part) for part in (_TAG.split(content) if answers else [content])
+        ]
         turns.append((message["role"], "".join(parts), reasoning))
     return tuple(turns), tuple(cores)
 
@@ -84,10 +88,10 @@ def places(text: str, turns: Skeleton) -> tuple[TextPlace, ...]:
     )
     shown = [place.core for place in found]
     for turn, (role, content, _) in enumerate(turns):
-        visible = content.rpartition("</think>")[2]
-        for core in _cores_of((role, visible, None)):
-            if core not in shown:
-                raise RowError("template-omits-turn", f"the chat template does not show turn {turn + 1} ({role})")
+        said = [*_cores_of((role, thought_and_said(content)[1], None))] or [*_cores_of((role, content, None))]
+        if missing := [core for core in said if core not in shown]:
+            part = "" if len(missing) == len(said) else "all of the text of "
+            raise RowError("template-omits-turn", f"the chat template does not show {part}turn {turn + 1} ({role})")
     if len(shown) != len(set(shown)):
         raise RowError("template-repeats-turn", "the chat template shows a turn twice")
     return found

@@ -10,6 +10,7 @@ from spice_select.data.formats.calls import Call, calls_in_text, calls_of, tools
 from spice_select.data.formats.content import content_of, reasoning_of
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_bad_answer, refuse_media
+from spice_select.data.formats.thoughts import thought_and_said
 from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Drop, Row
@@ -94,7 +95,8 @@ def conversation(row: Row, fields: Fields, turns: Iterable[Turn]) -> Conversatio
     """
     refuse_media(fields, "the row")
     refuse_bad_answer(fields)
-    joined = with_calls_joined(with_system(fields, list(turns)))
+    whole = with_calls_joined(with_system(fields, list(turns)))
+    joined = [_thought_once(turn, number) for number, turn in enumerate(whole, start=1)]
     tools = _tools(fields, joined)
     messages = tuple(turn.message(tools) for turn in joined)
     check_turns(messages)
@@ -201,6 +203,17 @@ def with_calls_joined(turns: Iterable[Turn]) -> list[Turn]:
         else:
             joined.append(turn)
     return joined
+
+
+def _thought_once(turn: Turn, number: int) -> Turn:
+    """The turn without its reasoning where the same stands in its text; a `RowError` where other reasoning does."""
+    if not turn.reasoning or not (written := thought_and_said(turn.text)[0].strip()):
+        return turn
+    if written != turn.reasoning.strip():
+        raise RowError(
+            "conflicting-fields", f"turn {number} holds one reasoning in its text and another in a field of its own"
+        )
+    return replace(turn, reasoning="")
 
 
 def _tools(fields: Fields, turns: Iterable[Turn]) -> tuple[dict[str, Any], ...]:

@@ -1,0 +1,17 @@
+"""Reasoning that stands in the text of an answer, in blocks or before the tag that closes one."""
+
+import re
+
+_BLOCK = re.compile(r"<think>(.*?)</think>", re.DOTALL)
+
+
+def thought_and_said(text: str) -> tuple[str, str]:
+    """What an answer's text thinks, and what it says.
+
+    Reasoning is what stands in ``<think>…</think>``, wherever that is, and all before a ``</think>`` that nothing
+    opens: the prompts of some models open the block themselves. A block that is not closed is said.
+    """
+    head, closed, rest = text.partition("</think>")
+    begun = [head] if closed and "<think>" not in head else []
+    said = rest if begun else text
+    return "".join([*begun, *_BLOCK.findall(said)]), _BLOCK.sub("", said)

@@ -1,0 +1,64 @@
+"""Reasoning in the text of an answer, and beside it in a field of its own."""
+
+import pytest
+
+from spice_select.data.formats import detect_format
+from spice_select.data.formats.thoughts import thought_and_said
+from spice_select.data.records import Conversation, Drop, Row
+
+
+@pytest.mark.parametrize(
+    ("text", "thought", "said"),
+    [
+        ("an answer", "", "an answer"),
+        ("<think>a</think>b", "a", "b"),
+        ("before <think>a</think> after", "a", "before  after"),
+        ("<think>a</think>b<think>c</think>d", "ac", "bd"),
+        ("a\n</think>\n\nb", "a\n", "\n\nb"),
+        ("a</think>b<think>c</think>d", "ac", "bd"),
+        ("<think>never closed", "", "<think>never closed"),
+        ("<think>a<think>b</think>c", "a<think>b", "c"),
+        ("", "", ""),
+    ],
+)
+def test_what_is_thought_and_what_is_said(text, thought, said):
+    assert thought_and_said(text) == (thought, said)
+
+
+def read(raw: dict) -> Conversation | Drop:
+    row = Row(number=0, raw=raw, where="a.jsonl:1")
+    return detect_format([row]).read(row)
+
+
+def block(thought: str) -> str:
+    return f"<think>\n{thought}\n</think>\n\nan answer"
+
+
+ASKED = {"role": "user", "content": "q?"}
+LAYOUTS = {
+    "messages": lambda text, field: {
+        "messages": [ASKED, {"role": "assistant", "content": block(text), "reasoning_content": field}]
+    },
+    "opened by the prompt": lambda text, field: {
+        "messages": [ASKED, {"role": "assistant", "content": f"{text}</think>an answer", "thinking": f" {field} "}]
+    },
+    "columns": lambda text, field: {"prompt": "q?", "completion": block(text), "thinking": field},
+    "alpaca": lambda text, field: {"instruction": "q?", "input": "", "output": block(text), "reasoning_content": field},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_same_reasoning_in_text_and_field_is_taken_once(layout):
+    found = read(LAYOUTS[layout]("a thought", "a thought"))
+    assert isinstance(found, Conversation), found
+    assert "reasoning_content" not in found.messages[1]
+    assert found.messages[1]["content"].count("a thought") == 1
+    assert found.unread == found.unread_of_turns == ()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_other_reasoning_in_text_and_field_is_a_conflict(layout):
+    drop = read(LAYOUTS[layout]("another", "a thought"))
+    assert isinstance(drop, Drop), drop
+    assert drop.reason == "conflicting-fields"
+    assert drop.detail == "turn 2 holds one reasoning in its text and another in a field of its own"
