@@ -26,6 +26,6 @@ def note_on_copies(candidates: Candidates) -> tuple[str, ...]:
     return (
         f"Of {counted(len(rows), 'row')} looked at, {share:.0%} have a copy or nearly one in the pool (a cosine of "
         "gradients above 0.9), and a choice for all rows counts every copy. If they repeat one another in words, "
-        "--without-suspects duplicate near-duplicate leaves the repeats out: where seven rows in ten did, the choice "
-        "was as good as random rows with them, and better without.",
+        "--without-suspects duplicate near-duplicate leaves the repeats out (a share as --budget is then of what is "
+        "left): where seven rows in ten did, a choice with them was as good as random rows, one without them better.",
     )
