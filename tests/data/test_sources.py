@@ -266,6 +266,7 @@ FAULTS = [
     ("commas.tsv", b"question,answer\n1,2\n", r"commas.tsv:1: one column only.*Name the file .csv"),
     ("header.csv", b"a,b\n", r"header.csv: holds no rows"),
     ("field.jsonl", b'{"a": 1}\n{"b": {"a": 1, "a": 2}}', r"field.jsonl:2: an object has the field 'a' twice.*Mend"),
+    ("kind.jsonl", b'{"label": 1, "label": true}', r"kind.jsonl:1: an object has the field 'label' twice"),
     ("field.json", b'[{"a": 1}, {"b": [{"a": 1, "a": null}]}]', r"field.json\[1\]: an object has the field 'a' twice"),
     ("alone.json", b'{\n"a": 1, "a": 2}', r"alone.json: an object has the field 'a' twice"),
     ("mark.jsonl", '{"a": 1}\n\ufeff{"a": 2}\n'.encode(), r"mark.jsonl:2: .*A byte-order mark stands in front"),

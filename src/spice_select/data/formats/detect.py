@@ -1,6 +1,5 @@
 """Which format a corpus is in, judged by all of its rows."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +9,8 @@ from spice_select.data.formats.base import Described, Format, described, present
 from spice_select.data.formats.kinds import rejected_field
 from spice_select.data.formats.marked import mark_of
 from spice_select.data.formats.preference import ChosenAnswer, asks
+from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
+from spice_select.data.json_texts import parsed_text
 from spice_select.data.records import Row
 from spice_select.data.sources.text import wrapped
 from spice_select.errors import InputError
@@ -164,17 +165,10 @@ def _no_json(raw: Mapping[str, Any]) -> str:
         if not isinstance(value, str) or not _NEARLY_JSON.match(value):
             continue
         try:
-            json.loads(value)
+            parsed_text(value)
         except ValueError as error:
-            cause = (
-                "strings stand in single quotes, as Python prints lists and objects" if _REPR.match(value) else error
-            )
-            return (
-                f"The text in {name!r} is no JSON: {cause}. Write the cells with json.dumps (ast.literal_eval reads "
-                "what Python printed), or save the table as JSON lines or Parquet, which keep lists."
-            )
+            return f"The text in {name!r} is {cause(value, error)}. {NO_JSON_REMEDY}"
     return ""
 
 
 _NEARLY_JSON = re.compile(r"""\s*[\[(]?\s*\{\s*['"]""")  # an object, or a list of them
-_REPR = re.compile(r"[^'\"]*'")

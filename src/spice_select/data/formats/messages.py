@@ -1,12 +1,13 @@
 """Lists of turns: ``messages`` (OpenAI, TRL) and ``conversations`` (ShareGPT)."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError, present
 from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.formats.turns import Turn, read_turns, turn_of
+from spice_select.data.json_texts import parsed_text
 from spice_select.data.records import Conversation, Drop, Row
 
 _COLUMNS = ("messages", "conversations", "conversation")
@@ -41,7 +42,7 @@ class TurnList:
         """The turns in a row's list."""
         column, raw_turns = _column(fields)
         if column is None:
-            raise RowError("missing-field", f"there is no list of turns in {self._usual_column!r}")
+            raise _no_list(fields, self._usual_column)
         fields[column]
         return [
             turn_of(turn, number, role_key=self._role_key, content_key=self._content_key)
@@ -58,19 +59,31 @@ def turns_in(fields: Fields) -> list[Turn] | None:
 def _column(raw: Mapping[str, Any]) -> tuple[str | None, list[Any]]:
     """The first column that holds a list of turns, and the list; None and an empty one if there is no such column."""
     for column in _COLUMNS:
-        value = raw.peek(column) if isinstance(raw, Fields) else raw.get(column)
+        value = _value(raw, column)
         if isinstance(value, str) and value.lstrip().startswith("["):
-            value = _list(value)
+            try:
+                value = parsed_text(value)
+            except ValueError:
+                continue
         if isinstance(value, list):
             return column, value
     return None, []
 
 
-def _list(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return None
+def _value(raw: Mapping[str, Any], column: str) -> Any:
+    return raw.peek(column) if isinstance(raw, Fields) else raw.get(column)
+
+
+def _no_list(fields: Fields, usual_column: str) -> RowError:
+    """Why a row has no list of turns: there is none, or its text is no JSON."""
+    for column in _COLUMNS:
+        text = fields.peek(column)
+        try:
+            if isinstance(text, str) and text.lstrip().startswith("["):
+                parsed_text(text)
+        except ValueError as error:
+            return RowError("not-a-turn", f"the text in {column!r} is {cause(text, error)}. {NO_JSON_REMEDY}")
+    return RowError("missing-field", f"there is no list of turns in {usual_column!r}")
 
 
 MESSAGES = TurnList("messages", "role", "content", "messages")

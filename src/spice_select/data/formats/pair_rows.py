@@ -5,7 +5,6 @@ compared: a common prefix of texts ends in the middle of a word.
 """
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,12 +14,12 @@ from spice_select.data.formats.fields import Fields, says_nothing
 from spice_select.data.formats.margins import margin_of
 from spice_select.data.formats.preference import asked_in
 from spice_select.data.formats.transcripts import is_transcript, turns_of_transcript
+from spice_select.data.formats.turn_texts import with_turns
 from spice_select.data.formats.turns import Turn, conversation, with_calls_joined, with_system
 from spice_select.data.formats.two_columns import side
 from spice_select.data.records import Drop, Pair, Row
 
 _ANSWERING = ("assistant", "tool")
-_TEXTS = ("prompt", "chosen", "rejected")
 
 
 class PreferencePairs:
@@ -37,7 +36,7 @@ class PreferencePairs:
 
     def read(self, row: Row) -> Pair | Drop:
         """The row as a pair, or the reason why it is left out. Never raises for a faulty row."""
-        fields = Fields({name: _listed(value) if name in _TEXTS else value for name, value in row.raw.items()})
+        fields = Fields(row.raw)
         try:
             return _pair(row, fields)
         except RowError as fault:
@@ -84,7 +83,7 @@ def _side(fields: Fields, name: str) -> list[Turn]:
     """A side's turns: an answer alone, or a conversation that ends in it. Raises a `RowError` where it is empty."""
     if name not in fields:
         raise RowError("missing-field", f"the field {name!r} is missing")
-    value = fields[name]
+    value = with_turns(fields[name], name)
     last = value[-1] if isinstance(value, list) and value else value
     if says_nothing(value) or _says_nothing(last):
         raise RowError(f"empty-{name}", f"the answer in {name!r} is empty")
@@ -94,18 +93,6 @@ def _side(fields: Fields, name: str) -> list[Turn]:
             raise RowError(f"empty-{name}", f"the transcript in {name!r} ends with a turn that says nothing")
         return turns
     return side(fields, name, "assistant")
-
-
-def _listed(value: Any) -> Any:
-    """A list of turns that stands as JSON text, as tables of text have it; any other value as it is."""
-    if not isinstance(value, str) or not value.lstrip().startswith("[{"):
-        return value
-    try:
-        found = json.loads(value)
-    except ValueError:
-        return value
-    turns = isinstance(found, list) and all(isinstance(turn, dict) and {"role", "from"} & turn.keys() for turn in found)
-    return found if turns else value
 
 
 def _says_nothing(turn: Any) -> bool:

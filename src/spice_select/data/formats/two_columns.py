@@ -7,12 +7,13 @@ from typing import Any
 from spice_select.data.formats.base import RowError, optional_text, present, required_text
 from spice_select.data.formats.content import reasoning_column
 from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turn_texts import with_turns
 from spice_select.data.formats.turns import Turn, read_turns, turn_of
 from spice_select.data.records import Conversation, Drop, Row
 
 
 class TwoColumns:
-    """A column that asks and a column that answers: strings, or lists of messages (as TRL takes them).
+    """A column that asks and a column that answers: strings, or lists of messages as TRL takes them (or their JSON).
 
     Attributes:
         context: columns that, where they are there, are put below the question (Dolly's ``context``).
@@ -35,7 +36,7 @@ class TwoColumns:
     def _turns(self, fields: Fields) -> list[Turn]:
         asked = with_context(side(fields, self._asks, "user"), fields, self._context)
         answered = side(fields, self._answers, "assistant")
-        if not isinstance(fields[self._answers], list | Mapping):
+        if isinstance(with_turns(fields[self._answers], self._answers), str | int | float):
             answered = [replace(answered[0], reasoning=reasoning_column(fields))]
         return [*asked, *answered]
 
@@ -49,8 +50,11 @@ def with_context(asked: list[Turn], fields: Fields, columns: tuple[str, ...]) ->
 
 
 def side(fields: Fields, field: str, role: str) -> list[Turn]:
-    """One column as turns: a string is one turn of the given role, a list is read turn by turn, an object is one."""
-    value = fields.get(field)
+    """One column as turns: a string is one turn of the given role, a list is read turn by turn, an object is one.
+
+    A list or an object may stand there as JSON text.
+    """
+    value = with_turns(fields.get(field), field)
     if isinstance(value, Mapping):
         value = [value]
     if isinstance(value, list):

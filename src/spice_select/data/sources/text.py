@@ -7,30 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from spice_select.data.json_texts import JSON_DECODER, RepeatedFieldError
 from spice_select.data.sources.bytes import Content, decode
 from spice_select.errors import InputError
 
 _ENDLESS = f"a whole number of more than {sys.get_int_max_str_digits()} digits."  # the one other fault of json.loads
-
-
-class _TwiceError(ValueError):
-    """An object names a field twice, with different values: whichever were taken, the other would be lost."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"an object has the field {name!r} twice, with different values.")
-
-
-def _object_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        for name, item in pairs:
-            if item != value[name] and not (item != item and value[name] != value[name]):  # NaN is not itself
-                raise _TwiceError(name)
-    return value
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_object_once)
-_loads = _DECODER.decode
+_loads = JSON_DECODER.decode
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -58,7 +40,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
         ) from error
     except RecursionError as error:
         raise InputError(f"{path}:{number}: JSON nested too deeply. Mend or delete the line.") from error
-    except _TwiceError as error:
+    except RepeatedFieldError as error:
         raise InputError(f"{path}:{number}: {error} Mend or delete the line.") from error
     except ValueError as error:
         raise InputError(f"{path}:{number}: {_ENDLESS} Mend or delete the line.") from error
@@ -101,7 +83,7 @@ def _whole(path: Path, text: str) -> Any:
         ) from error
     except RecursionError as error:
         raise InputError(f"{path}: JSON nested too deeply. Mend the file.") from error
-    except _TwiceError as error:
+    except RepeatedFieldError as error:
         raise InputError(f"{path}{_place_of_twice(text)}: {error} Mend the file.") from error
     except ValueError as error:
         raise InputError(f"{path}: {_ENDLESS} Mend the file.") from error
@@ -113,7 +95,7 @@ def _place_of_twice(text: str) -> str:
     while text.lstrip().startswith("["):
         position = _BETWEEN.match(text, position).end()  # type: ignore[union-attr]  # it matches nothing, too
         try:
-            position = _DECODER.raw_decode(text, position)[1]
+            position = JSON_DECODER.raw_decode(text, position)[1]
         except ValueError:
             return f"[{number}]"
         number += 1

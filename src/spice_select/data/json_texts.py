@@ -1,0 +1,59 @@
+"""JSON that says one thing: the one reader of JSON in files and of JSON that stands as text in a cell."""
+
+import json
+import math
+from typing import Any
+
+
+class RepeatedFieldError(ValueError):
+    """An object names a field twice, with different values: whichever were taken, the other would be lost."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"an object has the field {name!r} twice, with different values.")
+
+
+def _object_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        for name, item in pairs:
+            if _canonical(item) != _canonical(value[name]):
+                raise RepeatedFieldError(name)
+    return value
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)  # to Python 1, 1.0 and true are equal, and NaN is not itself
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError(f"{digits[:40]} is beyond the largest number of 64 bits")
+    return value
+
+
+JSON_DECODER = json.JSONDecoder(object_pairs_hook=_object_once)
+"""Of files: NaN and infinities are taken, as Python writes them."""
+
+_EXACT = json.JSONDecoder(object_pairs_hook=_object_once, parse_constant=_refuse, parse_float=_finite)
+
+
+def parsed_text(text: str) -> Any:
+    """The value of a JSON text in a cell, read as files are; raises a ValueError that says why it is none."""
+    return _parsed(JSON_DECODER, text)
+
+
+def parsed_exactly(text: str) -> Any:
+    """As `parsed_text`, where every value has to be JSON's own: NaN and infinities are refused."""
+    return _parsed(_EXACT, text)
+
+
+def _parsed(decoder: json.JSONDecoder, text: str) -> Any:
+    try:
+        return decoder.decode(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
