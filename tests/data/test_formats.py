@@ -188,6 +188,64 @@ def test_a_null_that_the_schema_allows_or_that_came_as_text_is_the_authors():
         assert conversation.remarks == (("null-arguments",) if isinstance(written, dict) else ())
 
 
+@pytest.mark.parametrize(
+    "turn",
+    [
+        {"role": "tool_call", "content": '{"name": "add", "arguments": {"a": 1, "b": null}}'},
+        {"role": "assistant", "tool_calls": '[{"name": "add", "arguments": {"a": 1, "b": null}}]'},
+        {"role": "assistant", "tool_calls": ['{"name": "add", "arguments": {"a": 1, "b": null}}']},
+    ],
+)
+def test_a_null_in_a_call_that_is_json_text_itself_is_the_authors(turn):
+    conversation = read({"messages": [*chat(QA[0]), turn]})
+    assert conversation.messages[1]["tool_calls"][0]["function"]["arguments"] == {"a": 1, "b": None}
+    assert conversation.remarks == ()
+
+
+def test_a_null_that_stays_is_not_said_to_be_left_out():
+    tools = [{"name": "add", "parameters": {"properties": {"a": {"items": {"properties": {"b": {"type": "null"}}}}}}}]
+    for written, remarks in [({"a": [{"b": None}]}, ()), ({"a": [{"c": None}]}, ("null-arguments",))]:
+        turn = {"role": "assistant", "tool_calls": [{"name": "add", "arguments": written}]}
+        assert read({"messages": [*chat(QA[0]), turn], "tools": tools}).remarks == remarks
+
+
+NULL_DEFAULT = {"name": "add", "parameters": {"properties": {"a": {"type": "integer", "default": None}}}}
+
+
+def test_a_default_of_null_is_named_where_it_is_taken_for_padding_and_kept_in_json_text():
+    system = {"role": "system", "content": "s", "tools": [NULL_DEFAULT]}
+    for raw in ({"messages": chat(*QA), "tools": [NULL_DEFAULT]}, {"messages": [system, *chat(*QA)]}):
+        found = read(raw)
+        assert (found.remarks, "default" in json.dumps(found.tools)) == (("null-defaults",), False)
+    exact = read({"messages": chat(*QA), "tools": json.dumps([NULL_DEFAULT])})
+    assert (exact.remarks, exact.tools[0]["function"]) == ((), NULL_DEFAULT)
+    padded = {"name": "add", "strict": None, "parameters": {"properties": {"a": {"enum": None}}}}
+    assert read({"messages": chat(*QA), "tools": [padded]}).remarks == ()
+
+
+@pytest.mark.parametrize("given", ["NaN", "Infinity", "1e400", "[-1e999]"])
+def test_numbers_that_no_json_holds_drop_the_row_in_calls_and_in_tools(given):
+    value = json.loads(given)
+    name = '"name": "add"'
+    calls = [
+        {"tool_calls": [{"name": "add", "arguments": f'{{"x": {given}}}'}]},
+        {"tool_calls": f'[{{{name}, "arguments": {{"x": {given}}}}}]'},
+        {"role": "function_call", "content": f'{{{name}, "arguments": {{"x": {given}}}}}'},
+        *([{"tool_calls": [{"name": "add", "arguments": {"x": value}}]}] if given != "NaN" else []),
+    ]
+    for call in calls:
+        drop = read({"messages": [*chat(QA[0]), {"role": "assistant", "content": "", **call}]})
+        assert (type(drop), drop.reason) == (Drop, "broken-tool-call"), call
+    tools = [f'[{{{name}, "default": {given}}}]', *([[{"name": "add", "default": value}]] if given != "NaN" else [])]
+    for one in tools:
+        assert read({"messages": chat(*QA), "tools": one}).reason == "broken-tools", one
+
+
+def test_calls_written_as_text_are_answers_and_objects_that_are_no_json_are_none():
+    for text in ("f()", "[f(x=1)]", "<think>hm</think>f()"):
+        assert turns({"messages": [*chat(QA[0]), {"role": "tool_call", "content": text}]})[1][1] == text
+
+
 @pytest.mark.parametrize("field", ["tools", "functions", "tool_defs"])
 @pytest.mark.parametrize("as_text", [str, list, "each"])
 def test_tools_in_any_spelling_are_enveloped_functions(field, as_text):
@@ -365,6 +423,14 @@ DROPS = [
     ),
     ("broken-tool-call", {"messages": [*chat(QA[0]), {**CALLED, "tool_calls": [{"name": "f", "arguments": "[1]"}]}]}),
     ("broken-tool-call", {"messages": [*chat(QA[0]), {"role": "assistant", "function_calls": "f(x=1)"}]}),
+    ("broken-tool-call", {"messages": [*chat(QA[0]), {"role": "tool_call", "content": str({"name": "f"})}]}),
+    ("broken-tool-call", {"conversations": sharegpt(("human", "q"), ("function_call", '[{"name": "f"'))}),
+    (
+        "broken-tool-call",
+        {"messages": [*chat(QA[0]), {**CALLED, "tool_calls": [{"name": "f", "arguments": '{"x": 1, "x": 2}'}]}]},
+    ),
+    ("broken-tools", {"messages": chat(*QA), "tools": '[{"name": "f", "name": "g"}]'}),
+    ("broken-history", {"instruction": "q", "output": "a", "history": '[["q", {"a": 1, "a": 2}]]'}),
     ("conflicting-fields", {"messages": [*chat(QA[0]), {**CALLED, "function_call": {"name": "other"}}]}),
     ("conflicting-fields", {"messages": [*chat(QA[0]), {**chat(QA[1])[0], "thinking": "x", "reasoning": "y"}]}),
     ("conflicting-fields", {"messages": chat(*QA), "tools": [{"name": "f"}], "functions": [{"name": "g"}]}),

@@ -137,7 +137,8 @@ def survives(value: Any) -> bool:
         again = datasets.Json().encode_example(value)
     except (ValueError, OverflowError):
         return False
-    return reads_back(json_text(value, ascii_only=True)) and same(json.loads(again), plain(value)[0])
+    written, encoded = plain(value)
+    return not encoded and reads_back(json_text(value, ascii_only=True)) and same(json.loads(again), written)
 
 
 def same(one: Any, other: Any) -> bool:

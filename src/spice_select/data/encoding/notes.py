@@ -20,6 +20,10 @@ _SENTENCES = {
     "part-hidden": "Text or tool calls that the chat template does not show, not trained on: {turns} in {rows}.",
     "names-hidden": "Names of speakers that the chat template does not show: {turns} in {rows}.",
     "null-arguments": "Null fields inside the arguments of tool calls are taken for padding, and left out: {rows}.",
+    "null-defaults": (
+        "Nulls as `default` or `const` in tools' schemas are taken for padding, and left out (in JSON text they stay): "
+        "{rows}."
+    ),
     "scored-lower": (
         "Pairs whose own scores (or margin) put the rejected answer higher; chosen and rejected stay as the row has "
         "them: {rows}."

@@ -1,13 +1,14 @@
 """Alpaca: ``instruction``, ``input``, ``output``, and at times ``system`` and ``history``."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError, optional_text, present, required_text
 from spice_select.data.formats.content import reasoning_column, text_of
 from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.formats.turns import Turn, read_turns
+from spice_select.data.json_texts import parsed_text
 from spice_select.data.records import Conversation, Drop, Row
 
 
@@ -40,7 +41,7 @@ def history_of(fields: Fields) -> Iterator[Turn]:
     """The exchanges before the last one, from a list of pairs or its JSON text."""
     history = fields.get("history") or ()
     if isinstance(history, str):
-        history = _parsed(history)
+        history = _parsed(history) if history.strip() else ()
     if not isinstance(history, list | tuple):
         raise RowError("broken-history", f"'history' is of type {type(history).__name__}, not a list of pairs")
     for number, pair in enumerate(history, start=1):
@@ -52,6 +53,6 @@ def history_of(fields: Fields) -> Iterator[Turn]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text) if text.strip() else ()
-    except ValueError:
-        return text
+        return parsed_text(text)
+    except ValueError as error:
+        raise RowError("broken-history", f"the text in 'history' is {cause(text, error)}. {NO_JSON_REMEDY}") from error

@@ -1,19 +1,25 @@
 """Tool calls and tool schemas in the one shape that templates and trainers take, from the many that are about."""
 
-import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from spice_select.data.formats.base import RowError
-from spice_select.data.formats.fields import Fields, has_padding, says_nothing, unpadded
+from spice_select.data.formats.fields import Fields, absent, has_padding, says_nothing, unpadded
+from spice_select.data.json_texts import parsed_exactly
 
 _CALL_FIELDS = ("tool_calls", "function_call", "function_calls", "tool_call")
 _TOOL_FIELDS = ("tools", "functions", "tool_defs", "available_tools")
 _ARGUMENT_FIELDS = ("arguments", "parameters", "args", "input")
 _FUNCTION_TYPES = ("function", "function_call", "tool_call", "tool_use")
+_NULL_MEANS = ("default", "const")
+"""Fields of a schema in which a null says something."""
+
 _THOUGHT_AND_REST = re.compile(r"(\s*<think>.*?</think>\s*)?(.*)", re.DOTALL)
+
+_OBJECTS = re.compile(r"[\s\[]*\{")  # not of [f(x=1)], which is a way to write calls as text
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,8 @@ class Call:
     Attributes:
         name: the function's name.
         arguments: an object, as JSON has it.
-        exact: whether the arguments came as JSON text, where a null is the author's; in an object it may be padding.
+        exact: whether the call or its arguments came as JSON text, where a null is the author's; in an object it may be
+            padding.
         id: the call's id, "" if it has none.
         unread: fields of the call that were not read.
     """
@@ -34,9 +41,9 @@ class Call:
     id: str = ""
     unread: tuple[str, ...] = ()
 
-    @property
-    def padded(self) -> bool:
-        return not self.exact and has_padding(self.arguments)
+    def is_padded(self, tools: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether a null field of its arguments is left out as padding."""
+        return not self.exact and has_padding(self.arguments, _parameters(tools, self.name))
 
     def shown(self, tools: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """The call as templates take it, its arguments without padding."""
@@ -50,7 +57,8 @@ def calls_of(turn: Fields, number: int) -> tuple[Call, ...]:
     found: list[tuple[Call, ...]] = []
     for field in _CALL_FIELDS:
         if field in turn and not says_nothing(value := turn[field]):
-            found.append(tuple(_call(item, number) for item in _items(value, number)))
+            exact = isinstance(value, str)
+            found.append(tuple(_call(item, number, exact=exact) for item in _items(value, number)))
     alike = [tuple((call.name, call.arguments) for call in calls) for calls in found]
     if any(other != alike[0] for other in alike[1:]):
         raise RowError("conflicting-fields", f"turn {number} holds different calls in two of {', '.join(_CALL_FIELDS)}")
@@ -61,17 +69,19 @@ def calls_in_text(text: str, number: int) -> tuple[str, tuple[Call, ...]] | None
     """The calls that a turn of role ``function_call`` writes as JSON: what stands before them, and they.
 
     Returns:
-        None where the text is no JSON: then it is an answer like any other.
+        None where the text is neither an object nor a list of them: then it is an answer like any other.
+
+    Raises:
+        RowError: it is laid out as one of these and is no JSON, or no call.
     """
     match = _THOUGHT_AND_REST.fullmatch(text)
     before, rest = (match[1] or "", match[2]) if match else ("", text)
-    try:
-        value = json.loads(rest)
-    except ValueError:
+    if not _OBJECTS.match(rest):
         return None
-    if not isinstance(value, dict | list) or says_nothing(value):
+    value = _parsed(rest, "broken-tool-call", f"the call that turn {number} holds")
+    if says_nothing(value):
         return None
-    return before.strip(), tuple(_call(item, number) for item in _items(value, number))
+    return before.strip(), tuple(_call(item, number, exact=True) for item in _items(value, number))
 
 
 def tools_of(fields: Fields) -> tuple[dict[str, Any], ...]:
@@ -82,7 +92,7 @@ def tools_of(fields: Fields) -> tuple[dict[str, Any], ...]:
     found = []
     for field in _TOOL_FIELDS:
         try:
-            tools = _tools(fields.peek(field), field)
+            tools = _tools(fields, field)
         except RowError:
             if field == "tools":
                 raise
@@ -95,22 +105,27 @@ def tools_of(fields: Fields) -> tuple[dict[str, Any], ...]:
     return found[0] if found else ()
 
 
-def _tools(value: Any, field: str) -> tuple[dict[str, Any], ...]:
+def _tools(fields: Fields, field: str) -> tuple[dict[str, Any], ...]:
+    value = fields.peek(field)
     exact = isinstance(value, str)
     if isinstance(value, str):
-        value = _parsed(value) if value.strip() else None
+        value = _parsed(value, "broken-tools", f"the field {field!r}") if value.strip() else None
     if says_nothing(value):
         return ()
     if not isinstance(value, list):
         raise RowError("broken-tools", f"the field {field!r} is not a list of JSON schemas")
-    return tuple(_tool(item, field, exact=exact) for item in value if not says_nothing(item))
+    tools = tuple(_tool(item, field, exact=exact) for item in value if not says_nothing(item))
+    if not exact and _holds_null_default(value):
+        fields.remarks.append("null-defaults")
+    return tools
 
 
 def _tool(value: Any, field: str, *, exact: bool) -> dict[str, Any]:
     if isinstance(value, str):
-        value, exact = _parsed(value), True
+        value, exact = _parsed(value, "broken-tools", f"a tool in the field {field!r}"), True
     if not isinstance(value, Mapping):
         raise RowError("broken-tools", f"the field {field!r} is not a list of JSON schemas")
+    _refuse_infinite(value, "broken-tools", f"the field {field!r}")
     tool = dict(value) if exact else unpadded(value)
     if "function" in tool or not isinstance(tool.get("name"), str) or tool.get("type", "function") != "function":
         return tool
@@ -120,9 +135,16 @@ def _tool(value: Any, field: str, *, exact: bool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
+def _holds_null_default(value: Any) -> bool:
+    """Whether a schema has a null where one would mean something; elsewhere it only pads."""
+    if isinstance(value, Mapping):
+        return any((absent(item) and name in _NULL_MEANS) or _holds_null_default(item) for name, item in value.items())
+    return isinstance(value, list) and any(map(_holds_null_default, value))
+
+
 def _items(value: Any, number: int) -> list[Any]:
     if isinstance(value, str):
-        value = _parsed(value)
+        value = _parsed(value, "broken-tool-call", f"the tool calls of turn {number}")
     if isinstance(value, Mapping):
         return [value]
     if not isinstance(value, list):
@@ -130,9 +152,9 @@ def _items(value: Any, number: int) -> list[Any]:
     return [item for item in value if not says_nothing(item)]
 
 
-def _call(value: Any, number: int) -> Call:
+def _call(value: Any, number: int, *, exact: bool) -> Call:
     if isinstance(value, str):
-        value = _parsed(value)
+        value, exact = _parsed(value, "broken-tool-call", f"a tool call of turn {number}"), True
     if not isinstance(value, Mapping):
         raise RowError("broken-tool-call", f"a tool call of turn {number} has no function with a name")
     call = Fields(value)
@@ -147,34 +169,37 @@ def _call(value: Any, number: int) -> Call:
     return Call(
         name=name,
         arguments=_arguments(given, name, number),
-        exact=isinstance(given, str),
+        exact=exact or isinstance(given, str),
         id=identity if isinstance(identity, str) else "",
         unread=tuple(f"tool_calls.{name}" for name in unread if name != "id" or not isinstance(identity, str)),
     )
 
 
 def _arguments(value: Any, name: str, number: int) -> dict[str, Any]:
-    try:
-        for _ in range(2):  # JSON text is at times written as JSON text once more
-            if isinstance(value, str):
-                value = json.loads(value, parse_constant=_refuse) if value.strip() else {}
-    except ValueError as error:
-        detail = f"the arguments of {name!r} in turn {number} are no JSON: {error}"
-        raise RowError("broken-tool-call", detail) from error
+    where = f"the arguments of {name!r} in turn {number}"
+    for _ in range(2):  # JSON text is at times written as JSON text once more
+        if isinstance(value, str):
+            value = _parsed(value, "broken-tool-call", where) if value.strip() else {}
     if not isinstance(value, Mapping):
-        raise RowError("broken-tool-call", f"the arguments of {name!r} in turn {number} are no JSON object")
+        raise RowError("broken-tool-call", f"{where} are no JSON object")
+    _refuse_infinite(value, "broken-tool-call", where)
     return dict(value)
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+def _refuse_infinite(value: Any, reason: str, where: str) -> None:
+    """Raise a `RowError` for what no JSON holds; a NaN in an object may be a table's null."""
+    if isinstance(value, float) and math.isinf(value):
+        raise RowError(reason, f"an infinite number stands in {where}: JSON has no word for it")
+    if isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            _refuse_infinite(item, reason, where)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, reason: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
-        return text
+        return parsed_exactly(text)
+    except ValueError as error:
+        raise RowError(reason, f"{where}: no JSON: {str(error).rstrip('.')}") from error
 
 
 def _parameters(tools: Iterable[Mapping[str, Any]], name: str) -> Any:

@@ -63,25 +63,36 @@ def unpadded(value: Any, schema: Any = None) -> Any:
         value: anything JSON can hold.
         schema: the JSON schema of the value where it is known: a field it allows to be null keeps its null.
     """
-    schema = schema if isinstance(schema, Mapping) else {}
     if isinstance(value, Mapping):
-        known = schema.get("properties")
-        known = known if isinstance(known, Mapping) else {}
+        known = _fields_of(schema)
         return {
             name: None if absent(item) else unpadded(item, known.get(name))
             for name, item in value.items()
             if not absent(item) or _allows_null(known.get(name))
         }
     if isinstance(value, list | tuple):
-        return [None if absent(item) else unpadded(item, schema.get("items")) for item in value]
+        return [None if absent(item) else unpadded(item, _items_of(schema)) for item in value]
     return value
 
 
-def has_padding(value: Any) -> bool:
-    """Whether any object in a JSON value has a null field."""
+def has_padding(value: Any, schema: Any = None) -> bool:
+    """Whether `unpadded` takes a field off any object in a JSON value."""
     if isinstance(value, Mapping):
-        return any(absent(item) or has_padding(item) for item in value.values())
-    return isinstance(value, list | tuple) and any(has_padding(item) for item in value)
+        known = _fields_of(schema)
+        return any(
+            not _allows_null(known.get(name)) if absent(item) else has_padding(item, known.get(name))
+            for name, item in value.items()
+        )
+    return isinstance(value, list | tuple) and any(has_padding(item, _items_of(schema)) for item in value)
+
+
+def _fields_of(schema: Any) -> Mapping[str, Any]:
+    known = schema.get("properties") if isinstance(schema, Mapping) else None
+    return known if isinstance(known, Mapping) else {}
+
+
+def _items_of(schema: Any) -> Any:
+    return schema.get("items") if isinstance(schema, Mapping) else None
 
 
 def _allows_null(schema: Any) -> bool:

@@ -59,6 +59,7 @@ class Turn:
         only_calls: whether its role says that it is a call, as such turns may follow an answer.
         tools: the tools that a system turn brings.
         unread: its fields that nobody read.
+        remarks: what was noticed in reading it.
     """
 
     role: str
@@ -70,6 +71,7 @@ class Turn:
     only_calls: bool = False
     tools: tuple[dict[str, Any], ...] = ()
     unread: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def message(self, tools: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """The turn as templates take it."""
@@ -105,7 +107,7 @@ def conversation(row: Row, fields: Fields, turns: Iterable[Turn]) -> Conversatio
         check_unicode(message, f"turn {number}")
     check_unicode([source, tools], "the source or the tools")
     untrained, remarks = _untrained(fields, joined)
-    if any(call.padded for turn in joined for call in turn.calls):
+    if any(call.is_padded(tools) for turn in joined for call in turn.calls):
         remarks.append("null-arguments")
     return Conversation(
         row=row,
@@ -115,7 +117,7 @@ def conversation(row: Row, fields: Fields, turns: Iterable[Turn]) -> Conversatio
         untrained=untrained,
         unread=fields.unread(),
         unread_of_turns=tuple(name for turn in joined for name in turn.unread),
-        remarks=(*dict.fromkeys(fields.remarks), *remarks),
+        remarks=(*dict.fromkeys([*fields.remarks, *(name for turn in joined for name in turn.remarks)]), *remarks),
     )
 
 
@@ -144,7 +146,7 @@ def turn_of(raw: Any, number: int, *, role_key: str = "role", content_key: str =
         turn = replace(turn, tools=tools_of(fields) if role == "system" else ())
     left = (*fields.unread(), *unread, *(name for call in turn.calls for name in call.unread))
     _refuse_empty(turn, number, left)
-    return replace(turn, unread=left)
+    return replace(turn, unread=left, remarks=tuple(fields.remarks))
 
 
 def _answer(turn: Turn, fields: Fields, thoughts: Sequence[str], number: int, *, only_calls: bool) -> Turn:
