@@ -118,6 +118,23 @@ def test_null_columns_count_as_absent_as_in_tables():
     assert turns({"messages": None, "instruction": None, "output": None, "question": "q", "answer": "a"}) == QA
 
 
+def test_null_padding_does_not_decide_how_turns_name_their_fields():
+    nothing = {"role": None, "content": None}
+    padded = {"conversations": [{**nothing, **turn} for turn in sharegpt(("human", "q"), ("gpt", "a"))]}
+    other = {"conversations": [{**turn, "from": None, "value": None} for turn in chat(*QA)]}
+    assert detect_format([row(padded)]).name == "sharegpt"
+    assert turns(padded) == turns(other) == QA
+    with pytest.raises(InputError, match=r"2 different formats: messages first .*; sharegpt first"):
+        detect_format(rows(other, padded))
+
+
+def test_an_empty_list_of_turns_says_nothing_where_the_row_has_other_fields():
+    assert turns({"messages": [], "prompt": "q", "completion": "a"}) == QA
+    assert turns({"messages": "[]", "prompt": "q", "completion": "a"}) == QA
+    assert turns({"messages": [], "conversations": sharegpt(("human", "q"), ("gpt", "a"))}) == QA
+    assert turns({"messages": [], "conversation": chat(*QA)}) == QA
+
+
 @pytest.mark.parametrize(
     ("more", "source"),
     [({"source": "math"}, "math"), ({"dataset": "d"}, "d"), ({"source": "s", "dataset": "d"}, "s"),

@@ -91,3 +91,49 @@ def test_a_label_beside_turns_is_a_mark_only_where_that_is_said():
     assert detect_reader(rows).name == "messages"
     assert detect_reader(rows, "kto") is MARKED
     assert isinstance(MARKED.read(rows[0]), Conversation)
+
+
+SPELLED = [("True", "False"), ("true", "false"), (1, 0), (1.0, 0.0), ("1", "0"), ("1.0", "0.0"), ("yes", "no")]
+
+
+@pytest.mark.parametrize(("good", "bad"), SPELLED)
+def test_marks_in_any_spelling_are_read_where_they_are_asked_for_and_kto_tag_always(good, bad):
+    for field, override in (("label", "kto"), ("kto_tag", None)):
+        rows = [row({"prompt": "q", "completion": "a", field: mark}, place) for place, mark in enumerate((good, bad))]
+        assert detect_reader(rows, override) is MARKED
+        found = [MARKED.read(one) for one in rows]
+        assert [(type(one), one.label, one.unread) for one in found] == [(Conversation, m, ()) for m in (True, False)]
+    assert detect_format(rows).read(rows[1]).reason == "bad-answer"
+
+
+@pytest.mark.parametrize(("good", "bad"), SPELLED)
+def test_a_label_in_words_beside_a_completion_is_a_mark_and_one_in_numbers_is_named(good, bad):
+    rows = [row({"prompt": "q", "completion": "a", "label": mark}, place) for place, mark in enumerate((good, bad))]
+    if str(good).lower() == "true":
+        assert detect_reader(rows) is MARKED
+        assert detect_format(rows).read(rows[1]).reason == "bad-answer"
+        return
+    found = detect_reader(rows)
+    assert found.name == "prompt/completion"
+    for one in rows:
+        assert (found.read(one).unread, found.read(one).remarks) == (("label",), ("label-unread",))
+
+
+def test_a_label_that_says_which_choice_is_right_is_no_mark():
+    raw = {"question": "Is it so?", "choices": ["true", "false"], "label": "false"}
+    found = detect_format([row(raw)]).read(row(raw))
+    assert (found.messages[-1]["content"], found.remarks) == ("false", ())
+
+
+def test_two_marks_that_differ_drop_the_row_and_a_class_beside_a_mark_is_named():
+    both = {"prompt": "q", "completion": "a", "kto_tag": False}
+    rows = [row({**both, "label": True}), row({**both, "kto_tag": True}, 1), row(both, 2)]
+    assert detect_reader(rows) is MARKED
+    assert MARKED.read(rows[0]).reason == "conflicting-fields"
+    for label in (1, 7, "good"):
+        found = MARKED.read(row({**both, "label": label}))
+        assert (found.label, found.unread) == (False, ("label",))
+
+
+def test_a_row_without_a_mark_says_what_stands_in_its_place():
+    assert "label is 'maybe'" in MARKED.read(row({"prompt": "q", "completion": "a", "label": "maybe"})).detail

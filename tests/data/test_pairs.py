@@ -66,6 +66,12 @@ def test_system_columns_history_and_earlier_turns_are_the_prompt():
     assert texts(read(both(long)).prompt) == ["s", "q", "a", "r"]
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_prompt_beside_whole_conversations_says_nothing(empty):
+    assert read({"prompt": empty, **both()}).prompt == tuple(chat(*ASKED))
+    assert read({"prompt": empty, "chosen": "a", "rejected": "b"}).reason == "empty-turn"
+
+
 def test_scores_become_a_margin_and_are_read():
     scored = read({"prompt": "q", "chosen": "a", "rejected": "b", "chosen-rating": 5, "rejected-rating": 3.5})
     assert (scored.margin, scored.unread) == (1.5, ())

@@ -24,6 +24,10 @@ _SENTENCES = {
         "Nulls as `default` or `const` in tools' schemas are taken for padding, and left out (in JSON text they stay): "
         "{rows}."
     ),
+    "label-unread": (
+        "`label` says yes or no (or 1 or 0) and is not read; if it marks good answers and bad ones, give --format kto: "
+        "{rows}."
+    ),
     "scored-lower": (
         "Pairs whose own scores (or margin) put the rejected answer higher; chosen and rejected stay as the row has "
         "them: {rows}."

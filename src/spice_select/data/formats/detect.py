@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from spice_select.data.formats import FORMATS, MARKED, PREFERENCE, PreferencePairs
-from spice_select.data.formats.base import Described, Format, described, present
+from spice_select.data.formats.base import Described, Format, RowError, described, present
 from spice_select.data.formats.kinds import rejected_field
-from spice_select.data.formats.marked import mark_of
+from spice_select.data.formats.marks import mark_of
+from spice_select.data.formats.messages import TurnList
 from spice_select.data.formats.preference import ChosenAnswer, asks
 from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.json_texts import parsed_text
@@ -41,7 +43,7 @@ def _refuse_others(rows: Sequence[Row], reader: Described) -> None:
     """Raise InputError if some rows are what this reader reads, and others are not."""
     kinds: dict[str, Row] = {}
     for row in rows:
-        found = next((one for one in (MARKED, PREFERENCE, *FORMATS) if one.matches(row.raw)), None)
+        found = next((one for one in (MARKED, PREFERENCE) if one.matches(row.raw)), None) or _match(row)
         if found is not None:
             kinds.setdefault(found.name, row)
     if others := [name for name in kinds if name != reader.name]:
@@ -56,9 +58,9 @@ def _refuse_one_mark(rows: Sequence[Row]) -> None:
     """Raise InputError if all marked answers are good, or all are bad: there is nothing to tell them apart by."""
     marked: dict[bool, list[Row]] = {True: [], False: []}
     for row in rows:
-        mark = mark_of(row.raw)
-        if mark is not None:
-            marked[mark].append(row)
+        with suppress(RowError):  # two marks that differ: the row is dropped when it is read
+            if (mark := mark_of(row.raw)) is not None:
+                marked[mark].append(row)
     if bool(marked[True]) == bool(marked[False]):
         return
     said = "true" if marked[True] else "false"
@@ -146,7 +148,11 @@ def _pairs(found: Format, row: Row, rejected: str) -> str:
 
 
 def _match(row: Row) -> Format | None:
-    return next((candidate for candidate in FORMATS if candidate.matches(row.raw)), None)
+    matching = (candidate for candidate in FORMATS if candidate.matches(row.raw))
+    first = next(matching, None)
+    if isinstance(first, TurnList) and first.is_empty(row.raw):
+        return next(matching, first)
+    return first
 
 
 def _unknown(rows: Sequence[Row]) -> str:

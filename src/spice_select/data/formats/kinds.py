@@ -1,7 +1,7 @@
-"""What makes a row another thing than text to be learnt: images and the like, and answers marked as bad ones."""
+"""What makes a row another thing than text to be learnt: images and the like, and answers beside better ones."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -42,10 +42,3 @@ def rejected_field(raw: Mapping[str, Any]) -> str | None:
 def _is_rejected(name: str, value: Any) -> bool:
     named = isinstance(name, str) and _REJECTED.fullmatch(name.lower()) is not None
     return named and isinstance(value, str | list | tuple | Mapping) and not says_nothing(value)
-
-
-def refuse_bad_answer(row: Fields, fields: Iterable[str] = ("label", "kto_tag")) -> None:
-    """Raise a `RowError` if the row marks its own answer as one not to give, as unpaired preferences do."""
-    for field in fields:
-        if isinstance(row.peek(field), bool) and not row[field]:
-            raise RowError("bad-answer", f"the row marks its answer as a bad one ({field}: false)")

@@ -7,6 +7,7 @@ from typing import Any
 from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.formats.base import RowError, present, required_text
 from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.marks import MARKS, is_marked, mark_of, marks_in
 from spice_select.data.formats.messages import MESSAGES, SHAREGPT, turns_in
 from spice_select.data.formats.pair_rows import check_answer
 from spice_select.data.formats.preference import asked_in
@@ -14,12 +15,11 @@ from spice_select.data.formats.turns import Turn, conversation, with_calls_joine
 from spice_select.data.formats.two_columns import side
 from spice_select.data.records import Conversation, Drop, Row
 
-MARKS = ("label", "kto_tag")
 _LISTS = (MESSAGES, SHAREGPT)
 
 
 class MarkedAnswers:
-    """Rows with an answer and ``label`` or ``kto_tag``: true for one to give, false for one not to give.
+    """Rows with an answer and ``label`` or ``kto_tag``: true (or 1) for one to give, false (or 0) for one not to give.
 
     The answer is ``completion``, ``output`` of an instruction, or what follows the last question of a list of turns; it
     alone is learnt. A ``label`` beside turns is often another thing, so only `--format kto` takes that for a mark.
@@ -32,30 +32,24 @@ class MarkedAnswers:
     )
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
-        if isinstance(raw.get("kto_tag"), bool):
-            return present(raw, "completion") or any(one.matches(raw) for one in (*_LISTS, Alpaca()))
-        return isinstance(raw.get("label"), bool) and present(raw, "completion")
+        layouts = (*_LISTS, Alpaca()) if present(raw, "kto_tag") else ()
+        return is_marked(raw) and (present(raw, "completion") or any(one.matches(raw) for one in layouts))
 
     def read(self, row: Row) -> Conversation | Drop:
         """The row as a conversation whose `label` is its mark, or the reason why it is left out. Never raises."""
-        fields = Fields({name: value for name, value in row.raw.items() if name not in MARKS})
+        marks = marks_in(row.raw)
+        fields = Fields({name: value for name, value in row.raw.items() if name not in marks})
         try:
             label = mark_of(row.raw)
             if label is None:
-                raise RowError(
-                    "no-mark", "neither label nor kto_tag is true or false: nothing says if the answer is good"
-                )
+                said = ", ".join(f"{name} is {row.raw[name]!r}" for name in MARKS if name in row.raw)
+                raise RowError("no-mark", f"neither label nor kto_tag says true or false, 1 or 0{said and ': ' + said}")
             return replace(_read(row, fields), label=label)
         except RowError as fault:
             return fault.drop(row.number)
 
 
 MARKED = MarkedAnswers()
-
-
-def mark_of(raw: Mapping[str, Any]) -> bool | None:
-    """What a row says of its answer; None where it says neither true nor false."""
-    return next((raw[name] for name in MARKS if isinstance(raw.get(name), bool)), None)
 
 
 def _read(row: Row, fields: Fields) -> Conversation:

@@ -33,7 +33,11 @@ class TurnList:
         if not turns:
             # an empty list belongs to whichever of the two is usual for the column
             return column is not None and present(raw, self._usual_column)
-        return isinstance(turns[0], Mapping) and self._role_key in turns[0]
+        return isinstance(turns[0], Mapping) and present(turns[0], self._role_key)
+
+    def is_empty(self, raw: Mapping[str, Any]) -> bool:
+        """Whether the row's list has no turn: then it says nothing where the row has the fields of another format."""
+        return not _column(raw)[1]
 
     def read(self, row: Row) -> Conversation | Drop:
         return read_turns(row, self.turns)
@@ -57,7 +61,11 @@ def turns_in(fields: Fields) -> list[Turn] | None:
 
 
 def _column(raw: Mapping[str, Any]) -> tuple[str | None, list[Any]]:
-    """The first column that holds a list of turns, and the list; None and an empty one if there is no such column."""
+    """The first column that holds a list of turns, and the list; None and an empty one if there is no such column.
+
+    An empty list counts only where no other column holds turns.
+    """
+    empty: str | None = None
     for column in _COLUMNS:
         value = _value(raw, column)
         if isinstance(value, str) and value.lstrip().startswith("["):
@@ -65,9 +73,11 @@ def _column(raw: Mapping[str, Any]) -> tuple[str | None, list[Any]]:
                 value = parsed_text(value)
             except ValueError:
                 continue
-        if isinstance(value, list):
+        if isinstance(value, list) and value:
             return column, value
-    return None, []
+        if isinstance(value, list):
+            empty = empty or column
+    return empty, []
 
 
 def _value(raw: Mapping[str, Any], column: str) -> Any:

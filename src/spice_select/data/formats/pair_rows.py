@@ -120,6 +120,8 @@ def _parted(fields: Fields, chosen: list[Turn], rejected: list[Turn]) -> tuple[l
         one, other = ("chosen", "rejected") if whole[0] else ("rejected", "chosen")
         raise RowError("prompt-differs", f"{one!r} begins with the prompt, {other!r} with an answer")
     begin = _parting(chosen, rejected)
+    if all(not turn.text.strip() for turn in asked):
+        asked = []  # a table's empty cell: the prompt is in both sides
     if asked and [turn.text.strip() for turn in asked] != [turn.text.strip() for turn in chosen[:begin][-len(asked) :]]:
         raise RowError("prompt-differs", "the prompt's column says something else than the turns that both sides share")
     return chosen[:begin], chosen[begin:], rejected[begin:]

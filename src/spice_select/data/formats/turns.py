@@ -9,7 +9,8 @@ from spice_select.data.formats.base import RowError, optional_text, source_of
 from spice_select.data.formats.calls import Call, calls_in_text, calls_of, tools_of
 from spice_select.data.formats.content import content_of, reasoning_of
 from spice_select.data.formats.fields import Fields
-from spice_select.data.formats.kinds import refuse_bad_answer, refuse_media
+from spice_select.data.formats.kinds import refuse_media
+from spice_select.data.formats.marks import may_be_marked, refuse_bad_answer
 from spice_select.data.formats.thoughts import thought_and_said
 from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
 from spice_select.data.plain import json_text
@@ -84,7 +85,8 @@ def read_turns(row: Row, turns: Callable[[Fields], Iterable[Turn]]) -> Conversat
     """What a format makes of a row, whose turns it reads from its fields; never raises for a faulty row."""
     fields = Fields(row.raw)
     try:
-        return conversation(row, fields, turns(fields))
+        found = conversation(row, fields, turns(fields))
+        return replace(found, remarks=(*found.remarks, "label-unread")) if may_be_marked(fields) else found
     except RowError as fault:
         return fault.drop(row.number)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.formats.fields import Fields, says_nothing
+from spice_select.data.formats.switches import yes_or_no
 
 _TRAINED = (
     "weight",
@@ -25,7 +26,6 @@ _MASKED = ("mask", "masked", "ignore_loss")
 _PARTLY = ("train_detail", "training_detail")
 """Fields that take parts of a turn out of the loss (axolotl): not supported."""
 
-_WORDS = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
 _OTHERS_ARE_MASKED = ("user", "human")
 _ASSISTANT_IS_MASKED = ("assistant", "gpt", "model")
 
@@ -47,7 +47,7 @@ def answer_is_trained(turn: Fields, number: int) -> bool:
 def pass_over_weight(turn: Fields) -> None:
     """Read the weight of a turn that is no answer: to leave it out is what happens anyway."""
     for field in (*_TRAINED, *_MASKED):
-        learnt = _switch(turn.peek(field))
+        learnt = yes_or_no(turn.peek(field))
         if learnt is not None and learnt == (field in _MASKED):
             turn[field]
 
@@ -65,7 +65,7 @@ def row_is_trained(row: Fields) -> bool:
     if isinstance(weight := row.peek("weight"), int | float) or _number(weight) is not None:
         said.append(_required(row, "weight", "the row"))
     for field in (*_TRAINED[1:], *_MASKED[1:]):
-        if (value := _switch(row.peek(field))) is not None:
+        if (value := yes_or_no(row.peek(field))) is not None:
             row[field]
             said.append(value != (field in _MASKED))
     if isinstance(mask := row.peek("mask"), str):  # NeMo names the side that is left out
@@ -77,17 +77,11 @@ def row_is_trained(row: Fields) -> bool:
 
 
 def _required(fields: Mapping[str, Any], field: str, where: str) -> bool:
-    value = _switch(fields[field])
+    value = yes_or_no(fields[field])
     if value is None:
         detail = f"{where} has {field}={fields[field]!r}; only 0 and 1 (false and true) can be honoured"
         raise RowError("unsupported-weight", detail)
     return value
-
-
-def _switch(value: Any) -> bool | None:
-    if isinstance(value, str):
-        return _WORDS.get(value.strip().lower())
-    return bool(value) if isinstance(value, bool | int | float) and value in (0, 1) else None
 
 
 def _number(value: Any) -> float | None:
