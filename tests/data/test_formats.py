@@ -294,7 +294,14 @@ def test_reasoning_in_a_part_of_its_own_is_the_same():
 
 
 @pytest.mark.parametrize("column", ["reasoning_content", "thinking"])
-@pytest.mark.parametrize("raw", [{"question": "q", "answer": "a"}, {"instruction": "q", "output": "a"}])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"question": "q", "answer": "a"},
+        {"instruction": "q", "output": "a"},
+        {"question": "q", "choices": ["a", "b"], "answer": 0},
+    ],
+)
 def test_reasoning_in_a_column_is_the_answers(raw, column):
     assert read({**raw, column: "hm"}).messages[1]["reasoning_content"] == "hm"
     assert read({**raw, column: None, "reasoning": "hm"}).unread == ("reasoning",)
@@ -410,6 +417,16 @@ def test_fields_that_nobody_read_are_named_and_those_that_say_nothing_are_not():
     assert read({"messages": [{**chat(QA[0])[0], "weight": 1}, *chat(QA[1])]}).unread_of_turns == ("weight",)
 
 
+@pytest.mark.parametrize("word", ["nan", "NaN", "null", "None", " <NA> "])
+@pytest.mark.parametrize("field", ["instruction", "input", "output", "system"])
+def test_a_word_that_tables_write_for_a_missing_value_is_read_and_noted(word, field):
+    found = read({"instruction": "q", "input": "i", "output": "a", field: word})
+    assert found.remarks == ("words-for-missing",)
+    assert word in "".join(message["content"] for message in found.messages)
+    assert read({"instruction": "None of these?", "output": "nano"}).remarks == ()
+
+
+BARE = ["one", "two"]
 IMAGE = [{"type": "image_url", "image_url": "x"}, {"type": "text", "text": "q"}]
 DROPS = [
     ("empty-turn", {"question": "q", "answer": ""}),
@@ -466,6 +483,14 @@ DROPS = [
         "content-not-text",
         {"messages": [{"role": "user", "content": [{"type": "thinking", "thinking": "x"}]}, *chat(QA[1])]},
     ),
+    ("content-not-text", {"messages": [*chat(QA[0]), {**chat(QA[1])[0], "reasoning": BARE}]}),
+    ("content-not-text", {"messages": [*chat(QA[0]), {**CALLED}, {"role": "tool", "content": BARE}, *chat(QA[1])]}),
+    ("content-not-text", {"question": "q", "answer": "a", "system": BARE}),
+    ("content-not-text", {"messages": [{"role": "user", "content": ["one", {"text": "two"}]}, *chat(QA[1])]}),
+    ("no-right-choice", {"question": "q", "choices": "['a', 'b']", "answer": 0}),
+    ("no-right-choice", {"question": "q", "choices": "['a' 'b']", "answer": "A"}),
+    ("no-right-choice", {"question": "q", "choices": "[3, 4]", "answer": "0"}),
+    ("no-right-choice", {"question": "q", "choices": '{"text": ["a"], "text": ["b"]}', "answer": "0"}),
     ("bad-answer", {"prompt": "q", "completion": "a", "label": False}),
     ("bad-answer", {"messages": chat(*QA), "kto_tag": False}),
 ]
@@ -595,4 +620,8 @@ def test_choices_are_not_answered_by_their_place_in_a_list():
     raw = {"question": "q", "choices": ["0", "3", "1"], "answer": 1}
     assert turns(raw) == [("user", "q"), ("assistant", "3")]
     assert turns({**raw, "answer": "C"}) == [("user", "q"), ("assistant", "1")]
+    assert turns({**raw, "choices": '["0", "3", "1"]', "answer": "1"}) == [("user", "q"), ("assistant", "3")]
+    objects = json.dumps({"text": ["x", "y"], "label": ["A", "B"]})
+    assert turns({**raw, "choices": objects, "answer": "B"}) == [("user", "q"), ("assistant", "y")]
+    assert turns({**raw, "choices": "(1) x (2) y", "answer": "y"}) == [("user", "q"), ("assistant", "y")]
     assert turns({**raw, "choices": None, "answer": "3"}) == [("user", "q"), ("assistant", "3")]

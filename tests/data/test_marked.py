@@ -125,6 +125,12 @@ def test_a_label_that_says_which_choice_is_right_is_no_mark():
     assert (found.messages[-1]["content"], found.remarks) == ("false", ())
 
 
+@pytest.mark.parametrize("raw", [LAYOUTS["TRL, strings"], LAYOUTS["LLaMA-Factory, alpaca"]])
+def test_reasoning_in_a_column_is_that_of_the_marked_answer(raw):
+    found = MARKED.read(row({**raw, "reasoning_content": "hm"}))
+    assert (found.messages[-1]["reasoning_content"], found.unread) == ("hm", ())
+
+
 def test_two_marks_that_differ_drop_the_row_and_a_class_beside_a_mark_is_named():
     both = {"prompt": "q", "completion": "a", "kto_tag": False}
     rows = [row({**both, "label": True}), row({**both, "kto_tag": True}, 1), row(both, 2)]

@@ -29,4 +29,5 @@ def refuse_other_answers(conversation: Conversation, *, last_only: bool, trainer
         raise RowError("several-answers", detail)
     if not last_only and untrained:
         turns = ", ".join(str(place + 1) for place in untrained)
-        raise RowError("untrained-turns", f"the row takes turn {turns} out of the loss; {trainer} has no mark for that")
+        detail = f"turn {turns} is not trained on (the row says so, or no question stands before it)"
+        raise RowError("untrained-turns", f"{detail}; {trainer} has no mark for that")

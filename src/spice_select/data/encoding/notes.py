@@ -32,6 +32,10 @@ _SENTENCES = {
         "Pairs whose own scores (or margin) put the rejected answer higher; chosen and rejected stay as the row has "
         "them: {rows}."
     ),
+    "words-for-missing": (
+        "Columns that hold just nan, null, None or <NA>, as tables write missing values, are read as these words: "
+        "{rows}."
+    ),
     "whole-numbers": "Whole numbers that are stored with a point are read without it, 4.0 as 4: {rows}.",
 }
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from spice_select.data.formats.fields import Fields, absent
+from spice_select.data.formats.fields import Fields, absent, is_word_for_missing
 from spice_select.data.records import Conversation, Drop, Row
 
 
@@ -68,7 +68,10 @@ def present(raw: Mapping[str, Any], *fields: str) -> bool:
 
 
 def required_text(raw: Mapping[str, Any], field: str) -> str:
-    """A field that has to be a string (a number counts as its digits), else a `RowError`."""
+    """A field that has to be a string (a number counts as its digits), else a `RowError`.
+
+    What a person should know of it becomes a remark of `Fields`.
+    """
     value = raw.get(field)
     if absent(value):
         raise RowError("missing-field", f"the field {field!r} is missing")
@@ -76,6 +79,8 @@ def required_text(raw: Mapping[str, Any], field: str) -> str:
         return _digits(value, raw, field)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise RowError("content-not-text", f"the field {field!r} is of type {type(value).__name__}, not a string")
+    if isinstance(raw, Fields) and isinstance(value, str) and is_word_for_missing(value):
+        raw.remarks.append("words-for-missing")
     return str(value)
 
 

@@ -1,16 +1,21 @@
 """A question with choices, one of them right, as benchmarks lay it out: MMLU, ARC, HellaSwag and their kin."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError, present, required_text
+from spice_select.data.formats.content import reasoning_column
 from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.formats.turns import Turn, read_turns
+from spice_select.data.json_texts import parsed_text
 from spice_select.data.records import Conversation, Drop, Row
 
 _ASKS = ("question", "query", "ctx")
 _CHOICES = ("choices", "endings", "options")
 _RIGHT = ("answer", "answerKey", "label")
+_LIST = re.compile(r"""\s*[\[{]\s*(['"\[{]|array\(|-?[\d.]+\s*,)""")  # as JSON, Python and numpy write them
 
 
 class MultipleChoice:
@@ -20,8 +25,8 @@ class MultipleChoice:
     them apart (DataDecide, arXiv 2504.11393). Read as ``question/answer``, MMLU's rows would be answered by a place in
     a list.
 
-    Choices are a list of texts, a list of ``{text, label}``, or ``{text: […], label: […]}``, beside the question or
-    inside it (ARC). The right one is a label, a letter, a place from 0, or the text itself.
+    Choices are a list of texts, a list of ``{text, label}``, or ``{text: […], label: […]}``, or JSON text of these,
+    beside the question or inside it (ARC). The right one is a label, a letter, a place from 0, or the text itself.
     """
 
     name = "choices"
@@ -31,7 +36,7 @@ class MultipleChoice:
         inner = raw.get("question")
         asked = {**raw, **inner, "question": inner.get("stem")} if isinstance(inner, Mapping) else raw
         return all(any(present(asked, name) for name in names) for names in (_ASKS, _CHOICES, _RIGHT)) and any(
-            isinstance(asked.get(name), list | tuple | Mapping) for name in _CHOICES
+            _is_list(asked.get(name)) for name in _CHOICES
         )
 
     def read(self, row: Row) -> Conversation | Drop:
@@ -43,11 +48,12 @@ def _turns(fields: Fields) -> list[Turn]:
     asked, inner = fields, fields[asks]
     if isinstance(inner, Mapping):  # ARC: the question holds its choices
         asked, asks = Fields(inner), "stem"
-    question, choices = required_text(asked, asks), asked[_first(asked, _CHOICES)]
-    texts, labels = _texts_and_labels(choices)
+    question, column = required_text(asked, asks), _first(asked, _CHOICES)
+    texts, labels = _texts_and_labels(_listed(asked[column], column))
     right = texts[_place(fields[_first(fields, _RIGHT)], texts, labels)]
     unread = () if asked is fields else asked.unread()
-    return [Turn(role="user", text=question, unread=unread), Turn(role="assistant", text=right)]
+    answer = Turn(role="assistant", text=right, reasoning=reasoning_column(fields))
+    return [Turn(role="user", text=question, unread=unread), answer]
 
 
 def _first(fields: Fields, names: tuple[str, ...]) -> str:
@@ -55,6 +61,22 @@ def _first(fields: Fields, names: tuple[str, ...]) -> str:
     if found is None:
         raise RowError("missing-field", f"none of the fields {', '.join(names)} is there")
     return found
+
+
+def _is_list(value: Any) -> bool:
+    """Whether a value is a list or an object, or text that is laid out as one, JSON or not."""
+    return isinstance(value, list | tuple | Mapping) or (isinstance(value, str) and bool(_LIST.match(value)))
+
+
+def _listed(value: Any, column: str) -> Any:
+    if not isinstance(value, str) or not _is_list(value):
+        return value
+    try:
+        return parsed_text(value)
+    except ValueError as error:
+        raise RowError(
+            "no-right-choice", f"the text in {column!r} is {cause(value, error)}. {NO_JSON_REMEDY}"
+        ) from error
 
 
 def _texts_and_labels(choices: Any) -> tuple[list[str], list[str]]:

@@ -33,6 +33,9 @@ def content_of(content: Any, number: int) -> tuple[str, tuple[str, ...], tuple[s
         return content, (), ()
     if not isinstance(content, list):
         raise RowError("content-not-text", f"turn {number} has content of type {type(content).__name__}, not a string")
+    if len(content) > 1 and any(isinstance(part, str) for part in content):
+        detail = f"turn {number} holds a list of bare texts, and nothing says what stands between them"
+        raise RowError("content-not-text", f"{detail}; join them, or make each a part of type 'text'")
     texts: list[str] = []
     thoughts: list[str] = []
     unread: list[str] = []

@@ -10,6 +10,11 @@ def absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def is_word_for_missing(text: str) -> bool:
+    """Whether a text is what tables write for a missing value; an answer may be such a word all the same."""
+    return text.strip().lower() in ("nan", "null", "none", "<na>")
+
+
 def says_nothing(value: Any) -> bool:
     """Whether nothing is lost without the value: absent, empty, or holding only such values at any depth."""
     if isinstance(value, Mapping):

@@ -6,13 +6,14 @@ from typing import Any
 
 from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.formats.base import RowError, present, required_text
+from spice_select.data.formats.content import reasoning_column
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.marks import MARKS, is_marked, mark_of, marks_in
 from spice_select.data.formats.messages import MESSAGES, SHAREGPT, turns_in
 from spice_select.data.formats.pair_rows import check_answer
 from spice_select.data.formats.preference import asked_in
 from spice_select.data.formats.turns import Turn, conversation, with_calls_joined, with_system
-from spice_select.data.formats.two_columns import side
+from spice_select.data.formats.two_columns import answered
 from spice_select.data.records import Conversation, Drop, Row
 
 _LISTS = (MESSAGES, SHAREGPT)
@@ -70,9 +71,10 @@ def _read(row: Row, fields: Fields) -> Conversation:
 def _parted(fields: Fields) -> tuple[list[Turn], list[Turn]]:
     """Prompt and answer."""
     if "completion" in fields:
-        return asked_in(fields), side(fields, "completion", "assistant")
+        return asked_in(fields), answered(fields, "completion")
     if "output" in fields:
-        return asked_in(fields), [Turn(role="assistant", text=required_text(fields, "output"))]
+        output = Turn(role="assistant", text=required_text(fields, "output"), reasoning=reasoning_column(fields))
+        return asked_in(fields), [output]
     turns = turns_in(fields) or []
     return _split(turns)
 

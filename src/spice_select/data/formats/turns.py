@@ -184,13 +184,15 @@ def with_system(fields: Fields, turns: list[Turn]) -> list[Turn]:
         if field not in fields or not isinstance(fields.peek(field), str | list | int | float):
             continue
         value = fields.peek(field)
-        text = content_of(value, 0)[0] if isinstance(value, list) else optional_text(Fields({field: value}), field)
+        given = Fields({field: value})
+        text = content_of(value, 0)[0] if isinstance(value, list) else optional_text(given, field)
         if not text:
             continue
         if has_own and turns[0].text.strip() != text.strip():
             continue  # left unread, and so named
         fields[field]
         if not has_own:
+            fields.remarks += given.remarks
             turns.insert(0, Turn(role="system", text=text))
             has_own = True
     return turns

@@ -35,10 +35,15 @@ class TwoColumns:
 
     def _turns(self, fields: Fields) -> list[Turn]:
         asked = with_context(side(fields, self._asks, "user"), fields, self._context)
-        answered = side(fields, self._answers, "assistant")
-        if isinstance(with_turns(fields[self._answers], self._answers), str | int | float):
-            answered = [replace(answered[0], reasoning=reasoning_column(fields))]
-        return [*asked, *answered]
+        return [*asked, *answered(fields, self._answers)]
+
+
+def answered(fields: Fields, field: str) -> list[Turn]:
+    """The turns of the column that answers; a text has its reasoning in a column of its own."""
+    turns = side(fields, field, "assistant")
+    if isinstance(with_turns(fields[field], field), list | Mapping):
+        return turns
+    return [replace(turns[0], reasoning=reasoning_column(fields))]
 
 
 def with_context(asked: list[Turn], fields: Fields, columns: tuple[str, ...]) -> list[Turn]:
