@@ -70,6 +70,8 @@ def test_system_columns_history_and_earlier_turns_are_the_prompt():
 def test_an_empty_prompt_beside_whole_conversations_says_nothing(empty):
     assert read({"prompt": empty, **both()}).prompt == tuple(chat(*ASKED))
     assert read({"prompt": empty, "chosen": "a", "rejected": "b"}).reason == "empty-turn"
+    for asks in ({"question": "q"}, {"instruction": "q"}, {"messages": chat(("user", "q"))}):
+        assert texts(read({"prompt": empty, "chosen": "a", "rejected": "b", **asks}).prompt) == ["q"]
 
 
 def test_scores_become_a_margin_and_are_read():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from spice_select.data.plain import columns_of, json_text, plain, restored
 from spice_select.data.records import Row
-from spice_select.run.dataset import same
+from spice_select.run.dataset import same, survives
 
 UTC = datetime.UTC
 ODD = {
@@ -104,3 +104,9 @@ def test_the_hash_of_any_row_is_that_of_the_row_as_the_files_hold_it() -> None:
     raw = {name: value for name, (value, _, _) in ODD.items()}
     assert Row(0, raw, "").content_hash == Row(0, plain(raw)[0], "").content_hash
     assert Row(0, {"a": b"x"}, "").content_hash != Row(0, {"a": b"y"}, "").content_hash
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_number_that_would_be_written_as_null_does_not_survive(value):
+    assert survives({"arguments": {"x": [1.5, None]}})
+    assert not survives({"arguments": {"x": [value]}})

@@ -8,6 +8,7 @@ from typing import Any
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.formats.fields import Fields, absent, has_padding, says_nothing, unpadded
+from spice_select.data.formats.turn_texts import cause
 from spice_select.data.json_texts import parsed_exactly
 
 _CALL_FIELDS = ("tool_calls", "function_call", "function_calls", "tool_call")
@@ -199,7 +200,7 @@ def _parsed(text: str, reason: str, where: str) -> Any:
     try:
         return parsed_exactly(text)
     except ValueError as error:
-        raise RowError(reason, f"{where}: no JSON: {str(error).rstrip('.')}") from error
+        raise RowError(reason, f"{where}: {cause(text, error)}") from error
 
 
 def _parameters(tools: Iterable[Mapping[str, Any]], name: str) -> Any:

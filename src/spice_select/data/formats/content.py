@@ -34,7 +34,8 @@ def content_of(content: Any, number: int) -> tuple[str, tuple[str, ...], tuple[s
     if not isinstance(content, list):
         raise RowError("content-not-text", f"turn {number} has content of type {type(content).__name__}, not a string")
     if len(content) > 1 and any(isinstance(part, str) for part in content):
-        detail = f"turn {number} holds a list of bare texts, and nothing says what stands between them"
+        where = f"turn {number}" if number else "a column of the row"
+        detail = f"{where} holds a list of bare texts, and nothing says what stands between them"
         raise RowError("content-not-text", f"{detail}; join them, or make each a part of type 'text'")
     texts: list[str] = []
     thoughts: list[str] = []

@@ -45,15 +45,27 @@ def _turns(fields: Fields) -> list[Turn]:
 
 
 def asked_in(fields: Fields) -> list[Turn]:
-    """The turns before the chosen answer, from whichever columns hold them; none if no column does."""
-    for field, context in _PROMPTS.items():
-        if field in fields:
-            return [*history_of(fields), *with_context(side(fields, field, "user"), fields, context)]
+    """The turns before the chosen answer, from whichever columns hold them; none if no column does.
+
+    An empty column of text asks only where no other one does.
+    """
+    told = [field for field in _PROMPTS if field in fields]
+    said = [field for field in told if not _is_blank(fields.peek(field))]
+    if said:
+        return _asked(fields, said[0])
     if "instruction" in fields:
         return [*history_of(fields), Turn(role="user", text=instruction_of(fields))]
     if "input" in fields:
         return [*history_of(fields), *side(fields, "input", "user")]
-    return turns_in(fields) or []
+    return turns_in(fields) or (_asked(fields, told[0]) if told else [])
+
+
+def _asked(fields: Fields, field: str) -> list[Turn]:
+    return [*history_of(fields), *with_context(side(fields, field, "user"), fields, _PROMPTS[field])]
+
+
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
 
 
 def asks(raw: Mapping[str, Any]) -> bool:
