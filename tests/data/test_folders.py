@@ -459,3 +459,10 @@ def test_the_folder_of_a_run_is_no_corpus_and_says_where_its_rows_are(tmp_path):
     lay(tmp_path, {"identity.json": "{}", "config.yaml": "corpus: x", "selected.jsonl": lines(0)})
     with pytest.raises(InputError, match=r"folder of a run, not a corpus.*selected\.jsonl"):
         read_source(tmp_path)
+
+
+def test_the_folder_of_an_export_is_no_corpus_and_says_where_its_rows_are(tmp_path):
+    mark = {"destination": "trl", "files": {"README.md": "0", "data/train-0a.parquet": "0", "left_out.jsonl": "0"}}
+    lay(tmp_path, {"export.json": json.dumps(mark), "left_out.jsonl": lines(1)})
+    with pytest.raises(InputError, match=r"folder of an export, not a corpus.*/data/train-0a\.parquet"):
+        read_source(tmp_path)

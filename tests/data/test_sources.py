@@ -150,11 +150,11 @@ def test_a_table_that_would_lose_a_value_is_refused(tmp_path):
     pq.write_table(
         pa.table({"m": pa.array([[("k", 1), ("k", 2)]], pa.map_(pa.string(), pa.int8()))}), tmp_path / "map.parquet"
     )
-    with pytest.raises(InputError, match=r"map\.parquet: not a readable Parquet file"):
+    with pytest.raises(InputError, match=r"map\.parquet row 0: the value in the column 'm' .*the key 'k' twice"):
         read_rows(tmp_path / "map.parquet")
     halves = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xe9\xe9"))
     pq.write_table(pa.table({"a": halves}), tmp_path / "latin.parquet")
-    with pytest.raises(InputError, match=r"latin\.parquet: not a readable Parquet file: .*utf-8"):
+    with pytest.raises(InputError, match=r"latin\.parquet row 0: the value in the column 'a' .*utf-8"):
         read_rows(tmp_path / "latin.parquet")
 
 

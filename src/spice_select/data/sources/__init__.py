@@ -5,6 +5,7 @@ apart by their content first and their name second. Everything a person can get 
 names the file, the place, the cause and the remedy.
 """
 
+import json
 import re
 import stat
 from collections.abc import Iterator, Sequence
@@ -72,6 +73,7 @@ def read_source(
         corpus = _numbered(_at(path.name, located), notes)
     elif path.is_dir():
         _refuse_run(path)
+        _refuse_export(path)
         corpus = read_folder(path, split, default_split, subset, revision)
     elif path.exists():
         refuse_options(path, subset=subset, revision=revision)
@@ -92,6 +94,19 @@ def _refuse_run(folder: Path) -> None:
             f"{folder}: the folder of a run, not a corpus. Give the corpus that it chose from, or the rows that it "
             f"chose: {folder / 'selected.jsonl'}."
         )
+
+
+def _refuse_export(folder: Path) -> None:
+    """An export holds more than the rows for a trainer: what was left out of them, and what is said of it."""
+    try:
+        facts = json.loads((folder / "export.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    if not isinstance(facts, dict) or not {"destination", "files"} <= facts.keys():
+        return
+    named = (name for name in facts["files"] if PurePath(name).name.startswith("train"))
+    rows = next((folder / name for name in named if extension(Path(name)) in BY_EXTENSION), folder)
+    raise InputError(f"{folder}: the folder of an export, not a corpus. Give the rows in it: {rows}.")
 
 
 def _numbered(located: Iterator[Placed], notes: tuple[str, ...] = ()) -> Corpus:

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.data.sources.bytes import Content
+from spice_select.data.sources.values import rows_of_batches
 from spice_select.errors import InputError
 
 
 def read_parquet(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
-    """The rows of a Parquet file; nested columns become lists and objects (maps from names too), nulls stay null."""
+    """The rows of a Parquet file; nested columns become lists and objects, nulls stay null."""
     import pyarrow.parquet as pq
 
     path = content.path
     with _explained(path, "Parquet"):
         file = pq.ParquetFile(_opened(content), pre_buffer=False)
-        yield from _rows(path, file.schema_arrow, file.iter_batches(batch_size=_TOGETHER, use_threads=False))
+        yield from _rows(path, file.schema_arrow, file.iter_batches(batch_size=_READ, use_threads=False))
 
 
 def read_arrow(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
@@ -37,8 +38,8 @@ def read_arrow(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
             yield from _rows(path, stream.schema, iter(stream))
 
 
-_TOGETHER = 1024
-"""Rows that are Python objects at once."""
+_READ = 1024
+"""Rows that are read from a Parquet file at once."""
 
 
 def _opened(content: Content) -> Any:
@@ -51,30 +52,10 @@ def _opened(content: Content) -> Any:
 
 
 def _rows(path: Path, schema: Any, batches: Iterator[Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    import pyarrow as pa
-
     twice = next((name for name in schema.names if schema.names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}: the column {twice!r} is there twice. Rename or delete one of them.")
-    keys = [key for field in schema for key in _map_keys(field.type)]
-    named = bool(keys) and all(pa.types.is_string(key) or pa.types.is_large_string(key) for key in keys)
-    options = {"maps_as_pydicts": "strict"} if named else {}
-    number = 0
-    for batch in batches:
-        for start in range(0, len(batch), _TOGETHER):
-            for row in batch.slice(start, _TOGETHER).to_pylist(**options):
-                yield row, f" row {number}"
-                number += 1
-
-
-def _map_keys(kind: Any) -> Iterator[Any]:
-    """The types of the keys of every map in a type, at any depth. Only maps from names are objects in JSON."""
-    import pyarrow as pa
-
-    if pa.types.is_map(kind):
-        yield kind.key_type
-    for number in range(kind.num_fields):
-        yield from _map_keys(kind.field(number).type)
+    yield from rows_of_batches(batches, str(path))
 
 
 @contextlib.contextmanager
@@ -85,7 +66,6 @@ def _explained(path: Path, kind: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        # ValueError: text that is not UTF-8; KeyError: a map that has a key twice
+    except (pa.ArrowException, OSError, ValueError) as error:
         said = (str(error).splitlines() or [""])[0].rstrip(".")
         raise InputError(f"{path}: not a readable {kind} file: {said}. Copy or write it again.") from error

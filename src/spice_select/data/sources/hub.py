@@ -1,6 +1,5 @@
 """Data sets of the ``datasets`` library: saved to a folder, or on the hub."""
 
-import copy
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +7,12 @@ from typing import Any
 
 from spice_select.data.sources.kinds import Placed
 from spice_select.data.sources.splits import EVERY_SPLIT, left_out, only
+from spice_select.data.sources.values import rows_of_batches
 from spice_select.errors import InputError, nearest
 from spice_select.settings.counted import counted
+
+_TOGETHER = 1024
+"""Rows that are taken from the tables at once."""
 
 
 def is_saved_dataset(folder: Path) -> bool:
@@ -50,9 +53,9 @@ def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[It
     if not isinstance(loaded, dict):
         if split not in (None, EVERY_SPLIT, str(loaded.split or "")):
             raise InputError(f"split={split!r}: {name} has no splits to choose from. Leave split out.")
-        return _rows(loaded, ""), ()
+        return _rows(loaded, name), ()
     if split == EVERY_SPLIT:
-        return itertools.chain.from_iterable(_rows(part, f" {title}") for title, part in loaded.items()), ()
+        return itertools.chain.from_iterable(_rows(part, name, f" {title}") for title, part in loaded.items()), ()
     wanted = split or (default if default in loaded else None) or (next(iter(loaded)) if len(loaded) == 1 else None)
     known = ", ".join(loaded)
     if wanted is None:
@@ -63,37 +66,12 @@ def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[It
     if wanted not in loaded:
         raise InputError(f"split={split!r}: not in {name}, which has {known}.{nearest(wanted, loaded)}")
     others = {title: counted(len(part), "row") for title, part in loaded.items() if title != wanted}
-    return _rows(loaded[wanted], ""), left_out(wanted, others) or only(wanted, default)
+    return _rows(loaded[wanted], name), left_out(wanted, others) or only(wanted, default)
 
 
-def _rows(dataset: Any, place: str) -> Iterator[Placed]:
-    for number, row in enumerate(_undecoded(dataset)):
-        yield dict(row), f"{place} row {number}"
-
-
-def _undecoded(dataset: Any) -> Any:
-    """The data set as plain values, images, audio and the like as the bytes or paths they are kept as: so they came."""
-    dataset = dataset.with_format(None)
-    for column, feature in dataset.features.items():
-        kept = _kept(feature)
-        if kept is not feature:
-            dataset = dataset.cast_column(column, kept)
-    return dataset
-
-
-def _kept(feature: Any) -> Any:
-    """The feature without decoding, at any depth; itself where it decodes nothing."""
-    if isinstance(feature, dict):
-        inside = {name: _kept(item) for name, item in feature.items()}
-        return inside if any(inside[name] is not feature[name] for name in feature) else feature
-    name = "feature" if hasattr(feature, "feature") else "decode"
-    value = getattr(feature, name, None)
-    new = _kept(value) if name == "feature" else False
-    if new is value or value is None:
-        return feature
-    changed = copy.copy(feature)
-    setattr(changed, name, new)
-    return changed
+def _rows(dataset: Any, name: str, title: str = "") -> Iterator[Placed]:
+    """The rows as they are stored: images, audio and the like as bytes or paths, for so they came."""
+    return rows_of_batches(dataset.with_format("arrow").iter(_TOGETHER), name, title)
 
 
 def _first_line(error: Exception) -> str:

@@ -16,6 +16,11 @@ _loads = JSON_DECODER.decode
 _BETWEEN = re.compile(r"[\s,]*")
 
 
+def json_value(text: str) -> Any:
+    """What a JSON text says. Raises ValueError also where an object names a field twice, with different values."""
+    return _loads(text)
+
+
 def read_jsonl(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
     """One JSON object a line; blank lines are skipped. A whole JSON array under this name is read as one."""
     path = content.path
