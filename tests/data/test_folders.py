@@ -164,6 +164,60 @@ def test_only_the_head_of_a_nameless_file_is_looked_at(tmp_path, monkeypatch):
     assert looked == [kinds.HEAD, kinds.HEAD]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("train.jsonl~", "#train.jsonl#", "train.jsonl.1", "train.jsonl.~1~", "train.jsonl (copy)", "train.jsonl.txt"),
+        *("part-0.jsonl.bak", "part-0~", "other.jsonl~", "part-9.tmp"),
+    ],
+)
+def test_older_copies_are_no_rows(tmp_path, name):
+    corpus = read_source(lay(tmp_path, {"train.jsonl": lines(0), name: lines(0, 1)}))
+    assert numbers(corpus) == [0]
+    assert corpus.notes == (f"Passed over, as no rows: 1 file: {name}.",)
+
+
+def test_numbers_behind_an_extension_are_shards_where_no_file_is_called_so_without(tmp_path):
+    corpus = read_source(lay(tmp_path, {"rows.jsonl.00": lines(0), "rows.jsonl.01": lines(1)}))
+    assert numbers(corpus) == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["b.jsonlines", "b.pq", "b.feather", "b.arrows"])
+def test_other_extensions_of_known_kinds_are_read(tmp_path, name):
+    folder, table = lay(tmp_path, {"a.jsonl": lines(0)}), pa.Table.from_pylist([row(1)])
+    if name == "b.jsonlines":
+        lay(folder, {name: lines(1)})
+    elif name == "b.pq":
+        pq.write_table(table, folder / name)
+    else:
+        opened = pa.ipc.new_stream if name == "b.arrows" else pa.ipc.new_file
+        with pa.OSFile(str(folder / name), "wb") as sink, opened(sink, table.schema) as writer:
+            writer.write_table(table)
+    assert numbers(read_source(folder)) == [0, 1]
+    assert numbers(read_source(folder / name)) == [1]
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (["train-00000-of-00003.jsonl", "train-00002-of-00003.jsonl"], "1 file: d/train-00001-of-00003.jsonl"),
+        (["train-00000-of-00002-0a1b.jsonl"], "1 file: d/train-00001-of-00002.jsonl"),
+        (["x_2_of_3.jsonl", "x_3_of_3.jsonl"], "1 file: d/x_1_of_3.jsonl"),
+        (["rows.jsonl-00001-of-00002"], "1 file: d/rows.jsonl-00000-of-00002"),
+        (["train-00000-of-00002.jsonl", "train-00001-of-00002.jsonl"], ""),
+        (["train-1-of-2.jsonl", "train-2-of-2.jsonl"], ""),
+        (["part-0-of-2-a.jsonl", "part-1-of-2-b.jsonl"], ""),
+    ],
+)
+def test_a_gap_in_numbered_files_is_told(tmp_path, names, missing):
+    corpus = read_source(lay(tmp_path, {f"d/{name}": lines(number) for number, name in enumerate(names)}))
+    assert len(corpus.rows) == len(names)
+    if missing:
+        assert missing in note(corpus, "Missing among numbered files")
+    else:
+        assert corpus.notes == ()
+
+
 @pytest.mark.parametrize("name", ["book.ipynb", "prose.txt", "script", "braces"])
 def test_other_text_is_not_taken_for_rows(tmp_path, name):
     content = {"book.ipynb": '{\n "cells": []\n}', "script": "#!/bin/sh\n{ echo; }\n", "braces": "{\n echo\n}\n"}
@@ -347,6 +401,26 @@ def test_a_column_called_split_that_tells_no_splits_leaves_nothing_out(tmp_path,
     assert corpus.notes == ()
 
 
+@pytest.mark.parametrize("rest", [{"split": None}, {"split": ""}, {"split": float("nan")}, {}])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_rows_that_name_no_split_do_not_make_one_corpus_of_the_others(tmp_path, rest, at):
+    raws = [{**row(0), "split": "train"}, {**row(1), "split": "test"}]
+    raws.insert(at, {**row(2), **rest})
+    lay(tmp_path, {f"{number}.jsonl": json.dumps(raw) for number, raw in enumerate(raws)})
+    corpus = read_source(tmp_path)
+    assert numbers(corpus) == [0]
+    assert "test (1 row); rows of no split (1 row)" in note(corpus, "left out")
+    assert sorted(numbers(read_source(tmp_path, split="all"))) == [0, 1, 2]
+
+
+def test_held_out_rows_beside_those_that_name_no_split_are_not_read_unasked(tmp_path):
+    raws = [row(0), {**row(1), "split": "test"}]
+    path = lay(tmp_path, {"a.jsonl": "\n".join(map(json.dumps, raws))}) / "a.jsonl"
+    with pytest.raises(InputError, match=r"of the splits test \(1 row\), and none of them is train \(1 row of none\)"):
+        read_source(path)
+    assert numbers(read_source(path, split="test")) == [1]
+
+
 def test_the_split_of_a_single_file_is_the_one_in_its_name(tmp_path):
     path = lay(tmp_path, {"gsm8k_test.jsonl": lines(0)}) / "gsm8k_test.jsonl"
     assert numbers(read_source(path, split="test")) == numbers(read_source(path, split="all")) == [0]
@@ -368,6 +442,21 @@ def test_what_a_saved_dictionary_leaves_out_is_named(tmp_path):
     assert read_source(tmp_path / "one", default_split="test").notes == ()
     assert numbers(read_source(tmp_path / "up")) == [0]  # found by the walk, too
     assert "state.json" in note(read_source(tmp_path / "up"), "Passed over")
+
+
+def test_a_split_of_a_saved_dictionary_is_found_by_its_synonyms(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    parts = {
+        name: datasets.Dataset.from_list([row(n)], split=name) for n, name in enumerate(("training", "dev", "test"))
+    }
+    datasets.DatasetDict(parts).save_to_disk(str(tmp_path))
+    assert numbers(read_source(tmp_path)) == [0]
+    assert numbers(read_source(tmp_path, split="validation")) == [1]
+    assert numbers(read_source(tmp_path, split="eval")) == [2]
+    assert numbers(read_source(tmp_path / "test", split="heldout")) == [2]
+    datasets.DatasetDict(parts | {"val": parts["dev"]}).save_to_disk(str(tmp_path / "two"))
+    with pytest.raises(InputError, match=r"split='validation'.*training, dev, test, val"):
+        read_source(tmp_path / "two", split="validation")
 
 
 def test_images_of_a_saved_data_set_stay_the_bytes_they_are(tmp_path):

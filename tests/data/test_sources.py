@@ -73,6 +73,10 @@ def test_csv_and_tsv_give_strings_and_the_line_of_each_row(tmp_path):
         {"question": "three", "answer": ""},
     ]
     assert [row.where for row in rows] == ["a.csv:2", "a.csv:4", "a.csv:6"]
+    after = read_rows(write(tmp_path / "b.csv", "\r\n\n" + text))
+    assert [(row.raw, row.where) for row in after] == [
+        (row.raw, f"b.csv:{line}") for row, line in zip(rows, (4, 6, 8), strict=True)
+    ]
     assert raws(write(tmp_path / "a.tsv", "question\tanswer\nOne?\t1\n")) == [{"question": "One?", "answer": "1"}]
 
 
@@ -247,6 +251,8 @@ FAULTS = [
     ("digits.json", b'[{"a": ' + b"9" * 5000 + b"}]", r"digits.json: a whole number of more than 4300 digits"),
     ("latin.jsonl", '{"a": "x"}\n{"a": "é"}\n'.encode("latin-1"), r"n.jsonl:2: not UTF-8: byte 0xe9 at position 18"),
     ("utf16.jsonl", '{"a": 1}'.encode("utf-16"), r"utf16.jsonl: the text is UTF-16.*iconv"),
+    ("utf32.jsonl", '{"a": 1}'.encode("utf-32"), r"utf32.jsonl: the text is UTF-32.*iconv -f utf-32 "),
+    ("be.csv", b"\0\0\xfe\xff" + "a,b".encode("utf-32-be"), r"be.csv: the text is UTF-32.*iconv -f utf-32 "),
     ("image.jsonl", b"\x89PNG\r\n\x1a\n\0\0\0", r"image.jsonl: a binary file"),
     ("weights.bin", b"\0\1\2\3", r"weights.bin: a binary file that is neither Parquet nor Arrow"),
     ("prose.txt", b"Once upon a time", r"prose.txt: cannot tell what kind of file.*'.txt'.*\.jsonl"),
@@ -262,6 +268,8 @@ FAULTS = [
     ("wide.csv", b"a,b\n1,2\n1,2,3\n", r"wide.csv:3: 3 cells, but the first line names 2"),
     ("quote.csv", b'a,b\n1,"2\n', r"quote.csv:2: broken CSV"),
     ("twice.csv", b"a,a\n1,2\n", r"twice.csv:1: the column 'a' is there twice"),
+    ("late.csv", b"\n\na,a\n1,2\n", r"late.csv:3: the column 'a' is there twice"),
+    ("header_quote.csv", b'\n"a"b,c\n1,2\n', r"header_quote.csv:2: broken CSV"),
     ("semicolons.csv", b"question;answer\n1;2\n", r"semicolons.csv:1: one column only.*';'.*with ','"),
     ("commas.tsv", b"question,answer\n1,2\n", r"commas.tsv:1: one column only.*Name the file .csv"),
     ("header.csv", b"a,b\n", r"header.csv: holds no rows"),

@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from spice_select.data.records import Corpus, Row
 from spice_select.data.row_table import RowTable
 from spice_select.data.sources.bytes import Content
+from spice_select.data.sources.column import SplitColumn
 from spice_select.data.sources.folders import by_column, read_folder, refuse_options
 from spice_select.data.sources.hub import is_saved_dataset, read_hub, read_saved
 from spice_select.data.sources.kinds import BY_EXTENSION, Placed, extension, read_file
@@ -77,8 +78,9 @@ def read_source(
         corpus = read_folder(path, split, default_split, subset, revision)
     elif path.exists():
         refuse_options(path, subset=subset, revision=revision)
-        corpus = _numbered(_at(path.name, _file(path)))
-        corpus = by_column(corpus, _unnamed(path, split), default_split, str(path))
+        column = SplitColumn()
+        corpus = _numbered(_at(path.name, column.watched(_file(path))))
+        corpus = by_column(corpus, column, _unnamed(path, split), default_split, str(path))
     else:
         located, notes = _hub_or_missing(str(path_or_id), path, (split, default_split), subset, revision, allow_network)
         corpus = _numbered(_at(str(path_or_id), located), notes)

@@ -15,7 +15,12 @@ from spice_select.errors import InputError
 
 CODECS = (".gz", ".xz", ".bz2", ".zst", ".zstd")
 _FOREIGN = {b"PK\x03\x04": "zip (or an Excel workbook)", b"7z\xbc\xaf": "7z", b'\x04"M\x18': "lz4"}
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_MARKS = {  # of 32 bits first: the little-endian one begins as that of 16 does
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 _HEAD = 8192
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -156,9 +161,10 @@ def decode(path: Path, data: bytes) -> str:
 
 
 def refuse_other_text(path: Path, data: bytes) -> None:
-    """Raise if it is UTF-16, or the first 8 KiB hold a zero byte, which no text does."""
-    if data.startswith(_UTF16):
-        raise InputError(f"{path}: the text is UTF-16. Convert it: iconv -f utf-16 -t utf-8.")
+    """Raise if its mark says UTF-16 or UTF-32, or the first 8 KiB hold a zero byte, which no text does."""
+    coding = next((coding for mark, coding in _MARKS.items() if data.startswith(mark)), None)
+    if coding is not None:
+        raise InputError(f"{path}: the text is {coding}. Convert it: iconv -f {coding.lower()} -t utf-8.")
     at = data[:_HEAD].find(b"\0")
     if at >= 0:
         raise InputError(f"{path}: a binary file (a zero byte at byte {at}), not text.")

@@ -2,9 +2,10 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from spice_select.data.sources.kinds import Placed
 from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, left_out
 from spice_select.errors import InputError
 from spice_select.settings.counted import counted
@@ -12,13 +13,31 @@ from spice_select.settings.counted import counted
 COLUMN = "split"
 
 
+class SplitColumn:
+    """Whether any row has the column, found as rows are read.
+
+    Attributes:
+        seen: so far.
+    """
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def watched(self, located: Iterable[Placed]) -> Iterator[Placed]:
+        """The same rows."""
+        for raw, place in located:
+            self.seen = self.seen or COLUMN in raw
+            yield raw, place
+
+
 def take_rows(
     raws: Iterable[Mapping[str, Any]], split: str | None, default: str, name: str
 ) -> tuple[list[int], tuple[str, ...]]:
     """Positions of the rows of one split, and what was left out, in words; all of them where rows name no splits.
 
-    Rows name splits if every one has the column, its values are splits' names (`train`, `dev`, …), and there are two
-    or more of them: a column of this name that means something else tells nothing.
+    Rows name splits if the column holds nothing but splits' names (`train`, `dev`, …), and there is something to keep
+    apart: two or more of them, or another one than `default` beside rows that name none. A column of this name that
+    means something else tells nothing.
 
     Args:
         raws: the rows as they came.
@@ -29,9 +48,11 @@ def take_rows(
     Raises:
         InputError: `split` was asked for and rows name none or others; several are named, and `default` is not there.
     """
-    values = [sys.intern(str(raw.get(COLUMN))) for raw in raws]  # few names, many rows
+    values = [_named(raw.get(COLUMN)) for raw in raws]
     counts = Counter(values)
-    tells = len(counts) > 1 and all(kind_of(value) for value in counts)
+    unnamed = counts.pop("", 0)
+    apart = len(counts) > 1 or (unnamed > 0 and any(kind_of(value) != default for value in counts))
+    tells = apart and all(kind_of(value) for value in counts)
     if split is None and not tells:
         return list(range(len(values))), ()
     wanted = split or default
@@ -44,10 +65,17 @@ def take_rows(
         )
     if not taken:
         there = ", ".join(f"{value} ({counted(count, 'row')})" for value, count in counts.items())
+        beside = f" ({counted(unnamed, 'row')} of none)" if unnamed else ""
         raise InputError(
-            f"{name}: its rows are of the splits {there}, and none of them is {wanted}. Choose one with --split, or "
-            f"read all with --split {EVERY_SPLIT}."
+            f"{name}: its rows are of the splits {there}, and none of them is {wanted}{beside}. Choose one with "
+            f"--split, or read all with --split {EVERY_SPLIT}."
         )
     others = {value: counted(count, "row") for value, count in counts.items() if value not in taken}
+    others |= {"rows of no split": counted(unnamed, "row")} if unnamed else {}
     kept = [position for position, value in enumerate(values) if value in taken]
     return kept, left_out(f"{', '.join(sorted(taken))} of the column {COLUMN!r}", others)
+
+
+def _named(value: Any) -> str:
+    """A value of the column, "" for one that says nothing: null, NaN, an empty cell."""
+    return "" if value is None or value != value else sys.intern(str(value))  # few names, many rows

@@ -11,9 +11,10 @@ from spice_select.data.records import Corpus
 from spice_select.data.row_table import RowTable
 from spice_select.data.sources.bytes import Content
 from spice_select.data.sources.caches import refuse_prepared_twice
-from spice_select.data.sources.column import COLUMN, take_rows
+from spice_select.data.sources.column import SplitColumn, take_rows
 from spice_select.data.sources.doubles import Doubles, unpacked_name
 from spice_select.data.sources.kinds import accepted, read_file
+from spice_select.data.sources.shards import missing_shards
 from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, label_of, some, split_labels, take_split
 from spice_select.data.sources.walk import Walk, walk
 from spice_select.errors import InputError
@@ -32,9 +33,11 @@ def read_folder(folder: Path, split: str | None, default: str, subset: str | Non
     refuse_prepared_twice(folder, (found.files[file] for file in files))
     by_names = bool(split_labels(files)) or (split is not None and kind_of(split) is None)
     taken, left = take_split(files, split if by_names else EVERY_SPLIT, str(folder), default)
-    rows, notes = _all_rows({file: found.files[file] for file in taken})
-    corpus = Corpus(rows, (*left, *outside, *_configurations(taken), *_keys(taken), *found.told(), *notes))
-    return corpus if by_names else by_column(corpus, split, default, str(folder))
+    column = SplitColumn()
+    rows, notes = _all_rows({file: found.files[file] for file in taken}, column)
+    told = (*left, *outside, *_configurations(taken), *_keys(taken), *missing_shards(taken), *found.told(), *notes)
+    corpus = Corpus(rows, told)
+    return corpus if by_names else by_column(corpus, column, split, default, str(folder))
 
 
 def refuse_options(path: Path, **options: str | None) -> None:
@@ -46,9 +49,9 @@ def refuse_options(path: Path, **options: str | None) -> None:
             )
 
 
-def by_column(corpus: Corpus, split: str | None, default: str, name: str) -> Corpus:
+def by_column(corpus: Corpus, column: SplitColumn, split: str | None, default: str, name: str) -> Corpus:
     """The rows that say they are of the split, numbered anew; all of them where rows name no splits."""
-    if split == EVERY_SPLIT or (split is None and all(COLUMN not in row.raw for row in corpus.rows[:1])):
+    if split == EVERY_SPLIT or (split is None and not column.seen):
         return corpus
     taken, notes = take_rows((row.raw for row in corpus.rows), split, default, name)
     if len(taken) == len(corpus.rows):
@@ -72,7 +75,7 @@ def _inside(folder: Path, found: Walk, subset: str | None) -> tuple[list[PurePat
     raise InputError(f"{folder}: the folder holds no file that can be read.{beside} {accepted()}")
 
 
-def _all_rows(files: Mapping[PurePath, Path]) -> tuple[RowTable, list[str]]:
+def _all_rows(files: Mapping[PurePath, Path], column: SplitColumn) -> tuple[RowTable, list[str]]:
     """The rows of several files, each named as seen from the folder, and what was found on reading."""
     rows = RowTable()
     empty, copies, doubles = [], [], Doubles()
@@ -86,7 +89,7 @@ def _all_rows(files: Mapping[PurePath, Path]) -> tuple[RowTable, list[str]]:
                 copies.append(f"{file} (as {first})")
                 continue
         if not content.is_blank():
-            for raw, place in read_file(content):
+            for raw, place in column.watched(read_file(content)):
                 rows.append(raw, f"{file.as_posix()}{place}")
                 if len(files) > 1:
                     doubles.add(file, raw)

@@ -1,12 +1,12 @@
 """Data sets of the ``datasets`` library: saved to a folder, or on the hub."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from spice_select.data.sources.kinds import Placed
-from spice_select.data.sources.splits import EVERY_SPLIT, left_out, only
+from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, left_out, only
 from spice_select.data.sources.values import rows_of_batches
 from spice_select.errors import InputError, nearest
 from spice_select.settings.counted import counted
@@ -51,12 +51,12 @@ def read_hub(
 
 def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[Iterator[Placed], tuple[str, ...]]:
     if not isinstance(loaded, dict):
-        if split not in (None, EVERY_SPLIT, str(loaded.split or "")):
+        if split not in (None, EVERY_SPLIT) and _called([str(loaded.split or "")], split) is None:
             raise InputError(f"split={split!r}: {name} has no splits to choose from. Leave split out.")
         return _rows(loaded, name), ()
     if split == EVERY_SPLIT:
         return itertools.chain.from_iterable(_rows(part, name, f" {title}") for title, part in loaded.items()), ()
-    wanted = split or (default if default in loaded else None) or (next(iter(loaded)) if len(loaded) == 1 else None)
+    wanted = _called(loaded, split or default) or split or (next(iter(loaded)) if len(loaded) == 1 else None)
     known = ", ".join(loaded)
     if wanted is None:
         raise InputError(
@@ -67,6 +67,13 @@ def _chosen(loaded: Any, split: str | None, default: str, name: str) -> tuple[It
         raise InputError(f"split={split!r}: not in {name}, which has {known}.{nearest(wanted, loaded)}")
     others = {title: counted(len(part), "row") for title, part in loaded.items() if title != wanted}
     return _rows(loaded[wanted], name), left_out(wanted, others) or only(wanted, default)
+
+
+def _called(titles: Iterable[str], split: str) -> str | None:
+    """The one split of this name, else the only one with a synonym of it for a name."""
+    known = list(titles)
+    alike = [title for title in known if kind_of(title) is not None and kind_of(title) == kind_of(split)]
+    return split if split in known else alike[0] if len(alike) == 1 else None
 
 
 def _rows(dataset: Any, name: str, title: str = "") -> Iterator[Placed]:

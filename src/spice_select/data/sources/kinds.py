@@ -20,15 +20,21 @@ Reader = Callable[[Content], Iterator[Placed]]
 BY_EXTENSION: dict[str, Reader] = {
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
+    ".jsonlines": read_jsonl,
     ".json": read_json,
     ".csv": read_csv,
     ".tsv": read_tsv,
     ".parquet": read_parquet,
+    ".pq": read_parquet,
     ".arrow": read_arrow,
+    ".arrows": read_arrow,
+    ".feather": read_arrow,
 }
 _TABLES: dict[bytes, Reader] = {b"PAR1": read_parquet, b"ARROW1": read_arrow, b"\xff\xff\xff\xff": read_arrow}
 _UNSUPPORTED_CODECS = (".zip", ".lz4", ".7z", ".br", ".snappy", ".lzo", ".z", ".rar")
 _WORD = re.compile(r"\.[a-z][a-z0-9]*")
+_KNOWN = re.compile(rf".*?({'|'.join(map(re.escape, BY_EXTENSION))})(?![a-z0-9])({'|'.join(map(re.escape, CODECS))})?")
+_OLD = (".bak", ".backup", ".old", ".orig", ".save", ".tmp", ".part", ".swp")
 HEAD = 4096
 """Bytes of a file without a telling name that are looked at (once unpacked)."""
 
@@ -72,7 +78,8 @@ def is_data(path: Path) -> bool:
     """Whether a file of a folder holds rows: a known extension, or content that shows it where the name says nothing.
 
     Only names without a telling extension are looked into (`part-00000`, `rows.txt`, `part-00000.gz`), and there only
-    the first `HEAD` bytes. Copies that editors and people leave (`rows.jsonl.bak`) have an extension, and are no rows.
+    the first `HEAD` bytes. Copies that editors and people leave are no rows: `rows.jsonl.bak`, `rows.jsonl~`, and
+    `rows.jsonl.1` beside `rows.jsonl`.
 
     Raises:
         InputError: rows packed in a way that is not supported, or a file that cannot be opened.
@@ -84,8 +91,20 @@ def is_data(path: Path) -> bool:
         raise InputError(
             f"{path}: packed as {suffixes[-1]}, which is not supported. Unpack it, or pack it with gzip or zstd."
         )
+    if _is_old(path):
+        return False
     silent = _WORD.fullmatch(extension(path)) is None or extension(path) == ".txt" or path.name.startswith("part-")
     return silent and _holds_rows(read_head(path, HEAD))
+
+
+def _is_old(path: Path) -> bool:
+    """Whether a file is an older copy by its name: an editor's, or that of a file beside it with something added."""
+    name = path.name.lower()
+    if name.endswith("~") or (name.startswith("#") and name.endswith("#")) or name.endswith(_OLD):
+        return True
+    known = _KNOWN.match(name)
+    beside = path.name[: known.end()] if known else path.name
+    return beside != path.name and (path.parent / beside).exists()
 
 
 def _holds_rows(head: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Comma- and tab-separated tables; the first line names the columns, every value is a string."""
+"""Comma- and tab-separated tables; the first line that is not blank names the columns, every value is a string."""
 
 import csv
 import sys
@@ -24,34 +24,34 @@ def _read(content: Content, delimiter: str) -> Iterator[tuple[dict[str, str], st
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     path = content.path
     reader = csv.reader(content.lines(""), delimiter=delimiter, strict=True)
-    header = _header(path, reader, delimiter)
-    line = reader.line_num + 1
+    header, line = list[str](), 1
     try:
         for cells in reader:
-            if cells:
+            if cells and not header:
+                header = cells
+                _refuse_header(f"{path}:{line}", header, delimiter)
+            elif cells:
                 yield _row(path, line, header, cells), f":{line}"
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}:{line}: broken CSV: {error}. Check the quotes of this row.") from error
 
 
-def _header(path: Path, reader: Iterator[list[str]], delimiter: str) -> list[str]:
-    header = next(reader, [])
+def _refuse_header(where: str, header: list[str], delimiter: str) -> None:
     if len(header) == 1:
-        _refuse_other_separator(path, header[0], delimiter)
+        _refuse_other_separator(where, header[0], delimiter)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
-        raise InputError(f"{path}:1: the column {twice[0]!r} is there twice. Rename or delete one of them.")
-    return header
+        raise InputError(f"{where}: the column {twice[0]!r} is there twice. Rename or delete one of them.")
 
 
-def _refuse_other_separator(path: Path, name: str, delimiter: str) -> None:
+def _refuse_other_separator(where: str, name: str, delimiter: str) -> None:
     """Refuse a table whose only column has a separator in its name: it is one of several columns, cut wrongly."""
     other = next((mark for mark in ",\t;|" if mark != delimiter and mark in name), None)
     if other is not None:
         extension = {",": ".csv", "\t": ".tsv"}.get(other)
         remedy = f"Name the file {extension}." if extension else f"Save the table with {delimiter!r}."
-        raise InputError(f"{path}:1: one column only, {name!r}: the cells are separated by {other!r}. {remedy}")
+        raise InputError(f"{where}: one column only, {name!r}: the cells are separated by {other!r}. {remedy}")
 
 
 def _row(path: Path, line: int, header: list[str], cells: list[str]) -> dict[str, str]:
