@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from spice_select.data.formats import detect_format
+from spice_select.data.formats import detect_format, detect_reader
 from spice_select.data.records import Row
 from spice_select.data.sources import read_rows
 from spice_select.errors import InputError
@@ -50,10 +50,69 @@ def test_text_that_only_begins_with_a_bracket_is_not_taken_for_json():
 @pytest.mark.parametrize("extra", [{}, {"version": "1"}, {"info": [1, 2]}])
 def test_rows_inside_a_wrapper_are_found_and_the_way_out_is_told(tmp_path, name, extra):
     said = message(tmp_path / name, json.dumps({**extra, "data": [{"question": "a", "answer": "b"}]}))
-    assert "Its field 'data' holds a list: write that alone to a file (jq -c '.[\"data\"][]')." in said
+    assert "Its field 'data' holds a list of objects. If they are rows, write them alone" in said
+    assert "(jq -c '.[\"data\"][]'); if they are turns, " in said
     assert "Rename" not in said
 
 
 def test_rows_as_fields_of_one_object_are_told(tmp_path):
     said = message(tmp_path / "a.jsonl", json.dumps({"0": {"question": "a"}, "1": {"question": "b"}}))
-    assert "Each of its fields holds an object" in said
+    assert "Each of its fields holds an object. If they are rows, write them alone" in said
+
+
+ROWS = [
+    {"messages": TURNS, "tags": ["a", "b"]},
+    {"messages": [{"speaker": "user", "text": "hi"}]},
+    {"conversations": TURNS, "tools": [{"name": "f"}]},
+    {"instruction": "a", "output": "b", "history": [["c", "d"]]},
+    {"question": "a", "choices": ["b", "c"], "answer": 0},
+]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_one_row_over_several_lines_is_not_told_to_be_taken_apart(tmp_path, row):
+    said = message(tmp_path / "a.json", json.dumps(row, indent=1))
+    assert "the file is an object, not a JSON array of rows. Write the rows as an array" in said
+    assert "jq" not in said
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"dialog": TURNS},
+        {"contents": TURNS, "id": 1},
+        {"prompt": TURNS[:1], "completion": TURNS[1:]},
+        {"prompt": TURNS[0], "completion": TURNS[1]},
+    ],
+)
+def test_what_may_be_turns_is_said_to_be_one_row_then(tmp_path, row):
+    said = message(tmp_path / "a.json", json.dumps(row, indent=1))
+    assert "if they are turns, the file is one row: write it on one line (jq -c .)." in said
+    if "prompt" not in row:
+        said = message(tmp_path / "a.jsonl", json.dumps(row))
+        assert "if they are turns, rename them to one of these:\n  messages:" in said
+
+
+def test_turns_under_other_names_are_to_be_renamed_not_made_rows(tmp_path):
+    said = message(tmp_path / "a.jsonl", json.dumps({"messages": [{"speaker": "user", "text": "hi"}]}))
+    assert "fit no known format. Rename them to one of these:" in said
+    assert "jq" not in said
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"prompt": ["a", "b"], "completion": ["c", "d"]},
+        {"messages": [TURNS, TURNS], "source": ["x", "y"]},
+        {"chosen": ["a"], "rejected": ["b"]},
+        {"prompt": {"0": "a", "1": "b"}, "completion": {"0": "c", "1": "d"}},
+    ],
+)
+def test_a_table_by_columns_is_told_whatever_its_columns_are_called(tmp_path, name, table):
+    said = message(tmp_path / name, json.dumps(table))
+    assert "as columns of a table do: write one object a row" in said
+    path = tmp_path / name
+    for detect in (detect_reader, lambda rows: detect_format(rows, "prompt/completion")):
+        with pytest.raises(InputError, match="are those of no single row"):
+            detect(read_rows(path))

@@ -284,7 +284,7 @@ FAULTS = [
     ("lfs.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"lfs.jsonl: a Git LFS pointer.*pull"),
     ("lfs.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", r"lfs.parquet: a Git LFS pointer"),
     ("columns.json", b'{\n"question": ["a", "b"], "answer": ["c", "d"]}', r"one list each, as columns.*lines=True"),
-    ("numbered.json", b'{\n"0": {"a": 1}, "1": {"a": 2}}', r"Each of its fields holds an object: write those alone"),
+    ("numbered.json", b'{\n"0": {"a": 1}, "1": {"a": 2}}', r"Each of its fields holds an object. If they are rows"),
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from spice_select.data.formats.preference import ChosenAnswer, asks
 from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.json_texts import parsed_text
 from spice_select.data.records import Row
-from spice_select.data.sources.text import wrapped
+from spice_select.data.sources.wrappers import in_columns, wrapped
 from spice_select.errors import InputError
 
 
@@ -27,6 +27,7 @@ def detect_reader(rows: Sequence[Row], override: str | None = None) -> Format | 
         InputError: as `detect_format`; rows of one kind beside rows of another; pairs with a prompt of their own beside
             pairs without; marks that are all the same.
     """
+    _refuse_columns(rows)
     readers = (MARKED, PREFERENCE)
     reader = next((one for one in readers if override == one.name), None)
     if override is None:
@@ -37,6 +38,12 @@ def detect_reader(rows: Sequence[Row], override: str | None = None) -> Format | 
         return detect_format(rows, override)
     (_refuse_mixed if reader is PREFERENCE else _refuse_one_mark)(rows)
     return reader
+
+
+def _refuse_columns(rows: Sequence[Row]) -> None:
+    """Raise InputError if the only row is a table by columns: its fields may have the names of a format."""
+    if len(rows) == 1 and (cause := in_columns(rows[0].raw)):
+        raise InputError(f"{rows[0].where}: the fields ({', '.join(rows[0].raw)}) are those of no single row. {cause}")
 
 
 def _refuse_others(rows: Sequence[Row], reader: Described) -> None:
@@ -98,9 +105,11 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
         override: the name of a format to use whatever the rows look like.
 
     Raises:
-        InputError: unknown name; rows of several formats in one corpus; no row of any known format; preference
-            pairs, also beside the fields of another format, unless `override` says what to read of them.
+        InputError: unknown name; rows of several formats in one corpus; no row of any known format; a table by columns
+            for the only row; preference pairs, also beside the fields of another format, unless `override` says what to
+            read of them.
     """
+    _refuse_columns(rows)
     if override == PREFERENCE.name:
         raise InputError(
             f"--format {PREFERENCE.name}: pairs of answers are not taken here, only by `spice select`, `spice preview` "
@@ -159,10 +168,11 @@ def _unknown(rows: Sequence[Row]) -> str:
     lines = "\n".join(f"  {described(known)}" for known in (*FORMATS, PREFERENCE, MARKED))
     fields = ", ".join(rows[0].raw) if rows else "none"
     where = rows[0].where if rows else "the corpus"
-    known_cause = _no_json(rows[0].raw) or (wrapped(rows[0].raw) if len(rows) == 1 else "") if rows else ""
-    if known_cause:
-        return f"{where}: the fields ({fields}) fit no known format. {known_cause}"
-    return f"{where}: the fields ({fields}) fit no known format. Rename them to one of these:\n{lines}"
+    these = f"them to one of these:\n{lines}"
+    known_cause = (
+        _no_json(rows[0].raw) or (wrapped(rows[0].raw, f"rename {these}") if len(rows) == 1 else "") if rows else ""
+    )
+    return f"{where}: the fields ({fields}) fit no known format. {known_cause or f'Rename {these}'}"
 
 
 def _no_json(raw: Mapping[str, Any]) -> str:

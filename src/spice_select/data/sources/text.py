@@ -9,10 +9,12 @@ from typing import Any
 
 from spice_select.data.json_texts import JSON_DECODER, RepeatedFieldError
 from spice_select.data.sources.bytes import Content, decode
+from spice_select.data.sources.wrappers import is_wrapper, wrapped
 from spice_select.errors import InputError
 
 _ENDLESS = f"a whole number of more than {sys.get_int_max_str_digits()} digits."  # the one other fault of json.loads
 _loads = JSON_DECODER.decode
+_ONE_ROW = "the file is one row: write it on one line (jq -c .)."
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -60,7 +62,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
 def read_json(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
     """A JSON array of objects, which is held in memory; JSON lines under this name are read as such."""
     first = _first_lines(content)
-    if first[:1] == ["{"] and _parsed(first[1]) is not None and (len(first) > 2 or not _wrapper(_parsed(first[1]))):
+    if first[:1] == ["{"] and _parsed(first[1]) is not None and (len(first) > 2 or not is_wrapper(_parsed(first[1]))):
         yield from read_jsonl(content)
         return
     yield from _array(content.path, _whole(content.path, decode(content.path, content.whole())))
@@ -107,44 +109,15 @@ def _place_of_twice(text: str) -> str:
     return ""
 
 
-def _wrapper(value: Any) -> bool:
-    """Whether this is an object around the rows, {"data": [{…}, …]}, and not itself a row."""
-    if not isinstance(value, dict) or len(value) != 1:
-        return False
-    ((name, inside),) = value.items()
-    return (
-        name not in ("messages", "conversations")
-        and isinstance(inside, list)
-        and any(isinstance(item, dict) for item in inside)
-    )
-
-
 def _array(path: Path, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
     if not isinstance(value, list):
-        hint = wrapped(value) if isinstance(value, dict) else ""
+        hint = wrapped(value, _ONE_ROW) if isinstance(value, dict) else ""
         remedy = hint or "Write the rows as an array, or move the file elsewhere if it holds none."
         raise InputError(f"{path}: the file is {_kind(value)}, not a JSON array of rows. {remedy}")
     for number, row in enumerate(value, start=1):
         if not isinstance(row, dict):
             raise InputError(f"{path}: element {number} of the array is {_kind(row)}, not an object with fields.")
         yield row, f"[{number - 1}]"
-
-
-def wrapped(value: dict[str, Any]) -> str:
-    """What an object that is no row has its rows in, and how to take them out; "" where nothing looks like rows."""
-    lists = [name for name, item in value.items() if isinstance(item, list)]
-    objects = [name for name in lists if value[name] and all(isinstance(item, dict) for item in value[name])]
-    if len(lists) == len(value) > len(objects) and len(value) > 1 and len({len(value[name]) for name in lists}) == 1:
-        return (
-            "Its fields hold one list each, as columns of a table do: write one object a row "
-            "(pandas: to_json(orient='records', lines=True))."
-        )
-    if lists:
-        named = (objects or lists)[0]
-        return f"Its field {named!r} holds a list: write that alone to a file (jq -c '.[{json.dumps(named)}][]')."
-    if len(value) > 1 and all(isinstance(item, dict) for item in value.values()):
-        return "Each of its fields holds an object: write those alone to a file, one a line (jq -c '.[]')."
-    return ""
 
 
 def _parsed(text: str) -> Any:
