@@ -15,6 +15,7 @@ from spice_select.errors import InputError
 _ENDLESS = f"a whole number of more than {sys.get_int_max_str_digits()} digits."  # the one other fault of json.loads
 _loads = JSON_DECODER.decode
 _ONE_ROW = "the file is one row: write it on one line (jq -c .)."
+_OBJECT = "If it is one row, write it on one line (jq -c .); if it holds none, move the file elsewhere."
 _BETWEEN = re.compile(r"[\s,]*")
 
 
@@ -111,8 +112,8 @@ def _place_of_twice(text: str) -> str:
 
 def _array(path: Path, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
     if not isinstance(value, list):
-        hint = wrapped(value, _ONE_ROW) if isinstance(value, dict) else ""
-        remedy = hint or "Write the rows as an array, or move the file elsewhere if it holds none."
+        other = "Write the rows as an array, or move the file elsewhere if it holds none."
+        remedy = (wrapped(value, _ONE_ROW) or _OBJECT) if isinstance(value, dict) else other
         raise InputError(f"{path}: the file is {_kind(value)}, not a JSON array of rows. {remedy}")
     for number, row in enumerate(value, start=1):
         if not isinstance(row, dict):
