@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.training.runs import finished_run, turns
 
+from spice_select.data.sources import read_rows
 from spice_select.run.dataset import dataset_of, same
 from spice_select.run.finished import Run
 
@@ -106,6 +107,15 @@ def test_a_dataset_goes_to_parquet_and_back(tmp_path: Path) -> None:
     finished_run(tmp_path / "r", rows, "question/answer").dataset.to_parquet(tmp_path / "x.parquet")
     back = load_dataset("parquet", data_files=str(tmp_path / "x.parquet"), split="train", cache_dir=str(tmp_path / "c"))
     assert back["meta"] == [{"a": 1}, {"b": 2}]
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_dataset_that_was_saved_is_a_corpus_of_the_same_rows(tmp_path: Path, case: str) -> None:
+    dataset = dataset_of(ROWS[case], [{"rank": number} for number in range(len(ROWS[case]))])
+    dataset.save_to_disk(str(tmp_path / "saved"))
+    dataset.to_parquet(str(tmp_path / "a.parquet"))
+    for name in ("saved", "a.parquet"):
+        assert alike([row.raw for row in read_rows(tmp_path / name)], list(dataset))
 
 
 def test_without_the_json_feature_such_columns_are_text_and_named(
