@@ -56,7 +56,8 @@ def reasoning_of(turn: Fields, thoughts: Iterable[str], number: int) -> str:
     said = [text for text in found if text.strip()]
     if len({text.strip() for text in said}) > 1:
         raise RowError(
-            "conflicting-fields", f"turn {number} holds different reasoning in two of {', '.join(_REASONING)}"
+            "conflicting-fields",
+            f"{f'turn {number}' if number else 'the row'} holds different reasoning in two of {', '.join(_REASONING)}",
         )
     return said[0] if said else ""
 

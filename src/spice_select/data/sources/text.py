@@ -19,11 +19,6 @@ _OBJECT = "If it is one row, write it on one line (jq -c .); if it holds none, m
 _BETWEEN = re.compile(r"[\s,]*")
 
 
-def json_value(text: str) -> Any:
-    """What a JSON text says. Raises ValueError also where an object names a field twice, with different values."""
-    return _loads(text)
-
-
 def read_jsonl(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
     """One JSON object a line; blank lines are skipped. A whole JSON array under this name is read as one."""
     path = content.path

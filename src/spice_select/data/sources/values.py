@@ -9,7 +9,7 @@ import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from spice_select.data.sources.text import json_value
+from spice_select.data.json_texts import parsed_text
 from spice_select.errors import InputError
 
 Convert = Callable[[Any], Any]
@@ -71,7 +71,7 @@ def _reading(field: Any) -> tuple[Any, Convert | None]:
 
     kind = field.type
     if _is_json(field):
-        return kind, json_value
+        return kind, parsed_text
     if kind == pa.float32():
         return pa.string(), float
     if kind == pa.time64("ns"):
