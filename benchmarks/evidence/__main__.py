@@ -23,6 +23,7 @@ from benchmarks.evidence import tables
 from benchmarks.evidence.kept import keep, kept, lay_out, with_results
 from benchmarks.evidence.plans import (
     NOISE,
+    TARGETS,
     Sources,
     drawn_anew,
     every_method,
@@ -50,15 +51,15 @@ HERE = Path(__file__).parent / "results"
 LOSSES = HERE / "losses"
 """The runs behind the tables, a file a bed: what is in there is not tuned again."""
 BEDS = {
-    "T0": "in-distribution",
-    "T1": "target",
-    "T2": "target",
-    "T3": "noise",
-    "T4": "redundant",
-    "T5": "like-the-pool",
-    "T6": "every-method",
+    "T0": ("in-distribution",),
+    "T1": TARGETS,
+    "T2": TARGETS,
+    "T3": tuple(NOISE),
+    "T4": ("redundant",),
+    "T5": ("like-the-pool",),
+    "T6": ("every-method",),
 }
-"""What the names of a test's beds begin with."""
+"""A test's beds; those of another draw have its number behind their names."""
 TERMS = Terms(endpoint=LossPerToken())
 CONTRASTS = ("untuned", "random, 1 %", "random")
 """From what must be the worst model to the best: a set of gold answers that says otherwise tells nothing (T6)."""
@@ -72,9 +73,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
-    parser.add_argument(
-        "--draw", type=int, default=0, help="of the pool (T1, T4, T5, T6): another number is another one"
-    )
+    parser.add_argument("--draw", type=int, default=0, help="of the pool (T1, T4 to T6); each has tables of its own")
     parser.add_argument("--share", type=float, default=0.1, help="budget, of the pool's tokens (T5)")
     parser.add_argument("--second", help="a proxy of another family, by whose gradients is chosen too (T6)")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")
@@ -113,11 +112,10 @@ def main() -> None:
             if worker.wait():
                 raise SystemExit("a worker ended with a fault: start the same command again")
     keep(with_results(kept(LOSSES), options.work / "results"), LOSSES)
-    records, name, own = kept(LOSSES), options.test, BEDS[options.test]
-    if name == "T6":  # a pool's tables fill a file of their own
-        own, name = (drawn_anew(base, options.draw) for base in (own, name))
-        records = [record for record in records if record.bed == own]
-    records = [record for record in records if record.bed.startswith(own)]
+    own = {drawn_anew(bed, options.draw) for bed in BEDS[options.test]}
+    records, name = [record for record in kept(LOSSES) if record.bed in own], drawn_anew(options.test, options.draw)
+    if not records:
+        raise SystemExit(f"no runs of {', '.join(sorted(own))} below {options.work} or in {LOSSES}")
     written = _tables(options.test, records, options.work, encodings)
     HERE.mkdir(exist_ok=True)
     (HERE / f"{name}.md").write_text(tables_markdown(written) + "\n")
@@ -127,7 +125,7 @@ def main() -> None:
 
 def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) -> list[ReportTable]:
     if test == "T0":
-        return tables.surrogates(records, measured(work / "beds" / BEDS[test], records, encodings), TERMS)
+        return tables.surrogates(records, measured(work / "beds" / BEDS[test][0], records, encodings), TERMS)
     if test == "T2":
         ran = {record.bed for record in records if record.arm == "targeted, warm"}
         records = [record for record in records if record.bed in ran]
