@@ -60,6 +60,8 @@ BEDS = {
     "T6": ("every-method",),
 }
 """A test's beds; those of another draw have its number behind their names."""
+DRAWN = ("T1", "T4", "T5", "T6")
+"""Tests of which there are other draws."""
 TERMS = Terms(endpoint=LossPerToken())
 CONTRASTS = ("untuned", "random, 1 %", "random")
 """From what must be the worst model to the best: a set of gold answers that says otherwise tells nothing (T6)."""
@@ -81,6 +83,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="tunings at once, one thread each")
     parser.add_argument("--report", action="store_true", help="tune nothing: tables of what is there")
     options = parser.parse_args()
+    if options.draw and options.test not in DRAWN:
+        parser.error(f"--draw {options.draw}: {options.test} has one draw; {', '.join(DRAWN)} have several")
     sources = Sources(options.corpus, options.benchmarks, dtype=options.dtype, blocks=options.blocks or None)
     encodings = Encodings(load_tokenizer(None))
     if not options.report:
@@ -100,7 +104,7 @@ def main() -> None:
             extra["share"] = options.share
         if options.test == "T6":
             extra["second"] = options.second
-        if options.test in ("T1", "T4", "T5", "T6"):
+        if options.test in DRAWN:
             extra["draw"] = options.draw
         planned = [*makers[options.test](options.work, sources, encodings, **extra)]  # type: ignore[call-overload]
         for job, priority in planned:

@@ -468,6 +468,17 @@ def test_an_answer_that_only_thinks_is_dropped_where_thoughts_are_not_shown():
     assert isinstance(encode(CHATML_KIND, messages), Example)
 
 
+@pytest.mark.parametrize("text", ["<think>", "</think>", "<think></think>", "<think>\n\n</think>\n\n"])
+@pytest.mark.parametrize("template", [CHATML, QWEN3.text, STRIPPING], ids=["chatml", "qwen3", "stripping"])
+@pytest.mark.parametrize("earlier", [True, False])
+def test_an_answer_of_tags_alone_is_masked_or_dropped_and_ends_no_run(text, template, earlier):
+    tokenizer = tiny_tokenizer(template)
+    found = Encoder(tokenizer).encode(conversation(ask("q?", text) + (ask("r?", "b") if earlier else [])))
+    if template == CHATML:
+        assert supervised_text(tokenizer, found)[0] == f"{text}<|im_end|>"
+    assert isinstance(found, Example) or found.reason.startswith("template-")
+
+
 def test_a_block_that_the_template_shows_is_not_noted():
     assert encode(CHATML_KIND, ask("q?", "<think>a thought</think>an answer")).remarks == ()
 

@@ -167,7 +167,7 @@ def test_only_the_head_of_a_nameless_file_is_looked_at(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
-        *("train.jsonl~", "#train.jsonl#", "train.jsonl.1", "train.jsonl.~1~", "train.jsonl (copy)", "train.jsonl.txt"),
+        *("train.jsonl~", "#train.jsonl#", "train.jsonl.~1~", "train.jsonl (copy)", "train.jsonl.txt"),
         *("part-0.jsonl.bak", "part-0~", "other.jsonl~", "part-9.tmp"),
     ],
 )
@@ -180,6 +180,22 @@ def test_older_copies_are_no_rows(tmp_path, name):
 def test_numbers_behind_an_extension_are_shards_where_no_file_is_called_so_without(tmp_path):
     corpus = read_source(lay(tmp_path, {"rows.jsonl.00": lines(0), "rows.jsonl.01": lines(1)}))
     assert numbers(corpus) == [0, 1]
+
+
+def test_a_log_and_those_before_it_are_all_read(tmp_path):
+    corpus = read_source(lay(tmp_path, {"d.jsonl": lines(0), "d.jsonl.1": lines(1), "d.jsonl.2": lines(2)}))
+    assert sorted(numbers(corpus)) == [0, 1, 2]
+
+
+def test_a_number_of_parts_that_is_a_date_is_none(tmp_path):
+    corpus = read_source(lay(tmp_path, {"log-1-of-20240101.jsonl": lines(0)}))
+    assert (numbers(corpus), corpus.notes) == ([0], ())
+
+
+def test_an_export_of_something_else_is_no_export(tmp_path):
+    for files in ([{"name": "x"}], None, 3):
+        (tmp_path / "export.json").write_text(json.dumps({"destination": "trl", "files": files}))
+        assert len(read_source(lay(tmp_path, {"a.jsonl": lines(0)})).rows) == 2
 
 
 @pytest.mark.parametrize("name", ["b.jsonlines", "b.pq", "b.feather", "b.arrows"])

@@ -489,7 +489,7 @@ DROPS = [
     ("content-not-text", {"messages": [{"role": "user", "content": ["one", {"text": "two"}]}, *chat(QA[1])]}),
     ("no-right-choice", {"question": "q", "choices": "['a', 'b']", "answer": 0}),
     ("no-right-choice", {"question": "q", "choices": "['a' 'b']", "answer": "A"}),
-    ("no-right-choice", {"question": "q", "choices": "[3, 4]", "answer": "0"}),
+    ("no-right-choice", {"question": "q", "choices": "[[3], [4]]", "answer": "0"}),
     ("no-right-choice", {"question": "q", "choices": '{"text": ["a"], "text": ["b"]}', "answer": "0"}),
     ("bad-answer", {"prompt": "q", "completion": "a", "label": False}),
     ("bad-answer", {"messages": chat(*QA), "kto_tag": False}),
@@ -608,12 +608,28 @@ def test_pairs_beside_the_fields_of_another_format_are_refused_until_one_is_name
         ("E", {"text": ["a", "b"], "label": ["1", "2"]}, "there are: 1, 2"),
         (True, ["a", "b"], "'True'"),
         (0, [], "no list of texts"),
-        (0, [1, 2], "no list of texts"),
+        (0, [[1], [2]], "no list of texts"),
     ],
 )
 def test_a_question_whose_right_choice_cannot_be_told_is_dropped(right, choices, words):
     drop = read({"question": "q", "choices": choices, "answer": right}, override="choices")
     assert (drop.reason, words in drop.detail) == ("no-right-choice", True)
+
+
+@pytest.mark.parametrize(
+    ("choices", "right", "said"),
+    [
+        ('{"A": "3", "B": "4"}', "4", "4"),
+        ('{"A": "3", "B": "4"}', "B", "4"),
+        ("[3, 4]", "1", "4"),
+        ('["3", "4"]', "The sum is 4, so B.", "The sum is 4, so B."),
+        ("{'A': 'x', 'B': 'y'}", "It is y.", "It is y."),
+        ('{"temperature": 0.7}', "It is warm.", "It is warm."),
+        ("['a', 'b'] are both fine?", "They are.", "They are."),
+    ],
+)
+def test_texts_that_look_like_choices_are_those_only_where_the_answer_may_point_at_one(choices, right, said):
+    assert turns({"question": "q", "options": choices, "answer": right}) == [("user", "q"), ("assistant", said)]
 
 
 def test_choices_are_not_answered_by_their_place_in_a_list():

@@ -27,6 +27,14 @@ TEXTS = {
     "JSON of another kind": '[{"role": "engineer", "name": "Ann"}]',
     "no JSON of another kind": "{'role': 'engineer', 'name': 'Ann'}",
     "an empty list": "[]",
+    "a transaction": '{"from": "0xabc", "to": "0xdef", "value": "100"}',
+    "edges": '[{"from": "A", "to": "B", "value": 3}]',
+    "a person": '{"role": "Software Engineer", "content": "builds"}',
+    "a message of the user's": '{"role": "user", "content": "hi"}',
+    "Python's object": "{'role': 'admin', 'content': 'x'}",
+    "a program": '{ "from": web3.eth.accounts[0], "value": 1 }',
+    "a comma too many": '{"role": "x", "content": "y",}',
+    "an example in single quotes, then prose": "{'role': 'assistant', 'content': 'x'} is wrong; use {}",
 }
 
 

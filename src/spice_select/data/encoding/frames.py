@@ -50,11 +50,12 @@ def skeleton(messages: Messages) -> tuple[Skeleton, tuple[str, ...]]:
     for message in messages:
         reasoning = message.get("reasoning_content")
         reasoning = cut(reasoning) if reasoning is not None else None
-        content, answers = message["content"], message["role"] == "assistant"
-        parts = [
-            part if _TAG.fullmatch(part) else cut(part) for part in (_TAG.split(content) if answers else [content])
-        ]
-        turns.append((message["role"], "".join(parts), reasoning))
+        content = message["content"]
+        if message["role"] == "assistant" and _TAG.sub("", content).strip():  # tags alone are what an answer says
+            content = "".join(part if _TAG.fullmatch(part) else cut(part) for part in _TAG.split(content))
+        else:
+            content = cut(content)
+        turns.append((message["role"], content, reasoning))
     return tuple(turns), tuple(cores)
 
 

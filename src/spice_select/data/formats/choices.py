@@ -18,6 +18,9 @@ _RIGHT = ("answer", "answerKey", "label")
 _LIST = re.compile(r"""\s*[\[{]\s*(['"\[{]|array\(|-?[\d.]+\s*,)""")  # as JSON, Python and numpy write them
 
 
+_PLACE = re.compile(r"[A-Za-z]|\d+")
+
+
 class MultipleChoice:
     """The question, answered by the text of the right choice; the others are not shown.
 
@@ -25,8 +28,9 @@ class MultipleChoice:
     them apart (DataDecide, arXiv 2504.11393). Read as ``question/answer``, MMLU's rows would be answered by a place in
     a list.
 
-    Choices are a list of texts, a list of ``{text, label}``, or ``{text: […], label: […]}``, or JSON text of these,
-    beside the question or inside it (ARC). The right one is a label, a letter, a place from 0, or the text itself.
+    Choices are a list of texts or numbers, a list of ``{text, label}``, ``{text: […], label: […]}`` or ``{label:
+    text}``, or JSON text of these where the answer may point at one, beside the question or inside it (ARC). The right
+    one is a label, a letter, a place from 0, or the text itself.
     """
 
     name = "choices"
@@ -36,7 +40,7 @@ class MultipleChoice:
         inner = raw.get("question")
         asked = {**raw, **inner, "question": inner.get("stem")} if isinstance(inner, Mapping) else raw
         return all(any(present(asked, name) for name in names) for names in (_ASKS, _CHOICES, _RIGHT)) and any(
-            _is_list(asked.get(name)) for name in _CHOICES
+            _is_list(asked.get(name)) and (not isinstance(asked[name], str) or _points(raw)) for name in _CHOICES
         )
 
     def read(self, row: Row) -> Conversation | Drop:
@@ -63,6 +67,12 @@ def _first(fields: Fields, names: tuple[str, ...]) -> str:
     return found
 
 
+def _points(raw: Mapping[str, Any]) -> bool:
+    """Whether what is right may be a place in a list: a number or a letter, which must not be learnt for an answer."""
+    right = next((raw[name] for name in _RIGHT if present(raw, name)), None)
+    return isinstance(right, int | float) or (isinstance(right, str) and bool(_PLACE.fullmatch(right.strip())))
+
+
 def _is_list(value: Any) -> bool:
     """Whether a value is a list or an object, or text that is laid out as one, JSON or not."""
     return isinstance(value, list | tuple | Mapping) or (isinstance(value, str) and bool(_LIST.match(value)))
@@ -83,12 +93,17 @@ def _texts_and_labels(choices: Any) -> tuple[list[str], list[str]]:
     """The texts of the choices and the labels that they bring; no labels where they bring none."""
     texts, labels = choices, None
     if isinstance(choices, Mapping):
-        texts, labels = choices.get("text"), choices.get("label")
+        by_label = "text" not in choices and all(isinstance(text, str) for text in choices.values())
+        texts, labels = ([*choices.values()], [*choices]) if by_label else (choices.get("text"), choices.get("label"))
     elif isinstance(choices, list | tuple) and choices and all(isinstance(one, Mapping) for one in choices):
         texts, labels = [one.get("text") for one in choices], [one.get("label") for one in choices]
-    if not isinstance(texts, list | tuple) or not texts or not all(isinstance(text, str) for text in texts):
+    if not isinstance(texts, list | tuple) or not texts or not all(map(_is_text, texts)):
         raise RowError("no-right-choice", "the choices are no list of texts")
-    return list(texts), [str(label) for label in labels] if isinstance(labels, list | tuple) else []
+    return [str(text) for text in texts], [str(label) for label in labels] if isinstance(labels, list | tuple) else []
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _place(right: Any, texts: list[str], labels: list[str]) -> int:

@@ -11,10 +11,10 @@ MARKS = ("label", "kto_tag")
 
 
 def is_marked(raw: Mapping[str, Any]) -> bool:
-    """Whether a row marks its answer beyond doubt; a `label` of 0 or 1, or beside turns, may be a class."""
+    """Whether a row marks its answer beyond doubt; a `label` of 0 or 1, in words, or beside turns, may be a class."""
     if yes_or_no(raw.get("kto_tag")) is not None:
         return True
-    return present(raw, "completion") and true_or_false(raw.get("label")) is not None
+    return present(raw, "completion") and isinstance(raw.get("label"), bool)
 
 
 def marks_in(raw: Mapping[str, Any]) -> dict[str, bool]:
@@ -39,12 +39,12 @@ def mark_of(raw: Mapping[str, Any]) -> bool | None:
 def refuse_bad_answer(row: Fields) -> None:
     """Raise a `RowError` if the row marks its own answer as one not to give, as unpaired preferences do.
 
-    A `label` in words is a mark only beside a ``completion``; one that says which choice is right is read already.
+    A `label` that is no truth value may be a class; one that says which choice is right is read already.
     """
     label = row.peek("label")
     marks = {"kto_tag": yes_or_no(row.peek("kto_tag"))}
-    if "label" in row.unread() and (isinstance(label, bool) or "completion" in row):
-        marks["label"] = true_or_false(label)
+    if "label" in row.unread() and isinstance(label, bool):
+        marks["label"] = label
     for field in (field for field, mark in marks.items() if mark is not None):
         value = row[field]
         if not marks[field]:
@@ -52,5 +52,6 @@ def refuse_bad_answer(row: Fields) -> None:
 
 
 def may_be_marked(row: Fields) -> bool:
-    """Whether a `label` that nobody read could mark the answer: it says yes or no, or 0 and 1."""
-    return "label" in row.unread() and yes_or_no(row.peek("label")) is not None
+    """Whether a `label` that nobody read could mark an answer, of a layout that `--format kto` reads."""
+    asked = any(field in row for field in ("completion", "output", "messages", "conversations"))
+    return asked and "label" in row.unread() and yes_or_no(row.peek("label")) is not None

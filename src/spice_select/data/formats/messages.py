@@ -10,6 +10,7 @@ from spice_select.data.formats.turns import Turn, read_turns, turn_of
 from spice_select.data.json_texts import parsed_text
 from spice_select.data.records import Conversation, Drop, Row
 
+_KEYS = ("role", "from")
 _COLUMNS = ("messages", "conversations", "conversation")
 
 
@@ -33,7 +34,11 @@ class TurnList:
         if not turns:
             # an empty list belongs to whichever of the two is usual for the column
             return column is not None and present(raw, self._usual_column)
-        return isinstance(turns[0], Mapping) and present(turns[0], self._role_key)
+        if not isinstance(turns[0], Mapping):
+            return False
+        said = [key for key in _KEYS if present(turns[0], key)]
+        # a null role is padding beside the other kind's, and a fault of the turn where there is none
+        return self._role_key in (said or turns[0])
 
     def is_empty(self, raw: Mapping[str, Any]) -> bool:
         """Whether the row's list has no turn: then it says nothing where the row has the fields of another format."""

@@ -83,7 +83,7 @@ def _side(fields: Fields, name: str) -> list[Turn]:
     """A side's turns: an answer alone, or a conversation that ends in it. Raises a `RowError` where it is empty."""
     if name not in fields:
         raise RowError("missing-field", f"the field {name!r} is missing")
-    value = with_turns(fields[name], name)
+    value = with_turns(fields[name], name, answers=True)
     last = value[-1] if isinstance(value, list) and value else value
     if says_nothing(value) or _says_nothing(last):
         raise RowError(f"empty-{name}", f"the answer in {name!r} is empty")

@@ -11,33 +11,11 @@ from spice_select.data.formats.content import content_of, reasoning_of
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_media
 from spice_select.data.formats.marks import may_be_marked, refuse_bad_answer
+from spice_select.data.formats.roles import ROLES
 from spice_select.data.formats.thoughts import thought_and_said
 from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Drop, Row
-
-ROLES = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "model": "assistant",
-    "bot": "assistant",
-    "chatgpt": "assistant",
-    "function_call": "assistant",
-    "tool_call": "assistant",
-    "tool": "tool",
-    "function": "tool",
-    "observation": "tool",
-    "tool_response": "tool",
-    "function_response": "tool",
-    "tool_result": "tool",
-    "ipython": "tool",
-    "environment": "tool",
-}
-"""What a turn may be called, and the role it has."""
 
 _CALL_ROLES = ("function_call", "tool_call")
 """Turns whose text is the JSON of a call."""
@@ -212,10 +190,15 @@ def with_calls_joined(turns: Iterable[Turn]) -> list[Turn]:
 
 
 def _thought_once(turn: Turn, number: int) -> Turn:
-    """The turn without its reasoning where the same stands in its text; a `RowError` where other reasoning does."""
+    """The turn without its reasoning where the same stands in its text; a `RowError` where that begins with other.
+
+    A block in the middle of an answer may be what it is about.
+    """
     if not turn.reasoning or not (written := thought_and_said(turn.text)[0].strip()):
         return turn
     if written != turn.reasoning.strip():
+        if not turn.text.lstrip().startswith("<think>"):
+            return turn
         raise RowError(
             "conflicting-fields", f"turn {number} holds one reasoning in its text and another in a field of its own"
         )

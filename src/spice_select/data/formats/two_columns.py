@@ -41,7 +41,7 @@ class TwoColumns:
 def answered(fields: Fields, field: str) -> list[Turn]:
     """The turns of the column that answers; a text has its reasoning in a column of its own."""
     turns = side(fields, field, "assistant")
-    if isinstance(with_turns(fields[field], field), list | Mapping):
+    if isinstance(with_turns(fields[field], field, answers=True), list | Mapping):
         return turns
     return [replace(turns[0], reasoning=reasoning_column(fields))]
 
@@ -59,7 +59,7 @@ def side(fields: Fields, field: str, role: str) -> list[Turn]:
 
     A list or an object may stand there as JSON text.
     """
-    value = with_turns(fields.get(field), field)
+    value = with_turns(fields.get(field), field, answers=role == "assistant")
     if isinstance(value, Mapping):
         value = [value]
     if isinstance(value, list):

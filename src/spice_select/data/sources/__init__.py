@@ -104,9 +104,10 @@ def _refuse_export(folder: Path) -> None:
         facts = json.loads((folder / "export.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return
-    if not isinstance(facts, dict) or not {"destination", "files"} <= facts.keys():
+    files = facts.get("files") if isinstance(facts, dict) and "destination" in facts else None
+    if not isinstance(files, list | dict) or not all(isinstance(name, str) for name in files):
         return
-    named = (name for name in facts["files"] if PurePath(name).name.startswith("train"))
+    named = (name for name in files if PurePath(name).name.startswith("train"))
     rows = next((folder / name for name in named if extension(Path(name)) in BY_EXTENSION), folder)
     raise InputError(f"{folder}: the folder of an export, not a corpus. Give the rows in it: {rows}.")
 

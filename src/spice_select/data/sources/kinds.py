@@ -78,8 +78,7 @@ def is_data(path: Path) -> bool:
     """Whether a file of a folder holds rows: a known extension, or content that shows it where the name says nothing.
 
     Only names without a telling extension are looked into (`part-00000`, `rows.txt`, `part-00000.gz`), and there only
-    the first `HEAD` bytes. Copies that editors and people leave are no rows: `rows.jsonl.bak`, `rows.jsonl~`, and
-    `rows.jsonl.1` beside `rows.jsonl`.
+    the first `HEAD` bytes. Copies that editors and people leave are no rows: `rows.jsonl.bak`, `rows.jsonl~`.
 
     Raises:
         InputError: rows packed in a way that is not supported, or a file that cannot be opened.
@@ -98,13 +97,16 @@ def is_data(path: Path) -> bool:
 
 
 def _is_old(path: Path) -> bool:
-    """Whether a file is an older copy by its name: an editor's, or that of a file beside it with something added."""
+    """Whether a file is an older copy by its name: an editor's, or that of a file beside it with something added.
+
+    A number may be that of a part, or of a log: then rows are looked for in it.
+    """
     name = path.name.lower()
-    if name.endswith("~") or (name.startswith("#") and name.endswith("#")) or name.endswith(_OLD):
+    if name.endswith(("~", *_OLD)) or (name.startswith("#") and name.endswith("#")):
         return True
     known = _KNOWN.match(name)
-    beside = path.name[: known.end()] if known else path.name
-    return beside != path.name and (path.parent / beside).exists()
+    added = "" if known is None else path.name[known.end() :]
+    return re.fullmatch(r"(\.\d+)?", added) is None and (path.parent / path.name.removesuffix(added)).exists()
 
 
 def _holds_rows(head: bytes) -> bool:

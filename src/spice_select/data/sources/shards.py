@@ -4,11 +4,15 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
+from spice_select.data.sources.bytes import CODECS
 from spice_select.data.sources.splits import some
 
 _NUMBERED = re.compile(
     r"(?P<begin>.*[-_.])(?P<number>\d+)(?P<of>[-_.]of[-_.])(?P<total>\d+)(-[0-9a-f]+)?(?P<end>\..*)?"
 )
+
+_MOST = 1_000_000
+"""Parts that a corpus may have: a larger number is a date, or anything else."""
 
 
 def missing_shards(files: Iterable[PurePath]) -> Iterator[str]:
@@ -19,8 +23,8 @@ def missing_shards(files: Iterable[PurePath]) -> Iterator[str]:
     there: dict[tuple[PurePath, str, str, str, str], dict[int, int]] = {}
     for file in files:
         found = _NUMBERED.fullmatch(file.name)
-        if found:
-            series = file.parent, found["begin"], found["of"], found["total"], found["end"] or ""
+        if found and int(found["total"]) <= _MOST:
+            series = file.parent, found["begin"], found["of"], found["total"], _unpacked(found["end"] or "")
             there.setdefault(series, {})[int(found["number"])] = len(found["number"])
     missing = []
     for (folder, begin, of, total, end), numbers in there.items():
@@ -30,3 +34,8 @@ def missing_shards(files: Iterable[PurePath]) -> Iterator[str]:
         missing += [(folder / f"{begin}{number:0{width}}{of}{total}{end}").as_posix() for number in lost]
     if missing:
         yield f"Missing among numbered files, the others of which are read: {some(missing, 'file')}."
+
+
+def _unpacked(end: str) -> str:
+    """The end of a name without that of its packing: some parts may be packed, and others not."""
+    return next((end.removesuffix(codec) for codec in CODECS if end.endswith(codec)), end)
