@@ -16,8 +16,8 @@ def order_of(candidates: Candidates, rows: int, *, seed: int = 0, settings: Mapp
     """The first `rows` picks, as positions among the candidates."""
     target = {} if candidates.target is None else {"target": ("target",)}
     flat = SelectSettings.from_flat({**target, **settings}).flat()
-    method = METHODS[flat["method"]].of(flat)
-    choice = method.choose(candidates, Allowance(rows=rows), seed=seed, progress=Silent())
+    method, asked = METHODS[flat["method"]].of(flat), replace(candidates, normalise=flat["normalise"])
+    choice = method.choose(asked, Allowance(rows=rows), seed=seed, progress=Silent())
     return choice.indices.tolist()
 
 
