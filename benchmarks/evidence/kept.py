@@ -65,7 +65,7 @@ def lay_out(known: Iterable[ArmRun], jobs: Iterable[Job], work: Path) -> list[Jo
     """
     done, changed = {_key(record): record for record in known}, list[Job]()
     for job in jobs:
-        record, path = done.get((job.bed, job.budget, job.arm, job.seed)), result_path(work, job)
+        record, path = done.get(_key(job)), result_path(work, job)
         if record is None or path.exists():
             continue
         if list(record.selection.rows) != job.rows:
@@ -77,8 +77,8 @@ def lay_out(known: Iterable[ArmRun], jobs: Iterable[Job], work: Path) -> list[Jo
     return changed
 
 
-def _key(record: ArmRun) -> tuple[str, float | None, str, int]:
-    return record.bed, record.budget, record.arm, record.seed
+def _key(run: ArmRun | Job) -> tuple[str, float | None, str, int]:
+    return run.bed, run.budget, run.arm, run.seed
 
 
 def _raw(record: ArmRun) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def targets(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, r
     pool, with other rows of the targets to choose by and to judge by.
     """
     for folder, shared in _target_beds(work, sources, draw):
-        own = _known(folder, encodings, sources, pool_of=shared, states=True)
+        own = _known(folder, encodings, sources, pool_of=shared, beside=("hidden-states",))
         chosen: dict[str, Sequence[int]] = {
             "targeted": order_of(own, LONG, settings={}),
             **{name: order_of(own, LONG, settings={"method": name}) for name in ("less-rr", "bm25", "rds", "sift")},
@@ -173,8 +173,7 @@ def redundant(work: Path, sources: Sources, encodings: Encodings, *, seeds: int,
     folder = work / "beds" / drawn_anew("redundant", draw)
     if not folder.exists():
         beds.redundant(sources.corpus, folder, seed=draw)
-    pool = encodings.examples(folder / "pool.jsonl")
-    own = candidates(folder, pool, [], {"gradients": sources.gradients, **sources.read})
+    own = _known(folder, encodings, sources, beside=READ)
     alone = sound(folder, encodings, own, sources, kinds=("duplicate", "near-duplicate"))
     chosen: dict[str, Sequence[int]] = {
         "distinct variance": order_of(own, LONG, settings={"objective": "distinct-variance"}),
@@ -197,12 +196,9 @@ def like_the_pool(
     folder = work / "beds" / drawn_anew("like-the-pool", draw)
     if not folder.exists():
         beds.like_the_pool(sources.corpus, folder, seed=draw)
-    own, variance = _known(folder, encodings, sources), {"objective": "target-variance"}
-    chosen = {
-        "variance": order_of(own, len(own), settings=variance),
-        "variance, price 1": order_of(own, len(own), settings={**variance, "token_price": 1}),
-        "variance, price 0.5": order_of(own, len(own), settings={**variance, "token_price": 0.5}),
-    }
+    own, half = _known(folder, encodings, sources), {**WHOLE_POOL["variance"], "token_price": 0.5}
+    priced = {name: WHOLE_POOL[name] for name in ("variance", "variance, price 1")} | {"variance, price 0.5": half}
+    chosen = {name: order_of(own, len(own), settings=how) for name, how in priced.items()}
     budget, steps = budget_of(own.supervised, share * len(own)), max(1, round(80 * share))
     for seed in range(seeds):
         orders = {
@@ -250,8 +246,7 @@ def every_method(
         beds.like_the_pool(sources.corpus, home, seed=draw)
     if not folder.exists():
         beds.judged_by_gold(home, gold_answers(sources.benchmarks, asked), folder)
-    pool = encodings.examples(folder / "pool.jsonl")
-    own = candidates(folder, pool, [], {"gradients": sources.gradients, **sources.read}, pool_of=home)
+    own = _known(folder, encodings, sources, pool_of=home, beside=READ)
     chosen = {name: order_of(own, 250, settings=how) for name, how in WHOLE_POOL.items()}
     rated = order_of(own, len(own), settings=WHOLE_POOL["selectit"])
     for name, share in RATED.items():
@@ -327,13 +322,11 @@ def _target_rows(sources: Sources) -> Mapping[str, Sequence[beds.Record]]:
 
 
 def _known(
-    bed: Path, encodings: Encodings, sources: Sources, *, pool_of: Path | None = None, states: bool = False
+    bed: Path, encodings: Encodings, sources: Sources, *, pool_of: Path | None = None, beside: Sequence[str] = ()
 ) -> Candidates:
-    """The bed with its gradients, and hidden states where asked; of a pool of several beds they lie in one of them."""
+    """The bed with its gradients and what is asked for beside; of a pool of several beds they lie in one of them."""
     pool, target = encodings.examples(bed / "pool.jsonl"), encodings.examples(bed / "target.jsonl")
-    kinds = {"gradients": sources.gradients}
-    if states:
-        kinds["hidden-states"] = sources.read["hidden-states"]
+    kinds = {"gradients": sources.gradients, **{name: sources.read[name] for name in beside}}
     return candidates(bed, pool, target, kinds, pool_of=pool_of)
 
 

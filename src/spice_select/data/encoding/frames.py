@@ -51,11 +51,11 @@ def skeleton(messages: Messages) -> tuple[Skeleton, tuple[str, ...]]:
         reasoning = message.get("reasoning_content")
         reasoning = cut(reasoning) if reasoning is not None else None
         content = message["content"]
-        if message["role"] == "assistant" and _TAG.sub("", content).strip():  # tags alone are what an answer says
-            content = "".join(part if _TAG.fullmatch(part) else cut(part) for part in _TAG.split(content))
-        else:
-            content = cut(content)
-        turns.append((message["role"], content, reasoning))
+        stretches = _TAG.split(content) if message["role"] == "assistant" else [content]  # every other one is a tag
+        if not any(part.strip() for part in stretches[::2]):
+            stretches = [content]  # tags alone are what it says
+        stretches[::2] = map(cut, stretches[::2])
+        turns.append((message["role"], "".join(stretches), reasoning))
     return tuple(turns), tuple(cores)
 
 

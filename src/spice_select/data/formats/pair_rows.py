@@ -16,7 +16,7 @@ from spice_select.data.formats.preference import asked_in
 from spice_select.data.formats.transcripts import is_transcript, turns_of_transcript
 from spice_select.data.formats.turn_texts import with_turns
 from spice_select.data.formats.turns import Turn, conversation, with_calls_joined, with_system
-from spice_select.data.formats.two_columns import side
+from spice_select.data.formats.two_columns import turns_of_value
 from spice_select.data.records import Drop, Pair, Row
 
 _ANSWERING = ("assistant", "tool")
@@ -92,7 +92,7 @@ def _side(fields: Fields, name: str) -> list[Turn]:
         if not turns[-1].text:
             raise RowError(f"empty-{name}", f"the transcript in {name!r} ends with a turn that says nothing")
         return turns
-    return side(fields, name, "assistant")
+    return turns_of_value(value, fields, name, "assistant")
 
 
 def _says_nothing(turn: Any) -> bool:

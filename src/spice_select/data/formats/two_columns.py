@@ -40,8 +40,9 @@ class TwoColumns:
 
 def answered(fields: Fields, field: str) -> list[Turn]:
     """The turns of the column that answers; a text has its reasoning in a column of its own."""
-    turns = side(fields, field, "assistant")
-    if isinstance(with_turns(fields[field], field, answers=True), list | Mapping):
+    value = with_turns(fields.get(field), field, answers=True)
+    turns = turns_of_value(value, fields, field, "assistant")
+    if isinstance(value, list | Mapping):
         return turns
     return [replace(turns[0], reasoning=reasoning_column(fields))]
 
@@ -59,7 +60,11 @@ def side(fields: Fields, field: str, role: str) -> list[Turn]:
 
     A list or an object may stand there as JSON text.
     """
-    value = with_turns(fields.get(field), field, answers=role == "assistant")
+    return turns_of_value(with_turns(fields.get(field), field, answers=role == "assistant"), fields, field, role)
+
+
+def turns_of_value(value: Any, fields: Fields, field: str, role: str) -> list[Turn]:
+    """As `side`, of a column whose `value` was read by `with_turns`."""
     if isinstance(value, Mapping):
         value = [value]
     if isinstance(value, list):

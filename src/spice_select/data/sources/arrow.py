@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.data.sources.bytes import Content
-from spice_select.data.sources.values import rows_of_batches
+from spice_select.data.sources.values import TOGETHER, rows_of_batches
 from spice_select.errors import InputError
 
 
@@ -20,7 +20,7 @@ def read_parquet(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
     path = content.path
     with _explained(path, "Parquet"):
         file = pq.ParquetFile(_opened(content), pre_buffer=False)
-        yield from _rows(path, file.schema_arrow, file.iter_batches(batch_size=_READ, use_threads=False))
+        yield from _rows(path, file.schema_arrow, file.iter_batches(batch_size=TOGETHER, use_threads=False))
 
 
 def read_arrow(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
@@ -36,10 +36,6 @@ def read_arrow(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
         else:
             stream = pa.ipc.open_stream(source, options=options)
             yield from _rows(path, stream.schema, iter(stream))
-
-
-_READ = 1024
-"""Rows that are read from a Parquet file at once."""
 
 
 def _opened(content: Content) -> Any:

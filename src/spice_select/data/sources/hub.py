@@ -7,12 +7,9 @@ from typing import Any
 
 from spice_select.data.sources.kinds import Placed
 from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, left_out, only
-from spice_select.data.sources.values import rows_of_batches
+from spice_select.data.sources.values import TOGETHER, rows_of_batches
 from spice_select.errors import InputError, nearest
 from spice_select.settings.counted import counted
-
-_TOGETHER = 1024
-"""Rows that are taken from the tables at once."""
 
 
 def is_saved_dataset(folder: Path) -> bool:
@@ -78,7 +75,7 @@ def _called(titles: Iterable[str], split: str) -> str | None:
 
 def _rows(dataset: Any, name: str, title: str = "") -> Iterator[Placed]:
     """The rows as they are stored: images, audio and the like as bytes or paths, for so they came."""
-    return rows_of_batches(dataset.with_format("arrow").iter(_TOGETHER), name, title)
+    return rows_of_batches(dataset.with_format("arrow").iter(TOGETHER), name, title)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
-from spice_select.data.sources.bytes import CODECS
+from spice_select.data.sources.doubles import unpacked_name
 from spice_select.data.sources.splits import some
 
 _NUMBERED = re.compile(
@@ -22,9 +22,9 @@ def missing_shards(files: Iterable[PurePath]) -> Iterator[str]:
     """
     there: dict[tuple[PurePath, str, str, str, str], dict[int, int]] = {}
     for file in files:
-        found = _NUMBERED.fullmatch(file.name)
+        found = _NUMBERED.fullmatch(unpacked_name(file).name)  # some parts may be packed, and others not
         if found and int(found["total"]) <= _MOST:
-            series = file.parent, found["begin"], found["of"], found["total"], _unpacked(found["end"] or "")
+            series = file.parent, found["begin"], found["of"], found["total"], found["end"] or ""
             there.setdefault(series, {})[int(found["number"])] = len(found["number"])
     missing = []
     for (folder, begin, of, total, end), numbers in there.items():
@@ -34,8 +34,3 @@ def missing_shards(files: Iterable[PurePath]) -> Iterator[str]:
         missing += [(folder / f"{begin}{number:0{width}}{of}{total}{end}").as_posix() for number in lost]
     if missing:
         yield f"Missing among numbered files, the others of which are read: {some(missing, 'file')}."
-
-
-def _unpacked(end: str) -> str:
-    """The end of a name without that of its packing: some parts may be packed, and others not."""
-    return next((end.removesuffix(codec) for codec in CODECS if end.endswith(codec)), end)

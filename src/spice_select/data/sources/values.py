@@ -15,7 +15,7 @@ from spice_select.errors import InputError
 Convert = Callable[[Any], Any]
 """From what Arrow gives for a value that is not null to what it is."""
 
-_TOGETHER = 1024
+TOGETHER = 1024
 """Rows that are Python objects at once."""
 
 
@@ -32,8 +32,8 @@ def rows_of_batches(batches: Iterable[Any], name: str, title: str = "") -> Itera
     """
     first = 0
     for batch in batches:
-        for start in range(0, len(batch), _TOGETHER):
-            rows = batch.slice(start, _TOGETHER)
+        for start in range(0, len(batch), TOGETHER):
+            rows = batch.slice(start, TOGETHER)
             columns = {
                 field.name: _values(rows.column(place), field, f"{name}{title} row ", first)
                 for place, field in enumerate(rows.schema)
