@@ -51,6 +51,14 @@ def test_every_number_equals_its_definition(n, d, seed, alpha):
     for name, value in truth.items():
         assert ours[name].value == pytest.approx(value, rel=1e-7, abs=1e-9), name
         assert len(ours[name].draws) == 2
+    counts = np.random.default_rng(seed).integers(1, 4, size=n)
+    once = found(rows, picks, alpha, draws=2, seed=seed, counts=counts)
+    sought = U / np.sqrt(counts)[:, None]
+    share = TargetVariance(alpha, target=sought).value(U, picks) / (sought**2).sum()
+    assert once["explains the corpus"].value == pytest.approx(share, rel=1e-7, abs=1e-9)
+    assert "each counted once" in once["explains the corpus"].sentence
+    for name in set(ours) - {"explains the corpus"}:
+        assert once[name].sentence == ours[name].sentence
 
 
 def test_scaling_single_rows_changes_only_the_ranking_by_size():

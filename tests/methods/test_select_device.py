@@ -87,7 +87,7 @@ def test_a_device_that_is_too_small_is_told_with_its_remedy(monkeypatch, method,
 
 def test_a_device_without_float64_is_refused_for_the_default(monkeypatch):
     monkeypatch.setattr("spice_select.models.precision.choose_device", lambda device: torch.device("mps"))
-    with pytest.raises(InputError, match=r"--select-device mps with --objective target-variance: mps has no float64"):
+    with pytest.raises(InputError, match=r"--select-device mps with --objective distinct-variance: mps has no float64"):
         refuse_settings(SelectSettings.from_flat({"select_device": "mps"}))
     refuse_settings(SelectSettings.from_flat({"method": "spice", "select_device": "mps"}))
 

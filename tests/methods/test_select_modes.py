@@ -77,7 +77,7 @@ def test_rows_on_shards_weigh_what_they_weigh_together():
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"method": "information"}, "with --objective target-variance"),
+        ({"method": "information"}, "with --objective distinct-variance"),
         ({"budget": "5k-tokens"}, "a budget in tokens"),
         ({"per_source_min": 0.1}, "shares of sources"),
         ({"schedule": "pools"}, "--schedule pools"),

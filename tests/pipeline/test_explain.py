@@ -22,7 +22,8 @@ from spice_select.run.finished import Run
 from spice_select.run.meetings import Passed, meetings_of
 from spice_select.run.reasons import REASONS
 from spice_select.run.settings import SelectSettings
-from spice_select.selection import Conflict, LogDet, TargetVariance
+from spice_select.selection import Conflict, LogDet
+from spice_select.selection.objectives import DistinctVariance
 
 Corpus = Callable[..., Path]
 SMALL = {"sketch_dim": 64, "batch_tokens": 512}
@@ -53,7 +54,7 @@ def test_rejected_rows_are_explained_without_a_copy_of_all_rows(
     run = spice_package.select(corpus(sums(100)), out=tmp_path / "run", **options)
     features, picks = run.matrix, run.selection.indices
     rejected = rejected_of(run)
-    gains = TargetVariance(1.0).gains(features, [], np.array(rejected))
+    gains = DistinctVariance(1.0).gains(features, [], np.array(rejected))
 
     def refuse(rows: DividedRows, *how: Any, **asked: Any) -> np.ndarray:
         raise AssertionError(f"all {len(rows)} rows were copied")
@@ -77,7 +78,7 @@ def test_every_row_has_an_explanation_whose_numbers_are_those_of_the_definitions
         assert one.new == pytest.approx(run.selection.gains[rank - 1] / run.selection.bases[rank - 1])
         assert f"rank {rank} of 10: gain" in one.sentences[0]
         assert one.where.endswith(f"train.jsonl:{one.row + 1}")
-    gains = TargetVariance(1.0).gains(features, picks, np.arange(40))
+    gains = DistinctVariance(1.0).gains(features, picks, np.arange(40))
     rejected = rejected_of(run)
     order = sorted(rejected, key=lambda row: (-gains[row], row))
     assert [one.row for one in explainer.best_rejected(40)] == order
@@ -86,7 +87,7 @@ def test_every_row_has_an_explanation_whose_numbers_are_those_of_the_definitions
         assert isinstance(one, RejectedRow)
         assert one.share == pytest.approx(share_of(features, picks, row))
         assert one.gain == pytest.approx(gains[row])
-        assert one.base == pytest.approx(TargetVariance(1.0).gains(features, [], np.array([row]))[0])
+        assert one.base == pytest.approx(DistinctVariance(1.0).gains(features, [], np.array([row]))[0])
         assert one.place == order.index(row) + 1
         assert one.rivals == 30
         assert one.last == (run.row_numbers[-1], pytest.approx(run.selection.scores[-1]))

@@ -261,7 +261,7 @@ def test_no_prompt_gives_more_pairs_than_it_may(corpus: Corpus, options, tmp_pat
 def test_chosen_answers_alone_may_still_be_asked_for(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(made_pairs()), out=tmp_path / "r", format="chosen", **options)
     assert run.summary.pairs is None
-    assert run.settings.spice.objective == "target-variance"
+    assert run.settings.spice.objective == "distinct-variance"
 
 
 def test_suspects_of_pairs_are_listed_and_left_out_where_they_are_named(

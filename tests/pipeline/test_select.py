@@ -21,6 +21,8 @@ from spice_select.features import stage
 from spice_select.pipeline import run_select
 from spice_select.run import files as outputs
 from spice_select.run.settings import read_config
+from spice_select.selection.multiplicity import multiplicities
+from spice_select.selection.objectives import DistinctVariance
 from spice_select.store import PartStore
 
 Corpus = Callable[..., Path]
@@ -79,25 +81,48 @@ def test_the_objective_is_the_one_asked_for(corpus: Corpus, options, tmp_path: P
 
 def test_by_default_picks_are_what_tells_most_about_all_rows(corpus: Corpus, options, tmp_path: Path) -> None:
     run = spice.select(corpus(), out=tmp_path / "r", **options)
-    assert (run.settings.selection.method, run.settings.spice.objective) == ("information", "target-variance")
-    expected = spice.naive(run.matrix, 10, objective=spice.TargetVariance())
+    assert (run.settings.selection.method, run.settings.spice.objective) == ("information", "distinct-variance")
+    expected = spice.naive(run.matrix, 10, objective=DistinctVariance())
     assert run.selection.indices.tolist() == expected.indices.tolist()
-    share = spice.TargetVariance().value(run.matrix, expected.indices.tolist()) / np.square(run.matrix).sum()
+    squares = np.square(run.matrix).sum(axis=1) / run.copies
+    share = DistinctVariance().value(run.matrix, expected.indices.tolist()) / squares.sum()
     assert any(f"explain {share:.1%} of all rows' gradients" in note for note in run.summary.notes)
 
 
-def test_a_pool_of_copies_is_told_and_repeats_can_be_left_out(corpus: Corpus, options, tmp_path: Path, sums) -> None:
+def copies_told(run: spice.Run) -> str:
+    return " ".join(note for note in run.summary.notes if "have a copy" in note)
+
+
+def test_copies_count_once_which_is_told(corpus: Corpus, options, tmp_path: Path, sums) -> None:
+    """Every row of the first ten stands twice more; unless every copy is asked for, its direction counts once."""
+    path = corpus([*sums(20), *sums(20)[:10], *sums(20)[:10]])
+    run, plain = (
+        spice.select(path, out=tmp_path / name, **options, **asked)
+        for name, asked in {"once": {}, "each": {"objective": "target-variance"}}.items()
+    )
+    counts = multiplicities(run.matrix)
+    assert (counts[:10] >= 3).all()
+    assert run.copies is not None
+    assert run.copies.tolist() == counts.tolist()
+    expected = spice.naive(run.matrix, 10, objective=DistinctVariance(counts=counts))
+    assert run.selection.indices.tolist() == expected.indices.tolist()
+    copied = int((counts > 1).sum())
+    assert copies_told(run).startswith(f"{copied} rows ({copied / 40:.0%}) have a copy")
+    assert "each direction counted once" in copies_told(run)
+    assert plain.copies is None
+    assert plain.row_numbers.tolist() == spice.naive(run.matrix, 10, objective=spice.TargetVariance()).indices.tolist()
+    assert copies_told(plain).startswith("Of 40 rows looked at, ")
+    for note in (copies_told(run), copies_told(plain)):
+        assert "--without-suspects duplicate near-duplicate" in note
+
+
+def test_where_no_copy_is_counted_none_is_told(corpus: Corpus, options, tmp_path: Path, sums) -> None:
     path = corpus([*sums(20), *sums(20)[:12]])
-    run = spice.select(path, out=tmp_path / "r", **options)
-    (told,) = (note for note in run.summary.notes if "have a copy" in note)
-    assert told.startswith("Of 32 rows looked at, ")
-    assert float(told.split(", ")[1].split("%")[0]) >= 100 * 24 / 32
-    assert "--without-suspects duplicate near-duplicate" in told
     once = spice.select(path, out=tmp_path / "once", **options, without_suspects=("duplicate", "near-duplicate"))
-    assert not any("have a copy" in note for note in once.summary.notes)
+    assert not copies_told(once)
     aim = str(corpus(sums(8, 5), "t.jsonl"))
     by_target = spice.select(path, target=aim, out=tmp_path / "t", **options)
-    assert not any("have a copy" in note for note in by_target.summary.notes)
+    assert not copies_told(by_target)
 
 
 def test_unit_norm_features_have_equal_bases(corpus: Corpus, options, tmp_path: Path) -> None:

@@ -11,15 +11,16 @@ from spice_select.errors import InputError, SpiceError
 from spice_select.executors import EngineSettings
 from spice_select.methods import Candidates
 from spice_select.methods.budget import Allowance
+from spice_select.methods.information import Information
 from spice_select.methods.select_modes import CertifiedMode, RelaxedMode
-from spice_select.methods.spice import Information, Spice
+from spice_select.methods.spice import Spice
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Silent
 from spice_select.run.feasible import refuse_settings
 from spice_select.run.settings import SelectSettings
 from spice_select.run.shards import ShardHost, on_shards, shard_notes
 from spice_select.selection import LogDet, TargetInformation
-from spice_select.selection.objectives import TargetVariance
+from spice_select.selection.objectives import DistinctVariance, TargetVariance
 from spice_select.store import FeatureBlock
 from spice_select.testing.selection import sample_features
 
@@ -109,7 +110,7 @@ def targets():
 
 @pytest.mark.parametrize("fatal", [10**9, 11])
 @pytest.mark.parametrize("scaled", [False, True])
-@pytest.mark.parametrize("objective", [TargetVariance, LogDet, TargetInformation])
+@pytest.mark.parametrize("objective", [TargetVariance, DistinctVariance, LogDet, TargetInformation])
 def test_the_choice_is_that_of_one_process(ray, tmp_path, objective, scaled, fatal):
     ray.fatal = fatal
     scales = np.linspace(0.5, 2, 200) if scaled else None
@@ -178,8 +179,11 @@ def test_a_node_that_differs_or_does_not_see_the_file_is_refused(tmp_path, versi
         ({"engine": "here"}, "--select-shards 4 without --engine ray"),
         ({"gather": True}, "with --gather"),
         ({"schedule": "pools"}, "with --schedule pools"),
-        ({"objective": "distinct-variance"}, "with --objective distinct-variance: over shards only log-det, target-"),
-        ({"conflict_weight": 0.1}, "with --conflict-weight 0.1: over shards target-variance takes no penalty"),
+        (
+            {"objective": "matched-step", "target": ("a.jsonl",)},
+            "with --objective matched-step: over shards only log-det, target-",
+        ),
+        ({"conflict_weight": 0.1}, "with --conflict-weight 0.1: over shards distinct-variance takes no penalty"),
         ({"method": "spice", "target": ("a.jsonl",), "objective": "log-det", "conflict_weight": 0.1}, "and --target"),
         ({"method": "craig"}, "--select-shards 4: not read by --method craig"),
     ],

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from spice_select.errors import InputError
 from spice_select.selection import TargetVariance, greedy, multiplicity, naive
-from spice_select.selection.multiplicity import have_copies, multiplicities
+from spice_select.selection.multiplicity import copied_share, copies_counted, have_copies, multiplicities
 from spice_select.selection.objectives import DistinctVariance
 
 
@@ -30,6 +33,74 @@ def test_counts_are_those_of_the_definition(monkeypatch, side, threshold, dtype)
     distinct = draw.standard_normal((12, 5))
     rows = np.concatenate([distinct, distinct[:6], distinct[:3] + 0.05 * draw.standard_normal((3, 5))]).astype(dtype)
     assert multiplicities(rows, threshold).tolist() == by_definition(rows, threshold)
+
+
+WIDE = np.random.default_rng(8)
+
+
+def alike(cosine: float, copies: int, distinct: int = 160, d: int = 130) -> np.ndarray:
+    """Rows with copies of the first 20 at about that cosine to them; every fourth lies in its last numbers alone."""
+    rows = WIDE.standard_normal((distinct, d))
+    rows[::4, : d // 2] = 0
+    noise = WIDE.standard_normal((copies, d)) * np.sqrt(1 / cosine**2 - 1)
+    return np.concatenate([rows, rows[np.arange(copies) % 20] + noise])
+
+
+@pytest.mark.parametrize("side", [130, 2048])
+@pytest.mark.parametrize("cosine", [0.8, 0.9, 0.9001, 0.99])
+@pytest.mark.parametrize("copies", [0, 10, 200])
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_rows_told_apart_by_a_quarter_of_their_numbers_are_counted_as_whole_ones(
+    monkeypatch, side, cosine, copies, shift
+):
+    """Few pairs alike are compared one by one, many (200 copies of 20 rows) whole."""
+    monkeypatch.setattr(multiplicity, "_SIDE", side)
+    rows = (alike(cosine, copies) + shift).astype(np.float32)
+    assert multiplicities(rows).tolist() == by_definition(rows, 0.9)
+
+
+@given(
+    hnp.arrays(np.float32, st.tuples(st.integers(2, 30), st.integers(64, 70)), elements=st.integers(-2, 2)),
+    st.sampled_from([0.0, 0.3, 0.9]),
+)
+def test_drawn_rows_are_counted_by_the_definition(rows, threshold):
+    """But for pairs within rounding of the threshold, which may fall to either side."""
+    expected = (by_definition(rows, threshold - 1e-9), by_definition(rows, threshold + 1e-9))
+    found = multiplicities(rows, threshold)
+    assert (np.minimum(*expected) <= found).all()
+    assert (found <= np.maximum(*expected)).all()
+
+
+def test_few_copies_do_not_count():
+    """Of 300 rows 256 are looked at; 12 copies are too few, and 60 are not."""
+    draw = np.random.default_rng(1)
+    for copies in (0, 6, 60):
+        rows = draw.standard_normal((300, 80))
+        rows[:copies] = rows[100 : 100 + copies]
+        told: list[int] = []
+        found = copies_counted(rows, told.append)
+        assert sum(told) == 300
+        assert found.tolist() == (multiplicities(rows) if copies == 60 else np.ones(300)).tolist()
+    assert copied_share(rows[100:]) == 0.0
+    assert copied_share(np.concatenate([rows[200:], rows[200:]])) == 1.0
+
+
+def test_without_many_copies_picks_are_those_for_all_rows_alike():
+    rows = np.random.default_rng(2).standard_normal((120, 70))
+    rows[:2] = rows[50:52]
+    plain, once = (greedy(rows, 30, objective=objective()) for objective in (TargetVariance, DistinctVariance))
+    assert once.indices.tolist() == plain.indices.tolist()
+    assert once.gains.tolist() == plain.gains.tolist()
+
+
+def test_counts_may_be_given_one_for_each_row():
+    rows = np.random.default_rng(3).standard_normal((20, 8))
+    counts = np.arange(1, 21)
+    root = rows / np.sqrt(counts)[:, None]
+    expected = greedy(rows, 9, objective=TargetVariance(target=root))
+    assert greedy(rows, 9, objective=DistinctVariance(counts=counts)).indices.tolist() == expected.indices.tolist()
+    with pytest.raises(InputError, match="19 counts for 20 rows"):
+        greedy(rows, 9, objective=DistinctVariance(counts=counts[1:]))
 
 
 def test_copies_count_one_another_by_hand():

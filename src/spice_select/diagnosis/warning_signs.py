@@ -42,13 +42,23 @@ class Sign:
     warning: str
 
 
-def signs(features: Any, selection: Subset, objective: LogDet, *, draws: int = 20, seed: int = 0) -> list[Sign]:
+def signs(
+    features: Any,
+    selection: Subset,
+    objective: LogDet,
+    *,
+    counts: np.ndarray | None = None,
+    draws: int = 20,
+    seed: int = 0,
+) -> list[Sign]:
     """Look for what would explain poor tuning despite high information, or slow convergence.
 
     Args:
         features: [n, d] float, as the selector sees them.
         selection: the picks.
         objective: the log det whose α scales the information.
+        counts: how many rows share each row's direction ``[n]``, where what is to be explained holds each once; else
+            every row counts.
         draws: random subsets of the same size to stand beside, 2 or more.
         seed: of the draws.
 
@@ -71,9 +81,10 @@ def signs(features: Any, selection: Subset, objective: LogDet, *, draws: int = 2
         return measure(picked), np.array([measure(rows) for rows in subsets])
 
     with fitting_threads(min(checked.array.shape)):
-        corpus = _Corpus.of(checked.compacted, checked.squares, alpha)
+        corpus = _Corpus.of(checked.compacted, checked.squares, alpha, counts)
+        once = "" if counts is None or (counts == 1).all() else ", each counted once however many rows share it"
         return [
-            _explained(*beside(corpus.explained)),
+            _explained(*beside(corpus.explained), once),
             _towards(*beside(corpus.cosine)),
             _together(*beside(corpus.pull)),
             _largest(*beside(lambda rows: share_of_largest(checked.squares, rows))),
@@ -82,7 +93,7 @@ def signs(features: Any, selection: Subset, objective: LogDet, *, draws: int = 2
 
 @dataclass(frozen=True, kw_only=True)
 class _Corpus:
-    """Gradients of all rows [n, d] and what makes each of length one [n]; Σ u uᵀ [d, d] and Σ u [d] of those u."""
+    """Gradients of all rows [n, d] and what makes each of length one [n]; Σ u uᵀ/m [d, d] and Σ u [d] of those u."""
 
     rows: np.ndarray
     scale: np.ndarray
@@ -91,14 +102,17 @@ class _Corpus:
     alpha: float
 
     @classmethod
-    def of(cls, rows: np.ndarray, squares: np.ndarray, alpha: float) -> "_Corpus":
+    def of(cls, rows: np.ndarray, squares: np.ndarray, alpha: float, counts: np.ndarray | None) -> "_Corpus":
         scale = np.divide(1.0, np.sqrt(squares), out=np.zeros_like(squares), where=squares > 0)
         everyone = np.arange(len(rows))
-        moment, total = _moment(rows, scale, everyone), _total(rows, scale, everyone)
+        sought = scale if counts is None else scale / np.sqrt(counts)
+        moment, total = _moment(rows, sought, everyone), _total(rows, scale, everyone)
         return cls(rows=rows, scale=scale, moment=moment, total=total, alpha=alpha)
 
     def explained(self, rows: np.ndarray) -> float:
-        """1 − Σ_y u_yᵀ(I+αF_S)⁻¹u_y / Σ_y ‖u_y‖² over all rows y: `TargetVariance` as a share of what there is."""
+        """1 − Σ_y u_yᵀ(I+αF_S)⁻¹u_y/m_y / Σ_y ‖u_y‖²/m_y over all rows y: `TargetVariance` (`DistinctVariance` where
+        m counts copies) as a share of what there is.
+        """
         if 3 * len(rows) < len(self.moment):
             return _ratio(self._explained_in_span(rows), float(np.trace(self.moment)))
         state = np.eye(len(self.moment)) + self.alpha * _moment(self.rows, self.scale, rows)
@@ -106,8 +120,8 @@ class _Corpus:
         return _ratio(float(np.trace(self.moment) - np.trace(left)), float(np.trace(self.moment)))
 
     def _explained_in_span(self, rows: np.ndarray) -> float:
-        """Σ_j αs_j²/(1+αs_j²)·v_jᵀMv_j, M = Σ_y u_y u_yᵀ, s_j and v_j of the few rows: outside their span (I+αF_S)⁻¹
-        is the identity.
+        """Σ_j αs_j²/(1+αs_j²)·v_jᵀMv_j, M = Σ_y u_y u_yᵀ/m_y, s_j and v_j of the few rows: outside their span
+        (I+αF_S)⁻¹ is the identity.
         """
         _, lengths, axes = np.linalg.svd(self.rows[rows] * self.scale[rows, None], full_matrices=False)
         taken = -np.expm1(-np.log1p(self.alpha * lengths**2))
@@ -146,12 +160,12 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole > 0 else 0.0
 
 
-def _explained(value: float, draws: np.ndarray) -> Sign:
+def _explained(value: float, draws: np.ndarray, once: str) -> Sign:
     return Sign(
         name="explains the corpus",
         value=value,
         draws=draws,
-        sentence=f"The picks explain {value:.1%} of the directions of all rows' gradients, random rows "
+        sentence=f"The picks explain {value:.1%} of the directions of all rows' gradients{once}, random rows "
         f"{draws.mean():.1%} ({draws.min():.1%} at least).",
         warning=_below(
             value,

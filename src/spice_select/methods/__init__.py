@@ -18,6 +18,7 @@ from spice_select.methods.gradmatch import GradMatch
 from spice_select.methods.greats import Greats
 from spice_select.methods.herding import Herding
 from spice_select.methods.ifd import Ifd
+from spice_select.methods.information import Information
 from spice_select.methods.k_center import KCenter
 from spice_select.methods.lead import Lead
 from spice_select.methods.less import Less, LessPaper, LessRoundRobin
@@ -30,7 +31,7 @@ from spice_select.methods.rds import Rds
 from spice_select.methods.selectit import SelectIt
 from spice_select.methods.sift import Sift
 from spice_select.methods.source_shares import RandomInShares
-from spice_select.methods.spice import Information, Spice
+from spice_select.methods.spice import Spice
 from spice_select.methods.stratified import Stratified
 from spice_select.methods.top_norm import SpiceOfficial, TopNorm
 from spice_select.methods.tsds import Tsds

@@ -17,6 +17,7 @@ from spice_select.methods.target import GRADIENTS as GRADIENTS
 from spice_select.methods.target import TargetSet
 from spice_select.progress import Progress
 from spice_select.selection import Features, Selection, Stats, Stop
+from spice_select.selection.multiplicity import copies_counted
 from spice_select.store import FeatureBlock
 
 
@@ -107,11 +108,23 @@ class Candidates:
         block = self.features[GRADIENTS]
         return Features(normalised_as_read(block.features, self.normalise, block.weights, self.scales))
 
+    def copies(self, progress: Progress) -> NDArray[np.int64]:
+        """How many rows share each row's direction, int64 ``[n]``, as `copies_counted` finds it; counted once."""
+        if not self._counted:
+            with progress.task("Copies", len(self), "rows") as advance:
+                self._counted.append(copies_counted(self.matrix, advance))
+        return self._counted[0]
+
     def spread(self, apart: Features) -> "Candidates":
         """The same rows, to be chosen over shards."""
         there = replace(self, apart=apart)
-        there.__dict__["matrix"] = self.matrix
+        there.__dict__["matrix"], there.__dict__["_counted"] = self.matrix, self._counted
         return there
+
+    @cached_property
+    def _counted(self) -> list[NDArray[np.int64]]:
+        """What `copies` found, once it was asked: the same on shards."""
+        return []
 
     def take(self, positions: NDArray[np.int64]) -> "Candidates":
         """Some of the candidates, in this order."""

@@ -1,31 +1,32 @@
-"""What a choice for all rows is told where many of them are copies."""
-
-import numpy as np
+"""What is told of a choice for all rows where many of them are copies."""
 
 from spice_select.methods.base import Candidates
-from spice_select.selection.multiplicity import have_copies
+from spice_select.progress import Silent
+from spice_select.selection.multiplicity import LEAST_COPIED, LOOKED_AT, copied_share
 from spice_select.settings.counted import counted
 
-LOOKED_AT = 256
-"""Rows of which copies are looked for: a share of a tenth is then known to ± 4 %, for some seconds of 100,000 rows."""
-LEAST_COPIED = 0.1
-"""Share of rows with a copy from which it is said: clean pools of 600 and 1,500 rows had .003, one of which seven rows
-in ten were copies .85."""
 
+def note_on_copies(candidates: Candidates, *, counted_once: bool) -> tuple[str, ...]:
+    """How many rows have copies, and whether these counted once; nothing where few have.
 
-def note_on_copies(candidates: Candidates) -> tuple[str, ...]:
-    """That many rows have copies, by a look at some of them, and how those are left out; nothing where few have.
-
-    Cost: 512·nd flops.
+    Cost: nothing where copies were counted, else 512·nd flops.
     """
-    n = len(candidates)
-    rows = np.sort(np.random.default_rng(0).choice(n, min(n, LOOKED_AT), replace=False))
-    share = have_copies(candidates.matrix, rows).mean()
+    alike = "a copy or nearly one in the pool (a cosine of gradients above 0.9)"
+    leave_out = "--without-suspects duplicate near-duplicate leaves out rows that repeat others in words"
+    if counted_once:
+        copied = int((candidates.copies(Silent()) > 1).sum())
+        if not copied:
+            return ()
+        return (
+            f"{counted(copied, 'row')} ({copied / len(candidates):.0%}) have {alike}: each direction counted once, "
+            f"however many rows share it (--objective target-variance counts every copy). {leave_out}.",
+        )
+    share = copied_share(candidates.matrix)
     if share < LEAST_COPIED:
         return ()
+    looked = counted(min(len(candidates), LOOKED_AT), "row")
     return (
-        f"Of {counted(len(rows), 'row')} looked at, {share:.0%} have a copy or nearly one in the pool (a cosine of "
-        "gradients above 0.9), and a choice for all rows counts every copy. If they repeat one another in words, "
-        "--without-suspects duplicate near-duplicate leaves the repeats out (a share as --budget is then of what is "
-        "left): where seven rows in ten did, a choice with them was as good as random rows, one without them better.",
+        f"Of {looked} looked at, {share:.0%} have {alike}, and --objective target-variance counts every copy: where "
+        "seven rows in ten were copies, such a choice was as good as random rows. The default, distinct-variance, "
+        f"counts a direction once. {leave_out}.",
     )

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
+from spice_select.methods.information import Information
 from spice_select.methods.ranked import best_ranked
-from spice_select.methods.spice import Information, SpiceSettings
+from spice_select.methods.spice import SpiceSettings
 from spice_select.progress import Progress
-from spice_select.selection.objectives import TargetVariance
+from spice_select.selection.objectives import DistinctVariance
 
 _AHEAD = 1.25
 """How many more picks than the budget's mean are followed at first: short ones make fewer rows due."""
@@ -37,7 +38,7 @@ class RandomInShares(Method):
     no_marks: ClassVar[str] = "its shares are those of a choice among answers that are all to be learnt"
 
     def __init__(self, chooser: Method | None = None) -> None:
-        self._chooser = chooser or Information(TargetVariance)
+        self._chooser = chooser or Information(DistinctVariance)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:

@@ -9,14 +9,13 @@ from spice_select.errors import InputError
 from spice_select.methods.agreement import disagreeing
 from spice_select.methods.base import GRADIENTS, Candidates, Choice, Method
 from spice_select.methods.budget import Allowance, Budget
-from spice_select.methods.copied import note_on_copies
 from spice_select.methods.greedily import allowed, work
 from spice_select.methods.over_shards import shard_faults
 from spice_select.methods.select_modes import SELECT_MODES, CertifiedMode, ExactMode, RelaxedMode
 from spice_select.methods.spice_carried import SpiceCarried
 from spice_select.methods.steps import step_scales
 from spice_select.methods.target import TargetSet
-from spice_select.progress import Progress
+from spice_select.progress import Progress, Silent
 from spice_select.selection import Conflict, GainRatio, LogDet, MatchedStep, Objective, Penalty, TargetConflict
 from spice_select.selection.objectives import OBJECTIVES, DistinctVariance, TargetVariance
 from spice_select.selection.objectives.base import Scaled
@@ -40,7 +39,7 @@ class SpiceSettings(Group):
     objective: ObjectiveName | None = Field(
         None,
         description=f"What a choice is worth. {OBJECTIVES.described()}. Default: "
-        "target-information with a --target; without one target-variance, or log-det with --method spice and for "
+        "target-information with a --target; without one distinct-variance, or log-det with --method spice and for "
         "preference pairs and marked answers.",
     )
     alpha: Annotated[float, Field(gt=0)] | Auto = Field(
@@ -355,7 +354,7 @@ class Spice(Method):
         """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens without a price."""
         options = allowed(candidates, allowance, price=self.price)
         options |= {
-            "objective": self.objective_for(candidates),
+            "objective": self.objective_for(candidates, progress),
             "penalty": self.penalty_for(candidates.target),
             "stop": self.stop,
             "excluded": self.opposing(candidates, allowance),
@@ -373,9 +372,11 @@ class Spice(Method):
             return []
         return disagreeing(candidates, candidates.target, self.agreeing, allowance)
 
-    def objective_for(self, candidates: Candidates) -> Objective:
+    def objective_for(self, candidates: Candidates, progress: Progress | None = None) -> Objective:
         """What these candidates are worth. Raises InputError where it aims at a target, and they have none."""
         alpha, target = _number("alpha", self.alpha), candidates.target
+        if self.objective is DistinctVariance:
+            return self.objective(alpha=alpha, counts=candidates.copies(progress or Silent()))
         if not self.objective.aimed:
             return self.objective(alpha=alpha)
         if target is None:
@@ -392,32 +393,3 @@ class Spice(Method):
         if not weight:
             return None
         return Conflict(weight) if target is None else TargetConflict(target.matrix.dense, weight)
-
-
-class Information(Spice):
-    """Greedy by what the picks tell about the target's rows or, without a target, about all rows of the pool.
-
-    Log det asks how much space the picks span, whatever lies there: outliers are what it likes. Here a direction counts
-    as often as it occurs in what is to be known (I-optimality; arXiv 2410.08020 has it for targets).
-    """
-
-    name: ClassVar[str] = "information"
-    summary: ClassVar[str] = (
-        "greedily what tells most about the target's rows or, without a target, about all rows (the default)"
-    )
-    source: ClassVar[str] = "arXiv 2410.08020"
-    reads: ClassVar[frozenset[str]] = Spice.reads - {"carry_state"}
-    untargeted: ClassVar[tuple[str, float]] = ("target-variance", 0.0)
-
-    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
-        """How much of all rows the picks explain, where that is what they were chosen for in one go."""
-        said = super().notes(candidates, choice)
-        if self.objective is not TargetVariance or choice.pools.any():
-            return said
-        share = choice.columns["gain"].sum() / candidates.matrix.squares.sum()
-        return (
-            *said,
-            f"The picks explain {share:.1%} of all rows' gradients (α = {self.alpha:g}): that is what they were chosen "
-            "for. The information above is log det, another criterion's, and may lie below random picks'.",
-            *note_on_copies(candidates),
-        )

@@ -20,8 +20,8 @@ class ReadByRows(ABC):
     @abstractmethod
     def __getitem__(self, key: Any) -> NDArray[np.float64]: ...
 
-    def gram_apart(self) -> NDArray[np.float64] | None:
-        """Σ g gᵀ, float64 [d, d], where that is summed without reading the rows here; else None."""
+    def gram_apart(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        """Σ w g gᵀ (None: w = 1), float64 [d, d], where that is summed without reading the rows here; else None."""
         return None
 
     def __len__(self) -> int:

@@ -62,7 +62,7 @@ def gram(matrix: np.ndarray, rows: np.ndarray | None = None, *, weights: np.ndar
     Cost: nd² flops, as BLAS computes one half of a product with itself; memory a tile of d rows and two d × d.
     """
     d = matrix.shape[1]
-    if rows is weights is None and isinstance(matrix, ReadByRows) and (apart := matrix.gram_apart()) is not None:
+    if rows is None and isinstance(matrix, ReadByRows) and (apart := matrix.gram_apart(weights)) is not None:
         return apart
     total = np.zeros((d, d))
     for start, tile in tiles(matrix, rows, least=d):

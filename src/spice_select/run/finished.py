@@ -13,7 +13,9 @@ from spice_select.errors import InputError
 from spice_select.features import usable, usable_together
 from spice_select.features.row_weights import ROW_WEIGHTS, row_scales
 from spice_select.methods import METHODS, Candidates
+from spice_select.methods.spice import Spice
 from spice_select.methods.target import GRADIENTS, TargetSet
+from spice_select.progress import Silent
 from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder, load_run
 from spice_select.run.origin import TARGET, feature_store, target_store
@@ -21,6 +23,7 @@ from spice_select.run.settings import SelectSettings, read_config
 from spice_select.run.summary import Summary
 from spice_select.run.target import CHOOSING
 from spice_select.selection import Selection
+from spice_select.selection.objectives import DistinctVariance
 from spice_select.store import FeatureBlock, PartStore
 
 if TYPE_CHECKING:
@@ -179,6 +182,18 @@ class Run:
         weight = ROW_WEIGHTS[chosen.row_weight]
         scales = row_scales(weight, features.supervised, self._read.supervised, features)
         return Candidates.of_gradients(features, normalise=chosen.normalise, scales=scales, target=self.target)
+
+    @property
+    def copies(self) -> NDArray[np.int64] | None:
+        """How many rows share each candidate's direction, int64 ``[n]``; None unless it was chosen with that counted.
+
+        Cost: see `copies_counted`; counted once.
+        """
+        settings = self.settings
+        by_gain = issubclass(METHODS[settings.selection.method], Spice)
+        if not by_gain or settings.spice.objective != DistinctVariance.name:
+            return None
+        return self.candidates.copies(Silent())
 
     @property
     def matrix(self) -> NDArray[np.floating]:

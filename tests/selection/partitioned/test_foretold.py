@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from spice_select.errors import InputError
 from spice_select.numerics.divided import DividedRows
 from spice_select.selection import Conflict, GainRatio, TargetInformation, TargetVariance, greedy, naive
-from spice_select.selection.objectives import DistinctVariance
+from spice_select.selection.objectives import DistinctVariance, FacilityLocation
 from spice_select.selection.partitioned import Shard, ShardLostError, SpreadFeatures
 from spice_select.selection.partitioned.foreseeing import ForeseeingLeader
 from spice_select.selection.partitioned.spread import evenly
@@ -18,17 +18,18 @@ from tests.selection.test_exactness import FLOATS, GRID
 
 
 def objectives(d, alpha=1.0):
-    """The default, for all rows and for some; and a target's two tasks in balance."""
+    """The default, for all rows and for some; copies counted once; and a target's two tasks in balance."""
     target = sample_features("aniso", 7, d, seed=9)
     tasks = ["a"] * 4 + ["b"] * 3
     return {
         "pool": TargetVariance(alpha),
         "rows": TargetVariance(alpha, target),
+        "once": DistinctVariance(alpha),
         "tasks": TargetInformation(target=target, tasks=tasks, alpha=alpha),
     }
 
 
-AIMS = ["pool", "rows", "tasks"]
+AIMS = ["pool", "rows", "once", "tasks"]
 
 
 @pytest.mark.parametrize("aim", AIMS)
@@ -105,6 +106,17 @@ def test_divided_rows_are_picked_as_their_float64_copy_is():
     require_same(found, naive(source / lengths[:, None], 90, objective=TargetVariance()), "on shards")
 
 
+@pytest.mark.parametrize("shards", [1, 3])
+def test_copies_count_once_over_shards_whoever_counted_them(shards):
+    features = rows_of_kind("unit", 240, 70, seed=7).astype(np.float32)
+    features[80:] = np.concatenate([features[:80]] * 2)
+    counts = np.full(240, 3)
+    found = [greedy(spread(features, shards), 60, objective=DistinctVariance(counts=known)) for known in (None, counts)]
+    for one in found:
+        require_same(one, naive(features, 60, objective=DistinctVariance()), f"{shards} shards")
+    assert found[0].indices.tolist() == greedy(features, 60, objective=DistinctVariance()).indices.tolist()
+
+
 @pytest.mark.parametrize("aim", AIMS)
 def test_quotas_prices_forced_and_excluded_rows_hold_over_shards(aim):
     features = degenerate(sample_features("aniso", 200, 9), 1)
@@ -134,7 +146,7 @@ def test_many_picks_are_foretold_in_one_round_and_few_rows_travel(monkeypatch):
 
 def test_what_cannot_be_chosen_over_shards_is_refused_by_name():
     features = sample_features("iso", 20, 4)
-    with pytest.raises(InputError, match="DistinctVariance"):
-        greedy(spread(features, 2), 5, objective=DistinctVariance())
+    with pytest.raises(InputError, match="FacilityLocation"):
+        greedy(spread(features, 2), 5, objective=FacilityLocation())
     with pytest.raises(InputError, match="TargetVariance with Conflict"):
         greedy(spread(features, 2), 5, objective=TargetVariance(), penalty=Conflict(0.1))

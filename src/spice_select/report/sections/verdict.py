@@ -14,11 +14,12 @@ from spice_select.run.key_numbers import KeyNumber, key_numbers
 from spice_select.run.pairs import is_of_marks, is_of_pairs
 from spice_select.run.summary import Judged, Reached
 from spice_select.run.suspects import SUSPECTS_FILE
+from spice_select.selection.objectives import DistinctVariance, TargetVariance
 from spice_select.settings.counted import counted
 from spice_select.settings.words import command_words
 
-EXPLAINED = "target-variance"
-"""The objective that wants all rows' gradients explained."""
+EXPLAINED = (TargetVariance.name, DistinctVariance.name)
+"""The objectives that want all rows' gradients explained."""
 
 
 def title(material: RunMaterial) -> str:
@@ -83,7 +84,7 @@ def _for_target(target: Sequence[Reached]) -> str:
 
 def _for_all(material: RunMaterial) -> bool:
     """Whether the picks were chosen for what they explain of all rows."""
-    return material.settings.spice.objective == EXPLAINED and issubclass(METHODS[material.summary.method], Spice)
+    return material.settings.spice.objective in EXPLAINED and issubclass(METHODS[material.summary.method], Spice)
 
 
 def _explained(material: RunMaterial) -> str:
@@ -94,10 +95,19 @@ def _explained(material: RunMaterial) -> str:
             "here."
         )
     sign = material.signs[0]
-    told = f"The picks explain {sign.value:.1%} of all rows' gradients, random rows {sign.draws.mean():.1%}"
+    told = (
+        f"The picks explain {sign.value:.1%} of all rows' gradients{_once(material)}, random rows "
+        f"{sign.draws.mean():.1%}"
+    )
     if sign.value > sign.draws.max():
         return f"{told}: more than any of {len(sign.draws)} draws."
     return f"{told}: no more than the best of {len(sign.draws)} draws."
+
+
+def _once(material: RunMaterial) -> str:
+    """Said where rows have copies that did not count."""
+    counts = material.run.copies
+    return "" if counts is None or (counts == 1).all() else ", copies counted once"
 
 
 def _beside_random(judged: Judged) -> str:
@@ -124,7 +134,7 @@ def _share_of_all(material: RunMaterial) -> KeyNumber | None:
     if not _for_all(material) or isinstance(material.signs, str):
         return None
     sign = material.signs[0]
-    drawn = f"random picks {sign.draws.mean():.1%}, best of {len(sign.draws)} {sign.draws.max():.1%}"
+    drawn = f"random picks {sign.draws.mean():.1%}{_once(material)}, best of {len(sign.draws)} {sign.draws.max():.1%}"
     return KeyNumber("Of all gradients explained", f"{sign.value:.1%}", drawn)
 
 

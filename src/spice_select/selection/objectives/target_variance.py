@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
 from spice_select.numerics.tiles import gram
-from spice_select.selection.multiplicity import multiplicities
+from spice_select.selection.multiplicity import copies_counted
 from spice_select.selection.objectives.base import (
     ObjectiveState,
     Scaled,
@@ -92,8 +92,7 @@ class TargetVariance(Scaled):
 
     def sought(self, features: Matrix) -> SoughtVariances:
         """What is to be known, wherever the features lie: of the pool nd² flops, summed there."""
-        root = None if self.target is None else self._target_root(features)
-        return of_pool_or_rows(gram(features) if root is None else root.T @ root)
+        return of_pool_or_rows(self.spread(features))
 
     def weights(self, pool: Matrix) -> NDArray[np.float64]:
         """How much each row of the pool counts among what is to be known."""
@@ -105,19 +104,33 @@ class TargetVariance(Scaled):
         return target
 
 
+@dataclass(frozen=True, eq=False)
 class DistinctVariance(TargetVariance):
     """`TargetVariance` of the pool, or of a target, with each row divided by how often its direction occurs there.
 
-    Σ_y g_y g_yᵀ/m_y for Σ_y g_y g_yᵀ, m_y as `multiplicities` counts: where a pool holds one row a hundred times, that
-    direction is asked for once. Where nothing is repeated it is `TargetVariance`. Cost: once m²d flops beside its own.
+    Σ_y g_y g_yᵀ/m_y for Σ_y g_y g_yᵀ, m_y as `copies_counted`: where a pool holds one row a hundred times, that
+    direction is asked for once; where fewer than a tenth of the rows have copies it is `TargetVariance`, pick by pick.
+    Cost: that of `copies_counted` beside its own, unless `counts` are given: m_y of each row to be known.
+
+    Raises:
+        InputError: as `TargetVariance`; another number of `counts` than of rows to be known.
     """
 
     name: ClassVar[str] = "distinct-variance"
-    summary: ClassVar[str] = "as target-variance, a direction that copies of a row share counted once"
+    summary: ClassVar[str] = (
+        "as target-variance, but where a tenth of the rows or more have copies a direction that copies share counts "
+        "once"
+    )
     worth: ClassVar[str] = "what it takes from the uncertainty about all rows, copies counted once"
+    counts: Any = field(default=None, repr=False)
 
     def weights(self, pool: Matrix) -> NDArray[np.float64]:
-        return 1.0 / multiplicities(pool)
+        counts = copies_counted(pool) if self.counts is None else np.asarray(self.counts)
+        if len(counts) != len(pool):
+            raise InputError(
+                f"{len(counts)} counts for {len(pool)} rows to be known: give each row's own, or leave them out."
+            )
+        return 1.0 / counts
 
     def _target_root(self, features: Any) -> Matrix:
         root = super()._target_root(features)

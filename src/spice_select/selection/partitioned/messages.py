@@ -210,8 +210,8 @@ class ShardPort(Protocol):
         """‖g‖² of each."""
         ...
 
-    def gram(self) -> NDArray[np.float64]:
-        """Σ g gᵀ, float64 [d, d]."""
+    def gram(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Σ w g gᵀ of all its rows, float64 [d, d]; w = 1 for None."""
         ...
 
     def weighted_sum(

@@ -31,9 +31,9 @@ class ShardPasses:
         """‖g‖² of each row."""
         return self._features.squares
 
-    def gram(self) -> NDArray[np.float64]:
-        """Σ g gᵀ: nd² flops."""
-        return gram(self._features.array)
+    def gram(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
+        """Σ w g gᵀ: nd² flops."""
+        return gram(self._features.array, weights=weights)
 
     def weighted_sum(
         self, rows: NDArray[np.int64], weights: NDArray[np.float64], alpha: float, single: bool

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any
 
@@ -149,9 +149,14 @@ class SpreadRows(ReadByRows):
     def __getitem__(self, key: Any) -> NDArray[np.float64]:
         return self.features.rows(np.arange(self.shape[0])[key])
 
-    def gram_apart(self) -> NDArray[np.float64]:
+    def gram_apart(self, weights: NDArray[np.float64] | None) -> NDArray[np.float64]:
         """The sum of the shards' own."""
-        return np.asarray(sum(self.features.ask_all([lambda shard: shard.gram() for _ in self.features.shards])))
+        own = [None if weights is None else weights[a:b] for a, b in pairwise(self.features.edges.tolist())]
+        return np.asarray(sum(self.features.ask_all([partial(_gram, part) for part in own])))
+
+
+def _gram(weights: NDArray[np.float64] | None, shard: ShardPort) -> NDArray[np.float64]:
+    return shard.gram(weights)
 
 
 def evenly(n: int, shards: int) -> list[tuple[int, int]]:

@@ -1,0 +1,42 @@
+"""Information about rows that are to be known (arXiv 2410.08020): the default."""
+
+from typing import ClassVar
+
+from spice_select.methods.base import Candidates, Choice
+from spice_select.methods.copied import note_on_copies
+from spice_select.methods.spice import Spice
+from spice_select.progress import Silent
+from spice_select.selection.objectives import DistinctVariance, TargetVariance
+
+
+class Information(Spice):
+    """Greedy by what the picks tell about the target's rows or, without a target, about all rows of the pool.
+
+    Log det asks how much space the picks span, whatever lies there: outliers are what it likes. Here a direction counts
+    as often as it occurs in what is to be known (I-optimality; arXiv 2410.08020 has it for targets). Without a target
+    copies of a row count once where there are many: see `DistinctVariance`.
+    """
+
+    name: ClassVar[str] = "information"
+    summary: ClassVar[str] = (
+        "greedily what tells most about the target's rows or, without a target, about all rows (the default)"
+    )
+    source: ClassVar[str] = "arXiv 2410.08020"
+    reads: ClassVar[frozenset[str]] = Spice.reads - {"carry_state"}
+    untargeted: ClassVar[tuple[str, float]] = (DistinctVariance.name, 0.0)
+
+    def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
+        """How much of all rows the picks explain, where that is what they were chosen for in one go."""
+        said = super().notes(candidates, choice)
+        if not issubclass(self.objective, TargetVariance) or choice.pools.any():
+            return said
+        squares, once = candidates.matrix.squares, ""
+        if self.objective is DistinctVariance and (counts := candidates.copies(Silent())).max() > 1:
+            squares, once = squares / counts, ", copies counted once"
+        share = choice.columns["gain"].sum() / squares.sum()
+        return (
+            *said,
+            f"The picks explain {share:.1%} of all rows' gradients{once} (α = {self.alpha:g}): that is what they were "
+            "chosen for. The information above is log det, another criterion's, and may lie below random picks'.",
+            *note_on_copies(candidates, counted_once=self.objective is DistinctVariance),
+        )
