@@ -51,6 +51,14 @@ WHOLE_POOL: Mapping[str, Mapping[str, Any]] = {
 }
 """Every method that chooses once and needs no target. Those that choose while the proxy trains (`lead`, `greats`) have
 no one order."""
+TURNED: Mapping[str, Mapping[str, Any]] = {
+    "variance, alpha 0.1": {**WHOLE_POOL["variance"], "alpha": 0.1},
+    "variance, alpha 10": {**WHOLE_POOL["variance"], "alpha": 10},
+    "log det": SPICE,
+    "log det, lambda 0": {**SPICE, "conflict_weight": 0},
+}
+"""The criteria with other α and λ (T5, at a tenth). Log det's with λ of .5 or 1 choose what .1 does, but for a row or
+two; on raw gradients λ and α choose the same rows whatever they are."""
 NOT_REDUNDANT = ("variance, price 1", "spice-official", "top-norm", "longest", "loss-low", "loss-mid")
 """Of these T4 leaves out, for what they cost to tune: controls that know nothing of repeats."""
 READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings")
@@ -191,14 +199,16 @@ def like_the_pool(
 
     Beside equal tokens, three arms get six tenths of them, a random draw among these: is what they reach the choice's?
     "full" makes as many steps on as many tokens, in one pass over rows that it never sees again. `share` is the
-    budget's of the pool's tokens, of which a tenth makes 8 steps a pass; another `draw` is another pool.
+    budget's of the pool's tokens, of which a tenth makes 8 steps a pass, and is what α and λ are turned at; another
+    `draw` is another pool.
     """
     folder = work / "beds" / drawn_anew("like-the-pool", draw)
     if not folder.exists():
         beds.like_the_pool(sources.corpus, folder, seed=draw)
     own, half = _known(folder, encodings, sources), {**WHOLE_POOL["variance"], "token_price": 0.5}
     priced = {name: WHOLE_POOL[name] for name in ("variance", "variance, price 1")} | {"variance, price 0.5": half}
-    chosen = {name: order_of(own, len(own), settings=how) for name, how in priced.items()}
+    asked = priced | (TURNED if share == 0.1 else {})
+    chosen = {name: order_of(own, len(own), settings=how) for name, how in asked.items()}
     budget, steps = budget_of(own.supervised, share * len(own)), max(1, round(80 * share))
     for seed in range(seeds):
         orders = {
