@@ -61,6 +61,8 @@ TURNED: Mapping[str, Mapping[str, Any]] = {
 two; on raw gradients λ and α choose the same rows whatever they are."""
 NOT_REDUNDANT = ("variance, price 1", "spice-official", "top-norm", "longest", "loss-low", "loss-mid")
 """Of these T4 leaves out, for what they cost to tune: controls that know nothing of repeats."""
+TELLING = ("selectit", "gradmatch", "craig", "deita", "ifd", "loss-low", "loss-mid")
+"""Of these T3 has those that might tell a wrong answer, or follow the mean of all."""
 READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings")
 """What those read beside gradients."""
 
@@ -158,15 +160,15 @@ def noise(
         folder = work / "beds" / name
         if not folder.exists():
             beds.noisy(sources.corpus, folder, **NOISE[name])
-        own = _known(folder, encodings, sources)
-        bad = beds.Bed(folder).bad
+        own = _known(folder, encodings, sources, beside=READ)
+        bad, whole = beds.Bed(folder).bad, without_target(own)
         fit = sound(folder, encodings, own, sources)
         chosen: dict[str, Sequence[int]] = {
             "targeted": order_of(own, LONG, settings={}),
             "suspects aside, targeted": among(own, fit, LONG, settings={}),
             "matched step": order_of(own, LONG, settings={"objective": "matched-step"}),
             "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
-            "variance": order_of(without_target(own), 250, settings={"objective": "target-variance"}),
+            **{name: order_of(whole, 250, settings=WHOLE_POOL[name]) for name in ("variance", *TELLING)},
         }
         clean = [place for place in range(len(own)) if place not in bad]
         drawn = {"clean-random": _drawn_from(clean), "suspects aside, random": _drawn_from(fit)}

@@ -47,6 +47,19 @@ def test_json_columns_are_values_at_any_depth(tmp_path: Path) -> None:
     ]
 
 
+def test_a_blank_json_text_is_null_and_a_broken_one_is_told(tmp_path: Path) -> None:
+    def column(*texts: str) -> Any:
+        return pa.ExtensionArray.from_storage(pa.json_(), pa.array(texts, pa.string()))
+
+    assert raws(parquet(tmp_path / "a.parquet", turns=column("", " ", "[1]"))) == [
+        {"turns": None},
+        {"turns": None},
+        {"turns": [1]},
+    ]
+    with pytest.raises(InputError, match=r"row 1: the value in the column 'turns' cannot be read"):
+        raws(parquet(tmp_path / "b.parquet", turns=column("{}", "{")))
+
+
 def test_text_that_is_only_said_to_be_json_by_its_field_is_read_as_such(tmp_path: Path) -> None:
     """As an older pyarrow, which does not know the type, reads it."""
     field = pa.field("turns", pa.string(), metadata={"ARROW:extension:name": "arrow.json"})
@@ -125,6 +138,16 @@ def test_a_time_of_day_keeps_its_nanoseconds(tmp_path: Path) -> None:
         None,
     ]
     assert [row["lists"] for row in raws(path)] == [["00:00:00.000000003"], [], None, [datetime.time(microsecond=1)]]
+
+
+def test_a_float_of_16_bits_is_the_shortest_number_that_is_that_float(tmp_path: Path) -> None:
+    values = np.array([0.1, 1.1, -0.0, 65504, 6e-8, np.inf, np.nan], np.float16)
+    path = parquet(tmp_path / "a.parquet", one=pa.array(values), many=pa.array([values] * len(values)))
+    read = raws(path)
+    assert [row["one"] for row in read[:2]] == [0.1, 1.1]
+    assert read[0]["many"][:2] == [0.1, 1.1]
+    for row, value in zip(read, values, strict=True):
+        assert np.array_equal(np.float16(row["one"]), value, equal_nan=True)
 
 
 def test_a_float_of_32_bits_is_the_shortest_number_that_is_that_float(tmp_path: Path) -> None:

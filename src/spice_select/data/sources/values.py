@@ -1,13 +1,15 @@
 """Arrow's values as Python's, none of them cut: where Arrow's own conversion loses something, it is not used.
 
-A ``Json`` value of ``datasets`` (Arrow's type ``arrow.json``) is what its text says; a float of 32 bits is the shortest
-number that is that float (1.1, not 1.100000023841858); a time of day in nanoseconds that is no whole microsecond is its
-text; a map is an object if its keys are texts, else a list of pairs.
+A ``Json`` value of ``datasets`` (Arrow's type ``arrow.json``) is what its text says, a blank one null; a float of 16 or
+32 bits is the shortest number that is that float (1.1, not 1.100000023841858); a time of day in nanoseconds that is no
+whole microsecond is its text; a map is an object if its keys are texts, else a list of pairs.
 """
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from spice_select.data.json_texts import parsed_text
 from spice_select.errors import InputError
@@ -71,9 +73,11 @@ def _reading(field: Any) -> tuple[Any, Convert | None]:
 
     kind = field.type
     if _is_json(field):
-        return kind, parsed_text
+        return kind, _of_json
     if kind == pa.float32():
         return pa.string(), float
+    if kind == pa.float16():
+        return kind, lambda value: float(str(np.float16(value)))
     if kind == pa.time64("ns"):
         return pa.int64(), _time_of_day
     if pa.types.is_map(kind):
@@ -95,6 +99,10 @@ def _is_json(field: Any) -> bool:
     """Also where this pyarrow does not know the type: then the field's metadata say what its texts are."""
     named = getattr(field.type, "extension_name", None) or (field.metadata or {}).get(b"ARROW:extension:name")
     return named in ("arrow.json", b"arrow.json")
+
+
+def _of_json(text: str) -> Any:
+    return parsed_text(text) if text.strip() else None
 
 
 def _list_of(kind: Any, inner: Any) -> Any:
