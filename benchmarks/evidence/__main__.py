@@ -15,7 +15,7 @@ every held-out row of every run into its folder `losses`: runs that are there co
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,7 +37,9 @@ from benchmarks.evidence.plans import (
 from benchmarks.evidence.surrogates import measured
 from benchmarks.evidence.tuning import Encodings, plan
 
-from spice_select.comparison.compared import compare_beds
+from spice_select.comparison.bed import beds
+from spice_select.comparison.judged_set import JudgedSet, judge_bed
+from spice_select.comparison.page.curves import budget_curves, budget_figure
 from spice_select.comparison.page.verdicts import verdict_figure
 from spice_select.comparison.records import ArmRun
 from spice_select.comparison.report_table import ReportTable, tables_json, tables_markdown
@@ -143,12 +145,22 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
 
 
 def _draw(test: str, records: list[ArmRun]) -> None:
-    """A picture a bed, of its held-out rows: gold answers are in the tables."""
-    for one in compare_beds(records, TERMS):
-        if one.bed.task:
-            continue
-        figure = verdict_figure(one, f"{test}-{one.bed.name}")
-        write_text(HERE / "figures" / f"{figure.name}.svg", figure.svg())
+    """A picture a bed and budget, of its held-out rows, and one over the budgets: gold answers are in the tables."""
+    judged = [judge_bed(bed, TERMS) for bed in beds(records)]
+    for sets in budget_curves([one for one in judged if not one.task]):
+        name = f"{test}-{sets[0].bed.name}"
+        figures = [verdict_figure(one.compared, name + _at(one, sets)) for one in sets]
+        if len(sets) > 1:
+            everywhere = set.intersection(*(set(one.bed.arms) for one in sets))
+            shared = [replace(one.bed, arms={arm: one.bed.arms[arm] for arm in sorted(everywhere)}) for one in sets]
+            figures.append(budget_figure([judge_bed(bed, TERMS) for bed in shared], f"{name}-budgets"))
+        for figure in figures:
+            write_text(HERE / "figures" / f"{figure.name}.svg", figure.svg())
+
+
+def _at(one: JudgedSet, sets: Sequence[JudgedSet]) -> str:
+    """What a picture's name ends with where there is one of other budgets too."""
+    return f"-{100 * (one.bed.budget or 0):g}-percent" if len(sets) > 1 else ""
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ def cost_figure(one: JudgedSet, name: str = "costs") -> PlotFigure:
 def budget_figures(ruling: Ruling) -> list[PlotFigure]:
     """For each bed that was judged at several budgets: the loss of each arm over the budget."""
     curves = [sets for sets in budget_curves(ruling.primaries) if len(sets) > 1]
-    return [_budgets(sets, f"budgets-{place}") for place, sets in enumerate(curves, start=1)]
+    return [budget_figure(sets, f"budgets-{place}") for place, sets in enumerate(curves, start=1)]
 
 
 def budget_curves(sets: Sequence[JudgedSet]) -> list[list[JudgedSet]]:
@@ -97,7 +97,11 @@ def budget_curves(sets: Sequence[JudgedSet]) -> list[list[JudgedSet]]:
     return [sorted(group, key=lambda one: one.bed.budget or 0) for group in grouped.values()]
 
 
-def _budgets(sets: Sequence[JudgedSet], name: str) -> PlotFigure:
+def budget_figure(sets: Sequence[JudgedSet], name: str) -> PlotFigure:
+    """The loss of each arm over the budget, of one bed's sets at several.
+
+    Bars are half of the 95 % interval of the difference from random.
+    """
     records = list[dict[str, Any]]()
     for one in sets:
         for arm in (one.compared.control, *one.compared.arms):
