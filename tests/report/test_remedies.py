@@ -13,6 +13,11 @@ from spice_select.run.summary import Mix, _source_note
     [
         ("Compare with `--normalise unit`, which leaves length out.", "--normalise unit --out"),
         ("Compare with --objective target-variance, and with random rows.", "--objective target-variance --out"),
+        (
+            "so it is. --without-suspects duplicate near-duplicate leaves out those that repeat; --objective log-det",
+            "--without-suspects duplicate near-duplicate --out",
+        ),
+        ("--max-per-prompt 2 or fewer", "--max-per-prompt 2 --out"),
         ("5 rows were cut at the maximum length; --max-length may be raised.", "--max-length VALUE --out"),
         ("ask for it with `spice suspects RUN --learnability`", "spice suspects RUN --learnability"),
         ("Not read: row fields `id` (116 rows).", "spice preview"),

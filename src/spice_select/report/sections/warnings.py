@@ -45,9 +45,9 @@ def remedy(sentence: str, material: RunMaterial) -> str:
     named = re.search(r"`(spice [^`]+)`", sentence)
     if named:
         return named[1]
-    for flag, value in re.findall(r"--([a-z][a-z-]*)((?: [\w%][\w%.-]*)?)", sentence):
+    for flag, words in re.findall(r"--([a-z][a-z-]*)((?: [\w%][\w%.-]*){0,3})", sentence):
         if flag.replace("-", "_") in _SETTINGS:
-            return _again(flag, value.strip(" .,"), material)
+            return _again(flag, [word.strip(".,") for word in words.split()], material)
     if re.search(r"\b(Not read|template|not trained on)\b", sentence):
         target = re.match(r"Target (.+?): ", sentence)
         return shlex.join(["spice", "preview", target[1] if target else material.corpus_name])
@@ -57,14 +57,22 @@ def remedy(sentence: str, material: RunMaterial) -> str:
 _SETTINGS = SelectSettings().flat()
 
 
-def _again(flag: str, value: str, material: RunMaterial) -> str:
-    """The run again with another setting; what is no value of it is left to the reader."""
+def _again(flag: str, words: list[str], material: RunMaterial) -> str:
+    """The run again with another setting, by the words that follow it; a value that is none is left to the reader."""
+    run, name = material.run.path, flag.replace("-", "_")
+    beginnings = [tuple(words[:count]) for count in range(len(words), 0, -1)]
+    value = next((some for some in beginnings if _is_value(name, some)), ("VALUE",))
+    if words and _is_value(name, words[0]):
+        value = tuple(words[:1])
+    return shlex.join(["spice", "select", "--config", str(run / CONFIG), f"--{flag}", *value, "--out", f"{run}-again"])
+
+
+def _is_value(name: str, value: str | tuple[str, ...]) -> bool:
     try:
-        SelectSettings.from_flat({flag.replace("-", "_"): value})
+        SelectSettings.from_flat({name: value})
     except InputError:
-        value = "VALUE"
-    run = material.run.path
-    return shlex.join(["spice", "select", "--config", str(run / CONFIG), f"--{flag}", value, "--out", f"{run}-again"])
+        return False
+    return True
 
 
 def _signs(material: RunMaterial) -> tuple[list[Sign], str]:
