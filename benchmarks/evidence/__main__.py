@@ -159,8 +159,8 @@ def _draw(test: str, records: list[ArmRun]) -> None:
 
 
 def _at(one: JudgedSet, sets: Sequence[JudgedSet]) -> str:
-    """What a picture's name ends with where there is one of other budgets too."""
-    return f"-{100 * (one.bed.budget or 0):g}-percent" if len(sets) > 1 else ""
+    """What a picture's name ends with, but for the one of a tenth or of no other budget."""
+    return f"-{100 * (one.bed.budget or 0):g}-percent" if len(sets) > 1 and one.bed.budget != 0.1 else ""
 
 
 if __name__ == "__main__":

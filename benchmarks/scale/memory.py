@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """n rows of d numbers, k picks, λ, and what is maximised: `log-det`, or the default, `target-variance`."""
+    """n rows of d numbers, k picks, λ, and what is maximised: `log-det` or `target-variance`."""
 
     n: int
     d: int

@@ -45,7 +45,7 @@ def suite(name: str) -> Iterator[tuple[Case, tuple[str, ...]]]:
         yield Case("aniso", 20000, 1024, 1000), ("ours_variance_cuda", "ours_variance")
         yield Case("aniso", 97500, 4096, 9750), ("ours_variance_cuda",)
         yield from ((Case("aniso", n, 1024, 10000), ("ours_cuda", "ours")) for n in (100000, 1000000))
-    elif name == "variance":  # what `spice select` maximises without a target
+    elif name == "variance":  # what `spice select` maximises without a target where few rows have copies
         yield from ((Case(kind, 20000, 1024, 1000), ("ours_variance", "ours")) for kind in ("unit", "heavy"))
     elif name == "large":
         yield from ((Case(kind, 50000, 1024, 2000), ("ours", "eager32", "bmdal")) for kind in ("aniso", "heavy"))

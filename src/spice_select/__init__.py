@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spice_select.run.settings import SelectSettings as SelectSettings
     from spice_select.selection import Conflict as Conflict
     from spice_select.selection import DiagonalLogDet as DiagonalLogDet
+    from spice_select.selection import DistinctVariance as DistinctVariance
     from spice_select.selection import FacilityLocation as FacilityLocation
     from spice_select.selection import GainRatio as GainRatio
     from spice_select.selection import LogDet as LogDet
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "Conflict": "spice_select.selection",
     "DiagonalLogDet": "spice_select.selection",
+    "DistinctVariance": "spice_select.selection",
     "FacilityLocation": "spice_select.selection",
     "GainRatio": "spice_select.selection",
     "LogDet": "spice_select.selection",

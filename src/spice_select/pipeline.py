@@ -186,7 +186,11 @@ def _fill(
         encoded = outputs.write_selected(run, corpus.rows, outcome)
         outputs.write_dropped(run, corpus.rows, drops)
         outputs.write_selection(run, corpus.rows, outcome)
-        further = (*outcome.outputs, *outputs.write_target(run, corpus.target))
+        further = (
+            *outcome.outputs,
+            *outputs.write_target(run, corpus.target),
+            *outputs.write_copies(run, outcome.candidates),
+        )
     summary = summarise(
         method=settings.selection.method,
         rows=len(corpus.rows),

@@ -548,7 +548,8 @@ def test_datasets_does_not_take_an_earlier_export_from_its_cache(tmp_path: Path)
     [
         ({}, ("log det(I + αΣ g gᵀ)", "penalty on gradient conflict"), ()),
         ({"conflict_weight": 0.0}, ("log det",), ("penalty",)),
-        ({"objective": "target-variance"}, ("the drop in Σ_y", "penalty"), ("log det",)),
+        ({"objective": "target-variance"}, ("the drop in Σ_y", "penalty"), ("log det", "copies")),
+        ({"objective": "distinct-variance"}, ("the drop in Σ_y", "copies counted once where many"), ("log det",)),
         (
             {"objective": "target-information", "conflict_weight": 0, "target_rows": 40},
             ("uncertainty", "about the rows y of the target", "for a target of 40 rows"),

@@ -22,8 +22,7 @@ from spice_select.run.finished import Run
 from spice_select.run.meetings import Passed, meetings_of
 from spice_select.run.reasons import REASONS
 from spice_select.run.settings import SelectSettings
-from spice_select.selection import Conflict, LogDet
-from spice_select.selection.objectives import DistinctVariance
+from spice_select.selection import Conflict, DistinctVariance, LogDet
 
 Corpus = Callable[..., Path]
 SMALL = {"sketch_dim": 64, "batch_tokens": 512}

@@ -14,15 +14,18 @@ import numpy as np
 import pytest
 
 import spice_select as spice
-from spice_select.checks.run import check_run
+from spice_select.checks.run import check_run, examine_run
 from spice_select.diagnosis import curvature, decompose
 from spice_select.errors import InputError
 from spice_select.features import stage
 from spice_select.pipeline import run_select
+from spice_select.report import write_report
+from spice_select.report.material import RunMaterial
 from spice_select.run import files as outputs
+from spice_select.run.explaining import Explainer
 from spice_select.run.settings import read_config
+from spice_select.selection import DistinctVariance
 from spice_select.selection.multiplicity import multiplicities
-from spice_select.selection.objectives import DistinctVariance
 from spice_select.store import PartStore
 
 Corpus = Callable[..., Path]
@@ -84,7 +87,7 @@ def test_by_default_picks_are_what_tells_most_about_all_rows(corpus: Corpus, opt
     assert (run.settings.selection.method, run.settings.spice.objective) == ("information", "distinct-variance")
     expected = spice.naive(run.matrix, 10, objective=DistinctVariance())
     assert run.selection.indices.tolist() == expected.indices.tolist()
-    squares = np.square(run.matrix).sum(axis=1) / run.copies
+    squares = np.square(run.matrix).sum(axis=1) / run.candidates.counts
     share = DistinctVariance().value(run.matrix, expected.indices.tolist()) / squares.sum()
     assert any(f"explain {share:.1%} of all rows' gradients" in note for note in run.summary.notes)
 
@@ -102,24 +105,57 @@ def test_copies_count_once_which_is_told(corpus: Corpus, options, tmp_path: Path
     )
     counts = multiplicities(run.matrix)
     assert (counts[:10] >= 3).all()
-    assert run.copies is not None
-    assert run.copies.tolist() == counts.tolist()
+    assert run.candidates.counts.tolist() == counts.tolist()
+    assert (run.path / "copies.parquet").is_file()
     expected = spice.naive(run.matrix, 10, objective=DistinctVariance(counts=counts))
     assert run.selection.indices.tolist() == expected.indices.tolist()
     copied = int((counts > 1).sum())
     assert copies_told(run).startswith(f"{copied} rows ({copied / 40:.0%}) have a copy")
     assert "each direction counted once" in copies_told(run)
-    assert plain.copies is None
+    assert plain.candidates.counts is None
+    assert not (plain.path / "copies.parquet").exists()
     assert plain.row_numbers.tolist() == spice.naive(run.matrix, 10, objective=spice.TargetVariance()).indices.tolist()
     assert copies_told(plain).startswith("Of 40 rows looked at, ")
     for note in (copies_told(run), copies_told(plain)):
         assert "--without-suspects duplicate near-duplicate" in note
 
+    shares = {name: RunMaterial(one).signs[0] for name, one in {"once": run, "each": plain}.items()}
+    assert "each counted once" in shares["once"].sentence
+    assert "counted once" not in shares["each"].sentence
+    sought = run.matrix / np.sqrt(counts)[:, None]
+    value = spice.TargetVariance(target=sought).value(run.matrix, run.selection.indices) / np.square(sought).sum()
+    assert shares["once"].value == pytest.approx(value, rel=1e-6)
+    assert "copies counted once" in write_report(run).read_text()
+    assert "copies counted once" not in write_report(plain).read_text()
+    assert examine_run(run.path).signs[0].value == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [10, 20])
+def test_in_pools_copies_are_those_of_the_whole_pool(corpus: Corpus, options, tmp_path: Path, sums, size: int) -> None:
+    path = corpus([*sums(20), *sums(20)[:10], *sums(20)[:10]])
+    run = spice.select(path, out=tmp_path / "r", schedule="pools", pool_size=size, **options)
+    assert "each direction counted once" in copies_told(run)
+    counts, order = multiplicities(run.matrix), np.random.default_rng(0).permutation(40)
+    explained = {one.row: one.gain for one in Explainer(run).best_rejected(30)}
+    assert run.candidates.counts.tolist() == counts.tolist()
+    for number in range(40 // size):
+        window = order[number * size : (number + 1) * size]
+        picks = run.selection.indices[run.selection.pools == number]
+        own = np.sort(window)  # ties go to the lowest row
+        expected = spice.naive(run.matrix[own], len(picks), objective=DistinctVariance(counts=counts[own]))
+        assert picks.tolist() == own[expected.indices].tolist()
+        due = DistinctVariance(counts=counts[own]).gains(run.matrix[own], expected.indices, np.arange(size))
+        rejected = np.flatnonzero(~np.isin(own, picks))
+        assert explained[int(own[rejected[0]])] == pytest.approx(due[rejected[0]])
+
 
 def test_where_no_copy_is_counted_none_is_told(corpus: Corpus, options, tmp_path: Path, sums) -> None:
+    """With repeats left out every row counts, also for the page, which sees those left out."""
     path = corpus([*sums(20), *sums(20)[:12]])
     once = spice.select(path, out=tmp_path / "once", **options, without_suspects=("duplicate", "near-duplicate"))
     assert not copies_told(once)
+    assert once.candidates.repeated is None
+    assert "copies counted once" not in write_report(once).read_text()
     aim = str(corpus(sums(8, 5), "t.jsonl"))
     by_target = spice.select(path, target=aim, out=tmp_path / "t", **options)
     assert not copies_told(by_target)

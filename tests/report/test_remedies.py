@@ -12,7 +12,7 @@ from spice_select.run.summary import Mix, _source_note
     ("sentence", "command"),
     [
         ("Compare with `--normalise unit`, which leaves length out.", "--normalise unit --out"),
-        ("Compare with --objective target-variance, and with random rows.", "--objective target-variance --out"),
+        ("Compare with --method information, and with random rows.", "--method information --out"),
         (
             "so it is. --without-suspects duplicate near-duplicate leaves out those that repeat; --objective log-det",
             "--without-suspects duplicate near-duplicate --out",

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from spice_select.errors import InputError
-from spice_select.selection import TargetVariance, greedy, multiplicity, naive
+from spice_select.selection import DistinctVariance, TargetVariance, greedy, multiplicity, naive
 from spice_select.selection.multiplicity import copied_share, copies_counted, have_copies, multiplicities
-from spice_select.selection.objectives import DistinctVariance
 
 
 def by_definition(matrix: np.ndarray, threshold: float) -> list[int]:
@@ -35,14 +34,12 @@ def test_counts_are_those_of_the_definition(monkeypatch, side, threshold, dtype)
     assert multiplicities(rows, threshold).tolist() == by_definition(rows, threshold)
 
 
-WIDE = np.random.default_rng(8)
-
-
 def alike(cosine: float, copies: int, distinct: int = 160, d: int = 130) -> np.ndarray:
     """Rows with copies of the first 20 at about that cosine to them; every fourth lies in its last numbers alone."""
-    rows = WIDE.standard_normal((distinct, d))
+    draw = np.random.default_rng(8)
+    rows = draw.standard_normal((distinct, d))
     rows[::4, : d // 2] = 0
-    noise = WIDE.standard_normal((copies, d)) * np.sqrt(1 / cosine**2 - 1)
+    noise = draw.standard_normal((copies, d)) * np.sqrt(1 / cosine**2 - 1)
     return np.concatenate([rows, rows[np.arange(copies) % 20] + noise])
 
 
@@ -72,16 +69,16 @@ def test_drawn_rows_are_counted_by_the_definition(rows, threshold):
 
 
 def test_few_copies_do_not_count():
-    """Of 300 rows 256 are looked at; 12 copies are too few, and 60 are not."""
+    """Of 250 rows all are looked at: 24 that have a copy are too few, and 25 are not."""
     draw = np.random.default_rng(1)
-    for copies in (0, 6, 60):
-        rows = draw.standard_normal((300, 80))
+    for copies in (0, 12, 13, 60):
+        rows = draw.standard_normal((250, 80))
         rows[:copies] = rows[100 : 100 + copies]
         told: list[int] = []
         found = copies_counted(rows, told.append)
-        assert sum(told) == 300
-        assert found.tolist() == (multiplicities(rows) if copies == 60 else np.ones(300)).tolist()
-    assert copied_share(rows[100:]) == 0.0
+        assert sum(told) == 250
+        assert found.tolist() == (multiplicities(rows) if copies > 12 else np.ones(250)).tolist()
+    assert copied_share(rows[160:]) == 0.0
     assert copied_share(np.concatenate([rows[200:], rows[200:]])) == 1.0
 
 
@@ -101,6 +98,15 @@ def test_counts_may_be_given_one_for_each_row():
     assert greedy(rows, 9, objective=DistinctVariance(counts=counts)).indices.tolist() == expected.indices.tolist()
     with pytest.raises(InputError, match="19 counts for 20 rows"):
         greedy(rows, 9, objective=DistinctVariance(counts=counts[1:]))
+
+
+def test_counts_that_are_given_go_with_forced_rows():
+    rows = np.random.default_rng(4).standard_normal((40, 8))
+    rows[20:] = rows[:20]
+    known, unknown = DistinctVariance(counts=np.full(40, 2)), DistinctVariance()
+    for select in (greedy, naive):
+        found = [select(rows, 8, objective=one, forced=[3, 5]).indices.tolist() for one in (known, unknown)]
+        assert found[0] == found[1]
 
 
 def test_copies_count_one_another_by_hand():

@@ -73,7 +73,7 @@ def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
         sensitivity=None if untold else _sensitivity(run, rows, selection),
         untold=untold,
         stops=early_stops(selection),
-        signs=signs(rows, selection, objective, counts=run.copies, seed=seed),
+        signs=signs(rows, selection, objective, counts=run.candidates.repeated, seed=seed),
     )
 
 

@@ -82,7 +82,7 @@ def signs(
 
     with fitting_threads(min(checked.array.shape)):
         corpus = _Corpus.of(checked.compacted, checked.squares, alpha, counts)
-        once = "" if counts is None or (counts == 1).all() else ", each counted once however many rows share it"
+        once = "" if counts is None else ", each counted once however many rows share it"
         return [
             _explained(*beside(corpus.explained), once),
             _towards(*beside(corpus.cosine)),
@@ -171,7 +171,7 @@ def _explained(value: float, draws: np.ndarray, once: str) -> Sign:
             value,
             draws,
             "Their information lies where few rows are, as outliers' does: it need not help tuning. Compare with "
-            "--objective target-variance, and with random rows.",
+            "--method information, and with random rows.",
         ),
     )
 

@@ -126,7 +126,8 @@ def _rule(identity: Mapping[str, Any]) -> str:
 _GOALS = {
     "log-det": "log det(I + αΣ g gᵀ)",
     "target-variance": "the drop in Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y over all rows y",
-    "distinct-variance": "the drop in Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y over all rows y, each direction counted once,",
+    "distinct-variance": "the drop in Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y over all rows y, copies counted once where many rows "
+    "have one,",
     "matched-step": "the cosine of a trainer's step on the picks with the target's own,",
     "target-information": "what the picks take from the uncertainty Σ_y g_yᵀ(I + αΣ g gᵀ)⁻¹g_y about the rows y of "
     "the target,\nits tasks in balance,",

@@ -37,6 +37,8 @@ class Candidates:
         target: what they are chosen for; None where no target was given.
         moment: where the proxy stands, on a schedule that trains it; None where it stands still.
         apart: `matrix` on shards, where it is to be chosen from there; None elsewhere.
+        counts: int64 ``[n]``, how many rows share each one's direction, as `copies_counted` found it, maybe among more
+            rows than these; None where nobody counted.
     """
 
     rows: NDArray[np.int64]
@@ -51,6 +53,7 @@ class Candidates:
     target: TargetSet | None = None
     moment: Moment | None = None
     apart: Features | None = None
+    counts: NDArray[np.int64] | None = None
 
     @classmethod
     def of_gradients(
@@ -108,23 +111,27 @@ class Candidates:
         block = self.features[GRADIENTS]
         return Features(normalised_as_read(block.features, self.normalise, block.weights, self.scales))
 
-    def copies(self, progress: Progress) -> NDArray[np.int64]:
-        """How many rows share each row's direction, int64 ``[n]``, as `copies_counted` finds it; counted once."""
-        if not self._counted:
-            with progress.task("Copies", len(self), "rows") as advance:
-                self._counted.append(copies_counted(self.matrix, advance))
-        return self._counted[0]
+    @property
+    def repeated(self) -> NDArray[np.int64] | None:
+        """`counts` where a row was found to have copies, else None."""
+        return None if self.counts is None or self.counts.max(initial=1) == 1 else self.counts
+
+    def counted(self, progress: Progress) -> "Candidates":
+        """The same rows with their `counts`. Cost: see `copies_counted`; nothing where they are there."""
+        if self.counts is not None:
+            return self
+        with progress.task("Copies", len(self), "rows") as advance:
+            return self._with(counts=copies_counted(self.matrix, advance))
 
     def spread(self, apart: Features) -> "Candidates":
         """The same rows, to be chosen over shards."""
-        there = replace(self, apart=apart)
-        there.__dict__["matrix"], there.__dict__["_counted"] = self.matrix, self._counted
-        return there
+        return self._with(apart=apart)
 
-    @cached_property
-    def _counted(self) -> list[NDArray[np.int64]]:
-        """What `copies` found, once it was asked: the same on shards."""
-        return []
+    def _with(self, **parts: Any) -> "Candidates":
+        """The same rows, their matrix not made again."""
+        other = replace(self, **parts)
+        other.__dict__["matrix"] = self.matrix
+        return other
 
     def take(self, positions: NDArray[np.int64]) -> "Candidates":
         """Some of the candidates, in this order."""
@@ -140,6 +147,7 @@ class Candidates:
             prompts=[self.prompts[int(position)] for position in positions] if self.prompts else (),
             target=self.target,
             moment=self.moment,
+            counts=None if self.counts is None else self.counts[positions],
         )
         if "matrix" in self.__dict__:  # made already: the rows of it with their squares, not made again
             taken.__dict__["matrix"] = self.matrix.take(positions)
@@ -255,6 +263,13 @@ class Method(ABC):
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """What a reader of the result should know of this choice from them, a sentence each; none by default."""
         return ()
+
+    def prepared(self, candidates: Candidates, progress: Progress) -> Candidates:
+        """The candidates with what the method counts among all of them, before pools are cut; as they are by default.
+
+        `choose` does it itself where nobody has.
+        """
+        return candidates
 
     def fresh(self, whole: Candidates) -> "Method":
         """The method at the beginning of a pass over the pools: itself, unless it carries a state from pool to pool.

@@ -3,10 +3,9 @@
 from typing import ClassVar
 
 from spice_select.methods.base import Candidates, Choice
-from spice_select.methods.copied import note_on_copies
+from spice_select.methods.copied import note_on_copies, warning_of_copies
 from spice_select.methods.spice import Spice
-from spice_select.progress import Silent
-from spice_select.selection.objectives import DistinctVariance, TargetVariance
+from spice_select.selection.objectives import POOL_VARIANCES, DistinctVariance
 
 
 class Information(Spice):
@@ -26,17 +25,19 @@ class Information(Spice):
     untargeted: ClassVar[tuple[str, float]] = (DistinctVariance.name, 0.0)
 
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
-        """How much of all rows the picks explain, where that is what they were chosen for in one go."""
+        """How much of all rows the picks explain, where that is what they were chosen for in one go; and of copies."""
         said = super().notes(candidates, choice)
-        if not issubclass(self.objective, TargetVariance) or choice.pools.any():
+        if self.objective not in POOL_VARIANCES:
             return said
+        if choice.pools.any():
+            return (*said, *note_on_copies(candidates))
         squares, once = candidates.matrix.squares, ""
-        if self.objective is DistinctVariance and (counts := candidates.copies(Silent())).max() > 1:
-            squares, once = squares / counts, ", copies counted once"
+        if candidates.repeated is not None:
+            squares, once = squares / candidates.repeated, ", copies counted once"
         share = choice.columns["gain"].sum() / squares.sum()
         return (
             *said,
             f"The picks explain {share:.1%} of all rows' gradients{once} (α = {self.alpha:g}): that is what they were "
             "chosen for. The information above is log det, another criterion's, and may lie below random picks'.",
-            *note_on_copies(candidates, counted_once=self.objective is DistinctVariance),
+            *(note_on_copies(candidates) if self.objective is DistinctVariance else warning_of_copies(candidates)),
         )

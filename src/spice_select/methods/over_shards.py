@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from spice_select.selection import LogDet, TargetInformation
-from spice_select.selection.objectives import DistinctVariance, TargetVariance
+from spice_select.selection.objectives import POOL_VARIANCES
 from spice_select.settings.names import in_words
 
-_OBJECTIVES = (LogDet.name, TargetVariance.name, DistinctVariance.name, TargetInformation.name)
+_OBJECTIVES = (LogDet.name, *(one.name for one in POOL_VARIANCES), TargetInformation.name)
 """Those that are picked exactly from rows on shards."""
 
 

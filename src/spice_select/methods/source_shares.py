@@ -48,6 +48,10 @@ class RandomInShares(Method):
         """What the default needs: gradients."""
         return self._chooser.needs()
 
+    def prepared(self, candidates: Candidates, progress: Progress) -> Candidates:
+        """As the default has them."""
+        return self._chooser.prepared(candidates, progress)
+
     def choose(
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
@@ -55,6 +59,7 @@ class RandomInShares(Method):
 
         Cost: the default's choice of so many rows that enough are due, asked again for twice as many where not.
         """
+        candidates = self.prepared(candidates, progress)
         n, rows, tokens = len(candidates), allowance.rows, allowance.tokens or 0
         share = rows / n if rows else min(1.0, tokens / float(candidates.tokens.sum()))
         wanted = min(n, 1 + round(_AHEAD * share * n))

@@ -15,9 +15,9 @@ from spice_select.methods.select_modes import SELECT_MODES, CertifiedMode, Exact
 from spice_select.methods.spice_carried import SpiceCarried
 from spice_select.methods.steps import step_scales
 from spice_select.methods.target import TargetSet
-from spice_select.progress import Progress, Silent
+from spice_select.progress import Progress
 from spice_select.selection import Conflict, GainRatio, LogDet, MatchedStep, Objective, Penalty, TargetConflict
-from spice_select.selection.objectives import OBJECTIVES, DistinctVariance, TargetVariance
+from spice_select.selection.objectives import OBJECTIVES, POOL_VARIANCES, DistinctVariance
 from spice_select.selection.objectives.base import Scaled
 from spice_select.settings.base import Group
 from spice_select.settings.table import literal
@@ -108,7 +108,7 @@ class SpiceSettings(Group):
         return _number("conflict_weight", self.conflict_weight or 0.0)
 
 
-_PLACED = (LogDet.name, TargetVariance.name, DistinctVariance.name)
+_PLACED = (LogDet.name, *(one.name for one in POOL_VARIANCES))
 """Objectives that another device than the CPU can choose by."""
 _DEFAULTS = {name: field.default for name, field in SpiceSettings.model_fields.items()}
 
@@ -352,9 +352,10 @@ class Spice(Method):
         self, candidates: Candidates, allowance: Allowance, *, seed: int | tuple[int, ...], progress: Progress
     ) -> Choice:
         """See `Method.choose`; nothing is drawn. Cost: one greedy run, two under a budget in tokens without a price."""
+        candidates = self.prepared(candidates, progress)
         options = allowed(candidates, allowance, price=self.price)
         options |= {
-            "objective": self.objective_for(candidates, progress),
+            "objective": self.objective_for(candidates),
             "penalty": self.penalty_for(candidates.target),
             "stop": self.stop,
             "excluded": self.opposing(candidates, allowance),
@@ -372,11 +373,15 @@ class Spice(Method):
             return []
         return disagreeing(candidates, candidates.target, self.agreeing, allowance)
 
-    def objective_for(self, candidates: Candidates, progress: Progress | None = None) -> Objective:
+    def prepared(self, candidates: Candidates, progress: Progress) -> Candidates:
+        """With copies counted, where they count once."""
+        return candidates.counted(progress) if self.objective is DistinctVariance else candidates
+
+    def objective_for(self, candidates: Candidates) -> Objective:
         """What these candidates are worth. Raises InputError where it aims at a target, and they have none."""
         alpha, target = _number("alpha", self.alpha), candidates.target
         if self.objective is DistinctVariance:
-            return self.objective(alpha=alpha, counts=candidates.copies(progress or Silent()))
+            return self.objective(alpha=alpha, counts=candidates.counts)
         if not self.objective.aimed:
             return self.objective(alpha=alpha)
         if target is None:

@@ -168,7 +168,7 @@ class RunMaterial:
         rows = self.candidates.matrix
         if _work(rows, self.chosen) > _AFFORDED:
             return "The signs of so many gradients take more than the seconds that a page may cost."
-        objective, counts = LogDet(alpha=self.settings.spice.scale), self.run.copies
+        objective, counts = LogDet(alpha=self.settings.spice.scale), self.candidates.repeated
         return signs(rows, _Picked(self.places), objective, counts=counts, draws=_DRAWS)
 
     @cached_property

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spice_select.data.plain import columns_of, plain, restored
 from spice_select.data.records import Drop, Row
-from spice_select.methods.base import GRADIENTS
+from spice_select.methods.base import GRADIENTS, Candidates
 from spice_select.run.folder import RunFolder
 from spice_select.run.outcome import Outcome
 from spice_select.run.target import TargetRows
@@ -29,6 +29,7 @@ CONFIG = "config.yaml"
 FEATURES = "gradients"
 FIDELITY = "gradients/fidelity.json"
 TARGET_ROWS = "target/rows.jsonl"
+COPIES = "copies.parquet"
 REPORT = "report.html"
 WRITTEN = (SELECTED, DROPPED, SELECTION, SUMMARY, CONFIG)
 
@@ -229,6 +230,28 @@ def _measured(block: FeatureBlock, picks: NDArray[np.int64]) -> dict[str, NDArra
     """What a forward and a backward pass said of each pick: its loss, or of a pair both answers' log-probabilities."""
     told = {name: values[picks] for name, values in block.columns.items() if name not in _ASIDE}
     return {**told, "gradient_norm": block.norms[picks]}
+
+
+def write_copies(run: RunFolder, candidates: Candidates) -> tuple[str, ...]:
+    """Write how many rows share each row's direction, where copies counted once; the file's name, or none."""
+    (run.path / COPIES).unlink(missing_ok=True)
+    if candidates.repeated is None:
+        return ()
+    with atomic(run.path / COPIES) as aside:
+        pq.write_table(pa.table({"row": candidates.rows, "copies": candidates.repeated}), aside)
+    return (COPIES,)
+
+
+def read_copies(run: RunFolder, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many rows share the direction of each of these, ascending rows; 1 of those that nothing is known of.
+
+    Raises InputError: the file was altered.
+    """
+    found = np.ones(len(rows), np.int64)
+    if (run.path / COPIES).is_file():
+        table = pq.read_table(run.output(COPIES))
+        found[np.searchsorted(rows, table["row"].to_numpy())] = table["copies"].to_numpy()
+    return found
 
 
 def read_pick_columns(run: RunFolder) -> dict[str, NDArray[Any]]:

@@ -1,7 +1,7 @@
 """A finished run, read back from its folder."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,6 @@ from spice_select.features.row_weights import ROW_WEIGHTS, row_scales
 from spice_select.methods import METHODS, Candidates
 from spice_select.methods.spice import Spice
 from spice_select.methods.target import GRADIENTS, TargetSet
-from spice_select.progress import Silent
 from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder, load_run
 from spice_select.run.origin import TARGET, feature_store, target_store
@@ -181,19 +180,18 @@ class Run:
         chosen, features = self.settings.selection, self.features
         weight = ROW_WEIGHTS[chosen.row_weight]
         scales = row_scales(weight, features.supervised, self._read.supervised, features)
-        return Candidates.of_gradients(features, normalise=chosen.normalise, scales=scales, target=self.target)
+        found = Candidates.of_gradients(features, normalise=chosen.normalise, scales=scales, target=self.target)
+        return replace(found, counts=self._counts(features.rows))
 
-    @property
-    def copies(self) -> NDArray[np.int64] | None:
-        """How many rows share each candidate's direction, int64 ``[n]``; None unless it was chosen with that counted.
-
-        Cost: see `copies_counted`; counted once.
-        """
+    def _counts(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """`Candidates.counts` as the choice had it, 1 for rows left out; None where each pool counted its own."""
         settings = self.settings
         by_gain = issubclass(METHODS[settings.selection.method], Spice)
         if not by_gain or settings.spice.objective != DistinctVariance.name:
             return None
-        return self.candidates.copies(Silent())
+        if settings.selection.schedule == "interleaved":
+            return None
+        return outputs.read_copies(RunFolder(self.path), rows)
 
     @property
     def matrix(self) -> NDArray[np.floating]:

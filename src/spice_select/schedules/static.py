@@ -75,6 +75,7 @@ def choose_static(
     with clock("selection"):
         settings, automatic = with_numbers(settings, candidates, budget, choose_from, progress)
         method = METHODS[settings.selection.method].of(settings.flat())
+        candidates = method.prepared(candidates, progress)
         with on_shards(candidates, run.path, settings.spice.select_shards, settings.engine) as there:
             choice = choose_from(method, there, budget, settings, progress)
     judged = None

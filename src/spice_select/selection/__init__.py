@@ -5,6 +5,7 @@ from spice_select.selection.constraints import Quota as Quota
 from spice_select.selection.greedy import greedy as greedy
 from spice_select.selection.greedy import naive as naive
 from spice_select.selection.objectives import DiagonalLogDet as DiagonalLogDet
+from spice_select.selection.objectives import DistinctVariance as DistinctVariance
 from spice_select.selection.objectives import FacilityLocation as FacilityLocation
 from spice_select.selection.objectives import LogDet as LogDet
 from spice_select.selection.objectives import MatchedStep as MatchedStep

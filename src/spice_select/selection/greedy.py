@@ -15,7 +15,7 @@ from spice_select.selection.constraints import Constraints, Quota, build_constra
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.objectives.logdet import LogDet
 from spice_select.selection.objectives.target_information import TargetInformation
-from spice_select.selection.objectives.target_variance import DistinctVariance, TargetVariance
+from spice_select.selection.objectives.target_variance import POOL_VARIANCES
 from spice_select.selection.partitioned import ForeseeingLeader, Leader, SpreadFeatures
 from spice_select.selection.paths.blocked.rounds import run_blocked
 from spice_select.selection.paths.eager import run_eager
@@ -133,7 +133,7 @@ def _path(problem: Problem) -> Path:
 
 def _run_partitioned(problem: Problem) -> Selection:
     """Greedy over rows on shards."""
-    informed = type(problem.objective) in (TargetVariance, DistinctVariance, TargetInformation)
+    informed = type(problem.objective) in (*POOL_VARIANCES, TargetInformation)
     return (ForeseeingLeader if informed else Leader)(problem).selection()
 
 
@@ -182,6 +182,7 @@ def _first_rows(path: Callable[[Problem], Path], problem: Problem, initial: Any,
     small = replace(
         problem,
         features=part,
+        objective=problem.objective.of_rows(kept),
         k=len(kept),
         stop=(),
         constraints=unbound,

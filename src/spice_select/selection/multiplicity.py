@@ -13,8 +13,8 @@ from spice_select.numerics.tiles import TILE_ENTRIES, row_sum
 LOOKED_AT = 256
 """Rows of which copies are looked for: a share of a tenth is then known to ± 4 %, for some seconds of 100,000 rows."""
 LEAST_COPIED = 0.1
-"""Share of rows with a copy from which copies are counted: clean pools of 600 and 1,500 rows had .004 and less, of one
-whose rows were copies seven times in ten it was .86."""
+"""Share of rows with a copy from which copies are counted: clean pools of 600 and 1,500 rows had .004 and less, two
+whose rows were copies seven times in ten .86."""
 _SIDE = 2048  # rows of a square tile of products: 32 MB in float64
 _EVERY = 4  # of so many numbers of a row, one is compared first
 _FEW_NUMBERS = 64  # rows of fewer are compared whole
@@ -42,7 +42,10 @@ def copies_counted(matrix: Any, advance: Callable[[int], None] = lambda rows: No
 
 
 def copied_share(matrix: Any) -> float:
-    """The share of rows that have a copy, by `LOOKED_AT` of them. Cost and errors: see `have_copies`."""
+    """The share of rows that have a copy, by `LOOKED_AT` of them: always the same places, whatever rows stand there.
+
+    Cost and errors: see `have_copies`.
+    """
     features = read(matrix)
     rows = np.random.default_rng(0).choice(features.n, min(features.n, LOOKED_AT), replace=False)
     return float(have_copies(features, np.sort(rows)).mean())
@@ -93,12 +96,12 @@ class _Pairs:
     def __init__(self, features: Features, threshold: float) -> None:
         self.features, self._threshold = features, threshold
         self._mean, self._least = _centre(features)
-        self._beginnings = self._bounds() if features.d >= _FEW_NUMBERS else None
+        self._some = self._of_each() if features.d >= _FEW_NUMBERS else None
 
     def near(self, start: int, other: int) -> NDArray[np.bool_]:
         """bool: of each row from `start` on with each from `other` on, whether their cosine is above the threshold."""
-        if self._beginnings is not None:
-            left, right = (self._beginnings[first : first + _SIDE] for first in (start, other))
+        if self._some is not None:
+            left, right = (self._some[first : first + _SIDE] for first in (start, other))
             rounding = 2 * (left.shape[1] + 8) * float(np.finfo(np.float32).eps)
             near = left @ right.T > self._threshold - rounding
             if np.count_nonzero(near) <= _MANY * near.size:
@@ -108,7 +111,7 @@ class _Pairs:
         another = one if other == start else self._tile(other)
         return np.asarray(one @ another.T > self._threshold)
 
-    def _bounds(self) -> NDArray[np.float32]:
+    def _of_each(self) -> NDArray[np.float32]:
         """Of each row every fourth number and the length of the rest: their products are no less than the cosines."""
         found = np.empty((self.features.n, -(-self.features.d // _EVERY) + 1), np.float32)
         for start in range(0, self.features.n, _SIDE):

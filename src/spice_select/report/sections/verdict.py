@@ -14,11 +14,11 @@ from spice_select.run.key_numbers import KeyNumber, key_numbers
 from spice_select.run.pairs import is_of_marks, is_of_pairs
 from spice_select.run.summary import Judged, Reached
 from spice_select.run.suspects import SUSPECTS_FILE
-from spice_select.selection.objectives import DistinctVariance, TargetVariance
+from spice_select.selection.objectives import POOL_VARIANCES
 from spice_select.settings.counted import counted
 from spice_select.settings.words import command_words
 
-EXPLAINED = (TargetVariance.name, DistinctVariance.name)
+EXPLAINED = tuple(one.name for one in POOL_VARIANCES)
 """The objectives that want all rows' gradients explained."""
 
 
@@ -105,9 +105,9 @@ def _explained(material: RunMaterial) -> str:
 
 
 def _once(material: RunMaterial) -> str:
-    """Said where rows have copies that did not count."""
-    counts = material.run.copies
-    return "" if counts is None or (counts == 1).all() else ", copies counted once"
+    """Said where rows have copies that did not count; only where the gradients are known."""
+    assert not isinstance(material.candidates, str), "the signs are of them"
+    return "" if material.candidates.repeated is None else ", copies counted once"
 
 
 def _beside_random(judged: Judged) -> str:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import dataclass
+from typing import Any
 
 from spice_select.diagnosis.warning_signs import Sign
 from spice_select.errors import InputError
@@ -58,16 +59,18 @@ _SETTINGS = SelectSettings().flat()
 
 
 def _again(flag: str, words: list[str], material: RunMaterial) -> str:
-    """The run again with another setting, by the words that follow it; a value that is none is left to the reader."""
+    """The run again with another setting, by the words that follow it; a value that is none is left to the reader.
+
+    One word is taken where the setting is no list; else as many as it takes.
+    """
     run, name = material.run.path, flag.replace("-", "_")
-    beginnings = [tuple(words[:count]) for count in range(len(words), 0, -1)]
-    value = next((some for some in beginnings if _is_value(name, some)), ("VALUE",))
-    if words and _is_value(name, words[0]):
-        value = tuple(words[:1])
-    return shlex.join(["spice", "select", "--config", str(run / CONFIG), f"--{flag}", *value, "--out", f"{run}-again"])
+    several = [tuple(words[:count]) for count in range(len(words), 0, -1)]
+    value = next((value for value in (*words[:1], *several) if _is_value(name, value)), "VALUE")
+    told = (value,) if isinstance(value, str) else value
+    return shlex.join(["spice", "select", "--config", str(run / CONFIG), f"--{flag}", *told, "--out", f"{run}-again"])
 
 
-def _is_value(name: str, value: str | tuple[str, ...]) -> bool:
+def _is_value(name: str, value: Any) -> bool:
     try:
         SelectSettings.from_flat({name: value})
     except InputError:

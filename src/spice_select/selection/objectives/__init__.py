@@ -9,6 +9,7 @@ from spice_select.selection.objectives.logdet import LogDet as LogDet
 from spice_select.selection.objectives.matched_step import MatchedStep as MatchedStep
 from spice_select.selection.objectives.predicted_drop import PredictedDrop as PredictedDrop
 from spice_select.selection.objectives.target_information import TargetInformation as TargetInformation
+from spice_select.selection.objectives.target_variance import POOL_VARIANCES as POOL_VARIANCES
 from spice_select.selection.objectives.target_variance import DistinctVariance as DistinctVariance
 from spice_select.selection.objectives.target_variance import TargetVariance as TargetVariance
 from spice_select.settings.table import Table

@@ -66,6 +66,10 @@ class Objective(ABC):
     def state(self, features: Matrix) -> ObjectiveState:
         """A state at the empty set over `features`, float64 [n, d]."""
 
+    def of_rows(self, rows: Rows) -> "Objective":
+        """The same objective over these rows of the features alone: itself, unless it holds something of each row."""
+        return self
+
 
 class Scaled(Objective):
     """An objective of gradients with a scale α, as `--objective` offers them."""

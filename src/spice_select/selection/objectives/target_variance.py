@@ -1,7 +1,7 @@
 """Information about a target: the drop in total predictive variance over the pool or over given rows (I-optimality)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -94,9 +94,9 @@ class TargetVariance(Scaled):
         """What is to be known, wherever the features lie: of the pool nd² flops, summed there."""
         return of_pool_or_rows(self.spread(features))
 
-    def weights(self, pool: Matrix) -> NDArray[np.float64]:
-        """How much each row of the pool counts among what is to be known."""
-        return np.ones(len(pool))
+    def weights(self, pool: Matrix) -> NDArray[np.float64] | None:
+        """How much each row of the pool counts among what is to be known; None where all count alike."""
+        return None
 
     def _target_root(self, features: Any) -> Matrix:
         target = np.asarray(features if self.target is None else self.target, dtype=np.float64)
@@ -121,8 +121,14 @@ class DistinctVariance(TargetVariance):
         "as target-variance, but where a tenth of the rows or more have copies a direction that copies share counts "
         "once"
     )
-    worth: ClassVar[str] = "what it takes from the uncertainty about all rows, copies counted once"
+    worth: ClassVar[str] = "what it takes from the uncertainty about all distinct rows"
     counts: Any = field(default=None, repr=False)
+
+    def of_rows(self, rows: Rows) -> "DistinctVariance":
+        """With the counts of these rows, where they are of the pool's."""
+        if self.counts is None or self.target is not None:
+            return self
+        return replace(self, counts=np.asarray(self.counts)[rows])
 
     def weights(self, pool: Matrix) -> NDArray[np.float64]:
         counts = copies_counted(pool) if self.counts is None else np.asarray(self.counts)
@@ -137,6 +143,10 @@ class DistinctVariance(TargetVariance):
         return np.asarray(root * np.sqrt(self.weights(root))[:, None], dtype=np.float64)
 
 
+POOL_VARIANCES = (TargetVariance, DistinctVariance)
+"""The objectives that want all rows of a pool known."""
+
+
 class PoolVarianceState:
     """`TargetVarianceState` where the pool is its own target, by the products A = GPGᵀ of its rows alone.
 
@@ -144,12 +154,13 @@ class PoolVarianceState:
 
     Args:
         features: G ``[n, d]``.
-        weights: w ``[n]``, how much each row counts in T = Σ_y w_y g_y g_yᵀ.
+        weights: w ``[n]``, how much each row counts in T = Σ_y w_y g_y g_yᵀ; None for 1.
         alpha: the scale α.
     """
 
-    def __init__(self, features: Matrix, weights: NDArray[np.float64], alpha: float) -> None:
-        self._A, self._weights, self._alpha = features @ features.T, weights, alpha
+    def __init__(self, features: Matrix, weights: NDArray[np.float64] | None, alpha: float) -> None:
+        self._A, self._alpha = features @ features.T, alpha
+        self._weights = np.ones(len(features)) if weights is None else weights
         self._added = 0
         self._reach = self._fresh()
 

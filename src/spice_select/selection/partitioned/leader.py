@@ -59,8 +59,9 @@ class Leader:
         if type(objective) is not LogDet or not (problem.weight == 0 or type(penalty) is Conflict):
             raise InputError(
                 f"{type(objective).__name__} with {type(penalty).__name__} over shards: from rows that no machine "
-                "holds together only log det, alone or with the conflict penalty, and TargetVariance and "
-                "TargetInformation, without one, are picked exactly. Give one of these."
+                "holds together only log det, alone or with the conflict penalty, and "
+                "TargetVariance, DistinctVariance and TargetInformation, without one, are picked exactly. Give one of "
+                "these."
             )
         block = min(_BLOCK if block is None else block, features.n)
         self._features, self._every, self._size = features, every, block

@@ -17,7 +17,7 @@ from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix
 from spice_select.numerics.divided import DividedRows
 from spice_select.selection.objectives.reaches import Reaches
-from spice_select.selection.objectives.target_variance import DistinctVariance, TargetVariance
+from spice_select.selection.objectives.target_variance import POOL_VARIANCES, TargetVariance
 from spice_select.selection.objectives.variance_state import TargetVarianceState
 from spice_select.selection.paths.eager import run_eager
 from spice_select.selection.paths.ledger import Problem
@@ -72,9 +72,9 @@ class DeviceRows:
         for start in range(0, len(self._stored), self._tile):
             yield start, self._stored[start : start + self._tile].double()
 
-    def gram(self, weights: NDArray[np.float64]) -> Matrix:
-        """Σ w g gᵀ over all rows, float64 ``[d, d]``. 2nd² flops."""
-        d, there = self._stored.shape[1], self.sent(weights)
+    def gram(self, weights: NDArray[np.float64] | None) -> Matrix:
+        """Σ w g gᵀ over all rows (None: w = 1), float64 ``[d, d]``. 2nd² flops."""
+        d, there = self._stored.shape[1], self.sent(np.ones(len(self._stored)) if weights is None else weights)
         total = torch.zeros((d, d), dtype=torch.float64, device=self.device)
         for start, tile in self.tiles():
             total += tile.T @ (tile * there[start : start + len(tile), None])
@@ -111,7 +111,7 @@ def eager_on(device: str) -> Any:
 
     def run(problem: Problem) -> Selection:
         objective = problem.objective
-        if not isinstance(objective, TargetVariance) or type(objective) not in (TargetVariance, DistinctVariance):
+        if not isinstance(objective, TargetVariance) or type(objective) not in POOL_VARIANCES:
             raise InputError(
                 f"objective {type(objective).__name__} on {device}: only TargetVariance and DistinctVariance are known "
                 "there. Leave the device out."
