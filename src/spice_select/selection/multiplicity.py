@@ -26,7 +26,7 @@ def copies_counted(matrix: Any, advance: Callable[[int], None] = lambda rows: No
 
     Args:
         matrix: real numbers ``[n, d]``, or `Features`.
-        advance: told of rows compared with all others, n in all.
+        advance: as `multiplicities`.
 
     Returns:
         int64 ``[n]``. Cost: 512·nd flops, and that of `multiplicities` where copies are many.
@@ -65,7 +65,7 @@ def multiplicities(
     Args:
         matrix: real numbers ``[n, d]``, or `Features`.
         threshold: a cosine, from 0 to below 1.
-        advance: told of rows compared with all others, n in all.
+        advance: told of the work as so many rows' share, n in all.
 
     Returns:
         int64 ``[n]``, at least 1. Cost: n²d/4 flops in float32 where few pairs are alike, else up to n²d in float64 too
@@ -76,7 +76,7 @@ def multiplicities(
     """
     pairs = _Pairs(read(matrix), _usable(threshold))
     n = pairs.features.n
-    counts = np.ones(n, np.int64)
+    counts, told = np.ones(n, np.int64), 0
     for start in range(0, n, _SIDE):
         for other in range(start, n, _SIDE):
             near = pairs.near(start, other)
@@ -86,7 +86,9 @@ def multiplicities(
             else:
                 counts[start : start + _SIDE] += near.sum(1)
                 counts[other : other + _SIDE] += near.sum(0)
-        advance(min(_SIDE, n - start))
+        done = n - round(max(0, n - start - _SIDE) ** 2 / n)  # later tiles meet fewer others
+        advance(done - told)
+        told = done
     return counts
 
 
