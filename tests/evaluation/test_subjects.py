@@ -10,7 +10,7 @@ import pytest
 from spice_select.errors import InputError
 from spice_select.evaluation.loss import response_losses
 from spice_select.evaluation.settings import ModelSettings
-from spice_select.evaluation.subjects import find_subject, open_subject
+from spice_select.evaluation.subjects import find_subject, open_subject, open_tokenizer
 from tests.evaluation.models import write_adapter, write_merged
 from tests.evaluation.test_loss import examples
 
@@ -106,3 +106,10 @@ def test_a_pickled_adapter_is_refused(adapter: Path, tmp_path: Path) -> None:
     (tmp_path / "pickled" / "adapter_model.safetensors").rename(tmp_path / "pickled" / "adapter_model.bin")
     with pytest.raises(InputError, match="Pickled adapters are not read"):
         find_subject(str(tmp_path / "pickled"), SETTINGS)
+
+
+def test_an_adapters_own_tokenizer_that_cannot_be_read_is_explained(adapter: Path, tmp_path: Path) -> None:
+    shutil.copytree(adapter, tmp_path / "damaged")
+    (tmp_path / "damaged" / "tokenizer_config.json").write_text("{")
+    with pytest.raises(InputError, match=r"damaged: its configuration or tokenizer cannot be loaded"):
+        open_tokenizer(find_subject(str(tmp_path / "damaged"), SETTINGS), SETTINGS)

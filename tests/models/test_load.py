@@ -17,6 +17,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedTokenizer
 from spice_select.errors import InputError
 from spice_select.models import choose_device, choose_precision, load_model, load_tokenizer
 from spice_select.models import precision as precision_module
+from spice_select.models.identify import identify_model
 from spice_select.models.precision import cpu_multiplies_bfloat16
 from spice_select.testing.models import tiny_model
 
@@ -219,6 +220,35 @@ def test_a_truncated_weight_file_is_explained(copy):
     file.write_bytes(file.read_bytes()[:2000])
     with pytest.raises(InputError, match="cannot be loaded as a causal language model"):
         load_model(copy, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "words"),
+    [
+        ("config.json", {"hidden_size": "16"}, r"'hidden_size' expected int, got str.*upgrade transformers"),
+        ("config.json", {"num_attention_heads": 0}, "ZeroDivisionError"),
+        ("config.json", {"hidden_act": "silu2"}, "KeyError: 'silu2'"),
+        ("config.json", {"rope_parameters": {"rope_type": "newer"}}, "KeyError: 'newer'"),
+        ("tokenizer.json", None, "configuration or tokenizer cannot be loaded"),
+    ],
+)
+def test_what_transformers_stumbles_over_is_explained_whatever_it_raises(copy, file, change, words):
+    known = {} if change is None else {**json.loads((copy / file).read_text()), **change}
+    (copy / file).write_text(json.dumps(known))
+    with pytest.raises(InputError, match=words):
+        load_model(copy, device="cpu")
+
+
+def test_shards_that_are_missing_are_named_before_anything_is_loaded(copy):
+    index = copy / "model.safetensors.index.json"
+    shards = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (copy / "model.safetensors").rename(copy / shards["a"])
+    index.write_text(json.dumps({"weight_map": shards}))
+    with pytest.raises(InputError, match=r"names 2 files of weights, and 1 of them are not there \(e.g. model-00002"):
+        identify_model(copy)
+    index.write_text("{}")
+    with pytest.raises(InputError, match=r"index.json is damaged \(KeyError: 'weight_map'\)"):
+        identify_model(copy)
 
 
 @pytest.mark.parametrize("with_weights", [True, False])

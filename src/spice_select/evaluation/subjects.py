@@ -16,9 +16,8 @@ from spice_select.models.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS, conten
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
 from spice_select.models.guard import refuse_marks_without_rows
 from spice_select.models.identify import identify_model
-from spice_select.models.load import load_model, load_tokenizer
+from spice_select.models.load import Source, load_model, load_tokenizer, read_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
-from spice_select.models.quiet import quiet_transformers
 from spice_select.run.folder import IDENTITY, MANIFEST
 
 EMBEDDED = "embedded"
@@ -121,10 +120,8 @@ def open_tokenizer(subject: Subject, settings: ModelSettings) -> Any:
     """The tokenizer alone: the adapter's own where it has one (training may have changed its template)."""
     if subject.adapter is None or not (subject.adapter / "tokenizer_config.json").is_file():
         return load_tokenizer(subject.base, **settings.keywords())
-    from transformers import AutoTokenizer
-
-    with quiet_transformers():
-        return AutoTokenizer.from_pretrained(str(subject.adapter), local_files_only=True)
+    place = Source(str(subject.adapter), str(subject.adapter), subject.adapter)
+    return read_tokenizer(place, allow_network=False, trust_remote_code=settings.trust_remote_code, revision=None)
 
 
 def _adapted(model: nn.Module, adapter: Path, base: str | None) -> nn.Module:

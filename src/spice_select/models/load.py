@@ -1,16 +1,17 @@
 """Proxies and targets by name: the embedded default, a local directory, a GGUF file, or a hub id."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
-from spice_select.errors import InputError
+from spice_select.errors import InputError, SpiceError
 from spice_select.models import guard
 from spice_select.models.contents import PICKLED, files_sum, weight_files
 from spice_select.models.embedded import NAME, embedded_model
@@ -114,10 +115,16 @@ def load_tokenizer(
     revision: str | None = None,
 ) -> Any:
     """The tokenizer alone, without the weights; arguments and errors as for `load_model`."""
+    source = locate(name, allow_network, revision)
+    return read_tokenizer(source, allow_network=allow_network, trust_remote_code=trust_remote_code, revision=revision)
+
+
+def read_tokenizer(source: "Source", *, allow_network: bool, trust_remote_code: bool, revision: str | None) -> Any:
+    """The tokenizer at a place that is known. transformers reads config.json for it too, so either may be at fault."""
     from transformers import AutoTokenizer
 
-    source = locate(name, allow_network, revision)
-    with quiet_transformers(), explained_load(source, allow_network, False, trust_remote_code):
+    either = "its configuration or tokenizer"
+    with quiet_transformers(), explained_load(source, allow_network, False, trust_remote_code, what=either):
         return AutoTokenizer.from_pretrained(source.place, **source.options(allow_network, trust_remote_code, revision))
 
 
@@ -199,6 +206,7 @@ def _check_no_adapter(directory: Path) -> None:
 
 def check_weights(directory: Path, allow_pickle: bool) -> None:
     if any(directory.glob("*.safetensors")):
+        _refuse_missing_shards(directory)
         return
     pickled = sorted(path.name for pattern in PICKLED for path in directory.glob(pattern))
     pickled = [name for name in pickled if name != "training_args.bin"]
@@ -211,18 +219,53 @@ def check_weights(directory: Path, allow_pickle: bool) -> None:
         )
 
 
+def _refuse_missing_shards(directory: Path) -> None:
+    """Shards that the index names and that are not there, before rows are read or anything is loaded."""
+    index = directory / "model.safetensors.index.json"
+    if (directory / "model.safetensors").is_file() or not index.is_file():
+        return
+    try:
+        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        missing = sorted(name for name in named if not (directory / name).is_file())
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"model directory {directory}: its {index.name} is damaged ({_cause(error)}); copy the model again"
+        ) from error
+    if missing:
+        raise InputError(
+            f"model directory {directory}: its {index.name} names {len(named)} files of weights, and {len(missing)} of "
+            f"them are not there (e.g. {missing[0]}); copy or download the model again, whole"
+        )
+
+
 @contextmanager
-def explained_load(source: Source, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> Iterator[None]:
-    """Turn what transformers raises for a bad model into one sentence with its remedy."""
+def explained_load(
+    source: Source, allow_network: bool, allow_pickle: bool, trust_remote_code: bool, *, what: str = "it"
+) -> Iterator[None]:
+    """Turn what transformers raises for a bad model into one sentence with its remedy.
+
+    That is of any class: KeyError for an activation it does not know, one of its own for a field of another type.
+    """
     try:
         with network(allow_network and source.directory is None):
             yield
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        raise InputError(_explanation(source, str(error), allow_network, allow_pickle, trust_remote_code)) from error
+    except (SpiceError, MemoryError):
+        raise
+    except Exception as error:
+        cause = _cause(error)
+        raise InputError(_explanation(source, what, cause, allow_network, allow_pickle, trust_remote_code)) from error
 
 
-def _explanation(source: Source, cause: str, allow_network: bool, allow_pickle: bool, trust_remote_code: bool) -> str:
-    first = " ".join(cause.split())[:300]
+def _cause(error: Exception) -> str:
+    """What an error says, on one line; with its class where the words alone say little, as in KeyError: 'silu2'."""
+    speaking = (OSError, ImportError, RuntimeError, ValueError)
+    return " ".join((str(error) if isinstance(error, speaking) else f"{type(error).__name__}: {error}").split())
+
+
+def _explanation(
+    source: Source, what: str, cause: str, allow_network: bool, allow_pickle: bool, trust_remote_code: bool
+) -> str:
+    first = cause[:300]
     if "trust_remote_code" in cause and not trust_remote_code:
         return f"model {source.name}: it brings code of its own; read that code, then allow it with --trust-remote-code"
     if source.directory is None and "safetensors" in cause and not allow_pickle:
@@ -237,7 +280,11 @@ def _explanation(source: Source, cause: str, allow_network: bool, allow_pickle: 
             f"model {source.name}: the hub has no such model, or it cannot be reached ({first}); check the id and "
             "--model-revision, log in if it is gated, or give a local directory"
         )
-    return f"model {source.name}: it cannot be loaded as a causal language model ({first})"
+    kind = "as a causal language model " if what == "it" else ""
+    return (
+        f"model {source.name}: {what} cannot be loaded {kind}({first}); mend the file that this is about or copy the "
+        f"model again, or upgrade transformers ({version('transformers')} here) if the model is newer"
+    )
 
 
 def hash_weights(source: Source) -> str:
