@@ -1,6 +1,7 @@
 """`train`: the very tokens that selection looked at, the steps that were promised, a model that others can load."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -237,6 +238,17 @@ def test_a_target_without_a_chat_template_is_refused_unless_plain_headings_are_a
     shown = AutoTokenizer.from_pretrained(done.model).apply_chat_template(turns("a", "b"), tokenize=False)
     assert shown == "### Instruction:\na\n\n### Response:\nb<|im_end|>\n\n"
     assert any("not the proxy's" in note for note in progress.said)
+
+
+def test_a_target_with_several_templates_keeps_them_all(run: Run, tmp_path: Path, tiny_proxy: Path) -> None:
+    target = Path(shutil.copytree(tiny_proxy, tmp_path / "target"))
+    (target / "additional_chat_templates").mkdir()
+    shutil.copy(target / "chat_template.jinja", target / "additional_chat_templates" / "tool_use.jinja")
+    done = spice_select.train(run, model=str(target), out=tmp_path / "t", max_steps=1, **QUICK)
+    assert (
+        "model/additional_chat_templates/tool_use.jinja"
+        in json.loads((done.path / "manifest.json").read_text())["outputs"]
+    )
 
 
 def test_bad_input_is_named_with_its_remedy(run: Run, tmp_path: Path) -> None:

@@ -257,7 +257,9 @@ def _finish(
     losses = read_losses(folder.path)
     title, of = f"{identity['model']} on {identity['on']} rows", "pair" if material.dpo else "supervised token"
     drawn = draw_curve(folder.path / CURVE, losses, title=title, of=of)
-    model = sorted(path.relative_to(folder.path).as_posix() for path in (folder.path / MODEL).iterdir())
+    # a tokenizer with several chat templates keeps them in a folder of their own
+    files = (path for path in (folder.path / MODEL).rglob("*") if path.is_file())
+    model = sorted(path.relative_to(folder.path).as_posix() for path in files)
     spent = {**clock.seconds, "training": session.seconds}
     facts = training_facts(identity, material, steps=len(losses), tokens=session.tokens, seconds=spent, moved=moved)
     folder.finish(facts, [LOSS, LEFT_OUT, *([CURVE] if drawn else []), *model])
