@@ -460,6 +460,17 @@ def test_where_the_end_of_a_turn_is_not_known_or_no_token_that_is_said(tmp_path:
     assert "eot_tokens" not in yaml.safe_load((done.path / "axolotl.yaml").read_text())
 
 
+@pytest.mark.parametrize("trainer", ["trl", "axolotl"])
+def test_a_tokenizer_that_is_here_without_a_template_is_not_said_to_be_elsewhere(tmp_path: Path, trainer: str) -> None:
+    bare = tmp_path / "bare"
+    tiny_tokenizer(None).save_pretrained(bare)
+    (bare / "config.json").write_text('{"model_type": "llama"}')
+    row = {"messages": turns("question", "answer", system="Be brief.")}
+    said = " ".join(export_run(finished_run(tmp_path / "r", [row], "messages"), trainer, model=str(bare)).notes)
+    assert f"has no chat template that shows a question and its answer, and {trainer} shows it the rows by one" in said
+    assert "is not on this machine" not in said
+
+
 def test_the_embedded_proxy_ends_turns_with_its_eos() -> None:
     from spice_select.export.trainee import EMBEDDED_ON_HUB, Trainee
 

@@ -162,7 +162,8 @@ def _ends(trainee: Trainee | None) -> _Ends:
         return _Ends()  # the embedded proxy's template ends turns with its EOS
     found = trainee.end_of_turn if trainee is not None else None
     if found is None:
-        return _Ends(line=_UNKNOWN, note=_UNKNOWN_NOTE)
+        here = trainee is not None and trainee.tokenizer is not None
+        return _Ends(line=_UNKNOWN, note=_UNKNOWN_NOTE if here else _NOT_HERE_NOTE + _UNKNOWN_NOTE)
     if found.token == found.eos and found.token is not None:
         return _Ends()
     if found.token is None or not found.literal:
@@ -175,9 +176,10 @@ _UNKNOWN = """\
 # A template that ends turns with a token other than the tokenizer's EOS needs it named, or it is not trained on:
 # eot_tokens: ["<|eot_id|>"]
 """
+_NOT_HERE_NOTE = "The model's tokenizer is not on this machine. "
 _UNKNOWN_NOTE = (
-    "The model's tokenizer is not on this machine. If its template ends turns with a token other than the EOS, name it "
-    f"in {_CONFIG} (eot_tokens), or it is not trained on."
+    f"If its template ends turns with a token other than the EOS, name it in {_CONFIG} (eot_tokens), or it is not "
+    "trained on."
 )
 _NO_TOKEN = "The model's template closes answers with no token that axolotl could be told of: no end is trained on."
 

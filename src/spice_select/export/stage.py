@@ -128,6 +128,11 @@ def _unseen(picks: Sequence[Pick], destination: Destination, trainee: Trainee) -
     """What depends on a chat template that is not here to be asked, with counts."""
     if not destination.reads_template or trainee.template is not None:
         return ()
+    if trainee.tokenizer is not None:
+        return (
+            f"The model's tokenizer has no chat template that shows a question and its answer, and {destination.name} "
+            "shows it the rows by one: name a model that has one with --model, or give the trainer a template.",
+        )
     said = [pick.turns for pick in picks]
     kinds = {
         "a system turn": sum(any(turn["role"] == "system" for turn in turns) for turns in said),
