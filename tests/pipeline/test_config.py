@@ -14,6 +14,22 @@ def test_a_config_file_gives_back_the_settings(tmp_path: Path) -> None:
     assert read_config(tmp_path / "c.yaml") == ("x.jsonl", settings)
 
 
+def test_relative_paths_lead_from_any_folder_to_where_they_led(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("here/model", "here/adapter", "elsewhere/other"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    settings = SelectSettings.from_flat({"model": "./model", "adapter": "adapter"})
+    write_config(tmp_path / "c.yaml", "x.jsonl", settings)
+    assert read_config(tmp_path / "c.yaml")[1] == settings  # a run is known by what its model was called
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = read_config(tmp_path / "c.yaml")[1]
+    assert found.proxy.model == str(tmp_path / "here" / "model")
+    assert found.gradients.adapter == str(tmp_path / "here" / "adapter")
+    text = (tmp_path / "c.yaml").read_text()
+    (tmp_path / "c.yaml").write_text(text.replace("model: ./model", "model: ./other"))
+    assert read_config(tmp_path / "c.yaml")[1].proxy.model == "./other"  # changed by hand, it is another model
+
+
 def test_every_fault_is_reported_at_once_with_the_nearest_name() -> None:
     with pytest.raises(InputError) as caught:
         SelectSettings.from_flat({"budgett": 1, "sketch_dim": 0, "loss": "max", "alpha": -1.0})

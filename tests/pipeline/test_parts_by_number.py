@@ -56,6 +56,17 @@ def test_parts_by_number_are_those_of_one_process(
     assert len(sums_of(run.path)) > 8
 
 
+def test_a_run_begun_with_a_relative_model_is_helped_from_another_folder(
+    corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_proxy.parent)
+    with pytest.raises(PartsDueError):
+        spice.select(corpus(), out=tmp_path / "r", engine="parts", model=tiny_proxy.name, **OPTIONS)
+    monkeypatch.chdir(tmp_path)
+    (share,) = compute_parts(tmp_path / "r", range(1), device="cpu")
+    assert len(share.computed) == 1
+
+
 def test_a_warm_up_is_made_before_the_parts_are_left_to_others(
     corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path
 ) -> None:

@@ -160,9 +160,35 @@ class SelectSettings(Settings):
 
 
 def write_config(path: Path, corpus: str, settings: SelectSettings) -> None:
-    """Write the file that `spice select --config FILE` replays."""
-    body = yaml.safe_dump({"corpus": corpus, **settings.nested()}, sort_keys=False, allow_unicode=True)
+    """Write the file that `spice select --config FILE` replays.
+
+    Model and adapter stay as they were called, since a run is known by that; where they lay is written beside it.
+    """
+    named = {given: Path(given).expanduser() for given in _named_by_path(settings).values()}
+    places = {given: str(path.resolve()) for given, path in named.items() if not path.is_absolute() and path.exists()}
+    content = {"corpus": corpus, **settings.nested(), **({_PLACES: places} if places else {})}
+    body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     path.write_text("# Replay with: spice select --config THIS_FILE --out ANOTHER_FOLDER\n" + body, encoding="utf-8")
+
+
+_PLACES = "places"
+"""Under this name a config file says where relative paths led to when the run was made."""
+
+
+def _named_by_path(settings: SelectSettings) -> dict[str, str]:
+    named = {"model": settings.proxy.model, "adapter": settings.gradients.adapter}
+    return {name: given for name, given in named.items() if given is not None}
+
+
+def _found_from_here(settings: SelectSettings, places: Mapping[str, Any]) -> SelectSettings:
+    """The settings with whole paths where, in this folder, a relative one leads elsewhere than when they were made."""
+    moved = {
+        name: str(places[given])
+        for name, given in _named_by_path(settings).items()
+        if given in places and Path(given).expanduser().resolve() != Path(str(places[given]))
+    }
+    moved = {name: place for name, place in moved.items() if Path(place).exists()}
+    return SelectSettings.from_flat({**settings.flat(), **moved}) if moved else settings
 
 
 def read_config(path: Path) -> tuple[str | None, SelectSettings]:
@@ -181,8 +207,9 @@ def read_config(path: Path) -> tuple[str | None, SelectSettings]:
         content = {}
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a mapping of settings, found {type(content).__name__}.")
-    corpus = content.pop("corpus", None)
+    corpus, places = content.pop("corpus", None), content.pop(_PLACES, None)
     try:
-        return corpus, SelectSettings.from_nested(content)
+        settings = SelectSettings.from_nested(content)
+        return corpus, _found_from_here(settings, places) if isinstance(places, dict) else settings
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

@@ -178,7 +178,10 @@ def same_identity(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any
     """The identity of the run that is there, if it is that of this process. Raises InputError if not."""
     there: dict[str, Any] = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
     here = as_json(identity)
-    differ = [name for name in sorted(there.keys() | here.keys()) if there.get(name) != here.get(name)]
+    # weights that have a sum are known by it, whatever path they are called by from here
+    by_sum = ("model", "adapter") if there.get("model_weights_sha256") else ()
+    names = sorted((there.keys() | here.keys()) - set(by_sum))
+    differ = [name for name in names if there.get(name) != here.get(name)]
     if differ:
         shown = "; ".join(f"{name}: there {there.get(name)!r}, here {here.get(name)!r}" for name in differ[:6])
         raise InputError(f"{folder} is another run than this process would help with: {shown}")
