@@ -479,6 +479,25 @@ def test_the_embedded_proxy_ends_turns_with_its_eos() -> None:
     assert found.token == found.eos
 
 
+def test_what_is_here_and_is_no_model_is_not_named_as_one(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "r", [PAIR], "messages")
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    for place, words in ((adapter, "holds a PEFT adapter"), (run.path, "no config.json"), (run.path / "a.bin", "GGUF")):
+        if not place.is_dir():
+            place.write_text("")
+        with pytest.raises(InputError, match=words):
+            export_run(run, "axolotl", model=str(place), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_alone_name_no_model(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "r", [PAIR], "messages", model=str(model_folder(tmp_path / "model")))
+    assert any("named by its path" in note for note in export_run(run, "axolotl").notes)
+    assert export_run(run, "jsonl").notes == ()
+
+
 def test_a_model_given_by_a_relative_path_is_named_by_the_whole_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from spice_select.export.base import Destination, Origin, Record
 from spice_select.export.folder import export_folder, finish, refuse_foreign, write_records
 from spice_select.export.picks import Pick, read_picks
 from spice_select.export.trainee import Trainee, find_trainee
+from spice_select.models.load import locate
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
 from spice_select.run.key_numbers import key_numbers
@@ -79,12 +80,18 @@ def export_run(
     folder = _default_folder(run, destination) if out is None else Path(out)
     refuse_foreign(folder)
     picks, trainee = read_picks(run), find_trainee(run, model)
+    if trainee.is_local and not destination.as_they_came:
+        locate(trainee.name, False, None)  # refuses what is here and is no model: an adapter, say, or a run's folder
     destination = destination.fitted(picks, trainee)
     records, left_out = _records(picks, destination, keep_spice)
     refused = {drop.row for drop in left_out}
     kept = [pick for pick in picks if pick.row.number not in refused]
     origin = _origin(run, chosen=len(picks), model=trainee.name, lacking=_lacking(kept, records, destination))
-    notes = (*_general_notes(origin, trainee), *_unseen(kept, destination, trainee), *destination.notes(kept))
+    notes = (
+        *_general_notes(origin, destination, trainee),
+        *_unseen(kept, destination, trainee),
+        *destination.notes(kept),
+    )
     with export_folder(folder) as aside:
         steps = destination.write(aside, records, origin)
         if left_out:
@@ -110,11 +117,13 @@ def _lacking(picks: Sequence[Pick], records: Sequence[Record], destination: Dest
     return dict(counts.most_common())
 
 
-def _general_notes(origin: Origin, trainee: Trainee) -> tuple[str, ...]:
+def _general_notes(origin: Origin, destination: Destination, trainee: Trainee) -> tuple[str, ...]:
     notes = []
     if origin.not_exported:
         named = ", ".join(f"{name} ({counted(count, 'row')})" for name, count in origin.not_exported.items())
         notes.append(f"Fields that were not exported, and stay in the run's {outputs.SELECTED}: {named}.")
+    if destination.as_they_came:  # rows alone: no configuration names a model
+        return tuple(notes)
     if trainee.is_local:
         notes.append(
             f"The model is named by its path on this machine, {trainee.name}: change it where you train elsewhere."
