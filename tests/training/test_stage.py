@@ -218,6 +218,16 @@ def test_a_corpus_that_has_changed_is_refused(tmp_path: Path, tiny_proxy: Path) 
         spice_select.train(run, on="full", **QUICK)
 
 
+def test_a_corpus_that_was_moved_is_named_by_its_run_and_can_be_named_anew(tmp_path: Path, tiny_proxy: Path) -> None:
+    run = small_run(tmp_path, tiny_proxy)
+    (tmp_path / "train.jsonl").rename(tmp_path / "moved.jsonl")
+    with pytest.raises(InputError, match=r"the corpus of .*run is read again from where it lay.*no such file.*config"):
+        read_arm(run, "full", seed=0, allow_network=False)
+    config = run.path / "config.yaml"
+    config.write_text(config.read_text().replace("train.jsonl", "moved.jsonl"))
+    assert len(read_arm(run, "full", seed=0, allow_network=False).rows) == 40
+
+
 # bad input
 
 

@@ -26,7 +26,13 @@ def reread_corpus(run: Run, *, allow_network: bool = False) -> Sequence[Row]:
         raise InputError(f"{run.path / outputs.CONFIG}: it names no corpus. Make the run again with this version.")
     if allow_network:
         settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"allow_network": True})})
-    rows = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network).rows
+    try:
+        rows = read_corpus(corpus, settings.data, allow_network=settings.proxy.allow_network).rows
+    except InputError as error:
+        raise InputError(
+            f"the corpus of {run.path} is read again from where it lay, and cannot be: {error} Put it back there, or "
+            f"name its new place in {run.path / outputs.CONFIG} (corpus)."
+        ) from error
     if rows_hash(rows) != run.manifest["identity"]["corpus_sha256"]:
         raise InputError(
             f"corpus {corpus}: its rows are no longer those that {run.path} selected from. Put the old file back, or "
