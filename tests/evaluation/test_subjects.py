@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import spice_select
 from spice_select.errors import InputError
 from spice_select.evaluation.loss import response_losses
 from spice_select.evaluation.settings import ModelSettings
@@ -113,3 +114,8 @@ def test_an_adapters_own_tokenizer_that_cannot_be_read_is_explained(adapter: Pat
     (tmp_path / "damaged" / "tokenizer_config.json").write_text("{")
     with pytest.raises(InputError, match=r"damaged: its configuration or tokenizer cannot be loaded"):
         open_tokenizer(find_subject(str(tmp_path / "damaged"), SETTINGS), SETTINGS)
+
+
+def test_a_base_that_no_model_needs_is_refused(tiny_proxy: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--base somewhere: none of the models is an adapter"):
+        spice_select.evaluate(tiny_proxy, held_out=tmp_path / "rows.jsonl", base="somewhere", out=tmp_path)

@@ -87,6 +87,11 @@ def run_evaluate(
     progress = progress or Silent()
     _refuse_nothing(models, settings, held_out, without)
     found = [_find(name, settings) for name in dict.fromkeys(models)]
+    if settings.models.base is not None and all(subject.adapter is None for subject, _ in found):
+        raise InputError(
+            f"--base {settings.models.base}: none of the models is an adapter that it could be the base of. To judge "
+            "it, name it among the models; else leave it out."
+        )
     rows = _rows(held_out, settings, without, progress)
     harness = _harness(settings)
     trials = [Trial(subject, settings, rows, harness, Kept(out), notes) for subject, notes in found]
