@@ -12,11 +12,15 @@ import pytest
 from safetensors.torch import load_file, save_file
 from tests.conftest import make_sums
 from tests.evaluation.models import write_adapter
+from tests.training.trained import Notes
 
 import spice_select
 from spice_select.checks.model import check_model
 from spice_select.errors import InputError
 from spice_select.evaluation.stage import evaluate
+from spice_select.features.proxy import find_proxy
+from spice_select.models.identify import identify_model
+from spice_select.models.recorded import record_of, write_record
 from spice_select.run.settings import SelectSettings
 from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training import train
@@ -222,6 +226,32 @@ def test_what_only_a_forward_pass_is_right_for_gives_no_gradients(ground: Ground
     _adapter_settings(adapter, **{setting: ONLY_FOR_LOSSES[setting]})
     with pytest.raises(InputError, match=f"{setting}=.*gradients would not be those of W x"):
         ADAPTER_DOORS["select --adapter"](ground, adapter, tmp_path / "out")
+
+
+def test_an_adapter_is_refused_by_its_settings_before_rows_are_read(ground: Ground, tmp_path: Path) -> None:
+    adapter = shutil.copytree(ground.adapter, tmp_path / "adapter")
+    _adapter_settings(adapter, use_dora=True)
+    with pytest.raises(InputError, match="use_dora"):
+        spice_select.select(tmp_path / "gone.jsonl", model=str(ground.model), adapter=str(adapter), **OPTIONS)
+
+
+def test_an_adapter_on_another_base_or_with_another_template_says_so(ground: Ground, tmp_path: Path) -> None:
+    adapter = shutil.copytree(ground.adapter, tmp_path / "t" / "model")
+    write_record(adapter, record_of(identify_model(ground.model), str(ground.model)))
+    base = shutil.copytree(ground.model, tmp_path / "base")
+
+    def said(model: Path) -> str:
+        progress = Notes()
+        find_proxy(SelectSettings.from_flat({"model": str(model), "adapter": str(adapter)}).request, progress)
+        return " ".join(progress.said)
+
+    assert said(base) == ""
+    _tensors(base, lambda tensors: tensors["model.norm.weight"].mul_(2))
+    assert "is not the one it was trained on; its weights changed: SHA-256" in said(base)
+    (adapter / "chat_template.jinja").write_text((ground.model / "chat_template.jinja").read_text() + "\n")
+    assert "brings a tokenizer with another chat template than its base's" in said(ground.model)
+    with pytest.raises(InputError, match=r"folder of a training, whose adapter is in it: give .*model$"):
+        spice_select.select(ground.corpus, model=str(base), adapter=str(tmp_path / "t"), **OPTIONS)
 
 
 def test_an_adapters_own_tokenizer_is_held_against_the_base(ground: Ground, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The proxy of a run: known by its identity and tokenizer at once, its weights loaded only when gradients are due."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.data.batches import default_token_budget
+from spice_select.data.encoding.template import ChatTemplate
 from spice_select.data.records import PairExample, Sample
 from spice_select.features.kept import is_warmed, load_warmed, save_warmed
 from spice_select.features.referenced import Referenced
@@ -25,10 +26,13 @@ from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.memory import features_within_memory
 from spice_select.gradients.pairs.dpo import DpoReference
 from spice_select.gradients.settings import GradientSettings
+from spice_select.models.adapters import refuse_unplain_settings
+from spice_select.models.contents import ADAPTER_CONFIG
 from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model
-from spice_select.models.load import Loaded, load_model, load_tokenizer
+from spice_select.models.load import Loaded, Source, load_model, load_tokenizer, read_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
+from spice_select.models.recorded import changed_since, read_record
 from spice_select.progress import Progress, Silent
 
 _TOGETHER = 4
@@ -275,23 +279,50 @@ def find_proxy(request: ProxyRequest, progress: Progress | None = None) -> Proxy
     place = choose_device(access.device)
     precision = choose_precision(access.dtype, place)
     identity = identify_model(access.model, allow_pickle=access.allow_pickle, **access.keywords())
-    return Proxy(
+    proxy = Proxy(
         identity=_with_adapter(identity, request.gradients.adapter),
         tokenizer=load_tokenizer(access.model, **access.keywords()),
         device=place.type,
         dtype=str(precision.dtype).removeprefix("torch."),
         reason=precision.reason,
     )
+    if request.gradients.adapter is not None and progress is not None:
+        for note in _adapter_notes(request, identity, proxy.tokenizer):
+            progress.note(note)
+    return proxy
 
 
 def _with_adapter(identity: ModelIdentity, adapter: str | None) -> ModelIdentity:
     """A model with a trained adapter is another model."""
     if adapter is None:
         return identity
-    digest = adapter_hash(Path(adapter).expanduser())
+    folder = Path(adapter).expanduser()
+    digest = adapter_hash(folder)
+    if (folder / ADAPTER_CONFIG).is_file():
+        refuse_unplain_settings(folder, use="gradients")  # now, and not after the rows are encoded
     return replace(
         identity, name=f"{identity.name} + {adapter}", weights_hash=f"{identity.weights_hash}+{digest}".lstrip("+")
     )
+
+
+def _adapter_notes(request: ProxyRequest, base: ModelIdentity, tokenizer: Any) -> Iterator[str]:
+    """What a person should know of an adapter on this base: that it was trained on another, or shown other tokens."""
+    adapter = Path(str(request.gradients.adapter)).expanduser()
+    recorded = read_record(adapter)
+    change = None if recorded is None else changed_since(base, recorded)
+    if change is not None:
+        yield f"Adapter {adapter}: the model that it is put on is not the one it was trained on; {change}."
+    if not (adapter / "tokenizer_config.json").is_file():
+        return
+    trusted = request.access.trust_remote_code
+    own = read_tokenizer(
+        Source(str(adapter), str(adapter), adapter), allow_network=False, trust_remote_code=trusted, revision=None
+    )
+    if ChatTemplate(own).hash != ChatTemplate(tokenizer).hash:
+        yield (
+            f"Adapter {adapter}: it brings a tokenizer with another chat template than its base's, and rows are shown "
+            "by the base's. Where it was trained under its own, copy its tokenizer files into the base's folder."
+        )
 
 
 def load_proxy(request: ProxyRequest) -> Loaded:

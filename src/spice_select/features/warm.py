@@ -100,7 +100,11 @@ def adapter_hash(path: Path) -> str:
     names = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", *OPTIMIZERS)
     files = [path] if path.is_file() else [path / name for name in names if (path / name).is_file()]
     if not files:
-        raise InputError(f"adapter {path}: there is no such file or PEFT folder; check the path")
+        inside = path / "model"
+        if (inside / ADAPTER_CONFIG).is_file():
+            raise InputError(f"adapter {path}: the folder of a training, whose adapter is in it: give {inside}")
+        fault = "no adapter in it (no adapter_config.json)" if path.is_dir() else "there is no such file or PEFT folder"
+        raise InputError(f"adapter {path}: {fault}; check the path")
     return "-".join(sha256(file)[:32] for file in files)
 
 

@@ -199,8 +199,9 @@ def check_source(
 def _check_no_adapter(directory: Path) -> None:
     if (directory / "adapter_config.json").is_file():
         raise InputError(
-            f"model directory {directory}: it holds a PEFT adapter (adapter_config.json). Give its base as the model "
-            "and this folder with --adapter; or merge the adapter into the weights and save these alone"
+            f"model directory {directory}: it holds a PEFT adapter (adapter_config.json), and a whole model is asked "
+            "for here. Give its base, or merge the adapter into the weights and save these alone; `spice select` and "
+            "`spice check model` take the adapter beside its base (--adapter), `spice evaluate` as a model of its own"
         )
 
 
