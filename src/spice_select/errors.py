@@ -42,6 +42,13 @@ def refuse_all(faults: Sequence[str], said: str) -> None:
         raise InputError(faults[0] if len(faults) == 1 else said + "".join(f"\n  - {fault}" for fault in faults))
 
 
+def told(error: BaseException) -> str:
+    """What a library's error says, on one line; with its class where the words alone say little (KeyError: 'silu2')."""
+    speaking = isinstance(error, (OSError, ImportError, RuntimeError, ValueError))
+    text = str(error) if speaking else f"{type(error).__name__}: {error}"
+    return " ".join(text.split()).removesuffix(":")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """` Did you mean 'x'?` for the known name closest to `name`, or an empty string: append it to a message."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)

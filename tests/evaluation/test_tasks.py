@@ -172,6 +172,64 @@ def test_a_metric_that_fails_at_the_end_is_named_and_the_others_stand(folder: Pa
     assert any(note.startswith("three: no f1: its aggregation fails (ValueError") for note in found.notes)
 
 
+OWN_CODE = """
+def one(doc, results):
+    return {"found": 1.0}
+
+def some(doc, results):
+    return {"found": 1.0} if doc["question"] < "Is 3" else {}
+
+def none(doc, results):
+    raise KeyError("gone")
+
+def documents(dataset):
+    raise RuntimeError("no such documents")
+"""
+
+
+def write_own(folder: Path, name: str, rest: str, *, code: str = "one", rows: str = "rows") -> None:
+    (folder / "utils.py").write_text(OWN_CODE)
+    given = f"process_results: !function utils.{code}\nmetric_list:\n  - {{metric: found, aggregation: mean}}\n"
+    write_task(folder, name, "multiple_choice", rest + given, rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("rest", "rows", "cause"),
+    [
+        (CHOICE.replace("{{question}}", "{{question"), "rows", "TemplateSyntaxError: unexpected end of template"),
+        (CHOICE.replace("{{choices}}", "{{chioces}}"), "rows", "UndefinedError: 'chioces' is undefined"),
+        (CHOICE + "process_docs: !function utils.documents\n", "rows", "no such documents"),
+        (CHOICE, "none", "StopIteration"),
+    ],
+)
+def test_a_task_file_that_cannot_be_loaded_is_named_whatever_it_raises(
+    folder: Path, tiny_proxy: Path, rest: str, rows: str, cause: str
+) -> None:
+    (folder / "none.jsonl").write_text("")
+    write_own(folder, "own", rest, rows=rows)
+    with pytest.raises(InputError, match=rf"task 'own' of --include-path: it cannot be loaded \({cause}"):
+        judged(folder, tiny_proxy, task="own")
+
+
+def test_a_fault_of_a_tasks_own_code_is_the_persons_to_mend(folder: Path, tiny_proxy: Path) -> None:
+    write_own(folder, "own", CHOICE, code="none")
+    with pytest.raises(InputError, match=r"--include-path: it fails at .*utils\.py:\d+ \(KeyError: 'gone'\)"):
+        judged(folder, tiny_proxy, task="own")
+
+
+def test_a_task_file_that_is_no_yaml_is_named(folder: Path, tiny_proxy: Path) -> None:
+    (folder / "own.yaml").write_text("task: own\nmetric_list: [\n")
+    with pytest.raises(InputError, match=r"own\.yaml cannot be read .*so its tasks are not known"):
+        judged(folder, tiny_proxy, task="own")
+
+
+def test_documents_without_the_metric_are_counted(folder: Path, tiny_proxy: Path) -> None:
+    write_own(folder, "own", CHOICE, code="some")
+    (found,) = judged(folder, tiny_proxy, task="own").models
+    assert found.scores[0].score.count == 5  # of the questions 0 to 11: 0, 1, 10, 11, 2
+    assert any("7 of its 12 documents report no found and are not in the score" in note for note in found.notes)
+
+
 def test_a_task_that_fails_takes_no_other_with_it(
     folder: Path, tiny_proxy: Path, tmp_path: Path, spice: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

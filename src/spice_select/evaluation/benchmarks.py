@@ -130,10 +130,10 @@ def local_task(benchmark: Benchmark, tasks: Collection[str], *, chat: bool) -> s
     return alike[0] if alike else None
 
 
-def unknown_task(name: str, tasks: Collection[str]) -> InputError:
-    """The error for a task that neither this file nor lm-eval knows."""
+def unknown_task(name: str, tasks: Collection[str], *, unread: str = "") -> InputError:
+    """The error for a task that neither this file nor lm-eval knows; `unread` says what was passed over."""
     known = [*(benchmark.name for benchmark in BENCHMARKS), *tasks]
     return InputError(
         f"task {name!r}: neither one of {', '.join(benchmark.name for benchmark in BENCHMARKS)} nor a task of "
-        f"lm-eval.{nearest(name, known)}"
+        f"lm-eval.{unread or nearest(name, known)}"
     )

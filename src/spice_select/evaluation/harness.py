@@ -3,6 +3,7 @@
 Imported only when benchmarks are asked for: lm-eval is an extra.
 """
 
+import collections
 import contextlib
 import functools
 import hashlib
@@ -10,13 +11,17 @@ import importlib.util
 import logging
 import os
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from spice_select.errors import InputError
+import jinja2
+import yaml
+
+from spice_select.errors import InputError, told
 from spice_select.evaluation.aggregates import Aggregation, Guarded
 from spice_select.evaluation.benchmarks import Benchmark, local_task, unknown_task
 from spice_select.evaluation.reporting import reporting_model
@@ -84,17 +89,15 @@ class Harness:
         if name is None:
             name = benchmark.official(chat)
             if name not in self._all.all_tasks:
-                raise unknown_task(benchmark.name, self._all.all_tasks)
+                raise unknown_task(benchmark.name, self._all.all_tasks, unread=_unread(self._settings.include_path))
         return Planned(benchmark=benchmark, task=name, chat=chat)
 
     def identity(self, planned: Planned) -> dict[str, Any]:
         """What decides a score beside the model: settings, task files, documents, versions. Errors as `check`."""
-        own = self._own is not None and planned.task in self._own.all_tasks
+        folder = self._settings.include_path
         return {
             "task": planned.task,
-            "task_files_sha256": _files_hash(self._settings.include_path)
-            if own and self._settings.include_path
-            else "",
+            "task_files_sha256": _files_hash(folder) if folder is not None and self._is_own(planned) else "",
             "chat": planned.chat,
             "limit": self._settings.limit,
             "task_sha256": self._digest(planned),
@@ -137,15 +140,16 @@ class Harness:
             failed: dict[str, str] = {}
             plain = {name: _guard(task, failed) for name, task in loaded["tasks"].items()}
             model = reporting_model(opened, self._settings.task_batch_size, progress, planned.benchmark.name)
-            results = lm_eval.evaluate(
-                lm=model,
-                task_dict=loaded,
-                limit=self._settings.limit,
-                bootstrap_iters=0,
-                apply_chat_template=planned.chat,
-                fewshot_as_multiturn=planned.chat,
-                confirm_run_unsafe_code=self._settings.confirm_run_unsafe_code,
-            )
+            with self._naming_own_code(planned):
+                results = lm_eval.evaluate(
+                    lm=model,
+                    task_dict=loaded,
+                    limit=self._settings.limit,
+                    bootstrap_iters=0,
+                    apply_chat_template=planned.chat,
+                    fewshot_as_multiturn=planned.chat,
+                    confirm_run_unsafe_code=self._settings.confirm_run_unsafe_code,
+                )
         if model.cut:
             notes.append(
                 f"{counted(model.cut, 'prompt is', 'prompts are')} longer than the {model.max_length} tokens that "
@@ -207,18 +211,39 @@ class Harness:
         return self._seen[planned.task]
 
     def _load(self, planned: Planned) -> Any:
-        own = self._own is not None and planned.task in self._own.all_tasks
+        own = self._is_own(planned)
         manager = self._own if own else self._all
         try:
             with self._quiet():
                 return manager.load([planned.task])
-        except _NETWORK_ERRORS as error:
+        except Exception as error:  # a file of one's own may raise anything: templates, functions, empty data
+            if not own and not isinstance(error, _NETWORK_ERRORS):
+                raise
             raise InputError(self._explanation(planned, error)) from error
 
+    def _is_own(self, planned: Planned) -> bool:
+        return self._own is not None and planned.task in self._own.all_tasks
+
+    @contextlib.contextmanager
+    def _naming_own_code(self, planned: Planned) -> Iterator[None]:
+        """Tell a fault in a task's own functions or templates, which the person can mend, from one of ours."""
+        try:
+            yield
+        except Exception as error:
+            folder = str((self._settings.include_path or Path()).resolve())
+            frames = traceback.extract_tb(error.__traceback__)
+            own = [frame for frame in frames if Path(frame.filename).resolve().is_relative_to(folder)]
+            if not self._is_own(planned) or not (own or isinstance(error, jinja2.TemplateError)):
+                raise
+            where = f" at {own[-1].filename}:{own[-1].lineno}" if own else " in a template of its file"
+            raise InputError(
+                f"task {planned.task!r} of --include-path: it fails{where} ({told(error)[:300]}). Mend it there."
+            ) from error
+
     def _explanation(self, planned: Planned, error: Exception) -> str:
-        cause = " ".join(str(error).split())[:300]
+        cause = told(error)[:300]
         named = f"task {planned.task!r}"
-        if self._own is not None and planned.task in self._own.all_tasks:
+        if self._is_own(planned):
             return f"{named} of --include-path: it cannot be loaded ({cause}). Mend its file, or what the file reads."
         if isinstance(error, ImportError):
             return f"{named}: it needs a package that is not installed ({cause}): pip install 'spice-select[evaluate]'"
@@ -283,6 +308,16 @@ def _by_size(group: Any) -> bool:
     """Whether lm-eval weighs a group's tasks by their documents; where the group says nothing, so do we."""
     asked = getattr(group, "aggregate_metric_list", None) or []
     return all(metric.weight_by_size for metric in asked)
+
+
+def _unread(folder: Path | None) -> str:
+    """Task files that are no YAML, which lm-eval passes over, as the end of a sentence."""
+    for path in sorted(folder.rglob("*.yaml")) if folder is not None else []:
+        try:
+            collections.deque(yaml.parse(path.read_text(encoding="utf-8")), maxlen=0)
+        except (yaml.YAMLError, ValueError, OSError) as error:
+            return f" {path} cannot be read ({told(error)[:200]}), so its tasks are not known."
+    return ""
 
 
 def _files_hash(folder: Path) -> str:

@@ -1,7 +1,7 @@
 """The score of a model on a benchmark: aggregated as lm-eval does, and comparable in pairs of documents."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -117,7 +117,7 @@ class TaskScore:
                 seconds=seconds,
                 reported={name: _plain(values) for name, values in results["results"].items()},
                 missing=lost,
-                notes=(*notes, *_lacking(samples, parts, metric)),
+                notes=(*notes, *_lacking(samples, parts, metric, answer)),
                 **made,
             )
         causes = "; ".join(f"{metric}: {cause}" for metric, cause in lost.items())
@@ -217,13 +217,16 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _lacking(samples: Samples, parts: Sequence[Part], metric: str) -> list[str]:
-    """Tasks of a group that do not report the metric."""
+def _lacking(samples: Samples, parts: Sequence[Part], metric: str, answer: str) -> Iterator[str]:
+    """Tasks of a group, and documents of a task, that do not report the metric."""
     lacking = sorted(samples.keys() - {part.name for part in parts})
-    if not lacking:
-        return []
-    shown = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
-    return [f"{len(lacking)} of its {len(samples)} tasks report no {metric} and are not in the score: {shown}."]
+    if lacking:
+        shown = ", ".join(lacking[:5]) + (" …" if len(lacking) > 5 else "")
+        yield f"{len(lacking)} of its {len(samples)} tasks report no {metric} and are not in the score: {shown}."
+    due = sum(sample["filter"] == answer for part in parts for sample in samples[part.name])
+    short = due - sum(len(part.values) for part in parts)
+    if short:
+        yield f"{short} of its {due} documents report no {metric} and are not in the score."
 
 
 def _deviation(draws: Sequence[float]) -> float:
