@@ -196,6 +196,36 @@ def test_an_output_below_a_file_is_one_clear_error(spice, corpus: Corpus, small,
     assert "--out" in err
 
 
+@pytest.mark.parametrize("place", ["corpus", "--model", "--out"])
+def test_a_text_where_a_path_is_meant_is_one_clear_error(spice, corpus: Corpus, small, tmp_path: Path, place) -> None:
+    text = "a question and its answer " * 20
+    given = {"corpus": corpus(), "--model": small[1], "--out": tmp_path / "r"} | {place: text}
+    code, _, err = spice("select", given["corpus"], "--model", given["--model"], "--out", given["--out"])
+    assert code == 2
+    assert "longer than the file system takes a name" in err
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("select", "x.jsonl", "--model="),
+        ("select", "x.jsonl", "--adapter="),
+        ("train", "RUN", "--model="),
+        ("export", "RUN", "--to", "axolotl", "--model="),
+        ("transfer", "RUN", "--model="),
+        ("evaluate", "", "--held-out", "x.jsonl"),
+        ("evaluate", "x", "--base=", "--held-out", "x.jsonl"),
+    ],
+)
+def test_a_model_with_an_empty_name_is_not_the_default(spice, corpus: Corpus, small, tmp_path: Path, asked) -> None:
+    """As a variable of the shell leaves it that was never set."""
+    if "RUN" in asked:
+        spice("select", corpus(), "--budget", "5", "--out", tmp_path / "r", *small)
+    code, _, err = spice(*(tmp_path / "r" if word == "RUN" else word for word in asked))
+    assert code == 2
+    assert "= ''" in err or "is empty" in err
+
+
 @pytest.mark.parametrize("budget", ["0", "200%", "41"])
 def test_a_bad_budget_is_one_clear_error(spice, corpus: Corpus, small, tmp_path: Path, budget: str) -> None:
     code, _, err = spice("select", corpus(), "--budget", budget, "--out", tmp_path / "r", *small)

@@ -102,7 +102,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("code", "word"), [(errno.ENOSPC, "full"), (errno.EROFS, "read-only"), (errno.EACCES, "Permission")]
+    ("code", "word"),
+    [
+        (errno.ENOSPC, "full"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "Permission"),
+        (errno.ENAMETOOLONG, "longer than the file system takes"),
+        (errno.ELOOP, "in a circle"),
+    ],
 )
 def test_a_refusing_disk_is_explained(tmp_path: Path, code: int, word: str) -> None:
     with pytest.raises(InputError, match=word), atomic(tmp_path / "x"):

@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 bad input, 1 a fault on our side, 3 parts are left to othe
 """
 
 import contextlib
+import errno
 import functools
 import io
 import sys
@@ -57,6 +58,16 @@ def _reported(argv: list[str], errors: "Console") -> int:
             return 0
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # only a person names anything so
+            shown = f"{str(error.filename)[:60]}…" if error.filename else "a path"
+            errors.print("[bold red]error:[/] ", end="")
+            errors.print(
+                printable(f"{shown!r}: longer than the file system takes a name. Give a path, not a text."),
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+            return 2
         errors.print_exception()
         errors.print(
             f"[bold red]fault:[/] {type(error).__name__}: this is ours, not yours. Finished parts are kept; "

@@ -111,7 +111,7 @@ class TuningSettings(Group):
         False, description="Tune a model on every choice with every seed, and judge it by held-out rows (extra train)."
     )
     train_model: str | None = Field(
-        None, description="The model to tune: a hub id or a local directory. Default: the proxy."
+        None, min_length=1, description="The model to tune: a hub id or a local directory. Default: the proxy."
     )
     train_epochs: int = Field(3, ge=1, description="Passes over the budget's rows, were they of mean length.")
     train_steps: int | None = Field(None, ge=1, description="Optimiser steps of every tuning, instead of epochs.")

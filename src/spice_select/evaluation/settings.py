@@ -14,6 +14,7 @@ from spice_select.settings.names import Names
 class _Base(Group):
     base: str | None = Field(
         None,
+        min_length=1,
         description="Base model of the adapters: directory, hub id, or `embedded`. Default: the one an adapter names.",
     )
 

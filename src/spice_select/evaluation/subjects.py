@@ -78,6 +78,8 @@ def find_subject(name: str, settings: ModelSettings) -> Subject:
     Raises:
         InputError: there is no such thing, or it is unfinished, or its base is not known; as `load_model`.
     """
+    if not name.strip():
+        raise InputError("the name of a model is empty. Name a directory, a GGUF file, a hub id or `embedded`.")
     place = _inside(name)
     adapter = Path(place) if place is not None and (Path(place) / ADAPTER_CONFIG).is_file() else None
     base = place if adapter is None else _base_of(adapter, settings.base)

@@ -104,6 +104,8 @@ class EndOfTurn:
 def find_trainee(run: Run, model: str | None) -> Trainee:
     """The model that was asked for, or the run's proxy."""
     proxy = run.settings.proxy
+    if model is not None and not model.strip():
+        raise InputError("--model is empty: name the model to train, or leave it out to name the run's proxy.")
     name = model or proxy.model
     if name is None:
         return Trainee(EMBEDDED_ON_HUB, None)

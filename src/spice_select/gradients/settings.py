@@ -88,6 +88,7 @@ class GradientSettings(Group):
     )
     adapter: str | None = Field(
         None,
+        min_length=1,
         description="A trained LoRA of the proxy to take the gradients of: a PEFT folder (a Trainer's checkpoint), or "
         "`gradients/warm.safetensors` of a run.",
     )

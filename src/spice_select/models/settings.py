@@ -9,6 +9,7 @@ from spice_select.settings.base import Group
 class _Proxy(Group):
     model: str | None = Field(
         None,
+        min_length=1,
         description="Hugging Face causal LM, a hub id or a local directory, best of the target's own family. "
         "Default: the embedded SmolLM2-135M-Instruct.",
     )

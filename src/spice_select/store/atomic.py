@@ -23,6 +23,8 @@ _REMEDIES = {
     errno.EROFS: "The file system is read-only. Choose another folder with --out.",
     errno.ENOTDIR: "A part of the path is a file, not a folder. Choose another folder with --out.",
     errno.EEXIST: "A file is in the way. Choose another folder with --out.",
+    errno.ENAMETOOLONG: "A name in the path is longer than the file system takes. Choose another folder with --out.",
+    errno.ELOOP: "Links on the path lead in a circle. Choose another folder with --out.",
     errno.EFBIG: "The file grew beyond what the system allows. Raise the limit (`ulimit -f`) or choose another disk.",
 }
 

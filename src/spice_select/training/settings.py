@@ -15,7 +15,9 @@ PERMISSIONS = (*Opening.model_fields, "tensorboard", "keep_checkpoints")
 
 class _Training(Group):
     model: str | None = Field(
-        None, description="The target: a hub id or a local directory. Default: the proxy that the run selected with."
+        None,
+        min_length=1,
+        description="The target: a hub id or a local directory. Default: the proxy that the run selected with.",
     )
     on: Literal["selected", "full", "random"] = Field(
         "selected",
