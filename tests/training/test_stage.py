@@ -261,6 +261,27 @@ def test_a_target_with_several_templates_keeps_them_all(run: Run, tmp_path: Path
     )
 
 
+def test_settings_of_generation_that_transformers_refuses_to_save_are_saved_as_they_came(
+    run: Run, tmp_path: Path, tiny_proxy: Path
+) -> None:
+    target = Path(shutil.copytree(tiny_proxy, tmp_path / "target"))
+    known = {"do_sample": False, "temperature": 0.7, "top_p": 0.9, "length_penalty": 2.0}
+    (target / "generation_config.json").write_text(json.dumps(known))
+    done = spice_select.train(run, model=str(target), out=tmp_path / "t", full=True, max_steps=1, **QUICK)
+    saved = json.loads((done.model / "generation_config.json").read_text())
+    assert {name: saved.get(name) for name in known} == known
+    assert load_model(str(done.model)).model.generation_config.temperature == 0.7
+
+
+def test_a_tokenizer_without_a_token_to_pad_with_is_refused(run: Run, tmp_path: Path, tiny_proxy: Path) -> None:
+    target = Path(shutil.copytree(tiny_proxy, tmp_path / "target"))
+    path = target / "tokenizer_config.json"
+    known = json.loads(path.read_text())
+    path.write_text(json.dumps({name: known[name] for name in known if name not in ("pad_token", "eos_token")}))
+    with pytest.raises(InputError, match=r"target: its tokenizer names neither a padding nor an end-of-sequence"):
+        spice_select.train(run, model=str(target), out=tmp_path / "t", **QUICK)
+
+
 def test_bad_input_is_named_with_its_remedy(run: Run, tmp_path: Path) -> None:
     unfinished = tmp_path / "unfinished"
     unfinished.mkdir()

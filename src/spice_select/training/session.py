@@ -12,6 +12,7 @@ from spice_select.models.recorded import write_record
 from spice_select.progress import Advance
 from spice_select.store import whole_folder
 from spice_select.training.callbacks import FiniteGuard, LossLog, Ticker
+from spice_select.training.generation import HeldGeneration
 from spice_select.training.result import CHECKPOINTS, LAST_GOOD, LOSS
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Session:
         self, trainer: "SFTTrainer", folder: Path, *, tensorboard: bool, base: Mapping[str, str] | None = None
     ) -> None:
         self._trainer, self._folder, self._base = trainer, folder, base
+        self._generation = HeldGeneration(trainer.model)
         self.seconds = 0.0
         trainer.add_callback(FiniteGuard(scaled=trainer.args.fp16))
         trainer.add_callback(LossLog(folder / LOSS))
@@ -78,6 +80,7 @@ class Session:
             model = model.to(getattr(torch, dtype))
         with whole_folder(target) as aside:
             model.save_pretrained(aside)
+            self._generation.write(aside)
             self._trainer.processing_class.save_pretrained(aside)
             if self._base is not None and hasattr(model, "peft_config"):
                 write_record(aside, self._base)

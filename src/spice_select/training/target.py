@@ -52,6 +52,11 @@ def find_target(run: Run, settings: TrainSettings) -> Target:
     if dtype == "float16" and place.type == "cpu":
         raise InputError("--dtype float16 on a CPU: training in it needs a GPU. Use --dtype float32.")
     tokenizer = load_tokenizer(name, **access)
+    if tokenizer.pad_token is None and tokenizer.eos_token is None:
+        raise InputError(
+            f"model {name}: its tokenizer names neither a padding nor an end-of-sequence token, and batches are padded "
+            "with one of them. Name one in its tokenizer_config.json (eos_token)."
+        )
     _settle_template(name, tokenizer, settings)
     return Target(
         name=name,
