@@ -82,6 +82,22 @@ def test_a_finished_training_is_another_when_its_model_has_changed(run: Run, tin
             spice_select.train(run, **once)
 
 
+def test_settings_of_generation_are_a_part_of_a_whole_model_and_not_of_an_adapter(
+    run: Run, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(tiny_proxy, tmp_path / "other"))
+    for full in (False, True):
+        once = {"model": str(other), "max_steps": 1, "out": tmp_path / f"t{full}", "full": full, **QUICK}
+        (other / "generation_config.json").write_text("{}")
+        spice_select.train(run, **once)
+        (other / "generation_config.json").write_text('{"repetition_penalty": 1.5}')
+        if full:
+            with pytest.raises(InputError, match="model_generation_sha256"):
+                spice_select.train(run, **once)
+        else:
+            spice_select.train(run, **once)
+
+
 def test_an_adapter_names_its_base_by_a_place_that_holds_anywhere(run: Run, proxy: Path, tmp_path: Path) -> None:
     here = Path.cwd()
     os.chdir(tmp_path)

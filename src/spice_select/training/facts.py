@@ -67,6 +67,8 @@ def training_identity(
         "model_weights_sha256": target.identity.weights_hash,
         "model_files_sha256": target.identity.files_hash,
         "model_commit": target.identity.revision,
+        # a whole model that is saved brings its settings of generation; an adapter leaves them to its base
+        **({"model_generation_sha256": target.identity.generation_hash} if settings.full else {}),
         "chat_template_sha256": material.template_hash,
         "device": target.device,
         "dtype": target.dtype,
