@@ -1,5 +1,6 @@
 """`spice export`: from a real selection to a folder, and one clear error where that cannot be."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,20 @@ def test_a_selection_exports_to_every_destination(
         assert f"10 rows for {destination}" in out
         assert (tmp_path / f"r-{destination}" / "export.json").is_file()
     assert str(tmp_path) not in (tmp_path / "r-trl" / "README.md").read_text()  # cards are published
+
+
+def test_a_proxy_that_changed_since_the_run_is_said(
+    spice, corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    proxy = Path(shutil.copytree(tiny_proxy, tmp_path / "proxy"))
+    spice("select", corpus(), "--budget", "5", "--out", tmp_path / "r", "--model", proxy, "--sketch-dim", "32")
+    path = proxy / "chat_template.jinja"
+    path.write_text(path.read_text().replace("<|im_start|>", "<|im_start|>the "))
+    words = "no longer the one that the rows were chosen with"
+    for arguments, said in ((("axolotl",), True), (("axolotl", "--model", proxy), False), (("jsonl",), False)):
+        code, out, _ = spice("export", tmp_path / "r", "--to", *arguments)
+        assert code == 0
+        assert (words in " ".join(out.split())) == said
 
 
 def test_what_is_not_exported_is_said_on_the_screen(spice, tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from spice_select.export.base import Destination, Origin, Record
 from spice_select.export.folder import export_folder, finish, refuse_foreign, write_records
 from spice_select.export.picks import Pick, read_picks
 from spice_select.export.trainee import Trainee, find_trainee
+from spice_select.models.identify import identify_model
 from spice_select.models.load import locate
+from spice_select.models.recorded import changed_since
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
 from spice_select.run.key_numbers import key_numbers
@@ -87,8 +89,10 @@ def export_run(
     refused = {drop.row for drop in left_out}
     kept = [pick for pick in picks if pick.row.number not in refused]
     origin = _origin(run, chosen=len(picks), model=trainee.name, lacking=_lacking(kept, records, destination))
+    changed = () if model is not None or destination.as_they_came else _changed(run)
     notes = (
         *_general_notes(origin, destination, trainee),
+        *changed,
         *_unseen(kept, destination, trainee),
         *destination.notes(kept),
     )
@@ -131,6 +135,24 @@ def _general_notes(origin: Origin, destination: Destination, trainee: Trainee) -
     elif trainee.found and (trainee.found.startswith((".", "/", "~")) or trainee.found.count("/") > 1):
         notes.append(f"The model {trainee.found!r} is not here; the configuration names it as it is: check it.")
     return tuple(notes)
+
+
+def _changed(run: Run) -> tuple[str, ...]:
+    """What is to be said where the run's own model, found by its path, is no longer what the run chose with."""
+    proxy = run.settings.proxy
+    if not run.manifest["identity"].get("model_weights_sha256") or proxy.model is None:
+        return ()
+    try:
+        now = identify_model(proxy.model, allow_pickle=proxy.allow_pickle, **proxy.keywords())
+    except InputError:  # it is not here, which is said where it matters
+        return ()
+    change = changed_since(now, run.manifest["identity"])
+    if change is None:
+        return ()
+    return (
+        f"The model at {proxy.model} is no longer the one that the rows were chosen with, and the export is made for "
+        f"what is there now; {change}.",
+    )
 
 
 def _unseen(picks: Sequence[Pick], destination: Destination, trainee: Trainee) -> tuple[str, ...]:
