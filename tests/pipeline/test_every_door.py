@@ -250,6 +250,8 @@ def test_an_adapter_on_another_base_or_with_another_template_says_so(ground: Gro
     assert "is not the one it was trained on; its weights changed: SHA-256" in said(base)
     (adapter / "chat_template.jinja").write_text((ground.model / "chat_template.jinja").read_text() + "\n")
     assert "brings a tokenizer with another chat template than its base's" in said(ground.model)
+    (adapter / "tokenizer.json").write_text("{")
+    assert "its own cannot be used" in said(ground.model)
     with pytest.raises(InputError, match=r"folder of a training, whose adapter is in it: give .*model$"):
         spice_select.select(ground.corpus, model=str(base), adapter=str(tmp_path / "t"), **OPTIONS)
 

@@ -13,6 +13,7 @@ from torch import nn
 from spice_select.data.batches import default_token_budget
 from spice_select.data.encoding.template import ChatTemplate
 from spice_select.data.records import PairExample, Sample
+from spice_select.errors import InputError
 from spice_select.features.kept import is_warmed, load_warmed, save_warmed
 from spice_select.features.referenced import Referenced
 from spice_select.features.request import ProxyRequest
@@ -314,11 +315,16 @@ def _adapter_notes(request: ProxyRequest, base: ModelIdentity, tokenizer: Any) -
         yield f"Adapter {adapter}: the model that it is put on is not the one it was trained on; {change}."
     if not (adapter / "tokenizer_config.json").is_file():
         return
-    trusted = request.access.trust_remote_code
-    own = read_tokenizer(
-        Source(str(adapter), str(adapter), adapter), allow_network=False, trust_remote_code=trusted, revision=None
-    )
-    if ChatTemplate(own).hash != ChatTemplate(tokenizer).hash:
+    place = Source(str(adapter), str(adapter), adapter)
+    try:
+        own = read_tokenizer(
+            place, allow_network=False, trust_remote_code=request.access.trust_remote_code, revision=None
+        )
+        same = ChatTemplate(own).hash == ChatTemplate(tokenizer).hash
+    except InputError as error:  # it is not used here, so it is no reason to stop
+        yield f"Adapter {adapter}: rows are shown by its base's tokenizer; its own cannot be used: {error}"
+        return
+    if not same:
         yield (
             f"Adapter {adapter}: it brings a tokenizer with another chat template than its base's, and rows are shown "
             "by the base's. Where it was trained under its own, copy its tokenizer files into the base's folder."
