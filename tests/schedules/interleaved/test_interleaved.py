@@ -1,6 +1,7 @@
 """The whole procedure on a tiny proxy, against a version written straight from the definition."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,21 @@ def test_the_adapter_left_behind_is_the_proxy_as_trained(corpus: Corpus, options
         if "lora_" in name:
             assert torch.equal(value, tensors[f"parameter:{name}"])
             assert bool(value.abs().max() > 0), "B has moved"
+
+
+def test_the_adapter_left_behind_knows_its_base_from_any_folder(
+    corpus: Corpus, options, tmp_path: Path, tiny_proxy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = Path(shutil.copytree(tiny_proxy, tmp_path / "here" / "base"))
+    monkeypatch.chdir(tmp_path / "here")
+    run = spice.select(corpus(), out=tmp_path / "r", **{**options, "model": "base"})
+    monkeypatch.chdir(tmp_path)
+    adapter = run.path / "proxy" / "adapter"
+    judged = {"held_out": tmp_path / "train.jsonl", "out": tmp_path / "e", "device": "cpu", "dtype": "float32"}
+    spice.evaluate(adapter, **judged)
+    (base / "chat_template.jinja").write_text((base / "chat_template.jinja").read_text() + "\n")
+    with pytest.raises(InputError, match=r"is no longer the one it was trained on; its configuration or tokenizer"):
+        spice.evaluate(adapter, **judged)
 
 
 @pytest.mark.parametrize("method", ["random", "top-norm", "longest", "gradmatch", "craig"])
