@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,22 @@ def test_arms_are_tuned_on_equal_steps_and_judged_by_rows_that_no_arm_could_choo
     assert not held & set((tmp_path / "c" / "pool.jsonl").read_text().splitlines())
     assert not list((tmp_path / "c" / "trained").glob("*/model")), "judged, and not asked to be kept"
     assert json.loads((tmp_path / "c" / "comparison.json").read_text())["ruling"]["paragraph"] == found.ruling.paragraph
+
+
+def test_the_model_to_tune_is_found_before_an_arm_chooses_and_known_by_its_content(
+    corpus: Corpus, options: dict[str, Any], tmp_path: Path, tiny_proxy: Path
+) -> None:
+    pool = corpus(make_sums(60))
+    with pytest.raises(InputError, match="no such directory"):
+        spice_select.compare(pool, train_model=str(tmp_path / "gone"), **options)
+    assert not (tmp_path / "c").exists()
+    other = Path(shutil.copytree(tiny_proxy, tmp_path / "other"))
+    with pytest.raises(KeyboardInterrupt):
+        spice_select.compare(pool, train_model=str(other), progress=Stops("Training", 0), **options)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.1}))
+    with pytest.raises(InputError, match="train_model_files_sha256"):
+        spice_select.compare(pool, train_model=str(other), **options)
 
 
 def test_benchmarks_are_run_on_every_model(

@@ -22,6 +22,7 @@ from spice_select.data.formats import PreferencePairs
 from spice_select.errors import InputError
 from spice_select.executors.settings import EngineSettings
 from spice_select.methods.budget import Budget
+from spice_select.models.identify import identify_model
 from spice_select.progress import Progress, Silent
 from spice_select.report.page import write_images
 from spice_select.run.feasible import refuse_rows
@@ -244,4 +245,21 @@ def _identity(grounds: Grounds, settings: CompareSettings) -> dict[str, Any]:
     asked = {name: value for name, value in settings.flat().items() if name not in _NEVER_DECIDE}
     named = {name: value for name, value in asked.items() if name not in ("target", "held_out", "outside", "gold")}
     versions = {f"version_{package}": package_version(package) for package in _DECISIVE}
-    return {"kind": "comparison", **named, **grounds.facts, **versions}
+    return {"kind": "comparison", **named, **grounds.facts, **_tuned_model(settings), **versions}
+
+
+def _tuned_model(settings: CompareSettings) -> dict[str, str]:
+    """The sums of a model to tune that is not the proxy. Raises InputError where it cannot be tuned, while it is early:
+    as `load_model`, but for what only loading shows.
+    """
+    name = settings.tuning.train_model
+    if not settings.tuning.train or name is None:
+        return {}
+    access = settings.proxy
+    known = identify_model(
+        name,
+        allow_network=access.allow_network,
+        allow_pickle=access.allow_pickle,
+        trust_remote_code=access.trust_remote_code,
+    )
+    return {f"train_{what}": digest for what, digest in known.sums.items()}
