@@ -42,7 +42,7 @@ def refuse_all(faults: Sequence[str], said: str) -> None:
         raise InputError(faults[0] if len(faults) == 1 else said + "".join(f"\n  - {fault}" for fault in faults))
 
 
-def told(error: BaseException) -> str:
+def fault_words(error: BaseException) -> str:
     """What a library's error says, on one line; with its class where the words alone say little (KeyError: 'silu2')."""
     speaking = isinstance(error, (OSError, ImportError, RuntimeError, ValueError))
     text = str(error) if speaking else f"{type(error).__name__}: {error}"

@@ -21,7 +21,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from spice_select.errors import InputError, told
+from spice_select.errors import InputError, fault_words
 from spice_select.evaluation.aggregates import Aggregation, Guarded
 from spice_select.evaluation.benchmarks import Benchmark, local_task, unknown_task
 from spice_select.evaluation.reporting import reporting_model
@@ -237,11 +237,11 @@ class Harness:
                 raise
             where = f" at {own[-1].filename}:{own[-1].lineno}" if own else " in a template of its file"
             raise InputError(
-                f"task {planned.task!r} of --include-path: it fails{where} ({told(error)[:300]}). Mend it there."
+                f"task {planned.task!r} of --include-path: it fails{where} ({fault_words(error)[:300]}). Mend it there."
             ) from error
 
     def _explanation(self, planned: Planned, error: Exception) -> str:
-        cause = told(error)[:300]
+        cause = fault_words(error)[:300]
         named = f"task {planned.task!r}"
         if self._is_own(planned):
             return f"{named} of --include-path: it cannot be loaded ({cause}). Mend its file, or what the file reads."
@@ -316,7 +316,7 @@ def _unread(folder: Path | None) -> str:
         try:
             collections.deque(yaml.parse(path.read_text(encoding="utf-8")), maxlen=0)
         except (yaml.YAMLError, ValueError, OSError) as error:
-            return f" {path} cannot be read ({told(error)[:200]}), so its tasks are not known."
+            return f" {path} cannot be read ({fault_words(error)[:200]}), so its tasks are not known."
     return ""
 
 

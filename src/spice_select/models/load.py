@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from spice_select.errors import InputError, SpiceError, told
+from spice_select.errors import InputError, SpiceError, fault_words
 from spice_select.models import guard
 from spice_select.models.contents import PICKLED, files_sum, weight_files
 from spice_select.models.embedded import NAME, embedded_model
@@ -230,7 +230,7 @@ def _refuse_missing_shards(directory: Path) -> None:
         missing = sorted(name for name in named if not (directory / name).is_file())
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            f"model directory {directory}: its {index.name} is damaged ({told(error)}); copy the model again"
+            f"model directory {directory}: its {index.name} is damaged ({fault_words(error)}); copy the model again"
         ) from error
     if missing:
         raise InputError(
@@ -253,7 +253,7 @@ def explained_load(
     except (SpiceError, MemoryError):
         raise
     except Exception as error:
-        cause = told(error)
+        cause = fault_words(error)
         raise InputError(_explanation(source, what, cause, allow_network, allow_pickle, trust_remote_code)) from error
 
 

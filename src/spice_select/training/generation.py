@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from spice_select.errors import InputError, told
+from spice_select.errors import InputError, fault_words
 from spice_select.models.quiet import quiet_transformers
 
 
@@ -28,8 +28,8 @@ class HeldGeneration:
             setattr(self._config, name, None)
         if (fault := self._fault()) is not None:
             raise InputError(
-                f"the target's generation_config.json holds what transformers refuses to save ({told(fault)[:300]}). "
-                "Mend that file: the trained model gets it."
+                f"the target's generation_config.json holds what transformers refuses to save "
+                f"({fault_words(fault)[:300]}). Mend that file: the trained model gets it."
             ) from fault
 
     def write(self, folder: Path) -> None:
