@@ -38,7 +38,7 @@ def test_with_a_target_it_says_what_the_picks_explain_of_it(corpus: Corpus, tiny
 
 
 @pytest.mark.parametrize(
-    ("common", "said"), [(-0.003, "the rows have no direction in common"), (0.01, "no choice gains")]
+    ("common", "said"), [(-0.003, "the rows have no direction in common"), (0.01, "what a choice gains on it is small")]
 )
 def test_rows_without_a_common_direction_are_not_said_to_be_followed(common: float, said: str) -> None:
     assert said in headroom_line(common, 11)

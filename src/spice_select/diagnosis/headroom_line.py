@@ -24,7 +24,10 @@ def headroom_line(common: float, picks: int, reached: Sequence[Explained] = (), 
     if not reached and common <= 0:
         return f"{found}: the rows have no direction in common"
     if not reached:
-        return f"{found}; where the rows you test on are like a clean pool, no choice gains much on it"
+        return (
+            f"{found}; where the rows you test on are like a clean pool, what a choice gains on it is small: a "
+            "hundredth of a nat a token at a tenth of the pool"
+        )
     tasks = ", ".join(_task(one) for one in reached)
     rest = "" if held_out else "; these rows chose: --hold-out-target judges by others"
     return f"{found}; of the target the picks explain {tasks}{rest}"
