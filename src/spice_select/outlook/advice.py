@@ -49,14 +49,15 @@ def _told(case: Finding) -> str:
 
 def _nothing(alignment: float, tasks: Sequence[Explained], likeness: Mapping[str, float]) -> str:
     random = (
-        f"At this budget a random draw already follows the pool's mean gradient to cos {alignment:.3f}; what tells "
-        "most about the pool itself was a hundredth of a nat ahead of it on two clean pools"
+        f"At this budget a random draw already follows the pool's mean gradient to cos {alignment:.3f}; at a tenth of "
+        "two clean pools what tells most about the pool itself was a hundredth of a nat ahead of it, at three tenths "
+        "of one level with it"
     )
     if not tasks:
-        return f"If your test rows look like your pool: {random[:1].lower()}{random[1:]} there. {_ASK}"
+        return f"If your test rows look like your pool: {random[:1].lower()}{random[1:]}. {_ASK}"
     shares = "; ".join(told(one) for one in tasks)
     if all(likeness[one.task] >= ALIKE_POOL for one in tasks):
-        return f"Your target rows look like your pool. {random} here: picks for the target explain {shares}."
+        return f"Your target rows look like your pool. {random}. Picks for the target explain {shares}."
     return (
         f"The sample holds too few rows like the target to choose by it: picks for it explain {shares}. {random} for "
         "what the pool does hold. Look for rows nearer to the target, or give a larger --sample."
