@@ -5,7 +5,8 @@
     python -m benchmarks.evidence T0 --corpus corpus.jsonl.gz --work runs/evidence
 
 T0: does any number known beforehand rank random subsets as their tuned loss does? T1: three targets, unseen rows.
-T2: T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T4: most rows are copies.
+T2: T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T3-rivals: every method that
+might tell such an answer, or follow the mean of all, on one of its pools, without a target. T4: most rows are copies.
 T5: test rows like the pool's. T6: that pool, every method, and gold answers of benchmarks. The target model is the
 proxy, its last ten blocks tuned by LoRA. What is done is not done again: the same command resumes, and adds seeds.
 `--report` tunes nothing. Tables and pictures of what there is come into `benchmarks/evidence/results/`, and the loss of
@@ -29,6 +30,7 @@ from benchmarks.evidence.plans import (
     every_method,
     like_the_pool,
     noise,
+    noise_rivals,
     redundant,
     subsets,
     targets,
@@ -57,6 +59,7 @@ BEDS = {
     "T1": TARGETS,
     "T2": TARGETS,
     "T3": tuple(NOISE),
+    "T3-rivals": ("swapped-across",),
     "T4": ("redundant",),
     "T5": ("like-the-pool",),
     "T6": ("every-method",),
@@ -95,6 +98,7 @@ def main() -> None:
             "T1": targets,
             "T2": warm,
             "T3": noise,
+            "T3-rivals": noise_rivals,
             "T4": redundant,
             "T5": like_the_pool,
             "T6": every_method,
@@ -140,7 +144,7 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
         records = [record for record in records if "warm" not in record.arm]
     _draw(test, records)
     known = tables.gold(records, replace(TERMS, contrasts=CONTRASTS)) if test == "T6" else []
-    arms = tables.noise if test == "T3" else tables.targets
+    arms = tables.noise if test in ("T3", "T3-rivals") else tables.targets
     return [*known, *arms(records, TERMS), null_checks(records, TERMS)]
 
 

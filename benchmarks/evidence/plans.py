@@ -62,7 +62,7 @@ two; on raw gradients λ and α choose the same rows whatever they are."""
 NOT_REDUNDANT = ("variance, price 1", "spice-official", "top-norm", "longest", "loss-low", "loss-mid")
 """Of these T4 leaves out, for what they cost to tune: controls that know nothing of repeats."""
 TELLING = ("selectit", "gradmatch", "craig", "deita", "ifd", "loss-low", "loss-mid")
-"""Of these T3 has those that might tell a wrong answer, or follow the mean of all."""
+"""Of these T3's pool of wrong answers has those that might tell one, or that follow the mean of all."""
 READ = ("losses", "unprompted-losses", "hidden-states", "token-states", "ratings")
 """What those read beside gradients."""
 
@@ -160,19 +160,30 @@ def noise(
         folder = work / "beds" / name
         if not folder.exists():
             beds.noisy(sources.corpus, folder, **NOISE[name])
-        own = _known(folder, encodings, sources, beside=READ)
-        bad, whole = beds.Bed(folder).bad, without_target(own)
+        own = _known(folder, encodings, sources)
+        bad = beds.Bed(folder).bad
         fit = sound(folder, encodings, own, sources)
         chosen: dict[str, Sequence[int]] = {
             "targeted": order_of(own, LONG, settings={}),
             "suspects aside, targeted": among(own, fit, LONG, settings={}),
             "matched step": order_of(own, LONG, settings={"objective": "matched-step"}),
             "less-rr": order_of(own, LONG, settings={"method": "less-rr"}),
-            **{name: order_of(whole, 250, settings=WHOLE_POOL[name]) for name in ("variance", *TELLING)},
+            "variance": order_of(without_target(own), 250, settings=WHOLE_POOL["variance"]),
         }
         clean = [place for place in range(len(own)) if place not in bad]
         drawn = {"clean-random": _drawn_from(clean), "suspects aside, random": _drawn_from(fit)}
         yield from _jobs(name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, rate=HARD, bad=bad)
+
+
+def noise_rivals(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 100) -> Plan:
+    """T3's pool with two answers in five from another source, and those that choose from it without a target."""
+    folder = work / "beds" / "swapped-across"
+    if not folder.exists():
+        beds.noisy(sources.corpus, folder, **NOISE["noise-40-across"])
+    own = without_target(_known(folder, encodings, sources, beside=READ))
+    chosen = {name: order_of(own, 250, settings=WHOLE_POOL[name]) for name in ("variance", *TELLING)}
+    bad = beds.Bed(folder).bad
+    yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, steps=13, rate=HARD, bad=bad)
 
 
 def redundant(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
