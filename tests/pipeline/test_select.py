@@ -92,6 +92,12 @@ def test_by_default_picks_are_what_tells_most_about_all_rows(corpus: Corpus, opt
     assert any(f"explain {share:.1%} of all rows' gradients" in note for note in run.summary.notes)
 
 
+@pytest.mark.parametrize(("budget", "told"), [("10%", False), ("25%", True), ("100%", False)])
+def test_a_large_share_is_said_to_gain_little(corpus: Corpus, options, tmp_path: Path, budget: str, told: bool) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", **{**options, "budget": budget})
+    assert any("level with random rows" in note for note in run.summary.notes) == told
+
+
 def copies_told(run: spice.Run) -> str:
     return " ".join(note for note in run.summary.notes if "have a copy" in note)
 

@@ -40,4 +40,18 @@ class Information(Spice):
             f"The picks explain {share:.1%} of all rows' gradients{once} (α = {self.alpha:g}): that is what they were "
             "chosen for. The information above is log det, another criterion's, and may lie below random picks'.",
             *(note_on_copies(candidates) if self.objective is DistinctVariance else warning_of_copies(candidates)),
+            *_note_on_budget(len(choice) / len(candidates)),
         )
+
+
+_LARGE = 0.25
+"""Share of the rows from which a choice for all rows is said to gain little."""
+
+
+def _note_on_budget(share: float) -> tuple[str, ...]:
+    if not _LARGE <= share < 1:
+        return ()
+    return (
+        f"{share:.0%} of the rows were chosen: at three tenths of a clean pool such a choice was level with random "
+        "rows, at a tenth and less ahead of them. A smaller --budget, or a --target, is where choosing pays.",
+    )
