@@ -45,9 +45,7 @@ def _reported(argv: list[str], errors: "Console") -> int:
     try:
         _dispatch(argv)
     except InputError as error:
-        errors.print("[bold red]error:[/] ", end="")
-        errors.print(printable(str(error)), markup=False, highlight=False, soft_wrap=True)
-        return 2
+        return _bad_input(errors, str(error))
     except PartsDueError as due:
         errors.print(printable(str(due)), markup=False, highlight=False, soft_wrap=True)
         return 3
@@ -60,14 +58,7 @@ def _reported(argv: list[str], errors: "Console") -> int:
     except Exception as error:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # only a person names anything so
             shown = f"{str(error.filename)[:60]}…" if error.filename else "a path"
-            errors.print("[bold red]error:[/] ", end="")
-            errors.print(
-                printable(f"{shown!r}: longer than the file system takes a name. Give a path, not a text."),
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-            return 2
+            return _bad_input(errors, f"{shown!r}: longer than the file system takes a name. Give a path, not a text.")
         errors.print_exception()
         errors.print(
             f"[bold red]fault:[/] {type(error).__name__}: this is ours, not yours. Finished parts are kept; "
@@ -75,6 +66,12 @@ def _reported(argv: list[str], errors: "Console") -> int:
         )
         return 1
     return 0
+
+
+def _bad_input(errors: "Console", what: str) -> int:
+    errors.print("[bold red]error:[/] ", end="")
+    errors.print(printable(what), markup=False, highlight=False, soft_wrap=True)
+    return 2
 
 
 def _dispatch(argv: list[str]) -> None:

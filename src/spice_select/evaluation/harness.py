@@ -230,10 +230,12 @@ class Harness:
         try:
             yield
         except Exception as error:
-            folder = str((self._settings.include_path or Path()).resolve())
+            folder = self._settings.include_path
+            if folder is None or not self._is_own(planned):
+                raise
             frames = traceback.extract_tb(error.__traceback__)
-            own = [frame for frame in frames if Path(frame.filename).resolve().is_relative_to(folder)]
-            if not self._is_own(planned) or not (own or isinstance(error, jinja2.TemplateError)):
+            own = [frame for frame in frames if Path(frame.filename).resolve().is_relative_to(folder.resolve())]
+            if not own and not isinstance(error, jinja2.TemplateError):
                 raise
             where = f" at {own[-1].filename}:{own[-1].lineno}" if own else " in a template of its file"
             raise InputError(

@@ -11,6 +11,7 @@ from spice_select.data.encoding.template import ChatTemplate
 from spice_select.errors import InputError
 from spice_select.models.embedded import conversion_due
 from spice_select.models.load import load_tokenizer
+from spice_select.models.recorded import lasting_name
 from spice_select.run.finished import Run
 
 EMBEDDED_ON_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -109,9 +110,7 @@ def find_trainee(run: Run, model: str | None) -> Trainee:
     name = model or proxy.model
     if name is None:
         return Trainee(EMBEDDED_ON_HUB, None)
-    path = Path(name).expanduser()
-    revision = None if model else proxy.model_revision
-    return Trainee(str(path.resolve()) if path.exists() else name, name, revision)
+    return Trainee(lasting_name(name), name, None if model else proxy.model_revision)
 
 
 @cache

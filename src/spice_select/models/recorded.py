@@ -28,6 +28,18 @@ def record_of(identity: ModelIdentity, place: str) -> dict[str, str]:
     }
 
 
+def record_of_run(facts: Mapping[str, Any], place: str) -> dict[str, str]:
+    """The same of a run's proxy, by what the run's identity says of it."""
+    names = ("model", "model_weights_sha256", "model_files_sha256", "model_commit")
+    return {name: str(facts[name]) for name in names} | {"path": place}
+
+
+def lasting_name(name: str) -> str:
+    """A model by what it is called from any folder: its whole path where it lies here, else as it is called."""
+    path = Path(name).expanduser()
+    return str(path.resolve()) if path.exists() else name
+
+
 def changed_since(identity: ModelIdentity, recorded: Mapping[str, Any]) -> str | None:
     """How a model differs from what was recorded of it, as the end of a sentence; None where it does not.
 

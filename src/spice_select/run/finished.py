@@ -13,7 +13,6 @@ from spice_select.errors import InputError
 from spice_select.features import usable, usable_together
 from spice_select.features.row_weights import ROW_WEIGHTS, row_scales
 from spice_select.methods import METHODS, Candidates
-from spice_select.methods.spice import Spice
 from spice_select.methods.target import GRADIENTS, TargetSet
 from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder, load_run
@@ -186,12 +185,8 @@ class Run:
     def _counts(self, rows: NDArray[np.int64]) -> NDArray[np.int64] | None:
         """`Candidates.counts` as the choice had it, 1 for rows left out; None where each pool counted its own."""
         settings = self.settings
-        by_gain = issubclass(METHODS[settings.selection.method], Spice)
-        if not by_gain or settings.spice.objective != DistinctVariance.name:
-            return None
-        if settings.selection.schedule == "interleaved":
-            return None
-        return outputs.read_copies(RunFolder(self.path), rows)
+        counted = settings.spice.objective == DistinctVariance.name and settings.selection.schedule != "interleaved"
+        return outputs.read_copies(RunFolder(self.path), rows) if counted else None
 
     @property
     def matrix(self) -> NDArray[np.floating]:
