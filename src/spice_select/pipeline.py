@@ -89,7 +89,7 @@ def run_select(
         leaving = _leaving(target, rows, encoded, row_format, progress)
         gone = {drop.row for drop in leaving}
         staying = [example for example in encoded.examples if example.row not in gone] if gone else encoded.examples
-        refuse_rows(settings, [e.source for e in staying], [e.num_tokens for e in staying])
+        refuse_rows(settings, [e.source for e in staying], [budget.cost(e) for e in staying])
         refuse_few_prompts(settings, staying)
     identity = identity_of(
         rows, settings, proxy, template_hash=encoder.template_hash, row_format=row_format.name, target=target

@@ -153,6 +153,25 @@ def test_a_row_that_holds_more_than_the_budget_is_the_arms_fault_and_can_be_mend
     assert "Give a larger --budget" in found.failures[-1].cause
 
 
+def test_choices_pool_by_pool_are_given_as_many_supervised_tokens_as_the_others(
+    corpus: Corpus, options: dict[str, Any]
+) -> None:
+    moving = "schedule=interleaved:pool_size=20:update_every=1"
+    names = ("spice:schedule=pools:pool_size=20", f"spice:{moving}", f"lead:{moving}", f"random:{moving}")
+    found = spice_select.compare(corpus(make_sums(60)), methods=names, budget="30%", **options, **GRADIENTS)
+    assert found.failures == ()
+    assert {one.arm for one in found.facts} == {"random", *names}
+    for one in found.facts:
+        assert found.supervised * 0.85 < one.supervised <= found.supervised, one.arm
+        assert one.shortfall == 1 - one.supervised / found.supervised
+
+
+def test_a_budget_of_supervised_tokens_is_taken_as_it_is(corpus: Corpus, options: dict[str, Any]) -> None:
+    found = spice_select.compare(corpus(make_sums(40)), methods="longest", budget="90-supervised-tokens", **options)
+    assert found.supervised == 90
+    assert all(one.supervised <= 90 for one in found.facts)
+
+
 def test_equal_rows(corpus: Corpus, options: dict[str, Any]) -> None:
     found = spice_select.compare(corpus(make_sums(40)), methods="longest", budget="20%", equal="rows", **options)
     assert [one.rows for one in found.facts] == [8, 8, 8]
@@ -192,7 +211,7 @@ def test_a_target_that_is_the_pool_leaves_none_and_is_named(corpus: Corpus, opti
         ({"methods": "spice:seed=3"}, ["is the same for all"]),
         ({"methods": "spice:max_length=64"}, ["is the same for all"]),
         ({"methods": "longest:alpha=2"}, ["alpha", "not read"]),
-        ({"methods": "spice:schedule=pools"}, ["--equal rows"]),
+        ({"methods": "spice:schedule=pools:model=other"}, ["schedule=pools with a model of its own", "--equal rows"]),
         ({"methods": "spice,spice:alpha=1"}, ["spice:alpha=1: asks what spice asks"]),
         ({"methods": "spice,full", "budget": "100%"}, ["full: all rows are no choice", "--train"]),
         ({"methods": "longest", "budget": "0.01%"}, ["0.01%: 1 supervised tokens", "shortest", "--equal rows"]),

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
 
@@ -71,7 +72,34 @@ def test_budgets_in_tokens_are_read_with_their_unit(text, tokens):
     assert Budget.parse(str(Budget.parse(text))) == Budget(tokens=tokens)
 
 
-@pytest.mark.parametrize("text", ["0 tokens", "0.2-tokens", "-5 tokens", "2X-tokens", "k tokens"])
+@pytest.mark.parametrize("text", ["2M-supervised-tokens", "2m supervised tokens", "2000000 Supervised-tok"])
+def test_budgets_of_the_tokens_that_are_trained_on_are_read(text):
+    assert Budget.parse(text) == Budget(tokens=2_000_000, supervised=True)
+    assert str(Budget.parse(text)) == "2000000-supervised-tokens"
+    assert Budget.parse(str(Budget.parse(text))) == Budget.parse(text)
+
+
+def test_a_budget_counts_the_tokens_that_it_names():
+    mask = np.array([False, False, True, True])
+    row = Example(row=0, input_ids=np.arange(4, dtype=np.int32), supervised=mask, source="", content_hash="")
+    assert (Budget(tokens=9).cost(row), Budget(tokens=9, supervised=True).cost(row)) == (4, 2)
+    with pytest.raises(InputError, match="7-supervised-tokens: more than the 6 supervised tokens of the usable rows"):
+        Budget.parse("7 supervised tokens").check(usable=3, tokens=6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "supervised tokens",
+        "5-supervised",
+        "0-supervised-tokens",
+        "0 tokens",
+        "0.2-tokens",
+        "-5 tokens",
+        "2X-tokens",
+        "k tokens",
+    ],
+)
 def test_budgets_in_tokens_that_buy_nothing_are_refused(text):
     with pytest.raises(InputError):
         Budget.parse(text)

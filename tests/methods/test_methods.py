@@ -1,5 +1,7 @@
 """Every method of the table: its worked example, and the contract of methods."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,10 @@ class Greedy(Method):
         if self._fault in ("tokens", "shares"):
             tokens = allowance.tokens if self._fault == "shares" else None
             rows = allowance.rows or (len(candidates) if tokens is None else None)
-            allowance = Allowance(rows=rows, tokens=tokens, quotas=allowance.quotas if self._fault == "tokens" else {})
+            quotas = allowance.quotas if self._fault == "tokens" else {}
+            allowance = replace(allowance, rows=rows, tokens=tokens, quotas=quotas)
+        if self._fault == "supervised":
+            allowance = replace(allowance, supervised=False)
         choice = whole.choose(candidates, allowance, seed=0, progress=progress)
         if self._fault == "twice":
             choice.indices[1:] = choice.indices[:-1]
@@ -73,6 +78,7 @@ class Greedy(Method):
         ("twice", "a row twice"),
         ("tokens", "tokens of a budget"),
         ("shares", "share of"),
+        ("supervised", "left room"),
         ("order", "in another order"),
     ],
 )

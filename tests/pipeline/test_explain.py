@@ -302,7 +302,7 @@ def test_a_row_without_a_sound_gradient_was_in_its_pool_and_is_no_candidate() ->
     candidates = Candidates(rows=sound, tokens=np.ones(8, int), supervised=np.ones(8, int), sources=[""] * 8)
     settings = SelectSettings.from_flat({"schedule": "interleaved", "pool_size": 5, "budget": 4, "seed": 3})
     none = np.empty(0, np.int64)
-    met = meetings_of(candidates, Passed(rows=numbers, tokens=np.ones(10, int)), none, none, settings)
+    met = meetings_of(candidates, Passed(rows=numbers, costs=np.ones(10, int)), none, none, settings)
     cut = np.random.default_rng(3).permutation(10).reshape(2, 5)
     assert [sound[meeting.members].tolist() for meeting in met] == [sorted(set(pool) - {3, 7}) for pool in cut]
     assert [meeting.updates for meeting in met] == [0, 0]
@@ -314,6 +314,11 @@ def test_quotas_budgets_in_tokens_and_early_stops_are_named(corpus: Corpus, sums
     assert any("was full: 5 of at most 5 rows" in one.sentences[0] for one in Explainer(full).best_rejected(9))
     tokens = spice_package.select(path, out=tmp_path / "tokens", **{**options, "budget": "600-tokens"})
     assert "of the budget were left" in Explainer(tokens).best_rejected(1)[0].sentences[0]
+    asked = {"budget": "200-supervised-tokens", "per_source_max": 0.6}
+    trained = spice_package.select(path, out=tmp_path / "trained", **{**options, **asked})
+    told = " ".join(line for one in Explainer(trained).best_rejected(30) for line in one.sentences)
+    assert "supervised tokens, and" in told
+    assert "of at most 120 supervised tokens (--per-source-max)" in told
     early = spice_package.select(path, out=tmp_path / "early", method="spice", **{**options, "stop_ratio": 0.99})
     assert "selection had ended" in Explainer(early).best_rejected(1)[0].sentences[0]
 

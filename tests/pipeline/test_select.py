@@ -237,6 +237,18 @@ def test_a_budget_in_tokens_is_not_overspent_and_nothing_more_would_fit(corpus: 
     assert run.summary.chosen_tokens + run.features.tokens[left].min() > 500
 
 
+@pytest.mark.parametrize("method", ["information", "longest", "spice", "random"])
+@pytest.mark.parametrize("pools", [{}, {"schedule": "pools", "pool_size": 20}], ids=["global", "pools"])
+def test_a_budget_of_supervised_tokens_counts_what_is_trained_on(corpus: Corpus, options, tmp_path, method, pools):
+    read = {} if method in ("information", "spice") else {"sketch_dim": None, "batch_tokens": None}
+    asked = {name: value for name, value in {**options, **pools, **read}.items() if value is not None}
+    run = spice.select(corpus(), out=tmp_path / "r", **{**asked, "budget": "120-supervised-tokens", "method": method})
+    found = run.summary
+    assert 40 < found.chosen_supervised <= 120
+    assert found.chosen_supervised < found.chosen_tokens
+    assert not pools or "of the budget of 120 supervised tokens are used" in found.stopped
+
+
 @pytest.mark.parametrize("change", [{"per_source_max": 0.2}, {"per_source_min": 0.6}, {"budget": "9M-tokens"}])
 def test_budgets_in_tokens_that_make_no_sense_are_refused(corpus: Corpus, options, tmp_path: Path, change) -> None:
     with pytest.raises(InputError):
@@ -259,6 +271,8 @@ def test_every_source_gets_its_share_and_no_more(corpus: Corpus, options, tmp_pa
         ({"per_source_max": 0.2, "budget": "500-tokens"}, "2 sources may give 200 tokens at most, and the budget is"),
         ({"per_source_min": 0.6, "budget": "500-tokens"}, "come to 600 tokens, and the budget is 500"),
         ({"budget": "2-tokens"}, "none fits"),
+        ({"budget": "1-supervised-tokens"}, "the shortest row has . supervised tokens, so none fits"),
+        ({"per_source_max": 0.2, "budget": "100-supervised-tokens"}, "may give 40 supervised tokens at most"),
     ],
 )
 def test_a_choice_that_cannot_be_made_is_refused_before_gradients_are_computed(

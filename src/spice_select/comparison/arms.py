@@ -11,6 +11,7 @@ from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError, refuse_all
 from spice_select.gradients.settings import GradientSettings
 from spice_select.methods import METHODS
+from spice_select.models.settings import ProxySettings
 from spice_select.run.feasible import refuse_settings, unread_settings
 from spice_select.run.pairs import refuse_kind_of_rows
 from spice_select.run.settings import SelectSettings
@@ -57,7 +58,12 @@ class Contender:
     @property
     def draws(self) -> bool:
         """Whether another seed chooses other rows: the method draws, or its schedule draws the pools."""
-        return METHODS[self.method].draws or self.own.get("schedule", "global") != "global"
+        return METHODS[self.method].draws or self.in_pools
+
+    @property
+    def in_pools(self) -> bool:
+        """Whether it chooses pool by pool: there is no order then that could be cut."""
+        return self.own.get("schedule", "global") != "global"
 
     @property
     def targeted(self) -> bool:
@@ -129,7 +135,8 @@ def refuse_contenders(contenders: Sequence[Contender], settings: CompareSettings
         try:
             asked = one.asks(settings, seed=0, budget="1", target="target" if given else None)
             refuse_settings(asked)
-            refuse_schedule(asked, settings)
+            if one.in_pools:
+                refuse_other_tokens(asked, settings)
             used |= asked.changed().keys()
             faults += [f"{one.label}: asks what {other} asks. Leave one out." for same, other in known if same == asked]
             known.append((asked, one.label))
@@ -167,10 +174,15 @@ def refuse_kind(contenders: Sequence[Contender], settings: CompareSettings, read
     refuse_all(faults, "these cannot be compared:")
 
 
-def refuse_schedule(asked: SelectSettings, settings: CompareSettings) -> None:
-    """A choice pool by pool has no order that could be cut where the tokens are equal. Raises InputError."""
-    if asked.selection.schedule != "global" and settings.arms.equal == "tokens":
+def refuse_other_tokens(asked: SelectSettings, settings: CompareSettings) -> None:
+    """Pools have shares of the budget, which a proxy with tokens of its own would count by these. Raises InputError."""
+    if settings.arms.equal == "tokens" and not same_model(asked.proxy, settings.proxy):
         raise InputError(
-            f"schedule={asked.selection.schedule}: it chooses pool by pool, so there is no order of picks to cut at "
-            "equal tokens. Give --equal rows."
+            f"schedule={asked.selection.schedule} with a model of its own: its pools would share the budget out by "
+            "that model's tokens. Give --equal rows."
         )
+
+
+def same_model(one: ProxySettings, other: ProxySettings) -> bool:
+    """Whether two ask for the same model, and so for the same tokens."""
+    return (one.model, one.model_revision) == (other.model, other.model_revision)

@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.comparison.arms import Contender
+from spice_select.comparison.arms import Contender, same_model
 from spice_select.comparison.grounds import AIM, POOL, Grounds, token_budget
 from spice_select.comparison.hushed import Hushed
 from spice_select.comparison.settings import CompareSettings
 from spice_select.data.opened import EncodedCorpus, OpenedCorpus
 from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
-from spice_select.models.settings import ProxySettings
 from spice_select.pipeline import run_select
 from spice_select.progress import Progress, Silent
 from spice_select.run.files import read_row_numbers
@@ -67,6 +66,8 @@ class Chooser:
             self.progress.note(f"{arm.label}, seed {seed}: choosing")
             if self.settings.arms.equal == "rows":
                 self._run(arm, seed, Budget.parse(self.settings.arms.budget).rows(len(self.grounds)), place)
+            elif arm.in_pools:
+                self._run(arm, seed, Budget(tokens=self._tokens, supervised=True), place)
             else:
                 self._cut(arm, seed, place)
         rows = read_row_numbers(place)
@@ -77,13 +78,17 @@ class Chooser:
         """The folder of its run."""
         return self.folder / ARMS / f"{arm.place}--seed-{seed}"
 
+    @property
+    def _tokens(self) -> int:
+        return token_budget(Budget.parse(self.settings.arms.budget), self.grounds)
+
     def _cut(self, arm: Contender, seed: int, place: Path) -> None:
         """Ask for an order that is long enough, and then for the beginning of it that the budget holds.
 
         Raises:
             InputError: as `choose`.
         """
-        n, budget = len(self.grounds), token_budget(Budget.parse(self.settings.arms.budget), self.grounds)
+        n, budget = len(self.grounds), self._tokens
         wanted = min(n, max(2, round(_AHEAD * budget / float(self.grounds.supervised.mean()))))
         while True:
             ahead = place.with_name(f"{place.name}--{wanted}-rows")
@@ -99,9 +104,9 @@ class Chooser:
             )
         self._run(arm, seed, fitting, place)
 
-    def _run(self, arm: Contender, seed: int, rows: int, place: Path) -> Run:
-        """A run of so many rows; all there are where the pool has no more, whatever of them can be used."""
-        budget = "100%" if rows >= len(self.grounds) else str(rows)
+    def _run(self, arm: Contender, seed: int, much: int | Budget, place: Path) -> Run:
+        """A run of so many rows, or tokens; all there are where the pool has no more, whatever of them can be used."""
+        budget = "100%" if isinstance(much, int) and much >= len(self.grounds) else str(much)
         aim = None if self.grounds.aim is None else str(self.folder / AIM)
         asked = arm.asks(self.settings, seed=seed, budget=budget, target=aim)
         kept = {"keep_contradictions": self.settings.data.keep_contradictions}
@@ -112,17 +117,13 @@ class Chooser:
 
     def _corpus(self, asked: SelectSettings) -> EncodedCorpus | None:
         """The pool as all arms see it, read and encoded once; None for an arm whose proxy has tokens of its own."""
-        if _model(asked.proxy) != _model(self.settings.proxy):
+        if not same_model(asked.proxy, self.settings.proxy):
             return None
         if not self._read:
             pool = str(self.folder / POOL)
             opened = OpenedCorpus.of(pool, asked.data, Silent())
             self._read.append(opened.encoded(self.grounds.proxy.tokenizer, asked.data, Silent()))
         return self._read[0]
-
-
-def _model(proxy: ProxySettings) -> tuple[str | None, str | None]:
-    return proxy.model, proxy.model_revision
 
 
 def fitting_rows(order: NDArray[np.int64], supervised: NDArray[np.int64], budget: int) -> int:

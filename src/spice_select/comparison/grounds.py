@@ -274,7 +274,9 @@ def token_budget(budget: Budget, grounds: Grounds) -> int:
     whole, n = int(grounds.supervised.sum()), len(grounds)
     if budget.share is not None:
         return max(1, round(float(budget.share) * whole))
-    budget.check(n, int(grounds.tokens.sum()))
+    budget.check(n, whole if budget.supervised else int(grounds.tokens.sum()))
+    if budget.supervised and budget.tokens is not None:
+        return budget.tokens
     if budget.tokens is not None:
         return max(1, round(budget.tokens * whole / int(grounds.tokens.sum())))
     return max(1, round(budget.rows(n) * whole / n))

@@ -54,7 +54,9 @@ class MethodsSettings(Group):
         "`random`, the control, is always among them.",
     )
     budget: Amount = Field(
-        "10%", description="How much each chooses: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`)."
+        "10%",
+        description="How much each chooses: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`; "
+        "`1M-supervised-tokens` counts those trained on).",
     )
     equal: Literal["tokens", "rows"] = Field(
         "tokens",

@@ -219,12 +219,13 @@ def _refuse_budget(contenders: Sequence[Contender], grounds: Grounds, settings: 
             f"--budget {budget}: {tokens:,} supervised tokens of this pool, and its shortest answer has {least:,}. "
             "Give more, or --equal rows."
         )
-    rows = round(len(grounds) * tokens / int(grounds.supervised.sum()))
-    lengths = grounds.tokens.tolist()
+    rows = max(1, round(len(grounds) * tokens / int(grounds.supervised.sum())))
+    shared = Budget(tokens=tokens, supervised=True)
     for one in contenders:
-        asked = one.asks(settings, seed=0, budget=str(max(1, rows)), target=None)
+        spread = one.in_pools and settings.arms.equal == "tokens"
+        asked = one.asks(settings, seed=0, budget=str(shared if spread else rows), target=None)
         try:
-            refuse_rows(asked, grounds.sources, lengths)
+            refuse_rows(asked, grounds.sources, (grounds.supervised if spread else grounds.tokens).tolist())
         except InputError as error:
             raise InputError(f"{one.label}: {error}") from error
 

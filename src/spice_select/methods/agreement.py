@@ -28,7 +28,7 @@ def disagreeing(candidates: Candidates, target: TargetSet, share: float, allowan
     order = np.lexsort((np.arange(len(candidates)), -agreement))
     stay = max(int(np.ceil(share * len(candidates))), allowance.rows or 0)
     if allowance.tokens is not None:
-        stay = max(stay, 1 + int(np.searchsorted(np.cumsum(candidates.tokens[order]), allowance.tokens)))
+        stay = max(stay, 1 + int(np.searchsorted(np.cumsum(allowance.costs(candidates)[order]), allowance.tokens)))
     return np.sort(order[stay:]).tolist()
 
 

@@ -5,13 +5,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 from spice_select.errors import InputError
 from spice_select.selection import Quota
 
-_FORMS = "Give a share (10%, 0.1), a number of rows (500) or of tokens (2M-tokens)."
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from spice_select.data.records import Sample
+    from spice_select.methods.base import Candidates
+
+_FORMS = "Give a share (10%, 0.1), a number of rows (500), of tokens (2M-tokens) or of supervised-tokens."
 _NUMBER = re.compile(r"[+-]?\d[\d_]*(\.\d*)?|[+-]?\.\d+")
-_TOKENS = re.compile(r"(\d[\d_]*(?:\.\d+)?)\s*([kKmMgGbB]?)[\s-]*tok(?:en)?s?", re.IGNORECASE)
+_TOKENS = re.compile(r"(\d[\d_]*(?:\.\d+)?)\s*([kKmMgGbB]?)[\s-]*(supervised[\s-]+)?tok(?:en)?s?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}
 
 
@@ -23,11 +31,13 @@ class Budget:
         share: between 0 (excluded) and 1, exact.
         count: rows, at least 1.
         tokens: tokens of the examples as the proxy sees them, prompt included; at least 1.
+        supervised: whether those that are trained on are what `tokens` counts, the prompt left out.
     """
 
     share: Fraction | None = None
     count: int | None = None
     tokens: int | None = None
+    supervised: bool = False
 
     @staticmethod
     def parse(value: "str | int | float | Budget") -> "Budget":
@@ -35,7 +45,7 @@ class Budget:
 
         ``"10%"``, ``"0.1"`` and ``0.1`` are the tenth; ``"500"`` and ``500`` are 500 rows. What has a decimal point or
         a percent sign is a share, so ``1`` is one row and ``1.0`` or ``"100%"`` are all of them. ``"2M-tokens"`` and
-        ``"500k tokens"`` are as many rows as fit.
+        ``"500k tokens"`` are as many rows as fit; ``"2M-supervised-tokens"`` counts the tokens that are trained on.
 
         Raises:
             InputError: zero, negative, above 100 %, or not a budget at all.
@@ -48,13 +58,18 @@ class Budget:
             return _rows(int(value), value)
         return _parse_text(str(value).strip() if isinstance(value, str) else _digits(float(value)), value)
 
+    def cost(self, example: "Sample") -> int:
+        """What an example takes of a budget in tokens."""
+        return example.num_supervised if self.supervised else example.num_tokens
+
     def check(self, usable: int, tokens: int) -> None:
-        """Raise InputError if a corpus of so many usable rows and tokens cannot supply the budget."""
+        """Raise InputError if so many usable rows, and tokens of the kind that it counts, cannot supply the budget."""
         if self.tokens is None:
             self.rows(usable)
         elif self.tokens > tokens:
             raise InputError(
-                f"budget {self}: more than the {tokens} tokens of the usable rows. Give fewer, or 100% for all rows."
+                f"budget {self}: more than the {tokens} {self.unit} of the usable rows. Give fewer, or 100% for all "
+                "rows."
             )
 
     def rows(self, usable: int) -> int:
@@ -77,11 +92,18 @@ class Budget:
 
     def allowance(self, usable: int) -> "Allowance":
         """The budget as it stands for so many usable rows. Raises InputError as `rows`."""
-        return Allowance(rows=self.rows(usable)) if self.tokens is None else Allowance(tokens=self.tokens)
+        if self.tokens is None:
+            return Allowance(rows=self.rows(usable))
+        return Allowance(tokens=self.tokens, supervised=self.supervised)
+
+    @property
+    def unit(self) -> str:
+        """What it counts."""
+        return Allowance(tokens=self.tokens, supervised=self.supervised).unit
 
     def __str__(self) -> str:
         if self.tokens is not None:
-            return f"{self.tokens}-tokens"
+            return f"{self.tokens}-{self.unit.replace(' ', '-')}"
         return f"{self.count}" if self.share is None else f"{float(self.share * 100):.15g}%"
 
 
@@ -92,13 +114,24 @@ class Allowance:
     Attributes:
         rows: how many rows; None under a budget in tokens.
         tokens: how many tokens the rows may have together; None where rows are counted.
+        supervised: whether those that are trained on are counted, the prompt left out.
         quotas: least and most of each source, where shares were asked for, in rows or, under a budget in tokens, in
             tokens; every source is named then. Or the most rows of each prompt (`Candidates.groups`).
     """
 
     rows: int | None = None
     tokens: int | None = None
+    supervised: bool = False
     quotas: Mapping[str, Quota] = field(default_factory=dict)
+
+    def costs(self, candidates: "Candidates") -> "NDArray[np.int64]":
+        """What each row takes of the tokens, int64 ``[n]``; its length where rows are counted."""
+        return candidates.supervised if self.supervised else candidates.tokens
+
+    @property
+    def unit(self) -> str:
+        """What is counted."""
+        return "rows" if self.tokens is None else f"{'supervised ' if self.supervised else ''}tokens"
 
 
 def _digits(value: float) -> str:
@@ -113,7 +146,7 @@ def _parse_text(text: str, given: object) -> Budget:
     number = text.removesuffix("%").rstrip()
     if not _NUMBER.fullmatch(number):
         if tokens := _TOKENS.fullmatch(text):
-            return _tokens(Fraction(tokens[1]) * _UNITS[tokens[2].lower()], given)
+            return _tokens(Fraction(tokens[1]) * _UNITS[tokens[2].lower()], given, supervised=bool(tokens[3]))
         raise InputError(f"budget {given!r}: not a budget. {_FORMS}")
     if text.endswith("%"):
         return _share(Fraction(number) / 100, given)
@@ -135,7 +168,7 @@ def _rows(count: int, given: object) -> Budget:
     return Budget(count=count)
 
 
-def _tokens(count: Fraction, given: object) -> Budget:
+def _tokens(count: Fraction, given: object, *, supervised: bool) -> Budget:
     if count < 1:
         raise InputError(f"budget {given!r}: nothing would be chosen. {_FORMS}")
-    return Budget(tokens=int(count))
+    return Budget(tokens=int(count), supervised=supervised)

@@ -17,7 +17,7 @@ def allowed(candidates: Candidates, allowance: Allowance, *, price: float | None
     """
     options: dict[str, Any] = {}
     if allowance.tokens is not None or price is not None:
-        options |= {"costs": candidates.tokens, "per_cost": price}
+        options |= {"costs": allowance.costs(candidates), "per_cost": price}
     if allowance.tokens is None:
         options |= {"k": allowance.rows}
     else:
@@ -32,4 +32,6 @@ def work(allowance: Allowance, price: float | None) -> tuple[int, str]:
     """How much `greedy` will report as done, and in what unit: for a bar."""
     if allowance.tokens is None:
         return allowance.rows or 0, "rows"
-    return (2 * allowance.tokens, "tokens, in two runs") if price is None else (allowance.tokens, "tokens")
+    if price is None:
+        return 2 * allowance.tokens, f"{allowance.unit}, in two runs"
+    return allowance.tokens, allowance.unit

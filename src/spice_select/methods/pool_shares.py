@@ -1,6 +1,7 @@
 """What each pool may take of a budget, and a method asked pool after pool."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ def shares_of(whole: Allowance, windows: Sequence[NDArray[np.int64]], lengths: N
     if whole.tokens is None:
         return [Allowance(rows=rows) for rows in spread(whole.rows or 0, [len(window) for window in windows])]
     tokens = spread(whole.tokens, [int(lengths[window].sum()) for window in windows])
-    return [Allowance(tokens=share) for share in tokens]
+    return [Allowance(tokens=share, supervised=whole.supervised) for share in tokens]
 
 
 def token_share_faults(whole: Allowance, windows: Sequence[NDArray[np.int64]], lengths: NDArray[np.int64]) -> list[str]:
@@ -45,7 +46,7 @@ def token_share_faults(whole: Allowance, windows: Sequence[NDArray[np.int64]], l
 def no_row_fits(whole: Allowance, windows: int) -> str:
     """A budget in tokens that buys nothing, with the remedy."""
     return (
-        f"a budget of {whole.tokens:,} tokens over {windows} pools: no row fits into what a pool may take. Raise "
+        f"a budget of {whole.tokens:,} {whole.unit} over {windows} pools: no row fits into what a pool may take. Raise "
         "--budget or --pool-size."
     )
 
@@ -67,10 +68,11 @@ class PoolChooser:
             rows = min(share.rows or 0, len(candidates))
             return self._chosen(candidates, Allowance(rows=rows), seed) if rows else None
         self.tokens += share.tokens
-        if self.tokens < candidates.tokens.min():
+        costs = share.costs(candidates)
+        if self.tokens < costs.min():
             return None
-        choice = self._chosen(candidates, Allowance(tokens=self.tokens), seed)
-        spent = int(candidates.tokens[choice.indices].sum())
+        choice = self._chosen(candidates, replace(share, tokens=self.tokens), seed)
+        spent = int(costs[choice.indices].sum())
         self.tokens = self.tokens - spent if choice.stop.reason in USED_UP else 0
         return choice
 

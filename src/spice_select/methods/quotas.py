@@ -61,7 +61,7 @@ def quota_faults(
         return [f"--per-source-min {low:g} is above --per-source-max {high:g}. Swap them, or leave one out."]
     quotas, amount = quotas_of(sources, tokens, whole, low, high), _amount(whole)
     least, most = sum(q.minimum for q in quotas.values()), sum(q.maximum or 0 for q in quotas.values())
-    unit, faults = "rows" if whole.tokens is None else "tokens", []
+    unit, faults = whole.unit, []
     if low is not None and least > amount:
         faults.append(
             f"--per-source-min {low:g}: the shares of {len(quotas)} sources come to {least} {unit}, and the budget is "
@@ -84,8 +84,8 @@ def _no_row_fits(
     if any(length <= most[source] for source, length in zip(sources, tokens, strict=True)):
         return []
     return [
-        f"a budget of {whole.tokens} tokens: every row is longer than its source's share of it, so none fits. Raise "
-        "--budget or --per-source-max, or lower --per-source-min."
+        f"a budget of {whole.tokens} {whole.unit}: every row is longer than its source's share of it, so none fits. "
+        "Raise --budget or --per-source-max, or lower --per-source-min."
     ]
 
 

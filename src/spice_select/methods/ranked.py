@@ -42,7 +42,7 @@ def best_ranked(
     if allowance.tokens is not None and allowance.quotas:
         taken = _within_token_shares(order, candidates, allowance, allowance.tokens)
     elif allowance.tokens is not None:
-        taken = _within_tokens(order, candidates, allowance.tokens)
+        taken = _within_tokens(order, allowance.costs(candidates), allowance.tokens)
     elif allowance.quotas:
         taken = _within_shares(order, candidates, allowance)
     else:
@@ -60,13 +60,15 @@ def best_ranked(
 def _reached(allowance: Allowance, count: int) -> Stop:
     if allowance.tokens is None:
         return reached_budget(count)
-    return Stop(reason="cost", sentence=f"The next row does not fit into the budget of {allowance.tokens:,} tokens.")
+    return Stop(
+        reason="cost", sentence=f"The next row does not fit into the budget of {allowance.tokens:,} {allowance.unit}."
+    )
 
 
-def _within_tokens(order: Iterable[int], candidates: Candidates, left: int) -> list[int]:
+def _within_tokens(order: Iterable[int], costs: NDArray[np.int64], left: int) -> list[int]:
     taken, whole = [], left
     for position in order:
-        tokens = int(candidates.tokens[position])
+        tokens = int(costs[position])
         if left < tokens <= whole:
             break
         if tokens <= left:
@@ -77,10 +79,11 @@ def _within_tokens(order: Iterable[int], candidates: Candidates, left: int) -> l
 
 def _within_token_shares(order: Iterable[int], candidates: Candidates, allowance: Allowance, left: int) -> list[int]:
     quotas, spent, taken = allowance.quotas, Counter[str](), list[int]()
+    costs = allowance.costs(candidates)
     room = whole = rooms(quotas, left, spent)
     open_ = set(quotas)
     for position in order:
-        source, tokens = candidates.groups[position], int(candidates.tokens[position])
+        source, tokens = candidates.groups[position], int(costs[position])
         if source not in open_ or tokens > whole[source]:
             continue
         if tokens > room[source]:

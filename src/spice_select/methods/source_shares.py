@@ -61,12 +61,12 @@ class RandomInShares(Method):
         """
         candidates = self.prepared(candidates, progress)
         n, rows, tokens = len(candidates), allowance.rows, allowance.tokens or 0
-        share = rows / n if rows else min(1.0, tokens / float(candidates.tokens.sum()))
+        share = rows / n if rows else min(1.0, tokens / float(allowance.costs(candidates).sum()))
         wanted = min(n, 1 + round(_AHEAD * share * n))
         while True:
             chosen = self._chooser.choose(candidates, Allowance(rows=wanted), seed=seed, progress=progress).indices
             order, due = following(candidates, chosen, seed)
-            enough = due >= rows if rows else int(candidates.tokens[order[:due]].sum()) > tokens
+            enough = due >= rows if rows else int(allowance.costs(candidates)[order[:due]].sum()) > tokens
             if enough or wanted == n:
                 return best_ranked(order, candidates, allowance, path=self.name)
             wanted = min(n, 2 * wanted)

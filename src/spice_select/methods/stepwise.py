@@ -31,7 +31,7 @@ def stepwise(
     `known` is read at the end, so that it may be filled in as the order goes.
     """
     total, unit = work(allowance, 0.0)
-    prices = np.ones(len(candidates), np.int64) if allowance.tokens is None else candidates.tokens
+    prices = np.ones(len(candidates), np.int64) if allowance.tokens is None else allowance.costs(candidates)
     with progress.task("Selection", total, unit) as advance:
         return best_ranked(_told(order, prices, total, advance), candidates, allowance, path=path, known=known)
 

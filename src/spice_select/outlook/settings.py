@@ -15,7 +15,9 @@ LEAST_POOL = 50
 
 class _Draw(Group):
     budget: Amount = Field(
-        "10%", description="How much you mean to choose: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`)."
+        "10%",
+        description="How much you mean to choose: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`, "
+        "`1M-supervised-tokens`).",
     )
     sample: int = Field(
         1000,

@@ -165,7 +165,7 @@ def _read(pool: str, settings: HeadroomSettings, progress: Progress) -> _Pool:
         rows=read.rows,
         row_format=row_format,
         examples=examples,
-        picks=_picks_of(settings, [example.num_tokens for example in examples]),
+        picks=_picks_of(settings, examples),
         target=target,
         proxy=proxy,
         notes=notes,
@@ -180,9 +180,10 @@ def _refuse_small(pool: str, rows: int) -> None:
         )
 
 
-def _picks_of(settings: HeadroomSettings, tokens: Sequence[int]) -> int:
+def _picks_of(settings: HeadroomSettings, examples: Sequence[Sample]) -> int:
     """How many rows the budget is; a budget in tokens is as many rows of mean length."""
     budget = Budget.parse(settings.look.budget)
+    tokens = [budget.cost(example) for example in examples]
     budget.check(len(tokens), sum(tokens))
     picks = (
         budget.rows(len(tokens)) if budget.tokens is None else max(1, round(len(tokens) * budget.tokens / sum(tokens)))

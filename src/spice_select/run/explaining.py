@@ -14,6 +14,7 @@ from spice_select.data.texts import first_words
 from spice_select.errors import InputError
 from spice_select.features.base import PAIR_COLUMNS
 from spice_select.methods import METHODS, Budget, Candidates
+from spice_select.methods.budget import Allowance
 from spice_select.methods.quotas import quotas_of
 from spice_select.methods.spice import Spice
 from spice_select.methods.target import TargetSet
@@ -289,11 +290,11 @@ class Explainer:
 
     @cached_property
     def _meetings(self) -> list[Meeting]:
-        found = self._candidates
-        passed = Passed(rows=found.rows, tokens=found.tokens)
+        found, budget = self._candidates, Budget.parse(self._settings.selection.budget)
+        passed = Passed(rows=found.rows, costs=budget.allowance(len(found)).costs(found))
         if self._settings.selection.schedule == "interleaved":  # its pools were cut before gradients failed on any row
             block = feature_store(self.run.path, self.run.manifest["identity"]).read(self.run.manifest["parts"])
-            passed = Passed(rows=block.rows, tokens=block.tokens)
+            passed = Passed(rows=block.rows, costs=block.supervised if budget.supervised else block.tokens)
         places = np.searchsorted(found.rows, self._picks["row"])
         return meetings_of(found, passed, places, self._picks["pool"], self._settings)
 
@@ -352,8 +353,8 @@ class Explainer:
             return {}
         sources = [source_of(self.corpus[int(number)].raw) for number in self._candidates.rows]
         whole = Budget.parse(chosen.budget).allowance(len(sources))
-        tokens = self._candidates.tokens.tolist()
-        return quotas_of(sources, tokens, whole, chosen.per_source_min, chosen.per_source_max)
+        costs = whole.costs(self._candidates).tolist()
+        return quotas_of(sources, costs, whole, chosen.per_source_min, chosen.per_source_max)
 
     def _full_source(self, row: int) -> list[str]:
         if not self._quotas or isinstance(self.corpus, str):
@@ -361,8 +362,9 @@ class Explainer:
         own = source_of(self.corpus[row].raw)
         most, picked = self._quotas[own].maximum, self._picks["source"] == own
         unit, taken, room = "rows", int(picked.sum()), 1
-        if Budget.parse(self._settings.selection.budget).tokens is not None:
-            unit, taken, room = "tokens", self._spent(picked), int(self._candidates.tokens[self._position(row)])
+        whole = Budget.parse(self._settings.selection.budget).allowance(len(self._candidates))
+        if whole.tokens is not None:
+            unit, taken, room = whole.unit, self._spent(picked, whole), self._cost(row, whole)
         if most is None or taken + room <= most:
             return []
         return [f"its source {own!r} was full: {taken:,} of at most {most:,} {unit} (--per-source-max)."]
@@ -377,12 +379,18 @@ class Explainer:
         return [] if taken < most else [f"Its prompt was full: {taken} of at most {most} pairs (--max-per-prompt)."]
 
     def _too_long(self, row: int) -> list[str]:
-        whole = Budget.parse(self._settings.selection.budget)
-        if whole.tokens is None or self._in_pools or self._missing:
+        if self._in_pools or self._missing:
             return []
-        tokens = int(self._candidates.tokens[self._position(row)])
-        left = whole.tokens - self._spent(np.ones(len(self._ranks), bool))
-        return [f"it has {tokens:,} tokens, and {left:,} of the budget were left."] if tokens > left else []
+        whole = Budget.parse(self._settings.selection.budget).allowance(len(self._candidates))
+        if whole.tokens is None:
+            return []
+        cost = self._cost(row, whole)
+        left = whole.tokens - self._spent(np.ones(len(self._ranks), bool), whole)
+        return [f"it has {cost:,} {whole.unit}, and {left:,} of the budget were left."] if cost > left else []
 
-    def _spent(self, picked: NDArray[np.bool_]) -> int:
-        return int(self._picks["tokens"][picked].sum())
+    def _cost(self, row: int, whole: Allowance) -> int:
+        return int(whole.costs(self._candidates)[self._position(row)])
+
+    def _spent(self, picked: NDArray[np.bool_], whole: Allowance) -> int:
+        column = "supervised_tokens" if whole.supervised else "tokens"
+        return int(self._picks[column][picked].sum())

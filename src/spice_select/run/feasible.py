@@ -72,13 +72,15 @@ def refuse_rows(settings: SelectSettings, sources: Sequence[str], lengths: Seque
     Args:
         settings: of the run.
         sources: the group of each usable row.
-        lengths: its tokens.
+        lengths: what it takes of a budget in tokens.
     """
     budget, chosen = Budget.parse(settings.selection.budget), settings.selection
     plan_warmup(settings.gradients, len(lengths))
     budget.check(len(lengths), sum(lengths))
     if budget.tokens is not None and budget.tokens < min(lengths):
-        raise InputError(f"budget {budget}: the shortest row has {min(lengths)} tokens, so none fits. Give more.")
+        raise InputError(
+            f"budget {budget}: the shortest row has {min(lengths)} {budget.unit}, so none fits. Give more."
+        )
     whole = budget.allowance(len(lengths))
     faults = quota_faults(sources, lengths, whole, chosen.per_source_min, chosen.per_source_max)
     faults += _empty_share(chosen.per_source_min, whole)

@@ -39,11 +39,11 @@ class Passed:
     """The rows that a run passed through its pools, usable or not, in ascending order.
 
     Attributes:
-        rows, tokens: int64 ``[n]``, their numbers and lengths.
+        rows, costs: int64 ``[n]``, their numbers, and what they take of a budget in tokens.
     """
 
     rows: NDArray[np.int64]
-    tokens: NDArray[np.int64]
+    costs: NDArray[np.int64]
 
 
 def meetings_of(
@@ -69,7 +69,7 @@ def meetings_of(
     moving = settings.interleaved if chosen.schedule == "interleaved" else None
     epoch = moving.epochs - 1 if moving else 0
     windows = windows_of(len(passed.rows), chosen.pool_size, chosen.seed, epoch=epoch)
-    shares = shares_of(budget.allowance(len(passed.rows)), windows, passed.tokens)
+    shares = shares_of(budget.allowance(len(passed.rows)), windows, passed.costs)
     met = list[Meeting]()
     for pool, window in enumerate(windows):
         own = picks[pools == pool]

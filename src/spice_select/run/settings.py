@@ -34,7 +34,9 @@ class SelectionSettings(Group):
 
     method: MethodName = Field("information", description=f"Who chooses. {METHODS.described()}.")
     budget: Amount = Field(
-        "10%", description="How much to choose: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`)."
+        "10%",
+        description="How much to choose: a share (`10%`, `0.1`), rows (`500`), or tokens (`2M-tokens`; "
+        "`1M-supervised-tokens` counts those trained on).",
     )
     normalise: Literal["none", "unit"] = Field(
         "unit",

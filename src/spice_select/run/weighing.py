@@ -11,7 +11,7 @@ from spice_select.diagnosis.next_gain import next_gains, next_penalties
 from spice_select.diagnosis.ridge import Ridge, left_of, share_explained, taken_in_order
 from spice_select.methods.agreement import agreements
 from spice_select.methods.base import GRADIENTS, Candidates
-from spice_select.methods.budget import Allowance
+from spice_select.methods.budget import Budget
 from spice_select.methods.cosines import unit_cosines
 from spice_select.methods.spice import Spice
 from spice_select.methods.target import TargetSet
@@ -153,7 +153,8 @@ class Weighing:
         """
         if self.gains is None or self.criterion is None:
             return np.empty(0, np.int64)
-        scores = (self.gains - self.penalties) / self._rows.tokens**self.criterion.price
+        whole = Budget.parse(self._settings.selection.budget).allowance(len(self._rows))
+        scores = (self.gains - self.penalties) / whole.costs(self._rows) ** self.criterion.price
         members = len(self.meeting.members)
         open_ = np.ones(len(self._rows), bool)
         open_[members:] = False
@@ -181,7 +182,7 @@ class Weighing:
         if self._spice is None or allowance is None or self._rows.target is None or shares:
             return frozenset()
         rows = None if allowance.rows is None else min(allowance.rows, len(self._rows))
-        return frozenset(self._spice.opposing(self._rows, Allowance(rows=rows, tokens=allowance.tokens)))
+        return frozenset(self._spice.opposing(self._rows, replace(allowance, rows=rows)))
 
     def outside(self, position: int) -> bool:
         """Whether it agreed too little with the target to be chosen from."""

@@ -53,7 +53,7 @@ def _picks(settings: SelectSettings, candidates: Candidates, budget: Budget) -> 
     """Rows that are picked before the state starts empty again, by the mean length under a budget in tokens."""
     chosen, n = settings.selection, len(candidates)
     whole = budget.allowance(n)
-    rows = whole.rows if whole.tokens is None else min(n, whole.tokens / candidates.tokens.mean())
+    rows = whole.rows if whole.tokens is None else min(n, whole.tokens / whole.costs(candidates).mean())
     pools = len(windows_of(n, chosen.pool_size, chosen.seed)) if chosen.schedule == "pools" else 1
     return float(rows or 0) / pools
 

@@ -41,7 +41,8 @@ def stop_of_pools(stops: Sequence[Stop], whole: Allowance, spent: int, windows: 
     """
     if whole.tokens is None:
         return joined_stop(stops, whole.rows or 0, windows)
-    used = f"{spent:,} of the budget of {whole.tokens:,} tokens are used in {windows} pools; {whole.tokens - spent:,}"
+    budget, left = f"{whole.tokens:,} {whole.unit}", f"{whole.tokens - spent:,}"
+    used = f"{spent:,} of the budget of {budget} are used in {windows} pools; {left}"
     early = [stop for stop in stops if stop.reason not in USED_UP]
     if not early:
         return Stop(reason="cost", sentence=f"{used} are left.")

@@ -205,7 +205,7 @@ def choose_from(
     chosen, whole = settings.selection, budget.allowance(len(candidates))
     if chosen.schedule == "pools":
         return _in_pools(method, candidates, whole, settings, progress)
-    asked = candidates.sources, candidates.tokens.tolist(), whole, chosen.per_source_min, chosen.per_source_max
+    asked = candidates.sources, whole.costs(candidates).tolist(), whole, chosen.per_source_min, chosen.per_source_max
     check_quotas(*asked)
     quotas = quotas_of(*asked)
     if chosen.max_per_prompt is not None:
@@ -226,19 +226,19 @@ def _in_pools(
     Whatever a method carries from pick to pick starts empty in every pool. Cost: a choice from each pool.
     """
     chosen, objective, picked = settings.selection, LogDet(alpha=settings.spice.scale), list[Choice]()
-    windows = windows_of(len(candidates), chosen.pool_size, chosen.seed)
+    windows, costs = windows_of(len(candidates), chosen.pool_size, chosen.seed), whole.costs(candidates)
     chooser, spent = PoolChooser(method), 0
     if GRADIENTS in candidates.features:
         candidates.matrix  # noqa: B018 - made once; the pools take their rows of it
     with single_threaded_blas(), progress.task("Selection", len(windows), "pools") as advance:
-        for number, share in enumerate(shares_of(whole, windows, candidates.tokens)):
+        for number, share in enumerate(shares_of(whole, windows, costs)):
             advance(1)
             window = windows[number]
             pool = candidates.take(window)
             choice = chooser.choose(pool, share, seed=(chosen.seed, number))
             if choice is None:
                 continue
-            spent += int(pool.tokens[choice.indices].sum())
+            spent += int(costs[window[choice.indices]].sum())
             if GRADIENTS in candidates.features:
                 choice = with_worth(choice, pool, objective)
             picked.append(replace(choice, indices=window[choice.indices], pools=np.full(len(choice), number, np.int64)))
@@ -267,4 +267,6 @@ def _judged(
 
 def priced(candidates: Candidates, budget: Budget) -> dict[str, Any]:
     """A budget in tokens as arguments of `greedy` and `certificate`; {} where rows are counted."""
-    return {} if budget.tokens is None else {"costs": candidates.tokens, "max_cost": budget.tokens}
+    if budget.tokens is None:
+        return {}
+    return {"costs": budget.allowance(len(candidates)).costs(candidates), "max_cost": budget.tokens}

@@ -177,12 +177,14 @@ def _check_choice(method: Method, choice: Choice, n: int) -> None:
 
 
 def _check_tokens(method: Method, candidates: Candidates) -> None:
-    budget = int(candidates.tokens.sum() // 3)
-    choice = _choose(method, candidates, Allowance(tokens=budget))
-    _check_choice(method, choice, len(candidates))
-    spent = int(candidates.tokens[choice.indices].sum())
-    assert spent <= budget, f"{method.name} spent {spent} tokens of a budget of {budget}"
-    assert spent + candidates.tokens.max() > budget, f"{method.name} left room for any further row"
+    for supervised in (False, True):
+        costs = Allowance(supervised=supervised).costs(candidates)
+        whole = Allowance(tokens=int(costs.sum() // 3), supervised=supervised)
+        choice = _choose(method, candidates, whole)
+        _check_choice(method, choice, len(candidates))
+        spent, budget = int(costs[choice.indices].sum()), whole.tokens or 0
+        assert spent <= budget, f"{method.name} spent {spent} {whole.unit} of a budget of {budget}"
+        assert spent + costs.max() > budget, f"{method.name} left room for any further row"
 
 
 def _check_shares(method: Method, candidates: Candidates) -> None:

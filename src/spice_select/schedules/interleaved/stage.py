@@ -170,9 +170,9 @@ class _Met:
 
 
 def _plan(rows: Sequence[Sample], whole: Allowance, settings: SelectSettings) -> Plan:
-    moving = settings.interleaved
+    moving, budget = settings.interleaved, Budget.parse(settings.selection.budget)
     return plan_pools(
-        [example.num_tokens for example in rows],
+        [budget.cost(example) for example in rows],
         whole,
         pool_size=settings.selection.pool_size,
         update_every=moving.update_every,
@@ -197,7 +197,7 @@ def _pick(
     picked = chooser.choose(candidates, pool.allowance, seed=(seed, pool.number))
     if picked is None:
         return None
-    picked, tokens = with_worth(picked, candidates, objective), candidates.tokens
+    picked, tokens = with_worth(picked, candidates, objective), pool.allowance.costs(candidates)
     costs = None if pool.allowance.tokens is None else tokens
     result = judge_pool(seen, picked, objective, seed=seed, pool=pool.number, costs=costs) if len(picked) else None
     met = _Met(pool, candidates.rows[picked.indices], picked, int(tokens[picked.indices].sum()), result)
