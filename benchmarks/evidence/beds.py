@@ -90,9 +90,17 @@ def like_the_pool(corpus: Path, folder: Path, *, rows: int = 600, held: int = 30
     return _written(folder, kept[:rows], kept[rows:], [], [])
 
 
-def judged_by_gold(home: Path, gold: Mapping[str, Sequence[Record]], folder: Path) -> Bed:
-    """Another bed's pool and held-out rows, judged by the gold answers of tasks as well."""
-    shutil.copytree(home, folder, ignore=shutil.ignore_patterns("*.npz"))
+def others_like_it(home: Bed, corpus: Path, count: int, *, seed: int) -> list[Record]:
+    """So many rows of the mixture that a bed was drawn from by this seed, which it does not hold."""
+    held = {_key(row) for name in ("pool", "held_out") for row in _read(home.folder / f"{name}.jsonl")}
+    drawn = _drawn(corpus, random.Random(seed), count + len(held))
+    return [row for row in drawn if _key(row) not in held][:count]
+
+
+def judged_by_gold(home: Bed, target: Sequence[Record], gold: Mapping[str, Sequence[Record]], folder: Path) -> Bed:
+    """Another bed's pool and held-out rows, with a target, judged by the gold answers of tasks as well."""
+    shutil.copytree(home.folder, folder, ignore=shutil.ignore_patterns("*.npz"))
+    _write(folder / "target.jsonl", target)
     for task, answers in gold.items():
         _write(folder / f"gold-{task}.jsonl", answers)
     return Bed(folder)

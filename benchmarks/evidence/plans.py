@@ -15,6 +15,7 @@ from benchmarks.evidence.arms import budget_of, prefix, random_among, random_lik
 from benchmarks.evidence.choices import among, order_of, without_target
 from benchmarks.evidence.features import candidates, known, renamed
 from benchmarks.evidence.gold import gold_answers, gold_rows
+from benchmarks.evidence.loops import DRAWN, UNIONS, union
 from benchmarks.evidence.tuning import RATE, Encodings, Job
 
 from spice_select.data.corpus import read_corpus
@@ -242,6 +243,8 @@ def like_the_pool(
     yield Job(bed=folder.name, arm="untuned", seed=0, rows=[], facts={}), 10
 
 
+AIMED = ("less-rr", "rds", "bm25", "sift")
+"""Who chooses for a target of other rows like the pool's, beside the default, TSDS and GREATS (T6)."""
 ALLOCATING = ("variance", "selectit")
 """Whose shares of the sources random rows take as well: is what they gain the sources', or the rows'?"""
 RATED = {"rated half": 0.5, "rated quarter": 0.25}
@@ -261,6 +264,9 @@ def every_method(
 ) -> Plan:
     """T6: T5's pool, every method, judged by rows like the pool's and by the gold answers of benchmarks.
 
+    Methods that need a target have 64 other rows like the pool's. Those that live in the loop choose once, with the
+    first seed, as others do that draw nothing; random-in-pool draws with each.
+
     "random, 1 %" and "full" are there to see whether a set of gold answers tells a worse model from a better one.
     `second` is a proxy of another family, by whose gradients the default chooses too; another `draw` is another pool.
     """
@@ -268,8 +274,10 @@ def every_method(
     if not home.exists():
         beds.like_the_pool(sources.corpus, home, seed=draw)
     if not folder.exists():
-        beds.judged_by_gold(home, gold_answers(sources.benchmarks, asked), folder)
-    own = _known(folder, encodings, sources, pool_of=home, beside=READ)
+        like = beds.others_like_it(beds.Bed(home), sources.corpus, 64, seed=draw)
+        beds.judged_by_gold(beds.Bed(home), like, gold_answers(sources.benchmarks, asked), folder)
+    aimed = _known(folder, encodings, sources, pool_of=home, beside=("hidden-states",))
+    own = without_target(_known(home, encodings, sources, beside=READ))
     chosen = {name: order_of(own, 250, settings=how) for name, how in WHOLE_POOL.items()}
     rated = order_of(own, len(own), settings=WHOLE_POOL["selectit"])
     for name, share in RATED.items():
@@ -280,7 +288,20 @@ def every_method(
         elsewhere = replace(own, features={**own.features, "gradients": seen})
         chosen["variance, second proxy"] = order_of(elsewhere, 250, settings=WHOLE_POOL["variance"])
     budget = budget_of(own.supervised, rows)
+    chosen |= {"targeted": order_of(aimed, 250, settings={})}
+    chosen |= {name: order_of(aimed, 250, settings={"method": name}) for name in AIMED}
+
+    def picked(arm: str, seed: int) -> list[int]:
+        """In the loop, or pool by pool."""
+        out = work / "loops" / f"{folder.name}--{arm}--{seed}"
+        files, how = (folder / "pool.jsonl", folder / "target.jsonl"), dict(sources.gradients)
+        del how["feature"]
+        return union(*files, arm, out, budget=budget, seed=seed, gradients=how)
+
+    chosen |= {arm: picked(arm, 0) for arm in UNIONS if arm != DRAWN}
     drawn: dict[str, Callable[[int], Sequence[int]]] = {
+        DRAWN: partial(picked, DRAWN),
+        "tsds": partial(_tsds, aimed),
         "stratified": lambda seed: order_of(own, len(own), seed=seed, settings={"method": "stratified"}),
         **{
             f"random, sources as {name}": partial(
