@@ -157,13 +157,25 @@ def test_choices_pool_by_pool_are_given_as_many_supervised_tokens_as_the_others(
     corpus: Corpus, options: dict[str, Any]
 ) -> None:
     moving = "schedule=interleaved:pool_size=20:update_every=1"
-    names = ("spice:schedule=pools:pool_size=20", f"spice:{moving}", f"lead:{moving}", f"random:{moving}")
+    still = "spice:schedule=pools:pool_size=20"
+    names = (still, f"moving=spice:{moving}", f"lead:{moving}", f"in-pool=random:{moving}")
     found = spice_select.compare(corpus(make_sums(60)), methods=names, budget="30%", **options, **GRADIENTS)
     assert found.failures == ()
-    assert {one.arm for one in found.facts} == {"random", *names}
+    assert {one.arm for one in found.facts} == {"random", still, "moving", f"lead:{moving}", "in-pool"}
+    assert f"moving is spice:{moving}." in found.notes
     for one in found.facts:
         assert found.supervised * 0.85 < one.supervised <= found.supervised, one.arm
         assert one.shortfall == 1 - one.supervised / found.supervised
+
+
+def test_a_name_keeps_its_meaning_within_a_folder(corpus: Corpus, options: dict[str, Any], tmp_path: Path) -> None:
+    asked = {**options, "out": tmp_path / "named", **GRADIENTS}
+    pool = corpus(make_sums(40))
+    first = spice_select.compare(pool, methods="twice=spice:alpha=2", budget="20%", **asked)
+    assert [one.arm for one in first.facts if one.arm != "random"] == ["twice"]
+    assert spice_select.compare(pool, methods="twice=spice:alpha=2", budget="20%", **asked).facts == first.facts
+    with pytest.raises(InputError, match="'twice' stood for twice=spice_alpha=2 in this folder"):
+        spice_select.compare(pool, methods="twice=spice:alpha=3", budget="20%", **asked)
 
 
 def test_a_budget_of_supervised_tokens_is_taken_as_it_is(corpus: Corpus, options: dict[str, Any]) -> None:
@@ -208,6 +220,12 @@ def test_a_target_that_is_the_pool_leaves_none_and_is_named(corpus: Corpus, opti
         ({"methods": "spice:precondition=adam"}, ["moments come from a training"]),
         ({"methods": "spice:alhpa=1"}, ["alhpa", "alpha"]),
         ({"methods": "spice:alpha"}, ["not one name=value"]),
+        ({"methods": "longest=spice:alpha=2"}, ["'longest' is no name for an arm"]),
+        ({"methods": "=spice"}, ["'' is no name for an arm"]),
+        ({"methods": "a b=spice"}, ["'a b' is no name for an arm"]),
+        ({"methods": "a=spice:alpha=2,a=spice:alpha=3"}, ["a is named twice"]),
+        ({"methods": "a=spice,spice"}, ["spice: asks what a asks"]),
+        ({"methods": "a=spcie"}, ["'spcie'", "Did you mean 'spice'?"]),
         ({"methods": "spice:seed=3"}, ["is the same for all"]),
         ({"methods": "spice:max_length=64"}, ["is the same for all"]),
         ({"methods": "longest:alpha=2"}, ["alpha", "not read"]),

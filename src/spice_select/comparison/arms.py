@@ -1,7 +1,7 @@
 """Who is compared: a method with settings of its own, and what a run of it asks."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,9 @@ from spice_select.run.feasible import refuse_settings, unread_settings
 from spice_select.run.pairs import refuse_kind_of_rows
 from spice_select.run.settings import SelectSettings
 
-CONTROL, STRATIFIED, ALL = "random", "stratified", "full"
-"""What every other is compared with; a draw that no source and no length can upset; and what is no choice at all."""
+CONTROL, STRATIFIED, ALL, UNTUNED = "random", "stratified", "full", "untuned"
+"""What every other is compared with; a draw that no source and no length can upset; what is no choice at all; and the
+model as it came."""
 _NOT_AN_ARMS = frozenset({"method", "budget", "seed", "target", "hold_out_target", *DataSettings.model_fields})
 
 
@@ -26,20 +27,25 @@ class Contender:
     """A method with settings of its own.
 
     Attributes:
-        label: what it is called in tables: as it was named.
+        label: what it is called in tables: the name that it was given, else all of its text.
         method: its name in `METHODS`.
         own: settings of the choice that it alone has, by name.
+        text: as it was asked for.
     """
 
     label: str
     method: str
     own: Mapping[str, Any] = field(default_factory=dict)
+    text: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Contender":
-        """``spice``, or ``spice:objective=log-det:alpha=2``. Raises InputError for what is neither."""
-        method, *pairs = text.split(":")
+        """``spice``, ``spice:alpha=2``, or that with a name, ``twice=spice:alpha=2``. Raises InputError for others."""
+        first, *pairs = text.split(":")
+        label, named, method = first.rpartition("=")
         METHODS[method]  # refuses an unknown one, with the nearest
+        if named:
+            _refuse_name(label, text)
         own = dict[str, Any]()
         for pair in pairs:
             name, equals, value = pair.partition("=")
@@ -48,12 +54,17 @@ class Contender:
                 why = "is the same for all" if name in _NOT_AN_ARMS else "is not one name=value"
                 raise InputError(f"--methods {text}: {pair!r} {why}. Write {method}:name=value, each name once.")
             own[name] = value.strip()
-        return cls(label=text, method=method, own=own)
+        return cls(label=label if named else text, method=method, own=own, text=text)
 
     @property
     def place(self) -> str:
-        """The label, fit for the name of a folder."""
-        return re.sub(r"[^A-Za-z0-9._=-]", "_", self.label)
+        """All that it asks, fit for the name of a folder: what had another meaning before is not found there."""
+        return _in_a_path(self.text or self.label)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it was given a name."""
+        return self.text not in ("", self.label)
 
     @property
     def draws(self) -> bool:
@@ -93,6 +104,29 @@ class Contender:
         return shared if moves or seed == first else {"proxy_seed": first, **shared}
 
 
+def _in_a_path(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._=-]", "_", text)
+
+
+def _refuse_name(name: str, text: str) -> None:
+    if name in {*METHODS.names, UNTUNED} or not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        raise InputError(
+            f"--methods {text}: {name!r} is no name for an arm. Give letters, digits and -._ that no method is called "
+            "by, or leave it out."
+        )
+
+
+def refuse_other_meaning(contenders: Sequence[Contender], taken: Iterable[str]) -> None:
+    """Raise InputError for a name that stood for something else: `taken` are the places known in a folder."""
+    for one in contenders:
+        others = {place for place in taken if place.startswith(f"{one.label}=") and place != one.place}
+        if one.is_named and others:
+            raise InputError(
+                f"--methods {one.text}: {one.label!r} stood for {sorted(others)[0]} in this folder. Give another name, "
+                "or another --out."
+            )
+
+
 def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:
     """Those that were named, with the control; with --train a stratified draw too.
 
@@ -107,12 +141,12 @@ def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:
             f"--methods {ALL}: all rows are no choice under a budget. Leave it out; with --train a model tuned on "
             "all rows stands beside the others."
         )
-    places = [one.place for one in named]
-    for place, one in zip(places, named, strict=True):
-        if places.count(place) > 1:
+    labels = [_in_a_path(one.label) for one in named]
+    for label, one in zip(labels, named, strict=True):
+        if labels.count(label) > 1:
             raise InputError(f"--methods: {one.label} is named twice, and would count twice. Name each once.")
     beside = (CONTROL, STRATIFIED) if settings.tuning.train else (CONTROL,)
-    controls = [Contender(label=name, method=name) for name in beside if name not in places]
+    controls = [Contender(label=name, method=name) for name in beside if name not in labels]
     return (*controls, *named)
 
 

@@ -50,7 +50,8 @@ class MethodsSettings(Group):
 
     methods: Names = Field(
         ("random", "information", "spice"),
-        description="Methods to compare, commas between them; one may have settings of its own (`spice:alpha=2`). "
+        description="Methods to compare, commas between them; one may have settings of its own (`spice:alpha=2`), "
+        "and with these a name (`twice=spice:alpha=2`). "
         "`random`, the control, is always among them.",
     )
     budget: Amount = Field(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spice_select.comparison.arms import CONTROL, Contender, contenders_of, refuse_contenders
+from spice_select.comparison.arms import CONTROL, Contender, contenders_of, refuse_contenders, refuse_other_meaning
 from spice_select.comparison.choosing import ARMS, ArmChoice, Chooser
 from spice_select.comparison.costs import CostLedger
 from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
@@ -94,6 +94,8 @@ def run_compare(
     identity = _identity(grounds, settings)
     folder = default_folder(pool, identity, kind="compare-", nameless="pool") if out is None else Path(out)
     with open_run(folder, identity, overwrite=overwrite) as opened:
+        known = {path.name.partition("--seed-")[0] for path in (folder / ARMS).glob("*")}
+        refuse_other_meaning(contenders, known)
         grounds.write(opened)
         chooser = Chooser(folder=folder, grounds=grounds, settings=settings, progress=progress)
         work = ArmsAtWork(contenders=contenders, chooser=chooser, progress=progress)
@@ -110,6 +112,7 @@ def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
     chooser = work.chooser
     grounds, settings = chooser.grounds, chooser.settings
     common, budget, notes = CommonGradients.of(choices), None, list(grounds.notes)
+    notes += [f"{one.label} is {one.text.partition('=')[2]}." for one in work.contenders if one.is_named]
     if settings.arms.equal == "tokens":
         budget = token_budget(Budget.parse(settings.arms.budget), grounds)
     if common is None:

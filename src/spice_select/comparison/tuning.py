@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from spice_select.comparison.arms import UNTUNED
 from spice_select.comparison.choosing import ArmChoice
 from spice_select.comparison.costs import BACKWARD, FORWARD, Cost
 from spice_select.comparison.grounds import Grounds, RowSet
@@ -37,8 +38,8 @@ from spice_select.store import write_json
 from spice_select.training.result import Trained
 from spice_select.training.stage import run_train
 
-UNTUNED, FULL = "untuned", "full"
-"""The model as it came; and all of the pool in an order of its own, for as many steps as the arms make."""
+FULL = "full"
+"""All of the pool in an order of its own, for as many steps as the arms make."""
 RECORDS, TRAINED, SCORES, REFERENCE = "records", "trained", "evaluations", "reference"
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from spice_select.comparison.arms import CONTROL, STRATIFIED, Contender
+from spice_select.comparison.arms import CONTROL, STRATIFIED, UNTUNED, Contender
 from spice_select.comparison.choosing import ArmChoice, Chooser
 from spice_select.comparison.records import ArmRun
 from spice_select.comparison.result import ArmFailure
 from spice_select.comparison.settings import seeds_of
-from spice_select.comparison.tuning import FULL, UNTUNED, Tuner, seeds_of_control
+from spice_select.comparison.tuning import FULL, Tuner, seeds_of_control
 from spice_select.errors import InputError, SpiceError
 from spice_select.progress import Progress
 
