@@ -323,6 +323,13 @@ def test_quotas_budgets_in_tokens_and_early_stops_are_named(corpus: Corpus, sums
     assert "selection had ended" in Explainer(early).best_rejected(1)[0].sentences[0]
 
 
+@pytest.mark.parametrize("budget", [12, "250-supervised-tokens"])
+def test_rows_of_pools_smaller_than_the_budget_are_told_apart(corpus: Corpus, sums, options, tmp_path, budget) -> None:
+    asked = {"schedule": "pools", "pool_size": 8, "token_price": 0.5, "budget": budget}
+    run = spice_package.select(corpus(sums(40)), out=tmp_path / "run", **{**options, **asked})
+    assert len(Explainer(run).best_rejected(5)) == 5
+
+
 def test_what_is_gone_is_said_and_the_rest_still_told(corpus: Corpus, sums, options, tmp_path) -> None:
     path = corpus(sums(20))
     run = spice_package.select(path, out=tmp_path / "run", **options)

@@ -62,6 +62,10 @@ class Budget:
         """What an example takes of a budget in tokens."""
         return example.num_supervised if self.supervised else example.num_tokens
 
+    def costs(self, candidates: "Candidates") -> "NDArray[np.int64]":
+        """That of each candidate, int64 ``[n]``; its length under any other budget."""
+        return Allowance(supervised=self.supervised).costs(candidates)
+
     def check(self, usable: int, tokens: int) -> None:
         """Raise InputError if so many usable rows, and tokens of the kind that it counts, cannot supply the budget."""
         if self.tokens is None:

@@ -14,7 +14,6 @@ from spice_select.data.texts import first_words
 from spice_select.errors import InputError
 from spice_select.features.base import PAIR_COLUMNS
 from spice_select.methods import METHODS, Budget, Candidates
-from spice_select.methods.budget import Allowance
 from spice_select.methods.quotas import quotas_of
 from spice_select.methods.spice import Spice
 from spice_select.methods.target import TargetSet
@@ -291,7 +290,7 @@ class Explainer:
     @cached_property
     def _meetings(self) -> list[Meeting]:
         found, budget = self._candidates, Budget.parse(self._settings.selection.budget)
-        passed = Passed(rows=found.rows, costs=budget.allowance(len(found)).costs(found))
+        passed = Passed(rows=found.rows, costs=budget.costs(found))
         if self._settings.selection.schedule == "interleaved":  # its pools were cut before gradients failed on any row
             block = feature_store(self.run.path, self.run.manifest["identity"]).read(self.run.manifest["parts"])
             passed = Passed(rows=block.rows, costs=block.supervised if budget.supervised else block.tokens)
@@ -362,9 +361,9 @@ class Explainer:
         own = source_of(self.corpus[row].raw)
         most, picked = self._quotas[own].maximum, self._picks["source"] == own
         unit, taken, room = "rows", int(picked.sum()), 1
-        whole = Budget.parse(self._settings.selection.budget).allowance(len(self._candidates))
-        if whole.tokens is not None:
-            unit, taken, room = whole.unit, self._spent(picked, whole), self._cost(row, whole)
+        budget = Budget.parse(self._settings.selection.budget)
+        if budget.tokens is not None:
+            unit, taken, room = budget.unit, self._spent(picked, budget), self._cost(row, budget)
         if most is None or taken + room <= most:
             return []
         return [f"its source {own!r} was full: {taken:,} of at most {most:,} {unit} (--per-source-max)."]
@@ -379,18 +378,16 @@ class Explainer:
         return [] if taken < most else [f"Its prompt was full: {taken} of at most {most} pairs (--max-per-prompt)."]
 
     def _too_long(self, row: int) -> list[str]:
-        if self._in_pools or self._missing:
-            return []
-        whole = Budget.parse(self._settings.selection.budget).allowance(len(self._candidates))
-        if whole.tokens is None:
+        whole = Budget.parse(self._settings.selection.budget)
+        if whole.tokens is None or self._in_pools or self._missing:
             return []
         cost = self._cost(row, whole)
         left = whole.tokens - self._spent(np.ones(len(self._ranks), bool), whole)
         return [f"it has {cost:,} {whole.unit}, and {left:,} of the budget were left."] if cost > left else []
 
-    def _cost(self, row: int, whole: Allowance) -> int:
-        return int(whole.costs(self._candidates)[self._position(row)])
+    def _cost(self, row: int, budget: Budget) -> int:
+        return int(budget.costs(self._candidates)[self._position(row)])
 
-    def _spent(self, picked: NDArray[np.bool_], whole: Allowance) -> int:
-        column = "supervised_tokens" if whole.supervised else "tokens"
+    def _spent(self, picked: NDArray[np.bool_], budget: Budget) -> int:
+        column = "supervised_tokens" if budget.supervised else "tokens"
         return int(self._picks[column][picked].sum())

@@ -153,8 +153,8 @@ class Weighing:
         """
         if self.gains is None or self.criterion is None:
             return np.empty(0, np.int64)
-        whole = Budget.parse(self._settings.selection.budget).allowance(len(self._rows))
-        scores = (self.gains - self.penalties) / whole.costs(self._rows) ** self.criterion.price
+        costs = Budget.parse(self._settings.selection.budget).costs(self._rows)
+        scores = (self.gains - self.penalties) / costs**self.criterion.price
         members = len(self.meeting.members)
         open_ = np.ones(len(self._rows), bool)
         open_[members:] = False

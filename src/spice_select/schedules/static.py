@@ -267,6 +267,4 @@ def _judged(
 
 def priced(candidates: Candidates, budget: Budget) -> dict[str, Any]:
     """A budget in tokens as arguments of `greedy` and `certificate`; {} where rows are counted."""
-    if budget.tokens is None:
-        return {}
-    return {"costs": budget.allowance(len(candidates)).costs(candidates), "max_cost": budget.tokens}
+    return {} if budget.tokens is None else {"costs": budget.costs(candidates), "max_cost": budget.tokens}
