@@ -609,6 +609,10 @@ def test_pairs_beside_the_fields_of_another_format_are_refused_until_one_is_name
         (True, ["a", "b"], "'True'"),
         (0, [], "no list of texts"),
         (0, [[1], [2]], "no list of texts"),
+        (0, ["a", float("nan")], "no list of texts"),
+        ("2", ["1", "2", "3", "4"], "the right choice is '2': the text of one, and the letter or place of another"),
+        (2, [1, 2, 3, 4], "'2': the text of one"),
+        ("A", ["B", "A"], "'A': the text of one"),
     ],
 )
 def test_a_question_whose_right_choice_cannot_be_told_is_dropped(right, choices, words):
@@ -641,3 +645,22 @@ def test_choices_are_not_answered_by_their_place_in_a_list():
     assert turns({**raw, "choices": objects, "answer": "B"}) == [("user", "q"), ("assistant", "y")]
     assert turns({**raw, "choices": "(1) x (2) y", "answer": "y"}) == [("user", "q"), ("assistant", "y")]
     assert turns({**raw, "choices": None, "answer": "3"}) == [("user", "q"), ("assistant", "3")]
+
+
+@pytest.mark.parametrize(
+    ("choices", "right", "said"),
+    [
+        (["a", "b", "c"], 2.0, "c"),  # whole numbers, as a table keeps them once one is missing
+        ([4.0, 5.5], "B", "5.5"),
+        ([4.0, 5.5], "A", "4"),
+        ([10, 20], 20.0, "20"),
+        ({"A": "x", "B": "y", "C": None, "D": float("nan")}, "B", "y"),  # a table's padding
+        ([{"text": "x"}, {"text": "y", "label": None}], "B", "y"),
+        (["1", "2", "1"], "1", None),
+        (["0", "1"], "1", "1"),
+        ({"text": ["2", "1"], "label": ["1", "2"]}, "2", "1"),
+    ],
+)
+def test_choices_as_tables_have_them(choices, right, said):
+    raw = {"question": "q", "choices": choices, "answer": right}
+    assert isinstance(read(raw), Drop) if said is None else turns(raw) == [("user", "q"), ("assistant", said)]

@@ -76,7 +76,7 @@ def required_text(raw: Mapping[str, Any], field: str) -> str:
     if absent(value):
         raise RowError("missing-field", f"the field {field!r} is missing")
     if isinstance(value, float):
-        return _digits(value, raw, field)
+        return digits(value, raw, field)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise RowError("content-not-text", f"the field {field!r} is of type {type(value).__name__}, not a string")
     if isinstance(raw, Fields) and isinstance(value, str) and is_word_for_missing(value):
@@ -84,8 +84,11 @@ def required_text(raw: Mapping[str, Any], field: str) -> str:
     return str(value)
 
 
-def _digits(value: float, raw: Mapping[str, Any], field: str) -> str:
-    """A float as text. Whole numbers lose their ``.0``: a table keeps whole numbers as floats once one is missing."""
+def digits(value: float, raw: Mapping[str, Any], field: str) -> str:
+    """A float as text. Whole numbers lose their ``.0``: a table keeps whole numbers as floats once one is missing.
+
+    What a person should know of it becomes a remark of `Fields`; a `RowError` where a float does not keep the digits.
+    """
     if math.isinf(value):
         raise RowError("content-not-text", f"the field {field!r} holds an infinite number")
     if not value.is_integer():

@@ -1,12 +1,12 @@
 """A question with choices, one of them right, as benchmarks lay it out: MMLU, ARC, HellaSwag and their kin."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spice_select.data.formats.base import RowError, present, required_text
+from spice_select.data.formats.base import RowError, digits, present, required_text
 from spice_select.data.formats.content import reasoning_column
-from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.fields import Fields, absent
 from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.formats.turns import Turn, read_turns
 from spice_select.data.json_texts import parsed_text
@@ -30,7 +30,8 @@ class MultipleChoice:
 
     Choices are a list of texts or numbers, a list of ``{text, label}``, ``{text: […], label: […]}`` or ``{label:
     text}``, or JSON text of these where the answer may point at one, beside the question or inside it (ARC). The right
-    one is a label, a letter, a place from 0, or the text itself.
+    one is a label, a letter, a place from 0, or the text itself; what may be the place of one and the text of another
+    is not guessed.
     """
 
     name = "choices"
@@ -53,10 +54,15 @@ def _turns(fields: Fields) -> list[Turn]:
     if isinstance(inner, Mapping):  # ARC: the question holds its choices
         asked, asks = Fields(inner), "stem"
     question, column = required_text(asked, asks), _first(asked, _CHOICES)
-    texts, labels = _texts_and_labels(_listed(asked[column], column))
-    right = texts[_place(fields[_first(fields, _RIGHT)], texts, labels)]
+    choices, labels = _choices_and_labels(_listed(asked[column], column))
+    texts = [_words(choice, fields, column) for choice in choices]
+    right = _first(fields, _RIGHT)
+    # a number beside choices in words is a place, and so is its text in tables that hold nothing but text
+    numbers = not all(isinstance(choice, str) for choice in choices)
+    may_be_text = (numbers or isinstance(fields[right], str)) and not isinstance(asked[column], str)
+    place = _place(_words(fields[right], fields, right).strip(), texts, labels, may_be_text=may_be_text)
     unread = () if asked is fields else asked.unread()
-    answer = Turn(role="assistant", text=right, reasoning=reasoning_column(fields))
+    answer = Turn(role="assistant", text=texts[place], reasoning=reasoning_column(fields))
     return [Turn(role="user", text=question, unread=unread), answer]
 
 
@@ -89,31 +95,47 @@ def _listed(value: Any, column: str) -> Any:
         ) from error
 
 
-def _texts_and_labels(choices: Any) -> tuple[list[str], list[str]]:
-    """The texts of the choices and the labels that they bring; no labels where they bring none."""
-    texts, labels = choices, None
+def _choices_and_labels(choices: Any) -> tuple[list[Any], list[str]]:
+    """The choices, texts or numbers, and the labels that they bring; no labels where they bring none."""
+    found, labels = choices, None
     if isinstance(choices, Mapping):
-        by_label = "text" not in choices and all(isinstance(text, str) for text in choices.values())
-        texts, labels = ([*choices.values()], [*choices]) if by_label else (choices.get("text"), choices.get("label"))
+        told = {label: choice for label, choice in choices.items() if not absent(choice)}  # tables pad with null
+        by_label = "text" not in told and all(isinstance(choice, str) for choice in told.values())
+        found, labels = ([*told.values()], [*told]) if by_label else (told.get("text"), told.get("label"))
     elif isinstance(choices, list | tuple) and choices and all(isinstance(one, Mapping) for one in choices):
-        texts, labels = [one.get("text") for one in choices], [one.get("label") for one in choices]
-    if not isinstance(texts, list | tuple) or not texts or not all(map(_is_text, texts)):
+        found, labels = [one.get("text") for one in choices], [one.get("label") for one in choices]
+    if not isinstance(found, list | tuple) or not found or not all(map(_is_text, found)):
         raise RowError("no-right-choice", "the choices are no list of texts")
-    return [str(text) for text in texts], [str(label) for label in labels] if isinstance(labels, list | tuple) else []
+    brought = list(labels) if isinstance(labels, list | tuple) and not all(map(absent, labels)) else []
+    return list(found), [str(label) for label in brought]
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) or (isinstance(value, int | float) and not isinstance(value, bool))
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and not absent(value)
 
 
-def _place(right: Any, texts: list[str], labels: list[str]) -> int:
-    """Which choice is the right one."""
-    said = str(right).strip()
-    names = labels or [chr(ord("A") + place) for place in range(len(texts))]
-    for known in (names, [str(place) for place in range(len(texts))], texts):
-        if said in known and len(known) == len(texts):
-            return known.index(said)
-    raise RowError("no-right-choice", f"the right choice is {said[:40]!r}, and there are: {', '.join(names)[:80]}")
+def _words(value: Any, fields: Fields, column: str) -> str:
+    """A choice, or what is right, as text: the digits of a number."""
+    return digits(value, fields, column) if isinstance(value, float) else str(value)
+
+
+def _place(said: str, texts: Sequence[str], labels: Sequence[str], *, may_be_text: bool) -> int:
+    """Which choice is the right one: by its label, else by letter, place or text, where these do not differ."""
+    if said in labels and len(labels) == len(texts):
+        return labels.index(said)
+    letters = [] if labels else [chr(ord("A") + place) for place in range(len(texts))]
+    places = [str(place) for place in range(len(texts))]
+    pointed = next((known.index(said) for known in (letters, places) if said in known), None)
+    if pointed is None and said in texts:
+        return texts.index(said)
+    if pointed is None:
+        there = ", ".join(labels or letters)
+        raise RowError("no-right-choice", f"the right choice is {said[:40]!r}, and there are: {there[:80]}")
+    if may_be_text and said in texts and texts[pointed] != said:
+        raise RowError(
+            "no-right-choice", f"the right choice is {said!r}: the text of one, and the letter or place of another"
+        )
+    return pointed
 
 
 MULTIPLE_CHOICE = MultipleChoice()
