@@ -34,6 +34,7 @@ CASES: tuple[Case, ...] = (
         rows=(
             {"messages": chat(("system", "s"), *QA, ("user", "r"), ("assistant", "b")), "source": "x"},
             {"messages": chat(*QA), "system": "s", "dataset": "x", "id": 7},
+            {"messages": {"role": ["user", "assistant"], "content": ["q", "a"], "name": [None, None]}},
             {
                 "messages": [
                     {"role": "user", "content": [{"type": "text", "text": "q"}], "name": "Ann"},

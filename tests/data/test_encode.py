@@ -258,6 +258,12 @@ def test_a_template_that_cannot_show_an_exchange_is_an_input_error():
         Encoder(tiny_tokenizer("{{ raise_exception('never') }}"))
 
 
+def test_a_template_that_refuses_a_question_without_its_answer_is_an_input_error():
+    template = "{% if messages[-1].role == 'user' %}{{ raise_exception('end with an answer') }}{% endif %}" + CHATML
+    with pytest.raises(InputError, match=r"does not show a question without its answer: .*end with an answer"):
+        Encoder(tiny_tokenizer(template))
+
+
 # ---- tools
 
 TOOLS = ({"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}},)

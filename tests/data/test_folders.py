@@ -312,6 +312,8 @@ SPLIT_LAYOUTS = [
     (("default/partial-train/0000.jsonl",), ("default/partial-test/0000.jsonl",)),
     (("x-train.jsonl", "x-train-2.jsonl")[:1], ("x-held-out.jsonl",)),
     (("train_sft.jsonl",), ("test_sft.jsonl", "test_gen.jsonl")),
+    (("train1.jsonl", "train2.jsonl"), ("test1.jsonl", "dev-2.jsonl")),
+    (("train2014/a.jsonl", "train2017/a.jsonl"), ("val2017/a.jsonl",)),
 ]
 
 

@@ -128,6 +128,64 @@ def test_null_padding_does_not_decide_how_turns_name_their_fields():
         detect_format(rows(other, padded))
 
 
+def in_columns(turns, **more):
+    """The turns as `datasets` stores a `Sequence` of objects: an object of lists."""
+    return {name: [turn[name] for turn in turns] for name in turns[0]} | more
+
+
+SAID, ANSWERED = sharegpt(("human", "q"), ("gpt", "a")), chat(QA[1])
+TABLES = [
+    {"messages": in_columns(chat(*QA))},
+    {"messages": in_columns(chat(*QA), name=None, tool_calls=[None, None])},
+    {"conversations": in_columns(SAID)},
+    {"messages": json.dumps(in_columns(chat(*QA)))},
+    {"messages": [json.dumps(turn) for turn in chat(*QA)]},
+    {"conversations": json.dumps(json.dumps(SAID))},
+    {"prompt": in_columns(chat(QA[0])), "completion": in_columns(ANSWERED)},
+    {"prompt": "q", "completion": [json.dumps(turn) for turn in ANSWERED]},
+    {"prompt": json.dumps(json.dumps(chat(QA[0]))), "completion": "a"},
+]
+
+
+@pytest.mark.parametrize("raw", TABLES, ids=str)
+def test_turns_in_the_other_ways_that_tables_have_for_them(raw):
+    found = detect_format(rows(raw, raw)).read(row(raw))
+    assert isinstance(found, Conversation), found
+    assert [(turn["role"], turn["content"]) for turn in found.messages] == QA
+    assert found.unread == found.unread_of_turns == ()
+
+
+@pytest.mark.parametrize(
+    "answer", ['["a", "b"]', '"[1, 2]"', '{"role": ["user"], "content": ["x"]}', '"[said the fox"', ["a", "b"]]
+)
+def test_other_lists_and_quoted_texts_are_no_turns(answer):
+    found = read({"prompt": "q", "completion": answer})
+    assert isinstance(found, Drop) if isinstance(answer, list) else found.messages[-1]["content"] == answer
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (
+            {"type": "text", "content": "q"},
+            "turn 1 holds a part of type 'text' without a string in 'text': it has content",
+        ),
+        ({"type": "text", "text": {"value": "q"}}, "without a string in 'text': it has text"),
+        ({"type": "text", "text": None}, "it has nothing"),
+        ({"type": "image_url", "image_url": {"url": "x"}}, "a part of type 'image_url'; only text can be used"),
+        ({"type": "text", "text": "q", "image": "x"}, "a part of type 'text'; only text"),
+    ],
+)
+def test_a_part_without_its_text_is_told_from_one_of_another_kind(part, words):
+    drop = read({"messages": [{"role": "user", "content": [part]}, *chat(QA[1])]})
+    assert (drop.reason, words in drop.detail) == ("content-not-text", True), drop.detail
+
+
+def test_a_column_that_holds_parts_is_called_so():
+    drop = read({"messages": chat(*QA), "system": [{"role": "system", "content": "s"}]})
+    assert drop.detail.startswith("a column of the row holds a part of type '?'")
+
+
 def test_an_empty_list_of_turns_says_nothing_where_the_row_has_other_fields():
     assert turns({"messages": [], "prompt": "q", "completion": "a"}) == QA
     assert turns({"messages": "[]", "prompt": "q", "completion": "a"}) == QA
@@ -142,6 +200,12 @@ def test_an_empty_list_of_turns_says_nothing_where_the_row_has_other_fields():
 )  # fmt: skip
 def test_the_group_is_the_source_or_the_dataset_column(more, source):
     assert read({"question": "q", "answer": "a", **more}).source == source
+
+
+@pytest.mark.parametrize("value", [3, ["math"], {"name": "math"}, True])
+def test_a_group_that_is_no_text_is_named_as_not_read(value):
+    found = read({"question": "q", "answer": "a", "source": value, "dataset": "d"})
+    assert (found.source, found.unread) == ("d", ("source",))
 
 
 def test_tools_and_tool_calls_are_passed_on():

@@ -46,6 +46,16 @@ def test_text_that_only_begins_with_a_bracket_is_not_taken_for_json():
         detect_format([Row(0, {"text": "[INST] {hello} [/INST]"}, "a.jsonl:1")])
 
 
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [("instruction, input, output", "alpaca: instruction, input, output"), ("Question,ANSWER", "question/answer")],
+)
+def test_names_that_differ_by_capitals_and_spaces_alone_are_told(tmp_path, header, found):
+    said = message(tmp_path / "a.csv", f"{header}\n{','.join('x' for _ in header.split(','))}\n")
+    assert f"In small letters, without spaces around them, they are those of {found}" in said
+    assert "Rename" not in said
+
+
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
 @pytest.mark.parametrize("extra", [{}, {"version": "1"}, {"info": [1, 2]}])
 def test_rows_inside_a_wrapper_are_found_and_the_way_out_is_told(tmp_path, name, extra):

@@ -77,6 +77,10 @@ def test_an_empty_prompt_beside_whole_conversations_says_nothing(empty):
 def test_scores_become_a_margin_and_are_read():
     scored = read({"prompt": "q", "chosen": "a", "rejected": "b", "chosen-rating": 5, "rejected-rating": 3.5})
     assert (scored.margin, scored.unread) == (1.5, ())
+    text = {"prompt": "q", "chosen": "a", "rejected": "b", "chosen_score": "2.5", "rejected_score": " 1 "}
+    assert (read(text).margin, read(text).unread) == (1.5, ())
+    assert read({**text, "rejected_score": "2.50"}).reason == "tie"
+    assert (read({**text, "rejected_score": "N/A"}).margin, read({**text, "margin": "nan"}).margin) == (None, 1.5)
     lower = {"prompt": "q", "chosen": "a", "rejected": "b", "margin": -0.5}
     assert (read(lower).margin, read(lower).remarks) == (-0.5, ("scored-lower",))
     notes = encode_rows([row(lower), row({**lower, "margin": 1}, 1)], PREFERENCE, Encoder(tiny_tokenizer())).notes

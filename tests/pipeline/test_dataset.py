@@ -76,6 +76,18 @@ def test_every_value_comes_back(tmp_path: Path, case: str) -> None:
     assert [note["rank"] for note in run.dataset["spice"]] == list(range(1, len(rows) + 1))
 
 
+def test_digits_and_zones_that_a_column_has_but_one_of_are_kept() -> None:
+    zones = [datetime.timezone(datetime.timedelta(hours=hours)) for hours in (1, 2)]
+    rows = [
+        {"price": Decimal("1.10"), "at": datetime.datetime(2024, 1, 2, 3, tzinfo=zones[0])},
+        {"price": Decimal("2.125"), "at": datetime.datetime(2024, 1, 2, 4, tzinfo=zones[1])},
+    ]
+    dataset = dataset_of(rows, [{"rank": 1}, {"rank": 2}])
+    assert dataset["price"] == ["1.10", "2.125"]
+    assert dataset["at"] == ["2024-01-02T03:00:00+01:00", "2024-01-02T04:00:00+02:00"]
+    assert dataset[1]["spice"]["encoded"] == {"/price": "decimal", "/at": "datetime"}
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=2),

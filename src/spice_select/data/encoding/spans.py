@@ -80,8 +80,14 @@ class SpanFinder:
                 f"the tokenizer's chat template does not show a plain question and answer: {error.detail}. "
                 "Give a model whose template takes texts (templates of vision models often take only lists of parts)."
             ) from error
-        bare = self._template.render(exchange[:1])
-        prompt = self._template.render(exchange[:1], generation_prompt=True)
+        try:
+            bare = self._template.render(exchange[:1])
+            prompt = self._template.render(exchange[:1], generation_prompt=True)
+        except RowError as error:
+            raise InputError(
+                f"the tokenizer's chat template does not show a question without its answer: {error.detail}. Give a "
+                "model whose template shows a prompt, as it must before an answer is written."
+            ) from error
         self._honours_generation_prompt = bare != prompt
         self._prompt_header = prompt.removeprefix(bare) if prompt.startswith(bare) else ""
         self._header = text[question.end : answer.begin].removeprefix(_after(prompt, question.core)).rstrip(" ")

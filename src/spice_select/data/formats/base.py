@@ -100,15 +100,26 @@ def digits(value: float, raw: Mapping[str, Any], field: str) -> str:
     return str(int(value))
 
 
+def number_in(text: Any) -> float | None:
+    """The number that a text holds, as tables of text have them; None for words and for any value but a text."""
+    try:
+        return float(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+
+
 def optional_text(raw: Mapping[str, Any], field: str) -> str:
     """As `required_text`, with "" where the field is missing."""
     return "" if absent(raw.get(field)) else required_text(raw, field)
 
 
 def source_of(raw: Mapping[str, Any]) -> str:
-    """The group of a row: its ``source``, else its ``dataset`` column, else "" (only strings count)."""
+    """The group of a row: its ``source``, else its ``dataset`` column, else "" (only strings count, others are unread).
+
+    A column that gives the group is read.
+    """
     for field in ("source", "dataset"):
-        value = raw.get(field)
+        value = raw.peek(field) if isinstance(raw, Fields) else raw.get(field)
         if isinstance(value, str) and value:
-            return value
+            return str(raw[field])
     return ""

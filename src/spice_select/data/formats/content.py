@@ -18,7 +18,7 @@ def text_of(content: Any, number: int) -> str:
     """The text of a turn: a string, or the joined text parts of a list that holds nothing but text."""
     text, thoughts, _ = content_of(content, number)
     if thoughts:
-        raise RowError("content-not-text", f"turn {number} holds a part of type 'thinking' where only text can be")
+        raise RowError("content-not-text", f"{_where(number)} holds a part of type 'thinking' where only text can be")
     return text
 
 
@@ -32,10 +32,10 @@ def content_of(content: Any, number: int) -> tuple[str, tuple[str, ...], tuple[s
     if isinstance(content, str):
         return content, (), ()
     if not isinstance(content, list):
-        raise RowError("content-not-text", f"turn {number} has content of type {type(content).__name__}, not a string")
+        said = f"{_where(number)} has content of type {type(content).__name__}, not a string"
+        raise RowError("content-not-text", said)
     if len(content) > 1 and any(isinstance(part, str) for part in content):
-        where = f"turn {number}" if number else "a column of the row"
-        detail = f"{where} holds a list of bare texts, and nothing says what stands between them"
+        detail = f"{_where(number)} holds a list of bare texts, and nothing says what stands between them"
         raise RowError("content-not-text", f"{detail}; join them, or make each a part of type 'text'")
     texts: list[str] = []
     thoughts: list[str] = []
@@ -45,6 +45,11 @@ def content_of(content: Any, number: int) -> tuple[str, tuple[str, ...], tuple[s
         (thoughts if kind in _THOUGHT_PARTS else texts).append(text)
         unread += [f"content.{name}" for name in left]
     return "".join(texts), tuple(thoughts), tuple(unread)
+
+
+def _where(number: int) -> str:
+    """A turn by its number; 0 is a column that holds the content of one."""
+    return f"turn {number}" if number else "a column of the row"
 
 
 def reasoning_of(turn: Fields, thoughts: Iterable[str], number: int) -> str:
@@ -82,8 +87,19 @@ def _part(part: Any, number: int) -> tuple[str, str, tuple[str, ...]]:
             return "text", fields["text"], fields.unread()
         if kind in _THOUGHT_PARTS and (text := _thought(fields, number)):
             return kind, text, fields.unread()
-    kind = part.get("type") or _media(part) or "?" if isinstance(part, Mapping) else type(part).__name__
-    raise RowError("content-not-text", f"turn {number} holds a part of type {kind!r}; only text can be used")
+    raise RowError("content-not-text", f"{_where(number)} holds {_fault(part)}")
+
+
+def _fault(part: Any) -> str:
+    """Why a part is no text, in words."""
+    if not isinstance(part, Mapping):
+        return f"a part of type {type(part).__name__!r}; only text can be used"
+    kind = part.get("type") or _media(part) or "?"
+    if kind in (*_TEXT_PARTS, *_THOUGHT_PARTS) and not _media(part):
+        field = kind if kind in _THOUGHT_PARTS else "text"
+        there = ", ".join(name for name in Fields(part) if name != "type") or "nothing"
+        return f"a part of type {kind!r} without a string in {field!r}: it has {there}"
+    return f"a part of type {kind!r}; only text can be used"
 
 
 def _thought(fields: Fields, number: int) -> str:

@@ -169,10 +169,15 @@ def _unknown(rows: Sequence[Row]) -> str:
     fields = ", ".join(rows[0].raw) if rows else "none"
     where = rows[0].where if rows else "the corpus"
     these = f"them to one of these:\n{lines}"
-    known_cause = (
-        _no_json(rows[0].raw) or (wrapped(rows[0].raw, f"rename {these}") if len(rows) == 1 else "") if rows else ""
-    )
+    known_cause = _known_cause(rows, f"rename {these}") if rows else ""
     return f"{where}: the fields ({fields}) fit no known format. {known_cause or f'Rename {these}'}"
+
+
+def _known_cause(rows: Sequence[Row], if_turns: str) -> str:
+    """Why the first row fits no format, where that can be told; else ""."""
+    raw = rows[0].raw
+    alone = wrapped(raw, if_turns) if len(rows) == 1 else ""
+    return _no_json(raw) or _called_otherwise(raw) or alone
 
 
 def _no_json(raw: Mapping[str, Any]) -> str:
@@ -185,6 +190,15 @@ def _no_json(raw: Mapping[str, Any]) -> str:
         except ValueError as error:
             return f"The text in {name!r} is {cause(value, error)}. {NO_JSON_REMEDY}"
     return ""
+
+
+def _called_otherwise(raw: Mapping[str, Any]) -> str:
+    """What to call the fields where they are a format's but for capital letters and the spaces around them."""
+    names = {str(name).strip().lower(): value for name, value in raw.items()}
+    found = next((known for known in (MARKED, PREFERENCE, *FORMATS) if known.matches(names)), None)
+    if found is None:
+        return ""
+    return f"In small letters, without spaces around them, they are those of {found.name}: {', '.join(names)}."
 
 
 _NEARLY_JSON = re.compile(r"""\s*[\[(]?\s*\{\s*['"]""")  # an object, or a list of them

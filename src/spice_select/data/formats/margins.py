@@ -1,6 +1,8 @@
 """By how much a pair says that its chosen answer is the better one, from whichever columns hold that."""
 
-from spice_select.data.formats.base import RowError
+import math
+
+from spice_select.data.formats.base import RowError, number_in
 from spice_select.data.formats.fields import Fields
 
 _SCORES = (
@@ -38,6 +40,8 @@ def _decided(margin: float, what: str) -> float:
 
 def _number(fields: Fields, name: str) -> float | None:
     value = fields.peek(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) == float("inf"):
+    found = number_in(value) if isinstance(value, str) else value
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         return None
-    return float(fields[name])
+    fields[name]
+    return float(found)

@@ -1,25 +1,28 @@
 """Lists of turns: ``messages`` (OpenAI, TRL) and ``conversations`` (ShareGPT)."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError, present
 from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.turn_lists import listed_turns, parsed_turns
 from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.formats.turns import Turn, read_turns, turn_of
-from spice_select.data.json_texts import parsed_text
 from spice_select.data.records import Conversation, Drop, Row
 
 _KEYS = ("role", "from")
 _COLUMNS = ("messages", "conversations", "conversation")
+_OPENS = re.compile(r'\s*"?[\[{]')
 
 
 class TurnList:
     """A column with a list of turns, each an object with a role and a content.
 
     The column may be called ``messages``, ``conversations`` or ``conversation``; what sets the two formats apart is
-    how a turn names its fields. A column of JSON text (as in CSV) is read as what it holds. A ``system`` column
-    becomes the first turn where the list does not begin with one; ``tools`` are passed on.
+    how a turn names its fields. A column of JSON text (as in CSV) is read as what it holds, an object of lists or a
+    list of JSON texts as the list of turns that it is (`turn_lists`). A ``system`` column becomes the first turn where
+    the list does not begin with one; ``tools`` are passed on.
     """
 
     def __init__(self, name: str, role_key: str, content_key: str, usual_column: str) -> None:
@@ -72,10 +75,10 @@ def _column(raw: Mapping[str, Any]) -> tuple[str | None, list[Any]]:
     """
     empty: str | None = None
     for column in _COLUMNS:
-        value = _value(raw, column)
-        if isinstance(value, str) and value.lstrip().startswith("["):
+        value = listed_turns(_value(raw, column))
+        if isinstance(value, str) and _OPENS.match(value):
             try:
-                value = parsed_text(value)
+                value = parsed_turns(value)
             except ValueError:
                 continue
         if isinstance(value, list) and value:
@@ -94,8 +97,8 @@ def _no_list(fields: Fields, usual_column: str) -> RowError:
     for column in _COLUMNS:
         text = fields.peek(column)
         try:
-            if isinstance(text, str) and text.lstrip().startswith("["):
-                parsed_text(text)
+            if isinstance(text, str) and _OPENS.match(text):
+                parsed_turns(text)
         except ValueError as error:
             return RowError("not-a-turn", f"the text in {column!r} is {cause(text, error)}. {NO_JSON_REMEDY}")
     return RowError("missing-field", f"there is no list of turns in {usual_column!r}")

@@ -8,14 +8,14 @@ from typing import Any
 
 from spice_select.data.formats.base import RowError, present
 from spice_select.data.formats.roles import ROLES
-from spice_select.data.json_texts import parsed_text
+from spice_select.data.formats.turn_lists import listed_turns, parsed_turns
 
 NO_JSON_REMEDY = (
     "Write the cells with json.dumps (ast.literal_eval reads what Python printed), or save the table as JSON lines or "
     "Parquet, which keep lists."
 )
 
-_OPENS = re.compile(r"\s*[\[{(]")
+_OPENS = re.compile(r'\s*"?[\[{(]')
 _LIST_OF_TURNS = re.compile(r"""\s*\[\s*\{\s*(['"])(role|content|from|value|tool_calls)\1\s*:""")
 _WHO = re.compile(rf"""(['"])(role|from)\1\s*:\s*(['"])({"|".join(ROLES)})\3""", re.IGNORECASE)
 _SAYS = re.compile(r"""(['"])(content|value|tool_calls|function_call|parts)\1\s*:""")
@@ -24,7 +24,9 @@ _CONTENT = ("content", "tool_calls", "function_call", "parts")
 
 
 def with_turns(value: Any, field: str, *, answers: bool = False) -> Any:
-    """A value whose text is the JSON of a turn or of a list of turns, as those; any other value as it is.
+    """A value whose text is the JSON of a turn or of a list of turns, as those, and what is `listed_turns` as a list.
+
+    Any other value stays as it is.
 
     A turn has a ``role`` that is known and a ``content`` (or calls), or ``from`` and ``value``. Where the field
     `answers`, one of the turns is the assistant's; any other JSON is an answer in JSON.
@@ -33,9 +35,9 @@ def with_turns(value: Any, field: str, *, answers: bool = False) -> Any:
         RowError: the text is laid out as turns are and is no JSON, as where Python printed it.
     """
     if not isinstance(value, str) or not _OPENS.match(value):
-        return value
+        return listed_turns(value)
     try:
-        found = parsed_text(value)
+        found = parsed_turns(value)
     except ValueError as error:
         if _printed_turns(value, answers=answers) or _broken_turns(value, error):
             raise RowError("not-a-turn", f"the text in {field!r} is {cause(value, error)}. {NO_JSON_REMEDY}") from error

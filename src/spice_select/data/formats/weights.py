@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spice_select.data.formats.base import RowError
+from spice_select.data.formats.base import RowError, number_in
 from spice_select.data.formats.fields import Fields, says_nothing
 from spice_select.data.formats.switches import yes_or_no
 
@@ -62,7 +62,7 @@ def row_is_trained(row: Fields) -> bool:
         RowError: a weight that is neither 0 nor 1; the assistant's side masked for the other one's.
     """
     said = []
-    if isinstance(weight := row.peek("weight"), int | float) or _number(weight) is not None:
+    if isinstance(weight := row.peek("weight"), int | float) or number_in(weight) is not None:
         said.append(_required(row, "weight", "the row"))
     for field in (*_TRAINED[1:], *_MASKED[1:]):
         if (value := yes_or_no(row.peek(field))) is not None:
@@ -82,10 +82,3 @@ def _required(fields: Mapping[str, Any], field: str, where: str) -> bool:
         detail = f"{where} has {field}={fields[field]!r}; only 0 and 1 (false and true) can be honoured"
         raise RowError("unsupported-weight", detail)
     return value
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return float(value) if isinstance(value, str) else None
-    except ValueError:
-        return None

@@ -1,7 +1,7 @@
 """Which split the files of a folder belong to, by the names of files and folders, and which files are taken.
 
 The names are those that ``datasets`` looks for: `train`, `test`, `validation` and their synonyms, as a word of a file's
-name (`train-00000-of-00002.parquet`, `gsm8k_test.jsonl`) or of a folder's (`train/0000.jsonl`).
+name (`train-00000-of-00002.parquet`, `gsm8k_test.jsonl`, `val2017.jsonl`) or of a folder's (`train/0000.jsonl`).
 """
 
 import re
@@ -66,7 +66,7 @@ def _bare(name: str) -> str:
 
 def _label(name: str) -> Label | None:
     words = [word for word in re.split(r"[-_.= ]+", re.sub(r"held[-_ ]out|hold[-_ ]out", "heldout", name)) if word]
-    words = [word for word in words if not _COUNTER.fullmatch(word)]
+    words = [_unnumbered(word) for word in words if not _COUNTER.fullmatch(word)]
     place = next((i for i in (0, len(words) - 1, *range(len(words))) if words and words[i] in _KIND_OF), None)
     if place is None:
         return None
@@ -76,6 +76,12 @@ def _label(name: str) -> Label | None:
     if place == 0:  # train_sft and train_gen are two splits
         return Label("_".join(words), kind, _PLAIN)
     return Label(words[place], kind, _PLAIN if place == len(words) - 1 else _WEAK)
+
+
+def _unnumbered(word: str) -> str:
+    """The split's name in `test1` or `val2017`; any other word as it is."""
+    bare = word.strip("0123456789")
+    return bare if bare in _KIND_OF else word
 
 
 def take_split(

@@ -38,6 +38,11 @@ def _read(content: Content, delimiter: str) -> Iterator[tuple[dict[str, str], st
 
 
 def _refuse_header(where: str, header: list[str], delimiter: str) -> None:
+    if header[0].lower().startswith("sep=") and not any(header[1:]):
+        raise InputError(
+            f"{where}: the line {delimiter.join(header)!r} is for spreadsheets; the names of the columns stand below. "
+            "Delete it."
+        )
     if len(header) == 1:
         _refuse_other_separator(where, header[0], delimiter)
     twice = sorted({name for name in header if header.count(name) > 1})

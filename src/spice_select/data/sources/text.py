@@ -139,6 +139,9 @@ def _remedy(text: str) -> str:
         return "A byte-order mark stands in front of it, as where files were joined: take it off. "
     if start.lower().startswith(("<!doctype", "<html")):
         return "It is a web page, as where a download was answered by one: fetch the file again. "
+    first, end, more = text.partition("\r")
+    if end and more.strip() and _parsed(first) is not None:
+        return "Its lines end with \\r alone, as on old Macs: end them with \\n (tr '\\r' '\\n'). "
     if re.match(r"[\[{]\s*[{]?\s*'", start):
         return "Its strings stand in single quotes, as Python prints them: write it with json.dumps. "
     return ""
