@@ -181,6 +181,23 @@ def test_a_part_without_its_text_is_told_from_one_of_another_kind(part, words):
     assert (drop.reason, words in drop.detail) == ("content-not-text", True), drop.detail
 
 
+def test_text_that_is_json_of_parts_is_read_as_text_and_noted():
+    parts = [{"type": "text", "text": "q"}, {"type": "image_url", "image_url": {"url": "x"}}]
+    for count in (1, 2):
+        found = read({"messages": [*chat(("user", json.dumps(parts[:count]))), *chat(QA[1])]})
+        assert (found.messages[0]["content"], found.remarks) == (json.dumps(parts[:count]), ("parts-in-text",))
+    for text in ('[{"type": "button"}]', '[{"text": "q"}]', '[{"type": "text"', '[{"type": ["text"]}]', "[]", "[1]"):
+        assert read({"messages": chat(("user", text), QA[1])}).remarks == ()
+    tools = [*chat(QA[0]), CALLED, {"role": "tool", "content": json.dumps(parts)}, *chat(QA[1])]
+    assert read({"messages": tools}).remarks == ()
+
+
+def test_a_list_of_texts_in_a_column_is_called_so():
+    for raw in ({"question": "q", "answer": ["a", "b"]}, {"question": ["q"], "answer": "a"}):
+        drop = read(raw)
+        assert (drop.reason, "holds a list of texts" in drop.detail) == ("not-a-turn", True)
+
+
 def test_a_column_that_holds_parts_is_called_so():
     drop = read({"messages": chat(*QA), "system": [{"role": "system", "content": "s"}]})
     assert drop.detail.startswith("a column of the row holds a part of type '?'")

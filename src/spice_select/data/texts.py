@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spice_select.data.formats.transcripts import is_transcript, turns_of_transcript
+from spice_select.data.formats.turn_lists import list_in
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Pair
 
@@ -54,17 +55,22 @@ def told_turns(read: Conversation | Pair) -> list[tuple[str, str]]:
 
 def first_words(record: Mapping[str, Any]) -> str:
     """The first words a person wrote in a row as it came, whatever the format, on one line."""
-    lists = (record.get(key) for key in ("messages", "conversations", "prompt", "chosen"))
-    turns = next((value for value in lists if value and isinstance(value, list)), [])
-    spoken = [turn for turn in turns if isinstance(turn, dict)]
+    columns = ("messages", "conversations", "conversation", "prompt", "chosen")
+    spoken = next(filter(None, (_turns_in(record.get(column)) for column in columns)), [])
     spoken.sort(key=lambda turn: (turn.get("role") or turn.get("from")) == "system")  # many rows have the same
     texts = [turn.get("content") or turn.get("value") for turn in spoken]
-    asked = [record.get(key) for key in ("instruction", "prompt", "question")]
+    asked = [record.get(key) for key in ("instruction", "prompt", "question") if not _turns_in(record.get(key))]
     others = [record.get(key) for key in ("input", "chosen")]
     text = next((text for text in [*asked, *texts, *others] if isinstance(text, str) and text.strip()), None)
     if text is not None and is_transcript(text):
         text = turns_of_transcript(text)[0].text
     return " ".join((text if text is not None else json_text(record))[:400].split())
+
+
+def _turns_in(value: Any) -> list[dict[str, Any]]:
+    """The turns that a column holds, also as text or in columns; none if it holds anything else."""
+    found = list_in(value) or []
+    return found if all(isinstance(turn, dict) for turn in found) else []
 
 
 def _words(message: dict) -> str:

@@ -36,6 +36,10 @@ _SENTENCES = {
         "Columns that hold just nan, null, None or <NA>, as tables write missing values, are read as these words: "
         "{rows}."
     ),
+    "parts-in-text": (
+        'Turns whose text is JSON of a list of parts ([{{"type": "text", …}}]) are read as this text; if it is '
+        "their content, write the list itself: {rows}."
+    ),
     "whole-numbers": "Whole numbers that are stored with a point are read without it, 4.0 as 4: {rows}.",
 }
 

@@ -1,14 +1,18 @@
 """What a turn says: its text, and the reasoning that stands in a field or a part of its own."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.formats.fields import Fields, absent
-from spice_select.data.formats.kinds import holds_media
+from spice_select.data.formats.kinds import holds_media, names_media
+from spice_select.data.json_texts import parsed_text
 
 _REASONING = ("reasoning_content", "reasoning", "thinking", "thinking_content", "reasoning_text", "thought")
 """Names of the reasoning before an answer, in turns; the first is the one it has from here on."""
+
+_PARTS_IN_TEXT = re.compile(r"""\s*\[\s*\{\s*"[a-z_]+"\s*:""")
 
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _THOUGHT_PARTS = ("thinking", "reasoning")
@@ -50,6 +54,21 @@ def content_of(content: Any, number: int) -> tuple[str, tuple[str, ...], tuple[s
 def _where(number: int) -> str:
     """A turn by its number; 0 is a column that holds the content of one."""
     return f"turn {number}" if number else "a column of the row"
+
+
+def is_parts_in_text(text: str) -> bool:
+    """Whether a text is the JSON of a list of parts: it may be what a turn says, or its content written as text."""
+    if not _PARTS_IN_TEXT.match(text):
+        return False
+    try:
+        parts = parsed_text(text)
+    except ValueError:
+        return False
+    return all(isinstance(part, Mapping) and _is_part_kind(part.get("type")) for part in parts)
+
+
+def _is_part_kind(kind: Any) -> bool:
+    return isinstance(kind, str) and (kind in (*_TEXT_PARTS, *_THOUGHT_PARTS) or names_media(kind))
 
 
 def reasoning_of(turn: Fields, thoughts: Iterable[str], number: int) -> str:

@@ -18,11 +18,12 @@ _REJECTED = re.compile(r"(.*_)?rejected(_(responses?|messages|answers?|completio
 
 def holds_media(name: str, value: Any) -> bool:
     """Whether a field is an image, a sound or a film: by its name, and by holding something (a count is nothing)."""
-    return _names_media(name) and isinstance(value, str | bytes | list | tuple | Mapping) and not says_nothing(value)
+    return names_media(name) and isinstance(value, str | bytes | list | tuple | Mapping) and not says_nothing(value)
 
 
 @lru_cache(maxsize=4096)
-def _names_media(name: str) -> bool:
+def names_media(name: str) -> bool:
+    """Whether a field, or a kind of part, is called an image, a sound or a film."""
     return isinstance(name, str) and _MEDIA.fullmatch(name) is not None
 
 

@@ -1,19 +1,17 @@
 """Lists of turns: ``messages`` (OpenAI, TRL) and ``conversations`` (ShareGPT)."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from spice_select.data.formats.base import RowError, present
 from spice_select.data.formats.fields import Fields
-from spice_select.data.formats.turn_lists import listed_turns, parsed_turns
+from spice_select.data.formats.turn_lists import OPENS, list_in, parsed_turns
 from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.formats.turns import Turn, read_turns, turn_of
 from spice_select.data.records import Conversation, Drop, Row
 
 _KEYS = ("role", "from")
 _COLUMNS = ("messages", "conversations", "conversation")
-_OPENS = re.compile(r'\s*"?[\[{]')
 
 
 class TurnList:
@@ -75,15 +73,10 @@ def _column(raw: Mapping[str, Any]) -> tuple[str | None, list[Any]]:
     """
     empty: str | None = None
     for column in _COLUMNS:
-        value = listed_turns(_value(raw, column))
-        if isinstance(value, str) and _OPENS.match(value):
-            try:
-                value = parsed_turns(value)
-            except ValueError:
-                continue
-        if isinstance(value, list) and value:
-            return column, value
-        if isinstance(value, list):
+        turns = list_in(_value(raw, column))
+        if turns:
+            return column, turns
+        if turns is not None:
             empty = empty or column
     return empty, []
 
@@ -97,7 +90,7 @@ def _no_list(fields: Fields, usual_column: str) -> RowError:
     for column in _COLUMNS:
         text = fields.peek(column)
         try:
-            if isinstance(text, str) and _OPENS.match(text):
+            if isinstance(text, str) and OPENS.match(text):
                 parsed_turns(text)
         except ValueError as error:
             return RowError("not-a-turn", f"the text in {column!r} is {cause(text, error)}. {NO_JSON_REMEDY}")

@@ -1,10 +1,14 @@
 """Lists of turns in the other ways that tables have for them, as lists of objects."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from spice_select.data.formats.fields import absent
 from spice_select.data.json_texts import parsed_text
+
+OPENS = re.compile(r'\s*"?[\[{]')
+"""How a JSON text begins that may hold turns."""
 
 
 def listed_turns(value: Any) -> Any:
@@ -27,6 +31,20 @@ def parsed_turns(text: str) -> Any:
     """
     value = parsed_text(text)
     return listed_turns(parsed_text(value) if isinstance(value, str) else value)
+
+
+def list_in(value: Any) -> list[Any] | None:
+    """The list of turns that a column holds, in whichever way; None where it holds none."""
+    if not isinstance(value, str):
+        found = listed_turns(value)
+    elif OPENS.match(value):
+        try:
+            found = parsed_turns(value)
+        except ValueError:
+            return None
+    else:
+        return None
+    return found if isinstance(found, list) else None
 
 
 def _of_columns(value: Mapping[str, Any]) -> list[Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from spice_select.data.formats.base import RowError, optional_text, source_of
 from spice_select.data.formats.calls import Call, calls_in_text, calls_of, tools_of
-from spice_select.data.formats.content import content_of, reasoning_of
+from spice_select.data.formats.content import content_of, is_parts_in_text, reasoning_of
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_media
 from spice_select.data.formats.marks import may_be_marked, refuse_bad_answer
@@ -115,6 +115,8 @@ def turn_of(raw: Any, number: int, *, role_key: str = "role", content_key: str =
     refuse_media(fields, f"turn {number}")
     field = "parts" if content_key not in fields and isinstance(fields.peek("parts"), list) else content_key
     text, thoughts, unread = content_of(fields.get(field), number)
+    if role != "tool" and is_parts_in_text(text):
+        fields.remarks.append("parts-in-text")
     if thoughts and role != "assistant":
         raise RowError("content-not-text", f"turn {number} ({role}) holds a part of reasoning; only answers can")
     names = tuple((key, fields[key]) for key in _names(role) if isinstance(fields.peek(key), str) and fields.peek(key))

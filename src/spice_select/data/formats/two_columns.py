@@ -70,6 +70,8 @@ def turns_of_value(value: Any, fields: Fields, field: str, role: str) -> list[Tu
     if isinstance(value, list):
         if not value:
             raise RowError("empty-turn", f"the list in {field!r} is empty")
+        if all(isinstance(turn, str) for turn in value):
+            raise RowError("not-a-turn", f"{field!r} holds a list of texts; give one text, or a list of turns")
         return [_turn(turn, number) for number, turn in enumerate(value, start=1)]
     return [Turn(role=role, text=required_text(fields, field))]
 
