@@ -2,9 +2,11 @@
 
 import pytest
 
+from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
-from spice_select.data.formats.thoughts import thought_and_said
+from spice_select.data.formats.thoughts import begins_with_thought, thought_and_said
 from spice_select.data.records import Conversation, Drop, Row
+from spice_select.testing.tokenizers import CHATML, CHATML_WITH_TOOLS, tiny_tokenizer
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,40 @@ from spice_select.data.records import Conversation, Drop, Row
 )
 def test_what_is_thought_and_what_is_said(text, thought, said):
     assert thought_and_said(text) == (thought, said)
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("<think>a</think>b", True),
+        ("\n<think>\na\n</think>\n\nb", True),
+        ("a</think>b", True),
+        ("b<think>a</think>", False),
+        ("<think>never closed", False),
+        ("an answer", False),
+    ],
+)
+def test_whether_an_answer_begins_with_a_thought(text, begins):
+    assert begins_with_thought(text) is begins
+
+
+CHANNELS = CHATML_WITH_TOOLS.replace("'<think>'", "'[analysis]'").replace("'</think>'", "'[final]'")
+KEEPS = CHATML_WITH_TOOLS.replace("{{ message['content'] }}", "{{ message['content'].split('</think>')[-1] }}")
+
+
+@pytest.mark.parametrize(
+    ("template", "noted"), [(CHANNELS, True), (CHATML_WITH_TOOLS, False), (CHATML, False), (KEEPS, False)]
+)
+def test_thoughts_that_a_template_with_a_place_for_them_takes_for_words_are_noted(template, noted):
+    rows = [
+        {"messages": [ASKED, {"role": "assistant", "content": block("a thought")}]},
+        {"messages": [ASKED, {"role": "assistant", "content": "an answer", "reasoning_content": "a thought"}]},
+    ]
+    numbered = [Row(number=n, raw=raw, where=f"a.jsonl:{n + 1}") for n, raw in enumerate(rows)]
+    encoded = encode_rows(numbered, detect_format(numbered), Encoder(tiny_tokenizer(template)))
+    assert [note.endswith("`reasoning_content`: 1 turn in 1 row.") for note in encoded.notes if "put it" in note] == (
+        [True] if noted else []
+    )
 
 
 def read(raw: dict) -> Conversation | Drop:

@@ -12,6 +12,10 @@ _SENTENCES = {
     "untrained": "Shown but not trained on, as the rows say (weight, train, loss): {turns} in {rows}.",
     "no-question": "Shown but not trained on, since no question stands before: {turns} in {rows}.",
     "reasoning-cut": "Reasoning that the chat template does not show, and that is not trained on: {turns} in {rows}.",
+    "thought-in-text": (
+        "Reasoning in the text of an answer (<think>…</think>) that the chat template, which has a place of its own "
+        "for reasoning, shows as the answer's words; put it in `reasoning_content`: {turns} in {rows}."
+    ),
     "turns-moved": (
         "Turns that the chat template does not show where the row has them (system turns that it takes none of go in "
         "front of the first user turn); what they mean may change: {rows}."

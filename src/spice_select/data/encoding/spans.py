@@ -27,6 +27,7 @@ from spice_select.data.encoding.frames import (
 )
 from spice_select.data.encoding.template import ChatTemplate, Messages
 from spice_select.data.formats.base import RowError
+from spice_select.data.formats.thoughts import begins_with_thought
 from spice_select.data.records import Conversation
 from spice_select.errors import InputError
 
@@ -125,16 +126,16 @@ class SpanFinder:
         if isinstance(text, RowError):
             return text
         untrained = _untrained_answers(conversation)
-        moved = self._moves_system(conversation.messages)
+        seen = (*self._moves_system(conversation.messages), *self._thoughts_in_text(messages))
         try:
             if text is not None:
                 turns, cores = skeleton(messages)
                 frame = self._frame(turns)
                 filled, spans = frame.fill(cores)
                 if filled == text:
-                    return Located(messages, text, spans, untrained, (*moved, *frame.remarks))
+                    return Located(messages, text, spans, untrained, (*seen, *frame.remarks))
             located = self._by_prefixes(messages, conversation.tools, untrained)
-            return replace(located, remarks=(*moved, *located.remarks))
+            return replace(located, remarks=(*seen, *located.remarks))
         except RowError as fault:
             return fault
 
@@ -143,6 +144,13 @@ class SpanFinder:
         begun = next((turn for turn, message in enumerate(messages) if message["role"] != "system"), 0)
         later = any(message["role"] == "system" and message["content"].strip() for message in messages[begun:])
         return ("turns-moved",) if later and not self._template.takes_system else ()
+
+    def _thoughts_in_text(self, messages: Messages) -> list[str]:
+        """A remark for each answer that begins with reasoning which the template takes for the answer's words."""
+        if not self._template.leaves_thoughts_in_text:
+            return []
+        texts = [message["content"] for message in messages if message["role"] == "assistant"]
+        return ["thought-in-text" for text in texts if begins_with_thought(text)]
 
     # ---- by the frame
 

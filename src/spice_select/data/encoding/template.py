@@ -87,6 +87,8 @@ class ChatTemplate:
         marked: whether the template marks the assistant's parts with ``{% generation %}``.
         manner: how it wants reasoning and tool calls; `Manner.take` gives messages to it as `render` does.
         takes_system: whether it shows system turns; where it does not, they go in front of the first user turn.
+        leaves_thoughts_in_text: whether it has a place of its own for reasoning, and shows ``<think>…</think>`` in the
+            text of an answer as the answer's words all the same.
 
     Conversations come in one normal form: reasoning in ``reasoning_content``, arguments of tool calls as objects. What
     the template reads instead (another field, arguments as JSON text, null for the text beside a call) is found out
@@ -106,6 +108,7 @@ class ChatTemplate:
         self.manner = Manner()
         self.takes_system = self._shows_system_turns()
         self.manner = self._learn_its_manner()
+        self.leaves_thoughts_in_text = self._leaves_thoughts_in_text()
 
     def render(self, messages: Messages, tools: Messages = (), *, generation_prompt: bool = False) -> str:
         """The text of one conversation; a `RowError` ``template-refuses`` with the template's own words."""
@@ -189,6 +192,13 @@ class ChatTemplate:
         # JSON in JSON has its quotes escaped; an object that is printed, not dumped, has Python's
         broken = ('\\"kEyPrObE', "'kEyPrObE", "\\u0022kEyPrObE")
         return all(part in shown for part in _CALL_PARTS) and not any(mark in shown for mark in broken)
+
+    def _leaves_thoughts_in_text(self) -> bool:
+        answer = {"role": "assistant", "content": "answer", "reasoning_content": "tHoUgHtPrObE"}
+        written = {"role": "assistant", "content": "<think>\ntHoUgHtPrObE\n</think>\n\nanswer"}
+        # templates differ in the white space around a thought
+        own, text = ("".join(self._probe(self.manner, [_QUESTION, turn]).split()) for turn in (answer, written))
+        return "tHoUgHtPrObE" in own and "<think>tHoUgHtPrObE</think>answer" in text and own != text
 
     def _probe(self, manner: Manner, messages: Messages) -> str:
         try:

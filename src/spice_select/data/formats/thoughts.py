@@ -5,6 +5,12 @@ import re
 _BLOCK = re.compile(r"<think>(.*?)</think>", re.DOTALL)
 
 
+def begins_with_thought(text: str) -> bool:
+    """Whether an answer's text begins with reasoning, in a block or before the tag that closes one."""
+    head, closed, _ = text.partition("</think>")
+    return bool(closed) and (head.lstrip().startswith("<think>") or "<think>" not in head)
+
+
 def thought_and_said(text: str) -> tuple[str, str]:
     """What an answer's text thinks, and what it says.
 
