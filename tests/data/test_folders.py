@@ -419,6 +419,21 @@ def test_a_column_called_split_that_tells_no_splits_leaves_nothing_out(tmp_path,
     assert corpus.notes == ()
 
 
+@pytest.mark.parametrize("values", [("train", "test", "challenge"), ("dev", "dev", "other")])
+def test_a_column_called_split_that_names_splits_and_other_things_is_noted(tmp_path, values):
+    rows = [{**row(number), "split": value} for number, value in enumerate(values)]
+    path = lay(tmp_path, {"a.jsonl": "".join(json.dumps(raw) + "\n" for raw in rows)}) / "a.jsonl"
+    corpus = read_source(path)
+    assert numbers(corpus) == [0, 1, 2]
+    assert f"names 1 split: {values[1]}; but it holds 1 other value: {values[2]}, too" in note(corpus, "every row")
+    assert numbers(read_source(path, split=values[1])) == [n for n, value in enumerate(values) if value == values[1]]
+
+
+def test_spaces_around_the_name_of_a_split_say_nothing(tmp_path):
+    path = lay(tmp_path, {"a.csv": "number,split\n0,train \n1, test\n"}) / "a.csv"
+    assert [row.raw["number"] for row in read_source(path).rows] == ["0"]
+
+
 @pytest.mark.parametrize("rest", [{"split": None}, {"split": ""}, {"split": float("nan")}, {}])
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_rows_that_name_no_split_do_not_make_one_corpus_of_the_others(tmp_path, rest, at):

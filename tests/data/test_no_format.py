@@ -103,6 +103,22 @@ def test_what_may_be_turns_is_said_to_be_one_row_then(tmp_path, row):
         assert "if they are turns, rename them to one of these:\n  messages:" in said
 
 
+@pytest.mark.parametrize("turn", [TURNS[0], {"from": "human", "value": "hi", "id": 1}])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_rows_that_are_turns_are_told(tmp_path, name, turn):
+    said = message(tmp_path / name, f"[{json.dumps(turn)}]" if name == "a.json" else json.dumps(turn) + "\n")
+    assert "Each row is one turn: put the turns of a conversation in one row" in said
+    assert "Rename" not in said
+
+
+def test_lists_of_turns_that_stand_for_rows_are_told(tmp_path):
+    assert "name them (jq -c '{messages: .}')" in message(
+        tmp_path / "a.jsonl", json.dumps(TURNS[0]) + f"\n{json.dumps(TURNS)}"
+    )
+    assert "(jq -c .[] FILE | jq -c '{messages: .}')" in message(tmp_path / "a.json", json.dumps([TURNS, TURNS]))
+    assert "jq" not in message(tmp_path / "b.json", "[[1, 2]]")
+
+
 def test_turns_under_other_names_are_to_be_renamed_not_made_rows(tmp_path):
     said = message(tmp_path / "a.jsonl", json.dumps({"messages": [{"speaker": "user", "text": "hi"}]}))
     assert "fit no known format. Rename them to one of these:" in said

@@ -177,7 +177,7 @@ def _known_cause(rows: Sequence[Row], if_turns: str) -> str:
     """Why the first row fits no format, where that can be told; else ""."""
     raw = rows[0].raw
     alone = wrapped(raw, if_turns) if len(rows) == 1 else ""
-    return _no_json(raw) or _called_otherwise(raw) or alone
+    return _no_json(raw) or _called_otherwise(raw) or _one_turn(raw) or alone
 
 
 def _no_json(raw: Mapping[str, Any]) -> str:
@@ -190,6 +190,13 @@ def _no_json(raw: Mapping[str, Any]) -> str:
         except ValueError as error:
             return f"The text in {name!r} is {cause(value, error)}. {NO_JSON_REMEDY}"
     return ""
+
+
+def _one_turn(raw: Mapping[str, Any]) -> str:
+    """What to do where a row is one turn of a conversation, and not a conversation; "" where it is none."""
+    if not any(present(raw, *fields) for fields in (("role", "content"), ("from", "value"))):
+        return ""
+    return "Each row is one turn: put the turns of a conversation in one row, as a list called messages."
 
 
 def _called_otherwise(raw: Mapping[str, Any]) -> str:

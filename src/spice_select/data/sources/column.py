@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from spice_select.data.sources.kinds import Placed
-from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, left_out
+from spice_select.data.sources.splits import EVERY_SPLIT, kind_of, left_out, some
 from spice_select.errors import InputError
 from spice_select.settings.counted import counted
 
@@ -54,7 +54,7 @@ def take_rows(
     apart = len(counts) > 1 or (unnamed > 0 and any(kind_of(value) != default for value in counts))
     tells = apart and all(kind_of(value) for value in counts)
     if split is None and not tells:
-        return list(range(len(values))), ()
+        return list(range(len(values))), _mixed(counts, default) if apart else ()
     wanted = split or default
     taken = {value for value in counts if value == wanted} or {
         value for value in counts if kind_of(value) is not None and kind_of(value) == kind_of(wanted)
@@ -76,6 +76,18 @@ def take_rows(
     return kept, left_out(f"{', '.join(sorted(taken))} of the column {COLUMN!r}", others)
 
 
+def _mixed(counts: Mapping[str, int], default: str) -> tuple[str, ...]:
+    """The note where the column names splits to be kept apart, but other things too, so that every row is read."""
+    kept_apart = [value for value in counts if kind_of(value) not in (None, default)]
+    others = [value for value in counts if kind_of(value) is None]
+    if not kept_apart:
+        return ()
+    return (
+        f"The column {COLUMN!r} names {some(kept_apart, 'split')}; but it holds {some(others, 'other value')}, too, so "
+        "every row is read. One is chosen with --split.",
+    )
+
+
 def _named(value: Any) -> str:
     """A value of the column, "" for one that says nothing: null, NaN, an empty cell."""
-    return "" if value is None or value != value else sys.intern(str(value))  # few names, many rows
+    return "" if value is None or value != value else sys.intern(str(value).strip())  # few names, many rows

@@ -55,7 +55,7 @@ def by_column(corpus: Corpus, column: SplitColumn, split: str | None, default: s
         return corpus
     taken, notes = take_rows((row.raw for row in corpus.rows), split, default, name)
     if len(taken) == len(corpus.rows):
-        return corpus
+        return Corpus(corpus.rows, (*notes, *corpus.notes))
     kept = (corpus.rows[position] for position in taken)
     return Corpus(RowTable.of((row.raw, row.where) for row in kept), (*notes, *corpus.notes))
 

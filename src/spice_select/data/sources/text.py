@@ -50,7 +50,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(
             f"{path}:{number}: the line is {_kind(value)}, not a JSON object ({{...}}). "
-            "Each line has to be one row with named fields."
+            f"Each line has to be one row with named fields.{_named(value, 'jq -c')}"
         )
     return value
 
@@ -112,7 +112,10 @@ def _array(path: Path, value: Any) -> Iterator[tuple[dict[str, Any], str]]:
         raise InputError(f"{path}: the file is {_kind(value)}, not a JSON array of rows. {remedy}")
     for number, row in enumerate(value, start=1):
         if not isinstance(row, dict):
-            raise InputError(f"{path}: element {number} of the array is {_kind(row)}, not an object with fields.")
+            raise InputError(
+                f"{path}: element {number} of the array is {_kind(row)}, not an object with fields."
+                f"{_named(row, 'jq -c .[] FILE | jq -c')}"
+            )
         yield row, f"[{number - 1}]"
 
 
@@ -126,6 +129,12 @@ def _parsed(text: str) -> Any:
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a truth value", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def _named(value: Any, command: str) -> str:
+    """How to name a list of turns that stands where a row should, "" for anything else; begins with a space."""
+    turns = isinstance(value, list) and value and all(isinstance(turn, dict) for turn in value)
+    return f" If the lists are conversations, name them ({command} '{{messages: .}}')." if turns else ""
 
 
 def _fault(error: json.JSONDecodeError) -> str:
