@@ -43,6 +43,23 @@ def test_what_json_lacks_is_written_with_its_kind_and_read_back(case: str) -> No
     assert same(restored(json.loads(json_text(row)), encoded), row)
 
 
+@pytest.mark.parametrize(
+    ("nanoseconds", "text"),
+    [
+        (1, "PT0.000000001S"),
+        (-1, "PT-0.000000001S"),
+        (86_400_000_000_001, "PT86400.000000001S"),
+        (2_000, "PT0.000002S"),
+    ],
+)
+def test_nanoseconds_of_a_duration_are_written_and_stay_text(nanoseconds: int, text: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    written, encoded = plain({"a": pandas.Timedelta(nanoseconds, "ns")})
+    assert (written, encoded) == ({"a": text}, {"/a": "duration"})
+    back = restored(dict(written), encoded)["a"]
+    assert back == (text if nanoseconds % 1000 else datetime.timedelta(microseconds=nanoseconds // 1000))
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

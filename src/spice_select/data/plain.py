@@ -80,13 +80,19 @@ def _text(value: Any) -> tuple[str | None, str]:
     if isinstance(value, datetime.time):
         return value.isoformat(), "time"
     if isinstance(value, datetime.timedelta):
-        return f"PT{decimal.Decimal(value // _MICROSECOND) / 1_000_000}S", "duration"
+        return f"PT{_seconds(value)}S", "duration"
     if isinstance(value, decimal.Decimal):
         return str(value), "decimal"
     return str(value), type(value).__name__
 
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
+
+
+def _seconds(value: datetime.timedelta) -> str:
+    """As decimal digits; tables' durations have nanoseconds, which Python's lack."""
+    nanoseconds = int(value // _MICROSECOND) * 1000 + int(getattr(value, "nanoseconds", 0))
+    return f"{decimal.Decimal(nanoseconds) / 1_000_000_000:f}"
 
 
 def _duration(text: str) -> datetime.timedelta:
