@@ -253,6 +253,15 @@ def test_a_template_that_looks_into_the_texts_is_followed_by_prefixes():
     assert supervised_text(tokenizer, example) == ["a giraffe indeed<|im_end|>", "the end<|im_end|>"]
 
 
+@pytest.mark.parametrize("given", [{}, {"eos": "<unk>"}])
+def test_characters_without_a_token_are_noted(given):
+    encoder = Encoder(tiny_tokenizer(metaspace=True, **given))
+    known, other = ask("one?", "two"), ask("one?", "two 早 ①")
+    rows = [Row(number, {"messages": turns}, "") for number, turns in enumerate((known, other, other))]
+    notes = encode_rows(rows, detect_format(rows), encoder).notes
+    assert [note.endswith("its unknown one: 2 rows.") for note in notes] == ([] if given else [True])
+
+
 def test_a_template_that_cannot_show_an_exchange_is_an_input_error():
     with pytest.raises(InputError, match="cannot show a question"):
         Encoder(tiny_tokenizer("{{ raise_exception('never') }}"))

@@ -42,6 +42,7 @@ class Encoder:
         self.max_length = max_length
         self._tokenizer = tokenizer
         self._template = ChatTemplate(tokenizer)
+        self._unknown = _unknown_token(tokenizer)
         self._spans = SpanFinder(self._template, _special_tokens(tokenizer))
         self.template_hash = self._template.hash
         self.fallback = self._template.fallback
@@ -143,7 +144,7 @@ class Encoder:
             source=conversation.source,
             content_hash=row.content_hash,
             truncated=len(ids) - length,
-            remarks=located.remarks,
+            remarks=(*located.remarks, *(("unknown-tokens",) if self._unknown in ids[:length] else ())),
             label=conversation.label,
         )
 
@@ -151,6 +152,14 @@ class Encoder:
 def _special_tokens(tokenizer: Any) -> list[str]:
     added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
     return sorted({*added, *tokenizer.all_special_tokens})
+
+
+def _unknown_token(tokenizer: Any) -> int:
+    """The token for characters that have none; -1 where there is no such token, or where it means another thing too."""
+    name = tokenizer.unk_token or getattr(tokenizer.backend_tokenizer.model, "unk_token", None)
+    unknown = None if name is None else tokenizer.convert_tokens_to_ids(name)
+    others = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+    return -1 if unknown is None or unknown in others else int(unknown)
 
 
 def _notes(template: ChatTemplate, spans: SpanFinder) -> tuple[str, ...]:

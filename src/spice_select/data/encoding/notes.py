@@ -40,6 +40,7 @@ _SENTENCES = {
         "Columns that hold just nan, null, None or <NA>, as tables write missing values, are read as these words: "
         "{rows}."
     ),
+    "unknown-tokens": "Characters that the tokenizer has no token for, and shows as its unknown one: {rows}.",
     "parts-in-text": (
         'Turns whose text is JSON of a list of parts ([{{"type": "text", …}}]) are read as this text; if it is '
         "their content, write the list itself: {rows}."
