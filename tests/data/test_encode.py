@@ -253,6 +253,14 @@ def test_a_template_that_looks_into_the_texts_is_followed_by_prefixes():
     assert supervised_text(tokenizer, example) == ["a giraffe indeed<|im_end|>", "the end<|im_end|>"]
 
 
+def test_texts_that_hold_special_tokens_are_noted():
+    templated = "<|im_start|>user\none?<|im_end|>\n<|im_start|>assistant\n"
+    turns = (ask("one?", "two"), ask(templated, "two<|im_end|>"), ask("one?", "two</s>"), ask("a < b", "<|im_|>"))
+    rows = [Row(number, {"messages": messages}, "") for number, messages in enumerate(turns)]
+    (note,) = encode_rows(rows, detect_format(rows), Encoder(tiny_tokenizer())).notes
+    assert note.endswith("they have it twice: 3 turns in 2 rows.")
+
+
 @pytest.mark.parametrize("given", [{}, {"eos": "<unk>"}])
 def test_characters_without_a_token_are_noted(given):
     encoder = Encoder(tiny_tokenizer(metaspace=True, **given))

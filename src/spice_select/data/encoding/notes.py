@@ -40,6 +40,10 @@ _SENTENCES = {
         "Columns that hold just nan, null, None or <NA>, as tables write missing values, are read as these words: "
         "{rows}."
     ),
+    "control-tokens": (
+        "Special tokens of the tokenizer written out in texts become these tokens; if the rows are in the form "
+        "of a chat template already, take it off, or they have it twice: {turns} in {rows}."
+    ),
     "unknown-tokens": "Characters that the tokenizer has no token for, and shows as its unknown one: {rows}.",
     "parts-in-text": (
         'Turns whose text is JSON of a list of parts ([{{"type": "text", …}}]) are read as this text; if it is '

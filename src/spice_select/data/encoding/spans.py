@@ -126,7 +126,11 @@ class SpanFinder:
         if isinstance(text, RowError):
             return text
         untrained = _untrained_answers(conversation)
-        seen = (*self._moves_system(conversation.messages), *self._thoughts_in_text(messages))
+        seen = (
+            *self._moves_system(conversation.messages),
+            *self._thoughts_in_text(messages),
+            *self._control_tokens(messages),
+        )
         try:
             if text is not None:
                 turns, cores = skeleton(messages)
@@ -151,6 +155,12 @@ class SpanFinder:
             return []
         texts = [message["content"] for message in messages if message["role"] == "assistant"]
         return ["thought-in-text" for text in texts if begins_with_thought(text)]
+
+    def _control_tokens(self, messages: Messages) -> list[str]:
+        """A remark for each turn in whose text a special token is written out: it becomes one."""
+        if self._special is None:
+            return []
+        return ["control-tokens" for message in messages if self._special.search(message["content"])]
 
     # ---- by the frame
 
