@@ -19,6 +19,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "LLaMA-Factory, alpaca": {"instruction": QUESTION, "input": "", "output": ANSWER, "kto_tag": True},
     "axolotl, argilla": {"instruction": QUESTION, "completion": ANSWER, "label": True},
     "axolotl, intel": {"question": QUESTION, "completion": ANSWER, "label": True},
+    "a transcript": {"prompt": f"\n\nHuman: {QUESTION}\n\nAssistant:", "completion": f" {ANSWER}", "label": True},
     "text of a table": {"messages": json.dumps(_SAID), "kto_tag": True},
 }
 """Each says: asked `QUESTION`, `ANSWER` is a good answer."""

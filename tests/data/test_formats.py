@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spice_select.data.formats import FORMATS, described, detect_format
+from spice_select.data.formats import FORMATS, described, detect_format, detect_reader
 from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.records import Conversation, Drop, Row
 from spice_select.errors import InputError
@@ -217,6 +217,26 @@ def test_an_empty_list_of_turns_says_nothing_where_the_row_has_other_fields():
 )  # fmt: skip
 def test_the_group_is_the_source_or_the_dataset_column(more, source):
     assert read({"question": "q", "answer": "a", **more}).source == source
+
+
+TOLD = "\n\nHuman: q\n\nAssistant: a\n\nHuman: r\n\nAssistant:"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"prompt": TOLD, "chosen": " b", "rejected": " c"},
+        {"chosen": f"{TOLD} b", "rejected": f"{TOLD} c"},
+        {"prompt": "", "chosen": f"{TOLD} b", "rejected": f"{TOLD} c"},
+    ],
+)
+def test_transcripts_are_the_same_turns_to_the_chosen_answers_as_to_pairs(raw):
+    found = read(raw, override="chosen")
+    assert isinstance(found, Conversation), found
+    assert [(turn["role"], turn["content"]) for turn in found.messages] == QAQA
+    assert found.unread == ("rejected",)
+    pair = detect_reader([row(raw)]).read(row(raw))
+    assert (*pair.prompt, *pair.chosen) == found.messages
 
 
 @pytest.mark.parametrize("value", [3, ["math"], {"name": "math"}, True])

@@ -11,7 +11,7 @@ from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.marks import MARKS, is_marked, mark_of, marks_in
 from spice_select.data.formats.messages import MESSAGES, SHAREGPT, turns_in
 from spice_select.data.formats.pair_rows import check_answer
-from spice_select.data.formats.preference import asked_in
+from spice_select.data.formats.preference import asked_in, asked_or_told, stripped
 from spice_select.data.formats.turns import Turn, conversation, with_calls_joined, with_system
 from spice_select.data.formats.two_columns import answered
 from spice_select.data.records import Conversation, Drop, Row
@@ -71,7 +71,9 @@ def _read(row: Row, fields: Fields) -> Conversation:
 def _parted(fields: Fields) -> tuple[list[Turn], list[Turn]]:
     """Prompt and answer."""
     if "completion" in fields:
-        return asked_in(fields), answered(fields, "completion")
+        asked, in_transcript = asked_or_told(fields)
+        answer = answered(fields, "completion")
+        return asked, stripped(answer) if in_transcript else answer
     if "output" in fields:
         output = Turn(role="assistant", text=required_text(fields, "output"), reasoning=reasoning_column(fields))
         return asked_in(fields), [output]

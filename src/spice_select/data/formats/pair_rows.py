@@ -6,13 +6,12 @@ compared: a common prefix of texts ends in the middle of a word.
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from spice_select.data.formats.base import RowError, present
 from spice_select.data.formats.fields import Fields, says_nothing
 from spice_select.data.formats.margins import margin_of
-from spice_select.data.formats.preference import asked_in
+from spice_select.data.formats.preference import asked_or_told, stripped
 from spice_select.data.formats.transcripts import is_transcript, turns_of_transcript
 from spice_select.data.formats.turn_texts import with_turns
 from spice_select.data.formats.turns import Turn, conversation, with_calls_joined, with_system
@@ -110,12 +109,12 @@ def _says_nothing(turn: Any) -> bool:
 
 def _parted(fields: Fields, chosen: list[Turn], rejected: list[Turn]) -> tuple[list[Turn], list[Turn], list[Turn]]:
     """Prompt, chosen answer, rejected answer."""
-    asked, in_transcript = _asked(fields)
+    asked, in_transcript = asked_or_told(fields)
     whole = [_holds_prompt(chosen), _holds_prompt(rejected)]
     if not any(whole):
         if not asked:
             raise RowError("missing-field", "there is no prompt: neither in a column, nor at the head of both sides")
-        return (asked, _stripped(chosen), _stripped(rejected)) if in_transcript else (asked, chosen, rejected)
+        return (asked, stripped(chosen), stripped(rejected)) if in_transcript else (asked, chosen, rejected)
     if not all(whole):
         one, other = ("chosen", "rejected") if whole[0] else ("rejected", "chosen")
         raise RowError("prompt-differs", f"{one!r} begins with the prompt, {other!r} with an answer")
@@ -125,23 +124,6 @@ def _parted(fields: Fields, chosen: list[Turn], rejected: list[Turn]) -> tuple[l
     if asked and [turn.text.strip() for turn in asked] != [turn.text.strip() for turn in chosen[:begin][-len(asked) :]]:
         raise RowError("prompt-differs", "the prompt's column says something else than the turns that both sides share")
     return chosen[:begin], chosen[begin:], rejected[begin:]
-
-
-def _asked(fields: Fields) -> tuple[list[Turn], bool]:
-    """The prompt's turns from its own column, and whether that is a transcript.
-
-    A transcript's last, empty answer only shows where the answer goes.
-    """
-    asked = asked_in(fields)
-    if len(asked) != 1 or not is_transcript(asked[0].text):
-        return asked, False
-    turns = turns_of_transcript(asked[0].text)
-    return (turns if turns[-1].text else turns[:-1]), True
-
-
-def _stripped(answer: list[Turn]) -> list[Turn]:
-    """What follows a transcript's ``Assistant:`` has a space before it, which is the transcript's."""
-    return [replace(turn, text=turn.text.strip()) for turn in answer]
 
 
 def _holds_prompt(turns: Sequence[Turn]) -> bool:

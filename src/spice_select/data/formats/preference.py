@@ -1,12 +1,14 @@
 """The chosen answers of preference pairs, read as answers like any other where that is asked for."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from spice_select.data.formats.alpaca import history_of, instruction_of
 from spice_select.data.formats.base import present
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.messages import turns_in
+from spice_select.data.formats.transcripts import is_transcript, turns_of_transcript
 from spice_select.data.formats.turns import Turn, read_turns
 from spice_select.data.formats.two_columns import side, with_context
 from spice_select.data.records import Conversation, Drop, Row
@@ -19,7 +21,7 @@ _OTHERS = ("instruction", "input", "messages", "conversations", "conversation")
 class ChosenAnswer:
     """The chosen answers of preference pairs; the rejected ones are not looked at.
 
-    The prompt may be missing where ``chosen`` is a list of messages that begins with it.
+    The prompt may be missing where ``chosen`` is a list of messages, or a transcript, that begins with it.
     """
 
     name = "chosen"
@@ -36,12 +38,36 @@ class ChosenAnswer:
 
 
 def _turns(fields: Fields) -> list[Turn]:
-    chosen = side(fields, "chosen", "assistant")
+    chosen = _told(fields, "chosen") or side(fields, "chosen", "assistant")
     answer = next((place for place, turn in enumerate(chosen) if turn.role == "assistant"), len(chosen))
     if any(turn.role == "user" for turn in chosen[:answer]):
         _read_if_the_same(fields, chosen[:answer])
         return chosen
-    return [*asked_in(fields), *chosen]
+    asked, in_transcript = asked_or_told(fields)
+    return [*asked, *(stripped(chosen) if in_transcript else chosen)]
+
+
+def _told(fields: Fields, field: str) -> list[Turn]:
+    """The turns of a column that holds a transcript; none if it holds anything else."""
+    value = fields.peek(field)
+    return turns_of_transcript(fields[field]) if isinstance(value, str) and is_transcript(value) else []
+
+
+def asked_or_told(fields: Fields) -> tuple[list[Turn], bool]:
+    """The prompt's turns from its own column, and whether that is a transcript.
+
+    A transcript's last, empty answer only shows where the answer goes.
+    """
+    asked = asked_in(fields)
+    if len(asked) != 1 or not is_transcript(asked[0].text):
+        return asked, False
+    turns = turns_of_transcript(asked[0].text)
+    return (turns if turns[-1].text else turns[:-1]), True
+
+
+def stripped(answer: list[Turn]) -> list[Turn]:
+    """What follows a transcript's ``Assistant:`` has a space before it, which is the transcript's."""
+    return [replace(turn, text=turn.text.strip()) for turn in answer]
 
 
 def asked_in(fields: Fields) -> list[Turn]:
