@@ -256,6 +256,27 @@ def test_an_adapter_on_another_base_or_with_another_template_says_so(ground: Gro
         spice_select.select(ground.corpus, model=str(base), adapter=str(tmp_path / "t"), **OPTIONS)
 
 
+def test_a_runs_own_adapter_on_another_base_says_so(ground: Ground, tmp_path: Path) -> None:
+    """A warmed-up LoRA fits every model of its base's shapes."""
+    run = spice_select.select(
+        ground.corpus, model=str(ground.model), out=tmp_path / "r", budget=2, lora_rank=2, warmup_rows=4
+    )
+    adapter = shutil.copy(run.path / "gradients" / "warm.safetensors", tmp_path / "mine.safetensors")
+    base = shutil.copytree(ground.model, tmp_path / "base")
+
+    def said() -> list[str]:
+        progress = Notes()
+        find_proxy(SelectSettings.from_flat({"model": str(base), "adapter": str(adapter)}).request, progress)
+        return progress.said
+
+    assert said() == []
+    _tensors(base, lambda tensors: tensors["model.norm.weight"].mul_(2))
+    (note,) = said()
+    assert "is not the one it was trained on; its weights changed: SHA-256" in note
+    Path(adapter).write_bytes(b"no tensors")
+    assert said() == []
+
+
 def test_an_adapters_own_tokenizer_is_held_against_the_base(ground: Ground, tmp_path: Path) -> None:
     adapter = shutil.copytree(ground.adapter, tmp_path / "adapter")
     for change, cause in ((_new_tokens, "has token 386"), (_new_padding, "pad token '<padding>' is 384")):

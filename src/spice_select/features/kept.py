@@ -1,6 +1,6 @@
 """The warmed-up adapters that a run keeps beside its gradients: one, or that of every checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,17 +26,23 @@ def is_warmed(folder: Path, checkpoints: int = 1, *, origin: str | None = None) 
 
 
 def save_warmed(
-    folder: Path, warm: Warm, spec: LoraSpec, weights: Sequence[float], *, origin: str | None = None
+    folder: Path,
+    warm: Warm,
+    spec: LoraSpec,
+    weights: Sequence[float],
+    *,
+    base: Mapping[str, str] | None = None,
+    origin: str | None = None,
 ) -> None:
     """Write the adapter of every checkpoint as `save_warm` does, those of several with their weights."""
     assert warm.state is not None, "a warm-up has moments"
     if not warm.checkpoints:
-        save_warm(folder / WARM, warm.model, warm.state, spec, origin=origin)
+        save_warm(folder / WARM, warm.model, warm.state, spec, base=base, origin=origin)
         return
     for path, checkpoint, weight in zip(warm_files(folder, len(weights)), warm.checkpoints, weights, strict=True):
         assert checkpoint.state is not None, "a warm-up has moments"
         checkpoint.put_on(warm.model)
-        save_warm(path, warm.model, checkpoint.state, spec, origin=origin, weight=weight)
+        save_warm(path, warm.model, checkpoint.state, spec, base=base, origin=origin, weight=weight)
 
 
 def load_warmed(folder: Path, checkpoints: int, model: nn.Module, *, moments: bool) -> Warm:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from spice_select.data.records import Example
 from spice_select.errors import InputError
 from spice_select.features.base import Compute, FeatureRequest, single_answers
-from spice_select.features.proxy import batch_tokens, load_proxy
+from spice_select.features.proxy import base_sums, batch_tokens, load_proxy
 from spice_select.features.warm import is_warm, load_warm, save_warm
 from spice_select.features.warmup import Warmup, train_warmup
 from spice_select.gradients import build
@@ -86,7 +86,7 @@ class Learnability:
             warm = train_warmup(model, rows, spec, how, advance=advance)
         if path is not None and warm.state is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_warm(path, warm.model, warm.state, spec, origin=request.origin)
+            save_warm(path, warm.model, warm.state, spec, base=base_sums(request.proxy), origin=request.origin)
         return warm.model
 
 

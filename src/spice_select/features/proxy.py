@@ -17,7 +17,7 @@ from spice_select.errors import InputError
 from spice_select.features.kept import is_warmed, load_warmed, save_warmed
 from spice_select.features.referenced import Referenced
 from spice_select.features.request import ProxyRequest
-from spice_select.features.warm import Warm, adapter_hash, load_warm
+from spice_select.features.warm import Warm, adapter_hash, base_of, load_warm
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.features.warmup import train_warmup
 from spice_select.gradients import BatchGradients, Engine, HookEngine, build
@@ -33,7 +33,7 @@ from spice_select.models.embedded import conversion_due
 from spice_select.models.identify import ModelIdentity, identify_model
 from spice_select.models.load import Loaded, Source, load_model, load_tokenizer, read_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
-from spice_select.models.recorded import changed_since, read_record
+from spice_select.models.recorded import changed_since
 from spice_select.progress import Progress, Silent
 
 _TOGETHER = 4
@@ -263,7 +263,7 @@ def warmed(
             advance=advance,
         )
     if folder is not None:
-        save_warmed(folder, warm, spec, how.weights, origin=origin)
+        save_warmed(folder, warm, spec, how.weights, base=base_sums(request), origin=origin)
     return warm
 
 
@@ -279,7 +279,7 @@ def find_proxy(request: ProxyRequest, progress: Progress | None = None) -> Proxy
     access = request.access
     place = choose_device(access.device)
     precision = choose_precision(access.dtype, place)
-    identity = identify_model(access.model, allow_pickle=access.allow_pickle, **access.keywords())
+    identity = _base(request)
     proxy = Proxy(
         identity=_with_adapter(identity, request.gradients.adapter),
         tokenizer=load_tokenizer(access.model, **access.keywords()),
@@ -291,6 +291,17 @@ def find_proxy(request: ProxyRequest, progress: Progress | None = None) -> Proxy
         for note in _adapter_notes(request, identity, proxy.tokenizer):
             progress.note(note)
     return proxy
+
+
+def _base(request: ProxyRequest) -> ModelIdentity:
+    """The model without what a run trains or puts on it."""
+    access = request.access
+    return identify_model(access.model, allow_pickle=access.allow_pickle, **access.keywords())
+
+
+def base_sums(request: ProxyRequest) -> dict[str, str]:
+    """What tells the base of an adapter from other models."""
+    return _base(request).sums
 
 
 def _with_adapter(identity: ModelIdentity, adapter: str | None) -> ModelIdentity:
@@ -309,7 +320,7 @@ def _with_adapter(identity: ModelIdentity, adapter: str | None) -> ModelIdentity
 def _adapter_notes(request: ProxyRequest, base: ModelIdentity, tokenizer: Any) -> Iterator[str]:
     """What a person should know of an adapter on this base: that it was trained on another, or shown other tokens."""
     adapter = Path(str(request.gradients.adapter)).expanduser()
-    recorded = read_record(adapter)
+    recorded = base_of(adapter)
     change = None if recorded is None else changed_since(base, recorded)
     if change is not None:
         yield f"Adapter {adapter}: the model that it is put on is not the one it was trained on; {change}."

@@ -15,6 +15,7 @@ from spice_select.gradients.preconditioner import AdamState, Moments
 from spice_select.models.adapters import put_on
 from spice_select.models.contents import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
+from spice_select.models.recorded import read_record
 from spice_select.store import sha256
 from spice_select.store.tensors import (
     FIRST_MOMENT,
@@ -23,6 +24,7 @@ from spice_select.store.tensors import (
     as_kind,
     load_tensors,
     of_kind,
+    read_facts,
     save_tensors,
     whole_facts,
 )
@@ -49,26 +51,39 @@ def save_warm(
     state: AdamState,
     spec: LoraSpec,
     *,
+    base: Mapping[str, str] | None = None,
     origin: str | None = None,
     weight: float | None = None,
 ) -> None:
     """Write adapter and moments as one safetensors file, its SHA-256 beside it, whole or absent.
 
-    `origin` says what it was made from, so that `is_warm` tells it from that of another run; `weight`, what it weighs
-    among several.
+    `base` are the sums of the model it was trained on; `origin` says what it was made from, so that `is_warm` tells it
+    from that of another run; `weight`, what it weighs among several.
     """
     tensors = as_kind(PARAMETER, adapter_weights(model))
     tensors |= as_kind(FIRST_MOMENT, {name: moments.first for name, moments in state.moments.items()})
     tensors |= as_kind(SECOND_MOMENT, {name: moments.second for name, moments in state.moments.items()})
     facts = {name: getattr(state, name) for name in ("steps", "beta1", "beta2", "eps")}
     share = {} if weight is None else {"weight": weight}
-    save_tensors(path, tensors, {**facts, "alpha": spec.alpha, "origin": origin, **share})
+    save_tensors(path, tensors, {**facts, "alpha": spec.alpha, "origin": origin, "base": dict(base or {}), **share})
 
 
 def is_warm(path: Path, *, origin: str | None = None) -> bool:
     """Whether a file of `save_warm` is there, of this origin (None: any), and its bytes match the sum beside it."""
     facts = whole_facts(path)
     return facts is not None and origin in (None, facts.get("origin"))
+
+
+def base_of(adapter: Path) -> dict[str, Any] | None:
+    """What an adapter says of the model it was trained on, a file of `save_warm` or a PEFT folder; None for nothing.
+
+    Raises:
+        InputError: the folder's record is damaged.
+    """
+    if adapter.is_dir():
+        return read_record(adapter)
+    base = (read_facts(adapter) or {}).get("base")
+    return base if base and isinstance(base, dict) else None
 
 
 def load_warm(path: Path, model: nn.Module, *, moments: bool, allow_pickle: bool = False) -> Warm:

@@ -48,14 +48,17 @@ def save_tensors(path: Path, tensors: "Mapping[str, Tensor]", facts: Mapping[str
 
 def whole_facts(path: Path) -> dict[str, Any] | None:
     """What a file says of itself; None where it is missing, damaged or no such file. Cost: its bytes are hashed."""
+    return read_facts(path) if is_whole(path) else None
+
+
+def read_facts(path: Path) -> dict[str, Any] | None:
+    """The same, whether or not the sum beside it matches or is there."""
     from safetensors import SafetensorError, safe_open
 
-    if not is_whole(path):
-        return None
     try:
         with safe_open(path, "pt") as file:
             facts = _facts(file)
-    except (SafetensorError, ValueError):
+    except (SafetensorError, ValueError, OSError):
         return None
     return facts if isinstance(facts, dict) else None
 
