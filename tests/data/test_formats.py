@@ -327,6 +327,45 @@ def test_a_null_that_stays_is_not_said_to_be_left_out():
         assert read({"messages": [*chat(QA[0]), turn], "tools": tools}).remarks == remarks
 
 
+def test_a_null_that_the_schema_requires_is_the_authors():
+    properties = {"a": {"type": "integer"}, "b": {"type": "object", "required": ["c"]}}
+    tools = [{"name": "add", "parameters": {"properties": properties, "required": ["a"]}}]
+    for written, expected, remarks in [
+        ({"a": None}, {"a": None}, ()),
+        ({"a": None, "b": {"c": None, "d": None}}, {"a": None, "b": {"c": None}}, ("null-arguments",)),
+    ]:
+        turn = {"role": "assistant", "tool_calls": [{"name": "add", "arguments": written}]}
+        conversation = read({"messages": [*chat(QA[0]), turn], "tools": tools})
+        assert conversation.messages[1]["tool_calls"][0]["function"]["arguments"] == expected
+        assert conversation.remarks == remarks
+
+
+@pytest.mark.parametrize("between", ["\n", "", " ,\n", "\n\n"])
+def test_calls_one_after_another_in_a_turn_of_calls_are_all_read(between):
+    calls = ['{"name": "add", "arguments": {"a": 1, "b": null}}', '{"name": "sub", "arguments": "{}"}']
+    turns = sharegpt(("human", "q"), ("function_call", between.join(calls) + "\n"))
+    shown = [call["function"] for call in read({"conversations": turns}).messages[1]["tool_calls"]]
+    assert shown == [{"name": "add", "arguments": {"a": 1, "b": None}}, {"name": "sub", "arguments": {}}]
+
+
+@pytest.mark.parametrize(
+    ("rest", "cause"),
+    [
+        (" and more", "Extra data"),
+        (",", "Extra data"),
+        ("; {}", "Extra data"),
+        ("[]", "Extra data"),
+        ('\n{"name": "f", "arguments": {"x": NaN}}', "NaN is no JSON"),
+        ('\n{"name": "f"', "delimiter"),
+        ('\n{"what": 1}', "no function with a name"),
+    ],
+)
+def test_what_follows_a_call_and_is_none_drops_the_row(rest, cause):
+    drop = read({"conversations": sharegpt(("human", "q"), ("function_call", '{"name": "f"}' + rest))})
+    assert (type(drop), drop.reason) == (Drop, "broken-tool-call")
+    assert cause in drop.detail
+
+
 NULL_DEFAULT = {"name": "add", "parameters": {"properties": {"a": {"type": "integer", "default": None}}}}
 
 

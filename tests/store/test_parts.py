@@ -12,7 +12,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.store import FeatureBlock, PartStore, atomic, is_whole, parts, sha256, sums, write_sum
+from spice_select.store import (
+    FeatureBlock,
+    PartStore,
+    atomic,
+    is_whole,
+    make_folder,
+    parts,
+    sha256,
+    sums,
+    write_json,
+    write_sum,
+)
 
 
 def block(rows: list[int], dim: int = 3, seed: int = 0) -> FeatureBlock:
@@ -114,6 +125,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 def test_a_refusing_disk_is_explained(tmp_path: Path, code: int, word: str) -> None:
     with pytest.raises(InputError, match=word), atomic(tmp_path / "x"):
         raise OSError(code, os.strerror(code))
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs Linux's /proc")
+def test_a_place_where_nothing_can_be_made_is_explained() -> None:
+    """The kernel's own file systems say `No such file or directory`, whatever is made there."""
+    with pytest.raises(InputError, match=r"/proc/gone/run cannot be written .* Choose another place"):
+        make_folder(Path("/proc/gone/run"))
+    for path in (Path("/proc/gone/run/table.json"), Path("/proc/self/table.json")):
+        with pytest.raises(InputError, match=r"cannot be written .* Choose another place"):
+            write_json(path, {})
 
 
 def test_an_unknown_fault_of_the_disk_stays_ours(tmp_path: Path) -> None:

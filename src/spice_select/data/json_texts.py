@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 
@@ -39,6 +40,8 @@ def _finite(digits: str) -> float:
 JSON_DECODER = json.JSONDecoder(object_pairs_hook=_object_once)
 """Of files: NaN and infinities are taken, as Python writes them."""
 
+_GAP = re.compile(r"\s*,?\s*")
+
 _EXACT = json.JSONDecoder(object_pairs_hook=_object_once, parse_constant=_refuse, parse_float=_finite)
 
 
@@ -50,6 +53,30 @@ def parsed_text(text: str) -> Any:
 def parsed_exactly(text: str) -> Any:
     """As `parsed_text`, where every value has to be JSON's own: NaN and infinities are refused."""
     return _parsed(_EXACT, text)
+
+
+def parsed_one_or_several(text: str) -> Any:
+    """As `parsed_exactly`; objects that stand one after another, a comma or nothing between them, are a list of them.
+
+    So calls are written that were put together line by line.
+    """
+    text, found, place = text.strip(), [], 0
+    try:
+        while True:
+            value, place = _EXACT.raw_decode(text, place)
+            found.append(value)
+            if place == len(text):
+                return found if len(found) > 1 else value
+            place = _end_of_gap(text, place)
+            if not (isinstance(value, dict) and text.startswith("{", place)):
+                raise json.JSONDecodeError("Extra data", text, place)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _end_of_gap(text: str, place: int) -> int:
+    gap = _GAP.match(text, place)
+    return gap.end() if gap else place
 
 
 def _parsed(decoder: json.JSONDecoder, text: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from spice_select.executors.base import PartJob
 from spice_select.executors.places import ProcessPlace
-from spice_select.store import explained, hold, is_held
+from spice_select.store import hold, is_held, make_folder
 
 
 class Shareable(Protocol):
@@ -110,8 +110,7 @@ class SharedExecutor:
     @contextlib.contextmanager
     def present(self) -> Iterator["SharedExecutor"]:
         """Hold this process's lock; its file stays, free, which tells the first process that this one has ended."""
-        with explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         path = self._file(self.place.rank)
         if self.place.rank == 0:
             self._forget(_is_living)

@@ -9,7 +9,7 @@ from spice_select.data.plain import json_text
 from spice_select.errors import InputError
 from spice_select.export.records import Record
 from spice_select.run.dataset import survives
-from spice_select.store import atomic, sha256
+from spice_select.store import atomic, make_folder, sha256
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -34,7 +34,7 @@ def write_parquet(folder: Path, records: Sequence[Record]) -> Path:
     columns = {name: [_stored(record.get(name), features[name]) for record in records] for name in features}
     # `datasets` names its features in the table's metadata; Parquet carries that along
     table = Dataset.from_dict(columns, features=features).data.table
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     unnamed = folder / "train.parquet"
     with atomic(unnamed) as aside:
         pq.write_table(table.replace_schema_metadata(features.arrow_schema.metadata), aside)

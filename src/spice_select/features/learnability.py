@@ -85,7 +85,6 @@ class Learnability:
         with request.progress.task(f"Training on half {number + 1} of 2", total, "rows") as advance:
             warm = train_warmup(model, rows, spec, how, advance=advance)
         if path is not None and warm.state is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
             save_warm(path, warm.model, warm.state, spec, base=base_sums(request.proxy), origin=request.origin)
         return warm.model
 

@@ -19,7 +19,7 @@ from spice_select.data.plain import json_text
 from spice_select.errors import InputError
 from spice_select.executors.cluster.ledger import LEDGER
 from spice_select.run.address import STORE
-from spice_select.store import explained, hold, sha256, sweep, write_json, write_lines, write_text
+from spice_select.store import hold, make_folder, open_to_write, sha256, sweep, write_json, write_lines, write_text
 
 IDENTITY = "identity.json"
 MANIFEST = "manifest.json"
@@ -108,9 +108,8 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
             folder, is in use by another process, or cannot be written.
     """
     _refuse_foreign(path)
-    with explained(path):
-        path.mkdir(parents=True, exist_ok=True)
-        lock = (path / LOCK).open("a")
+    make_folder(path)
+    lock = open_to_write(path / LOCK, "a")
     with lock:
         _acquire(lock, path)
         sweep(path)

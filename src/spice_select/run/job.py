@@ -14,7 +14,7 @@ from spice_select.run import files as outputs
 from spice_select.run.folder import IDENTITY, RunFolder
 from spice_select.run.origin import feature_store
 from spice_select.run.settings import SelectSettings
-from spice_select.store import PartStore, sum_path
+from spice_select.store import PartStore, make_folder, sum_path
 
 
 @dataclass
@@ -105,5 +105,5 @@ def _carried(run: Path, feature: str) -> dict[str, bytes]:
 def _unpack(files: Mapping[str, bytes], folder: Path) -> None:
     for name, content in files.items():
         place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         place.write_bytes(content)

@@ -13,7 +13,7 @@ from spice_select.run import files as outputs
 from spice_select.run.address import address_of
 from spice_select.run.folder import IDENTITY, RunFolder
 from spice_select.run.origin import feature_store, gradient_facts, target_store
-from spice_select.store import PartStore, explained, sum_path
+from spice_select.store import PartStore, explained, make_folder, sum_path
 
 _Kept = Callable[[Path], PartStore]
 """Where a run's folder keeps the parts that are wanted here."""
@@ -47,8 +47,8 @@ def _reuse(run: RunFolder, kept: _Kept, what: str, progress: Progress) -> None:
     for source in sorted(found, key=lambda folder: -len(_parts(kept(folder).folder))):
         sound = _sound(source, kept(source))
         if sound:
+            make_folder(own)
             with explained(run.path):
-                own.mkdir(parents=True, exist_ok=True)
                 for path in sound:
                     _link(path, own / path.name)
             progress.note(f"The {what} are those of {source}, which asked for the same: taken from there.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.errors import InputError
-from spice_select.store.atomic import atomic, explained
+from spice_select.store.atomic import atomic, make_folder
 
 PAUSES = (1.0, 5.0, 20.0)
 """Seconds before each further try of what a store did not do."""
@@ -41,8 +41,7 @@ class Address:
         system, path = self._system
         place = f"{path}/{name}"
         if _is_local(system):
-            with explained(Path(path)):
-                Path(path).mkdir(parents=True, exist_ok=True)
+            make_folder(Path(path))
             with atomic(Path(place)) as aside:
                 aside.write_bytes(content)
             return

@@ -9,7 +9,7 @@ import platform
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -32,16 +32,37 @@ _ASIDE = ".part"
 _HOST = "".join(letter if letter.isalnum() else "_" for letter in platform.node()) or "host"
 
 
+_ELSEWHERE = "Nothing can be made there. Choose another place."
+
+
 @contextlib.contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn a refusal of the file system into an InputError with its remedy; other faults pass unchanged."""
+def explained(path: Path, *, otherwise: str | None = None) -> Iterator[None]:
+    """Turn a refusal of the file system into an InputError with its remedy.
+
+    Args:
+        path: what is written.
+        otherwise: the remedy for causes that are not known here; without it such faults pass unchanged.
+    """
     try:
         yield
     except OSError as error:
         # pyarrow raises plain OSError subclasses with the errno kept; a fault without a known cause is ours
-        if error.errno not in _REMEDIES:
+        remedy = _REMEDIES.get(error.errno or 0, otherwise)
+        if remedy is None:
             raise
-        raise InputError(f"{path} cannot be written ({os.strerror(error.errno)}). {_REMEDIES[error.errno]}") from error
+        raise InputError(f"{path} cannot be written ({error.strerror or error}). {remedy}") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where it is not there. Raises InputError whatever the system's reason."""
+    with explained(path, otherwise=_ELSEWHERE):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def open_to_write(path: Path, mode: str) -> IO[str]:
+    """A file of text opened to be written, made where it is not there. Raises InputError as `make_folder`."""
+    with explained(path, otherwise=_ELSEWHERE):
+        return path.open(mode, encoding="utf-8", errors="backslashreplace")
 
 
 @contextlib.contextmanager
@@ -79,7 +100,7 @@ def whole_folder(place: Path) -> Iterator[Path]:
     old = place.with_name(f".{place.name}.old.{_HOST}-{os.getpid()}{_ASIDE}")
     with explained(place):
         try:
-            aside.mkdir(parents=True)
+            make_folder(aside)
             yield aside
             if place.is_dir():
                 os.rename(place, old)
@@ -105,9 +126,8 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_lines(path: Path, lines: Iterable[str], *, end: str = "\n") -> None:
     """Write lines as `write_text` does, one at a time. Raises InputError as `atomic`."""
-    with explained(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as aside, aside.open("w", encoding="utf-8", errors="backslashreplace") as handle:
+    make_folder(path.parent)
+    with atomic(path) as aside, open_to_write(aside, "w") as handle:
         for line in lines:
             handle.write(line + end)
 

@@ -5,16 +5,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from spice_select.store.atomic import explained
+from spice_select.store.atomic import explained, make_folder
 
 
 def add_line(path: Path, line: dict[str, Any]) -> None:
     """Add a line with one write, making folder and file. Raises InputError as `atomic`."""
-    with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as file:
-            torn = _is_torn(file)
-            file.write((b"\n" if torn else b"") + json.dumps(line).encode() + b"\n")
+    make_folder(path.parent)
+    with explained(path), path.open("ab+") as file:
+        torn = _is_torn(file)
+        file.write((b"\n" if torn else b"") + json.dumps(line).encode() + b"\n")
 
 
 def _is_torn(file: Any) -> bool:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
-from spice_select.store.atomic import atomic, explained, sha256
+from spice_select.store.atomic import atomic, explained, make_folder, sha256
 from spice_select.store.block import FeatureBlock
 from spice_select.store.sums import WholeFiles, is_whole, sum_path, write_sum
 from spice_select.store.tables import read_schema, read_table
@@ -108,8 +108,8 @@ class PartStore:
 
     @contextlib.contextmanager
     def _replacing(self, part: int) -> Iterator[Path]:
+        make_folder(self.folder)
         with explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
             sum_path(self.path(part)).unlink(missing_ok=True)
         with atomic(self.path(part)) as aside:
             yield aside

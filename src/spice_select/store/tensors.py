@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spice_select.store.atomic import atomic, explained, sha256
+from spice_select.store.atomic import atomic, make_folder, sha256
 from spice_select.store.sums import is_whole, write_sum
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def save_tensors(path: Path, tensors: "Mapping[str, Tensor]", facts: Mapping[str
     """Write tensors and facts, the sum last; the same give the same bytes. Raises InputError when the disk refuses."""
     from safetensors.torch import save_file
 
-    with explained(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with atomic(path) as aside:
         plain = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
         save_file(plain, aside, {_FACTS: json.dumps(facts)})

@@ -23,7 +23,10 @@ _SENTENCES = {
     "tools-hidden": "Tools that the chat template does not show: {rows}.",
     "part-hidden": "Text or tool calls that the chat template does not show, not trained on: {turns} in {rows}.",
     "names-hidden": "Names of speakers that the chat template does not show: {turns} in {rows}.",
-    "null-arguments": "Null fields inside the arguments of tool calls are taken for padding, and left out: {rows}.",
+    "null-arguments": (
+        "Null fields inside the arguments of tool calls are taken for a table's padding, and left out (in arguments "
+        "that are JSON text, or where the tool's schema requires or allows them, they stay): {rows}."
+    ),
     "null-defaults": (
         "Nulls as `default` or `const` in tools' schemas are taken for padding, and left out (in JSON text they stay): "
         "{rows}."

@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from spice_select.data.formats.base import RowError
 from spice_select.data.formats.fields import Fields, absent, has_padding, says_nothing, unpadded
 from spice_select.data.formats.turn_texts import cause
-from spice_select.data.json_texts import parsed_exactly
+from spice_select.data.json_texts import parsed_exactly, parsed_one_or_several
 
 _CALL_FIELDS = ("tool_calls", "function_call", "function_calls", "tool_call")
 _TOOL_FIELDS = ("tools", "functions", "tool_defs", "available_tools")
@@ -70,7 +70,7 @@ def calls_in_text(text: str, number: int) -> tuple[str, tuple[Call, ...]] | None
     """The calls that a turn of role ``function_call`` writes as JSON: what stands before them, and they.
 
     Returns:
-        None where the text is neither an object nor a list of them: then it is an answer like any other.
+        None where the text begins with neither an object nor a list of them: then it is an answer like any other.
 
     Raises:
         RowError: it is laid out as one of these and is no JSON, or no call.
@@ -79,7 +79,7 @@ def calls_in_text(text: str, number: int) -> tuple[str, tuple[Call, ...]] | None
     before, rest = (match[1] or "", match[2]) if match else ("", text)
     if not _OBJECTS.match(rest):
         return None
-    value = _parsed(rest, "broken-tool-call", f"the call that turn {number} holds")
+    value = _parsed(rest, "broken-tool-call", f"the call that turn {number} holds", parsed_one_or_several)
     if says_nothing(value):
         return None
     return before.strip(), tuple(_call(item, number, exact=True) for item in _items(value, number))
@@ -196,9 +196,9 @@ def _refuse_infinite(value: Any, reason: str, where: str) -> None:
             _refuse_infinite(item, reason, where)
 
 
-def _parsed(text: str, reason: str, where: str) -> Any:
+def _parsed(text: str, reason: str, where: str, read: Callable[[str], Any] = parsed_exactly) -> Any:
     try:
-        return parsed_exactly(text)
+        return read(text)
     except ValueError as error:
         raise RowError(reason, f"{where}: {cause(text, error)}") from error
 

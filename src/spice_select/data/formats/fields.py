@@ -66,14 +66,15 @@ def unpadded(value: Any, schema: Any = None) -> Any:
 
     Args:
         value: anything JSON can hold.
-        schema: the JSON schema of the value where it is known: a field it allows to be null keeps its null.
+        schema: the JSON schema of the value where it is known: a field that it requires, or allows to be null, keeps
+            its null.
     """
     if isinstance(value, Mapping):
         known = _fields_of(schema)
         return {
             name: None if absent(item) else unpadded(item, known.get(name))
             for name, item in value.items()
-            if not absent(item) or _allows_null(known.get(name))
+            if not absent(item) or _may_be_null(name, schema)
         }
     if isinstance(value, list | tuple):
         return [None if absent(item) else unpadded(item, _items_of(schema)) for item in value]
@@ -85,7 +86,7 @@ def has_padding(value: Any, schema: Any = None) -> bool:
     if isinstance(value, Mapping):
         known = _fields_of(schema)
         return any(
-            not _allows_null(known.get(name)) if absent(item) else has_padding(item, known.get(name))
+            not _may_be_null(name, schema) if absent(item) else has_padding(item, known.get(name))
             for name, item in value.items()
         )
     return isinstance(value, list | tuple) and any(has_padding(item, _items_of(schema)) for item in value)
@@ -98,6 +99,12 @@ def _fields_of(schema: Any) -> Mapping[str, Any]:
 
 def _items_of(schema: Any) -> Any:
     return schema.get("items") if isinstance(schema, Mapping) else None
+
+
+def _may_be_null(name: str, schema: Any) -> bool:
+    """Whether the schema of an object says that a null field of it is its author's."""
+    required = _list(schema.get("required")) if isinstance(schema, Mapping) else []
+    return name in required or _allows_null(_fields_of(schema).get(name))
 
 
 def _allows_null(schema: Any) -> bool:

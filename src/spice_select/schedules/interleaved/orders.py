@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spice_select.store import write_text
+from spice_select.store import make_folder, write_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +67,7 @@ class Board:
     def put(self, order: Order) -> None:
         """Hang it up in place of the one before."""
         known = self._numbers()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         kind = "update" if isinstance(order, UpdateOrder) else "gradients"
         write_text(self._path(max(known, default=-1) + 1), json.dumps({"kind": kind, **asdict(order)}))
         for number in known:
