@@ -217,6 +217,48 @@ def test_a_fault_of_a_tasks_own_code_is_the_persons_to_mend(folder: Path, tiny_p
         judged(folder, tiny_proxy, task="own")
 
 
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [
+        ("beam: 3", "beam"),
+        ("max_gen_toks: many", "invalid literal for int"),
+        ("do_sample: true, temperature: -1", "temperature"),
+        ("max_gen_toks: 4096", "requested max tokens to generate"),
+    ],
+)
+def test_settings_of_generation_that_cannot_be_are_the_persons_to_mend(
+    folder: Path, tiny_proxy: Path, given: str, cause: str
+) -> None:
+    said = f'doc_to_text: "{{{{question}}}}"\ngeneration_kwargs: {{until: ["x"], {given}}}\n'
+    write_task(folder, "own", "generate_until", said + metrics("exact_match"))
+    with pytest.raises(InputError, match=rf"'own' of --include-path: .* as its generation_kwargs say .*{cause}"):
+        judged(folder, tiny_proxy, task="own")
+
+
+@pytest.mark.parametrize(
+    ("metric", "cause"),
+    [
+        ("{metric: akkuracy}", "its metric 'akkuracy' names no aggregation"),
+        (
+            "{metric: akkuracy, aggregation: mean, higher_is_better: true}",
+            "its metric 'akkuracy' is known neither to lm-eval nor, on this machine",
+        ),
+        (
+            "{metric: exact_match, aggregation: medain, higher_is_better: true}",
+            "lm-eval knows no aggregation so called as that of its metric 'exact_match'",
+        ),
+    ],
+)
+@pytest.mark.parametrize(("kind", "rest"), [("generate_until", SAID), ("multiple_choice", CHOICE)])
+def test_metrics_that_nobody_knows_are_named_before_a_model_is_loaded(
+    folder: Path, tiny_proxy: Path, monkeypatch: pytest.MonkeyPatch, kind: str, rest: str, metric: str, cause: str
+) -> None:
+    monkeypatch.setattr(stage, "open_subject", lambda *_: pytest.fail("a model was loaded"))
+    write_task(folder, "own", kind, f"{rest}metric_list:\n  - {metric}\n")
+    with pytest.raises(InputError, match=cause):
+        judged(folder, tiny_proxy, task="own")
+
+
 def test_a_task_file_that_is_no_yaml_is_named(folder: Path, tiny_proxy: Path) -> None:
     (folder / "own.yaml").write_text("task: own\nmetric_list: [\n")
     with pytest.raises(InputError, match=r"own\.yaml cannot be read .*so its tasks are not known"):

@@ -28,7 +28,15 @@ from spice_select.evaluation.reporting import reporting_model
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import BenchmarkSettings
 from spice_select.evaluation.subjects import Opened
-from spice_select.evaluation.task_facts import examples_note, lacks_examples, shots_of, task_digest, unshowable
+from spice_select.evaluation.task_facts import (
+    examples_note,
+    lacks_examples,
+    naming_metrics,
+    shots_of,
+    task_digest,
+    unknown_metric,
+    unshowable,
+)
 from spice_select.models.quiet import network
 from spice_select.progress import Progress
 from spice_select.run.identity import package_version
@@ -39,6 +47,8 @@ _SEED = 1234
 _DECISIVE = ("lm_eval", "datasets", "evaluate", "sacrebleu", "scikit-learn", "peft")
 """Packages whose version can change a score, beside those that run the model."""
 _NETWORK_ERRORS = (ConnectionError, FileNotFoundError, OSError, ValueError, ImportError, LookupError)
+_GENERATION_FAULTS = (ValueError, TypeError, AssertionError)
+"""What lm-eval and transformers raise for settings of generation that they do not know, or that cannot be."""
 
 
 def require_lm_eval() -> None:
@@ -177,6 +187,9 @@ class Harness:
     def _check_task(self, planned: Planned, name: str, task: Any) -> None:
         if getattr(task, "MULTIMODAL", False):
             raise InputError(f"task {name!r}: it shows images or sound, and only text is given to a model here.")
+        unknown = unknown_metric(task) if self._is_own(planned) else None
+        if unknown is not None:
+            raise InputError(f"task {name!r} of --include-path: {unknown}. Mend its metric_list.")
         shots, _ = shots_of(task, self._settings.num_fewshot, planned.benchmark.shots)
         lacking = lacks_examples(task, shots)
         if lacking:
@@ -214,7 +227,7 @@ class Harness:
         own = self._is_own(planned)
         manager = self._own if own else self._all
         try:
-            with self._quiet():
+            with self._quiet(), naming_metrics():
                 return manager.load([planned.task])
         except Exception as error:  # a file of one's own may raise anything: templates, functions, empty data
             if not own and not isinstance(error, _NETWORK_ERRORS):
@@ -230,10 +243,14 @@ class Harness:
         try:
             yield
         except Exception as error:
-            folder = self._settings.include_path
+            frames, folder = traceback.extract_tb(error.__traceback__), self._settings.include_path
             if folder is None or not self._is_own(planned):
                 raise
-            frames = traceback.extract_tb(error.__traceback__)
+            if isinstance(error, _GENERATION_FAULTS) and any(frame.name == "generate_until" for frame in frames):
+                raise InputError(
+                    f"task {planned.task!r} of --include-path: the model cannot write as its generation_kwargs say "
+                    f"({fault_words(error)[:300]}). Mend them in its file."
+                ) from error
             own = [frame for frame in frames if Path(frame.filename).resolve().is_relative_to(folder.resolve())]
             if not own and not isinstance(error, jinja2.TemplateError):
                 raise

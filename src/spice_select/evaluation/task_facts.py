@@ -5,6 +5,7 @@ import inspect
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from spice_select.evaluation.aggregates import UnshowableError, apply, is_mean
@@ -79,6 +80,42 @@ def examples_note(task: Any, shots: int) -> str | None:
         return None
     name = task.get_config("task")
     return f"{name} names no split for worked examples: they are drawn from the documents that it asks, save the one."
+
+
+@contextmanager
+def naming_metrics() -> Iterator[None]:
+    """Have a metric named that lm-eval does not know, where loading its task ends in ``KeyError: None``."""
+    import lm_eval.api.task as building
+
+    plain = building.get_metric_aggregation
+
+    def named(name: Any) -> Any:
+        found = plain(name)
+        if found is None:
+            raise ValueError(f"its metric {name!r} names no aggregation, and lm-eval knows none for a metric so called")
+        return found
+
+    building.get_metric_aggregation = named
+    try:
+        yield
+    finally:
+        building.get_metric_aggregation = plain
+
+
+def unknown_metric(task: Any) -> str | None:
+    """What a task's metrics ask for that lm-eval does not know, or None; nothing is asked of tasks that are code."""
+    for metric, aggregation in dict(task.aggregation()).items():
+        if aggregation is None:
+            return f"lm-eval knows no aggregation so called as that of its metric {metric!r}"
+    from lm_eval.api.task import ConfigurableTask
+
+    code = getattr(type(task), "process_results", None) is not ConfigurableTask.process_results
+    if code or task.get_config("process_results") is not None:
+        return None
+    for metric, function in getattr(task, "_metric_fn_list", {}).items():
+        if function is None:
+            return f"its metric {metric!r} is known neither to lm-eval nor, on this machine, to the package `evaluate`"
+    return None
 
 
 def unshowable(task: Any, *, runs_code: bool) -> tuple[dict[str, str], int]:
