@@ -14,9 +14,10 @@ from torch import nn
 
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
-from spice_select.data.records import Example, Row
+from spice_select.data.records import Example, PairExample, Row
 from spice_select.errors import InputError
 from spice_select.gradients import BatchGradients, Engine, HookEngine, LoopEngine
+from spice_select.methods import METHODS
 from spice_select.methods.less import Less
 from spice_select.methods.random import Random
 from spice_select.methods.spice import Spice
@@ -314,9 +315,33 @@ def rebuilt(selector: OnlineSelector, model: Any, folder: Path) -> None:
     trainer.train(resume_from_checkpoint=str(folder / "checkpoint-2"))
 
 
+def other_pools(selector: OnlineSelector, model: Any, folder: Path) -> None:
+    _resumed(selector, selector_of(selector.examples, seed=4), model, folder)
+
+
+def other_examples(selector: OnlineSelector, model: Any, folder: Path) -> None:
+    _resumed(selector, selector_of(selector.examples[::-1]), model, folder)
+
+
+def no_selector_before(selector: OnlineSelector, model: Any, folder: Path) -> None:
+    _resumed(None, selector, model, folder)
+
+
+def _resumed(before: OnlineSelector | None, after: OnlineSelector, model: Any, folder: Path) -> None:
+    saving: dict[str, Any] = {"max_steps": 4, "save_strategy": "steps", "save_steps": 2}
+    plain = [{"input_ids": e.input_ids.tolist(), "labels": e.input_ids.tolist()} for e in after.examples]
+    callbacks = [] if before is None else [before.callback()]
+    trainer_of("transformers", model, folder, plain if before is None else before.dataset, callbacks, **saving).train()
+    trainer = trainer_of("transformers", model, folder, after.dataset, [after.callback()], **saving)
+    trainer.train(resume_from_checkpoint=str(folder / "checkpoint-2"))
+
+
 @pytest.mark.parametrize(
     ("misuse", "words"),
     [
+        (other_pools, "step 2 was made with other examples, pools or another method"),
+        (other_examples, "step 2 was made with other examples, pools or another method"),
+        (no_selector_before, "step 2 was made without an online selector"),
         (no_callback, r"selector\.callback\(\)"),
         (workers, "dataloader_num_workers=1"),
         (skipping, "ignore_data_skip"),
@@ -343,6 +368,23 @@ def test_bad_sizes_are_named(examples: list[Example]) -> None:
         selector_of(examples, method=Less())
     with pytest.raises(InputError, match="less than one step"):
         selector_of(examples).steps(batch_size=2, accumulation=9)
+    with pytest.raises(InputError, match="pool_size=0: give 1 or more"):
+        selector_of(examples, pool_size=0)
+    with pytest.raises(InputError, match="normalise='Unit': give 'none' or 'unit'"):
+        selector_of(examples, normalise="Unit")
+    with pytest.raises(InputError, match="method loss-low: it needs losses, and online selection takes gradients"):
+        selector_of(examples, method=METHODS["loss-low"]())
+
+
+def test_rows_that_are_no_answers_to_learn_are_refused(examples: list[Example]) -> None:
+    for mark in (True, False):
+        last = examples[-1]
+        marked = Example(59, last.input_ids, last.supervised, source="", content_hash="", label=mark)
+        with pytest.raises(InputError, match=rf"row 59 is an answer marked {'good' if mark else 'bad'}"):
+            selector_of([*examples[:-1], marked])
+    pair = PairExample(7, examples[0], examples[1], shared=0, prompt="", answers=("a", "b"))
+    with pytest.raises(InputError, match="row 7 is a preference pair"):
+        selector_of([*examples[:-1], pair])
 
 
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

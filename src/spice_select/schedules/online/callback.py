@@ -10,7 +10,7 @@ from spice_select.errors import InputError
 if TYPE_CHECKING:
     from spice_select.schedules.online.selector import OnlineSelector
 
-_PICKS = "picks"
+_PICKS, _GROUND = "picks", "ground"
 
 
 class OnlineCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
@@ -36,9 +36,24 @@ class OnlineCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, *, model: Any, **kwargs: Any) -> None:
         _refuse(args, resumed=state.global_step > 0)
-        known: Any = (state.stateful_callbacks or {}).get(type(self).__name__, {}) if state.global_step > 0 else {}
-        picks = known.get("attributes", {}).get(_PICKS, []) if isinstance(known, dict) else []
-        self.selector.begin(model, state, dict(enumerate(picks)))
+        known = self._known(state) if state.global_step > 0 else []
+        self.selector.begin(model, state, dict(enumerate(known)))
+
+    def _known(self, state: Any) -> list[list[int]]:
+        """The picks that a checkpoint has. Raises InputError where they are none of this selector's."""
+        kept: Any = (state.stateful_callbacks or {}).get(type(self).__name__)
+        found = kept.get("attributes", {}) if isinstance(kept, dict) else {}
+        if _PICKS not in found:
+            raise InputError(
+                f"the checkpoint of step {state.global_step} was made without an online selector: the trainer would "
+                "skip the first pools as trained on. Begin a training anew from its weights."
+            )
+        if found.get(_GROUND) != self.selector.ground:
+            raise InputError(
+                f"the checkpoint of step {state.global_step} was made with other examples, pools or another method: "
+                "what it says was picked are other rows here. Give the selector what it had, or begin anew."
+            )
+        return list(found[_PICKS])
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self.selector.exhausted:
@@ -48,8 +63,9 @@ class OnlineCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
         self.selector.end()
 
     def state(self) -> dict[str, Any]:
-        """See `ExportableState`: the picks of every pool so far."""
-        return {"args": {}, "attributes": {_PICKS: [list(record.picks) for record in self.selector.records]}}
+        """See `ExportableState`: the picks of every pool so far, and what they are picks of."""
+        picks = [list(record.picks) for record in self.selector.records]
+        return {"args": {}, "attributes": {_PICKS: picks, _GROUND: self.selector.ground}}
 
 
 def _refuse(args: Any, *, resumed: bool) -> None:

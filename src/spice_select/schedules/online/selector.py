@@ -6,6 +6,7 @@ permutation for each epoch. When the trainer asks for the first row of a pool, t
 the model as it is then, some are picked, and only these are handed over.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +19,13 @@ from torch import nn
 
 from spice_select.data.batches import default_token_budget, plan_batches
 from spice_select.data.encoding.mask import labels_of
-from spice_select.data.records import Example
+from spice_select.data.records import Example, PairExample, Sample
 from spice_select.errors import InputError
 from spice_select.features.gradients import as_block
 from spice_select.gradients import BatchGradients, Engine, HookEngine
 from spice_select.gradients.memory import features_within_memory
 from spice_select.methods import Candidates, Method
+from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.spice import Spice
 from spice_select.progress import Silent
@@ -71,8 +73,9 @@ class OnlineSelector:
         batch_tokens: tokens in a batch of gradients, padding included; by default 2048 on a CPU, 16384 on a GPU.
 
     Raises:
-        InputError: no examples, more picks than examples, or fewer picks than pools; a method that needs a target,
-            or to know of all rows before.
+        InputError: no examples, more picks than examples, or fewer picks than pools; preference pairs, or answers
+            marked good or bad, which are not learnt as they stand; a method that needs a target, what gradients do not
+            say, or to know of all rows before.
 
     Cost: a forward and a backward pass over every row of the corpus in each epoch, beside the trainer's own; memory of
     one batch's activations and of one pool's features.
@@ -91,6 +94,8 @@ class OnlineSelector:
         normalise: str = "unit",
         batch_tokens: int | None = None,
     ) -> None:
+        _refuse_kinds(examples)
+        _refuse_sizes(pool_size=pool_size, epochs=epochs, normalise=normalise)
         if not 1 <= picks <= len(examples):
             raise InputError(f"picks={picks} of {len(examples)} examples: give a number from 1 to that.")
         self.examples = examples
@@ -104,6 +109,12 @@ class OnlineSelector:
             raise InputError(
                 f"method {self.method.name}: it must know of all rows before the training begins, which online "
                 "selection does not. Give another, or choose with `spice select --schedule interleaved`."
+            )
+        others = [name for name in self.method.needs() if name != GRADIENTS]
+        if others:
+            raise InputError(
+                f"method {self.method.name}: it needs {' and '.join(others)}, and online selection takes gradients "
+                "alone. Give another, or choose beforehand with `spice select`."
             )
         self.plan: Plan = plan_pools(
             [example.num_tokens for example in examples],
@@ -139,6 +150,16 @@ class OnlineSelector:
                 "batch_size, or raise picks or epochs."
             )
         return steps
+
+    @cached_property
+    def ground(self) -> str:
+        """SHA-256 (hex) over what picks are picks of: the examples' tokens, the pools, the method's name."""
+        digest = hashlib.sha256(f"{self.method.name} {self._normalise}".encode())
+        for example in self.examples:
+            digest.update(example.input_ids.tobytes() + example.supervised.tobytes() + b"\0")
+        for pool in self.plan.pools:
+            digest.update(pool.positions.tobytes() + f" {pool.share} ".encode())
+        return digest.hexdigest()
 
     @cached_property
     def dataset(self) -> "IterableDataset":
@@ -220,6 +241,29 @@ class OnlineSelector:
             losses=np.concatenate([part.losses for part in parts])[back],
             norms=np.concatenate([part.norms for part in parts])[back],
         )
+
+
+def _refuse_kinds(examples: Sequence[Sample]) -> None:
+    """Rows that a trainer of answers would learn as what they are not."""
+    for example in examples:
+        if isinstance(example, PairExample):
+            raise InputError(
+                f"row {example.row} is a preference pair: online selection hands a trainer answers to learn. Choose "
+                "pairs beforehand with `spice select`, or read the chosen answers alone (format chosen)."
+            )
+        if example.label is not None:
+            raise InputError(
+                f"row {example.row} is an answer marked {'good' if example.label else 'bad'}: online selection hands a "
+                "trainer answers to learn, the bad ones too. Choose them beforehand with `spice select`, for KTO."
+            )
+
+
+def _refuse_sizes(*, pool_size: int, epochs: int, normalise: str) -> None:
+    for name, value in (("pool_size", pool_size), ("epochs", epochs)):
+        if value < 1:
+            raise InputError(f"{name}={value}: give 1 or more.")
+    if normalise not in ("none", "unit"):
+        raise InputError(f"normalise={normalise!r}: give 'none' or 'unit'.")
 
 
 class _Rows:
