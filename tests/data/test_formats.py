@@ -213,7 +213,7 @@ def test_an_empty_list_of_turns_says_nothing_where_the_row_has_other_fields():
 @pytest.mark.parametrize(
     ("more", "source"),
     [({"source": "math"}, "math"), ({"dataset": "d"}, "d"), ({"source": "s", "dataset": "d"}, "s"),
-     ({"source": None, "dataset": "d"}, "d"), ({"source": 3}, ""), ({}, "")],
+     ({"source": None, "dataset": "d"}, "d"), ({"source": 3}, "3"), ({"source": True}, ""), ({}, "")],
 )  # fmt: skip
 def test_the_group_is_the_source_or_the_dataset_column(more, source):
     assert read({"question": "q", "answer": "a", **more}).source == source
@@ -364,6 +364,16 @@ def test_what_follows_a_call_and_is_none_drops_the_row(rest, cause):
     drop = read({"conversations": sharegpt(("human", "q"), ("function_call", '{"name": "f"}' + rest))})
     assert (type(drop), drop.reason) == (Drop, "broken-tool-call")
     assert cause in drop.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "source", "unread"),
+    [("a", "a", ()), (3, "3", ()), (3.0, "3", ()), (0.5, "d", ("source",)), (["a"], "d", ("source",)), ("", "d", ())],
+)
+def test_a_source_is_a_text_or_a_whole_number_and_any_other_value_is_named(value, source, unread):
+    found = read({"question": "q", "answer": "a", "source": value, "dataset": "d"})
+    assert found.source == source
+    assert tuple(name for name in found.unread if name == "source") == unread
 
 
 NULL_DEFAULT = {"name": "add", "parameters": {"properties": {"a": {"type": "integer", "default": None}}}}

@@ -1,6 +1,7 @@
 """`--target`: rows of what matters, which the choice is for."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,17 @@ import pytest
 
 import spice_select as spice
 from spice_select.checks.run import check_run, examine_run
+from spice_select.data.encoding import Encoder
 from spice_select.errors import InputError
 from spice_select.executors import ProcessPlace
 from spice_select.export.stage import export_run
 from spice_select.methods import METHODS
+from spice_select.progress import Silent
+from spice_select.run.settings import SelectSettings
+from spice_select.run.target import read_target
 from spice_select.run.worker import help_with
 from spice_select.store import PartStore
+from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training.rows import read_arm
 
 
@@ -269,6 +275,50 @@ def test_copies_of_a_row_are_held_out_together(
     assert len(chose) == 6
     assert {row % 6 for row in chose} & {row % 6 for row in set(range(12)) - chose} == set()
     assert run.summary.judged.target[0].rows == 6
+
+
+@pytest.mark.parametrize("column", ["id", "task"])
+def test_copies_of_other_records_or_tasks_are_held_out_together(
+    sums: Callable[..., list[dict[str, Any]]], tmp_path: Path, column: str
+) -> None:
+    rows = [{**row, column: f"{place}"} for place in range(2) for row in sums(8, 7)]
+    asked = {"target": str(lines(tmp_path / "target.jsonl", rows)), "hold_out_target": True}
+    encoder = Encoder(tiny_tokenizer(), max_length=256)
+    for seed in range(4):
+        found = read_target(SelectSettings.from_flat({**asked, "seed": seed}), encoder, Silent())
+        assert found is not None
+        assert found.held_out[:8].tolist() == found.held_out[8:].tolist()
+        assert found.held_out.sum() == 8
+        assert any("8 rows of the target repeat others" in note for note in found.notes)
+
+
+def test_a_task_whose_rows_all_stand_on_one_side_of_another_is_refused(
+    sums: Callable[..., list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    rows = [{**row, "task": task} for task, few in (("all", 4), ("few", 2)) for row in sums(4, 7)[:few]]
+    asked = {"target": str(lines(tmp_path / "target.jsonl", rows)), "hold_out_target": True}
+    encoder, told = Encoder(tiny_tokenizer(), max_length=256), set()
+    for seed in range(12):
+        try:
+            found = read_target(SelectSettings.from_flat({**asked, "seed": seed}), encoder, Silent())
+        except InputError as error:
+            told.add(str(error))
+            continue
+        assert found is not None
+        for task in ("all", "few"):
+            assert len({bool(out) for out, own in zip(found.held_out, found.tasks, strict=True) if own == task}) == 2
+    (words,) = told
+    assert "the rows of the target's task 'few' stand in other tasks too" in words
+
+
+def test_a_task_is_a_whole_number_or_a_text_and_a_missing_one_is_none(
+    sums: Callable[..., list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    rows = [{**row, "task": task} for row, task in zip(sums(4), [1.0, math.nan, 1, ""], strict=True)]
+    asked = SelectSettings.from_flat({"target": str(lines(tmp_path / "test.jsonl", rows))})
+    found = read_target(asked, Encoder(tiny_tokenizer(), max_length=256), Silent())
+    assert found is not None
+    assert found.tasks == ["1", "test", "1", "test"]
 
 
 def test_suspects_and_the_targets_rows_leave_the_pool_together(

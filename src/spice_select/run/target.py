@@ -15,6 +15,8 @@ from spice_select.data.corpus import read_corpus
 from spice_select.data.duplicates import near_matches
 from spice_select.data.encoding import Encoded, Encoder, encode_rows
 from spice_select.data.formats import FORMATS, Format, PreferencePairs, described, detect_format
+from spice_select.data.formats.base import group_name
+from spice_select.data.formats.fields import says_nothing
 from spice_select.data.records import Conversation, Drop, Example, Pair, Row
 from spice_select.data.settings import DataSettings
 from spice_select.data.texts import whole_text
@@ -193,7 +195,8 @@ class _File:
             encoded = encode_rows(rows, row_format, encoder)
         except InputError as error:
             raise InputError(f"--target {name}: {error}") from error
-        named = {first + row.number: str(row.raw[TASK]) for row in corpus.rows if row.raw.get(TASK) not in (None, "")}
+        given = {first + row.number: row.raw.get(TASK) for row in corpus.rows}
+        named = {number: group_name(value) or str(value) for number, value in given.items() if not says_nothing(value)}
         rest = task if named or not alone else ""
         tasks = {row.number: named.get(row.number, rest) for row in rows}
         _refuse_emptied(name, tasks, encoded)
@@ -257,21 +260,33 @@ def _refuse_emptied(name: str, tasks: Mapping[int, str], encoded: Encoded[Exampl
 def _held_out(examples: Sequence[Example], tasks: Sequence[str], seed: int) -> NDArray[np.bool_]:
     """Half of each task's rows, drawn by the seed; copies of a row stay together, or it would judge what it chose.
 
+    Copies are the same tokens, whatever number or name the rows have, and in whichever task they stand.
+
     Raises:
-        InputError: a task of one row.
+        InputError: a task of one row, or whose rows other tasks have all drawn to one side.
     """
-    held, draw = np.zeros(len(tasks), bool), np.random.default_rng([seed, 5])
+    said, draw, drawn = [_said(example) for example in examples], np.random.default_rng([seed, 5]), dict[bytes, bool]()
     for task in dict.fromkeys(tasks):
-        own = [place for place, one in enumerate(tasks) if one == task]
-        contents = list(dict.fromkeys(examples[place].content_hash for place in own))
+        contents = list(dict.fromkeys(own for own, one in zip(said, tasks, strict=True) if one == task))
         if len(contents) < 2:
             raise InputError(
                 f"--target: the target{_of_task(task)} has one row that can be used, and half of it would have to "
                 "choose while the other half judges. Give two rows or more, or select without --hold-out-target."
             )
-        drawn = {contents[place] for place in draw.permutation(len(contents))[: len(contents) // 2]}
-        held[[place for place in own if examples[place].content_hash in drawn]] = True
-    return held
+        free = [own for place in draw.permutation(len(contents)) if (own := contents[place]) not in drawn]
+        due = len(contents) // 2 - sum(drawn.get(own, False) for own in contents)
+        drawn |= {own: number < due for number, own in enumerate(free)}
+        if len({drawn[own] for own in contents}) < 2:
+            raise InputError(
+                f"--target: the rows of the target{_of_task(task)} stand in other tasks too, which have drawn all of "
+                "them to choose, or all to judge. Give rows of its own, or select without --hold-out-target."
+            )
+    return np.array([drawn[own] for own in said], bool)
+
+
+def _said(example: Example) -> bytes:
+    """What the model sees of a row: equal of its copies, whatever else their records have."""
+    return example.input_ids.tobytes()
 
 
 def _of_task(task: str) -> str:
@@ -293,7 +308,7 @@ def _told(examples: Sequence[Example], tasks: Sequence[str], held: NDArray[np.bo
             f"The target has {', '.join(few[:_NAMED])}{more} to choose by: below {FEW} the choice hangs on single "
             f"rows; {ENOUGH} to 64 of a task are enough."
         )
-    twice = len(examples) - len({example.content_hash for example in examples})
+    twice = len(examples) - len({_said(example) for example in examples})
     if twice:
         repeat = counted(twice, "row of the target repeats another", "rows of the target repeat others")
         told.append(f"{repeat}: counted as often as they stand there.")

@@ -114,12 +114,20 @@ def optional_text(raw: Mapping[str, Any], field: str) -> str:
 
 
 def source_of(raw: Mapping[str, Any]) -> str:
-    """The group of a row: its ``source``, else its ``dataset`` column, else "" (only strings count, others are unread).
+    """The group of a row: its ``source``, else its ``dataset`` column, else "".
 
-    A column that gives the group is read.
+    A whole number counts as its digits; of `Fields`, a value that names no group stays unread, and is so named.
     """
     for field in ("source", "dataset"):
-        value = raw.peek(field) if isinstance(raw, Fields) else raw.get(field)
-        if isinstance(value, str) and value:
-            return str(raw[field])
+        name = group_name(raw.peek(field) if isinstance(raw, Fields) else raw.get(field))
+        if name:
+            raw[field]
+            return name
     return ""
+
+
+def group_name(value: Any) -> str:
+    """What a group of rows is called by a value: a text as it is, a whole number by its digits, "" by any other."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        return str(int(value))  # a table keeps whole numbers as floats once one is missing
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
