@@ -152,6 +152,9 @@ def test_the_command_prints_the_verdict_and_writes_json(
     assert "20 word for word" in out
     assert f"spice select {pool}" in out
     assert json.loads((tmp_path / "found.json").read_text())["verdict"] == REDUNDANT
+    code, out, err = spice("headroom", pool, "--model", tiny_proxy, "--json", tmp_path)
+    assert (code, out) == (2, "")  # before a row is read
+    assert "is a folder, and a file is written whole" in err
     code, _, err = spice("headroom", corpus(make_sums(9), "few.jsonl"), "--model", tiny_proxy)
     assert code == 2
     assert "9 usable rows" in err

@@ -18,6 +18,7 @@ from spice_select.store import (
     atomic,
     is_whole,
     make_folder,
+    output_file,
     parts,
     sha256,
     sums,
@@ -135,6 +136,22 @@ def test_a_place_where_nothing_can_be_made_is_explained() -> None:
     for path in (Path("/proc/gone/run/table.json"), Path("/proc/self/table.json")):
         with pytest.raises(InputError, match=r"cannot be written .* Choose another place"):
             write_json(path, {})
+
+
+def test_where_an_output_goes_is_known_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to(tmp_path / "true.json")
+    assert output_file(tmp_path / "link.json") == (tmp_path / "true.json").resolve()
+    assert output_file(tmp_path / "new" / "found.json") == (tmp_path / "new" / "found.json").resolve()
+    assert not list(tmp_path.rglob("*.part"))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    for place, cause in (
+        (tmp_path / "new", "is a folder"),
+        (tmp_path / "pipe", "a pipe or a device"),
+        (tmp_path / "file" / "found.json", "A part of the path is a file|A file is in the way"),
+    ):
+        with pytest.raises(InputError, match=cause):
+            output_file(place)
 
 
 def test_an_unknown_fault_of_the_disk_stays_ours(tmp_path: Path) -> None:

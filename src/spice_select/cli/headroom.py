@@ -38,11 +38,12 @@ def headroom(
     from spice_select.cli.display import TerminalProgress
     from spice_select.cli.tables.headroom import print_headroom
     from spice_select.outlook.stage import run_headroom
-    from spice_select.store import write_json
+    from spice_select.store import output_file, write_json
 
     console = Console()
     settings = HeadroomSettings(look=look, proxy=proxy, data=data, gradients=gradients)
+    place = None if json is None else output_file(json)
     found = run_headroom(pool, settings, progress=TerminalProgress(console))
-    if json is not None:
-        write_json(json, found.to_json())
     print_headroom(console, found)
+    if place is not None:
+        write_json(place, found.to_json())

@@ -29,11 +29,12 @@ def transfer(
     from spice_select.agreement.stage import run_transfer
     from spice_select.cli.display import TerminalProgress
     from spice_select.cli.tables.transfer import print_transfer
-    from spice_select.store import write_json
+    from spice_select.store import output_file, write_json
 
     console = Console()
     other = None if model == "embedded" and not Path(model).exists() else model
+    place = None if out is None else output_file(out)
     found = run_transfer(run, other, settings, progress=TerminalProgress(console))
-    if out is not None:
-        write_json(out, found.to_json())
     print_transfer(console, found)
+    if place is not None:
+        write_json(place, found.to_json())

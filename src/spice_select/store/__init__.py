@@ -10,6 +10,7 @@ from spice_select.store.atomic import atomic as atomic
 from spice_select.store.atomic import explained as explained
 from spice_select.store.atomic import make_folder as make_folder
 from spice_select.store.atomic import open_to_write as open_to_write
+from spice_select.store.atomic import output_file as output_file
 from spice_select.store.atomic import sha256 as sha256
 from spice_select.store.atomic import sweep as sweep
 from spice_select.store.atomic import whole_folder as whole_folder

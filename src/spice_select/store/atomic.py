@@ -59,9 +59,12 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
-def open_to_write(path: Path, mode: str) -> IO[str]:
-    """A file of text opened to be written, made where it is not there. Raises InputError as `make_folder`."""
-    with explained(path, otherwise=_ELSEWHERE):
+def open_to_write(path: Path, mode: str, *, called: Path | None = None) -> IO[str]:
+    """A file of text opened to be written, made where it is not there. Raises InputError as `make_folder`.
+
+    `called` is what a person knows the file by, where it is written aside.
+    """
+    with explained(called or path, otherwise=_ELSEWHERE):
         return path.open(mode, encoding="utf-8", errors="backslashreplace")
 
 
@@ -119,6 +122,23 @@ def write_text(path: Path, text: str) -> None:
     write_lines(path, [text], end="")
 
 
+def output_file(path: Path) -> Path:
+    """Where a file that was asked for goes, links followed; seen to be writable before the work for it begins.
+
+    Raises:
+        InputError: it is a folder, a pipe or a device, or as `atomic`.
+    """
+    place = path.resolve()
+    if place.exists() and not place.is_file():
+        kind = "a folder" if place.is_dir() else "no plain file (a pipe or a device)"
+        raise InputError(f"{path} is {kind}, and a file is written whole, in its place. Give the name of a file.")
+    make_folder(place.parent)
+    probe = place.with_name(f"{place.name}.{_HOST}-{os.getpid()}{_ASIDE}")
+    open_to_write(probe, "w", called=path).close()
+    probe.unlink(missing_ok=True)
+    return place
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write strict JSON, indented. Raises InputError as `atomic`."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -127,7 +147,7 @@ def write_json(path: Path, content: Any) -> None:
 def write_lines(path: Path, lines: Iterable[str], *, end: str = "\n") -> None:
     """Write lines as `write_text` does, one at a time. Raises InputError as `atomic`."""
     make_folder(path.parent)
-    with atomic(path) as aside, open_to_write(aside, "w") as handle:
+    with atomic(path) as aside, open_to_write(aside, "w", called=path) as handle:
         for line in lines:
             handle.write(line + end)
 
