@@ -50,8 +50,9 @@ class OnlineCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
             )
         if found.get(_GROUND) != self.selector.ground:
             raise InputError(
-                f"the checkpoint of step {state.global_step} was made with other examples, pools or another method: "
-                "what it says was picked are other rows here. Give the selector what it had, or begin anew."
+                f"the checkpoint of step {state.global_step} was made with other examples, pools or another method, or "
+                "by a version that did not say: what it has as picked may be other rows here. Give the selector what "
+                "it had, or begin anew."
             )
         return list(found[_PICKS])
 
