@@ -239,8 +239,8 @@ def test_transcripts_are_the_same_turns_to_the_chosen_answers_as_to_pairs(raw):
     assert (*pair.prompt, *pair.chosen) == found.messages
 
 
-@pytest.mark.parametrize("value", [3, ["math"], {"name": "math"}, True])
-def test_a_group_that_is_no_text_is_named_as_not_read(value):
+@pytest.mark.parametrize("value", [3.5, ["math"], {"name": "math"}, True])
+def test_what_names_no_group_is_named_as_not_read(value):
     found = read({"question": "q", "answer": "a", "source": value, "dataset": "d"})
     assert (found.source, found.unread) == ("d", ("source",))
 
