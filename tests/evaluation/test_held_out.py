@@ -153,6 +153,32 @@ def test_rows_that_a_run_saw_are_left_out_whatever_the_file_format(
         spice_select.evaluate(tiny_proxy, held_out=held, without=[run.path], out=tmp_path / "out")
 
 
+def test_a_row_that_a_run_saw_under_another_id_or_format_or_nearly_is_left_out(
+    tiny_proxy: Path, corpus: Corpus, tmp_path: Path
+) -> None:
+    told = [f"Tell me in a few words what {name} is good for, and how it is used at home." for name in "abcdefgh"]
+    answers = [
+        f"{name} is used to keep the {name} of a house in order, day by day, by all who live there." for name in told
+    ]
+    seen = [
+        {"instruction": ask, "input": "", "output": answer, "id": place}
+        for place, (ask, answer) in enumerate(zip(told, answers, strict=True))
+    ]
+    run = spice_select.select(
+        corpus(seen[:4], "seen.jsonl"), method="random", model=str(tiny_proxy), budget=2, out=tmp_path / "run"
+    )
+    others = [
+        [{"role": "user", "content": told[0]}, {"role": "assistant", "content": answers[0]}],
+        [{"role": "user", "content": told[1].upper()}, {"role": "assistant", "content": answers[1]}],
+        [{"role": "user", "content": told[6]}, {"role": "assistant", "content": "Of no use at all to anybody I know."}],
+    ]
+    held = corpus(
+        [{"messages": turns, "id": f"h{place}", "source": "x"} for place, turns in enumerate(others)], "held.jsonl"
+    )
+    found = spice_select.evaluate(tiny_proxy, held_out=held, without=[run.path], out=tmp_path / "out")
+    assert found.left_out == 2
+
+
 @pytest.mark.parametrize(
     ("models", "options", "message"),
     [

@@ -34,7 +34,7 @@ def evaluate(
             are to the first.
         held_out: Rows to take the response loss of, in any format that `spice select` reads; of preference pairs, how
             often the chosen answer is found the likelier one, and what training changed of that.
-        without: Run folders: held-out rows that are in their corpora are left out, by content.
+        without: Run folders: held-out rows that stand in their corpora, word for word or nearly, are left out.
         out: Folder of results.
     """
     from rich.console import Console

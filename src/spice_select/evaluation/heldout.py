@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.data.duplicates import near_matches
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import MARKED, Format, PreferencePairs, detect_reader
 from spice_select.data.records import Example, Row
 from spice_select.data.settings import DataSettings
 from spice_select.data.sources import read_source
+from spice_select.diagnosis.suspects.near import ALIKE
 from spice_select.errors import InputError
 from spice_select.numerics.estimates import Estimate, row_difference, row_mean, token_difference, token_mean
+from spice_select.progress import Progress, Silent
 from spice_select.run.corpus import reread_corpus
-from spice_select.run.finished import load
+from spice_select.run.finished import Run, load
 from spice_select.run.identity import rows_hash
+from spice_select.run.target import texts_of
 
 WHOLE = "all"
 """Every source together."""
@@ -53,15 +57,22 @@ class HeldOutRows:
 
 
 def read_held_out(
-    name: str, settings: DataSettings, *, without: Sequence[Path] = (), allow_network: bool = False
+    name: str,
+    settings: DataSettings,
+    *,
+    without: Sequence[Path] = (),
+    allow_network: bool = False,
+    progress: Progress | None = None,
 ) -> HeldOutRows:
-    """Read held-out rows and leave out all whose content is in the corpus of a run.
+    """Read held-out rows and leave out all that stand in the corpus of a run.
 
     Args:
         name: any corpus that `spice select` reads.
         settings: how it is read; where splits are named and none is asked for, ``test`` is read.
-        without: run folders; rows of their corpora (chosen or not) are left out, by content hash.
+        without: run folders; rows that say what one of their corpora's rows (chosen or not) says, word for word or
+            nearly, are left out, whatever else their records have. Of pairs the prompts are compared.
         allow_network: may read a hub data set.
+        progress: shown how many rows of these corpora are compared, some 0.2 ms each.
 
     Raises:
         InputError: as `read_source`; nothing is left; the corpus of a run is gone or was changed since.
@@ -75,14 +86,14 @@ def read_held_out(
         default_split="test",
     )
     rows = read.rows
-    seen = {digest for run in without for digest in _seen(run, allow_network)}
-    kept = [row for row in rows if row.content_hash not in seen] if seen else rows
+    reader = detect_reader(rows, settings.format)
+    seen = {number for run in without for number in _seen(rows, reader, load(run), allow_network, progress or Silent())}
+    kept = [row for row in rows if row.number not in seen] if seen else rows
     if not kept:
         raise InputError(
-            f"held-out {name}: all of its {len(rows)} rows are in the corpus of {', '.join(map(str, without))}. "
-            "Give rows that the run did not see."
+            f"held-out {name}: all of its {len(rows)} rows are in the corpus of {', '.join(map(str, without))}, word "
+            "for word or nearly. Give rows that the run did not see."
         )
-    reader = detect_reader(kept, settings.format)
     if reader is MARKED:
         raise InputError(
             f"held-out {name}: answers marked good or bad, which nothing judges models by. Give preference pairs; or "
@@ -91,9 +102,21 @@ def read_held_out(
     return HeldOutRows(name, kept, reader, len(rows) - len(kept), read.notes)
 
 
-def _seen(path: Path, allow_network: bool) -> set[str]:
-    """Content hashes of the rows a run chose from."""
-    return {row.content_hash for row in reread_corpus(load(path), allow_network=allow_network)}
+def _seen(
+    rows: Sequence[Row], reader: Format | PreferencePairs, run: Run, allow_network: bool, progress: Progress
+) -> set[int]:
+    """Numbers of the rows that stand among those a run chose from: by what they say, and where nobody reads it whole.
+
+    Another ``id``, another format or a ``source`` of its own makes no new row.
+    """
+    theirs = reread_corpus(run, allow_network=allow_network)
+    digests = {row.content_hash for row in theirs}
+    whole = {row.number for row in rows if row.content_hash in digests}
+    texts = texts_of([row for row in rows if row.number not in whole], reader)
+    numbers, known = [*texts], texts_of(theirs, detect_reader(theirs, run.settings.data.format))
+    with progress.task(f"Comparing with the corpus of {run.path}", len(known), "rows") as advance:
+        pairs = near_matches([*texts.values()], [*known.values()], ALIKE, advance)
+    return whole | {numbers[left] for left, _, _ in pairs}
 
 
 @dataclass(frozen=True, kw_only=True)

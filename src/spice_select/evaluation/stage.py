@@ -51,7 +51,7 @@ def evaluate(
         *models: model directories, hub ids, ``embedded``, PEFT adapters, or folders of finished trainings; the first
             is what the others are compared with.
         held_out: rows to take the response loss of, in any format that `select` reads.
-        without: run folders; held-out rows that are in their corpora are left out, by content.
+        without: run folders; held-out rows that stand in their corpora are left out, word for word or nearly.
         out: folder of results; whatever is finished there is not computed again.
         progress: shown how far the work is; silent by default.
         **settings: any setting of `spice_select.evaluation.EvaluateSettings` by name, e.g.
@@ -273,8 +273,9 @@ def _rows(
         if settings.preference.changed():
             raise InputError(_BETA)
         return None
-    rows = read_held_out(held_out, settings.data, without=without, allow_network=settings.models.allow_network)
-    left = f", {rows.left_out:,} left out that a run saw" if without else ""
+    network = settings.models.allow_network
+    rows = read_held_out(held_out, settings.data, without=without, allow_network=network, progress=progress)
+    left = f", {rows.left_out:,} left out that say what a run's corpus says" if without else ""
     progress.note(f"{held_out}: {counted(len(rows.rows), 'row')}, {described(rows.format)}{left}")
     if settings.preference.changed() and not rows.are_pairs:
         raise InputError(_BETA)
