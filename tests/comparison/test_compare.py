@@ -1,6 +1,8 @@
 """Several methods on a tiny proxy: equal tokens, one store of features, resumed arm by arm."""
 
+import contextlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 import spice_select
 from spice_select.comparison import costs
-from spice_select.comparison.arms import Contender
+from spice_select.comparison.arms import Contender, refuse_other_meaning
 from spice_select.comparison.choosing import Chooser, fitting_rows
 from spice_select.comparison.grounds import Grounds, RowSet
 from spice_select.data.encoding import Encoder, encode_rows
@@ -176,6 +178,44 @@ def test_a_name_keeps_its_meaning_within_a_folder(corpus: Corpus, options: dict[
     assert spice_select.compare(pool, methods="twice=spice:alpha=2", budget="20%", **asked).facts == first.facts
     with pytest.raises(InputError, match="'twice' stood for twice=spice_alpha=2 in this folder"):
         spice_select.compare(pool, methods="twice=spice:alpha=3", budget="20%", **asked)
+    for again in ("spice:alpha=2", "double=spice:alpha=2"):
+        with pytest.raises(InputError, match="stands under the name 'twice' in this folder"):
+            spice_select.compare(pool, methods=again, budget="20%", **asked)
+
+
+def test_arms_that_differ_have_folders_that_differ() -> None:
+    arms = ("spice:model=a/b", "spice:model=a_b", "spice:model=a+b", "x=spice:model=" + "a" * 300)
+    places = [Contender.parse(arm).place for arm in arms]
+    assert len(set(places)) == 4
+    assert all(re.fullmatch(r"[A-Za-z0-9._=-]{1,200}", place) for place in places)
+    assert Contender.parse("spice:alpha=2").place == "spice_alpha=2"
+
+
+@pytest.mark.parametrize(
+    ("asked", "taken", "message"),
+    [
+        ("spice_alpha=spice:alpha=3", "spice_alpha=2", ""),  # that one was never named
+        ("a=spice:alpha=3", "a=spice_alpha=3", ""),
+        ("a=spice:alpha=3", "a=spice_alpha=2", "'a' stood for a=spice_alpha=2"),
+        ("a=spice:alpha=3", "spice_alpha=3", "stands without a name"),
+        ("spice", "a=spice", "stands under the name 'a'"),
+    ],
+)
+def test_what_a_name_stood_for(asked: str, taken: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) if message else contextlib.nullcontext():
+        refuse_other_meaning([Contender.parse(asked)], ["random", taken])
+
+
+def test_a_name_means_what_it_did_where_only_its_record_is_left(
+    corpus: Corpus, options: dict[str, Any], tmp_path: Path
+) -> None:
+    asked, pool = {**options, "budget": "20%", **GRADIENTS}, corpus(make_sums(40))
+    spice_select.compare(pool, methods="twice=spice:alpha=2", **asked)
+    (tmp_path / "c" / "records").mkdir()
+    (tmp_path / "c" / "records" / "twice=spice_alpha=2--0.json").touch()
+    shutil.rmtree(tmp_path / "c" / "arms")
+    with pytest.raises(InputError, match="'twice' stood for"):
+        spice_select.compare(pool, methods="twice=spice:alpha=3", **asked)
 
 
 def test_a_budget_of_supervised_tokens_is_taken_as_it_is(corpus: Corpus, options: dict[str, Any]) -> None:

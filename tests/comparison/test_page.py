@@ -8,7 +8,7 @@ import pytest
 from spice_select.comparison import judge
 from spice_select.comparison.costs import Cost
 from spice_select.comparison.facts import ArmFacts, InGradients
-from spice_select.comparison.page import comparison_figures, write_comparison_page
+from spice_select.comparison.page import comparison_figures, write_budgets_page, write_comparison_page
 from spice_select.comparison.reading import read_comparison
 from spice_select.comparison.result import RESULTS_FILE, ArmFailure, MethodsCompared
 from spice_select.errors import InputError
@@ -71,6 +71,17 @@ def test_where_every_tuning_failed_the_page_does_not_ask_for_tunings(tmp_path):
     page = write_comparison_page(found).read_text(encoding="utf-8")
     assert "no draw of random was tuned and judged" in page
     assert "spice compare rows.jsonl" not in page
+
+
+def test_a_name_that_stands_for_two_arms_makes_no_curve(tmp_path):
+    found = list[MethodsCompared]()
+    for budget, text in (("10", "x=spice_alpha=2"), ("20", "x=spice_alpha=3")):
+        folder = tmp_path / budget
+        (folder / "records").mkdir(parents=True)
+        (folder / "records" / f"{text}--0.json").touch()
+        found.append(compared(folder, judge(on_sets({"pool": 1}, *ARMS))))
+    with pytest.raises(InputError, match="'x' is spice_alpha=3 there, and spice_alpha=2 in"):
+        write_budgets_page(found, tmp_path / "both.html")
 
 
 def test_arms_that_none_measured_have_no_figure_of_gradients(tmp_path):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from spice_select.comparison.settings import CompareSettings, seeds_of
@@ -19,6 +20,8 @@ from spice_select.run.settings import SelectSettings
 CONTROL, STRATIFIED, ALL, UNTUNED = "random", "stratified", "full", "untuned"
 """What every other is compared with; a draw that no source and no length can upset; what is no choice at all; and the
 model as it came."""
+_LONGEST = 150
+"""Characters of an arm in the name of its folder: file systems take 255, and a seed and a number of rows follow."""
 _NOT_AN_ARMS = frozenset({"method", "budget", "seed", "target", "hold_out_target", *DataSettings.model_fields})
 
 
@@ -105,7 +108,17 @@ class Contender:
 
 
 def _in_a_path(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._=-]", "_", text)
+    """A text as the name of a folder: with a sum of it where characters are lost, or too many for one."""
+    plain = re.sub(r"[^A-Za-z0-9._=-]", "_", text)
+    if plain == text.replace(":", "_") and len(plain) <= _LONGEST:
+        return plain
+    return f"{plain[:_LONGEST]}-{sha256(text.encode()).hexdigest()[:8]}"
+
+
+def meaning_of(place: str) -> tuple[str, str]:
+    """The name that an arm's place begins with, "" where it was given none, and what it asks."""
+    name, _, asks = place.partition("=")
+    return (name, asks) if asks.partition("_")[0] in METHODS.names else ("", place)
 
 
 def _refuse_name(name: str, text: str) -> None:
@@ -117,14 +130,28 @@ def _refuse_name(name: str, text: str) -> None:
 
 
 def refuse_other_meaning(contenders: Sequence[Contender], taken: Iterable[str]) -> None:
-    """Raise InputError for a name that stood for something else: `taken` are the places known in a folder."""
+    """Raise InputError for a name that stood for something else, and for an arm that had another name.
+
+    Args:
+        contenders: who is compared.
+        taken: the places of arms known in a folder.
+    """
+    known = sorted(set(taken))
     for one in contenders:
-        others = {place for place in taken if place.startswith(f"{one.label}=") and place != one.place}
-        if one.is_named and others:
-            raise InputError(
-                f"--methods {one.text}: {one.label!r} stood for {sorted(others)[0]} in this folder. Give another name, "
-                "or another --out."
-            )
+        name, asks = meaning_of(one.place)
+        for place in known:
+            other, asked = meaning_of(place)
+            if name and name == other and asks != asked:
+                raise InputError(
+                    f"--methods {one.text}: {name!r} stood for {place} in this folder. Give another name, or another "
+                    "--out."
+                )
+            if asks == asked and name != other:
+                called = f"under the name {other!r}" if other else "without a name"
+                raise InputError(
+                    f"--methods {one.text or one.label}: this arm stands {called} in this folder, and would be chosen "
+                    "and counted twice. Ask for it so, or give another --out."
+                )
 
 
 def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:

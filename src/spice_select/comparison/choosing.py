@@ -17,7 +17,7 @@ from spice_select.pipeline import run_select
 from spice_select.progress import Progress, Silent
 from spice_select.run.files import read_row_numbers
 from spice_select.run.finished import Run
-from spice_select.run.folder import RunFolder
+from spice_select.run.folder import MANIFEST, RunFolder
 from spice_select.run.settings import SelectSettings
 
 ARMS = "arms"
@@ -124,6 +124,12 @@ class Chooser:
             opened = OpenedCorpus.of(pool, asked.data, Silent())
             self._read.append(opened.encoded(self.grounds.proxy.tokenizer, asked.data, Silent()))
         return self._read[0]
+
+
+def places_chosen(folder: Path) -> list[str]:
+    """The places of the arms that have chosen in a comparison's folder."""
+    runs = (path.parent.name.rpartition("--seed-") for path in (folder / ARMS).glob(f"*/{MANIFEST}"))
+    return [place for place, _, seed in runs if seed.isdigit()]
 
 
 def fitting_rows(order: NDArray[np.int64], supervised: NDArray[np.int64], budget: int) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.comparison.arms import CONTROL, Contender, contenders_of, refuse_contenders, refuse_other_meaning
-from spice_select.comparison.choosing import ARMS, ArmChoice, Chooser
+from spice_select.comparison.choosing import ARMS, ArmChoice, Chooser, places_chosen
 from spice_select.comparison.costs import CostLedger
 from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
 from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
@@ -16,7 +16,7 @@ from spice_select.comparison.result import RESULTS_FILE, MethodsCompared, Scores
 from spice_select.comparison.ruling import Ruling, judge
 from spice_select.comparison.settings import LEAST_SEEDS_TO_TRAIN, CompareSettings, seeds_of
 from spice_select.comparison.terms import Terms, endpoints_of_pairs
-from spice_select.comparison.tuning import Tuner
+from spice_select.comparison.tuning import Tuner, places_on_record
 from spice_select.comparison.work import REFERENCES, ArmsAtWork, first_choices
 from spice_select.data.formats import PreferencePairs
 from spice_select.errors import InputError
@@ -94,8 +94,7 @@ def run_compare(
     identity = _identity(grounds, settings)
     folder = default_folder(pool, identity, kind="compare-", nameless="pool") if out is None else Path(out)
     with open_run(folder, identity, overwrite=overwrite) as opened:
-        known = {path.name.partition("--seed-")[0] for path in (folder / ARMS).glob("*")}
-        refuse_other_meaning(contenders, known)
+        refuse_other_meaning(contenders, [*places_chosen(folder), *places_on_record(folder)])
         grounds.write(opened)
         chooser = Chooser(folder=folder, grounds=grounds, settings=settings, progress=progress)
         work = ArmsAtWork(contenders=contenders, chooser=chooser, progress=progress)
@@ -226,11 +225,12 @@ def _refuse_budget(contenders: Sequence[Contender], grounds: Grounds, settings: 
     shared = Budget(tokens=tokens, supervised=True)
     for one in contenders:
         spread = one.in_pools and settings.arms.equal == "tokens"
-        asked = one.asks(settings, seed=0, budget=str(shared if spread else rows), target=None)
-        try:
-            refuse_rows(asked, grounds.sources, (grounds.supervised if spread else grounds.tokens).tolist())
-        except InputError as error:
-            raise InputError(f"{one.label}: {error}") from error
+        for seed in seeds_of(settings.arms.seeds) if one.in_pools else (0,):  # each cuts other pools
+            asked = one.asks(settings, seed=seed, budget=str(shared if spread else rows), target=None)
+            try:
+                refuse_rows(asked, grounds.sources, (grounds.supervised if spread else grounds.tokens).tolist())
+            except InputError as error:
+                raise InputError(f"{one.label}: {error}") from error
 
 
 def _refuse_primary(grounds: Grounds, settings: CompareSettings) -> None:

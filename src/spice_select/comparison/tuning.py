@@ -226,6 +226,11 @@ def _diverged(label: str, seed: int, rows: int, name: str) -> str:
     )
 
 
+def places_on_record(folder: Path) -> list[str]:
+    """The places of the arms that have a record in a comparison's folder."""
+    return [path.stem.rpartition("--")[0] for path in sorted((folder / RECORDS).glob("*.json"))]
+
+
 def _read(path: Path) -> ArmRun:
     return arm_run_of(json.loads(path.read_text(encoding="utf-8")))
 

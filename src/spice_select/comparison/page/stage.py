@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from spice_select.comparison.arms import meaning_of
 from spice_select.comparison.judged_set import JudgedSet
 from spice_select.comparison.page.choices import choices_section
 from spice_select.comparison.page.curves import budget_figures, cost_figures
@@ -15,7 +16,7 @@ from spice_select.comparison.report_table import Column, Line, ReportTable
 from spice_select.comparison.result import MethodsCompared
 from spice_select.comparison.ruling import Ruling, judge
 from spice_select.comparison.terms import Terms
-from spice_select.comparison.tuning import RECORDS
+from spice_select.comparison.tuning import RECORDS, places_on_record
 from spice_select.errors import InputError
 from spice_select.report.page import (
     Cell,
@@ -57,11 +58,13 @@ def write_budgets_page(found: Sequence[MethodsCompared], out: Path) -> Path:
     """Write a page of several comparisons: each arm's loss over the budget, and what is said at each.
 
     Raises:
-        InputError: one was not tuned; the same run is in two of them, or was judged on other rows in another.
+        InputError: one was not tuned; the same run is in two of them, or was judged on other rows in another; an arm's
+            name stands for something else in another.
     """
     for one in found:
         if one.ruling is None:
             raise InputError(f"{one.path}: nothing was tuned there, so it has no loss to draw. Compare with --train.")
+    _refuse_two_meanings([one.path for one in found])
     records = [record for one in found for record in read_arm_runs(one.path / RECORDS)]
     untuned = [record for record in records if record.budget is None]
     together = [record for record in records if record.budget is not None] + untuned[:1]
@@ -76,6 +79,18 @@ def write_budgets_page(found: Sequence[MethodsCompared], out: Path) -> Path:
     )
     write_text(out, page_html(page))
     return out
+
+
+def _refuse_two_meanings(folders: Sequence[Path]) -> None:
+    known = dict[str, tuple[str, Path]]()
+    for folder in folders:
+        for name, asks in map(meaning_of, places_on_record(folder)):
+            other, where = known.setdefault(name, (asks, folder))
+            if name and other != asks:
+                raise InputError(
+                    f"{folder}: {name!r} is {asks} there, and {other} in {where}, so its losses make no curve. Give "
+                    "one of the two comparisons a page of its own, or another name to its arm."
+                )
 
 
 def comparison_figures(found: MethodsCompared) -> list[PlotFigure]:
