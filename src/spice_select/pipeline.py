@@ -199,6 +199,7 @@ def _fill(
         outcome=outcome,
         notes=[*corpus.notes, *encoded],
         seconds=clock.seconds,
+        unit=corpus.budget.unit,
     )
     run.write_json(outputs.SUMMARY, summary.to_json())
     notes = {"stop": asdict(outcome.choice.stop), "stats": asdict(outcome.choice.stats)}

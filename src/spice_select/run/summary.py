@@ -186,8 +186,9 @@ def summarise(
     outcome: Outcome,
     notes: Sequence[str],
     seconds: Mapping[str, float],
+    unit: str,
 ) -> Summary:
-    """Gather the numbers of a run."""
+    """Gather the numbers of a run; `unit` is what its budget counts."""
     candidates, picks = outcome.candidates, outcome.choice.indices
     fidelity, mix = outcome.judged.fidelity if outcome.judged else None, _mix(candidates, picks)
     pairs = summarise_pairs(candidates, picks)
@@ -205,7 +206,7 @@ def summarise(
         median_response=float(np.median(candidates.supervised)),
         chosen_median_response=float(np.median(candidates.supervised[picks])),
         mix=mix,
-        judged=_judged(outcome.choice.worth, outcome.judged),
+        judged=_judged(outcome.choice.worth, outcome.judged, unit),
         stopped=outcome.choice.stop.sentence,
         notes=[
             *notes,
@@ -231,7 +232,7 @@ def _headroom(outcome: Outcome) -> str:
     return headroom_line(common, len(outcome.choice), judged.target, held_out=judged.held_out)
 
 
-def _judged(selection: Selection | None, judged: Judgement | None) -> Judged | None:
+def _judged(selection: Selection | None, judged: Judgement | None, unit: str) -> Judged | None:
     if selection is None or judged is None:
         return None
     versus, proof, fidelity, parts = judged.versus, judged.certificate, judged.fidelity, interaction(selection)
@@ -242,7 +243,7 @@ def _judged(selection: Selection | None, judged: Judgement | None) -> Judged | N
         random_max=float(versus.draws.max()),
         random_draws=len(versus.draws),
         certified=proof.ratio,
-        certified_for=_rivals(judged),
+        certified_for=_rivals(judged, unit),
         bound=proof.best,
         proof_seconds=proof.seconds,
         curvature=judged.curvature.value if judged.curvature else None,
@@ -273,9 +274,9 @@ def _reached(one: Explained, held_out: bool) -> Reached:
     )
 
 
-def _rivals(judged: Judgement) -> str:
+def _rivals(judged: Judgement, unit: str) -> str:
     if judged.certificate.max_cost is not None:
-        tokens = f"{judged.certificate.max_cost:,.0f} tokens"
+        tokens = f"{judged.certificate.max_cost:,.0f} {unit}"
         return f"{tokens}, as many of every pool" if judged.by_pool else tokens
     return "as many rows of every pool" if judged.by_pool else "this many rows"
 
