@@ -7,8 +7,10 @@ import pytest
 
 from spice_select.export.stage import export_run
 from spice_select.report import write_report
+from spice_select.report.sections.verdict import as_arm
 from spice_select.run.explaining import Explainer
 from spice_select.run.finished import Run
+from spice_select.run.settings import SelectSettings
 
 ROW = r"<tr>\s*<th[^>]*>[^<]*</th>\s*<td class=\"number\" data-key=\"(\d+)\">"
 
@@ -31,6 +33,15 @@ def test_the_verdict_says_what_was_asked_and_chosen(run: Run, draw: Run) -> None
     assert re.search(r"--methods information --budget 12 --model \S+ .*--sketch-dim 32 --train", text_of(run))
     assert "--target" not in re.search(r"<code>spice compare.*?</code>", text_of(draw))[0]
     assert "takes no gradients, so nothing here says how its picks" in text_of(draw)
+
+
+def test_the_command_that_compares_is_of_the_choice_that_was_made() -> None:
+    looped = {"method": "lead", "schedule": "interleaved", "pool_size": 20, "budget": "5%", "seed": 3, "model": "m"}
+    arm = "lead:schedule=interleaved:pool_size=20"
+    assert as_arm(SelectSettings.from_flat(looped), pairs=False) == arm
+    for pairs in (False, True):
+        usual = SelectSettings.from_flat({"method": "spice", "alpha": 2}).settled(pairs=pairs)
+        assert as_arm(usual, pairs=pairs) == "spice:alpha=2.0", "what is settled by the rows is not named"
 
 
 def test_the_table_has_every_pick_with_what_it_was_worth(run: Run) -> None:

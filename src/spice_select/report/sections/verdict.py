@@ -12,6 +12,7 @@ from spice_select.report.material import RunMaterial, filled
 from spice_select.run.files import SELECTED
 from spice_select.run.key_numbers import KeyNumber, key_numbers
 from spice_select.run.pairs import is_of_marks, is_of_pairs
+from spice_select.run.settings import SelectSettings
 from spice_select.run.summary import Judged, Reached
 from spice_select.run.suspects import SUSPECTS_FILE
 from spice_select.selection.objectives import POOL_VARIANCES
@@ -20,6 +21,10 @@ from spice_select.settings.words import command_words
 
 EXPLAINED = tuple(one.name for one in POOL_VARIANCES)
 """The objectives that want all rows' gradients explained."""
+
+
+_OF_ALL = ("budget", "seed")
+"""Settings of a choice that are none of an arm's own."""
 
 
 def title(material: RunMaterial) -> str:
@@ -159,15 +164,25 @@ def _next(material: RunMaterial) -> list[tuple[str, str]]:
     if is_of_marks(material.run):
         export = ["spice", "export", run, "--to", "trl", "--out", f"{run}-trl"]
         return [("Write them for a trainer of KTO", shlex.join(export))]
-    asked, method = material.settings, material.summary.method
+    asked = material.settings
     target = ["--target", *asked.target.target] if asked.target.target else []
     alike = [word for group in (asked.proxy, asked.data, asked.gradients) for word in command_words(group)]
-    compare = ["spice", "compare", corpus, *target, "--methods", method, "--budget", asked.selection.budget, *alike]
+    arm = as_arm(asked, pairs=is_of_pairs(material.run))
+    compare = ["spice", "compare", corpus, *target, "--methods", arm, "--budget", asked.selection.budget, *alike]
     return [
         (_tuning(material), shlex.join(["spice", "train", run, "--model", "MODEL"])),
         ("Find out whether the choice makes a better model than random rows", shlex.join([*compare, "--train"])),
         *([] if (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
     ]
+
+
+def as_arm(asked: SelectSettings, *, pairs: bool) -> str:
+    """The choice as an arm of `spice compare`: its method, with the settings that the others do not have."""
+    chosen = {"method": asked.selection.method, "target": asked.target.target}
+    usual = SelectSettings.from_flat(chosen).settled(pairs=pairs).flat()
+    groups = (asked.selection, asked.spice, asked.interleaved)
+    own = {name: value for group in groups for name, value in group.changed().items() if value != usual[name]}
+    return ":".join([asked.selection.method, *(f"{name}={own[name]}" for name in own if name not in _OF_ALL)])
 
 
 def _tuning(material: RunMaterial) -> str:
