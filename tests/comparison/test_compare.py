@@ -291,6 +291,21 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_written(
     assert not options["out"].exists()
 
 
+def test_the_pools_of_the_seeds_that_were_asked_for_must_meet_the_budget(
+    corpus: Corpus, options: dict[str, Any]
+) -> None:
+    rows = [{"prompt": f"Say {number}", "completion": "word " * 9 if number else "no"} for number in range(20)]
+    early = [seed for seed in range(9) if 0 in np.random.default_rng(seed).permutation(20)[:10]]
+    late = [seed for seed in range(9) if seed not in early]
+    asked = {**options, "methods": "random:schedule=pools:pool_size=10", "budget": "5-supervised-tokens"}
+    pool = corpus(rows)
+    for seeds in (early[:1], [late[0], early[0]]):  # of the one row that fits, half the tokens come too soon
+        with pytest.raises(InputError, match="over 2 pools: no row fits"):
+            spice_select.compare(pool, **{**asked, "seeds": seeds})
+    found = spice_select.compare(pool, **{**asked, "seeds": late[:1]})
+    assert [one.rows for one in found.facts if one.arm != "random"] == [1]
+
+
 def test_the_command_prints_tables_and_its_exit_code_tells_of_failures(
     corpus: Corpus, tiny_proxy: Path, spice: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
