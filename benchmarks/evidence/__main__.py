@@ -40,6 +40,7 @@ from benchmarks.evidence.surrogates import measured
 from benchmarks.evidence.tuning import Encodings, plan
 
 from spice_select.comparison.bed import beds
+from spice_select.comparison.compared import compare_bed
 from spice_select.comparison.judged_set import JudgedSet, judge_bed
 from spice_select.comparison.page.curves import budget_curves, budget_figure
 from spice_select.comparison.page.verdicts import verdict_figure
@@ -149,11 +150,14 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
 
 
 def _draw(test: str, records: list[ArmRun]) -> None:
-    """A picture a bed and budget, of its held-out rows, and one over the budgets: gold answers are in the tables."""
+    """A picture a bed and budget, of its held-out rows, and one over the budgets: gold answers are in the tables.
+
+    Words are those of the tables, which know of no headroom: some arms here are ahead of all that stands for the best.
+    """
     judged = [judge_bed(bed, TERMS) for bed in beds(records)]
     for sets in budget_curves([one for one in judged if not one.task]):
         name = f"{test}-{sets[0].bed.name}"
-        figures = [verdict_figure(one.compared, name + _at(one, sets)) for one in sets]
+        figures = [verdict_figure(compare_bed(one.bed, TERMS), name + _at(one, sets)) for one in sets]
         if len(sets) > 1:
             everywhere = set.intersection(*(set(one.bed.arms) for one in sets))
             shared = [replace(one.bed, arms={arm: one.bed.arms[arm] for arm in sorted(everywhere)}) for one in sets]
