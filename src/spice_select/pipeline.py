@@ -200,6 +200,7 @@ def _fill(
         notes=[*corpus.notes, *encoded],
         seconds=clock.seconds,
         unit=corpus.budget.unit,
+        in_pools=settings.selection.schedule != "global",
     )
     run.write_json(outputs.SUMMARY, summary.to_json())
     notes = {"stop": asdict(outcome.choice.stop), "stats": asdict(outcome.choice.stats)}
