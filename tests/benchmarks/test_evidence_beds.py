@@ -77,6 +77,18 @@ def test_a_redundant_pool_holds_every_row_and_copies_of_few(tmp_path: Path) -> N
     assert 1 < len(prompts) <= 5, "reworded in few ways, so that near copies stand beside equal ones"
 
 
+def test_other_rows_like_the_pool_are_in_neither_it_nor_what_judges(tmp_path: Path) -> None:
+    path = corpus(tmp_path, {"a": 40, "b": 30})
+    home = beds.like_the_pool(path, tmp_path / "bed", rows=30, held=20, seed=3)
+    others = beds.others_like_it(home, path, 12, seed=3)
+    held = [json.loads(line) for line in (home.folder / "held_out.jsonl").read_text().splitlines()]
+    there = {said(row) for row in (*home.pool, *held)}
+    assert len({said(row) for row in others} - there) == 12
+    gold = beds.judged_by_gold(home, others, {"quiz": others[:2]}, tmp_path / "gold")
+    assert (gold.pool, len((gold.folder / "gold-quiz.jsonl").read_text().splitlines())) == (home.pool, 2)
+    assert len((gold.folder / "target.jsonl").read_text().splitlines()) == 12
+
+
 def test_a_prefix_ends_before_the_row_that_does_not_fit() -> None:
     tokens = np.array([4, 7, 3, 5, 6, 2])
     assert prefix([3, 2, 5, 4, 0, 1], tokens, 13) == [3, 2, 5]
