@@ -30,16 +30,16 @@ class Contender:
     """A method with settings of its own.
 
     Attributes:
+        text: as it was asked for.
         label: what it is called in tables: the name that it was given, else all of its text.
         method: its name in `METHODS`.
         own: settings of the choice that it alone has, by name.
-        text: as it was asked for.
     """
 
+    text: str
     label: str
     method: str
     own: Mapping[str, Any] = field(default_factory=dict)
-    text: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Contender":
@@ -57,17 +57,17 @@ class Contender:
                 why = "is the same for all" if name in _NOT_AN_ARMS else "is not one name=value"
                 raise InputError(f"--methods {text}: {pair!r} {why}. Write {method}:name=value, each name once.")
             own[name] = value.strip()
-        return cls(label=label if named else text, method=method, own=own, text=text)
+        return cls(text=text, label=label if named else text, method=method, own=own)
 
     @property
     def place(self) -> str:
         """All that it asks, fit for the name of a folder: what had another meaning before is not found there."""
-        return _in_a_path(self.text or self.label)
+        return _in_a_path(self.text)
 
     @property
     def is_named(self) -> bool:
         """Whether it was given a name."""
-        return self.text not in ("", self.label)
+        return self.text != self.label
 
     @property
     def draws(self) -> bool:
@@ -149,7 +149,7 @@ def refuse_other_meaning(contenders: Sequence[Contender], taken: Iterable[str]) 
             if asks == asked and name != other:
                 called = f"under the name {other!r}" if other else "without a name"
                 raise InputError(
-                    f"--methods {one.text or one.label}: this arm stands {called} in this folder, and would be chosen "
+                    f"--methods {one.text}: this arm stands {called} in this folder, and would be chosen "
                     "and counted twice. Ask for it so, or give another --out."
                 )
 
@@ -168,12 +168,12 @@ def contenders_of(settings: CompareSettings) -> tuple[Contender, ...]:
             f"--methods {ALL}: all rows are no choice under a budget. Leave it out; with --train a model tuned on "
             "all rows stands beside the others."
         )
-    labels = [_in_a_path(one.label) for one in named]
-    for label, one in zip(labels, named, strict=True):
+    labels = [one.label for one in named]
+    for label in labels:
         if labels.count(label) > 1:
-            raise InputError(f"--methods: {one.label} is named twice, and would count twice. Name each once.")
+            raise InputError(f"--methods: {label} is named twice, and would count twice. Name each once.")
     beside = (CONTROL, STRATIFIED) if settings.tuning.train else (CONTROL,)
-    controls = [Contender(label=name, method=name) for name in beside if name not in labels]
+    controls = [Contender.parse(name) for name in beside if name not in labels]
     return (*controls, *named)
 
 

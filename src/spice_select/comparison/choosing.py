@@ -67,7 +67,7 @@ class Chooser:
             if self.settings.arms.equal == "rows":
                 self._run(arm, seed, Budget.parse(self.settings.arms.budget).rows(len(self.grounds)), place)
             elif arm.in_pools:
-                self._run(arm, seed, Budget(tokens=self._tokens, supervised=True), place)
+                self._run(arm, seed, Budget(tokens=self.tokens, supervised=True), place)
             else:
                 self._cut(arm, seed, place)
         rows = read_row_numbers(place)
@@ -79,7 +79,8 @@ class Chooser:
         return self.folder / ARMS / f"{arm.place}--seed-{seed}"
 
     @property
-    def _tokens(self) -> int:
+    def tokens(self) -> int:
+        """Supervised tokens that each arm may take where tokens are equal, and of which the budget is a share."""
         return token_budget(Budget.parse(self.settings.arms.budget), self.grounds)
 
     def _cut(self, arm: Contender, seed: int, place: Path) -> None:
@@ -88,7 +89,7 @@ class Chooser:
         Raises:
             InputError: as `choose`.
         """
-        n, budget = len(self.grounds), self._tokens
+        n, budget = len(self.grounds), self.tokens
         wanted = min(n, max(2, round(_AHEAD * budget / float(self.grounds.supervised.mean()))))
         while True:
             ahead = place.with_name(f"{place.name}--{wanted}-rows")

@@ -113,7 +113,7 @@ def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
     common, budget, notes = CommonGradients.of(choices), None, list(grounds.notes)
     notes += [f"{one.label} is {one.text.partition('=')[2]}." for one in work.contenders if one.is_named]
     if settings.arms.equal == "tokens":
-        budget = token_budget(Budget.parse(settings.arms.budget), grounds)
+        budget = chooser.tokens
     if common is None:
         remedy = " Add spice to --methods to see more." if not work.failures else ""
         notes.append(f"No arm that has chosen took gradients, so none is measured by them.{remedy}")
@@ -153,12 +153,11 @@ def _tuned(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFa
     """What may be said of the arms, also as files, None where random failed; and what benchmarks say of them."""
     chooser = work.chooser
     grounds, settings = chooser.grounds, chooser.settings
-    asked = Budget.parse(settings.arms.budget)
     tuner = Tuner(
         folder=chooser.folder,
         grounds=grounds,
         settings=settings,
-        budget=token_budget(asked, grounds) / int(grounds.supervised.sum()),
+        budget=chooser.tokens / int(grounds.supervised.sum()),
         costs={(one.arm, one.seed): one.cost for one in facts},
         progress=work.progress,
     )
