@@ -4,28 +4,31 @@
     python -m benchmarks.evidence T3 --corpus corpus.jsonl.gz --work runs/evidence --dtype float32 --blocks 0
     python -m benchmarks.evidence T0 --corpus corpus.jsonl.gz --work runs/evidence
 
-T0: does any number known beforehand rank random subsets as their tuned loss does? T1: three targets, unseen rows.
-T2: T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T3-rivals: every method that
+T0: does any number known beforehand rank random subsets as their tuned loss does? T1: three targets, unseen rows. T2:
+T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T3-rivals: every method that
 might tell such an answer, or follow the mean of all, on one of its pools, without a target. T4: most rows are copies.
-T5: test rows like the pool's. T6: that pool, every method, and gold answers of benchmarks. The target model is the
-proxy, its last ten blocks tuned by LoRA. What is done is not done again: the same command resumes, and adds seeds.
-`--report` tunes nothing. Tables and pictures of what there is come into `benchmarks/evidence/results/`, and the loss of
-every held-out row of every run into its folder `losses`: runs that are there count as done.
+T5: test rows like the pool's. T6: that pool, every method, and gold answers of benchmarks. T7: the choices of T1 and T5
+from gradients that cost less. The target model is the proxy, its last ten blocks tuned by LoRA. What is done is not
+done again: the same command resumes, and adds seeds. `--report` tunes nothing. Tables and pictures of what there is
+come into `benchmarks/evidence/results/`, and the loss of every held-out row of every run into its folder `losses`: runs
+that are there count as done.
 """
 
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.evidence import tables
 from benchmarks.evidence.kept import keep, kept, lay_out, with_results
 from benchmarks.evidence.plans import (
+    CHEAPER,
     NOISE,
     TARGETS,
     Sources,
+    cheaper,
     drawn_anew,
     every_method,
     like_the_pool,
@@ -64,10 +67,23 @@ BEDS = {
     "T4": ("redundant",),
     "T5": ("like-the-pool",),
     "T6": ("every-method",),
+    "T7": (*TARGETS, "like-the-pool"),
 }
 """A test's beds; those of another draw have its number behind their names."""
-DRAWN = ("T1", "T4", "T5", "T6")
+DRAWN = ("T1", "T4", "T5", "T6", "T7")
 """Tests of which there are other draws."""
+VARIANTS: dict[str, tuple[str, tuple[dict[str, str], ...]]] = {
+    "T2": ("warm-up", ({"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"},)),
+    "T7": (
+        "gradients of",
+        tuple(
+            {"last 15 blocks": arm, **{label: f"{arm}, {label}" for label in CHEAPER}}
+            for arm in ("targeted", "variance")
+        ),
+    ),
+}
+"""Tests of variants of one arm of others' beds: what they differ in, and label → arm, the one that is known first.
+Tables of those beds go without the rest, which would make all of their p-values larger."""
 TERMS = Terms(endpoint=LossPerToken())
 CONTRASTS = ("untuned", "random, 1 %", "random")
 """From what must be the worst model to the best: a set of gold answers that says otherwise tells nothing (T6)."""
@@ -77,11 +93,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("test", choices=tuple(BEDS))
     parser.add_argument("--corpus", type=Path, required=True, help="JSONL of conversations with a `source` column")
-    parser.add_argument("--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6)")
+    parser.add_argument("--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6, T7)")
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
-    parser.add_argument("--draw", type=int, default=0, help="of the pool (T1, T4 to T6); each has tables of its own")
+    parser.add_argument("--draw", type=int, default=0, help="of the pool (T1, T4 to T7); each has tables of its own")
     parser.add_argument("--share", type=float, default=0.1, help="budget, of the pool's tokens (T5)")
     parser.add_argument("--second", help="a proxy of another family, by whose gradients is chosen too (T6)")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")
@@ -103,6 +119,7 @@ def main() -> None:
             "T4": redundant,
             "T5": like_the_pool,
             "T6": every_method,
+            "T7": cheaper,
         }
         extra: dict[str, object] = {} if options.test == "T0" else {"seeds": options.seeds}
         if options.test == "T3":
@@ -137,16 +154,29 @@ def main() -> None:
 def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) -> list[ReportTable]:
     if test == "T0":
         return tables.surrogates(records, measured(work / "beds" / BEDS[test][0], records, encodings), TERMS)
-    if test == "T2":
-        ran = {record.bed for record in records if record.arm == "targeted, warm"}
-        records = [record for record in records if record.bed in ran]
-        return tables.warm_up(records, {"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"}, TERMS)
-    if test == "T1":
-        records = [record for record in records if "warm" not in record.arm]
+    if test in VARIANTS:
+        of, every = VARIANTS[test]
+        found = [(arms, _with_all(records, arms.values())) for arms in every]
+        return [table for arms, ran in found if ran for table in tables.variants(ran, arms, TERMS, of=of)]
+    records = without_variants(records)
     _draw(test, records)
     known = tables.gold(records, replace(TERMS, contrasts=CONTRASTS)) if test == "T6" else []
     arms = tables.noise if test in ("T3", "T3-rivals") else tables.targets
     return [*known, *arms(records, TERMS), null_checks(records, TERMS)]
+
+
+def without_variants(records: list[ArmRun]) -> list[ArmRun]:
+    """The runs but those that only a test of variants is about."""
+    theirs = {arm for _, every in VARIANTS.values() for arms in every for arm in [*arms.values()][1:]}
+    return [record for record in records if record.arm not in theirs]
+
+
+def _with_all(records: list[ArmRun], arms: Collection[str]) -> list[ArmRun]:
+    """The runs of beds in which all of these arms ran."""
+    ran: dict[str, set[str]] = {}
+    for record in records:
+        ran.setdefault(record.bed, set()).add(record.arm)
+    return [record for record in records if ran[record.bed] >= set(arms)]
 
 
 def _draw(test: str, records: list[ArmRun]) -> None:

@@ -135,13 +135,38 @@ def _tsds(own: Candidates, seed: int) -> Sequence[int]:
 def warm(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60) -> Plan:
     """T2: T1's choice made from gradients of a proxy that was warmed up on rows of the pool."""
     for folder, shared in _target_beds(work, sources):
-        pool, target = encodings.examples(folder / "pool.jsonl"), encodings.examples(folder / "target.jsonl")
-        how = {**sources.gradients, "warmup_rows": max(128, len(pool) // 20)}
-        blocks = candidates(folder, pool, target, {"warm": how}, pool_of=shared)
-        own = renamed(blocks, {"warm": "gradients"})
+        fewest = max(128, len(encodings.examples(folder / "pool.jsonl")) // 20)
+        own = _by(folder, encodings, "warm", {**sources.gradients, "warmup_rows": fewest}, pool_of=shared)
         chosen = prefix(order_of(own, LONG, settings={}), own.supervised, budget_of(own.supervised, rows))
         for seed in range(seeds):
             yield Job(bed=folder.name, arm="targeted, warm", seed=seed, rows=chosen, facts={}, steps=8), 300 + 10 * seed
+
+
+CHEAPER: Mapping[str, Mapping[str, Any]] = {
+    "last 3 blocks": {"last_blocks": 3},
+    "output head": {"parameters": "last-layer"},
+}
+"""What else gradients may be taken of, for less of the backward pass, or none of it (T7)."""
+
+
+def cheaper(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
+    """T7: the choices of T1 and T5 from gradients that cost less."""
+    home = work / "beds" / drawn_anew("like-the-pool", draw)
+    if not home.exists():
+        beds.like_the_pool(sources.corpus, home, seed=draw)
+    for label, less in CHEAPER.items():
+        how = {"feature": "gradients", "dtype": sources.dtype, **less}
+        by = partial(_by, encodings=encodings, name=label.replace(" ", "-"), how=how)
+        for folder, shared in _target_beds(work, sources, draw):
+            own = by(folder, pool_of=shared)
+            chosen = prefix(order_of(own, LONG, settings={}), own.supervised, budget_of(own.supervised, rows))
+            job = partial(Job, bed=folder.name, arm=f"targeted, {label}", rows=chosen, facts={}, steps=8)
+            yield from ((job(seed=seed), 300 + 10 * seed) for seed in range(seeds))
+        own = by(home)
+        order = order_of(own, len(own), settings=WHOLE_POOL["variance"])
+        chosen = prefix(order, own.supervised, budget_of(own.supervised, 0.1 * len(own)))
+        job = partial(Job, bed=home.name, arm=f"variance, {label}", rows=chosen, facts={}, budget=0.1, steps=8)
+        yield from ((job(seed=seed), 301 + 10 * seed) for seed in range(seeds))
 
 
 NOISE = {
@@ -372,6 +397,12 @@ def _known(
     pool, target = encodings.examples(bed / "pool.jsonl"), encodings.examples(bed / "target.jsonl")
     kinds = {"gradients": sources.gradients, **{name: sources.read[name] for name in beside}}
     return candidates(bed, pool, target, kinds, pool_of=pool_of)
+
+
+def _by(bed: Path, encodings: Encodings, name: str, how: dict[str, Any], *, pool_of: Path | None = None) -> Candidates:
+    """The bed with other gradients than its own, kept under a name, in their place."""
+    pool, target = encodings.examples(bed / "pool.jsonl"), encodings.examples(bed / "target.jsonl")
+    return renamed(candidates(bed, pool, target, {name: how}, pool_of=pool_of), {name: "gradients"})
 
 
 def sound(

@@ -1,4 +1,4 @@
-"""What was found by T0 to T3, as tables."""
+"""What was found, as tables."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -39,8 +39,10 @@ def noise(records: Sequence[ArmRun], terms: Terms | None = None) -> list[ReportT
     return [arms_table(one, NOISE_COLUMNS) for one in compare_beds(records, terms)]
 
 
-def warm_up(records: Sequence[ArmRun], arms: Mapping[str, str], terms: Terms | None = None) -> list[ReportTable]:
-    """One selector after other warm-ups: each beside random, and beside the first of `arms` (label → arm).
+def variants(
+    records: Sequence[ArmRun], arms: Mapping[str, str], terms: Terms | None = None, *, of: str
+) -> list[ReportTable]:
+    """One selector's variants: each beside random, and beside the first of `arms` (label → arm). `of` heads the labels.
 
     A table a bed, and, where there are several, one of the mean over beds by the seeds that all of them share. The
     p-values of the arms against the first are Holm's.
@@ -56,10 +58,10 @@ def warm_up(records: Sequence[ArmRun], arms: Mapping[str, str], terms: Terms | N
     groups = [(bed.title, [bed]) for bed in found]
     if len(found) > 1:
         groups.append((f"mean over {len(found)} beds", found))
-    return [_warm_up(title, group, arms, terms) for title, group in groups]
+    return [_variants(title, group, arms, terms, of) for title, group in groups]
 
 
-def _warm_up(title: str, group: Sequence[Bed], arms: Mapping[str, str], terms: Terms) -> ReportTable:
+def _variants(title: str, group: Sequence[Bed], arms: Mapping[str, str], terms: Terms, of: str) -> ReportTable:
     seeds = sorted(set.intersection(*(set(bed.shared(terms.control, *arms.values())) for bed in group)))
     if len(seeds) < 2:
         raise InputError(f"{[bed.name for bed in group]}: share seeds {seeds}; two are the least. Run more.")
@@ -71,7 +73,7 @@ def _warm_up(title: str, group: Sequence[Bed], arms: Mapping[str, str], terms: T
         estimate = against.get(arm)
         lines.append(
             {
-                "warm-up": label,
+                of: label,
                 "arm": arm,
                 "loss": _mean_loss(group, arm, seeds, terms),
                 "tokens": _farthest([_tokens_of(bed, arm, seeds, terms) for bed in group]),
@@ -86,7 +88,7 @@ def _warm_up(title: str, group: Sequence[Bed], arms: Mapping[str, str], terms: T
     ]
     if any(abs(line["tokens"][1]) > MOST_TOKENS_APART for line in lines):
         notes.append(marked_note(terms))
-    return ReportTable(title, WARM_UP_COLUMNS, tuple(lines), tuple(notes))
+    return ReportTable(title, (Column(of, of, shown_plain), *VARIANT_COLUMNS), tuple(lines), tuple(notes))
 
 
 def _mean_loss(group: Sequence[Bed], arm: str, seeds: Sequence[int], terms: Terms) -> float:
@@ -189,8 +191,7 @@ NOISE_COLUMNS = (
     Column("way to clean random", "way", shown_ratio),
     *SAID_COLUMNS,
 )
-WARM_UP_COLUMNS = (
-    Column("warm-up", "warm-up", shown_plain),
+VARIANT_COLUMNS = (
     Column("supervised tokens", "tokens", shown_tokens),
     Column("loss", "loss", shown_loss),
     Column("random − arm", "difference", shown_difference),

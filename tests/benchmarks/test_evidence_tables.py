@@ -1,8 +1,8 @@
-"""The tables of T0, T2 and T3, of records made up with known effects."""
+"""The evidence's tables, of records made up with known effects."""
 
 import numpy as np
 import pytest
-from benchmarks.evidence.tables import noise, surrogates, targets, warm_up
+from benchmarks.evidence.tables import noise, surrogates, targets, variants
 
 from spice_select.comparison.records import arm_run_of
 from spice_select.comparison.report_table import tables_markdown
@@ -18,11 +18,12 @@ def test_the_table_of_noise():
     assert "way to clean random" in table.markdown()
 
 
-def test_the_table_of_warm_ups_and_their_mean_over_beds():
+def test_the_table_of_variants_and_their_mean_over_beds():
     arms = {"cold": "v1-cold", "1 checkpoint": "v1-1", "4 checkpoints": "v1-4"}
     planted = (("random", 0.0), ("v1-cold", 0.0), ("v1-1", -0.02), ("v1-4", -0.04))
     records = runs(*planted, bed="gsm8k") + runs(*planted, bed="mbpp")
-    each = warm_up(records, arms)
+    each = variants(records, arms, of="warm-up")
+    assert "| warm-up | supervised tokens |" in each[0].markdown()
     assert [table.title for table in each] == [
         "gsm8k, judged on clean",
         "mbpp, judged on clean",
@@ -38,9 +39,9 @@ def test_the_table_of_warm_ups_and_their_mean_over_beds():
     assert four["p"] < 0.05
     assert "†" not in tables_markdown(each)
     longer = runs(("random", 0.0), ("v1-cold", 0.0), ("v1-4", -0.04, {"supervised": 4400}))
-    assert "4,400 † (+10%)" in warm_up(longer, {"cold": "v1-cold", "4": "v1-4"})[0].markdown()
+    assert "4,400 † (+10%)" in variants(longer, {"cold": "v1-cold", "4": "v1-4"}, of="warm-up")[0].markdown()
     with pytest.raises(InputError, match="'v1-8'"):
-        warm_up(records, arms | {"8": "v1-8"})
+        variants(records, arms | {"8": "v1-8"}, of="warm-up")
 
 
 def test_the_table_of_surrogates():
