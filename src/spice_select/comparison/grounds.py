@@ -14,23 +14,22 @@ from numpy.typing import NDArray
 from spice_select.comparison.arms import contenders_of, refuse_kind
 from spice_select.comparison.pair_judging import JUDGED_BY
 from spice_select.comparison.settings import CompareSettings, seeds_of
-from spice_select.data.duplicates import near_matches
 from spice_select.data.formats import Format, PreferencePairs, described, detect_format
 from spice_select.data.opened import OpenedCorpus
 from spice_select.data.plain import plain
 from spice_select.data.records import PairExample, Row, Sample
 from spice_select.data.settings import DataSettings
-from spice_select.diagnosis.suspects.near import ALIKE
 from spice_select.errors import InputError
 from spice_select.evaluation.heldout import read_held_out
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods.budget import Budget
 from spice_select.methods.stratified import drawn_in_proportion
 from spice_select.progress import Progress
+from spice_select.run.alike import rows_in_both, texts_of
 from spice_select.run.folder import RunFolder
 from spice_select.run.identity import rows_hash
 from spice_select.run.settings import SelectSettings
-from spice_select.run.target import TASK, TargetRows, read_target, texts_of
+from spice_select.run.target import TASK, TargetRows, read_target
 from spice_select.settings.counted import counted
 
 POOL, AIM = "pool.jsonl", "target.jsonl"
@@ -219,14 +218,11 @@ def _standing_in(
 ) -> set[int]:
     """Numbers of the pool's rows that stand in one of the sets too, exactly or nearly: nobody trains on what judges.
 
-    Of pairs the prompts alone are compared. Cost: some 0.2 ms a row and set.
+    Of pairs the prompts alone are compared. Cost: as `rows_in_both`, for each set.
     """
     gone, texts = set[int](), texts_of([row for row in rows if row.number in usable], row_format)
-    numbers = sorted(texts)
     for name, other in sets.items():
-        theirs = list(texts_of(other.rows, other.format).values())
-        pairs = near_matches(theirs, [texts[number] for number in numbers], ALIKE)
-        own = {numbers[right] for _, right, _ in pairs} - gone
+        own = {row for _, row, _ in rows_in_both(texts_of(other.rows, other.format), texts)} - gone
         if own:
             stand = counted(len(own), "row of the pool stands", "rows of the pool stand")
             notes.append(f"{stand} in {name} too, word for word or nearly: left out of the pool.")

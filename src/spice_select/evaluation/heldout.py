@@ -8,20 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spice_select.data.duplicates import near_matches
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import MARKED, Format, PreferencePairs, detect_reader
 from spice_select.data.records import Example, Row
 from spice_select.data.settings import DataSettings
 from spice_select.data.sources import read_source
-from spice_select.diagnosis.suspects.near import ALIKE
 from spice_select.errors import InputError
 from spice_select.numerics.estimates import Estimate, row_difference, row_mean, token_difference, token_mean
 from spice_select.progress import Progress, Silent
+from spice_select.run.alike import rows_in_both, texts_of
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run, load
 from spice_select.run.identity import rows_hash
-from spice_select.run.target import texts_of
 
 WHOLE = "all"
 """Every source together."""
@@ -113,10 +111,9 @@ def _seen(
     digests = {row.content_hash for row in theirs}
     whole = {row.number for row in rows if row.content_hash in digests}
     texts = texts_of([row for row in rows if row.number not in whole], reader)
-    numbers, known = [*texts], texts_of(theirs, detect_reader(theirs, run.settings.data.format))
+    known = texts_of(theirs, detect_reader(theirs, run.settings.data.format))
     with progress.task(f"Comparing with the corpus of {run.path}", len(known), "rows") as advance:
-        pairs = near_matches([*texts.values()], [*known.values()], ALIKE, advance)
-    return whole | {numbers[left] for left, _, _ in pairs}
+        return whole | {row for row, _, _ in rows_in_both(texts, known, advance)}
 
 
 @dataclass(frozen=True, kw_only=True)

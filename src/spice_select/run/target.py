@@ -12,17 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.data.corpus import read_corpus
-from spice_select.data.duplicates import near_matches
 from spice_select.data.encoding import Encoded, Encoder, encode_rows
-from spice_select.data.formats import FORMATS, Format, PreferencePairs, described, detect_format
+from spice_select.data.formats import FORMATS, Format, described, detect_format
 from spice_select.data.formats.base import group_name
 from spice_select.data.formats.fields import says_nothing
-from spice_select.data.records import Conversation, Drop, Example, Pair, Row
+from spice_select.data.records import Drop, Example, Row
 from spice_select.data.settings import DataSettings
-from spice_select.data.texts import whole_text
-from spice_select.diagnosis.suspects.near import ALIKE
 from spice_select.errors import InputError
 from spice_select.progress import Progress
+from spice_select.run.alike import rows_in_both, texts_of
 from spice_select.run.settings import SelectSettings
 from spice_select.settings.counted import counted
 
@@ -120,32 +118,20 @@ def read_target(settings: SelectSettings, encoder: Encoder, progress: Progress) 
     )
 
 
-def texts_of(rows: Sequence[Row], row_format: Format | PreferencePairs) -> dict[int, str]:
-    """What every readable row says, all turns but the system's together, by the row's number; of a pair the prompt."""
-    read = [row_format.read(row) for row in rows]
-    return {
-        one.row.number: whole_text(Conversation(one.row, one.prompt, one.source) if isinstance(one, Pair) else one)
-        for one in read
-        if not isinstance(one, Drop)
-    }
-
-
 def standing_in(target: TargetRows, rows: Sequence[Row], row_format: Format, progress: Progress) -> list[Drop]:
     """The rows of the corpus that stand in the target too, exactly or nearly: they leave the pool.
 
-    A row that is trained on and judged by would flatter the choice. Nearly: Jaccard similarity of shingles of
-    `ALIKE` or more. Cost: some 0.2 ms a row.
+    A row that is trained on and judged by would flatter the choice. Nearly, and the cost: see `rows_in_both`.
 
     Raises:
         InputError: that is every row.
     """
-    texts, numbers = texts_of(rows, row_format), sorted(target.texts)
+    texts = texts_of(rows, row_format)
     with progress.task("Comparing with the target", len(texts), "rows") as advance:
-        pool = sorted(texts)
-        pairs = near_matches([target.texts[n] for n in numbers], [texts[n] for n in pool], ALIKE, advance)
+        pairs = rows_in_both(target.texts, texts, advance)
     best: dict[int, tuple[float, int]] = {}
-    for left, right, similarity in pairs:
-        best[pool[right]] = max(best.get(pool[right], (0.0, 0)), (similarity, -numbers[left]))
+    for theirs, own, similarity in pairs:
+        best[own] = max(best.get(own, (0.0, 0)), (similarity, -theirs))
     if best and len(best) == len(texts):
         raise InputError(
             "--target: every row of the corpus stands in the target too, so none is left to choose. Give rows of what "
