@@ -169,6 +169,24 @@ def cheaper(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, r
         yield from ((job(seed=seed), 301 + 10 * seed) for seed in range(seeds))
 
 
+FEWER = (4, 8, 16)
+"""Rows of a target, of whose 32 T1 chooses by all (T8)."""
+
+
+def fewer(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
+    """T8: T1's choice by fewer rows of the target, drawn anew with each seed, fewer among more."""
+    for folder, shared in _target_beds(work, sources, draw):
+        own = _known(folder, encodings, sources, pool_of=shared)
+        assert own.target is not None
+        for seed in range(seeds):
+            drawn = random_order(len(own.target), seed)
+            for place, count in enumerate(FEWER):
+                order = order_of(replace(own, target=own.target.take(drawn[:count])), LONG, settings={})
+                chosen = prefix(order, own.supervised, budget_of(own.supervised, rows))
+                arm = f"targeted, {count} rows"
+                yield Job(bed=folder.name, arm=arm, seed=seed, rows=chosen, facts={}, steps=8), 300 + 10 * seed + place
+
+
 NOISE = {
     "noise-40-within": {"share": 0.4, "within": True},
     "noise-20-within": {"share": 0.2, "within": True},
