@@ -8,10 +8,10 @@ T0: does any number known beforehand rank random subsets as their tuned loss doe
 T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T3-rivals: every method that
 might tell such an answer, or follow the mean of all, on one of its pools, without a target. T4: most rows are copies.
 T5: test rows like the pool's. T6: that pool, every method, and gold answers of benchmarks. T7: the choices of T1 and T5
-from gradients that cost less. The target model is the proxy, its last ten blocks tuned by LoRA. What is done is not
-done again: the same command resumes, and adds seeds. `--report` tunes nothing. Tables and pictures of what there is
-come into `benchmarks/evidence/results/`, and the loss of every held-out row of every run into its folder `losses`: runs
-that are there count as done.
+from gradients that cost less. T8: T1's by fewer rows of the target. The target model is the proxy, its last ten blocks
+tuned by LoRA. What is done is not done again: the same command resumes, and adds seeds. `--report` tunes nothing.
+Tables and pictures of what there is come into `benchmarks/evidence/results/`, and the loss of every held-out row of
+every run into its folder `losses`: runs that are there count as done.
 """
 
 import argparse
@@ -25,12 +25,14 @@ from benchmarks.evidence import tables
 from benchmarks.evidence.kept import keep, kept, lay_out, with_results
 from benchmarks.evidence.plans import (
     CHEAPER,
+    FEWER,
     NOISE,
     TARGETS,
     Sources,
     cheaper,
     drawn_anew,
     every_method,
+    fewer,
     like_the_pool,
     noise,
     noise_rivals,
@@ -68,9 +70,10 @@ BEDS = {
     "T5": ("like-the-pool",),
     "T6": ("every-method",),
     "T7": (*TARGETS, "like-the-pool"),
+    "T8": TARGETS,
 }
 """A test's beds; those of another draw have its number behind their names."""
-DRAWN = ("T1", "T4", "T5", "T6", "T7")
+DRAWN = ("T1", "T4", "T5", "T6", "T7", "T8")
 """Tests of which there are other draws."""
 VARIANTS: dict[str, tuple[str, tuple[dict[str, str], ...]]] = {
     "T2": ("warm-up", ({"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"},)),
@@ -81,6 +84,7 @@ VARIANTS: dict[str, tuple[str, tuple[dict[str, str], ...]]] = {
             for arm in ("targeted", "variance")
         ),
     ),
+    "T8": ("rows of the target", ({"32": "targeted", **{str(count): f"targeted, {count} rows" for count in FEWER}},)),
 }
 """Tests of variants of one arm of others' beds: what they differ in, and label → arm, the one that is known first.
 Tables of those beds go without the rest, which would make all of their p-values larger."""
@@ -93,11 +97,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("test", choices=tuple(BEDS))
     parser.add_argument("--corpus", type=Path, required=True, help="JSONL of conversations with a `source` column")
-    parser.add_argument("--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6, T7)")
+    parser.add_argument(
+        "--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6 to T8)"
+    )
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
-    parser.add_argument("--draw", type=int, default=0, help="of the pool (T1, T4 to T7); each has tables of its own")
+    parser.add_argument("--draw", type=int, default=0, help="of the pool (T1, T4 to T8); each has tables of its own")
     parser.add_argument("--share", type=float, default=0.1, help="budget, of the pool's tokens (T5)")
     parser.add_argument("--second", help="a proxy of another family, by whose gradients is chosen too (T6)")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")
@@ -120,6 +126,7 @@ def main() -> None:
             "T5": like_the_pool,
             "T6": every_method,
             "T7": cheaper,
+            "T8": fewer,
         }
         extra: dict[str, object] = {} if options.test == "T0" else {"seeds": options.seeds}
         if options.test == "T3":
