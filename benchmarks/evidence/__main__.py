@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("test", choices=tuple(BEDS))
     parser.add_argument("--corpus", type=Path, required=True, help="JSONL of conversations with a `source` column")
     parser.add_argument(
-        "--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6 to T8)"
+        "--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6 on)"
     )
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
