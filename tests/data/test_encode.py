@@ -334,6 +334,36 @@ def test_a_tool_result_the_template_does_not_show_drops_the_row():
     assert "turn 3 (tool)" in drop.detail
 
 
+RESULT_INSIDE = (  # as Gemma 4: what a tool gave stands in the answer that called it, before that answer's words
+    "{% for message in messages %}{% if message.role != 'tool' %}{{ '<|im_start|>' + message.role + '\n' }}"
+    "{% for call in message.tool_calls or [] %}{{ '<call>' + (call.function | tojson) + '</call>' }}{% endfor %}"
+    "{% if message.tool_calls and loop.nextitem %}{{ '<result>' + loop.nextitem.content + '</result>' }}{% endif %}"
+    "{{ message.content + '<|im_end|>\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.mark.parametrize("untrained", [(), (1,), (3,)])
+def test_a_tool_result_that_the_template_puts_into_the_answer_before_it_is_never_supervised(untrained):
+    tokenizer = tiny_tokenizer(RESULT_INSIDE)
+    messages = [
+        {"role": "user", "content": "1 + 2?"},
+        {
+            "role": "assistant",
+            "content": "I add.",
+            "tool_calls": [{"function": {"name": "add", "arguments": {"a": 1}}}],
+        },
+        {"role": "tool", "content": "3"},
+        {"role": "assistant", "content": "It is three."},
+    ]
+    result = Encoder(tokenizer).encode(conversation(messages, untrained=untrained))
+    if 1 in untrained:
+        assert supervised_text(tokenizer, result) == ["It is three.<|im_end|>"]
+    else:
+        assert isinstance(result, Drop), supervised_text(tokenizer, result)
+        assert (result.reason, "turn 2" in result.detail) == ("template-rewrites-turns", True)
+
+
 def test_a_header_that_the_prompt_lacks_after_a_tool_result_is_not_supervised():
     template = TOOL_TEMPLATE.replace(
         "{% if add_generation_prompt %}", "{% if add_generation_prompt and messages[-1].role != 'tool' %}"

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from spice_select.data.encoding.frames import messages_of_skeleton, sentinel, sentinels_in, skeleton
+from spice_select.data.encoding.frames import Skeleton, messages_of_skeleton, sentinel, sentinels_in, skeleton
 from spice_select.data.encoding.template import ChatTemplate, Messages
 from spice_select.data.formats.base import RowError
 from spice_select.data.formats.thoughts import thought_and_said
@@ -27,14 +27,7 @@ def parts_left_out(
     Raises:
         RowError: text or values of an answer that is trained on are left out, or the whole text of another turn.
     """
-    turns, _ = skeleton(messages)
-    disguised = messages_of_skeleton(turns)
-    numbers = itertools.count()
-    values: list[list[str]] = [[] for _ in messages]
-    for turn, message in enumerate(messages):
-        disguised[turn] |= {name: message[name] for name in ("name", "tool_call_id") if name in message}
-        if calls := message.get("tool_calls"):
-            disguised[turn]["tool_calls"] = [_call(call, numbers, values[turn]) for call in calls]
+    turns, disguised, values = _disguised(messages)
     try:
         text = template.render(disguised, tools)
     except RowError:
@@ -52,6 +45,40 @@ def parts_left_out(
             remarks.append("part-hidden")
         places += [text.find(shown) for shown in texts if shown in text]
     return (*remarks, *(("turns-moved",) if places != sorted(places) else ()))
+
+
+def stands_alone(template: ChatTemplate, messages: Messages, tools: Messages, turn: int, end_of_turn: str) -> bool:
+    """Whether the next end of turn after an answer begins comes after all of its parts, and before any other turn's.
+
+    Some templates put a tool's result into the answer that calls it, before that answer's own text.
+    """
+    turns, disguised, values = _disguised(messages)
+    try:
+        text = template.render(disguised, tools)
+    except RowError:
+        return True  # one that refuses the stand-ins is not judged
+    parts = [
+        [*sentinels_in(f"{reasoning or ''} {content}"), *values[i]] for i, (_, content, reasoning) in enumerate(turns)
+    ]
+    own = [text.find(part) for part in parts[turn] if part in text]
+    if not own:
+        return True
+    end = text.find(end_of_turn, min(own))
+    others = [text.find(part) for i, others in enumerate(parts) if i != turn for part in others]
+    return max(own) < end and not any(min(own) < place < end for place in others)
+
+
+def _disguised(messages: Messages) -> tuple[Skeleton, list[dict[str, Any]], list[list[str]]]:
+    """The conversation's skeleton, its messages with stand-ins, and the stand-ins for each turn's names and values."""
+    turns, _ = skeleton(messages)
+    disguised = messages_of_skeleton(turns)
+    numbers = itertools.count()
+    values: list[list[str]] = [[] for _ in messages]
+    for turn, message in enumerate(messages):
+        disguised[turn] |= {name: message[name] for name in ("name", "tool_call_id") if name in message}
+        if calls := message.get("tool_calls"):
+            disguised[turn]["tool_calls"] = [_call(call, numbers, values[turn]) for call in calls]
+    return turns, disguised, values
 
 
 def _all_in(text: str, parts: Iterable[str]) -> bool:

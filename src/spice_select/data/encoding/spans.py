@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spice_select.data.encoding.disguise import parts_left_out
+from spice_select.data.encoding.disguise import parts_left_out, stands_alone
 from spice_select.data.encoding.frames import (
     Frame,
     Skeleton,
@@ -285,7 +285,8 @@ class SpanFinder:
         # the turn changes once others follow; a special token that no text holds still shows where it ends
         end = text.find(self.end_of_turn, begin)
         special = self._special and self._special.search(self.end_of_turn)
-        if special and end >= 0 and not _mentions(messages, special[0]):
+        told = special and end >= 0 and not _mentions(messages, special[0])
+        if told and stands_alone(self._template, messages, tools, turn, self.end_of_turn):
             return begin, end + len(self.end_of_turn)
         raise _rewritten(turn)
 
