@@ -242,7 +242,7 @@ def test_other_text_is_not_taken_for_rows(tmp_path, name):
     assert name in note(corpus, "Passed over")
 
 
-@pytest.mark.parametrize("name", ["b.jsonl.lz4", "b.csv.zip", "b.parquet.7z"])
+@pytest.mark.parametrize("name", ["b.jsonl.lz4", "b.csv.zip", "b.parquet.7z", "b.jsonl.tar.gz"])
 def test_rows_packed_in_another_way_are_refused_not_passed_over(tmp_path, name):
     with pytest.raises(InputError, match=rf"{name}: packed as .*Unpack it"):
         read_source(lay(tmp_path, {"a.jsonl": lines(0), name: "?"}))
@@ -307,6 +307,8 @@ SPLIT_LAYOUTS = [
     (("main/train/0000.jsonl", "main/train/b.jsonl"), ("main/test/0000.jsonl",)),
     (("train.jsonl", "training_more.jsonl")[:1], ("dev.jsonl", "test.jsonl", "extra.jsonl")),
     (("gsm8k_train.jsonl",), ("gsm8k_test.jsonl", "gsm8k-val.jsonl")),
+    (("TrainSet.jsonl",), ("TestSet.jsonl", "devset-2.jsonl")),
+    (("train_set.jsonl",), ("test_set.jsonl", "valset/a.jsonl")),
     (("sft.train.en.jsonl", "sft.train.de.jsonl"), ("sft.test.en.jsonl",)),
     (("data/train-00000-of-00001-6ef3991c06080e14.jsonl",), ("data/eval-00000-of-00001-6ef3991c06080e14.jsonl",)),
     (("default/partial-train/0000.jsonl",), ("default/partial-test/0000.jsonl",)),

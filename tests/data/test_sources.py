@@ -50,6 +50,14 @@ def test_packed_files_are_unpacked(tmp_path, name, pack):
     assert raws(write(tmp_path / name, pack(LINES.encode()))) == RAWS
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+@pytest.mark.parametrize("padding", [b"", b"\0" * 20_000])
+def test_packed_frames_in_a_row_are_one_content_however_long_they_are(tmp_path, pack, padding):
+    long = [{"text": f"{number:x}" * 5000} for number in range(40)]
+    frames = [pack("".join(json.dumps(raw) + "\n" for raw in part).encode()) for part in (long[:30], long[30:])]
+    assert raws(write(tmp_path / "a.jsonl.packed", frames[0] + padding + frames[1] + padding)) == long
+
+
 def test_packing_is_seen_by_content_not_by_name(tmp_path):
     assert raws(write(tmp_path / "a.jsonl", gzip.compress(LINES.encode()))) == RAWS
 
@@ -260,6 +268,9 @@ FAULTS = [
     ("cut.jsonl.gz", gzip.compress(LINES.encode() * 50)[:-20], r"the packed file is damaged or cut short"),
     ("cut.jsonl.xz", lzma.compress(LINES.encode() * 50)[:-20], r"cut.jsonl.xz: the packed file is damaged"),
     ("cut.jsonl.bz2", bz2.compress(LINES.encode() * 50)[:-20], r"cut.jsonl.bz2: the packed file is damaged"),
+    ("more.jsonl.xz", lzma.compress(LINES.encode()) + LINES.encode(), r"more.jsonl.xz: the packed file is damaged"),
+    ("more.jsonl.bz2", bz2.compress(LINES.encode()) + LINES.encode(), r"more.jsonl.bz2: the packed file is damaged"),
+    ("a.tar", b"a.jsonl\0\0\0", r"a.tar: packed as .tar, which is not supported. Unpack it"),
     ("stats.json", b'{\n"rows": 3}', r"stats.json: the file is an object, not .*move the file else"),
     ("a.jsonl.zst", b"(\xb5/\xfd....", r"a.jsonl.zst: the packed file is damaged"),
     ("book.xlsx", b"PK\x03\x04....", r"book.xlsx: packed as zip \(or an Excel"),

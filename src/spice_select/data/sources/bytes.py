@@ -31,10 +31,48 @@ def _unpack_zstd(packed: IO[bytes]) -> IO[bytes]:
     return pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
 
 
+class _Frames(io.RawIOBase):
+    """What frames of xz or bzip2 in a row hold; zeros behind one pad it.
+
+    `lzma` and `bz2` end without a word at the first frame that is none, and at bytes that were appended as they are:
+    here these are an error.
+    """
+
+    def __init__(self, packed: IO[bytes], begin: Callable[[], Any]) -> None:
+        self._packed = packed
+        self._begin = begin
+        self._frame = begin()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not (data := self._more(len(buffer))):
+            if data is None:
+                return 0
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _more(self, size: int) -> bytes | None:
+        """Some bytes, or none yet; None at the end of the file."""
+        if not self._frame.eof and not self._frame.needs_input:
+            return bytes(self._frame.decompress(b"", size))
+        packed = self._packed.read(_HEAD)
+        if not self._frame.eof:
+            if not packed:
+                raise EOFError("it ends in the middle of a frame")
+            return bytes(self._frame.decompress(packed, size))
+        rest = (self._frame.unused_data + packed).lstrip(b"\0")
+        if not rest:
+            return b"" if packed else None
+        self._frame = self._begin()
+        return bytes(self._frame.decompress(rest, size))
+
+
 _UNPACK: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": lambda packed: gzip.GzipFile(fileobj=packed),
-    b"\xfd7zXZ\x00": lzma.LZMAFile,
-    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lambda packed: _Frames(packed, lzma.LZMADecompressor),
+    b"BZh": lambda packed: _Frames(packed, bz2.BZ2Decompressor),
     b"(\xb5/\xfd": _unpack_zstd,
     # what pzstd and others put in front: a frame to be skipped, of one of sixteen kinds
     **{bytes([kind]) + b"*M\x18": _unpack_zstd for kind in range(0x50, 0x60)},

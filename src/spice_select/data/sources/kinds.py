@@ -31,7 +31,7 @@ BY_EXTENSION: dict[str, Reader] = {
     ".feather": read_arrow,
 }
 _TABLES: dict[bytes, Reader] = {b"PAR1": read_parquet, b"ARROW1": read_arrow, b"\xff\xff\xff\xff": read_arrow}
-_UNSUPPORTED_CODECS = (".zip", ".lz4", ".7z", ".br", ".snappy", ".lzo", ".z", ".rar")
+_UNSUPPORTED_CODECS = (".zip", ".lz4", ".7z", ".br", ".snappy", ".lzo", ".z", ".rar", ".lzma", ".tar", ".tgz")
 _WORD = re.compile(r"\.[a-z][a-z0-9]*")
 _KNOWN = re.compile(rf".*?({'|'.join(map(re.escape, BY_EXTENSION))})(?![a-z0-9])({'|'.join(map(re.escape, CODECS))})?")
 _OLD = (".bak", ".backup", ".old", ".orig", ".save", ".tmp", ".part", ".swp")
@@ -52,6 +52,8 @@ def _reader(path: Path, data: bytes) -> Reader:
     if name in BY_EXTENSION:
         return BY_EXTENSION[name]
     if b"\0" in data:
+        if name in _UNSUPPORTED_CODECS:
+            raise _packed_as(path, name)
         raise InputError(f"{path}: a binary file that is neither Parquet nor Arrow. {accepted()}")
     if _text(data)[:1] in (b"{", b"["):
         return read_json
@@ -86,14 +88,16 @@ def is_data(path: Path) -> bool:
     if extension(path) in BY_EXTENSION:
         return True
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _UNSUPPORTED_CODECS and set(suffixes) & BY_EXTENSION.keys():
-        raise InputError(
-            f"{path}: packed as {suffixes[-1]}, which is not supported. Unpack it, or pack it with gzip or zstd."
-        )
+    if extension(path) in _UNSUPPORTED_CODECS and set(suffixes) & BY_EXTENSION.keys():
+        raise _packed_as(path, extension(path))
     if _is_old(path):
         return False
     silent = _WORD.fullmatch(extension(path)) is None or extension(path) == ".txt" or path.name.startswith("part-")
     return silent and _holds_rows(read_head(path, HEAD))
+
+
+def _packed_as(path: Path, name: str) -> InputError:
+    return InputError(f"{path}: packed as {name}, which is not supported. Unpack it, or pack it with gzip or zstd.")
 
 
 def _is_old(path: Path) -> bool:

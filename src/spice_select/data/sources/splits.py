@@ -25,7 +25,7 @@ _KINDS = {
 }
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
 _PIECE = re.compile(r"-\d+-of-\d+(-[0-9a-f]+)?$")
-_COUNTER = re.compile(r"(part|shard|chunk|split|file|v|p|s)?\d+|of|part|partial|shard|chunk")
+_COUNTER = re.compile(r"(part|shard|chunk|split|file|v|p|s)?\d+|of|part|partial|shard|chunk|set")
 
 _WEAK, _PLAIN, _EXACT = 1, 2, 3
 
@@ -79,9 +79,9 @@ def _label(name: str) -> Label | None:
 
 
 def _unnumbered(word: str) -> str:
-    """The split's name in `test1` or `val2017`; any other word as it is."""
+    """The split's name in `test1`, `val2017` or `testset`; any other word as it is."""
     bare = word.strip("0123456789")
-    return bare if bare in _KIND_OF else word
+    return next((name for name in (bare, bare.removesuffix("set")) if name in _KIND_OF), word)
 
 
 def take_split(
