@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from spice_select.data.formats import FORMATS, described, detect_format, detect_reader
+from spice_select.data.formats import FORMATS, PREFERENCE, described, detect_format, detect_reader
 from spice_select.data.formats.alpaca import Alpaca
 from spice_select.data.records import Conversation, Drop, Row
 from spice_select.errors import InputError
@@ -287,6 +287,39 @@ def test_calls_in_any_spelling_are_tool_calls_with_objects(turn):
     assert conversation.messages[1] == CALLED
 
 
+@pytest.mark.parametrize("arguments", [None, "", "null", " null ", '"null"', {}, "{}"])
+def test_a_call_without_arguments_is_one_however_that_is_written(arguments):
+    called = read({"messages": [*chat(QA[0]), {**CALLED, "tool_calls": [{"name": "now", "arguments": arguments}]}]})
+    assert called.messages[1]["tool_calls"][0]["function"] == {"name": "now", "arguments": {}}
+
+
+@pytest.mark.parametrize("text", ['<tool_call>{"name": "add"}</tool_call>', "Wait. [TOOL_CALLS] [{}]"])
+def test_calls_in_the_text_beside_those_in_a_field_are_noted(text):
+    both = {**CALLED, "content": text}
+    assert read({"messages": [*chat(QA[0]), both]}).remarks == ("calls-in-text",)
+    assert read({"messages": [*chat(QA[0]), {**both, "tool_calls": None}]}).remarks == ()
+    assert read({"messages": [*chat(QA[0]), {**CALLED, "content": "I call a tool."}]}).remarks == ()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"prompt": "What is one plus two?", "completion": "What is one plus two? Three."},
+        {
+            "messages": chat(
+                QA[0], QA[1], ("user", " What is one plus two?\n"), ("assistant", "What is one plus two? 3")
+            )
+        },
+        {"prompt": "What is one plus two?", "chosen": "What is one plus two? 3", "rejected": "What is one plus two? 4"},
+    ],
+)
+def test_an_answer_that_holds_the_question_too_is_noted(raw):
+    found = (PREFERENCE if "chosen" in raw else detect_format([row(raw)])).read(row(raw))
+    assert found.remarks == ("question-in-answer",)
+    assert read({"prompt": "What is one plus two?", "completion": "What is one plus three is four."}).remarks == ()
+    assert read({"prompt": "One?", "completion": "One? Yes."}).remarks == ()
+
+
 def test_calls_that_follow_an_answer_in_turns_of_their_own_are_part_of_it():
     one, two = ('{"name": "add", "arguments": {"a": 1}}', '{"name": "sub", "arguments": {}}')
     talk = chat(QA[0], ("assistant", "wait"), ("tool_call", one), ("tool_call", two), ("tool_response", "2"), QA[1])
@@ -443,6 +476,13 @@ def test_reasoning_in_a_part_of_its_own_is_the_same():
     assert given.unread_of_turns == ("content.signature",)
 
 
+def test_a_part_that_is_marked_as_a_thought_is_reasoning():
+    parts = [{"text": "hm", "thought": True}, {"text": "a", "thought": False}]
+    given = read({"messages": [{"role": "user", "parts": [{"text": "q"}]}, {"role": "model", "parts": parts}]})
+    assert given.messages[1] == {"role": "assistant", "content": "a", "reasoning_content": "hm"}
+    assert given.unread_of_turns == ()
+
+
 @pytest.mark.parametrize("column", ["reasoning_content", "thinking"])
 @pytest.mark.parametrize(
     "raw",
@@ -483,7 +523,8 @@ def texts_only(calls):
 LEFT_OUT = [
     {"weight": 0}, {"weight": 0.0}, {"weight": "0"}, {"train": False}, {"training": False}, {"loss": False},
     {"loss": 0}, {"loss_scale": 0.0}, {"loss_weight": 0}, {"trainable": False},
-    {"masked": True}, {"mask": 1}, {"train": "false"},
+    {"masked": True}, {"mask": 1}, {"train": "false"}, {"step_loss_mask": 0}, {"no_loss": True}, {"is_masked": 1},
+    {"calculate_loss": False},
 ]  # fmt: skip
 
 

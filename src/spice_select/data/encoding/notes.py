@@ -52,6 +52,14 @@ _SENTENCES = {
         'Turns whose text is JSON of a list of parts ([{{"type": "text", …}}]) are read as this text; if it is '
         "their content, write the list itself: {rows}."
     ),
+    "calls-in-text": (
+        "Answers that write calls out in their text (<tool_call> and the like) beside the same or others in a field of "
+        "their own; both are shown and trained on: {turns} in {rows}."
+    ),
+    "question-in-answer": (
+        "Answers that begin with the whole question before them, which is trained on as their words; if the column "
+        "holds prompt and answer, take the prompt off: {turns} in {rows}."
+    ),
     "whole-numbers": "Whole numbers that are stored with a point are read without it, 4.0 as 4: {rows}.",
 }
 

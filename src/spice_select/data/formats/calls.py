@@ -20,6 +20,9 @@ _NULL_MEANS = ("default", "const")
 
 _THOUGHT_AND_REST = re.compile(r"(\s*<think>.*?</think>\s*)?(.*)", re.DOTALL)
 
+_WRITTEN_OUT = re.compile(r"<tool_call>|<\|tool_calls?|\[TOOL_CALLS\]|<function=|<\|python_tag\|>")
+"""How models write calls in their text."""
+
 _OBJECTS = re.compile(r"[\s\[]*\{")  # not of [f(x=1)], which is a way to write calls as text
 
 
@@ -64,6 +67,11 @@ def calls_of(turn: Fields, number: int) -> tuple[Call, ...]:
     if any(other != alike[0] for other in alike[1:]):
         raise RowError("conflicting-fields", f"turn {number} holds different calls in two of {', '.join(_CALL_FIELDS)}")
     return found[0] if found else ()
+
+
+def writes_calls(text: str) -> bool:
+    """Whether a text holds calls as models write them; beside calls in a field templates show them twice."""
+    return _WRITTEN_OUT.search(text) is not None
 
 
 def calls_in_text(text: str, number: int) -> tuple[str, tuple[Call, ...]] | None:
@@ -181,6 +189,8 @@ def _arguments(value: Any, name: str, number: int) -> dict[str, Any]:
     for _ in range(2):  # JSON text is at times written as JSON text once more
         if isinstance(value, str):
             value = _parsed(value, "broken-tool-call", where) if value.strip() else {}
+    if absent(value):
+        return {}  # JSON text of null: no arguments, as where the field is null itself
     if not isinstance(value, Mapping):
         raise RowError("broken-tool-call", f"{where} are no JSON object")
     _refuse_infinite(value, "broken-tool-call", where)

@@ -103,7 +103,8 @@ def _part(part: Any, number: int) -> tuple[str, str, tuple[str, ...]]:
         fields = Fields(part)
         kind = fields.get("type", "text")
         if kind in _TEXT_PARTS and isinstance(fields.get("text"), str) and not _media(part):
-            return "text", fields["text"], fields.unread()
+            is_thought = fields.get("thought") is True  # Gemini's way to mark reasoning
+            return "thinking" if is_thought else "text", fields["text"], fields.unread()
         if kind in _THOUGHT_PARTS and (text := _thought(fields, number)):
             return kind, text, fields.unread()
     raise RowError("content-not-text", f"{_where(number)} holds {_fault(part)}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spice_select.data.formats.base import RowError, optional_text, source_of
-from spice_select.data.formats.calls import Call, calls_in_text, calls_of, tools_of
+from spice_select.data.formats.calls import Call, calls_in_text, calls_of, tools_of, writes_calls
 from spice_select.data.formats.content import content_of, is_parts_in_text, reasoning_of
 from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_media
@@ -22,6 +22,10 @@ _CALL_ROLES = ("function_call", "tool_call")
 
 _SYSTEM = ("system", "system_prompt", "system_message")
 """Columns that hold the system turn."""
+
+
+_MEANT = 12
+"""Characters of a question that an answer does not begin with by chance."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +93,7 @@ def conversation(row: Row, fields: Fields, turns: Iterable[Turn]) -> Conversatio
     untrained, remarks = _untrained(fields, joined)
     if any(call.is_padded(tools) for turn in joined for call in turn.calls):
         remarks.append("null-arguments")
+    remarks += ["question-in-answer" for one, other in itertools.pairwise(joined) if _repeats(one, other)]
     return Conversation(
         row=row,
         messages=messages,
@@ -135,6 +140,8 @@ def _answer(turn: Turn, fields: Fields, thoughts: Sequence[str], number: int, *,
     text, calls = turn.text, calls_of(fields, number)
     if only_calls and not calls and (found := calls_in_text(text, number)):
         text, calls = found
+    if calls and writes_calls(text):
+        fields.remarks.append("calls-in-text")
     return replace(
         turn,
         text=text,
@@ -212,6 +219,13 @@ def _tools(fields: Fields, turns: Iterable[Turn]) -> tuple[dict[str, Any], ...]:
     if any(other != found[0] for other in found[1:]):
         raise RowError("conflicting-fields", "the row and its turns bring different tools")
     return found[0] if found else ()
+
+
+def _repeats(asked: Turn, answer: Turn) -> bool:
+    """Whether an answer begins with the whole question, as where a column holds the prompt and the answer."""
+    question = asked.text.strip()
+    told = (asked.role, answer.role) == ("user", "assistant") and len(question) >= _MEANT
+    return told and answer.text.lstrip().startswith(question)
 
 
 def _untrained(fields: Fields, turns: Sequence[Turn]) -> tuple[frozenset[int], list[str]]:

@@ -17,10 +17,15 @@ _TRAINED = (
     "loss_scale",
     "loss_mask",
     "train_on_turn",
+    "step_loss_mask",
+    "calculate_loss",
+    "compute_loss",
+    "enable_loss",
+    "use_loss",
 )
-"""Fields of a turn that are true or 1 where it is learnt (OpenAI, axolotl, ms-swift, LLaMA-Factory, cookbooks)."""
+"""Fields of a turn that are true or 1 where it is learnt (OpenAI, axolotl, ms-swift, LLaMA-Factory, slime, others)."""
 
-_MASKED = ("mask", "masked", "ignore_loss")
+_MASKED = ("mask", "masked", "is_masked", "ignore_loss", "no_loss")
 """Fields of a turn that are true or 1 where it is left out (torchtune)."""
 
 _PARTLY = ("train_detail", "training_detail")
