@@ -106,3 +106,17 @@ def test_an_answer_about_the_tags_keeps_its_reasoning(text):
     assert isinstance(found, Conversation), found
     assert found.messages[1]["content"] == text
     assert found.messages[1]["reasoning_content"] == "They ask for it."
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [("<think>never closed", 1), (" <think>\nnever closed", 1), ("<think>a</think>b", 0), ("Write <think> first.", 0)],
+)
+def test_a_block_of_reasoning_that_is_not_closed_is_noted(text, noted):
+    for raw in (
+        {"prompt": "q", "completion": text},
+        {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}]},
+    ):
+        row = Row(0, raw, "f:1")
+        encoded = encode_rows([row], detect_format([row]), Encoder(tiny_tokenizer(CHATML)))
+        assert sum("do not close it" in note for note in encoded.notes) == noted

@@ -160,3 +160,14 @@ def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
 def test_both_marks_pull_alike(labels, due) -> None:
     weights = MarkWeights.of([bool(label) for label in labels])
     assert (weights.good, weights.bad) == due
+
+
+@pytest.mark.parametrize("destination", ["trl", "llamafactory", "axolotl"])
+def test_an_export_with_one_mark_alone_says_so(destination: str, tmp_path: Path, model: str) -> None:
+    """As where a trainer cannot take the rows of the other mark."""
+    rows = {"good": ROWS["plain"], "bad": {**OTHER["a tool in the answer"], "label": False}}
+    done = export_run(run_of(tmp_path / "run", rows), destination, out=tmp_path / "out", model=model)
+    assert (done.rows, len(done.left_out)) == (1, 1)
+    assert any(note.startswith("All exported answers are good ones") for note in done.notes)
+    done = export_run(run_of(tmp_path / "both", ROWS), destination, out=tmp_path / "all", model=model)
+    assert not any("All exported answers" in note for note in done.notes)

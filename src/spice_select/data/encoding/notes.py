@@ -16,6 +16,10 @@ _SENTENCES = {
         "Reasoning in the text of an answer (<think>…</think>) that the chat template, which has a place of its own "
         "for reasoning, shows as the answer's words; put it in `reasoning_content`: {turns} in {rows}."
     ),
+    "thought-unfinished": (
+        "Answers that begin a block of reasoning (<think>) and do not close it, trained on as their words; they "
+        "may have been cut off: {turns} in {rows}."
+    ),
     "turns-moved": (
         "Turns that the chat template does not show where the row has them (system turns that it takes none of go in "
         "front of the first user turn); what they mean may change: {rows}."

@@ -11,6 +11,11 @@ def begins_with_thought(text: str) -> bool:
     return bool(closed) and (head.lstrip().startswith("<think>") or "<think>" not in head)
 
 
+def is_unfinished_thought(text: str) -> bool:
+    """Whether an answer's text begins a block of reasoning that nothing closes, as where it was cut off."""
+    return text.lstrip().startswith("<think>") and "</think>" not in text
+
+
 def thought_and_said(text: str) -> tuple[str, str]:
     """What an answer's text thinks, and what it says.
 

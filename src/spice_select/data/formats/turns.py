@@ -12,7 +12,7 @@ from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_media
 from spice_select.data.formats.marks import may_be_marked, refuse_bad_answer
 from spice_select.data.formats.roles import ROLES
-from spice_select.data.formats.thoughts import thought_and_said
+from spice_select.data.formats.thoughts import is_unfinished_thought, thought_and_said
 from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Drop, Row
@@ -93,6 +93,8 @@ def conversation(row: Row, fields: Fields, turns: Iterable[Turn]) -> Conversatio
     untrained, remarks = _untrained(fields, joined)
     if any(call.is_padded(tools) for turn in joined for call in turn.calls):
         remarks.append("null-arguments")
+    answered = [turn.text for turn in joined if turn.role == "assistant"]
+    remarks += ["thought-unfinished" for text in answered if is_unfinished_thought(text)]
     remarks += ["question-in-answer" for one, other in itertools.pairwise(joined) if _repeats(one, other)]
     return Conversation(
         row=row,

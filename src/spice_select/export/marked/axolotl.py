@@ -11,7 +11,7 @@ from spice_select.errors import InputError
 from spice_select.export.base import Origin, Record
 from spice_select.export.folder import LINES, write_records
 from spice_select.export.marked.parts import parts_of
-from spice_select.export.marked.weights import FOR_KL, MarkWeights
+from spice_select.export.marked.weights import FOR_KL, MarkWeights, one_mark
 from spice_select.export.picks import Pick
 from spice_select.export.preference.recipe import OF_REFERENCE, PairRecipe
 from spice_select.export.recipe import axolotl_recipe
@@ -79,7 +79,7 @@ class AxolotlMarked:
         return head, text
 
     def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
-        return self._rehearsal.note("axolotl") if self._rehearsal is not None else ()
+        return (*one_mark(picks), *(self._rehearsal.note("axolotl") if self._rehearsal is not None else ()))
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         write_records(folder / LINES, records)

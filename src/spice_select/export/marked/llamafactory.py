@@ -18,7 +18,7 @@ from spice_select.export.llamafactory_layout import (
 )
 from spice_select.export.llamafactory_tools import plain_tools
 from spice_select.export.marked.parts import parts_of
-from spice_select.export.marked.weights import FOR_KL, MarkWeights
+from spice_select.export.marked.weights import FOR_KL, MarkWeights, one_mark
 from spice_select.export.picks import Pick
 from spice_select.export.preference.recipe import OF_REFERENCE, PairRecipe
 from spice_select.export.recipe import llamafactory_recipe
@@ -51,7 +51,7 @@ class LlamaFactoryMarked:
         return {"messages": turns, _TAG: parts.label, "tools": plain_tools(conversation.tools)}
 
     def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
-        return form_notes(picks)
+        return (*one_mark(picks), *form_notes(picks))
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         lines = list(records)

@@ -8,7 +8,7 @@ from spice_select.export.base import Origin, Record
 from spice_select.export.card import card
 from spice_select.export.marked.parts import parts_of
 from spice_select.export.marked.script import marked_script
-from spice_select.export.marked.weights import MarkWeights
+from spice_select.export.marked.weights import MarkWeights, one_mark
 from spice_select.export.parquet import refuse_unkept, write_parquet
 from spice_select.export.picks import Pick
 from spice_select.export.preference.recipe import PairRecipe
@@ -55,7 +55,7 @@ class TrlMarked:
         return {**said, "tools": tools_text(conversation), "source": conversation.source}
 
     def notes(self, picks: Sequence[Pick]) -> tuple[str, ...]:
-        return self._rehearsal.note("TRL") if self._rehearsal is not None else ()
+        return (*one_mark(picks), *(self._rehearsal.note("TRL") if self._rehearsal is not None else ()))
 
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         lines = list(records)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from spice_select.export.picks import Pick
+
 FOR_KL = "  # at least 2, for the KL term"
 """Behind the line of the batch size."""
 
@@ -27,3 +29,12 @@ class MarkWeights:
         if not good or not bad:
             return cls()
         return cls(good=round(bad / good, 2)) if good < bad else cls(bad=round(good / bad, 2))
+
+
+def one_mark(picks: Sequence[Pick]) -> tuple[str, ...]:
+    """The note on exported answers that are all good or all bad; none where there are both."""
+    labels = {pick.conversation.label for pick in picks}
+    if len(labels) != 1:
+        return ()
+    there, lacking = ("good", "bad") if labels.pop() else ("bad", "good")
+    return (f"All exported answers are {there} ones, and KTO needs both: choose or keep {lacking} ones too.",)
