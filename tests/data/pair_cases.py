@@ -34,6 +34,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "implicit": both(),
     "ultrafeedback_binarized": {"prompt": QUESTION, **both(), "score_chosen": 8.0, "score_rejected": 6.0},
     "hh-rlhf": answers(transcript),
+    "hh-rlhf, carriage returns": answers(lambda text: transcript(text).replace("\n", "\r\n")),
     "hh-rlhf, prompt parted": {"prompt": f"\n\nHuman: {QUESTION}\n\nAssistant:", **answers(lambda text: f" {text}")},
     "intel orca": {"question": QUESTION, **answers()},
     "alpaca": {"instruction": QUESTION, "input": "", **answers()},

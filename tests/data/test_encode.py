@@ -261,6 +261,22 @@ def test_texts_that_hold_special_tokens_are_noted():
     assert note.endswith("they have it twice: 3 turns in 2 rows.")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[INST] q [/INST]",
+        "<|start_header_id|>user<|end_header_id|>\n\nq<|eot_id|>",
+        "### Instruction:\nq\n\n### Response:\n",
+        "\n\nHuman: q\n\nAssistant:",
+        "Human: q\r\n\r\nAssistant: a",
+    ],
+)
+def test_texts_in_the_form_of_another_template_are_noted(text):
+    for asked, noted in ((text, ("template-in-text",)), (f"{text} <|im_end|>", ("control-tokens",)), ("Response:", ())):
+        messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": "a"}]
+        assert encode(CHATML_KIND, messages).remarks == noted
+
+
 @pytest.mark.parametrize("given", [{}, {"eos": "<unk>"}])
 def test_characters_without_a_token_are_noted(given):
     encoder = Encoder(tiny_tokenizer(metaspace=True, **given))

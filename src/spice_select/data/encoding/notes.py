@@ -51,6 +51,10 @@ _SENTENCES = {
         "Special tokens of the tokenizer written out in texts become these tokens; if the rows are in the form "
         "of a chat template already, take it off, or they have it twice: {turns} in {rows}."
     ),
+    "template-in-text": (
+        "Texts in the form of another chat template or of a transcript ([/INST], <|im_start|>, ### Response:, "
+        "Assistant:) are read as words; take the form off, or give the turns as a list: {turns} in {rows}."
+    ),
     "unknown-tokens": "Characters that the tokenizer has no token for, and shows as its unknown one: {rows}.",
     "parts-in-text": (
         'Turns whose text is JSON of a list of parts ([{{"type": "text", …}}]) are read as this text; if it is '

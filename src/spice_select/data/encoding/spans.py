@@ -33,6 +33,12 @@ from spice_select.errors import InputError
 
 _MAX_FRAMES = 4096
 _OPEN_TAG = re.compile(r"[<\[][^<>\[\]]*$")
+_FORMS = re.compile(
+    r"<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|\[/INST\]|<\|assistant\|>|<｜Assistant｜>"
+    r"|### (Response|Assistant):|\r?\n\r?\nAssistant:"
+)
+"""What tells of a text that it is in the form of a chat template, or a transcript."""
+
 _EXCHANGE: Skeleton = (("user", sentinel(0), None), ("assistant", sentinel(1), None))
 _TWO_EXCHANGES: Skeleton = (*_EXCHANGE, ("user", sentinel(2), None), ("assistant", sentinel(3), None))
 
@@ -129,7 +135,7 @@ class SpanFinder:
         seen = (
             *self._moves_system(conversation.messages),
             *self._thoughts_in_text(messages),
-            *self._control_tokens(messages),
+            *self._forms_in_text(messages),
         )
         try:
             if text is not None:
@@ -156,11 +162,15 @@ class SpanFinder:
         texts = [message["content"] for message in messages if message["role"] == "assistant"]
         return ["thought-in-text" for text in texts if begins_with_thought(text)]
 
-    def _control_tokens(self, messages: Messages) -> list[str]:
-        """A remark for each turn in whose text a special token is written out: it becomes one."""
-        if self._special is None:
-            return []
-        return ["control-tokens" for message in messages if self._special.search(message["content"])]
+    def _forms_in_text(self, messages: Messages) -> list[str]:
+        """A remark for each turn that writes out a special token (it becomes one), or another template's form."""
+        remarks = []
+        for message in messages:
+            if self._special is not None and self._special.search(message["content"]):
+                remarks.append("control-tokens")
+            elif message["role"] != "tool" and _FORMS.search(message["content"]):
+                remarks.append("template-in-text")
+        return remarks
 
     # ---- by the frame
 
