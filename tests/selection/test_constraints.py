@@ -440,3 +440,52 @@ def test_tensors_without_plain_values_are_refused(make):
     tensor = torch.eye(4).to_sparse() if make == "sparse" else torch.empty(4, 4, device="meta")
     with pytest.raises(InputError, match="give an ordinary one"):
         greedy(tensor, 1)
+
+
+@pytest.mark.parametrize(
+    "make", ["a tensor with gradients", "rows with gradients", "bfloat16", "float8", "negated view"]
+)
+def test_a_tensor_is_the_numbers_it_holds(make):
+    torch = pytest.importorskip("torch")
+    known = torch.tensor(np.round(np.asarray(G), 0))  # numbers that every type of float has
+    trained = known.clone().requires_grad_()
+    given = {
+        "a tensor with gradients": trained,
+        "rows with gradients": list(trained),
+        "bfloat16": known.bfloat16(),
+        "float8": known.to(torch.float8_e4m3fn),
+        "negated view": torch.complex(torch.zeros_like(known), -known).conj().imag,
+    }[make]
+    np.testing.assert_array_equal(greedy(given, 9).indices, greedy(known.numpy(), 9).indices)
+    costs = torch.ones(len(G), requires_grad=True)
+    assert len(greedy(given, costs=list(costs), max_cost=4.0)) == 4
+
+
+def test_labels_of_a_tensor_or_of_arrow_are_what_they_say():
+    """Tensors are equal by what they hold and hashed by where they lie: each row would be a group of its own."""
+    torch, arrow = pytest.importorskip("torch"), pytest.importorskip("pyarrow")
+    labels, quotas = np.arange(len(G)) % 3, {0: (0, 1)}
+    due = greedy(G, 9, groups=labels, quotas=quotas).indices
+    for given in (torch.tensor(labels), list(torch.tensor(labels)), arrow.array(labels)):
+        np.testing.assert_array_equal(greedy(G, 9, groups=given, quotas=quotas).indices, due)
+    with pytest.raises(InputError, match="which no row belongs to"):
+        greedy(G, 9, groups=labels, quotas={torch.tensor(0): (0, 1)})
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (np.where(np.arange(80) % 3, 1.0, np.nan), "the label nan of row 0"),
+        (np.ma.masked_less(np.arange(80) % 3, 1), "groups with masked entries"),
+        ({row: row % 3 for row in range(80)}, "groups as a dict: give one label for each row"),
+        ("ab" * 40, "groups as a str"),
+    ],
+)
+def test_what_is_no_label_for_each_row_is_refused(groups, message):
+    with pytest.raises(InputError, match=message):
+        greedy(G, 9, groups=groups)
+
+
+def test_rows_of_several_lengths_are_refused():
+    with pytest.raises(InputError, match="features: no array can be made of them"):
+        greedy([[1.0, 2.0], [3.0]], 1)

@@ -276,3 +276,28 @@ def test_rows_that_tell_nothing_of_the_target_tie_and_come_in_their_order() -> N
     target, across = draw.normal(size=(3, 4)) @ basis[:4], draw.normal(size=(9, 8)) @ basis[4:]
     picks = greedy(across, 9, objective=TargetInformation(target=target)).indices
     assert picks.tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("make", [TargetInformation, TargetConflict, lambda target: TargetVariance(target=target)])
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (np.ma.masked_greater(np.eye(3), 0.5), "target with masked entries"),
+        (np.eye(3) * 1j, "dtype complex128"),
+        (np.eye(3).astype(str), "dtype <U32"),
+        (np.eye(3) * 1e200, "squared length is beyond float64"),
+        (np.empty((0, 3)), "target of shape"),
+        (np.empty((3, 0)), "target of shape"),
+    ],
+)
+def test_a_target_is_held_to_what_features_are(make, target, words) -> None:
+    with pytest.raises(InputError, match=words):
+        make(target)
+
+
+def test_tasks_of_a_tensor_are_what_they_say() -> None:
+    torch = pytest.importorskip("torch")
+    target = np.eye(4)
+    assert TargetInformation(target, torch.tensor([0, 1, 0, 1])).tasks == [0, 1, 0, 1]
+    trained = torch.eye(4, dtype=torch.bfloat16, requires_grad=True)
+    np.testing.assert_array_equal(TargetInformation(trained).target, target)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 from spice_select.numerics.copies import copies, fingerprints, row_hashes, sharing
 from spice_select.numerics.divided import DividedRows, ReadByRows
+from spice_select.numerics.given import plain_array
 from spice_select.numerics.tiles import compact
 
 _CHUNK_ENTRIES = 1 << 18  # entries converted to float64 at a time: 2 MB, so that a chunk stays in the cache
@@ -119,10 +120,7 @@ def as_matrix(features: Any) -> Any:
     """Any array-like of real numbers as a 2-d float32 or float64 array; a matrix that is read by rows as it is."""
     if isinstance(features, ReadByRows):
         return features
-    if type(features).__module__.split(".")[0] == "torch":
-        features = _from_torch(features)
-    refuse_masked(features)
-    array = np.asarray(features)  # made plain: a matrix or a masked array has a product and a sum of its own
+    array = plain_array(features)
     if array.dtype == np.float16:
         array = array.astype(np.float32)
     elif array.dtype.kind in "iub":
@@ -137,25 +135,6 @@ def as_matrix(features: Any) -> Any:
     if array.dtype.itemsize > 8:
         array = array.astype(np.float64)
     return array
-
-
-def refuse_masked(values: Any, what: str = "features") -> None:
-    """Refuse masked entries, also of rows that are masked arrays in a list: numpy would take what lies under the mask.
-
-    An array of which nothing is masked is as good as any.
-    """
-    parts = values if isinstance(values, (list, tuple)) else [values]
-    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
-        raise InputError(f"{what} with masked entries: every number counts. Fill them, or leave such rows out.")
-
-
-def _from_torch(tensor: Any) -> NDArray[Any]:
-    """A tensor's values on the host; bfloat16, which numpy lacks, becomes float32."""
-    if str(tensor.layout) != "torch.strided" or tensor.is_meta:
-        kind = "without values" if tensor.is_meta else f"with layout {tensor.layout}"
-        raise InputError(f"features as a tensor {kind}: give an ordinary one (.to_dense(), or load its values).")
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
 
 
 def squared_lengths(array: Any) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError, nearest
-from spice_select.numerics.features import refuse_masked
+from spice_select.numerics.given import plain_array, plain_labels
 from spice_select.selection.objectives.base import is_number
 
 
@@ -183,8 +183,7 @@ def build_constraints(
 
 def row_numbers(rows: Sequence[int] | NDArray[Any], n: int, name: str) -> NDArray[np.int64]:
     """Validate row numbers: whole, within 0 … n−1, none twice."""
-    refuse_masked(rows, "rows")
-    array = np.asarray(rows)
+    array = plain_array(rows, name)
     if array.size == 0:
         return np.zeros(0, dtype=np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -201,14 +200,9 @@ def row_numbers(rows: Sequence[int] | NDArray[Any], n: int, name: str) -> NDArra
 def _group_numbers(n: int, groups: Any) -> tuple[NDArray[np.int64], tuple[Hashable, ...]]:
     if groups is None:
         return np.zeros(n, dtype=np.int64), ("all",)
-    labels = list(groups.tolist() if isinstance(groups, np.ndarray) else groups)
+    labels = plain_labels(groups)
     if len(labels) != n:
         raise InputError(f"groups has {len(labels)} labels for {n} feature rows. Give one label for each row.")
-    for row, label in enumerate(labels):
-        if not isinstance(label, Hashable):
-            raise InputError(
-                f"groups: the label {label!r} of row {row} cannot tell groups apart. Give text or numbers."
-            )
     names = tuple(dict.fromkeys(labels))
     number = {name: i for i, name in enumerate(names)}
     return np.array([number[label] for label in labels], dtype=np.int64), names
@@ -221,7 +215,7 @@ def _quota_table(
     if given and not grouped:
         raise InputError(f"{kind} without groups: it is unknown which rows they count. Give groups, a label per row.")
     for name in given:
-        if name not in names:
+        if name not in set(names):  # by hash, as it is looked up
             hint = nearest(str(name), [str(x) for x in names])
             raise InputError(f"{kind} name the group {name!r}, which no row belongs to.{hint}")
     table = []
@@ -298,8 +292,7 @@ def _check_costs(
                 f"per_cost={per_cost!r} without costs: give the cost of each row, its tokens for instance."
             )
         return None, float("inf")
-    refuse_masked(costs, "costs")
-    array = np.asarray(costs)
+    array = plain_array(costs, "costs")
     if array.dtype.kind not in "iuf":
         raise InputError(f"costs of dtype {array.dtype}: give one number for each row, its tokens for instance.")
     array = array.astype(np.float64)

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
 from spice_select.numerics.divided import ReadByRows
+from spice_select.numerics.features import squared_lengths
+from spice_select.numerics.given import plain_array, plain_labels
 
 
 class ObjectiveState(Protocol):
@@ -92,18 +94,25 @@ def require_positive(name: str, value: Any, meaning: str) -> float:
 
 def target_matrix(target: Any) -> Matrix:
     """A target as float64 ``[m, d]``; refuse what is no matrix of finite numbers, or has no row."""
-    matrix = np.asarray(target, dtype=np.float64)
-    if matrix.ndim != 2 or not len(matrix) or not np.isfinite(matrix).all():
+    array = plain_array(target, "target")
+    real = array.dtype.kind in "iufb"
+    matrix = array.astype(np.float64, copy=False) if real else array
+    if matrix.ndim != 2 or 0 in matrix.shape or not real or not np.isfinite(matrix).all():
         raise InputError(
-            f"target of shape {matrix.shape}: the target must be a matrix of finite numbers, one row for each sample "
-            "to know about. Give features made with the same sketch as the pool's."
+            f"target of shape {array.shape} and dtype {array.dtype}: the target must be a matrix of finite numbers, "
+            "one row for each sample to know about. Give features made with the same sketch as the pool's."
+        )
+    if not np.isfinite(squared_lengths(matrix)).all():
+        raise InputError(
+            f"target of shape {array.shape}: it has rows so long that their squared length is beyond float64. Scale "
+            "the target and the features down alike."
         )
     return matrix
 
 
-def task_labels(tasks: Sequence[str] | None, rows: int) -> list[str]:
+def task_labels(tasks: Sequence[str] | None, rows: int) -> list[Any]:
     """A label for each row of a target; "" for all where none are given."""
-    labels = [""] * rows if tasks is None else list(tasks)
+    labels = [""] * rows if tasks is None else plain_labels(tasks, "tasks")
     if len(labels) != rows:
         raise InputError(f"{len(labels)} tasks for {rows} rows of the target: give one label a row.")
     return labels

@@ -18,6 +18,7 @@ from spice_select.selection.objectives.base import (
     require_positive,
     require_width,
     rows_of,
+    target_matrix,
 )
 from spice_select.selection.objectives.known import SoughtVariances, of_pool_or_rows
 from spice_select.selection.objectives.variance_state import TargetVarianceState
@@ -50,14 +51,8 @@ class TargetVariance(Scaled):
         object.__setattr__(
             self, "alpha", require_positive("alpha", self.alpha, "the scale of the information in (I + αF)⁻¹")
         )
-        if self.target is None:
-            return
-        target = np.asarray(self.target, dtype=np.float64)
-        if target.ndim != 2 or not np.isfinite(target).all():
-            raise InputError(
-                f"target of shape {target.shape}: the target must be a matrix of finite numbers, one row for each "
-                "sample to know about. Give features made with the same sketch as the pool's."
-            )
+        if self.target is not None:
+            object.__setattr__(self, "target", target_matrix(self.target))
 
     def value(self, features: Any, indices: Sequence[int] | Rows) -> float:
         """The drop in Σ_y g_yᵀ(I + αF_S)⁻¹g_y, from the definition. O((k + m)d²)."""
@@ -99,7 +94,7 @@ class TargetVariance(Scaled):
         return None
 
     def _target_root(self, features: Any) -> Matrix:
-        target = np.asarray(features if self.target is None else self.target, dtype=np.float64)
+        target = np.asarray(features, dtype=np.float64) if self.target is None else self.target
         require_width(target.shape[1], features)
         return target
 
