@@ -78,8 +78,20 @@ def _bias_without_a_place(folder: Path) -> None:
     _tensors(folder, lambda tensors: tensors.update({name: tensors["model.norm.weight"][:1].clone()}))
 
 
+def _few_positions(folder: Path) -> None:
+    """A GPT-2 with positions for fewer tokens than any row has."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    for path in (*folder.glob("*.safetensors"), folder / "config.json", folder / "generation_config.json"):
+        path.unlink(missing_ok=True)
+    ends = {"bos_token_id": 1, "eos_token_id": 4, "pad_token_id": 0}
+    config = GPT2Config(vocab_size=384, n_positions=8, n_embd=16, n_layer=1, n_head=2, **ends)
+    GPT2LMHeadModel(config).save_pretrained(folder)
+
+
 BAD_MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "tokens without rows": (_new_tokens, r"row \d+ has token 386, and the model knows 384: its tokenizer has"),
+    "fewer positions than tokens": (_few_positions, r"beyond 8 the model has no positions.*Give --max-length 8"),
     "padding without a row": (_new_padding, r"the tokenizer's pad token '<padding>' is 384, and the model knows 384"),
     "4 bits": (
         lambda m: _settings(m, quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}),
@@ -138,6 +150,8 @@ def test_a_bad_model_is_refused_at_every_door_with_its_cause(
 ) -> None:
     if door == "evaluate, a base" and bad == "tokens without rows":
         pytest.skip("the adapter brings a tokenizer of its own, which is the one that is used")
+    if door == "evaluate, a base" and bad == "fewer positions than tokens":
+        pytest.skip("the adapter is of another architecture, which is what is said")
     harm, cause = BAD_MODELS[bad]
     model = shutil.copytree(ground.model, tmp_path / "model")
     harm(model)

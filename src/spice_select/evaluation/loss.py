@@ -10,7 +10,7 @@ from torch import nn
 from spice_select.data.batches import plan_batches
 from spice_select.data.records import Example
 from spice_select.gradients.forward import summed_losses
-from spice_select.gradients.lengths import refuse_unknown_tokens
+from spice_select.gradients.lengths import refuse_long_rows
 from spice_select.gradients.memory import within_memory
 from spice_select.progress import Progress, Silent
 
@@ -34,10 +34,10 @@ def response_losses(
         float64 ``[n]`` in nats, in the order of `examples`. Cost: one forward pass of all tokens.
 
     Raises:
-        InputError: an example without a supervised token, or with one that the model has no row for, or one
-            that does not fit in memory by itself.
+        InputError: an example without a supervised token, with one that the model has no row for, longer than it has
+            positions for, or one that does not fit in memory by itself.
     """
-    refuse_unknown_tokens(model, examples)
+    refuse_long_rows(model, examples)
     lengths = [example.num_tokens for example in examples]
     sums = np.empty(len(examples), np.float64)
     training = model.training

@@ -8,7 +8,7 @@ from spice_select.data.records import Sample
 from spice_select.errors import InputError
 from spice_select.gradients.batch import check_tokens
 from spice_select.models.guard import vocabulary_rows
-from spice_select.models.positions import RowLimit, row_limit
+from spice_select.models.positions import RowLimit, row_limit, table_limit
 
 
 def refuse_long_rows(model: nn.Module, examples: Sequence[Sample]) -> None:
@@ -19,6 +19,18 @@ def refuse_long_rows(model: nn.Module, examples: Sequence[Sample]) -> None:
             that the model has no row for.
     """
     check_lengths(examples, row_limit(model))
+    refuse_unknown_tokens(model, examples)
+
+
+def refuse_unreadable_rows(model: nn.Module, examples: Sequence[Sample]) -> None:
+    """Refuse what ends in an index error: rows that training has no positions or no tokens for.
+
+    Rows beyond the length at which frequencies depend on a batch's longest row are trained on as they are elsewhere.
+
+    Raises:
+        InputError: as `refuse_long_rows`.
+    """
+    check_lengths(examples, table_limit(model))
     refuse_unknown_tokens(model, examples)
 
 

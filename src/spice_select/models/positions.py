@@ -35,16 +35,16 @@ def row_limit(model: nn.Module) -> RowLimit | None:
     Returns:
         None where no length is too long.
     """
-    ends = "the model has no positions"
-    shifts = "its rotary frequencies change with the longest row of a batch, so gradients would depend on neighbours"
+    shifts = "its rotary frequencies change with the longest row of a batch, so numbers would depend on neighbours"
     text = text_model(model)
-    return min(
-        [
-            *(RowLimit(tokens, ends) for tokens in _tables(text)),
-            *(RowLimit(tokens, shifts) for module in text.modules() for tokens in _rotary(module)),
-        ],
-        default=None,
-    )
+    shifting = (RowLimit(tokens, shifts) for module in text.modules() for tokens in _rotary(module))
+    return min((limit for limit in (table_limit(model), *shifting) if limit is not None), default=None)
+
+
+def table_limit(model: nn.Module) -> RowLimit | None:
+    """The longest row that has learned positions (GPT-2, OPT); None where there is no table of them."""
+    ends = "the model has no positions"
+    return min((RowLimit(tokens, ends) for tokens in _tables(text_model(model))), default=None)
 
 
 def context_length(model: nn.Module) -> int | None:

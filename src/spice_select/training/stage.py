@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from spice_select.data.encoding import Encoder
 from spice_select.data.records import Example, PairExample
 from spice_select.errors import InputError
-from spice_select.gradients.lengths import refuse_unknown_tokens
+from spice_select.gradients.lengths import refuse_unreadable_rows
 from spice_select.models.family import family_warning
 from spice_select.models.load import load_model
 from spice_select.models.quiet import network, quiet_transformers
@@ -194,7 +194,7 @@ def _fill(
             **target.access,
         )
         advance(1)
-    refuse_unknown_tokens(loaded.model, material.examples)
+    refuse_unreadable_rows(loaded.model, material.examples)
     place = _named_by_place(loaded.model, target.name)
     progress.note(f"Target: {loaded.name} on {target.device}, {target.reason}")
     checkpoint, done = newest_checkpoint(folder.path / CHECKPOINTS)
