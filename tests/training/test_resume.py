@@ -50,9 +50,29 @@ def test_a_checkpoint_that_a_crash_cut_short_is_not_resumed_from(run: Run, whole
     newest = tmp_path / "t" / "checkpoints" / "checkpoint-4"
     state = newest / "trainer_state.json"
     state.write_bytes(state.read_bytes()[:100])
-    assert newest_checkpoint(newest.parent) == (newest.with_name("checkpoint-2"), 2)
+    assert newest_checkpoint(newest.parent)[:2] == (newest.with_name("checkpoint-2"), 2)
     assert not newest.exists()
     done = spice_select.train(run, out=tmp_path / "t", checkpoint_steps=2, **QUICK)
+    assert all(torch.equal(tensor, weights(done.model)[name]) for name, tensor in weights(whole.model).items())
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth", "adapter_model.safetensors"])
+@pytest.mark.parametrize("fault", ["damaged", "missing"])
+def test_a_checkpoint_with_a_damaged_or_missing_file_is_not_resumed_from(
+    run: Run, whole: Any, tmp_path: Path, name: str, fault: str
+) -> None:
+    """transformers takes another optimiser, schedule or random state where the file is missing, and says nothing."""
+    with pytest.raises(InterruptedRunError):
+        spice_select.train(run, out=tmp_path / "t", checkpoint_steps=2, progress=StopsAfter(5), **QUICK)
+    file = tmp_path / "t" / "checkpoints" / "checkpoint-4" / name
+    if fault == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    progress = Notes()
+    done = spice_select.train(run, out=tmp_path / "t", checkpoint_steps=2, progress=progress, **QUICK)
+    assert progress.done["Training"] == 2
+    assert any("checkpoint-4 is damaged (its " in note and "was removed" in note for note in progress.said)
     assert all(torch.equal(tensor, weights(done.model)[name]) for name, tensor in weights(whole.model).items())
 
 

@@ -2,23 +2,35 @@
 
 import json
 import shutil
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 _PREFIX = "checkpoint-"
 _STATE = "trainer_state.json"
+_OPTIMISER = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
+"""What goes on beside the weights. transformers begins anew, without a word, where one is not there."""
+_INDEX = "*.safetensors.index.json"
 
 
-def newest_checkpoint(folder: Path) -> tuple[Path | None, int]:
-    """The newest whole checkpoint and its step, or None and 0; those that a crash cut short are removed.
+def newest_checkpoint(folder: Path) -> tuple[Path | None, int, tuple[str, ...]]:
+    """The newest whole checkpoint and its step, or None and 0; those that are damaged are removed.
 
-    The trainer writes `trainer_state.json` last, so a checkpoint is whole if that file can be read.
+    The trainer writes `trainer_state.json` last, so a crash leaves none that can be read; a disk that lost what was
+    written last, or a hand, may leave files that are short or missing.
+
+    Returns:
+        The checkpoint, its step, and what was wrong with those removed, a sentence each.
     """
     found = [(int(p.name.removeprefix(_PREFIX)), p) for p in folder.glob(f"{_PREFIX}*") if _number(p) is not None]
+    removed: list[str] = []
     for step, path in sorted(found, reverse=True):
-        if _is_whole(path, step):
-            return path, step
+        fault = next(_faults(path, step), None)
+        if fault is None:
+            return path, step, tuple(removed)
+        removed.append(f"{path.name} is damaged ({fault}) and was removed.")
         shutil.rmtree(path)
-    return None, 0
+    return None, 0, tuple(removed)
 
 
 def _number(path: Path) -> int | None:
@@ -26,8 +38,43 @@ def _number(path: Path) -> int | None:
     return int(digits) if digits.isdigit() else None
 
 
-def _is_whole(path: Path, step: int) -> bool:
+def _faults(path: Path, step: int) -> Iterator[str]:
+    if not _is_state_of(path / _STATE, step):
+        yield f"its {_STATE} cannot be read"
+    for name in _OPTIMISER:
+        if not zipfile.is_zipfile(path / name):  # as torch saves; its table of contents is at the end
+            yield f"its {name} is {'damaged' if (path / name).is_file() else 'missing'}"
+    weights = sorted(path.glob("*.safetensors"))
+    if not weights:
+        yield "its weights are missing"
+    for file in weights:
+        if not _is_whole(file):
+            yield f"its {file.name} is damaged"
+    for index in path.glob(_INDEX):
+        if not _shards_of(index) <= {file.name for file in weights}:
+            yield f"its {index.name} names weights that are missing"
+
+
+def _is_state_of(path: Path, step: int) -> bool:
     try:
-        return json.loads((path / _STATE).read_text(encoding="utf-8"))["global_step"] == step
+        return bool(json.loads(path.read_text(encoding="utf-8"))["global_step"] == step)
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file of weights is as long as it says it is."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt"):
+            return True
+    except (SafetensorError, OSError):
+        return False
+
+
+def _shards_of(index: Path) -> set[str]:
+    try:
+        return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {"an index that cannot be read"}

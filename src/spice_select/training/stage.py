@@ -197,7 +197,9 @@ def _fill(
     refuse_unreadable_rows(loaded.model, material.examples)
     place = _named_by_place(loaded.model, target.name)
     progress.note(f"Target: {loaded.name} on {target.device}, {target.reason}")
-    checkpoint, done = newest_checkpoint(folder.path / CHECKPOINTS)
+    checkpoint, done, removed = newest_checkpoint(folder.path / CHECKPOINTS)
+    for sentence in removed:
+        progress.note(sentence)
     if checkpoint is not None:
         progress.note(f"Resuming after step {done} of {material.plan.steps}.")
     # the weights are here: nothing below has business on the network (TRL would report its use)
