@@ -1,7 +1,9 @@
 """Results on disk: each under what decides it, whole or absent."""
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,16 @@ def test_a_damaged_file_counts_as_absent(tmp_path: Path, content: str) -> None:
     assert kept.read("model", "task", {"weights": "1"}) is None
     kept.write("model", "task", {"weights": "1"}, 2)
     assert kept.read("model", "task", {"weights": "1"}) == 2
+
+
+@pytest.mark.parametrize("result", [[], {"sums": [1.5]}, {"sums": [1.5, 2.0], "rows": [0, 1]}, "x"])
+def test_an_altered_result_counts_as_absent(tmp_path: Path, result: Any) -> None:
+    """Its numbers would stand in tables as computed, or end the evaluation that reads them."""
+    kept, identity = Kept(tmp_path), {"weights": "1"}
+    file = kept.write("model", "task", identity, {"rows": [0, 1], "sums": [1.5, 2.5], "by": {1: "one"}})
+    assert kept.read("model", "task", identity) == {"rows": [0, 1], "sums": [1.5, 2.5], "by": {"1": "one"}}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "result": result}))
+    assert kept.read("model", "task", identity) is None
 
 
 def test_two_models_of_one_folder_name_are_told_apart_by_content(tmp_path: Path) -> None:

@@ -89,9 +89,20 @@ def _few_positions(folder: Path) -> None:
     GPT2LMHeadModel(config).save_pretrained(folder)
 
 
+def _encoder(folder: Path) -> None:
+    """A BERT, whose tokens see what follows."""
+    from transformers import BertConfig, BertLMHeadModel
+
+    for path in (*folder.glob("*.safetensors"), folder / "config.json", folder / "generation_config.json"):
+        path.unlink(missing_ok=True)
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    BertLMHeadModel(BertConfig(vocab_size=384, **sizes)).save_pretrained(folder)
+
+
 BAD_MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "tokens without rows": (_new_tokens, r"row \d+ has token 386, and the model knows 384: its tokenizer has"),
     "fewer positions than tokens": (_few_positions, r"beyond 8 the model has no positions.*Give --max-length 8"),
+    "an encoder": (_encoder, "BertLMHeadModel is not causal"),
     "padding without a row": (_new_padding, r"the tokenizer's pad token '<padding>' is 384, and the model knows 384"),
     "4 bits": (
         lambda m: _settings(m, quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}),

@@ -26,7 +26,7 @@ class Kept:
         return self.folder / _slug(model) / f"{_slug(what)}-{_digest(identity)}.json"
 
     def read(self, model: str, what: str, identity: Mapping[str, Any]) -> Any:
-        """A finished result, or None. A damaged file counts as none: it is computed again and written over."""
+        """A finished result, or None. A damaged or altered file counts as none: it is written over."""
         path = self.path(model, what, identity)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
@@ -34,12 +34,23 @@ class Kept:
             return None
         if not isinstance(content, dict) or content.get("identity") != json.loads(json.dumps(identity)):
             return None
-        return content.get("result")
+        result = content.get("result")
+        kept = content.get("result_sha256")  # older files have none
+        return result if kept in (None, _sum(result)) else None
 
     def write(self, model: str, what: str, identity: Mapping[str, Any], result: Any) -> Path:
         """Keep a result. Raises InputError when the disk refuses."""
         path = self.path(model, what, identity)
-        write_json(path, {"model": model, "what": what, "identity": identity, "result": result})
+        write_json(
+            path,
+            {
+                "model": model,
+                "what": what,
+                "identity": identity,
+                "result": result,
+                "result_sha256": _sum(json.loads(json.dumps(result))),  # as it is read back
+            },
+        )
         return path
 
 
@@ -49,4 +60,8 @@ def _slug(name: str) -> str:
 
 
 def _digest(identity: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    return _sum(identity)[:12]
+
+
+def _sum(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from spice_select.errors import InputError
+from spice_select.models.probe import is_causal
 
 _SIDE_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 """Where tools put what they did to the weights, beside config.json or in its place."""
@@ -131,6 +132,20 @@ def refuse_foreign_adapter(name: str, model: nn.Module) -> None:
         raise InputError(
             f"model {name}: it is a PEFT adapter, which was loaded with its base. Give the base as the model, and the "
             "adapter's folder with --adapter"
+        )
+
+
+def refuse_acausal(name: str, model: nn.Module) -> None:
+    """Refuse a model whose tokens see what follows: an answer's loss would be taken with the answer in sight.
+
+    Raises:
+        InputError: it names the class.
+    """
+    if not is_causal(model, vocabulary_rows(model)):
+        raise InputError(
+            f"model {name}: {type(model).__name__} is not causal: the logits of a token change with the tokens after "
+            "it, so it would see the answers that it is to predict. Give a causal language model (of BERT's kind: one "
+            "whose config says is_decoder)"
         )
 
 

@@ -87,8 +87,10 @@ def load_model(
     guard.refuse_marks_without_rows(source.name, model, tokenizer)
     model.config.use_cache = False
     without_plans(place)
+    model = model.to(place).eval().requires_grad_(False)
+    guard.refuse_acausal(source.name, model)
     return Loaded(
-        model=model.to(place).eval().requires_grad_(False),
+        model=model,
         tokenizer=tokenizer,
         name=source.name,
         weights_hash=hash_weights(source),
