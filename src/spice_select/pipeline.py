@@ -101,7 +101,8 @@ def run_select(
         share(folder, identity, encoded.examples, settings, proxy, place)
         wait_for_end(folder)
         return Run(folder)
-    with open_run(folder, identity, overwrite=overwrite) as run:
+    reads = [corpus, settings.proxy.model, settings.gradients.adapter, *settings.target.target]
+    with open_run(folder, identity, overwrite=overwrite, reads=reads) as run:
         keep_address(run.path, settings.engine.store)
         if run.finished and not _harmed(run):
             progress.note(f"{run.path} is finished already: nothing to do.")

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,22 @@ def test_resuming_with_other_settings_is_refused_and_says_which(run: Run, tmp_pa
             spice_select.train(run, out=tmp_path / "t", **{**QUICK, "checkpoint_steps": 2, **other})
     done = spice_select.train(run, out=tmp_path / "t", max_steps=1, overwrite=True, **QUICK)
     assert done.steps == 1
+
+
+def test_what_a_training_reads_is_not_thrown_away_to_make_room_for_it(
+    run: Run, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "run"
+    shutil.copytree(run.path, own)
+    with pytest.raises(InputError, match=r"holds .*run, which this reads"):
+        spice_select.train(own, out=own, max_steps=1, overwrite=True, **QUICK)
+    assert spice_select.load(own).summary
+    trained = spice_select.train(run, out=tmp_path / "t", max_steps=1, full=True, **QUICK)
+    with pytest.raises(InputError, match=r"holds .*t/model, which this reads"):
+        spice_select.train(run, model=str(trained.model), out=trained.path, max_steps=2, overwrite=True, **QUICK)
+    assert trained.model.is_dir()
+    with pytest.raises(InputError, match="the folder of a training, not of a selection"):
+        spice_select.load(trained.path)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -93,7 +93,7 @@ def run_compare(
         progress.note(note)
     identity = _identity(grounds, settings)
     folder = default_folder(pool, identity, kind="compare-", nameless="pool") if out is None else Path(out)
-    with open_run(folder, identity, overwrite=overwrite) as opened:
+    with open_run(folder, identity, overwrite=overwrite, reads=_read(pool, settings)) as opened:
         refuse_other_meaning(contenders, [*places_chosen(folder), *places_on_record(folder)])
         grounds.write(opened)
         chooser = Chooser(folder=folder, grounds=grounds, settings=settings, progress=progress)
@@ -241,6 +241,13 @@ def _refuse_primary(grounds: Grounds, settings: CompareSettings) -> None:
             f"--primary {settings.sets.primary}: nothing is judged by it, only by {', '.join(names)}. Name one "
             "of these."
         )
+
+
+def _read(pool: str, settings: CompareSettings) -> list[str | None]:
+    """What a comparison is made from, by name."""
+    sets = settings.sets
+    models = [settings.proxy.model, settings.tuning.train_model]
+    return [pool, *models, *sets.target, sets.held_out, *sets.outside, *sets.gold]
 
 
 def _identity(grounds: Grounds, settings: CompareSettings) -> dict[str, Any]:

@@ -40,7 +40,7 @@ RESULTS = "results.json"
 def evaluate(
     *models: str | Path,
     held_out: str | Path | None = None,
-    without: Sequence[str | Path] = (),
+    without: str | Path | Sequence[str | Path] = (),
     out: str | Path = "evaluations",
     progress: Progress | None = None,
     **settings: Any,
@@ -68,7 +68,7 @@ def evaluate(
         [str(model) for model in models],
         EvaluateSettings.from_flat(settings),
         held_out=None if held_out is None else str(held_out),
-        without=[Path(run) for run in without],
+        without=[Path(run) for run in ([without] if isinstance(without, (str, Path)) else without)],
         out=Path(out),
         progress=progress,
     )

@@ -94,7 +94,9 @@ class RunFolder:
 
 
 @contextlib.contextmanager
-def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False) -> Iterator[RunFolder]:
+def open_run(
+    path: Path, identity: Mapping[str, Any], *, overwrite: bool = False, reads: Iterable[str | Path | None] = ()
+) -> Iterator[RunFolder]:
     """Open a run folder: a new one, or one of the same identity to resume.
 
     Args:
@@ -102,10 +104,11 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
         identity: flat, JSON-ready facts that determine the result.
         overwrite: throw away what another identity left there. Where that has computed nothing yet (it was refused by
             its model, say) it is thrown away in any case.
+        reads: what the work is made from: files, folders, or names that are no paths. None of it is thrown away.
 
     Raises:
-        InputError: the folder belongs to another run (the differences are listed), is something other than a run
-            folder, is in use by another process, or cannot be written.
+        InputError: the folder belongs to another run (the differences are listed), holds what is read, is something
+            other than a run folder, is in use by another process, or cannot be written.
     """
     _refuse_foreign(path)
     make_folder(path)
@@ -118,6 +121,7 @@ def open_run(path: Path, identity: Mapping[str, Any], *, overwrite: bool = False
         if found is not None and found != wanted:
             if not overwrite and _holds_work(path):
                 raise InputError(_differences(path, found, wanted))
+            _refuse_loss(path, reads)
             _clear(path)
             found = None
         folder = RunFolder(path)
@@ -149,6 +153,17 @@ def _refuse_foreign(path: Path) -> None:
             raise InputError(
                 f"{path} holds files that are not of a run (e.g. {sorted(strangers)[0]!r}); nothing was written. "
                 "Choose an empty or new folder with --out."
+            )
+
+
+def _refuse_loss(path: Path, reads: Iterable[str | Path | None]) -> None:
+    """Refuse to clear a folder that holds what the work is made from: it would be gone before it is read."""
+    for name in reads:
+        place = Path(name or "").expanduser()
+        if name and place.exists() and place.resolve().is_relative_to(path.resolve()):
+            raise InputError(
+                f"{path} holds {place}, which this reads, so it is not thrown away; nothing was written. Choose "
+                "another folder with --out."
             )
 
 

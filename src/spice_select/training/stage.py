@@ -28,7 +28,6 @@ from spice_select.training.moved import Before, Moved
 from spice_select.training.result import (
     CHECKPOINTS,
     CURVE,
-    KIND,
     LAST_GOOD,
     LEFT_OUT,
     LOSS,
@@ -92,7 +91,6 @@ def run_train(
         require("tensorboard", "tensorboard")
     progress, clock = progress or Silent(), Clock()
     run = run if isinstance(run, Run) else load(run)
-    _refuse_training(run)
     refuse_marks(run, "spice train")
     refuse_other_loss(run, settings)
     settings = settings.settled(pairs=is_of_pairs(run))
@@ -104,7 +102,7 @@ def run_train(
         material = _encode(run, arm, target, settings, progress)
     identity = training_identity(run, arm, target, material, settings)
     folder = training_folder(run, settings.on, identity) if out is None else Path(out)
-    with open_run(folder, identity, overwrite=overwrite) as opened:
+    with open_run(folder, identity, overwrite=overwrite, reads=[run.path, target.name]) as opened:
         if opened.finished:
             progress.note(f"{opened.path} is finished already: nothing to do.")
         else:
@@ -164,11 +162,6 @@ def _hold_to_record(run: Run, target: Target, settings: TrainSettings, progress:
         progress.note(f"The model at {own} is no longer the one that the rows were chosen with; {change}.")
     if settings.model is None and run.settings.gradients.adapter is not None:
         progress.note(f"The adapter that rows were chosen with ({run.settings.gradients.adapter}) is not trained on.")
-
-
-def _refuse_training(run: Run) -> None:
-    if run.manifest.get("identity", {}).get("kind") == KIND:
-        raise InputError(f"{run.path} is the folder of a training, not of a selection. Give the run it was made from.")
 
 
 def _fill(
