@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 import spice_select
 from spice_select import Run
@@ -60,6 +61,17 @@ def test_a_model_that_changed_since_the_run_is_not_taken_for_the_runs(
         _with_other_weights(moved / name)
     with pytest.raises(InputError, match=r"no longer the one that .*again chose with; its .* changed: SHA-256"):
         spice_select.transfer(again, model=tiny_proxy, sample=8, ceiling=True)
+
+
+def test_a_model_without_finite_gradients_is_named(run: Run, tiny_proxy: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(tiny_proxy, tmp_path / "damaged")
+    tensors = load_file(damaged / "model.safetensors")
+    next(iter(tensors.values())).fill_(float("nan"))
+    save_file(tensors, damaged / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"model .*damaged: only 0 of 8 rows .* weights may be damaged"):
+        spice_select.transfer(run, model=damaged, sample=8)
+    with pytest.raises(InputError, match=r"no step was made before it: the model's weights may be damaged"):
+        spice_select.train(run, model=str(damaged), out=tmp_path / "t", max_steps=1, device="cpu")
 
 
 def _with_other_weights(path: Path) -> None:

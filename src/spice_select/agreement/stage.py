@@ -88,6 +88,7 @@ def run_transfer(
     reseeded = split_off(run, reseeded_features(run.settings, [*pair.ours, *aims], progress), size) if again else None
     targets, told = shared([our_target, their_target, None if reseeded is None else reseeded[1]])
     both = ours.finite & theirs.finite
+    _refuse_few_finite(int(both.sum()), ours.finite, pair.proxy.identity.name)
     if not both.all():
         notes = (
             *notes,
@@ -100,6 +101,17 @@ def run_transfer(
     if is_of_pairs(run):
         notes = (*notes, "The rows are preference pairs: in place of losses their margins are compared (mean token).")
     return _compare(run, pair, sides, examples, min(k, len(examples)), (*changed, *pair.notes, *notes, *told))
+
+
+def _refuse_few_finite(left: int, own: NDArray[np.bool_], other: str) -> None:
+    """Refuse a sample of which hardly a row has a gradient under both models, and say under which it has none."""
+    if left >= LEAST_ROWS:
+        return
+    whose = f"model {other}" if own.sum() >= LEAST_ROWS else "the run's model"
+    raise InputError(
+        f"{whose}: only {left} of {len(own)} rows of the sample have a gradient that is a finite number, too few to "
+        "compare. The weights may be damaged, or the precision too low: try --dtype float32, or another model."
+    )
 
 
 def _refuse_method(run: Run) -> None:

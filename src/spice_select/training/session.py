@@ -89,6 +89,12 @@ class Session:
         """Save what is still good and say where."""
         place = self._folder / LAST_GOOD
         self.save(place)
+        if fault.step == 0:
+            return (
+                f"training stopped: {fault}, and no step was made before it: the model's weights may be damaged, a row "
+                "may be, or the precision too low. Use --dtype float32, or another --model, with another --out, and "
+                f"check the rows with `spice preview`. The model as it was is kept in {place}."
+            )
         return (
             f"training stopped: {fault}. The model after step {fault.step} is kept in {place}, checkpoints in "
             f"{self._folder / CHECKPOINTS}. Lower --learning-rate (or use --dtype float32) with another --out, and "
