@@ -351,3 +351,8 @@ def test_options_of_hub_sets_are_refused_for_a_file(tmp_path, option):
     path = write(tmp_path / "a.jsonl", LINES)
     with pytest.raises(InputError, match=f"{option}='x'"):
         read_rows(path, **{option: "x"})
+
+
+def test_rows_where_their_file_is_meant_are_refused():
+    with pytest.raises(InputError, match="no file can have this name"):
+        read_rows(str(RAWS * 9))

@@ -8,6 +8,7 @@ import pytest
 from spice_select.errors import InputError
 from spice_select.selection import (
     Conflict,
+    DistinctVariance,
     FacilityLocation,
     GainRatio,
     LogDet,
@@ -484,6 +485,19 @@ def test_labels_of_a_tensor_or_of_arrow_are_what_they_say():
 def test_what_is_no_label_for_each_row_is_refused(groups, message):
     with pytest.raises(InputError, match=message):
         greedy(G, 9, groups=groups)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", True])
+def test_a_seed_that_draws_no_permutation_is_refused(seed):
+    with pytest.raises(InputError, match="seed="):
+        pools(G, 5, seed=seed)
+
+
+@pytest.mark.parametrize("counts", [np.zeros(80), -np.ones(80), np.full(80, np.nan), ["a"] * 80])
+def test_counts_that_count_nothing_are_refused(counts):
+    """The weights would be infinite or negative, and the choice empty or any."""
+    with pytest.raises(InputError, match="counts: how often"):
+        greedy(G, 3, objective=DistinctVariance(counts=counts))
 
 
 def test_rows_of_several_lengths_are_refused():

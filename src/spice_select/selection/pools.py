@@ -42,6 +42,8 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
         raise InputError(
             f"k={k!r}: the number of rows to pick must be a whole number from 1 to {matrix.n}, the rows there are."
         )
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed={seed!r}: the seed of the permutation must be a whole number, 0 or above.")
     shares = spread(k, window_sizes(matrix.n, pool_size))
     order = np.random.default_rng(seed).permutation(matrix.n)
     runs: list[Selection] = []

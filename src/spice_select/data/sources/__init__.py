@@ -68,6 +68,7 @@ def read_source(
         InputError: nothing there, nothing in it, or something in it that cannot be read.
     """
     path = Path(path_or_id).expanduser()
+    _refuse_no_name(path)
     if path.is_dir() and is_saved_dataset(path):
         refuse_options(path, subset=subset, revision=revision)
         located, notes = read_saved(path, split, default_split)
@@ -87,6 +88,18 @@ def read_source(
     if not corpus.rows:
         raise InputError(f"{path_or_id}: holds no rows. Give a corpus with at least one row.")
     return corpus
+
+
+def _refuse_no_name(path: Path) -> None:
+    """Refuse what the system takes for no path at all, such as rows where their file is meant."""
+    try:
+        path.exists()
+    except OSError as error:
+        shown = f"{str(path)[:60]}…"
+        raise InputError(
+            f"{shown}: no file can have this name ({error.strerror}). Give a file, a folder or a hub id; rows in "
+            "memory are written to a JSON Lines file first."
+        ) from error
 
 
 def _refuse_run(folder: Path) -> None:

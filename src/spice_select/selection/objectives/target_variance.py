@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.numerics.given import plain_array
 from spice_select.numerics.tiles import gram
 from spice_select.selection.multiplicity import copies_counted
 from spice_select.selection.objectives.base import (
@@ -123,14 +124,16 @@ class DistinctVariance(TargetVariance):
         """With the counts of these rows, where they are of the pool's."""
         if self.counts is None or self.target is not None:
             return self
-        return replace(self, counts=np.asarray(self.counts)[rows])
+        return replace(self, counts=plain_array(self.counts, "counts")[rows])
 
     def weights(self, pool: Matrix) -> NDArray[np.float64]:
-        counts = copies_counted(pool) if self.counts is None else np.asarray(self.counts)
+        counts = copies_counted(pool) if self.counts is None else plain_array(self.counts, "counts")
         if len(counts) != len(pool):
             raise InputError(
                 f"{len(counts)} counts for {len(pool)} rows to be known: give each row's own, or leave them out."
             )
+        if counts.dtype.kind not in "iuf" or not (np.isfinite(counts) & (counts > 0)).all():
+            raise InputError("counts: how often each row's direction occurs must be a finite number above 0.")
         return 1.0 / counts
 
     def _target_root(self, features: Any) -> Matrix:
