@@ -500,6 +500,13 @@ def test_counts_that_count_nothing_are_refused(counts):
         greedy(G, 3, objective=DistinctVariance(counts=counts))
 
 
+@pytest.mark.parametrize("choose", [greedy, naive])
+def test_a_scale_under_which_information_is_infinite_is_refused(choose):
+    """All gains were infinite or NaN, and nothing was picked, without a word."""
+    with pytest.raises(InputError, match=r"alpha=1e\+308 for rows .* beyond float64"):
+        choose(G, 3, objective=LogDet(alpha=1e308))
+
+
 def test_rows_of_several_lengths_are_refused():
     with pytest.raises(InputError, match="features: no array can be made of them"):
         greedy([[1.0, 2.0], [3.0]], 1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
-from spice_select.numerics.features import read
+from spice_select.numerics.features import Features, read
 from spice_select.progress.meter import Meter
 from spice_select.selection.constraints import Constraints, Quota, build_constraints, row_numbers
 from spice_select.selection.objectives.base import Objective
@@ -86,6 +86,7 @@ def greedy(
     started = time.perf_counter()
     rules = _check_parts(objective, penalty, stop)
     matrix = read(features)
+    _refuse_overflow(objective, matrix)
     budget = _budget(k, matrix.n, max_cost)
     chosen = _path if path is None else lambda problem: path
     problem = Problem(
@@ -151,6 +152,16 @@ def _check_parts(objective: Any, penalty: Any, stop: Any) -> tuple[StoppingRule,
         if not hasattr(rule, "check"):
             raise InputError(f"stop={rule!r}: not a stopping rule. Give GainRatio(0.5), or leave it out.")
     return rules
+
+
+def _refuse_overflow(objective: Objective | None, matrix: Any) -> None:
+    """Refuse a scale under which the rows' information is infinite: nothing could be compared or picked."""
+    alpha = float(getattr(objective, "alpha", 1.0))
+    if isinstance(matrix, Features) and not np.isfinite(alpha * float(matrix.squares.sum())):
+        raise InputError(
+            f"alpha={alpha:g} for rows whose squared lengths add up to {float(matrix.squares.sum()):g}: their product "
+            "is beyond float64. Lower alpha or scale the features down."
+        )
 
 
 def _budget(k: Any, n: int, max_cost: float | None) -> int:
