@@ -97,9 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("test", choices=tuple(BEDS))
     parser.add_argument("--corpus", type=Path, required=True, help="JSONL of conversations with a `source` column")
-    parser.add_argument(
-        "--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6 on)"
-    )
+    parser.add_argument("--benchmarks", type=Path, default=Path("eval"), help="folder of their files (T1, T2, T6 on)")
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
