@@ -376,6 +376,24 @@ def test_the_config_replays_the_run(corpus: Corpus, options, tmp_path: Path) -> 
     assert contents(run_select(name, settings, out=tmp_path / "again").path) == contents(run.path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("alpha: 1.0", "alpha: 3.0"), ("normalise: unit", "normalise: none"), ("alpha: 1.0", "")]
+)
+def test_settings_that_were_altered_after_the_run_are_not_read_as_those_of_the_run(
+    corpus: Corpus, options, tmp_path: Path, old: str, new: str
+) -> None:
+    path = corpus()
+    run = spice.select(path, out=tmp_path / "r", **{**options, "alpha": 1.0})
+    config = run.path / "config.yaml"
+    written = config.read_text()
+    config.write_text(written.replace(f"\n  {old}\n", f"\n  {new}\n") if new else "")
+    with pytest.raises(InputError, match=r"config.yaml was altered after the run: .* is .* there, and was .*select"):
+        _ = spice.load(run.path).settings
+    spice.select(path, out=tmp_path / "r", **{**options, "alpha": 1.0})
+    assert config.read_text() == written
+    assert spice.load(run.path).settings.spice.alpha == 1.0
+
+
 @pytest.mark.parametrize("change", [{"budget": "50%"}, {"seed": 1}, {"loss": "sum"}, {"max_length": 60}])
 def test_other_settings_are_refused_in_the_same_folder(corpus: Corpus, options, tmp_path: Path, change) -> None:
     path = corpus()

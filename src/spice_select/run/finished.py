@@ -16,6 +16,7 @@ from spice_select.methods import METHODS, Candidates
 from spice_select.methods.target import GRADIENTS, TargetSet
 from spice_select.run import files as outputs
 from spice_select.run.folder import RunFolder, load_run
+from spice_select.run.identity import altered_settings
 from spice_select.run.origin import TARGET, feature_store, target_store
 from spice_select.run.settings import SelectSettings, read_config
 from spice_select.run.summary import Summary
@@ -84,8 +85,19 @@ class Run:
 
     @property
     def settings(self) -> SelectSettings:
-        """What was asked, with the numbers that `auto` came to."""
-        return read_config(self.path / outputs.CONFIG)[1].numbered(self.manifest.get("automatic", {}))
+        """What was asked, with the numbers that `auto` came to.
+
+        Raises:
+            InputError: the file is missing, or says something else than the run was made with.
+        """
+        manifest, path = self.manifest, self.path / outputs.CONFIG
+        settings = read_config(path)[1]
+        if altered := altered_settings(settings, manifest.get("identity", {})):
+            raise InputError(
+                f"{path} was altered after the run: {'; '.join(altered)}. Put the old file back, or run the same "
+                "`spice select` command again: it writes the file anew."
+            )
+        return settings.numbered(manifest.get("automatic", {}))
 
     @cached_property
     def features(self) -> FeatureBlock:

@@ -40,6 +40,8 @@ _PERMISSIONS = (
     *EngineSettings.model_fields,
 )
 """Settings that say what may be done and by whom, or are resolved below: they do not name a different result."""
+_FOUND_ANEW = ("model", "adapter", "format", "split", "subset", "revision", "batch_tokens")
+"""Settings that say where things lie, or are resolved: a finished run's file may name them otherwise."""
 
 
 def identity_of(
@@ -73,6 +75,18 @@ def identity_of(
         "dtype": proxy.dtype,
         **{f"version_{package}": package_version(package) for package in _DECISIVE},
     }
+
+
+def altered_settings(settings: SelectSettings, identity: Mapping[str, Any]) -> list[str]:
+    """Where settings that are read back from a run's file are not those that the run was made with, in words."""
+    known = {**_UNSAID, **identity}
+    read = json.loads(json.dumps({name: settings.flat()[name] for name in settings.flat().keys() & known.keys()}))
+    free = {*_PERMISSIONS, *_FOUND_ANEW}
+    return [
+        f"{name} is {value!r} there, and was {known[name]!r}"
+        for name, value in sorted(read.items())
+        if name not in free and value != known[name]
+    ]
 
 
 def rows_hash(rows: Sequence[Row]) -> str:
