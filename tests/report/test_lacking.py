@@ -40,6 +40,18 @@ def test_a_method_without_gradients_says_what_cannot_be_had(draw: Run) -> None:
     assert '<figure id="gain-by-rank"' not in page
 
 
+@pytest.mark.parametrize("normalise", ["none", "unit"])
+def test_rows_that_are_all_the_same_make_a_page_without_a_map(
+    tiny_proxy: Path, tmp_path: Path, normalise: str
+) -> None:
+    corpus = tmp_path / "same.jsonl"
+    corpus.write_text((json.dumps(make_sums(1)[0]) + "\n") * 20)
+    asked = {"model": str(tiny_proxy), "method": "top-norm", "normalise": normalise, "sketch_dim": 64, "budget": 3}
+    page = page_of(spice_select.select(corpus, out=tmp_path / "run", **asked))
+    assert "All rows have the same gradient" in page
+    assert '<figure id="map"' not in page
+
+
 def test_a_corpus_that_is_gone_is_done_without(copied: Run) -> None:
     lines = (copied.path / "config.yaml").read_text().splitlines()
     assert lines[1].startswith("corpus: ")

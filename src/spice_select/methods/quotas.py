@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from spice_select.errors import InputError
 from spice_select.methods.budget import Allowance
 from spice_select.selection import Quota
+from spice_select.settings.counted import counted
 
 
 def quotas_of(
@@ -61,15 +62,15 @@ def quota_faults(
         return [f"--per-source-min {low:g} is above --per-source-max {high:g}. Swap them, or leave one out."]
     quotas, amount = quotas_of(sources, tokens, whole, low, high), _amount(whole)
     least, most = sum(q.minimum for q in quotas.values()), sum(q.maximum or 0 for q in quotas.values())
-    unit, faults = whole.unit, []
+    unit, told, faults = whole.unit, counted(len(quotas), "source"), []
     if low is not None and least > amount:
         faults.append(
-            f"--per-source-min {low:g}: the shares of {len(quotas)} sources come to {least} {unit}, and the budget is "
+            f"--per-source-min {low:g}: the shares of {told} come to {least} {unit}, and the budget is "
             f"{amount}. Give at most {1 / len(quotas):.3g}, or a larger --budget."
         )
     if high is not None and most < amount:
         faults.append(
-            f"--per-source-max {high:g}: {len(quotas)} sources may give {most} {unit} at most, and the budget is "
+            f"--per-source-max {high:g}: {told} may give {most} {unit} at most, and the budget is "
             f"{amount}. Give a larger share, or a smaller --budget."
         )
     return faults or _no_row_fits(sources, tokens, whole, quotas)

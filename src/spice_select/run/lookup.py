@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from spice_select.data.records import Row
 from spice_select.errors import InputError
+from spice_select.settings.counted import counted
 
 _HASH = 6
 """Digits of a SHA-256 that may stand for it. A number of so many that is no row's is taken for such digits."""
@@ -23,7 +24,8 @@ def row_called(asked: int | str, corpus: Sequence[Row] | str, count: int) -> int
     name = str(asked).strip()
     if name.removeprefix("-").isdecimal() and (int(name) < count or len(name) < _HASH):
         if not 0 <= int(name) < count:
-            raise InputError(f"row {name}: the corpus has {count:,} rows, numbered 0 to {count - 1}. Give one of them.")
+            there = f"{counted(count, 'row')}, numbered 0 to {count - 1}"
+            raise InputError(f"row {name}: the corpus has {there}. Give one of them.")
         return int(name)
     if isinstance(corpus, str):
         raise InputError(f"row {name!r}: it can be asked for by its number alone (0 to {count - 1}), since {corpus}")

@@ -39,18 +39,26 @@ class Projection2D:
         """The two first principal directions of rows ``[n, d]``, n and d above 2, by Lanczos. Cost: some 40·n·d flops.
 
         The start is fixed and signs are made so that the largest entry is positive: the same rows give the same map.
+        The rows must differ (`differ`).
         """
         centre = rows.mean(axis=0)
         apart = rows - centre
         whole = float(np.einsum("ij,ij->", apart, apart))
-        _, lengths, axes = svds(apart, k=2, v0=np.ones(min(apart.shape)))
+        start = np.random.default_rng(0).standard_normal(min(apart.shape))  # not ones: centred rows take them to zero
+        _, lengths, axes = svds(apart, k=2, v0=start)
         axes = axes[np.argsort(-lengths)]
         axes *= np.sign(axes[np.arange(2), np.abs(axes).argmax(axis=1)])[:, None]
-        return cls(centre=centre, axes=axes, share=float((lengths**2).sum()) / whole if whole > 0 else 0.0)
+        return cls(centre=centre, axes=axes, share=float((lengths**2).sum()) / whole)
 
     def of_rows(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
         """Where rows lie, float64 ``[n, 2]``."""
         return np.asarray((rows - self.centre) @ self.axes.T)
+
+
+def differ(rows: NDArray[np.float64]) -> bool:
+    """Whether any of the rows ``[n, d]`` lies apart from their mean by more than float32 rounds."""
+    apart = rows - rows.mean(axis=0)
+    return bool(np.abs(apart).max() > np.finfo(np.float32).eps * np.abs(rows).max())
 
 
 def map_section(material: RunMaterial) -> Section:
@@ -60,13 +68,15 @@ def map_section(material: RunMaterial) -> Section:
         return untold_section(_NAME, _TITLE, candidates)
     if min(candidates.matrix.n, candidates.matrix.d) < 4:
         return untold_section(_NAME, _TITLE, "Three rows or fewer make no map.")
-    figure = _figure(material, candidates.matrix.array)
+    drawn = np.sort(np.random.default_rng(0).permutation(candidates.matrix.n)[:_POOL])
+    if not differ(candidates.matrix.array[drawn].astype(np.float64)):
+        return untold_section(_NAME, _TITLE, "All rows have the same gradient: no direction sets them apart.")
+    figure = _figure(material, candidates.matrix.array, drawn)
     return Section(name=_NAME, title=_TITLE, body=filled("one_figure.html", one=figure), figures=(figure,))
 
 
-def _figure(material: RunMaterial, matrix: NDArray[np.floating]) -> PlotFigure:
+def _figure(material: RunMaterial, matrix: NDArray[np.floating], drawn: NDArray[np.int64]) -> PlotFigure:
     assert not isinstance(material.candidates, str), "a map is made of gradients"
-    drawn = np.sort(np.random.default_rng(0).permutation(len(matrix))[:_POOL])
     plane = Projection2D.of(matrix[drawn].astype(np.float64))
     chosen = material.places[even_steps(material.chosen, _CHOSEN)]
     rejected = np.setdiff1d(drawn, material.places)
