@@ -4,11 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.run.folder import load_run, open_run
+from spice_select.run.folder import RunFolder, load_run, open_run
 
 IDENTITY = {"budget": "10%", "corpus_sha256": "aa", "lora_targets": ["q"]}
 
@@ -39,6 +40,36 @@ def test_an_output_altered_later_makes_the_run_unfinished(tmp_path: Path) -> Non
     (tmp_path / "r" / "selected.jsonl").write_text("{ }\n")
     with open_run(tmp_path / "r", IDENTITY) as run:
         assert not run.finished
+
+
+@pytest.mark.parametrize(
+    "altered", [{"parts": 3}, {"parts": "1"}, {"pards": 1}, {"outputs": {}}, {"manifest_sha256": "0" * 64}, None]
+)
+def test_a_manifest_that_says_something_else_than_it_did_is_damaged(
+    tmp_path: Path, altered: dict[str, Any] | None
+) -> None:
+    with open_run(tmp_path / "r", IDENTITY) as run:
+        run.write_text("selected.jsonl", "{}\n")
+        run.finish({"parts": 1}, ["selected.jsonl"])
+        manifest = run.manifest()
+    assert manifest is not None
+    (tmp_path / "r" / "manifest.json").write_text(json.dumps(altered and {**manifest, **altered}))
+    if altered is None:
+        assert not RunFolder(tmp_path / "r").finished  # `null` is no manifest
+        return
+    with pytest.raises(InputError, match=r"manifest.json is damaged .*altered.* Run the same command again"):
+        RunFolder(tmp_path / "r").manifest()
+    with open_run(tmp_path / "r", IDENTITY) as run:
+        assert not run.finished
+
+
+def test_a_manifest_of_earlier_days_has_no_sum_of_its_own(tmp_path: Path) -> None:
+    finish(tmp_path / "r")
+    path = tmp_path / "r" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["manifest_sha256"]
+    path.write_text(json.dumps(manifest))
+    assert RunFolder(tmp_path / "r").finished
 
 
 def test_another_identity_is_refused_and_the_differences_are_named(tmp_path: Path) -> None:

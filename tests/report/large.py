@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spice_select.run.finished import Run
-from spice_select.store import sha256
+from spice_select.run.folder import RunFolder
 
 
 def grown(run: Run, folder: Path, picks: int, text: str) -> Run:
@@ -28,7 +28,6 @@ def grown(run: Run, folder: Path, picks: int, text: str) -> Run:
     summary |= {"chosen": picks, "usable": 10 * picks, "rows": 10 * picks}
     (folder / "summary.json").write_text(json.dumps(summary))
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["outputs"] |= {name: sha256(folder / name) for name in manifest["outputs"] if (folder / name).is_file()}
     manifest["identity"]["corpus_sha256"] = "gone"
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    RunFolder(folder).finish(manifest, [name for name in manifest["outputs"] if (folder / name).is_file()])
     return Run(folder)

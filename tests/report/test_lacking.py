@@ -41,9 +41,7 @@ def test_a_method_without_gradients_says_what_cannot_be_had(draw: Run) -> None:
 
 
 @pytest.mark.parametrize("normalise", ["none", "unit"])
-def test_rows_that_are_all_the_same_make_a_page_without_a_map(
-    tiny_proxy: Path, tmp_path: Path, normalise: str
-) -> None:
+def test_rows_that_are_all_the_same_make_a_page_without_a_map(tiny_proxy: Path, tmp_path: Path, normalise: str) -> None:
     corpus = tmp_path / "same.jsonl"
     corpus.write_text((json.dumps(make_sums(1)[0]) + "\n") * 20)
     asked = {"model": str(tiny_proxy), "method": "top-norm", "normalise": normalise, "sketch_dim": 64, "budget": 3}

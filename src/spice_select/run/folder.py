@@ -5,6 +5,7 @@ is finished; one without is resumed. A folder with another identity is refused, 
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -57,8 +58,11 @@ class RunFolder:
         return identity
 
     def manifest(self) -> dict[str, Any] | None:
-        """The manifest, or None while the run is unfinished."""
-        return self.read_json(MANIFEST)
+        """The manifest, or None while the run is unfinished. Raises InputError where it is not as it was written."""
+        manifest = self.read_json(MANIFEST)
+        if manifest is not None and not _as_written(manifest):
+            raise _damaged(self.path / MANIFEST, "it was altered since it was written")
+        return manifest
 
     def read_json(self, name: str) -> Any:
         """A JSON file of the run, or None where there is none yet."""
@@ -88,9 +92,9 @@ class RunFolder:
         write_lines(self.path / name, map(json_text, records))
 
     def finish(self, facts: Mapping[str, Any], outputs: Iterable[str]) -> None:
-        """Write the manifest, the last file of a run, with the SHA-256 of every output."""
-        sums = {name: sha256(self.path / name) for name in outputs}
-        self.write_json(MANIFEST, {**facts, "outputs": sums})
+        """Write the manifest, the last file of a run, with the SHA-256 of every output and, at its end, its own."""
+        manifest = {**facts, "outputs": {name: sha256(self.path / name) for name in outputs}}
+        self.write_json(MANIFEST, {**manifest, _SUM: _sum_of(manifest)})
 
 
 @contextlib.contextmanager
@@ -222,6 +226,27 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        again = "Run the same command again: it is written anew."
-        anew = "Pass another --out, or delete this folder to start anew."
-        raise InputError(f"{path} is damaged ({error}). {again if path.name == MANIFEST else anew}") from error
+        raise _damaged(path, str(error)) from error
+
+
+def _damaged(path: Path, how: str) -> InputError:
+    again = "Run the same command again: it is written anew."
+    anew = "Pass another --out, or delete this folder to start anew."
+    return InputError(f"{path} is damaged ({how}). {again if path.name == MANIFEST else anew}")
+
+
+_SUM = "manifest_sha256"
+
+
+def _as_written(manifest: Any) -> bool:
+    """Whether it says what it said when it was written; of earlier days', which have no sum, whether it may."""
+    if not isinstance(manifest, dict) or "outputs" not in manifest:
+        return False
+    own = _sum_of(manifest)
+    return bool(manifest.get(_SUM, own) == own)
+
+
+def _sum_of(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 over all that a manifest says but this."""
+    said = as_json({name: value for name, value in manifest.items() if name != _SUM})
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -39,7 +39,7 @@ class Projection2D:
         """The two first principal directions of rows ``[n, d]``, n and d above 2, by Lanczos. Cost: some 40·n·d flops.
 
         The start is fixed and signs are made so that the largest entry is positive: the same rows give the same map.
-        The rows must differ (`differ`).
+        The rows must differ (`_differ`).
         """
         centre = rows.mean(axis=0)
         apart = rows - centre
@@ -55,7 +55,7 @@ class Projection2D:
         return np.asarray((rows - self.centre) @ self.axes.T)
 
 
-def differ(rows: NDArray[np.float64]) -> bool:
+def _differ(rows: NDArray[np.float64]) -> bool:
     """Whether any of the rows ``[n, d]`` lies apart from their mean by more than float32 rounds."""
     apart = rows - rows.mean(axis=0)
     return bool(np.abs(apart).max() > np.finfo(np.float32).eps * np.abs(rows).max())
@@ -69,7 +69,7 @@ def map_section(material: RunMaterial) -> Section:
     if min(candidates.matrix.n, candidates.matrix.d) < 4:
         return untold_section(_NAME, _TITLE, "Three rows or fewer make no map.")
     drawn = np.sort(np.random.default_rng(0).permutation(candidates.matrix.n)[:_POOL])
-    if not differ(candidates.matrix.array[drawn].astype(np.float64)):
+    if not _differ(candidates.matrix.array[drawn].astype(np.float64)):
         return untold_section(_NAME, _TITLE, "All rows have the same gradient: no direction sets them apart.")
     figure = _figure(material, candidates.matrix.array, drawn)
     return Section(name=_NAME, title=_TITLE, body=filled("one_figure.html", one=figure), figures=(figure,))
