@@ -128,3 +128,16 @@ def test_who_computes_is_not_in_the_identity(corpus, tiny_proxy: Path, tmp_path:
         spice.select(corpus(), out=out, engine="parts", model=str(tiny_proxy), **OPTIONS)
     named = json.loads((out / "identity.json").read_text()).keys()
     assert not named & {"engine", "address", "local", "workers", "wait_for_workers", "gather"}
+
+
+def test_commands_to_copy_quote_a_folder_whose_name_needs_it(
+    spice: Callable[..., tuple[int, str, str]], corpus: Callable[..., Path], sums, tiny_proxy: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "my runs; all" / "r"
+    asked = ["select", corpus(sums(4)), "--model", tiny_proxy, "--sketch-dim", 16, "--budget", 2, "--out", out]
+    code, _, err = spice(*asked, "--engine", "parts")
+    assert code == 3
+    assert f"1 part of gradients is due, numbers 0 to 0. Let `spice worker '{out}' --parts 0:1` compute" in err
+    code, said, _ = spice(*asked)
+    assert code == 0
+    assert f"look closer: spice check run '{out}'" in said

@@ -1,11 +1,13 @@
 """Nobody here: a run that is begun, for processes that are started by others."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spice_select.errors import PartsDueError
 from spice_select.executors.base import PartJob
+from spice_select.settings.counted import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +27,9 @@ class HandedOut:
             PartsDueError: always.
         """
         job.prepare()
+        due = counted(len(parts), f"part of {job.store.folder.name} is", f"parts of {job.store.folder.name} are")
+        command = shlex.join(["spice", "worker", str(self.folder), "--parts", f"{parts[0]}:{parts[-1] + 1}"])
         raise PartsDueError(
-            f"{self.folder}: {len(parts)} parts of {job.store.folder.name} are due, numbers {parts[0]} to {parts[-1]}. "
-            f"Let `spice worker {self.folder} --parts {parts[0]}:{parts[-1] + 1}` compute them, whole or in pieces, in "
-            "as many processes as you like; then run this command again."
+            f"{self.folder}: {due} due, numbers {parts[0]} to {parts[-1]}. Let `{command}` compute them, whole or in "
+            "pieces, in as many processes as you like; then run this command again."
         )

@@ -1,6 +1,7 @@
 """The summary of a run as a person reads it."""
 
 import math
+import shlex
 from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,8 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
     seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in summary.seconds.items())
     console.print(f"[dim]time: {seconds}[/]", highlight=False)
     if summary.judged is not None:
-        console.print(f"[dim]look closer: spice check run {escape(str(run.path))}[/]", highlight=False, soft_wrap=True)
+        command = shlex.join(["spice", "check", "run", str(run.path)])
+        console.print(f"[dim]look closer: {escape(command)}[/]", highlight=False, soft_wrap=True)
     path = escape(str(run.path / outputs.SELECTED))
     console.print(f"\n[bold]{path}[/]  {counted(summary.chosen, 'row')}, ready to train on", soft_wrap=True)
     if (run.path / outputs.REPORT).is_file():
