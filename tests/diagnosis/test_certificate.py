@@ -113,6 +113,15 @@ def test_no_scale_of_the_features_makes_the_certificate_useless(scale, k):
     assert 0.9 < found.ratio <= 1
 
 
+@pytest.mark.parametrize("alpha", [1e16, 1e40, 1e300])
+@pytest.mark.parametrize("k", [3, 8, 18])
+def test_an_alpha_beyond_the_digits_of_float64_still_ends_in_a_bound(alpha, k):
+    rows = np.random.default_rng(0).standard_normal((60, 20))
+    found = certificate(rows, greedy(rows, k, objective=LogDet(alpha)), LogDet(alpha))
+    assert found.information <= found.bound < math.inf
+    assert 0.9 < found.ratio <= 1
+
+
 def test_scales_beyond_float64_prove_nothing_and_say_so():
     rows = np.random.default_rng(12).standard_normal((60, 8)) * 1e15
     assert certificate(rows, SimpleNamespace(indices=range(20)), LogDet()).ratio == 0

@@ -143,7 +143,8 @@ def _credits_at_most(pool: Case, final: Factor, forms: Bracketed | SpreadBracket
 
     From leverages α g_iᵀ(I+αF_R)⁻¹g_i, which for S are α‖Bg_i‖²/(1−η) at most.
     """
-    yield _given_back(forms.high[pool.picked] / max(1 - final.distortion, np.finfo(float).tiny))
+    if final.distortion < 1:
+        yield _given_back(forms.high[pool.picked] / (1 - final.distortion))
     some = np.union1d(pool.picked, np.arange(0, len(pool.rows), _EVERY))
     root = tangent(pool.passes(some), np.ones(len(some)), pool.rows.shape[1]).inverse_root
     yield _given_back(pool.passes(pool.picked).squares(root))

@@ -26,7 +26,8 @@ PATIENCE, _ENOUGH = 4, 2e-4  # stop when four steps together lowered the bound b
 POWER = 3  # w ← w·r³: three times the steps of the classic w ← w·r at the same cost; 4 oscillates on heavy tails
 _PICKED, _SHARP = 0.3, 4  # where to begin: three tenths the picks, the rest by the fourth power of r at the picks
 _NONE = 1e-4  # of the mean weight: rows below it are left out of F_w, as the tangent at any weights will do
-_LIFT = 2e-7  # of the trace, added to the diagonal: what float32 may have taken from the least eigenvalue
+_LIFT32, _LIFT64 = 2e-7, 4e-15  # of the trace, added to the diagonal: what rounding may have taken from the least
+# eigenvalue, as where α‖g‖² is near what float64 holds digits for
 
 
 class Tangent(Protocol):
@@ -116,8 +117,8 @@ def tangent(rows: Passes, weights: np.ndarray, rank: int) -> Tangent:
     if rank < d:
         values, vectors = _spectrum(total, single=rows.single)
         return _Spectral(vectors[:, ::-1], 1 / (1 + spread_tail(np.maximum(values[::-1], 0.0), rank)))
-    lift = _LIFT * float(np.trace(total)) if rows.single else 0.0
-    total[np.diag_indices(d)] += 1 + lift
+    lift = _LIFT32 if rows.single else _LIFT64
+    total[np.diag_indices(d)] += 1 + lift * float(np.trace(total))
     return _Triangular(inverse_of_lower(lower_root(total)))
 
 
