@@ -139,7 +139,7 @@ def certificate(
     best = min(bounds, key=lambda name: bounds[name])
     least = max(0.0, final.lower() - slack, _faint(pool.norms[picked], alpha))
     return Certificate(
-        information=max(0.0, final.log_determinant, least),
+        information=max(0.0, min(final.log_determinant, bounds[best]), least),  # rounding may take it beyond
         bound=bounds[best],
         ratio=min(1.0, least / bounds[best]) if bounds[best] > 0 else 1.0,
         bounds=MappingProxyType(bounds),
