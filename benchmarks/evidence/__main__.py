@@ -33,6 +33,7 @@ from benchmarks.evidence.plans import (
     drawn_anew,
     every_method,
     fewer,
+    fewer_arm,
     like_the_pool,
     noise,
     noise_rivals,
@@ -84,7 +85,7 @@ VARIANTS: dict[str, tuple[str, tuple[dict[str, str], ...]]] = {
             for arm in ("targeted", "variance")
         ),
     ),
-    "T8": ("rows of the target", ({"32": "targeted", **{str(count): f"targeted, {count} rows" for count in FEWER}},)),
+    "T8": ("rows of the target", ({"32": "targeted", **{str(count): fewer_arm(count) for count in FEWER}},)),
 }
 """Tests of variants of one arm of others' beds: what they differ in, and label → arm, the one that is known first.
 Tables of those beds go without the rest, which would make all of their p-values larger."""

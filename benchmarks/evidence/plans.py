@@ -26,6 +26,7 @@ from spice_select.diagnosis.suspects import Evidence
 from spice_select.diagnosis.suspects.look import look_for
 from spice_select.methods import Candidates
 from spice_select.models.load import load_tokenizer
+from spice_select.settings.counted import counted
 from spice_select.store import FeatureBlock
 
 HARD = 1e-3
@@ -169,8 +170,13 @@ def cheaper(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, r
         yield from ((job(seed=seed), 301 + 10 * seed) for seed in range(seeds))
 
 
-FEWER = (4, 8, 16)
+FEWER = (1, 2, 4, 8, 16)
 """Rows of a target, of whose 32 T1 chooses by all (T8)."""
+
+
+def fewer_arm(count: int) -> str:
+    """The arm that chooses by so many rows of the target."""
+    return f"targeted, {counted(count, 'row')}"
 
 
 def fewer(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
@@ -183,7 +189,7 @@ def fewer(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, row
             for place, count in enumerate(FEWER):
                 order = order_of(replace(own, target=own.target.take(drawn[:count])), LONG, settings={})
                 chosen = prefix(order, own.supervised, budget_of(own.supervised, rows))
-                arm = f"targeted, {count} rows"
+                arm = fewer_arm(count)
                 yield Job(bed=folder.name, arm=arm, seed=seed, rows=chosen, facts={}, steps=8), 300 + 10 * seed + place
 
 
