@@ -16,6 +16,7 @@ from spice_select.data.formats import PREFERENCE
 from spice_select.data.records import Pair, PairExample, Row
 from spice_select.errors import InputError
 from spice_select.export import Trl, export_run
+from spice_select.export.preference.losses import PairLoss
 from spice_select.export.recipe import TrainingRecipe
 from spice_select.run.finished import Run
 from spice_select.testing.tokenizers import CHATML_WITH_TOOLS, tiny_tokenizer
@@ -154,7 +155,6 @@ def test_the_loss_is_that_of_the_gradients(tmp_path: Path, how: str, words: str)
     from dataclasses import replace
 
     from spice_select.export.base import Origin
-    from spice_select.export.preference.losses import PairLoss
     from spice_select.export.preference.recipe import PairRecipe
     from spice_select.export.preference.script import pair_script
 
@@ -164,12 +164,27 @@ def test_the_loss_is_that_of_the_gradients(tmp_path: Path, how: str, words: str)
     )
     said = pair_script(origin, PairRecipe(beta=0.3), PairLoss.of(identity), data="data/x.parquet")
     assert words in said
+    assert f"its gradient is that of --pair-gradient {how}" in said
     assert "beta=0.3" in said
     assert "max_length=77" in said
     compile(said, "train.py", "exec")
     bare = pair_script(replace(origin, identity={}), PairRecipe(), PairLoss.of({}), data="x")
     assert "ld_alpha" not in bare
     assert 'loss_type=["sigmoid"]' in bare
+
+
+@pytest.mark.parametrize("destination", ["trl", "llamafactory", "axolotl"])
+@pytest.mark.parametrize("how", ["chosen", "tail"])
+def test_no_loss_is_said_to_be_that_of_the_gradients_where_it_is_not(
+    tmp_path: Path, model: str, destination: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = PairLoss.of({"pair_gradient": how})
+    monkeypatch.setattr(PairLoss, "of", lambda _: loss)
+    done = export_run(run_of(tmp_path / "r", {"plain": ROWS["plain"]}), destination, model=model)
+    written = "".join(path.read_text() for path in done.path.iterdir() if path.suffix in (".py", ".yaml"))
+    is_its_own = how == "tail" and destination != "axolotl"
+    assert ("its gradient is that of" in written) == is_its_own
+    assert any("the chosen answers alone" in line for line in done.steps) == (how == "chosen")
 
 
 def test_the_script_trains_and_says_what_trl_drops(tmp_path: Path, tiny_proxy: Path) -> None:

@@ -20,6 +20,7 @@ from spice_select.store import write_text
 
 _CONFIG = "axolotl.yaml"
 _READ = {"role", "content"}
+_NO_TAIL = "axolotl has no setting for --pair-gradient tail; it trains on the sums."
 
 
 class AxolotlPairs:
@@ -93,16 +94,17 @@ class AxolotlPairs:
         if long := sum(length > origin.max_length for length in self._lengths):
             steps.append(f"axolotl drops pairs with a side longer than sequence_len, which the selection cut: {long}.")
         if loss.tail is not None:
-            steps.append("axolotl has no setting for --pair-gradient tail; it trains on the sums.")
-        return tuple(steps)
+            steps.append(_NO_TAIL)
+        return (*steps, *loss.remarks)
 
 
 def _config(origin: Origin, recipe: PairRecipe, loss: PairLoss) -> str:
+    said = loss.comment if loss.tail is None else _NO_TAIL
     return f"""\
 # Axolotl on the pairs of this folder. From within it: axolotl train {_CONFIG}
 base_model: {json.dumps(origin.model)}  # the model to train{origin.place}
 
-rl: {loss.axolotl}  # its gradient is the one that the pairs were chosen by
+rl: {loss.axolotl}  # {said}
 rl_beta: {recipe.beta}
 chat_template: tokenizer_default
 datasets:

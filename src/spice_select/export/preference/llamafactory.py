@@ -57,14 +57,15 @@ class LlamaFactoryPairs:
     def write(self, folder: Path, records: Sequence[Record], origin: Origin) -> tuple[str, ...]:
         lines = list(records)
         drop_empty_column(lines, "tools")
-        name = dataset_name(origin.run)
+        name, loss = dataset_name(origin.run), PairLoss.of(origin.identity)
         write_records(folder / LINES, lines)
         info = dataset_info(has_tools="tools" in lines[0], answers=_ANSWERS)
         write_json(folder / LLAMAFACTORY_INFO, {name: info})
-        write_text(folder / LLAMAFACTORY_CONFIG, _config(name, origin, self._recipe, PairLoss.of(origin.identity)))
+        write_text(folder / LLAMAFACTORY_CONFIG, _config(name, origin, self._recipe, loss))
         return (
             f"Train: cd into the folder, then `llamafactory-cli train {LLAMAFACTORY_CONFIG}`.",
             f"Of pairs longer than {origin.max_length} tokens it cuts the prompt too; the selection cut answers alone.",
+            *loss.remarks,
         )
 
 
@@ -82,6 +83,6 @@ dataset_dir: .
 cutoff_len: {origin.max_length}  # as in the selection
 
 pref_beta: {recipe.beta}
-pref_loss: {loss.llamafactory}  # its gradient is the one that the pairs were chosen by
+pref_loss: {loss.llamafactory}  # {loss.comment}
 {tail}
 {llamafactory_recipe(recipe, adapter=OF_REFERENCE)}"""

@@ -33,7 +33,7 @@ given = parser.parse_args()
 rows = load_dataset("parquet", data_files=str(Path(__file__).parent / {data!r}), split="train")
 config = DPOConfig(
     output_dir=given.out,
-    loss_type=["{loss.trl}"],  # its gradient is the one that the pairs were chosen by
+    loss_type=["{loss.trl}"],  # {loss.comment}
     beta={recipe.beta},
 {tail}    max_length={origin.max_length},  # as in the selection
     precompute_ref_log_probs=True,

@@ -71,4 +71,8 @@ class TrlPairs:
         data = f"{_FOLDER}/{write_parquet(folder / _FOLDER, lines).name}"
         write_text(folder / "README.md", card(origin, rows=len(lines), columns=_COLUMNS, data=data, kind="preference"))
         write_text(folder / SCRIPT, pair_script(origin, self._recipe, loss, data=data))
-        return (f"Train: `python {SCRIPT} MODEL` in the folder.", "Load: `datasets.load_dataset(FOLDER)['train']`.")
+        return (
+            f"Train: `python {SCRIPT} MODEL` in the folder.",
+            "Load: `datasets.load_dataset(FOLDER)['train']`.",
+            *loss.remarks,
+        )
