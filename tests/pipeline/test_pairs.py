@@ -78,6 +78,15 @@ def test_pairs_come_out_as_they_went_in_and_the_summary_tells_of_lengths_and_lab
     assert run.selection.indices.tolist() == expected.indices.tolist()
 
 
+@pytest.mark.parametrize("schedule", ["global", "pools"])
+def test_chosen_answers_alone_are_no_differences_whose_sign_a_label_turns(
+    corpus: Corpus, options, tmp_path: Path, schedule: str
+) -> None:
+    one_sided = {**options, "pair_gradient": "chosen", "schedule": schedule}
+    run = spice.select(corpus(made_pairs()), out=tmp_path / "r", **one_sided)
+    assert not any("changes the sign of a gradient" in note for note in run.summary.notes)
+
+
 def test_labels_swapped_everywhere_change_nothing_at_all_and_half_of_them_change_the_conflicts(
     corpus: Corpus, options, tmp_path: Path
 ) -> None:

@@ -39,6 +39,7 @@ class Candidates:
         apart: `matrix` on shards, where it is to be chosen from there; None elsewhere.
         counts: int64 ``[n]``, how many rows share each one's direction, as `copies_counted` found it, maybe among more
             rows than these; None where nobody counted.
+        one_sided: whether the gradients of pairs are those of their chosen answers alone.
     """
 
     rows: NDArray[np.int64]
@@ -54,6 +55,7 @@ class Candidates:
     moment: Moment | None = None
     apart: Features | None = None
     counts: NDArray[np.int64] | None = None
+    one_sided: bool = False
 
     @classmethod
     def of_gradients(
@@ -148,6 +150,7 @@ class Candidates:
             target=self.target,
             moment=self.moment,
             counts=None if self.counts is None else self.counts[positions],
+            one_sided=self.one_sided,
         )
         if "matrix" in self.__dict__:  # made already: the rows of it with their squares, not made again
             taken.__dict__["matrix"] = self.matrix.take(positions)

@@ -329,7 +329,7 @@ class Spice(Method):
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """Whether a target that was given has no part in the choice; of pairs, what sees which answer was preferred."""
         said = (self.mode.said,) if self.mode.said else ()
-        if candidates.of_pairs:
+        if candidates.of_pairs and not candidates.one_sided:
             return (*said, self._on_signs("Pairs", "Which answer was preferred", "a pair with its labels swapped"))
         if candidates.of_marks:
             return (*said, self._on_signs("Marked answers", "Good or bad", "an answer with the other mark"))

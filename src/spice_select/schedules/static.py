@@ -70,7 +70,7 @@ def choose_static(
     excluded = exclusion.found(examples, {**known.blocks, **beside}) if exclusion else Excluded()
     aims = None if target is None else _aims(target, known.made, method, run, settings, progress, clock)
     gone = all_gone(leaving, excluded)
-    candidates = candidates_of(examples, known.blocks, settings.selection, None if aims is None else aims.choosing)
+    candidates = candidates_of(examples, known.blocks, settings, None if aims is None else aims.choosing)
     candidates = without(candidates, gone)
     with clock("selection"):
         settings, automatic = with_numbers(settings, candidates, budget, choose_from, progress)

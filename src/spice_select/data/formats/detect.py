@@ -112,13 +112,13 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
     _refuse_columns(rows)
     if override == PREFERENCE.name:
         raise InputError(
-            f"--format {PREFERENCE.name}: pairs of answers are not taken here, only by `spice select`, `spice preview` "
-            "and `spice check model`. To take the chosen answers alone, give --format chosen."
+            f"--format {PREFERENCE.name}: pairs of answers are not taken here (`detect_reader` reads them). To take "
+            "the chosen answers alone, give --format chosen."
         )
     if override == MARKED.name:
         raise InputError(
-            f"--format {MARKED.name}: answers marked good or bad are not taken here, only by `spice select`, `spice "
-            "preview` and `spice check model`. To take the good ones alone, give --format prompt/completion, say."
+            f"--format {MARKED.name}: answers marked good or bad are not taken here (`detect_reader` reads them). To "
+            "take the good ones alone, give --format prompt/completion, say."
         )
     if override is not None:
         return FORMATS[override]

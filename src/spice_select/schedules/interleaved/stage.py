@@ -84,7 +84,7 @@ def choose_interleaved(
     moving = MovingProxy(lambda: open_trainer(settings, proxy, plan.total_steps, rows), plan, checkpoints)
     bench = Bench(run.path, identity, examples, settings, moving.at)
     aims = None if target is None else TargetGradients(run, target, settings, proxy, moving, clock)
-    begun = candidates_of(examples, known, settings.selection)
+    begun = candidates_of(examples, known, settings)
     choosers = [PoolChooser(method.fresh(begun)) for _ in range(plan.epochs)]  # what is carried is for one epoch
     met = list[_Met]()
     device = proxy.device if settings.engine.engine == "ray" else settings.proxy.device
@@ -98,7 +98,7 @@ def choose_interleaved(
                 if len(block.rows):
                     aimed = None if aims is None else aims.at(pool.cycle)
                     aiming = None if aimed is None else aimed.choosing
-                    candidates = candidates_of(examples, {GRADIENTS: block}, settings.selection, aiming)
+                    candidates = candidates_of(examples, {GRADIENTS: block}, settings, aiming)
                     candidates = replace(candidates, moment=_moment(plan, pool.cycle, settings))
                     with clock("selection"):
                         one = _pick(choosers[pool.epoch], pool, candidates, settings, aimed)
@@ -119,7 +119,7 @@ def choose_interleaved(
             )
         with clock("training"):
             save_proxy(run, moving.at(plan.cycles).model, moving.log)
-    candidates = candidates_of(examples, {GRADIENTS: features}, settings.selection)
+    candidates = candidates_of(examples, {GRADIENTS: features}, settings)
     choice = _joined(final, features, whole, plan)
     versus, proof = total([one.result for one in final if one.result is not None])
     return Outcome(
