@@ -1,6 +1,7 @@
 """Why rows were chosen, rejected or dropped: numbers held against the definitions, and what is said of them."""
 
 import ast
+import importlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -373,12 +374,16 @@ def test_the_command_prints_sentences_or_json_and_nothing_that_steers_a_terminal
 
 
 def reasons_in(path: Path) -> Iterator[str]:
-    """The reasons that a file gives to rows: the first of a `RowError`, the second of a `Drop`."""
+    """The reasons that a file gives to rows: the first of a `RowError`, the second of a `Drop`, also by constants."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("RowError", "Drop"):
             place = 0 if node.func.id == "RowError" else 1
-            if len(node.args) > place and isinstance(node.args[place], ast.Constant):
-                yield node.args[place].value
+            said = node.args[place] if len(node.args) > place else None
+            if isinstance(said, ast.Constant):
+                yield said.value
+            elif isinstance(said, ast.Name) and said.id.isupper():
+                way = path.relative_to(Path(spice_package.__file__).parent).with_suffix("").parts
+                yield getattr(importlib.import_module(".".join(("spice_select", *way))), said.id)
 
 
 def test_every_reason_has_its_meaning_and_remedy() -> None:

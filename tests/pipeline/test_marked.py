@@ -46,6 +46,7 @@ def test_marked_answers_come_out_as_they_went_in_and_the_summary_tells_of_both_m
     assert [(group.name, group.pairs) for group in run.summary.marks] == [("good", 10), ("bad", 6)]
     assert sum(group.chosen for group in run.summary.marks) == run.summary.chosen == 4
     assert any("only the penalty λ = 0.1 sees that" in note for note in run.summary.notes)
+    assert "has not been shown here" in run.summary.headroom
     code, said, _ = spice("show", run.path)
     assert code == 0
     assert "answers that oppose all others" in said

@@ -72,6 +72,7 @@ def test_pairs_come_out_as_they_went_in_and_the_summary_tells_of_lengths_and_lab
     assert sum(group.chosen for group in pairs.by_length) == run.summary.chosen == 6
     assert max(pairs.medians) > 5 * min(pairs.medians)
     assert any("only the penalty λ = 0.1 sees that" in note for note in run.summary.notes)
+    assert "has not been shown here" in run.summary.headroom
     table = pq.read_table(run.path / "selection.parquet")
     assert {"logp_chosen", "logp_rejected", "chosen_tokens", "rejected_tokens", "margin_mean"} <= {*table.column_names}
     expected = spice.naive(run.matrix, 6, objective=spice.LogDet(), penalty=spice.Conflict(weight=0.1))

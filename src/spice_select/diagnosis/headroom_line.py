@@ -7,7 +7,9 @@ from spice_select.diagnosis.explained import Explained
 from spice_select.settings.counted import counted
 
 
-def headroom_line(common: float, picks: int, reached: Sequence[Explained] = (), *, held_out: bool = False) -> str:
+def headroom_line(
+    common: float, picks: int, reached: Sequence[Explained] = (), *, held_out: bool = False, answers: bool = True
+) -> str:
     """One line; it promises nothing of a tuned model.
 
     Args:
@@ -15,6 +17,7 @@ def headroom_line(common: float, picks: int, reached: Sequence[Explained] = (), 
         picks: rows chosen.
         reached: what the picks explain of each task of the target; none without one.
         held_out: whether that was measured on rows that did not choose.
+        answers: whether the rows are answers to be learnt; of pairs and marked answers no gain is on record.
     """
     found = (
         f"a random draw of {counted(picks, 'row')} follows the pool's mean gradient to cos "
@@ -23,6 +26,8 @@ def headroom_line(common: float, picks: int, reached: Sequence[Explained] = (), 
     )
     if not reached and common <= 0:
         return f"{found}: the rows have no direction in common"
+    if not answers:
+        return f"{found}; what a choice among such rows gains has not been shown here"
     if not reached:
         return (
             f"{found}; where the rows you test on are like a clean pool, what a choice gains on it is small: a "

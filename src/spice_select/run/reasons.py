@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from spice_select.diagnosis.suspects import PAIR_SUSPECTS, SUSPECTS
+from spice_select.features.base import KILLS_WORKER
 from spice_select.run.target import IN_TARGET
 
 SUSPECT = "suspect-"
@@ -123,6 +124,11 @@ _ALL = (
         "non-finite",
         "the proxy's loss or gradient on the row is no finite number",
         "try --dtype float32, or look at the row",
+    ),
+    Reason(
+        KILLS_WORKER,
+        "every process that computed the row alone died of it (memory, most often)",
+        "shorten the row, lower --max-length, or give the processes more memory",
     ),
     Reason(
         IN_TARGET,

@@ -226,11 +226,12 @@ def summarise(
 
 def _headroom(outcome: Outcome) -> str:
     """See `headroom_line`; nothing is said without gradients, or of a single row."""
-    judged = outcome.judged
-    if judged is None or np.count_nonzero(outcome.candidates.matrix.squares) < 2:
+    judged, candidates = outcome.judged, outcome.candidates
+    if judged is None or np.count_nonzero(candidates.matrix.squares) < 2:
         return ""
-    common = common_share(outcome.candidates.matrix)
-    return headroom_line(common, len(outcome.choice), judged.target, held_out=judged.held_out)
+    answers = not (candidates.of_pairs or candidates.of_marks)
+    common, picks = common_share(candidates.matrix), len(outcome.choice)
+    return headroom_line(common, picks, judged.target, held_out=judged.held_out, answers=answers)
 
 
 def _judged(selection: Selection | None, judged: Judgement | None, unit: str) -> Judged | None:
