@@ -498,6 +498,13 @@ def test_rows_alone_name_no_model(tmp_path: Path) -> None:
     assert export_run(run, "jsonl").notes == ()
 
 
+def test_an_adapter_that_rows_were_chosen_with_is_said_not_to_be_in_the_model(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "r", [{"messages": turns("a", "b")}], "messages", adapter="tuned")
+    assert any("chosen with the adapter tuned" in note for note in export_run(run, "trl", out=tmp_path / "x").notes)
+    for done in (export_run(run, "trl", model="org/merged", out=tmp_path / "y"), export_run(run, "jsonl")):
+        assert not any("adapter" in note for note in done.notes)
+
+
 def test_a_model_given_by_a_relative_path_is_named_by_the_whole_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

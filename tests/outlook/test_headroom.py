@@ -170,6 +170,8 @@ def test_pairs_are_looked_at_too(
     assert (found.rows, found.sampled, found.mismatches) == (70, 60, None)
     assert found.verdict == REDUNDANT
     assert found.texts.counts["duplicate"] == 10
+    assert "has not been shown here" in found.sentence
+    assert "nats a token" not in found.sentence
     assert any("the preferred answer is the longer one in" in note for note in found.notes)
     assert any("prefer what an earlier pair" in note for note in found.notes)
     assert json.loads(json.dumps(found.to_json(), allow_nan=False))["mismatches"] is None

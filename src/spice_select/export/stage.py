@@ -89,7 +89,7 @@ def export_run(
     refused = {drop.row for drop in left_out}
     kept = [pick for pick in picks if pick.row.number not in refused]
     origin = _origin(run, chosen=len(picks), model=trainee.name, lacking=_lacking(kept, records, destination))
-    changed = () if model is not None or destination.as_they_came else _changed(run)
+    changed = () if model is not None or destination.as_they_came else (*_changed(run), *_without_adapter(run))
     notes = (
         *_general_notes(origin, destination, trainee),
         *changed,
@@ -152,6 +152,17 @@ def _changed(run: Run) -> tuple[str, ...]:
     return (
         f"The model at {proxy.model} is no longer the one that the rows were chosen with, and the export is made for "
         f"what is there now; {change}.",
+    )
+
+
+def _without_adapter(run: Run) -> tuple[str, ...]:
+    """What is to be said where the rows were chosen on an adapter: the model that is named is its base."""
+    adapter = run.settings.gradients.adapter
+    if adapter is None:
+        return ()
+    return (
+        f"The rows were chosen with the adapter {adapter}, and the model that is named is without it: to train on from "
+        "there, merge the two and name what comes of it with --model.",
     )
 
 

@@ -88,6 +88,7 @@ def run_headroom(pool: str, settings: HeadroomSettings, progress: Progress | Non
         mismatches=known.mismatches,
         repeated=texts.repeated,
         looked_at=texts.rows,
+        pairs=met.of_pairs,
     )
     return Headroom(
         pool=pool,
