@@ -302,6 +302,17 @@ def test_jsonl_gives_rows_back_as_they_came(tmp_path: Path) -> None:
     assert lines(noted.path / "train.jsonl")[1]["spice"]["rank"] == 2
 
 
+@pytest.mark.parametrize(
+    "told", [{"margin": "2.5"}, {"score_chosen": 8, "score_rejected": "6"}, {"chosen-rating": 5, "rejected-rating": 4}]
+)
+def test_scores_that_no_trainer_is_given_are_named(tmp_path: Path, told: dict[str, Any]) -> None:
+    run = run_of(tmp_path / "r", {"scored": {**ROWS["plain"], **told}, "bare": ROWS["system"]})
+    for destination in ("trl", "llamafactory", "axolotl"):
+        done = export_run(run, destination, out=tmp_path / destination)
+        (lost,) = (note for note in done.notes if "not exported" in note)
+        assert all(f"{name} (1 row)" in lost for name in told)
+
+
 def test_what_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
     run = run_of(tmp_path / "r", ROWS)
     with pytest.raises(InputError, match="--messages on preference pairs"):

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from spice_select.data.formats.base import RowError
+from spice_select.data.formats.margins import told_of_margin
 from spice_select.data.plain import plain
-from spice_select.data.records import Drop
+from spice_select.data.records import Drop, Pair
 from spice_select.errors import InputError
 from spice_select.export import find_destination
 from spice_select.export.base import Destination, Origin, Record
@@ -114,6 +115,8 @@ def _lacking(picks: Sequence[Pick], records: Sequence[Record], destination: Dest
     counts: Counter[str] = Counter()
     for pick, record in zip(picks, records, strict=True):
         counts.update(pick.unread)
+        if isinstance(pick.reading, Pair) and pick.reading.margin is not None:
+            counts.update(told_of_margin(pick.row.raw))
         counts.update(f"{name} of a turn" for name in pick.unread_of_turns)
         source = "" if isinstance(pick.reading, Drop) or "source" in record else pick.reading.source
         if source:

@@ -1,6 +1,8 @@
 """By how much a pair says that its chosen answer is the better one, from whichever columns hold that."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from spice_select.data.formats.base import RowError, number_in
 from spice_select.data.formats.fields import Fields
@@ -32,6 +34,13 @@ def margin_of(fields: Fields) -> float | None:
     return None
 
 
+def told_of_margin(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns of a pair from which its margin was read; `margin_of` has said that it has one."""
+    if _finite(raw.get("margin")) is not None:
+        return ("margin",)
+    return next((pair for pair in _SCORES if all(_finite(raw.get(name)) is not None for name in pair)), ())
+
+
 def _decided(margin: float, what: str) -> float:
     if margin == 0:
         raise RowError("tie", f"neither answer is the better one: {what}")
@@ -39,9 +48,14 @@ def _decided(margin: float, what: str) -> float:
 
 
 def _number(fields: Fields, name: str) -> float | None:
-    value = fields.peek(name)
+    found = _finite(fields.peek(name))
+    if found is not None:
+        fields[name]
+    return found
+
+
+def _finite(value: Any) -> float | None:
     found = number_in(value) if isinstance(value, str) else value
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         return None
-    fields[name]
     return float(found)
