@@ -25,6 +25,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 """Each says: asked `QUESTION`, `ANSWER` is a good answer."""
 
 DROPPED: dict[str, tuple[str, dict[str, Any]]] = {
+    "an answer in another column": ("missing-field", {"prompt": "q", "response": "a", "label": True}),
     "no mark": ("no-mark", {"prompt": "q", "completion": "a", "label": None}),
     "a word for a mark": ("no-mark", {"prompt": "q", "completion": "a", "label": "good"}),
     "no prompt": ("missing-field", {"completion": "a", "label": True}),

@@ -139,3 +139,8 @@ def test_two_marks_that_differ_drop_the_row_and_a_class_beside_a_mark_is_named()
 
 def test_a_row_without_a_mark_says_what_stands_in_its_place():
     assert "label is 'maybe'" in MARKED.read(row({"prompt": "q", "completion": "a", "label": "maybe"})).detail
+
+
+def test_an_answer_in_a_column_that_is_not_read_is_not_called_a_missing_prompt():
+    found = MARKED.read(row({"prompt": "q", "response": "a", "label": True}))
+    assert "there is no answer: none of completion, output" in found.detail

@@ -17,6 +17,8 @@ from spice_select.data.formats.two_columns import answered
 from spice_select.data.records import Conversation, Drop, Row
 
 _LISTS = (MESSAGES, SHAREGPT)
+_ANSWERS = ("completion", "output", "messages", "conversations")
+"""Columns that may hold a marked answer."""
 
 
 class MarkedAnswers:
@@ -77,7 +79,9 @@ def _parted(fields: Fields) -> tuple[list[Turn], list[Turn]]:
     if "output" in fields:
         output = Turn(role="assistant", text=required_text(fields, "output"), reasoning=reasoning_column(fields))
         return asked_in(fields), [output]
-    turns = turns_in(fields) or []
+    turns = turns_in(fields)
+    if turns is None:
+        raise RowError("missing-field", f"there is no answer: none of {', '.join(_ANSWERS)} is there")
     return _split(turns)
 
 
