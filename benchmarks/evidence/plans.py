@@ -145,9 +145,8 @@ def warm(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows
 
 CHEAPER: Mapping[str, Mapping[str, Any]] = {
     "last 3 blocks": {"last_blocks": 3},
-    "output head": {"parameters": "last-layer"},
 }
-"""What else gradients may be taken of, for less of the backward pass, or none of it (T7)."""
+"""What else gradients may be taken of, for less of the backward pass (T7)."""
 
 
 def cheaper(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
