@@ -1,6 +1,7 @@
 """Held-out losses from files to the table: sources, pairs, rows a run saw, resumption."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,26 @@ def test_the_command_prints_one_column_a_model(
     code, _, errors = spice("evaluate", tiny_proxy)
     assert code == 2
     assert "nothing was asked" in errors
+
+
+def test_a_model_that_does_not_load_takes_no_other_with_it(
+    tiny_proxy: Path, held_out: Path, tmp_path: Path, spice: Callable[..., tuple[int, str, str]]
+) -> None:
+    """It is found out when the models before it are judged: their numbers are shown and written."""
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_proxy, broken)
+    weights = (broken / "model.safetensors").read_bytes()
+    (broken / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    asked = ["evaluate", tiny_proxy, broken, "--held-out", held_out, "--out", tmp_path / "out"]
+    code, text, _ = spice(*asked)
+    assert code == 2
+    assert f"failed {broken}, loading:" in text
+    whole, failed = json.loads((tmp_path / "out" / "results.json").read_text())["models"]
+    assert whole["held_out"]
+    assert [failure["what"] for failure in failed["failures"]] == ["loading"]
+    with pytest.raises(InputError, match="cannot be loaded"):
+        spice_select.evaluate(broken, held_out=held_out, out=tmp_path / "alone")
+    assert not (tmp_path / "alone" / "results.json").exists()
 
 
 def test_asking_for_help_loads_no_torch() -> None:

@@ -64,3 +64,12 @@ def test_a_place_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file"):
         Kept(tmp_path / "file").write("model", "task", {}, 1)
+
+
+def test_a_folder_in_the_place_of_a_result_is_told_before_it_is_computed(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    kept.path("model", "task", {}).mkdir(parents=True)
+    with pytest.raises(InputError, match="cannot be read"):
+        kept.read("model", "task", {})
+    with pytest.raises(InputError, match="A folder is in the way"):
+        kept.write("model", "task", {}, 1)

@@ -15,6 +15,7 @@ from spice_select.models.settings import ProxySettings
 from spice_select.run.settings import TargetSettings
 from spice_select.settings.base import Group, Settings
 from spice_select.settings.names import Names
+from spice_select.settings.places import Place, Places
 from spice_select.training.settings import TrainSettings
 
 LEAST_SEEDS_TO_TRAIN = 2
@@ -78,7 +79,7 @@ class MethodsSettings(Group):
 
 
 class _Judges(Group):
-    held_out: str | None = Field(
+    held_out: Place | None = Field(
         None,
         description="Rows like the pool's that judge, in any format that `spice select` reads; those that stand in the "
         "pool leave it. Default with --train: some of the pool, by source and length, which leave it for all.",
@@ -86,8 +87,8 @@ class _Judges(Group):
     held_out_rows: int | None = Field(
         None, ge=2, description="Without --held-out: how many rows of the pool. Default: a tenth, 500 at most."
     )
-    outside: tuple[str, ...] = Field((), description="Files of rows unlike the pool's, to judge on beside the others.")
-    gold: tuple[str, ...] = Field(
+    outside: Places = Field((), description="Files of rows unlike the pool's, to judge on beside the others.")
+    gold: Places = Field(
         (), description="Files of a benchmark's items with their gold answers: how likely these are stands for a score."
     )
     primary: str | None = Field(
@@ -113,8 +114,8 @@ class TuningSettings(Group):
     train: bool = Field(
         False, description="Tune a model on every choice with every seed, and judge it by held-out rows (extra train)."
     )
-    train_model: str | None = Field(
-        None, min_length=1, description="The model to tune: a hub id or a local directory. Default: the proxy."
+    train_model: Place | None = Field(
+        None, description="The model to tune: a hub id or a local directory. Default: the proxy."
     )
     train_epochs: int = Field(3, ge=1, description="Passes over the budget's rows, were they of mean length.")
     train_steps: int | None = Field(None, ge=1, description="Optimiser steps of every tuning, instead of epochs.")

@@ -33,7 +33,7 @@ class Failure:
 
     Attributes:
         model: its name.
-        what: the benchmark, or ``held-out``.
+        what: the benchmark, ``held-out``, or ``loading``: of a model that does not load nothing is computed.
         cause: why.
         mendable: whether the person who asked can mend it.
     """

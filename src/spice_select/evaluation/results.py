@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from spice_select.errors import InputError
 from spice_select.store import write_json
 
 
@@ -26,12 +27,20 @@ class Kept:
         return self.folder / _slug(model) / f"{_slug(what)}-{_digest(identity)}.json"
 
     def read(self, model: str, what: str, identity: Mapping[str, Any]) -> Any:
-        """A finished result, or None. A damaged or altered file counts as none: it is written over."""
+        """A finished result, or None. A damaged or altered file counts as none: it is written over.
+
+        Raises:
+            InputError: what lies in its place cannot be read, so a result could not be kept there either.
+        """
         path = self.path(model, what, identity)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be read ({error.strerror or error}). Move it away, or choose another folder with --out."
+            ) from error
         if not isinstance(content, dict) or content.get("identity") != json.loads(json.dumps(identity)):
             return None
         result = content.get("result")

@@ -9,12 +9,12 @@ from spice_select.data.settings import DataSettings
 from spice_select.settings.access import Opening
 from spice_select.settings.base import Group, Settings
 from spice_select.settings.names import Names
+from spice_select.settings.places import Place
 
 
 class _Base(Group):
-    base: str | None = Field(
+    base: Place | None = Field(
         None,
-        min_length=1,
         description="Base model of the adapters: directory, hub id, or `embedded`. Default: the one an adapter names.",
     )
 

@@ -24,7 +24,7 @@ from spice_select.evaluation.results import Kept
 from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import EvaluateSettings
 from spice_select.evaluation.subjects import Opened, Subject, find_subject, open_subject
-from spice_select.evaluation.trial import HELD_OUT, Trial
+from spice_select.evaluation.trial import HELD_OUT, LOADING, Trial
 from spice_select.models.family import vocabulary_hash
 from spice_select.progress import Progress, Silent
 from spice_select.settings.counted import counted
@@ -156,24 +156,30 @@ def _find(name: str, settings: EvaluateSettings) -> tuple[Subject, tuple[str, ..
 
 def _judge(trial: Trial, progress: Progress) -> _Judged:
     """What is missing is computed and kept at once; a model of which all is there is not loaded."""
-    judged, name, opened = _Judged(trial), trial.subject.name, None
-    judged.losses = trial.losses()
-    if trial.rows is not None and judged.losses is None:
+    judged, name = _Judged(trial, losses=trial.losses()), trial.subject.name
+    scores = {planned.benchmark.name: trial.score(harness, planned) for harness, planned in trial.benchmarks}
+    judged.scores = {benchmark: score for benchmark, score in scores.items() if score is not None}
+    rows = trial.rows if judged.losses is None else None
+    if rows is None and len(judged.scores) == len(scores):
+        progress.note(f"{name}: finished already, nothing to do.")
+        return judged
+    opened = None
+    with judged.attempt(LOADING):
         opened = _open(trial, progress)
+    if opened is None:
+        return judged
+    if rows is not None:
         with judged.attempt(HELD_OUT):
-            judged.losses = _held_out(trial, trial.rows, opened, progress)
+            judged.losses = _held_out(trial, rows, opened, progress)
             trial.kept.write(name, HELD_OUT, trial.loss_identity, judged.losses.to_json())
     for harness, planned in trial.benchmarks:
-        score = trial.score(harness, planned)
-        if score is None:
-            opened = opened or _open(trial, progress)
-            with judged.attempt(planned.benchmark.name):
-                score = harness.run(planned, opened, progress)
-                trial.kept.write(name, planned.task, trial.task_identity(harness, planned), score.to_json())
-        if score is not None:
-            judged.scores[planned.benchmark.name] = score
-    if opened is None:
-        progress.note(f"{name}: finished already, nothing to do.")
+        if planned.benchmark.name in judged.scores:
+            continue
+        with judged.attempt(planned.benchmark.name):
+            score = harness.run(planned, opened, progress)
+            trial.kept.write(name, planned.task, trial.task_identity(harness, planned), score.to_json())
+            scores[planned.benchmark.name] = score
+    judged.scores = {benchmark: score for benchmark, score in scores.items() if score is not None}  # in the order asked
     return judged
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 HELD_OUT = "held-out"
 """What the held-out loss is called among the results."""
+LOADING = "loading"
+"""What the loading of a model is called among the failures."""
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "peft")
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from spice_select.settings.base import Group
+from spice_select.settings.places import Place
 
 
 class EngineSettings(Group):
@@ -23,7 +24,7 @@ class EngineSettings(Group):
     wait_for_workers: float = Field(
         0, ge=0, description="Ray: seconds to wait for a node that a worker fits on, where there is none yet."
     )
-    store: str | None = Field(
+    store: Place | None = Field(
         None,
         description="Where the parts of features lie: `s3://bucket/folder`, `gs://…`, or any folder that all processes "
         "see. The run folder keeps the rest. Default: in the run folder.",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from spice_select.gradients import LOSSES, PAIR_GRADIENTS, PARAMETERS, PRECONDITIONERS
 from spice_select.settings.base import Group
+from spice_select.settings.places import Place
 from spice_select.settings.table import literal
 from spice_select.sketch import DEFAULT, DEFAULT_DIM, DEFAULT_SIDE, SKETCHES
 
@@ -86,9 +87,8 @@ class GradientSettings(Group):
         "is constant; with more it rises over 3% of the steps and falls linearly. Time, and the size of the features, "
         "grow with it.",
     )
-    adapter: str | None = Field(
+    adapter: Place | None = Field(
         None,
-        min_length=1,
         description="A trained LoRA of the proxy to take the gradients of: a PEFT folder (a Trainer's checkpoint), or "
         "`gradients/warm.safetensors` of a run.",
     )

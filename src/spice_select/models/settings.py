@@ -4,12 +4,12 @@ from pydantic import Field
 
 from spice_select.settings.access import ModelAccess
 from spice_select.settings.base import Group
+from spice_select.settings.places import Place
 
 
 class _Proxy(Group):
-    model: str | None = Field(
+    model: Place | None = Field(
         None,
-        min_length=1,
         description="Hugging Face causal LM, a hub id or a local directory, best of the target's own family. "
         "Default: the embedded SmolLM2-135M-Instruct.",
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects.settings import SuspectSettings
@@ -19,6 +19,7 @@ from spice_select.methods.amount import Amount
 from spice_select.methods.spice import Spice, SpiceSettings
 from spice_select.models.settings import ProxySettings
 from spice_select.settings.base import Group, Settings
+from spice_select.settings.places import Places
 from spice_select.settings.table import literal
 
 if TYPE_CHECKING:
@@ -66,19 +67,10 @@ class SelectionSettings(Group):
     )
 
 
-def _listed(value: Any) -> Any:
-    """One file or several as texts."""
-    if isinstance(value, str | Path):
-        return (str(value),)
-    return (
-        tuple(str(one) if isinstance(one, Path) else one for one in value) if isinstance(value, list | tuple) else value
-    )
-
-
 class TargetFiles(Group):
     """Which rows matter."""
 
-    target: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+    target: Places = Field(
         (),
         description="Files of rows like those the tuned model will be judged on, read as a corpus is; 16 to 64 of each "
         "task are enough. Several files are several tasks, as are the values of a column `task`. Rows of the corpus "

@@ -22,7 +22,7 @@ _REMEDIES = {
     errno.EPERM: "Permission denied. Choose another folder with --out, or make this one writable.",
     errno.EROFS: "The file system is read-only. Choose another folder with --out.",
     errno.ENOTDIR: "A part of the path is a file, not a folder. Choose another folder with --out.",
-    errno.EISDIR: "A folder stands there under the file's name. Move it away, or choose another folder with --out.",
+    errno.EISDIR: "A folder is in the way. Move it away, or choose another folder with --out.",
     errno.EEXIST: "A file is in the way. Choose another folder with --out.",
     errno.ENAMETOOLONG: "A name in the path is longer than the file system takes. Choose another folder with --out.",
     errno.ELOOP: "Links on the path lead in a circle. Choose another folder with --out.",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from spice_select.settings.access import ModelAccess, Opening
 from spice_select.settings.base import Group
+from spice_select.settings.places import Place
 
 _OF_PAIRS = ("loss", "beta", "loss_type")
 """Settings that only pairs read; a training of pairs names what they come to."""
@@ -14,9 +15,8 @@ PERMISSIONS = (*Opening.model_fields, "tensorboard", "keep_checkpoints")
 
 
 class _Training(Group):
-    model: str | None = Field(
+    model: Place | None = Field(
         None,
-        min_length=1,
         description="The target: a hub id or a local directory. Default: the proxy that the run selected with.",
     )
     on: Literal["selected", "full", "random"] = Field(
