@@ -287,6 +287,37 @@ def test_a_reader_that_has_seen_enough_is_no_fault(spice, corpus: Corpus, small,
     assert show.returncode == 0
 
 
+def test_work_goes_on_when_whoever_reads_has_seen_enough(corpus: Corpus, small, tmp_path: Path) -> None:
+    """Or `spice select … | head -1` would end well with nothing chosen."""
+    command = [sys.executable, "-c", _MAIN, "select", str(corpus()), "--budget", "5", "--out", str(tmp_path / "r")]
+    with subprocess.Popen([*command, *small], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as select:
+        select.stdout.close()
+        assert select.stderr.read() == b""
+    assert select.returncode == 0
+    assert (tmp_path / "r" / "manifest.json").is_file()
+
+
+_MAIN = "from spice_select.cli.main import main; main()"
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"), [("select --help >&-", 0), ("show nowhere 2>&-", 2), ("show nowhere >&- 2>&-", 2)]
+)
+def test_closed_streams_are_no_fault(asked: str, code: int) -> None:
+    done = subprocess.run(f"'{sys.executable}' -c '{_MAIN}' {asked}", shell=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("asked", ["--version >/dev/full", "select --help >/dev/full", "show nowhere 2>/dev/full"])
+def test_an_output_that_takes_nothing_more_is_no_fault_of_ours(asked: str) -> None:
+    done = subprocess.run(f"'{sys.executable}' -c '{_MAIN}' {asked}", shell=True, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    if not asked.endswith("2>/dev/full"):
+        assert b"No space left on device" in done.stderr
+
+
 def test_what_rows_hold_cannot_steer_the_terminal(spice, corpus: Corpus, small, tmp_path: Path) -> None:
     hostile = "\x1b[2J\x1b]0;title\x07 [red]\u202eno[/red] \x9b1m"
     rows = [{"instruction": hostile + str(i), "output": hostile, "source": hostile + str(i % 2)} for i in range(6)]

@@ -76,7 +76,11 @@ class TerminalProgress:
         self.note(f"{name}: done in {_clock(time.monotonic() - start)}")
 
     def note(self, sentence: str) -> None:
-        self._console.print(sentence, style="dim", highlight=False, markup=False)
+        try:
+            self._console.print(sentence, style="dim", highlight=False, markup=False)
+        except SystemExit as end:  # rich's, when whoever reads has seen enough; it is quiet from here on
+            if not isinstance(end.__context__, BrokenPipeError):
+                raise
 
 
 def _clock(seconds: float) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
+from spice_select.cli.streams import open_closed
 from spice_select.cli.verbs import VERBS, Verb, examples
 from spice_select.data.printable import printable
 from spice_select.errors import InputError, PartsDueError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; always ends with SystemExit."""
+    open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # hours of work must not end in a ± that a locale cannot write
@@ -44,6 +46,7 @@ def _run(argv: list[str]) -> int:
 def _reported(argv: list[str], errors: "Console") -> int:
     try:
         _dispatch(argv)
+        sys.stdout.flush()
     except InputError as error:
         return _bad_input(errors, str(error))
     except PartsDueError as due:
@@ -59,6 +62,13 @@ def _reported(argv: list[str], errors: "Console") -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # only a person names anything so
             shown = f"{str(error.filename)[:60]}…" if error.filename else "a path"
             return _bad_input(errors, f"{shown!r}: longer than the file system takes a name. Give a path, not a text.")
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            place = error.filename or "standard output or a temporary folder"
+            return _bad_input(
+                errors,
+                f"{place}: nothing more can be written there ({error.strerror}). Free some space, or write elsewhere, "
+                "and run the same command again: finished parts are kept.",
+            )
         errors.print_exception()
         errors.print(
             f"[bold red]fault:[/] {type(error).__name__}: this is ours, not yours. Finished parts are kept; "
@@ -69,8 +79,9 @@ def _reported(argv: list[str], errors: "Console") -> int:
 
 
 def _bad_input(errors: "Console", what: str) -> int:
-    errors.print("[bold red]error:[/] ", end="")
-    errors.print(printable(what), markup=False, highlight=False, soft_wrap=True)
+    with contextlib.suppress(OSError, SystemExit):  # where nobody can be told, the exit code still says it
+        errors.print("[bold red]error:[/] ", end="")
+        errors.print(printable(what), markup=False, highlight=False, soft_wrap=True)
     return 2
 
 
