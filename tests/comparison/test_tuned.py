@@ -15,7 +15,7 @@ from spice_select.comparison.reading import read_comparison
 from spice_select.comparison.settings import CompareSettings
 from spice_select.comparison.tuning import seeds_of_control
 from spice_select.errors import InputError
-from spice_select.progress import Advance
+from spice_select.progress import Advance, Silent
 from tests.conftest import make_sums
 
 Corpus = Callable[..., Path]
@@ -148,3 +148,19 @@ def test_the_control_has_more_seeds_the_more_arms_lean_on_it() -> None:
     asked = CompareSettings.from_flat({"seeds": "0,1,2,3,4"})
     assert seeds_of_control(asked, 12) == tuple(range(17)), "5·√12 is 17.3"
     assert seeds_of_control(asked, 1) == (0, 1, 2, 3, 4)
+
+
+def test_rows_that_cannot_judge_are_told_and_too_few_are_refused_before_an_arm_chooses(
+    corpus: Corpus, options: dict[str, Any]
+) -> None:
+    """One row that judged ended a comparison when all was tuned; rows without an answer were left out in silence."""
+    pool, few = corpus(make_sums(60)), make_sums(6, 9)
+    empty = [{**row, "messages": [row["messages"][0], {"role": "assistant", "content": ""}]} for row in few[:5]]
+    del options["held_out_rows"]
+    out = options.pop("out")
+    with pytest.raises(InputError, match=r"pool: 1 of its 6 rows can judge \(5 .*nothing can be said"):
+        spice_select.compare(pool, held_out=corpus([*empty, few[5]], "held.jsonl"), out=out, **options)
+    assert not out.exists()
+    settings = CompareSettings.from_flat({**options, "held_out": corpus([*empty[:2], *few[2:]], "held.jsonl")})
+    grounds = stage.read_grounds(str(pool), settings, Silent())
+    assert [*stage.unused_rows(grounds, settings)] == ["2 rows of pool cannot be used to judge: 2 empty-turn."]

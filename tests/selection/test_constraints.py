@@ -287,6 +287,8 @@ BAD = [
     ({"k": 3, "groups": GROUPS, "quotas": {0: (0.3, 0.5)}}, r"minimum=0\.3, .*whole ones"),
     ({"k": 3, "groups": GROUPS, "quotas": {0: ("1", None)}}, "minimum='1', .*whole ones"),
     ({"k": 3, "groups": [[]] * 80}, r"label \[\] of row 0"),
+    ({"k": 3, "groups": 5}, "groups=5: give one label for each row"),
+    ({"k": 3, "groups": np.array(5)}, "give one label for each row"),
     ({"k": 3, "costs": ["a"] * 80, "max_cost": 3}, "costs of dtype"),
     ({"k": 3, "costs": np.ones(80), "max_cost": "500"}, "max_cost='500'"),
 ]

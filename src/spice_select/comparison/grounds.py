@@ -120,7 +120,7 @@ def read_grounds(pool: str, settings: CompareSettings, progress: Progress) -> Gr
         notes.append(f"{counted(len(encoded.drops), 'row')} cannot be used, by any arm: {reasons}.")
     target = read_target(asked, read.encoder, progress)
     aim, judges = _aim(target, settings, notes)
-    judges |= _given(settings, row_format, progress)
+    judges |= _given(settings, row_format, notes, progress)
     if settings.tuning.train and isinstance(row_format, PreferencePairs):
         notes.append(JUDGED_BY)
     examples = {example.row: example for example in encoded.examples}
@@ -181,7 +181,9 @@ def _with_task(row: Row, task: str) -> Row:
     return Row(row.number, {**row.raw, TASK: task} if task else row.raw, row.where)
 
 
-def _given(settings: CompareSettings, row_format: Format | PreferencePairs, progress: Progress) -> dict[str, RowSet]:
+def _given(
+    settings: CompareSettings, row_format: Format | PreferencePairs, notes: list[str], progress: Progress
+) -> dict[str, RowSet]:
     """The files that were given to judge by, each under its name: pairs where the pool is of pairs."""
     found, sets = dict[str, RowSet](), settings.sets
     files = [(ALIKE_SET, sets.held_out)] if sets.held_out else []
@@ -200,6 +202,7 @@ def _given(settings: CompareSettings, row_format: Format | PreferencePairs, prog
                 f"{file}: {theirs}, and the pool has {ours}: what is tuned on the one is judged by the like. Give a "
                 f"file of {ours}."
             )
+        notes += read.notes
         progress.note(f"{file}: {counted(len(read.rows), 'row')} to judge by, {described(read.format)}")
         found[name] = RowSet(rows=read.rows, format=read.format, gold=file in sets.gold)
     return found
@@ -246,11 +249,11 @@ def _drawn(
         raise InputError(
             f"--held-out-rows {wanted}: of {len(examples)} rows that would leave none to choose from. Give fewer."
         )
-    first = list({_drawn_by(example): example for example in reversed(examples)}.values())[::-1]
+    first = list({as_one(example): example for example in reversed(examples)}.values())[::-1]
     count = max(2, round(wanted * len(first) / len(examples)))
     drawn = drawn_in_proportion(first, count, seed=(seeds_of(settings.arms.seeds)[0], 9))
-    judging = {_drawn_by(first[int(place)]) for place in drawn}
-    out = {example.row for example in examples if _drawn_by(example) in judging}
+    judging = {as_one(first[int(place)]) for place in drawn}
+    out = {example.row for example in examples if as_one(example) in judging}
     held = RowSet(rows=[rows[number] for number in sorted(out)], format=row_format)
     notes.append(
         f"{counted(len(out), 'row')} of the pool, drawn by source and length, to judge by: taken out for every arm."
@@ -260,8 +263,8 @@ def _drawn(
     return held, [example for row, example in rest.items() if row not in gone]
 
 
-def _drawn_by(example: Sample) -> str | int:
-    """What is drawn as one."""
+def as_one(example: Sample) -> str | int:
+    """What is drawn, and judges, as one: pairs of one prompt."""
     return example.prompt if isinstance(example, PairExample) else example.row
 
 

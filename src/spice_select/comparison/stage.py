@@ -1,6 +1,7 @@
 """The way of a comparison on one screen: grounds that all share → each arm chooses → what is known of the choices."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from spice_select.comparison.choosing import ARMS, ArmChoice, Chooser, places_ch
 from spice_select.comparison.costs import CostLedger
 from spice_select.comparison.facts import ArmFacts, CommonGradients, facts_of, overlaps
 from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
+from spice_select.comparison.judging_rows import unused_rows
 from spice_select.comparison.page import comparison_figures, write_comparison_page
 from spice_select.comparison.pair_judging import MEASURES
 from spice_select.comparison.report_table import tables_markdown
@@ -89,6 +91,8 @@ def run_compare(
     grounds = read_grounds(pool, settings, progress)
     _refuse_budget(contenders, grounds, settings)
     _refuse_primary(grounds, settings)
+    if settings.tuning.train:
+        grounds = replace(grounds, notes=[*grounds.notes, *unused_rows(grounds, settings)])
     for note in grounds.notes:
         progress.note(note)
     identity = _identity(grounds, settings)

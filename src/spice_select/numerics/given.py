@@ -1,7 +1,7 @@
 """What callers give as numbers or labels, made plain: whatever holds them, what is read is what they hold."""
 
 import sys
-from collections.abc import Hashable, Mapping, Set
+from collections.abc import Hashable, Iterable, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,10 @@ def plain_labels(values: Any, what: str = "groups") -> list[Hashable]:
     if _is_tensor(values):
         values = _from_torch(values, what)
     listed = next((getattr(values, name)() for name in ("tolist", "to_pylist") if hasattr(values, name)), None)
-    labels = [_plain_label(label) for label in (values if listed is None else listed)]
+    given = values if listed is None else listed
+    if not isinstance(given, Iterable):
+        raise InputError(f"{what}={values!r}: give one label for each row, in the order of the rows.")
+    labels = [_plain_label(label) for label in given]
     for row, label in enumerate(labels):
         if not isinstance(label, Hashable) or (label == label) is not True:  # NaN does not
             raise InputError(
