@@ -1,6 +1,7 @@
 """Held-out losses from files to the table: sources, pairs, rows a run saw, resumption."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -229,6 +230,21 @@ def test_a_model_that_does_not_load_takes_no_other_with_it(
     with pytest.raises(InputError, match="cannot be loaded"):
         spice_select.evaluate(broken, held_out=held_out, out=tmp_path / "alone")
     assert not (tmp_path / "alone" / "results.json").exists()
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "57"])
+def test_no_number_is_cut_in_a_narrow_terminal(
+    tiny_proxy: Path,
+    held_out: Path,
+    tmp_path: Path,
+    spice: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    columns: str,
+) -> None:
+    asked = ("evaluate", tiny_proxy, "--held-out", held_out, "--out", tmp_path / "out")
+    whole = re.findall(r"\d\.\d{4,} ± \d\.\d{4,}", spice(*asked)[1])
+    monkeypatch.setenv("COLUMNS", columns)
+    assert re.findall(r"\d\.\d{4,} ± \d\.\d{4,}", spice(*asked)[1]) == whole != []
 
 
 def test_asking_for_help_loads_no_torch() -> None:

@@ -18,6 +18,8 @@ from spice_select.settings.counted import counted
 
 _WIDTH = 20
 """Characters of a model's column: a difference with its error."""
+_BESIDE = 36
+"""Characters of the columns before it."""
 _MEASURES = {benchmark.name: benchmark.measures for benchmark in BENCHMARKS}
 
 
@@ -45,8 +47,15 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
 
 def _abreast(models: Sequence[ModelResult], width: int) -> list[Sequence[ModelResult]]:
     """As many models beside each other as the terminal has room for."""
-    size = max(1, (width - 36) // (_WIDTH + 2))
+    size = max(1, (width - _BESIDE) // (_WIDTH + 2))
     return [models[start : start + size] for start in range(0, len(models), size)]
+
+
+def _print_whole(console: Console, table: Table) -> None:
+    """Print a table; in a terminal that is too narrow for one model its lines run on, and no number is cut off."""
+    if console.width < (least := _BESIDE + _WIDTH + 2):
+        table.width = least
+    console.print(table, highlight=False, crop=False)
 
 
 def _print_tables(console: Console, models: Sequence[ModelResult], evaluation: Evaluation) -> None:
@@ -61,7 +70,7 @@ def _print_tables(console: Console, models: Sequence[ModelResult], evaluation: E
         left = f"; {counted(evaluation.left_out, 'row')} left out" if evaluation.left_out else ""
         table = _table(f"held-out preference ({evaluation.held_out}{left})", models, ("number", "pairs", "count"))
         fill_preferences(table, models, _number)
-        console.print(table, highlight=False)
+        _print_whole(console, table)
         _print_rows(console, models)
     if any(model.scores for model in models):
         _print_scores(console, models)
@@ -80,7 +89,7 @@ def _print_losses(
         some = next(loss for loss in found if loss is not None)
         cells = [_cell(*pick(loss), digits=4) if loss is not None else "–" for loss in found]
         table.add_row(escape(source), f"{some.per_token.count:,}", f"{some.tokens:,}", *cells)
-    console.print(table, highlight=False)
+    _print_whole(console, table)
 
 
 def _print_rows(console: Console, models: Sequence[ModelResult]) -> None:
@@ -97,7 +106,7 @@ def _print_rows(console: Console, models: Sequence[ModelResult]) -> None:
     ]
     for name, count in counts:
         table.add_row(escape(name), *("–" if model.rows is None else f"{count(model.rows):,}" for model in models))
-    console.print(table, highlight=False)
+    _print_whole(console, table)
 
 
 def _print_scores(console: Console, models: Sequence[ModelResult]) -> None:
@@ -116,7 +125,7 @@ def _print_scores(console: Console, models: Sequence[ModelResult]) -> None:
             ]
             table.add_row(escape(benchmark), f"{there[0].score.count:,}", _shots(there[0]), *cells)
         if table.row_count:
-            console.print(table, highlight=False)
+            _print_whole(console, table)
 
 
 def _table(title: str, models: Sequence[ModelResult], heads: Sequence[str]) -> Table:
