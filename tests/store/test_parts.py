@@ -121,7 +121,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         (errno.EACCES, "Permission"),
         (errno.ENAMETOOLONG, "longer than the file system takes"),
         (errno.ELOOP, "in a circle"),
-        (errno.EISDIR, "A folder stands there"),
+        (errno.EISDIR, "A folder is in the way"),
     ],
 )
 def test_a_refusing_disk_is_explained(tmp_path: Path, code: int, word: str) -> None:
