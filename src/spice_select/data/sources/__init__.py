@@ -5,6 +5,7 @@ apart by their content first and their name second. Everything a person can get 
 names the file, the place, the cause and the remedy.
 """
 
+import errno
 import json
 import re
 import stat
@@ -96,9 +97,10 @@ def _refuse_no_name(path: Path) -> None:
         path.exists()
     except OSError as error:
         shown = f"{str(path)[:60]}…"
+        why = "it is longer than the file system takes a name" if error.errno == errno.ENAMETOOLONG else error.strerror
         raise InputError(
-            f"{shown}: no file can have this name ({error.strerror}). Give a file, a folder or a hub id; rows in "
-            "memory are written to a JSON Lines file first."
+            f"{shown}: no file can have this name: {why}. Give a file, a folder or a hub id; rows in memory are "
+            "written to a JSON Lines file first."
         ) from error
 
 
