@@ -77,6 +77,21 @@ def test_a_checkpoint_with_a_damaged_or_missing_file_is_not_resumed_from(
     assert all(torch.equal(tensor, weights(done.model)[name]) for name, tensor in weights(whole.model).items())
 
 
+def test_a_checkpoint_that_cannot_be_read_is_not_taken_for_a_damaged_one(tmp_path: Path, monkeypatch) -> None:
+    newest = tmp_path / "checkpoint-2"
+    newest.mkdir()
+    (newest / "trainer_state.json").write_text('{"global_step": 2}')
+    (newest / "optimizer.pt").write_bytes(b"")
+
+    def refuses(file: object) -> bool:
+        raise OSError(errno.EIO, "Input/output error", "optimizer.pt")
+
+    monkeypatch.setattr("spice_select.training.checkpoint.zipfile.is_zipfile", refuses)
+    with pytest.raises(InputError, match=r"optimizer.pt: the checkpoint cannot be read \(Input/output error\)"):
+        newest_checkpoint(tmp_path)
+    assert newest.exists()
+
+
 def test_resuming_with_other_settings_is_refused_and_says_which(run: Run, tmp_path: Path) -> None:
     with pytest.raises(InterruptedRunError):
         spice_select.train(run, out=tmp_path / "t", checkpoint_steps=2, progress=StopsAfter(3), **QUICK)

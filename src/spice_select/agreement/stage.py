@@ -88,7 +88,7 @@ def run_transfer(
     reseeded = split_off(run, reseeded_features(run.settings, [*pair.ours, *aims], progress), size) if again else None
     targets, told = shared([our_target, their_target, None if reseeded is None else reseeded[1]])
     both = ours.finite & theirs.finite
-    _refuse_few_finite(int(both.sum()), ours.finite, pair.proxy.identity.name)
+    _refuse_few_finite(ours.finite, theirs.finite, pair.proxy.identity.name)
     if not both.all():
         notes = (
             *notes,
@@ -103,14 +103,16 @@ def run_transfer(
     return _compare(run, pair, sides, examples, min(k, len(examples)), (*changed, *pair.notes, *notes, *told))
 
 
-def _refuse_few_finite(left: int, own: NDArray[np.bool_], other: str) -> None:
-    """Refuse a sample of which hardly a row has a gradient under both models, and say under which it has none."""
-    if left >= LEAST_ROWS:
+def _refuse_few_finite(own: NDArray[np.bool_], theirs: NDArray[np.bool_], other: str) -> None:
+    """Refuse a sample of which hardly a row has a gradient under both models, and say under which."""
+    both = own & theirs
+    if both.sum() >= LEAST_ROWS:
         return
-    whose = f"model {other}" if own.sum() >= LEAST_ROWS else "the run's model"
+    sides = {f"model {other}": theirs, "the run's model": own, f"model {other} and the run's both": both}
+    whose, finite = next((name, side) for name, side in sides.items() if side.sum() < LEAST_ROWS)
     raise InputError(
-        f"{whose}: only {left} of {len(own)} rows of the sample have a gradient that is a finite number, too few to "
-        "compare. The weights may be damaged, or the precision too low: try --dtype float32, or another model."
+        f"{whose}: only {finite.sum()} of {len(own)} rows of the sample have a gradient that is a finite number, too "
+        "few to compare. The weights may be damaged, or the precision too low: try --dtype float32, or another model."
     )
 
 

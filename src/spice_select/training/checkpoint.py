@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from spice_select.errors import InputError
+
 _PREFIX = "checkpoint-"
 _STATE = "trainer_state.json"
 _OPTIMISER = ("optimizer.pt", "scheduler.pt", "rng_state.pth")
@@ -21,11 +23,14 @@ def newest_checkpoint(folder: Path) -> tuple[Path | None, int, tuple[str, ...]]:
 
     Returns:
         The checkpoint, its step, and what was wrong with those removed, a sentence each.
+
+    Raises:
+        InputError: one cannot be read, which is no damage: nothing is removed.
     """
     found = [(int(p.name.removeprefix(_PREFIX)), p) for p in folder.glob(f"{_PREFIX}*") if _number(p) is not None]
     removed: list[str] = []
     for step, path in sorted(found, reverse=True):
-        fault = next(_faults(path, step), None)
+        fault = _fault(path, step)
         if fault is None:
             return path, step, tuple(removed)
         removed.append(f"{path.name} is damaged ({fault}) and was removed.")
@@ -38,12 +43,26 @@ def _number(path: Path) -> int | None:
     return int(digits) if digits.isdigit() else None
 
 
+def _fault(path: Path, step: int) -> str | None:
+    try:
+        return next(_faults(path, step), None)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or path}: the checkpoint cannot be read ({error.strerror or error}). Mend that and run "
+            "the same command again, or pass --overwrite to train from the start."
+        ) from error
+
+
 def _faults(path: Path, step: int) -> Iterator[str]:
     if not _is_state_of(path / _STATE, step):
         yield f"its {_STATE} cannot be read"
     for name in _OPTIMISER:
-        if not zipfile.is_zipfile(path / name):  # as torch saves; its table of contents is at the end
-            yield f"its {name} is {'damaged' if (path / name).is_file() else 'missing'}"
+        if not (path / name).is_file():
+            yield f"its {name} is missing"
+            continue
+        with (path / name).open("rb") as stream:
+            if not zipfile.is_zipfile(stream):  # as torch saves; its table of contents is at the end
+                yield f"its {name} is damaged"
     weights = sorted(path.glob("*.safetensors"))
     if not weights:
         yield "its weights are missing"
@@ -58,7 +77,7 @@ def _faults(path: Path, step: int) -> Iterator[str]:
 def _is_state_of(path: Path, step: int) -> bool:
     try:
         return bool(json.loads(path.read_text(encoding="utf-8"))["global_step"] == step)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
 
 
@@ -69,12 +88,12 @@ def _is_whole(path: Path) -> bool:
     try:
         with safe_open(path, "pt"):
             return True
-    except (SafetensorError, OSError):
+    except SafetensorError:
         return False
 
 
 def _shards_of(index: Path) -> set[str]:
     try:
         return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         return {"an index that cannot be read"}
