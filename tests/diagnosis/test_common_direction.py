@@ -68,7 +68,7 @@ def test_the_line_says_what_random_picks_do_and_on_which_rows_a_target_was_judge
     assert "97 rows" in line
     assert "cos 0.879" in line
     assert "what a choice gains on it is small" in line
-    unmeasured = headroom_line(0.034, 97, answers=False)
+    unmeasured = headroom_line(0.034, 97, measured=False)
     assert "cos 0.879" in unmeasured
     assert "of a nat" not in unmeasured
     assert "has not been shown" in unmeasured

@@ -8,7 +8,7 @@ from spice_select.settings.counted import counted
 
 
 def headroom_line(
-    common: float, picks: int, reached: Sequence[Explained] = (), *, held_out: bool = False, answers: bool = True
+    common: float, picks: int, reached: Sequence[Explained] = (), *, held_out: bool = False, measured: bool = True
 ) -> str:
     """One line; it promises nothing of a tuned model.
 
@@ -17,7 +17,7 @@ def headroom_line(
         picks: rows chosen.
         reached: what the picks explain of each task of the target; none without one.
         held_out: whether that was measured on rows that did not choose.
-        answers: whether the rows are answers to be learnt; of pairs and marked answers no gain is on record.
+        measured: whether gains of such rows are on record: those of answers to be learnt, not of pairs and marked ones.
     """
     found = (
         f"a random draw of {counted(picks, 'row')} follows the pool's mean gradient to cos "
@@ -26,7 +26,7 @@ def headroom_line(
     )
     if not reached and common <= 0:
         return f"{found}: the rows have no direction in common"
-    if not answers:
+    if not measured:
         return f"{found}; what a choice among such rows gains has not been shown here"
     if not reached:
         return (

@@ -44,8 +44,8 @@ class Kept:
         if not isinstance(content, dict) or content.get("identity") != json.loads(json.dumps(identity)):
             return None
         result = content.get("result")
-        kept = content.get("result_sha256")  # older files have none
-        return result if kept in (None, _sum(result)) else None
+        recorded = content.get("result_sha256")  # older files have none
+        return result if recorded in (None, _sum(result)) else None
 
     def write(self, model: str, what: str, identity: Mapping[str, Any], result: Any) -> Path:
         """Keep a result. Raises InputError when the disk refuses."""

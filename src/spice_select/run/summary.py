@@ -229,9 +229,9 @@ def _headroom(outcome: Outcome) -> str:
     judged, candidates = outcome.judged, outcome.candidates
     if judged is None or np.count_nonzero(candidates.matrix.squares) < 2:
         return ""
-    answers = not (candidates.of_pairs or candidates.of_marks)
+    measured = not (candidates.of_pairs or candidates.of_marks)
     common, picks = common_share(candidates.matrix), len(outcome.choice)
-    return headroom_line(common, picks, judged.target, held_out=judged.held_out, answers=answers)
+    return headroom_line(common, picks, judged.target, held_out=judged.held_out, measured=measured)
 
 
 def _judged(selection: Selection | None, judged: Judgement | None, unit: str) -> Judged | None:
