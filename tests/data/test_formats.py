@@ -560,6 +560,11 @@ def test_a_rows_weight_has_to_be_yes_or_no_and_other_names_may_mean_anything():
     assert kept.unread == ("loss", "train")
 
 
+@pytest.mark.parametrize("mark", [{"is_masked": True}, {"no_loss": 1}, {"compute_loss": False}, {"step_loss_mask": 0}])
+def test_marks_that_only_turns_have_drop_no_row(mark):
+    assert read({"question": "q", "answer": "[NAME] came", **mark}).unread == tuple(mark)
+
+
 def test_an_answer_before_any_question_is_not_learnt():
     greeted = read({"messages": chat(("assistant", "hello"), *QA)})
     assert greeted.untrained == {0}

@@ -17,16 +17,15 @@ _TRAINED = (
     "loss_scale",
     "loss_mask",
     "train_on_turn",
-    "step_loss_mask",
-    "calculate_loss",
-    "compute_loss",
-    "enable_loss",
-    "use_loss",
 )
-"""Fields of a turn that are true or 1 where it is learnt (OpenAI, axolotl, ms-swift, LLaMA-Factory, slime, others)."""
+"""Fields that are true or 1 where a turn is learnt (OpenAI, axolotl, ms-swift, LLaMA-Factory, others)."""
 
-_MASKED = ("mask", "masked", "is_masked", "ignore_loss", "no_loss")
-"""Fields of a turn that are true or 1 where it is left out (torchtune)."""
+_MASKED = ("mask", "masked", "ignore_loss")
+"""Fields that are true or 1 where a turn is left out (torchtune)."""
+
+_TURN_TRAINED = ("step_loss_mask", "calculate_loss", "compute_loss", "enable_loss", "use_loss")
+_TURN_MASKED = ("is_masked", "no_loss")
+"""More of both (slime, others) that are read of turns alone: a row's ``is_masked`` tells of an anonymised text."""
 
 _PARTLY = ("train_detail", "training_detail")
 """Fields that take parts of a turn out of the loss (axolotl): not supported."""
@@ -42,8 +41,8 @@ def answer_is_trained(turn: Fields, number: int) -> bool:
         if field in turn and not says_nothing(turn[field]):
             detail = f"{where} has {field!r}, which takes parts of it out of the loss; only whole turns can be"
             raise RowError("unsupported-weight", detail)
-    said = {field: _required(turn, field, where) for field in _TRAINED if field in turn}
-    said |= {field: not _required(turn, field, where) for field in _MASKED if field in turn}
+    said = {field: _required(turn, field, where) for field in (*_TRAINED, *_TURN_TRAINED) if field in turn}
+    said |= {field: not _required(turn, field, where) for field in (*_MASKED, *_TURN_MASKED) if field in turn}
     if len(set(said.values())) > 1:
         raise RowError("unsupported-weight", f"{where} is in the loss by one of {', '.join(said)} and out by another")
     return all(said.values())
@@ -51,10 +50,10 @@ def answer_is_trained(turn: Fields, number: int) -> bool:
 
 def pass_over_weight(turn: Fields) -> None:
     """Read the weight of a turn that is no answer: to leave it out is what happens anyway."""
-    for field in (*_TRAINED, *_MASKED):
-        learnt = yes_or_no(turn.peek(field))
-        if learnt is not None and learnt == (field in _MASKED):
-            turn[field]
+    for fields, passed_over in (((*_TRAINED, *_TURN_TRAINED), False), ((*_MASKED, *_TURN_MASKED), True)):
+        for field in fields:
+            if yes_or_no(turn.peek(field)) is passed_over:
+                turn[field]
 
 
 def row_is_trained(row: Fields) -> bool:
