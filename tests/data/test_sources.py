@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spice_select.data.sources import bytes as unpacking
 from spice_select.data.sources import read_rows
 from spice_select.errors import InputError
 
@@ -56,6 +57,27 @@ def test_packed_frames_in_a_row_are_one_content_however_long_they_are(tmp_path, 
     long = [{"text": f"{number:x}" * 5000} for number in range(40)]
     frames = [pack("".join(json.dumps(raw) + "\n" for raw in part).encode()) for part in (long[:30], long[30:])]
     assert raws(write(tmp_path / "a.jsonl.packed", frames[0] + padding + frames[1] + padding)) == long
+
+
+def test_many_small_frames_are_read_in_a_time_that_grows_with_their_number(tmp_path, monkeypatch):
+    given = []
+
+    class Watched:
+        def __init__(self):
+            self.frame = bz2.BZ2Decompressor()
+
+        def decompress(self, data, size):
+            given.append(len(data))
+            return self.frame.decompress(data, size)
+
+        def __getattr__(self, name):
+            return getattr(self.frame, name)
+
+    monkeypatch.setitem(unpacking._UNPACK, b"BZh", lambda packed: unpacking._Frames(packed, Watched))
+    many = [{"text": str(number)} for number in range(1000)]
+    frames = b"".join(bz2.compress(json.dumps(raw).encode() + b"\n") for raw in many)
+    assert raws(write(tmp_path / "a.jsonl.bz2", frames)) == many
+    assert max(given) <= 8192  # of the file, which has more than 50,000 bytes: what is left over is not heaped up
 
 
 def test_packing_is_seen_by_content_not_by_name(tmp_path):

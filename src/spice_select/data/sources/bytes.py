@@ -57,14 +57,15 @@ class _Frames(io.RawIOBase):
         """Some bytes, or none yet; None at the end of the file."""
         if not self._frame.eof and not self._frame.needs_input:
             return bytes(self._frame.decompress(b"", size))
-        packed = self._packed.read(_HEAD)
         if not self._frame.eof:
-            if not packed:
+            if not (packed := self._packed.read(_HEAD)):
                 raise EOFError("it ends in the middle of a frame")
             return bytes(self._frame.decompress(packed, size))
-        rest = (self._frame.unused_data + packed).lstrip(b"\0")
-        if not rest:
-            return b"" if packed else None
+        rest = self._frame.unused_data.lstrip(b"\0")
+        while not rest:  # what is left over is used up before more is read: each small frame would copy all of it
+            if not (packed := self._packed.read(_HEAD)):
+                return None
+            rest = packed.lstrip(b"\0")
         self._frame = self._begin()
         return bytes(self._frame.decompress(rest, size))
 
