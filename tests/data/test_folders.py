@@ -242,10 +242,19 @@ def test_other_text_is_not_taken_for_rows(tmp_path, name):
     assert name in note(corpus, "Passed over")
 
 
-@pytest.mark.parametrize("name", ["b.jsonl.lz4", "b.csv.zip", "b.parquet.7z", "b.jsonl.tar.gz"])
+@pytest.mark.parametrize(
+    "name", ["b.jsonl.lz4", "b.csv.zip", "b.parquet.7z", "b.jsonl.tar.gz", "b.jsonl.tgz", "b.jsonl.txz"]
+)
 def test_rows_packed_in_another_way_are_refused_not_passed_over(tmp_path, name):
     with pytest.raises(InputError, match=rf"{name}: packed as .*Unpack it"):
         read_source(lay(tmp_path, {"a.jsonl": lines(0), name: "?"}))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.tar.gz", "a.jsonl.tgz", "a.jsonl.zip", "a.jsonl.TAR.GZ"])
+def test_an_archive_of_the_file_beside_it_is_passed_over(tmp_path, name):
+    corpus = read_source(lay(tmp_path, {"a.jsonl": lines(0), name: "?"}))
+    assert numbers(corpus) == [0]
+    assert name in note(corpus, "Passed over")
 
 
 def test_an_empty_shard_is_named_and_the_others_are_read(tmp_path):

@@ -31,7 +31,8 @@ BY_EXTENSION: dict[str, Reader] = {
     ".feather": read_arrow,
 }
 _TABLES: dict[bytes, Reader] = {b"PAR1": read_parquet, b"ARROW1": read_arrow, b"\xff\xff\xff\xff": read_arrow}
-_UNSUPPORTED_CODECS = (".zip", ".lz4", ".7z", ".br", ".snappy", ".lzo", ".z", ".rar", ".lzma", ".tar", ".tgz")
+_ARCHIVES = (".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst")
+_UNSUPPORTED_CODECS = (".zip", ".lz4", ".7z", ".br", ".snappy", ".lzo", ".z", ".rar", ".lzma", *_ARCHIVES)
 _WORD = re.compile(r"\.[a-z][a-z0-9]*")
 _KNOWN = re.compile(rf".*?({'|'.join(map(re.escape, BY_EXTENSION))})(?![a-z0-9])({'|'.join(map(re.escape, CODECS))})?")
 _OLD = (".bak", ".backup", ".old", ".orig", ".save", ".tmp", ".part", ".swp")
@@ -80,18 +81,19 @@ def is_data(path: Path) -> bool:
     """Whether a file of a folder holds rows: a known extension, or content that shows it where the name says nothing.
 
     Only names without a telling extension are looked into (`part-00000`, `rows.txt`, `part-00000.gz`), and there only
-    the first `HEAD` bytes. Copies that editors and people leave are no rows: `rows.jsonl.bak`, `rows.jsonl~`.
+    the first `HEAD` bytes. Copies that editors and people leave are no rows: `rows.jsonl.bak`, `rows.jsonl~`, and
+    `rows.jsonl.tar.gz` beside `rows.jsonl`.
 
     Raises:
         InputError: rows packed in a way that is not supported, or a file that cannot be opened.
     """
     if extension(path) in BY_EXTENSION:
         return True
+    if _is_old(path):
+        return False
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if extension(path) in _UNSUPPORTED_CODECS and set(suffixes) & BY_EXTENSION.keys():
         raise _packed_as(path, extension(path))
-    if _is_old(path):
-        return False
     silent = _WORD.fullmatch(extension(path)) is None or extension(path) == ".txt" or path.name.startswith("part-")
     return silent and _holds_rows(read_head(path, HEAD))
 
