@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 import math
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -376,5 +377,31 @@ def test_options_of_hub_sets_are_refused_for_a_file(tmp_path, option):
 
 
 def test_rows_where_their_file_is_meant_are_refused():
-    with pytest.raises(InputError, match="no file can have this name"):
+    with pytest.raises(InputError, match=r"^.{60}…: no file can have this name: it is longer than"):
         read_rows(str(RAWS * 9))
+    with pytest.raises(InputError, match=r"^a\0/b: no file can have this name: it holds a zero byte"):
+        read_rows("a\0/b")
+
+
+@pytest.mark.parametrize("name", ["locked", "locked/a.jsonl", "locked/none.jsonl"])
+def test_what_lies_where_nobody_may_enter_is_an_input_error(tmp_path, monkeypatch, name):
+    (tmp_path / "locked").mkdir()
+    write(tmp_path / "locked" / "a.jsonl", LINES)
+    barred, look = str(tmp_path / "locked") + os.sep, os.stat
+
+    def stat(path, **options):
+        if str(path).startswith(barred):  # as root none is barred
+            raise PermissionError(13, "Permission denied", path)
+        return look(path, **options)
+
+    monkeypatch.setattr("os.stat", stat)
+    with pytest.raises(InputError, match=rf"{name}: no permission to look there.*may not be entered"):
+        read_rows(tmp_path / name)
+    with pytest.raises(InputError, match=r"locked: the folder cannot be read: Permission denied"):
+        read_rows(tmp_path)
+
+
+def test_a_path_that_leads_round_in_a_ring_is_an_input_error(tmp_path):
+    (tmp_path / "a.jsonl").symlink_to(tmp_path / "a.jsonl")
+    with pytest.raises(InputError, match=r"a.jsonl: cannot be read: Too many levels"):
+        read_rows(tmp_path / "a.jsonl")

@@ -7,6 +7,7 @@ names the file, the place, the cause and the remedy.
 
 import errno
 import json
+import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,9 @@ from spice_select.data.sources.splits import EVERY_SPLIT, label_of
 from spice_select.errors import InputError, nearest
 
 __all__ = ["Corpus", "read_rows", "read_source"]
+
+_SHOWN = 60
+"""Characters of what is no path that are shown."""
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
@@ -69,7 +73,7 @@ def read_source(
         InputError: nothing there, nothing in it, or something in it that cannot be read.
     """
     path = Path(path_or_id).expanduser()
-    _refuse_no_name(path)
+    _refuse_out_of_reach(path)
     if path.is_dir() and is_saved_dataset(path):
         refuse_options(path, subset=subset, revision=revision)
         located, notes = read_saved(path, split, default_split)
@@ -91,17 +95,31 @@ def read_source(
     return corpus
 
 
-def _refuse_no_name(path: Path) -> None:
-    """Refuse what the system takes for no path at all, such as rows where their file is meant."""
+def _refuse_out_of_reach(path: Path) -> None:
+    """Refuse what the system takes for no path at all, such as rows where their file is meant, and what it bars."""
     try:
-        path.exists()
-    except OSError as error:
-        shown = f"{str(path)[:60]}…"
-        why = "it is longer than the file system takes a name" if error.errno == errno.ENAMETOOLONG else error.strerror
+        os.stat(os.path.join(path, os.curdir))  # a name in it: also whether a folder may be entered
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except PermissionError as error:
         raise InputError(
-            f"{shown}: no file can have this name: {why}. Give a file, a folder or a hub id; rows in memory are "
-            "written to a JSON Lines file first."
+            f"{path}: no permission to look there: a folder of this path may not be entered. Change its permissions "
+            "(chmod +rx)."
         ) from error
+    except ValueError as error:
+        raise _no_name(path, "it holds a zero byte") from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise _no_name(path, "it is longer than the file system takes a name") from error
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def _no_name(path: Path, why: str) -> InputError:
+    shown = str(path) if len(str(path)) <= _SHOWN else f"{str(path)[:_SHOWN]}…"
+    return InputError(
+        f"{shown}: no file can have this name: {why}. Give a file, a folder or a hub id; rows in memory are written to "
+        "a JSON Lines file first."
+    )
 
 
 def _refuse_run(folder: Path) -> None:

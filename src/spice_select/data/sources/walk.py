@@ -4,6 +4,7 @@ Links are followed. A link that leads back into a folder it lies in ends there; 
 is read by the first; a link to nothing that is named like data is refused, for a part of the corpus is missing.
 """
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -92,7 +93,8 @@ class _Walker:
         self._seen: set[Known] = set()
 
     def enter(self, folder: Path, below: PurePath, above: tuple[Known, ...]) -> None:
-        snapshot = snapshot_of(folder, self._revision)
+        with _explained(folder):
+            snapshot = snapshot_of(folder, self._revision)
         if snapshot is not None:
             folder, notes = snapshot
             self.found.cached = True
@@ -127,8 +129,14 @@ class _Walker:
 
 
 def _names(folder: Path) -> Sequence[str]:
-    try:
+    with _explained(folder):
         return sorted(os.listdir(folder))
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(
             f"{folder}: the folder cannot be read: {error.strerror or error}. Change its permissions (chmod +rx), or "
