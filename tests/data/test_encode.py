@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from spice_select.data.encoding import Encoder, encode_rows, mask_of
 from spice_select.data.encoding.spans import Located
+from spice_select.data.encoding.template import ChatTemplate
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Drop, Example, Row
 from spice_select.errors import InputError
@@ -378,6 +379,24 @@ def test_a_tool_result_that_the_template_puts_into_the_answer_before_it_is_never
     else:
         assert isinstance(result, Drop), supervised_text(tokenizer, result)
         assert (result.reason, "turn 2" in result.detail) == ("template-rewrites-turns", True)
+
+
+def test_stand_ins_are_rendered_once_however_many_answers_are_rewritten(monkeypatch):
+    encoder = Encoder(
+        tiny_tokenizer(tool_template().replace("reasoning_content %", "reasoning_content and loop.last %"))
+    )
+    messages = [message for turn in range(3) for message in ask(f"question {turn}", "an answer")]
+    messages[1::2] = [{**answer, "reasoning_content": "thought"} for answer in messages[1::2]]
+    messages[-1]["tool_calls"] = [{"function": {"name": "add", "arguments": {}}}]
+    rendered, render = [], ChatTemplate.render
+
+    def watched(self, messages, *rest, **options):
+        rendered.append(messages)
+        return render(self, messages, *rest, **options)
+
+    monkeypatch.setattr(ChatTemplate, "render", watched)
+    assert encoder.encode(conversation(messages)).remarks == ("reasoning-cut",) * 2
+    assert sum(len(them) == 6 and them[0]["content"] != "question 0" for them in rendered) == 1
 
 
 def test_a_header_that_the_prompt_lacks_after_a_tool_result_is_not_supervised():

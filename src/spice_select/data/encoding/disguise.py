@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from spice_select.data.encoding.frames import Skeleton, messages_of_skeleton, sentinel, sentinels_in, skeleton
@@ -13,33 +14,59 @@ _FIRST_VALUE = 1_000_000
 _FIRST_NUMBER = 7_700_000_000
 
 
-def parts_left_out(
-    template: ChatTemplate, messages: Messages, tools: Messages, untrained: frozenset[int]
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Disguise:
+    """A conversation as a template shows it with a stand-in of its own for every text, and for every name and value.
+
+    Attributes:
+        turns: the skeleton of the conversation.
+        values: the stand-ins for the names and values of each turn's tool calls.
+        text: as rendered; None where the template refuses the stand-ins: then it is not judged.
+    """
+
+    turns: Skeleton
+    values: list[list[str]]
+    text: str | None
+
+    @classmethod
+    def of(cls, template: ChatTemplate, messages: Messages, tools: Messages) -> "Disguise":
+        """Renders the conversation once more."""
+        turns, _ = skeleton(messages)
+        disguised = messages_of_skeleton(turns)
+        numbers = itertools.count()
+        values: list[list[str]] = [[] for _ in messages]
+        for turn, message in enumerate(messages):
+            disguised[turn] |= {name: message[name] for name in ("name", "tool_call_id") if name in message}
+            if calls := message.get("tool_calls"):
+                disguised[turn]["tool_calls"] = [_call(call, numbers, values[turn]) for call in calls]
+        try:
+            return cls(turns, values, template.render(disguised, tools))
+        except RowError:
+            return cls(turns, values, None)
+
+
+def parts_left_out(disguise: Disguise, untrained: frozenset[int]) -> tuple[str, ...]:
     """Remarks on parts of turns that the template does not show, and on turns it shows in another order.
 
-    The conversation is rendered once more with a stand-in of its own for every text, and for every name and value of
-    a tool call; what does not come back is left out. Templates that refuse the stand-ins are not judged.
+    What does not come back of the stand-ins is left out.
 
     Args:
+        disguise: the conversation with its stand-ins.
         untrained: which answers, counted from 0, are not trained on.
 
     Raises:
         RowError: text or values of an answer that is trained on are left out, or the whole text of another turn.
     """
-    turns, disguised, values = _disguised(messages)
-    try:
-        text = template.render(disguised, tools)
-    except RowError:
+    if (text := disguise.text) is None:
         return ()
     remarks, places, answers = [], [], -1
-    for turn, (role, content, reasoning) in enumerate(turns):
+    for turn, (role, content, reasoning) in enumerate(disguise.turns):
         answers += role == "assistant"
         thought, said = thought_and_said(content)
         if not _all_in(text, sentinels_in(f"{reasoning or ''} {thought}")):
             remarks.append("reasoning-cut")
         texts = sentinels_in(said)
-        if not (_all_in(text, texts) and _all_in(text, values[turn])):
+        if not (_all_in(text, texts) and _all_in(text, disguise.values[turn])):
             if role != "assistant" or answers not in untrained:
                 raise _partly(turn, role, "the calls" if _all_in(text, texts) else "the text")
             remarks.append("part-hidden")
@@ -47,38 +74,23 @@ def parts_left_out(
     return (*remarks, *(("turns-moved",) if places != sorted(places) else ()))
 
 
-def stands_alone(template: ChatTemplate, messages: Messages, tools: Messages, turn: int, end_of_turn: str) -> bool:
+def stands_alone(disguise: Disguise, turn: int, end_of_turn: str) -> bool:
     """Whether the next end of turn after an answer begins comes after all of its parts, and before any other turn's.
 
     Some templates put a tool's result into the answer that calls it, before that answer's own text.
     """
-    turns, disguised, values = _disguised(messages)
-    try:
-        text = template.render(disguised, tools)
-    except RowError:
-        return True  # one that refuses the stand-ins is not judged
+    if (text := disguise.text) is None:
+        return True
     parts = [
-        [*sentinels_in(f"{reasoning or ''} {content}"), *values[i]] for i, (_, content, reasoning) in enumerate(turns)
+        [*sentinels_in(f"{reasoning or ''} {content}"), *values]
+        for (_, content, reasoning), values in zip(disguise.turns, disguise.values, strict=True)
     ]
     own = [text.find(part) for part in parts[turn] if part in text]
     if not own:
         return True
     end = text.find(end_of_turn, min(own))
-    others = [text.find(part) for i, others in enumerate(parts) if i != turn for part in others]
+    others = [text.find(part) for i, of_turn in enumerate(parts) if i != turn for part in of_turn]
     return max(own) < end and not any(min(own) < place < end for place in others)
-
-
-def _disguised(messages: Messages) -> tuple[Skeleton, list[dict[str, Any]], list[list[str]]]:
-    """The conversation's skeleton, its messages with stand-ins, and the stand-ins for each turn's names and values."""
-    turns, _ = skeleton(messages)
-    disguised = messages_of_skeleton(turns)
-    numbers = itertools.count()
-    values: list[list[str]] = [[] for _ in messages]
-    for turn, message in enumerate(messages):
-        disguised[turn] |= {name: message[name] for name in ("name", "tool_call_id") if name in message}
-        if calls := message.get("tool_calls"):
-            disguised[turn]["tool_calls"] = [_call(call, numbers, values[turn]) for call in calls]
-    return turns, disguised, values
 
 
 def _all_in(text: str, parts: Iterable[str]) -> bool:

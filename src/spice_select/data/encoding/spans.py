@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spice_select.data.encoding.disguise import parts_left_out, stands_alone
+from spice_select.data.encoding.disguise import Disguise, parts_left_out, stands_alone
 from spice_select.data.encoding.frames import (
     Frame,
     Skeleton,
@@ -240,13 +240,14 @@ class SpanFinder:
         self, messages: tuple[dict[str, Any], ...], tools: Messages, untrained: frozenset[int] = frozenset()
     ) -> Located:
         text = self._template.render(messages, tools)
+        disguise = Disguise.of(self._template, messages, tools)
         spans: list[Stretch] = []
         left_out: set[int] = set()
         answers = -1
         for turn, message in enumerate(messages):
             if message["role"] == "assistant":
                 answers += 1
-                span = self._span_or_none(messages, turn, tools, text, needed=answers not in untrained)
+                span = self._span_or_none(messages, turn, tools, text, disguise, needed=answers not in untrained)
                 if span is None:
                     continue
                 self._refuse_unshown(message, turn, text[span[0] : span[1]].removesuffix(self.end_of_turn))
@@ -256,15 +257,22 @@ class SpanFinder:
             elif message["role"] == "tool":
                 until, through = (self._template.render(messages[:n], tools) for n in (turn, turn + 1))
                 self._refuse_unshown(message, turn, "" if until == through else through)
-        remarks = (*parts_left_out(self._template, messages, tools, untrained), *self._unshown(messages, tools, text))
+        remarks = (*parts_left_out(disguise, untrained), *self._unshown(messages, tools, text))
         return Located(messages, text, tuple(spans), frozenset(left_out), remarks)
 
     def _span_or_none(
-        self, messages: tuple[dict[str, Any], ...], turn: int, tools: Messages, text: str, *, needed: bool
+        self,
+        messages: tuple[dict[str, Any], ...],
+        turn: int,
+        tools: Messages,
+        text: str,
+        disguise: Disguise,
+        *,
+        needed: bool,
     ) -> Stretch | None:
         """The span of an answer; None where it cannot be told and need not be, since it is not trained on."""
         try:
-            return self._span(messages, turn, tools, text)
+            return self._span(messages, turn, tools, text, disguise)
         except RowError:
             if needed:
                 raise
@@ -285,7 +293,9 @@ class SpanFinder:
             what = f"turn {turn + 1} ({message['role']}{', a tool call' if calls else ''})"
             raise RowError("template-omits-turn", f"the chat template does not show {what}")
 
-    def _span(self, messages: tuple[dict[str, Any], ...], turn: int, tools: Messages, text: str) -> Stretch:
+    def _span(
+        self, messages: tuple[dict[str, Any], ...], turn: int, tools: Messages, text: str, disguise: Disguise
+    ) -> Stretch:
         begin = self._begin_by_prefix(messages[:turn], tools, text)
         through = self._template.render(messages[: turn + 1], tools)
         if text.startswith(through.rstrip()):
@@ -296,7 +306,7 @@ class SpanFinder:
         end = text.find(self.end_of_turn, begin)
         special = self._special and self._special.search(self.end_of_turn)
         told = special and end >= 0 and not _mentions(messages, special[0])
-        if told and stands_alone(self._template, messages, tools, turn, self.end_of_turn):
+        if told and stands_alone(disguise, turn, self.end_of_turn):
             return begin, end + len(self.end_of_turn)
         raise _rewritten(turn)
 
