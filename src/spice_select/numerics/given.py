@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 
+_LIKE_THEMSELVES = frozenset({str, int, bool, bytes})
+"""Types of labels whose every value is hashable and equal to itself."""
+
 _NUMPY_FLOATS = ("torch.float16", "torch.float32", "torch.float64")
 
 
@@ -25,7 +28,7 @@ def plain_array(values: Any, what: str = "features") -> NDArray[Any]:
     """
     if _is_tensor(values):
         values = _from_torch(values, what)
-    elif isinstance(values, (list, tuple)):
+    elif isinstance(values, (list, tuple)) and any(map(_is_tensor_type, _kinds(values))):
         values = [_from_torch(part, what) if _is_tensor(part) else part for part in values]
     refuse_masked(values, what)
     try:
@@ -51,9 +54,13 @@ def plain_labels(values: Any, what: str = "groups") -> list[Hashable]:
     given = values if listed is None else listed
     if not isinstance(given, Iterable):
         raise InputError(f"{what}={values!r}: give one label for each row, in the order of the rows.")
-    labels = [_plain_label(label) for label in given]
+    labels = _plain_each(given)
+    kinds = _kinds(labels)
+    if kinds <= _LIKE_THEMSELVES:
+        return labels
+    unhashable = {kind for kind in kinds if not issubclass(kind, Hashable)}
     for row, label in enumerate(labels):
-        if not isinstance(label, Hashable) or (label == label) is not True:  # NaN does not
+        if type(label) in unhashable or (label == label) is not True:  # NaN does not
             raise InputError(
                 f"{what}: the label {label!r} of row {row} cannot tell groups apart. Give text or numbers."
             )
@@ -66,20 +73,35 @@ def refuse_masked(values: Any, what: str = "features") -> None:
     An array of which nothing is masked is as good as any.
     """
     parts = values if isinstance(values, (list, tuple)) else [values]
-    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+    masked = tuple(kind for kind in _kinds(parts) if issubclass(kind, np.ma.MaskedArray))
+    if masked and any(isinstance(part, masked) and np.ma.is_masked(part) for part in parts):
         raise InputError(f"{what} with masked entries: every one counts. Fill them, or leave such rows out.")
 
 
-def _plain_label(label: Any) -> Any:
-    for name in ("tolist", "as_py"):  # of numpy and torch, of Arrow
-        if hasattr(label, name):
-            return getattr(label, name)()
-    return label
+def _plain_each(labels: Iterable[Any]) -> list[Any]:
+    given = list(labels)
+    ways = {kind: way for kind in _kinds(given) if (way := _way_to_plain(kind)) is not None}
+    return [ways[type(label)](label) if type(label) in ways else label for label in given] if ways else given
+
+
+def _way_to_plain(kind: type) -> Any:
+    return next(
+        (getattr(kind, name) for name in ("tolist", "as_py") if hasattr(kind, name)), None
+    )  # numpy, torch; Arrow
+
+
+def _kinds(values: Iterable[Any]) -> set[type]:
+    """What is asked of a type is asked once, not of each of millions of values."""
+    return set(map(type, values))
 
 
 def _is_tensor(values: Any) -> bool:
+    return _is_tensor_type(type(values))
+
+
+def _is_tensor_type(kind: type) -> bool:
     torch = sys.modules.get("torch")  # who has a tensor has imported it
-    return torch is not None and isinstance(values, torch.Tensor)
+    return torch is not None and issubclass(kind, torch.Tensor)
 
 
 def _from_torch(tensor: Any, what: str) -> NDArray[Any]:
