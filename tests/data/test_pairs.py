@@ -79,7 +79,10 @@ def test_scores_become_a_margin_and_are_read():
     assert (scored.margin, scored.unread) == (1.5, ())
     text = {"prompt": "q", "chosen": "a", "rejected": "b", "chosen_score": "2.5", "rejected_score": " 1 "}
     assert (read(text).margin, read(text).unread) == (1.5, ())
-    assert read({**text, "rejected_score": "2.50"}).reason == "tie"
+    tie = read({**text, "rejected_score": "2.50"})
+    assert (tie.reason, "chosen_score 2.5 and rejected_score 2.50" in tie.detail) == ("tie", True)
+    alone = {"prompt": "q", "chosen": "a", "rejected": "b", "score_chosen": 5}
+    assert (read(alone).margin, read(alone).unread) == (None, ("score_chosen",))
     assert (read({**text, "rejected_score": "N/A"}).margin, read({**text, "margin": "nan"}).margin) == (None, 1.5)
     lower = {"prompt": "q", "chosen": "a", "rejected": "b", "margin": -0.5}
     assert (read(lower).margin, read(lower).remarks) == (-0.5, ("scored-lower",))

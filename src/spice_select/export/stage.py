@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from spice_select.data.formats.base import RowError
-from spice_select.data.formats.margins import told_of_margin
+from spice_select.data.formats.margins import told_margin
 from spice_select.data.plain import plain
 from spice_select.data.records import Drop, Pair
 from spice_select.errors import InputError
@@ -116,7 +116,7 @@ def _lacking(picks: Sequence[Pick], records: Sequence[Record], destination: Dest
     for pick, record in zip(picks, records, strict=True):
         counts.update(pick.unread)
         if isinstance(pick.reading, Pair) and pick.reading.margin is not None:
-            counts.update(told_of_margin(pick.row.raw))
+            counts.update(told_margin(pick.row.raw.get)[0])
         counts.update(f"{name} of a turn" for name in pick.unread_of_turns)
         source = "" if isinstance(pick.reading, Drop) or "source" in record else pick.reading.source
         if source:

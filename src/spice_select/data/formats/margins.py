@@ -1,7 +1,7 @@
 """By how much a pair says that its chosen answer is the better one, from whichever columns hold that."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 from spice_select.data.formats.base import RowError, number_in
@@ -25,33 +25,26 @@ def margin_of(fields: Fields) -> float | None:
     """
     if isinstance(status := fields.peek("status"), str) and status.strip().lower() == "tie":
         raise RowError("tie", "the row says that neither answer is the better one (status: tie)")
-    if (margin := _number(fields, "margin")) is not None:
-        return _decided(margin, f"margin {margin:g}")
-    for chosen, rejected in _SCORES:
-        one, other = _number(fields, chosen), _number(fields, rejected)
-        if one is not None and other is not None:
-            return _decided(one - other, f"{chosen} and {rejected} are both {one:g}")
-    return None
-
-
-def told_of_margin(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns of a pair from which its margin was read; `margin_of` has said that it has one."""
-    if _finite(raw.get("margin")) is not None:
-        return ("margin",)
-    return next((pair for pair in _SCORES if all(_finite(raw.get(name)) is not None for name in pair)), ())
-
-
-def _decided(margin: float, what: str) -> float:
+    columns, margin = told_margin(fields.peek)
+    told = " and ".join(f"{name} {fields[name]}" for name in columns)
     if margin == 0:
-        raise RowError("tie", f"neither answer is the better one: {what}")
+        raise RowError("tie", f"neither answer is the better one: {told}")
     return margin
 
 
-def _number(fields: Fields, name: str) -> float | None:
-    found = _finite(fields.peek(name))
-    if found is not None:
-        fields[name]
-    return found
+def told_margin(value_of: Callable[[str], Any]) -> tuple[tuple[str, ...], float | None]:
+    """The columns of a pair that tell its margin, and the margin; none and None where no columns do.
+
+    Args:
+        value_of: a column's value, None where there is none.
+    """
+    if (margin := _finite(value_of("margin"))) is not None:
+        return ("margin",), margin
+    for pair in _SCORES:
+        one, other = (_finite(value_of(name)) for name in pair)
+        if one is not None and other is not None:
+            return pair, one - other
+    return (), None
 
 
 def _finite(value: Any) -> float | None:
