@@ -34,7 +34,7 @@ def unused_rows(grounds: Grounds, settings: CompareSettings) -> Iterator[str]:
         if reasons:
             yield f"{counted(len(found.drops), 'row')} of {name} cannot be used to judge: {reasons}."
         if found.truncated:
-            cut = counted(found.truncated, "row", "rows")
+            cut = counted(found.truncated, "row")
             yield f"{cut} of {name} cut at {settings.data.max_length:,} tokens (--max-length) when judging."
 
 

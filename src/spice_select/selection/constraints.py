@@ -214,8 +214,9 @@ def _quota_table(
     given = dict(quotas or {})
     if given and not grouped:
         raise InputError(f"{kind} without groups: it is unknown which rows they count. Give groups, a label per row.")
+    known = set(names)
     for name in given:
-        if name not in set(names):  # by hash, as it is looked up
+        if name not in known:  # by hash, as it is looked up
             hint = nearest(str(name), [str(x) for x in names])
             raise InputError(f"{kind} name the group {name!r}, which no row belongs to.{hint}")
     table = []
