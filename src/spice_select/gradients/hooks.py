@@ -32,6 +32,7 @@ from spice_select.gradients.pairs.weights import AnswerSums
 from spice_select.gradients.parameters.lora import LoraGradients
 from spice_select.gradients.parameters.weights import factor_squares
 from spice_select.gradients.preconditioner import Preconditioner
+from spice_select.models.guard import refuse_acausal
 from spice_select.models.layers import LinearLayer, conduct, output_head
 from spice_select.models.positions import RowLimit, row_limit
 from spice_select.models.probe import Conduct
@@ -193,12 +194,7 @@ class _Plan:
                 f"gradients are left out of the features: {shown}"
             )
         seen = conduct(model)
-        if not seen.causal:
-            raise InputError(
-                f"{type(model).__name__} is not causal: the logits of a token change with the tokens after it, so a "
-                "row's gradient would depend on its padding. Give a causal language model (of BERT's kind: one whose "
-                "config says is_decoder)"
-            )
+        refuse_acausal(model, causal=seen.causal)
         if not coverage.blocks:
             raise InputError(
                 f"{type(model).__name__} has no linear layer whose gradients can be captured: give --parameters "

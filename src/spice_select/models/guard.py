@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from spice_select.errors import InputError
-from spice_select.models.probe import is_causal
 
 _SIDE_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 """Where tools put what they did to the weights, beside config.json or in its place."""
@@ -135,17 +134,23 @@ def refuse_foreign_adapter(name: str, model: nn.Module) -> None:
         )
 
 
-def refuse_acausal(name: str, model: nn.Module) -> None:
+def refuse_acausal(model: nn.Module, name: str | None = None, *, causal: bool) -> None:
     """Refuse a model whose tokens see what follows: an answer's loss would be taken with the answer in sight.
+
+    Args:
+        model: to be named by its class.
+        name: as it was asked for.
+        causal: whether it is, as `spice_select.models.probe` found.
 
     Raises:
         InputError: it names the class.
     """
-    if not is_causal(model, vocabulary_rows(model)):
+    if not causal:
+        shown = f"model {name}: " if name else ""
         raise InputError(
-            f"model {name}: {type(model).__name__} is not causal: the logits of a token change with the tokens after "
-            "it, so it would see the answers that it is to predict. Give a causal language model (of BERT's kind: one "
-            "whose config says is_decoder)"
+            f"{shown}{type(model).__name__} is not causal: the logits of a token change with the tokens after it, so "
+            "it would see the answers that it is to predict, and a row's gradient would depend on its padding. Give a "
+            "causal language model (of BERT's kind: one whose config says is_decoder)"
         )
 
 
