@@ -29,9 +29,11 @@ from spice_select.models.load import load_tokenizer
 from spice_select.models.settings import ProxySettings
 from spice_select.models.size import count_weights
 from spice_select.run.finished import Run
+from spice_select.run.folder import open_run
 from spice_select.run.settings import SelectSettings
 from spice_select.testing.tokenizers import tiny_tokenizer
 from tests.conftest import make_sums
+from tests.evaluation.models import write_adapter
 
 Corpus = Callable[..., Path]
 
@@ -49,6 +51,16 @@ def test_the_worked_example_of_a_cut_at_equal_tokens() -> None:
     assert order.tolist() == [3, 2, 5, 4, 0, 1]
     lengths = np.array([4, 7, 3, 5, 6, 2])
     assert fitting_rows(order, lengths, 13) == 3, "10 tokens; row 4 would make 16, and row 0 is not looked at"
+
+
+def test_an_adapter_in_the_folder_is_not_thrown_away(corpus: Corpus, options: dict[str, Any], tmp_path: Path) -> None:
+    with open_run(tmp_path / "c", {"kind": "comparison"}):
+        adapter = write_adapter(Path(options["model"]), tmp_path / "c" / "adapter")
+    with pytest.raises(InputError, match=r"holds .*adapter, which this reads"):
+        spice_select.compare(
+            corpus(make_sums(80)), methods="spice", adapter=str(adapter), overwrite=True, **options, **GRADIENTS
+        )
+    assert adapter.is_dir()
 
 
 def test_arms_share_features_and_hold_equal_tokens(corpus: Corpus, options: dict[str, Any]) -> None:

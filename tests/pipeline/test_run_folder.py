@@ -94,6 +94,27 @@ def test_overwrite_throws_the_other_run_away(tmp_path: Path) -> None:
         assert not (run.path / "selected.jsonl").exists()
 
 
+@pytest.mark.parametrize("way", ["r/model", "r/linked", "r/linked/weights", "linked/weights", "linked"])
+def test_what_is_read_from_the_folder_or_by_a_link_in_it_is_not_thrown_away(tmp_path: Path, way: str) -> None:
+    finish(tmp_path / "r")
+    (tmp_path / "r" / "model").mkdir()
+    (tmp_path / "r" / "model" / "weights").touch()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "weights").touch()
+    (tmp_path / "r" / "linked").symlink_to(tmp_path / "elsewhere")  # the link would go, though not what it leads to
+    (tmp_path / "linked").symlink_to(tmp_path / "r" / "model")
+    changed, read = {**IDENTITY, "budget": "5%"}, tmp_path / way
+    with (
+        pytest.raises(InputError, match="which this reads"),
+        open_run(tmp_path / "r", changed, overwrite=True, reads=[read]),
+    ):
+        pass
+    assert read.exists()
+    beside = [None, "", "owner/name", tmp_path / "elsewhere", tmp_path / "r" / ".." / "elsewhere" / "weights"]
+    with open_run(tmp_path / "r", changed, overwrite=True, reads=beside) as run:
+        assert not (run.path / "model").exists()
+
+
 def test_a_run_that_has_computed_nothing_gives_way_without_being_asked(tmp_path: Path) -> None:
     """Refused by its model, say: the mended command may use the same folder."""
     with open_run(tmp_path / "r", IDENTITY) as run:

@@ -11,6 +11,7 @@ import torch
 
 import spice_select
 from spice_select.errors import InputError
+from spice_select.run.corpus import named_corpus
 from spice_select.run.finished import Run
 from spice_select.training.checkpoint import newest_checkpoint
 from tests.training.trained import QUICK, InterruptedRunError, Notes, StopsAfter, small_run, weights
@@ -120,6 +121,13 @@ def test_what_a_training_reads_is_not_thrown_away_to_make_room_for_it(
     assert trained.model.is_dir()
     with pytest.raises(InputError, match="the folder of a training, not of a selection"):
         spice_select.load(trained.path)
+    corpus = trained.path / "corpus.jsonl"
+    shutil.copy(named_corpus(run), corpus)
+    config = (own / "config.yaml").read_text()
+    (own / "config.yaml").write_text(config.replace(f"corpus: {named_corpus(run)}\n", f"corpus: {corpus}\n"))
+    with pytest.raises(InputError, match=r"holds .*corpus.jsonl, which this reads"):
+        spice_select.train(own, on="full", out=trained.path, max_steps=1, overwrite=True, **QUICK)
+    assert corpus.is_file()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

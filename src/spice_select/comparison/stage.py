@@ -250,7 +250,7 @@ def _refuse_primary(grounds: Grounds, settings: CompareSettings) -> None:
 def _read(pool: str, settings: CompareSettings) -> list[str | None]:
     """What a comparison is made from, by name."""
     sets = settings.sets
-    models = [settings.proxy.model, settings.tuning.train_model]
+    models = [settings.proxy.model, settings.gradients.adapter, settings.tuning.train_model]
     return [pool, *models, *sets.target, sets.held_out, *sets.outside, *sets.gold]
 
 

@@ -8,7 +8,12 @@ from spice_select.errors import InputError
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.identity import rows_hash
-from spice_select.run.settings import read_config
+from spice_select.run.settings import SelectSettings, read_config
+
+
+def named_corpus(run: Run) -> str:
+    """What the corpus of a run was called. Raises InputError where its file does not say."""
+    return _named(run)[0]
 
 
 def reread_corpus(run: Run, *, allow_network: bool = False) -> Sequence[Row]:
@@ -21,9 +26,7 @@ def reread_corpus(run: Run, *, allow_network: bool = False) -> Sequence[Row]:
     Raises:
         InputError: the corpus is gone, or its rows are no longer those of the run.
     """
-    corpus, settings = read_config(run.path / outputs.CONFIG)
-    if corpus is None:
-        raise InputError(f"{run.path / outputs.CONFIG}: it names no corpus. Make the run again with this version.")
+    corpus, settings = _named(run)
     if allow_network:
         settings = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"allow_network": True})})
     try:
@@ -39,3 +42,10 @@ def reread_corpus(run: Run, *, allow_network: bool = False) -> Sequence[Row]:
             "select again."
         )
     return rows
+
+
+def _named(run: Run) -> tuple[str, SelectSettings]:
+    corpus, settings = read_config(run.path / outputs.CONFIG)
+    if corpus is None:
+        raise InputError(f"{run.path / outputs.CONFIG}: it names no corpus. Make the run again with this version.")
+    return corpus, settings

@@ -164,11 +164,18 @@ def _refuse_loss(path: Path, reads: Iterable[str | Path | None]) -> None:
     """Refuse to clear a folder that holds what the work is made from: it would be gone before it is read."""
     for name in reads:
         place = Path(name or "").expanduser()
-        if name and place.exists() and place.resolve().is_relative_to(path.resolve()):
+        if name and place.exists() and _passes_through(path, place):
             raise InputError(
                 f"{path} holds {place}, which this reads, so it is not thrown away; nothing was written. Choose "
                 "another folder with --out."
             )
+
+
+def _passes_through(folder: Path, place: Path) -> bool:
+    """Whether a place is the folder, lies in it, or is found by a link in it."""
+    within = folder.resolve()
+    ways = (place, *Path(os.path.abspath(place)).parents)  # a folder named on the way to `..` is not needed
+    return any(way.resolve().is_relative_to(within) for way in ways)
 
 
 def _acquire(lock: Any, path: Path) -> None:

@@ -15,6 +15,7 @@ from spice_select.models.quiet import network, quiet_transformers
 from spice_select.models.recorded import changed_since, record_of
 from spice_select.progress import Progress, Silent
 from spice_select.progress.clock import Clock
+from spice_select.run.corpus import named_corpus
 from spice_select.run.finished import Run, load
 from spice_select.run.folder import RunFolder, open_run
 from spice_select.run.pairs import is_of_pairs, refuse_marks
@@ -102,7 +103,8 @@ def run_train(
         material = _encode(run, arm, target, settings, progress)
     identity = training_identity(run, arm, target, material, settings)
     folder = training_folder(run, settings.on, identity) if out is None else Path(out)
-    with open_run(folder, identity, overwrite=overwrite, reads=[run.path, target.name]) as opened:
+    reads = [run.path, target.name, *([] if settings.on == "selected" else [named_corpus(run)])]
+    with open_run(folder, identity, overwrite=overwrite, reads=reads) as opened:
         if opened.finished:
             progress.note(f"{opened.path} is finished already: nothing to do.")
         else:
