@@ -390,6 +390,13 @@ def test_an_unknown_target_is_told_the_nearest(tmp_path: Path) -> None:
 # ---- what goes with the data
 
 
+def test_a_run_made_by_hand_has_the_settings_that_it_was_made_with(tmp_path: Path) -> None:
+    asked = {"method": "random", "budget": 0.1, "model": Path("tiny"), "pair_gradient": "tail"}
+    settings = finished_run(tmp_path / "r", [PAIR], "messages", **asked).settings
+    assert (settings.selection.method, settings.selection.budget, settings.proxy.model) == ("random", "0.1", "tiny")
+    assert finished_run(tmp_path / "s", [PAIR], "messages").settings.proxy.model is None
+
+
 def test_the_card_says_from_what_and_how_and_by_which_hashes(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "r", [PAIR, LONG], "messages", budget="2", model="tiny")
     done = export_run(run, "trl")

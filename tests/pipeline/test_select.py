@@ -12,18 +12,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from tests.conftest import make_sums
 
 import spice_select as spice
 from spice_select.checks.run import check_run, examine_run
 from spice_select.diagnosis import curvature, decompose
 from spice_select.errors import InputError
 from spice_select.features import stage
+from spice_select.models.embedded import NAME as EMBEDDED_NAME
 from spice_select.pipeline import run_select
 from spice_select.report import write_report
 from spice_select.report.material import RunMaterial
 from spice_select.run import files as outputs
 from spice_select.run.explaining import Explainer
-from spice_select.run.settings import read_config
+from spice_select.run.identity import altered_settings
+from spice_select.run.settings import SelectSettings, read_config
+from spice_select.run.target import NO_TARGET
 from spice_select.selection import DistinctVariance
 from spice_select.selection.multiplicity import multiplicities
 from spice_select.store import PartStore
@@ -392,6 +397,35 @@ def test_settings_that_were_altered_after_the_run_are_not_read_as_those_of_the_r
     spice.select(path, out=tmp_path / "r", **{**options, "alpha": 1.0})
     assert config.read_text() == written
     assert spice.load(run.path).settings.spice.alpha == 1.0
+
+
+def test_what_may_lie_elsewhere_may_not_be_gone_from_the_settings_of_a_run(
+    corpus: Corpus, options, tmp_path: Path
+) -> None:
+    """Without the model's name the embedded one would stand in for it, in silence."""
+    dev = corpus(make_sums(16, 7), "dev.jsonl")
+    run = spice.select(corpus(), target=dev, out=tmp_path / "r", **options)
+    config = run.path / "config.yaml"
+    written = yaml.safe_load(config.read_text())
+    for group, name, value, said in (
+        ("proxy", "model", None, "model is None there, and was given"),
+        ("target", "target", [], r"target is \[\] there, and was given"),
+        ("gradients", "adapter", "x", "adapter is 'x' there, and was not given"),
+        ("data", "split", "test", "split is 'test' there, and was not given"),
+    ):
+        config.write_text(yaml.safe_dump({**written, group: {**written[group], name: value}}))
+        with pytest.raises(InputError, match=said):
+            _ = spice.load(run.path).settings
+    moved = {"proxy": {**written["proxy"], "model": "elsewhere"}, "target": {**written["target"], "target": ["moved"]}}
+    config.write_text(yaml.safe_dump({**written, **moved}))
+    assert spice.load(run.path).settings.proxy.model == "elsewhere"
+
+
+def test_what_an_earlier_version_did_not_record_is_not_held_against_a_run() -> None:
+    of_today = SelectSettings.from_flat({"model": "m", "adapter": "a", "split": "s", "target": ("t",)})
+    assert altered_settings(of_today, {}) == []
+    assert altered_settings(of_today, {"model": "old/name"}) == []
+    assert altered_settings(SelectSettings(), {"model": EMBEDDED_NAME, **NO_TARGET}) == []
 
 
 @pytest.mark.parametrize("change", [{"budget": "50%"}, {"seed": 1}, {"loss": "sum"}, {"max_length": 60}])

@@ -14,6 +14,7 @@ from typing import Any
 from spice_select.data.records import Row
 from spice_select.executors.settings import EngineSettings
 from spice_select.features.proxy import Proxy
+from spice_select.models.embedded import NAME as EMBEDDED_NAME
 from spice_select.run.settings import SelectSettings
 from spice_select.run.target import NO_TARGET, TargetRows
 from spice_select.store import sha256
@@ -40,7 +41,8 @@ _PERMISSIONS = (
     *EngineSettings.model_fields,
 )
 """Settings that say what may be done and by whom, or are resolved below: they do not name a different result."""
-_FOUND_ANEW = ("model", "adapter", "format", "split", "subset", "revision", "batch_tokens")
+_WHERE = ("adapter", "split", "subset", "revision")
+_FOUND_ANEW = ("model", *_WHERE, "format", "batch_tokens")
 """Settings that say where things lie, or are resolved: a finished run's file may name them otherwise."""
 
 
@@ -79,14 +81,23 @@ def identity_of(
 
 def altered_settings(settings: SelectSettings, identity: Mapping[str, Any]) -> list[str]:
     """Where settings that are read back from a run's file are not those that the run was made with, in words."""
-    known = {**_UNSAID, **identity}
-    read = json.loads(json.dumps({name: settings.flat()[name] for name in settings.flat().keys() & known.keys()}))
+    known, given = {**_UNSAID, **identity}, _given(identity)
     free = {*_PERMISSIONS, *_FOUND_ANEW}
-    return [
-        f"{name} is {value!r} there, and was {known[name]!r}"
-        for name, value in sorted(read.items())
-        if name not in free and value != known[name]
-    ]
+    read = sorted(json.loads(json.dumps(settings.flat())).items())
+    altered = [(name, value) for name, value in read if name in known.keys() - free and value != known[name]]
+    altered += [(name, value) for name, value in read if name in given and bool(value) != given[name]]
+    said = {name: "given" if was else "not given" for name, was in given.items()}
+    return [f"{name} is {value!r} there, and was {said.get(name) or repr(known[name])}" for name, value in altered]
+
+
+def _given(identity: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether a run was given what may be found anew: elsewhere, but not there or gone. As far as its identity says."""
+    given = {name: bool(identity[name]) for name in _WHERE if name in identity}
+    if "model" in identity:
+        given["model"] = identity["model"] != EMBEDDED_NAME
+    if "target_rows" in identity:
+        given["target"] = identity["target_rows"] > 0
+    return given
 
 
 def rows_hash(rows: Sequence[Row]) -> str:

@@ -11,6 +11,7 @@ from spice_select.data.records import Conversation, Example, Row
 from spice_select.errors import InputError
 from spice_select.export.base import Destination
 from spice_select.export.stage import Exported, export_run
+from spice_select.models.embedded import NAME as EMBEDDED_NAME
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import open_run
@@ -25,11 +26,13 @@ Read = Callable[[Path], Sequence[_Raw]]
 
 def finished_run(folder: Path, rows: Sequence[_Raw], row_format: str, **settings: Any) -> Run:
     """A run that chose all of `rows`, in their order: made by hand, in a few milliseconds."""
-    identity = {"format": row_format, "corpus_rows": 10 * len(rows), "corpus_sha256": "c" * 64, "model": "tiny"}
-    asked = {"method": "spice", "schedule": "global", "objective": "log-det", "conflict_weight": 1.0}
-    identity |= asked
+    identity = {"format": row_format, "corpus_rows": 10 * len(rows), "corpus_sha256": "c" * 64}
+    asked = {"method": "spice", "schedule": "global", "objective": "log-det", "conflict_weight": 1.0, **settings}
+    known = SelectSettings.from_flat(asked)
+    identity |= {name: value for name, value in known.flat().items() if name in asked}
+    identity["model"] = known.proxy.model or EMBEDDED_NAME
     with open_run(folder, identity) as run:
-        write_config(folder / outputs.CONFIG, "train.jsonl", SelectSettings.from_flat({**asked, **settings}))
+        write_config(folder / outputs.CONFIG, "train.jsonl", known)
         run.write_lines(outputs.SELECTED, (_noted(number, raw) for number, raw in enumerate(rows)))
         run.write_json(outputs.SUMMARY, _summary(rows).to_json())
         facts = {"identity": identity, "corpus": {"name": "train.jsonl"}, "versions": {"spice-select": "0"}}
