@@ -56,6 +56,16 @@ def test_a_bad_config_file_is_explained(tmp_path: Path, text: str, word: str) ->
         read_config(path)
 
 
+def test_an_empty_place_in_a_file_of_an_earlier_version_is_none(tmp_path: Path) -> None:
+    write_config(tmp_path / "c.yaml", "x.jsonl", SelectSettings())
+    text = (tmp_path / "c.yaml").read_text()
+    for name in ("store", "model", "adapter"):
+        assert f"  {name}: null\n" in text
+        text = text.replace(f"  {name}: null\n", f"  {name}: ''\n")
+    (tmp_path / "c.yaml").write_text(text)
+    assert read_config(tmp_path / "c.yaml") == ("x.jsonl", SelectSettings())
+
+
 def test_a_missing_config_file_is_explained(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_config(tmp_path / "none.yaml")

@@ -19,7 +19,7 @@ from spice_select.methods.amount import Amount
 from spice_select.methods.spice import Spice, SpiceSettings
 from spice_select.models.settings import ProxySettings
 from spice_select.settings.base import Group, Settings
-from spice_select.settings.places import Places
+from spice_select.settings.places import Places, place_names
 from spice_select.settings.table import literal
 
 if TYPE_CHECKING:
@@ -185,6 +185,15 @@ def _found_from_here(settings: SelectSettings, places: Mapping[str, Any]) -> Sel
     return SelectSettings.from_flat({**settings.flat(), **moved}) if moved else settings
 
 
+def _named_places(name: str, group: Any) -> Any:
+    """A group as it was written, but that an empty place is none: earlier versions took it so and wrote it down."""
+    known = SelectSettings.model_fields.get(name)
+    if known is None or not isinstance(group, dict):
+        return group
+    places = place_names(type(known.default))
+    return {name: None if name in places and value == "" else value for name, value in group.items()}
+
+
 def read_config(path: Path) -> tuple[str | None, SelectSettings]:
     """Read a config file: the corpus it names, if any, and the settings.
 
@@ -203,7 +212,7 @@ def read_config(path: Path) -> tuple[str | None, SelectSettings]:
         raise InputError(f"{path}: expected a mapping of settings, found {type(content).__name__}.")
     corpus, places = content.pop("corpus", None), content.pop(_PLACES, None)
     try:
-        settings = SelectSettings.from_nested(content)
+        settings = SelectSettings.from_nested({name: _named_places(name, group) for name, group in content.items()})
         return corpus, _found_from_here(settings, places) if isinstance(places, dict) else settings
     except InputError as error:
         raise InputError(f"{path}: {error}") from error

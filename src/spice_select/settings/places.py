@@ -1,9 +1,9 @@
 """Where files and models lie, among the settings: given as text or as a path, kept as text."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 
 def _in_text(value: Any) -> Any:
@@ -21,3 +21,8 @@ Place = Annotated[str, Field(min_length=1), BeforeValidator(_in_text)]
 
 Places = Annotated[tuple[Place, ...], BeforeValidator(_listed)]
 """One or several."""
+
+
+def place_names(group: type[BaseModel]) -> list[str]:
+    """The settings of a group that are one place each."""
+    return [name for name, field in group.model_fields.items() if Place in get_args(field.annotation)]
