@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import spice_select
 from spice_select.errors import InputError
 from spice_select.evaluation import loss as loss_module
 from spice_select.evaluation import stage
 from spice_select.evaluation.heldout import WHOLE, RowLosses, by_source, row_losses
+from spice_select.evaluation.settings import ModelSettings
+from spice_select.evaluation.subjects import Subject
 from tests.evaluation.models import write_adapter
 from tests.evaluation.test_loss import examples
 
@@ -230,6 +233,40 @@ def test_a_model_that_does_not_load_takes_no_other_with_it(
     with pytest.raises(InputError, match="cannot be loaded"):
         spice_select.evaluate(broken, held_out=held_out, out=tmp_path / "alone")
     assert not (tmp_path / "alone" / "results.json").exists()
+
+
+def failing(error: Exception, name: str) -> Callable[..., Any]:
+    """As `open_subject`, but of one model it raises this error."""
+    plain = stage.open_subject
+
+    def opened(subject: Subject, settings: ModelSettings) -> Any:
+        if subject.name == name:
+            raise error
+        return plain(subject, settings)
+
+    return opened
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("no room"), MemoryError("no room"), RuntimeError("DefaultCPUAllocator: no room")]
+)
+def test_a_model_that_the_machine_has_no_room_for_takes_no_other_with_it(
+    tiny_proxy: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    large = str(shutil.copytree(tiny_proxy, tmp_path / "large"))
+    monkeypatch.setattr(stage, "open_subject", failing(error, large))
+    found = spice_select.evaluate(tiny_proxy, large, held_out=held_out, out=tmp_path / "out")
+    (failure,) = found.failures
+    assert failure.what == "loading"
+    assert "no room" in failure.cause
+
+
+def test_a_fault_of_ours_while_a_model_loads_shows_where_it_is(
+    tiny_proxy: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "open_subject", failing(TypeError("ours"), str(tiny_proxy)))
+    with pytest.raises(TypeError, match="ours"):
+        spice_select.evaluate(tiny_proxy, held_out=held_out, out=tmp_path / "out")
 
 
 @pytest.mark.parametrize("columns", ["20", "40", "57"])

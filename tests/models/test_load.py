@@ -98,6 +98,20 @@ def test_code_that_comes_with_a_model_runs_only_when_trusted(copy):
         load_model(copy, device="cpu")
 
 
+def test_code_whose_model_cannot_be_called_as_others_is_explained(copy):
+    config = json.loads((copy / "config.json").read_text())
+    config["auto_map"] = {"AutoModelForCausalLM": "code.Own"}
+    (copy / "config.json").write_text(json.dumps(config))
+    (copy / "code.py").write_text(
+        "from transformers import LlamaForCausalLM\n\n\n"
+        "class Own(LlamaForCausalLM):\n"
+        "    def forward(self, input_ids):\n"
+        "        return super().forward(input_ids)\n"
+    )
+    with pytest.raises(InputError, match=r"Own cannot be called .*TypeError: .*use_cache.*Mend"):
+        load_model(copy, device="cpu", trust_remote_code=True)
+
+
 @pytest.mark.parametrize("load", [load_model, load_tokenizer])
 def test_a_hub_id_that_is_not_cached_needs_the_network_flag_and_tries_no_network(load, tmp_path, monkeypatch):
     import socket

@@ -1,6 +1,6 @@
 """The way of an evaluation on one screen: models found → rows and tasks read → each model judged → side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from spice_select.evaluation.scores import TaskScore
 from spice_select.evaluation.settings import EvaluateSettings
 from spice_select.evaluation.subjects import Opened, Subject, find_subject, open_subject
 from spice_select.evaluation.trial import HELD_OUT, LOADING, Trial
+from spice_select.gradients.memory import is_out_of_memory
 from spice_select.models.family import vocabulary_hash
 from spice_select.progress import Progress, Silent
 from spice_select.settings.counted import counted
@@ -127,11 +128,18 @@ class _Judged:
     failures: list[Failure] = field(default_factory=list)
 
     @contextmanager
-    def attempt(self, what: str) -> Iterator[None]:
-        """Keep the failure of one part from taking the others with it; an interruption is none."""
+    def attempt(self, what: str, keeps: Callable[[Exception], bool] = lambda _: True) -> Iterator[None]:
+        """Keep the failure of one part from taking the others with it; an interruption is none.
+
+        Args:
+            what: the part.
+            keeps: whether an error is a failure of that part; others are raised.
+        """
         try:
             yield
         except Exception as error:
+            if not keeps(error):
+                raise
             mendable, name = isinstance(error, InputError), self.trial.subject.name
             cause = str(error) if isinstance(error, SpiceError) else f"{type(error).__name__}: {error}"
             self.failures.append(Failure(model=name, what=what, cause=" ".join(cause.split()), mendable=mendable))
@@ -164,7 +172,7 @@ def _judge(trial: Trial, progress: Progress) -> _Judged:
         progress.note(f"{name}: finished already, nothing to do.")
         return judged
     opened = None
-    with judged.attempt(LOADING):
+    with judged.attempt(LOADING, keeps=_of_the_model):
         opened = _open(trial, progress)
     if opened is None:
         return judged
@@ -181,6 +189,11 @@ def _judge(trial: Trial, progress: Progress) -> _Judged:
             scores[planned.benchmark.name] = score
     judged.scores = {benchmark: score for benchmark, score in scores.items() if score is not None}  # in the order asked
     return judged
+
+
+def _of_the_model(error: Exception) -> bool:
+    """Whether a model that does not load is to blame, or the machine: all else is our fault, and shows where."""
+    return isinstance(error, SpiceError | MemoryError) or (isinstance(error, RuntimeError) and is_out_of_memory(error))
 
 
 def _open(trial: Trial, progress: Progress) -> Opened:

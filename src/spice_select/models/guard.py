@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from spice_select.errors import InputError
+from spice_select.errors import InputError, SpiceError, fault_words
+from spice_select.models.probe import is_causal
 
 _SIDE_FILES = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 """Where tools put what they did to the weights, beside config.json or in its place."""
@@ -132,6 +133,24 @@ def refuse_foreign_adapter(name: str, model: nn.Module) -> None:
             f"model {name}: it is a PEFT adapter, which was loaded with its base. Give the base as the model, and the "
             "adapter's folder with --adapter"
         )
+
+
+def called_is_causal(name: str, model: nn.Module) -> bool:
+    """Whether a model that was just loaded is causal; the first time that it is called.
+
+    Raises:
+        InputError: it cannot be called as one of transformers is.
+    """
+    try:
+        return is_causal(model, vocabulary_rows(model))
+    except (SpiceError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # code that comes with a model may raise anything
+        raise InputError(
+            f"model {name}: {type(model).__name__} cannot be called on token numbers, as `model(input_ids=ids, "
+            f"use_cache=False).logits` ({fault_words(error)}). Mend its config.json or the code that it brings, or "
+            "give another model"
+        ) from error
 
 
 def refuse_acausal(model: nn.Module, name: str | None = None, *, causal: bool) -> None:

@@ -16,7 +16,6 @@ from spice_select.models import guard
 from spice_select.models.contents import PICKLED, files_sum, weight_files
 from spice_select.models.embedded import NAME, embedded_model
 from spice_select.models.precision import choose_device, choose_precision
-from spice_select.models.probe import is_causal
 from spice_select.models.quiet import network, quiet_transformers
 
 
@@ -89,7 +88,7 @@ def load_model(
     model.config.use_cache = False
     without_plans(place)
     model = model.to(place).eval().requires_grad_(False)
-    guard.refuse_acausal(model, source.name, causal=is_causal(model, guard.vocabulary_rows(model)))
+    guard.refuse_acausal(model, source.name, causal=guard.called_is_causal(source.name, model))
     return Loaded(
         model=model,
         tokenizer=tokenizer,
