@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from spice_select.errors import InputError
+from spice_select.run.finished import load
 from spice_select.run.folder import RunFolder, load_run, open_run
 
 IDENTITY = {"budget": "10%", "corpus_sha256": "aa", "lora_targets": ["q"]}
@@ -57,7 +58,9 @@ def test_a_manifest_that_says_something_else_than_it_did_is_damaged(
     if altered is None:
         assert not RunFolder(tmp_path / "r").finished  # `null` is no manifest
         return
-    with pytest.raises(InputError, match=r"manifest.json is damaged .*altered.* Run the same command again"):
+    with pytest.raises(
+        InputError, match=r"manifest.json is damaged .*altered.* Run the command that made this folder again"
+    ):
         RunFolder(tmp_path / "r").manifest()
     with open_run(tmp_path / "r", IDENTITY) as run:
         assert not run.finished
@@ -180,6 +183,22 @@ def test_reading_an_unfinished_run_says_how_to_go_on(tmp_path: Path) -> None:
         pass
     with pytest.raises(InputError, match="resume"):
         load_run(tmp_path / "r")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("comparison", r"of a comparison, not of a selection\. Give one of the runs in it\..*same `spice compare`"),
+        ("training", r"of a training, not of a selection\. Give the run that it was made from\."),
+    ],
+)
+def test_a_folder_of_another_kind_is_named_as_such_though_it_has_no_manifest(
+    tmp_path: Path, kind: str, words: str
+) -> None:
+    with open_run(tmp_path / "r", {"kind": kind, **IDENTITY}):
+        pass
+    with pytest.raises(InputError, match=words):
+        load(tmp_path / "r")
 
 
 def test_reading_no_run_says_so(tmp_path: Path) -> None:

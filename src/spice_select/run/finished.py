@@ -221,8 +221,4 @@ class Run:
 
 def load(path: str | Path) -> Run:
     """Open a finished run folder. Raises InputError when it is none, or unfinished, or of a training or comparison."""
-    run = Run(load_run(Path(path)).path)
-    kind = run.manifest.get("identity", {}).get("kind")
-    if kind is not None:
-        raise InputError(f"{path} is the folder of a {kind}, not of a selection. Give the run it was made from.")
-    return run
+    return Run(load_run(Path(path)).path)

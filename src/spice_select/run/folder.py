@@ -135,13 +135,21 @@ def open_run(
 
 
 def load_run(path: Path) -> RunFolder:
-    """A finished run folder, to read. Raises InputError when there is none, or it is unfinished."""
-    if not (path / IDENTITY).is_file():
-        raise _no_run(path)
+    """A finished run folder, to read. Raises InputError when there is none, or it is unfinished or not a selection's."""
     folder = RunFolder(path)
+    kind = folder.identity.get("kind")
+    if kind is not None:
+        raise InputError(f"{path} is the folder of a {kind}, not of a selection. {_INSTEAD.get(kind, _A_RUN)}")
     if folder.manifest() is None:
         raise InputError(f"{path} is unfinished. Run the same `spice select` command again to resume it.")
     return folder
+
+
+_A_RUN = "Give the run that it was made from."
+_INSTEAD = {
+    "comparison": "Give one of the runs in it. If it is unfinished, the same `spice compare` command goes on with it."
+}
+"""What to give where the folder of another kind is given for a selection's."""
 
 
 def _no_run(path: Path) -> InputError:
@@ -237,7 +245,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _damaged(path: Path, how: str) -> InputError:
-    again = "Run the same command again: it is written anew."
+    again = "Run the command that made this folder again: it is written anew."
     anew = "Pass another --out, or delete this folder to start anew."
     return InputError(f"{path} is damaged ({how}). {again if path.name == MANIFEST else anew}")
 
