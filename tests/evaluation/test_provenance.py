@@ -165,6 +165,25 @@ def test_a_training_whose_own_files_were_edited_is_refused_until_they_are_named(
     assert held(trained / "model") is None
 
 
+@pytest.mark.parametrize("altered", ["outputs", "not JSON"])
+def test_a_training_whose_manifest_was_edited_is_refused(trained: Path, altered: str) -> None:
+    """Else a sum that is taken out, or written anew, lets another model through."""
+    path = trained / "manifest.json"
+    if altered == "outputs":
+        reword(path, outputs={})
+    else:
+        path.write_text("{")
+    reword(trained / "model" / "adapter_config.json", lora_alpha=99)
+    with pytest.raises(InputError, match=r"manifest\.json is damaged"):
+        held(trained)
+
+
+@pytest.mark.parametrize("content", [{"outputs": 3}, {"identity": "mine"}])
+def test_a_manifest_of_another_make_beside_a_model_says_nothing_of_it(base: Path, content: dict[str, Any]) -> None:
+    (base / "manifest.json").write_text(json.dumps(content))
+    assert held(base) is None
+
+
 def test_a_training_moved_to_where_its_base_is_not_says_so(base: Path, trained: Path, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(trained, tmp_path / "elsewhere" / "trained"))
     base.rename(tmp_path / "renamed")

@@ -11,7 +11,7 @@ from spice_select.models.digests import file_digest
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
 from spice_select.models.identify import identify_model
 from spice_select.models.recorded import changed_since, read_record
-from spice_select.run.folder import IDENTITY, MANIFEST
+from spice_select.run.folder import IDENTITY, MANIFEST, RunFolder
 
 _TRAINED = "model"
 """Where a training's folder holds what it trained."""
@@ -75,10 +75,9 @@ def _recorded(folder: Path) -> dict[str, Any] | None:
 
 def _refuse_altered(folder: Path) -> None:
     """A training's folder whose model is not what the manifest says it left."""
-    manifest = _json(folder / MANIFEST)
-    if manifest is None or manifest.get("identity", {}).get("kind") != "training":
+    if not _is_training(folder):
         return
-    for name, recorded in manifest.get("outputs", {}).items():
+    for name, recorded in (RunFolder(folder).manifest() or {}).get("outputs", {}).items():
         path = folder / name
         if not name.startswith(f"{_TRAINED}/") or name.endswith(".md"):
             continue
@@ -89,6 +88,12 @@ def _refuse_altered(folder: Path) -> None:
                 f"{path} {fault}, so this is not the model that the training left. Put the old file back, or evaluate "
                 f"what is there now by naming {folder / _TRAINED}."
             )
+
+
+def _is_training(folder: Path) -> bool:
+    """Whether it is a training's: a manifest.json or identity.json of other makes may say anything."""
+    said = (_json(folder / IDENTITY), (_json(folder / MANIFEST) or {}).get("identity"))
+    return any(isinstance(facts, dict) and facts.get("kind") == "training" for facts in said)
 
 
 def _json(path: Path) -> dict[str, Any] | None:
