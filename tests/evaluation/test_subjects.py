@@ -87,7 +87,9 @@ def test_an_adapter_of_another_model_is_refused(adapter: Path, tmp_path: Path, t
     [
         ({"selected.jsonl": "", "identity.json": "{}"}, "chose rows and trained no target"),
         ({"selected.jsonl": "", "proxy/adapter/adapter_config.json": "{}"}, r"it moved while it selected is .*adapter"),
-        ({"identity.json": "{}"}, "training is unfinished"),
+        ({"identity.json": '{"kind": "training"}'}, "training is unfinished"),
+        ({"identity.json": '{"kind": "comparison"}'}, "folder of a comparison, which is no model"),
+        ({"identity.json": "{}"}, "folder of a selection, which is no model"),
         ({"notes.txt": ""}, "no model and no adapter in it"),
         ({"a/config.json": "{}", "b/config.json": "{}"}, r"several models \(a, b\)"),
         ({"adapter_config.json": "{}"}, "names no base model"),

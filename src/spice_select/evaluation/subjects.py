@@ -18,7 +18,7 @@ from spice_select.models.guard import refuse_marks_without_rows
 from spice_select.models.identify import identify_model
 from spice_select.models.load import Source, load_model, load_tokenizer, read_tokenizer
 from spice_select.models.precision import choose_device, choose_precision
-from spice_select.run.folder import IDENTITY, MANIFEST
+from spice_select.run.folder import IDENTITY, MANIFEST, RunFolder
 
 EMBEDDED = "embedded"
 """How the embedded model is asked for by name."""
@@ -147,6 +147,12 @@ def _inside(name: str) -> str | None:
             f"evaluate the folder that this leaves.{also}"
         )
     if (folder / IDENTITY).is_file() and not (folder / MANIFEST).is_file():
+        kind = RunFolder(folder).identity.get("kind", "selection")
+        if kind != "training":
+            raise InputError(
+                f"{name}: the folder of a {kind}, which is no model. Give a model, or the folder of a finished "
+                "training."
+            )
         raise InputError(f"{name}: training is unfinished. Run the same `spice train` command again to resume it.")
     if _is_model(folder / _TRAINED):
         return str(folder / _TRAINED)
