@@ -135,7 +135,7 @@ def open_run(
 
 
 def load_run(path: Path) -> RunFolder:
-    """A finished run folder, to read. Raises InputError when there is none, or it is unfinished or not a selection's."""
+    """A finished run folder, to read. Raises InputError where there is none, it is unfinished or not a selection's."""
     folder = RunFolder(path)
     kind = folder.identity.get("kind")
     if kind is not None:
