@@ -217,7 +217,7 @@ def test_a_damaged_manifest_is_written_again_and_nothing_else_is_computed(
     run = spice.select(path, out=tmp_path / "r", **options)
     expected, manifest = contents(run.path), run.path / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:-20])
-    with pytest.raises(InputError, match="same command again"):
+    with pytest.raises(InputError, match="made this folder again"):
         spice.load(run.path)
     computed.clear()
     assert contents(spice.select(path, out=run.path, **options).path) == expected
