@@ -17,7 +17,7 @@ every run into its folder `losses`: runs that are there count as done.
 import argparse
 import subprocess
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -162,8 +162,7 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
         return tables.surrogates(records, measured(work / "beds" / BEDS[test][0], records, encodings), TERMS)
     if test in VARIANTS:
         of, every = VARIANTS[test]
-        found = [(arms, _with_all(records, arms.values())) for arms in every]
-        return [table for arms, ran in found if ran for table in tables.variants(ran, arms, TERMS, of=of)]
+        return [table for arms in every for table in _variants(records, arms, of)]
     records = without_variants(records)
     _draw(test, records)
     known = tables.gold(records, replace(TERMS, contrasts=CONTRASTS)) if test == "T6" else []
@@ -177,12 +176,22 @@ def without_variants(records: list[ArmRun]) -> list[ArmRun]:
     return [record for record in records if record.arm not in theirs]
 
 
-def _with_all(records: list[ArmRun], arms: Collection[str]) -> list[ArmRun]:
-    """The runs of beds in which all of these arms ran."""
-    ran: dict[str, set[str]] = {}
+def _variants(records: list[ArmRun], arms: Mapping[str, str], of: str) -> list[ReportTable]:
+    """A table a bed of the variants that ran there, and of the mean over beds those that ran in all."""
+    own: dict[str, list[ArmRun]] = {}
     for record in records:
-        ran.setdefault(record.bed, set()).add(record.arm)
-    return [record for record in records if ran[record.bed] >= set(arms)]
+        own.setdefault(record.bed, []).append(record)
+    ran = {bed: {label: arm for label, arm in arms.items() if _seeds(runs, arm) > 1} for bed, runs in own.items()}
+    ran = {bed: there for bed, there in ran.items() if len(there) > 1}
+    found = [table for bed, there in ran.items() for table in tables.variants(own[bed], there, TERMS, of=of)]
+    shared = {label: arm for label, arm in arms.items() if all(label in there for there in ran.values())}
+    if len(ran) > 1 and len(shared) > 1:
+        found += tables.variants([run for bed in ran for run in own[bed]], shared, TERMS, of=of)[-1:]
+    return found
+
+
+def _seeds(records: list[ArmRun], arm: str) -> int:
+    return len({record.seed for record in records if record.arm == arm})
 
 
 def _draw(test: str, records: list[ArmRun]) -> None:

@@ -169,7 +169,7 @@ def cheaper(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, r
         yield from ((job(seed=seed), 301 + 10 * seed) for seed in range(seeds))
 
 
-FEWER = (1, 2, 4, 8, 16)
+FEWER = (1, 4, 8, 16)
 """Rows of a target, of whose 32 T1 chooses by all (T8)."""
 
 
