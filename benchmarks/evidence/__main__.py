@@ -178,9 +178,9 @@ def without_variants(records: list[ArmRun]) -> list[ArmRun]:
 
 def _variants(records: list[ArmRun], arms: Mapping[str, str], of: str) -> list[ReportTable]:
     """A table a bed of the variants that ran there, and of the mean over beds those that ran in all."""
-    own: dict[str, list[ArmRun]] = {}
+    own: dict[tuple[str, float | None], list[ArmRun]] = {}
     for record in records:
-        own.setdefault(record.bed, []).append(record)
+        own.setdefault((record.bed, record.budget), []).append(record)
     ran = {bed: {label: arm for label, arm in arms.items() if _seeds(runs, arm) > 1} for bed, runs in own.items()}
     ran = {bed: there for bed, there in ran.items() if len(there) > 1}
     found = [table for bed, there in ran.items() for table in tables.variants(own[bed], there, TERMS, of=of)]

@@ -25,7 +25,7 @@ from spice_select.run.settings import SelectSettings
 from spice_select.settings.counted import counted
 
 FEW, ENOUGH = 8, 16
-"""Rows of a task below which its choice hangs on single rows, and from which on there are enough."""
+"""Rows of a task below which its choice may hang on single rows, and from which on there are enough (T8)."""
 TASK = "task"
 """The column that names a row's task."""
 NO_TARGET: Mapping[str, Any] = {"target_sha256": None, "target_examples_sha256": None, "target_rows": 0}
@@ -292,7 +292,7 @@ def _told(examples: Sequence[Example], tasks: Sequence[str], held: NDArray[np.bo
         more = f" and {len(few) - _NAMED} more tasks" if len(few) > _NAMED else ""
         told.append(
             f"The target has {', '.join(few[:_NAMED])}{more} to choose by: below {FEW} the choice hangs on single "
-            f"rows; {ENOUGH} to 64 of a task are enough."
+            f"rows, unless they are much alike; {ENOUGH} to 64 of a task are enough."
         )
     twice = len(examples) - len({_said(example) for example in examples})
     if twice:
