@@ -15,7 +15,7 @@ from spice_select.methods import METHODS
 from spice_select.recipes import recipes
 
 CLI = Path(inspect.getfile(Verb)).parent
-HELPERS = {"__init__", "main", "verbs", "display", "interrupts", "pace", "printable"}
+HELPERS = {"__init__", "main", "verbs", "display", "interrupts", "pace", "streams", "printable"}
 verbs = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.key)
 
 
