@@ -61,8 +61,9 @@ def _found(judged: JudgedSet) -> list[str]:
         by_word.setdefault(arm.verdict.word, []).append(arm)
     if not by_word:
         return ["Nothing is claimed of any arm."]
+    family = counted(judged.compared.family, "arm")
     said = [
-        f"{_capital(word)} than {terms.control} (Holm over {judged.compared.family} arms at {terms.alpha:g}): "
+        f"{_capital(word)} than {terms.control} (Holm over {family} at {terms.alpha:g}): "
         + "; ".join(_by_how_much(arm, terms.control, arm.verdict.detail) for arm in by_word[word])
         + "."
         for word in ("better", "worse")

@@ -29,6 +29,7 @@ from spice_select.comparison.records import ArmRun
 from spice_select.comparison.report_table import Column, Line, ReportTable
 from spice_select.comparison.statistics.verdicts import MOST_TOKENS_APART
 from spice_select.comparison.terms import Terms
+from spice_select.settings.counted import counted
 
 
 def arms_table(compared: Compared, columns: tuple[Column, ...] | None = None) -> ReportTable:
@@ -132,7 +133,7 @@ def _notes(compared: Compared, lines: Sequence[Line]) -> list[str]:
     notes = [
         f"{terms.endpoint.name}, in nats, lower is better; differences are {terms.control} − arm, paired by seed and "
         "row, ± half of the 95 % interval (closed form, seeds and rows crossed).",
-        f"Verdicts: Holm over {compared.family} arms at {terms.alpha:g}; margin of equivalence {terms.margin:g}. The "
+        f"Verdicts: Holm over {counted(compared.family, 'arm')} at {terms.alpha:g}; margin of equivalence {terms.margin:g}. The "
         "simultaneous intervals are Bonferroni's: one that leaves out zero says more than the verdict.",
         f"R is the difference over what {terms.control} gains on the untuned model, with Fieller's interval.",
     ]
