@@ -134,7 +134,8 @@ def _notes(compared: Compared, lines: Sequence[Line]) -> list[str]:
         f"{terms.endpoint.name}, in nats, lower is better; differences are {terms.control} − arm, paired by seed and "
         "row, ± half of the 95 % interval (closed form, seeds and rows crossed).",
         f"Verdicts: Holm over {counted(compared.family, 'arm')} at {terms.alpha:g}; margin of equivalence "
-        f"{terms.margin:g}. The simultaneous intervals are Bonferroni's: one that leaves out zero says more than the verdict.",
+        f"{terms.margin:g}. The simultaneous intervals are Bonferroni's: one that leaves out zero says more than the "
+        "verdict.",
         f"R is the difference over what {terms.control} gains on the untuned model, with Fieller's interval.",
     ]
     if math.isnan(compared.untuned):
