@@ -151,9 +151,7 @@ CHEAPER: Mapping[str, Mapping[str, Any]] = {
 
 def cheaper(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
     """T7: the choices of T1 and T5 from gradients that cost less."""
-    home = work / "beds" / drawn_anew("like-the-pool", draw)
-    if not home.exists():
-        beds.like_the_pool(sources.corpus, home, seed=draw)
+    home = _clean_bed(work, sources, draw)
     for label, less in CHEAPER.items():
         how = {"feature": "gradients", "dtype": sources.dtype, **less}
         by = partial(_by, encodings=encodings, name=label.replace(" ", "-"), how=how)
@@ -264,9 +262,7 @@ def like_the_pool(
     budget's of the pool's tokens, of which a tenth makes 8 steps a pass, and is what α and λ are turned at; another
     `draw` is another pool.
     """
-    folder = work / "beds" / drawn_anew("like-the-pool", draw)
-    if not folder.exists():
-        beds.like_the_pool(sources.corpus, folder, seed=draw)
+    folder = _clean_bed(work, sources, draw)
     own, half = _known(folder, encodings, sources), {**WHOLE_POOL["variance"], "token_price": 0.5}
     priced = {name: WHOLE_POOL[name] for name in ("variance", "variance, price 1")} | {"variance, price 0.5": half}
     asked = priced | (TURNED if share == 0.1 else {})
@@ -318,9 +314,7 @@ def every_method(
     "random, 1 %" and "full" are there to see whether a set of gold answers tells a worse model from a better one.
     `second` is a proxy of another family, by whose gradients the default chooses too; another `draw` is another pool.
     """
-    home, folder = (work / "beds" / drawn_anew(name, draw) for name in ("like-the-pool", "every-method"))
-    if not home.exists():
-        beds.like_the_pool(sources.corpus, home, seed=draw)
+    home, folder = _clean_bed(work, sources, draw), work / "beds" / drawn_anew("every-method", draw)
     if not folder.exists():
         like = beds.others_like_it(beds.Bed(home), sources.corpus, 64, seed=draw)
         beds.judged_by_gold(beds.Bed(home), like, gold_answers(sources.benchmarks, asked), folder)
@@ -385,6 +379,14 @@ def subsets(work: Path, sources: Sources, encodings: Encodings, *, draws: int = 
     for draw in range(draws):
         chosen = prefix(random_order(len(pool), 100 + draw), supervised, budget_of(supervised, rows))
         yield Job(bed=folder.name, arm="random", seed=draw, rows=chosen, facts={}, steps=8, tuning_seed=0), 500 + draw
+
+
+def _clean_bed(work: Path, sources: Sources, draw: int) -> Path:
+    """T5's bed of that draw, which others choose from too."""
+    folder = work / "beds" / drawn_anew("like-the-pool", draw)
+    if not folder.exists():
+        beds.like_the_pool(sources.corpus, folder, seed=draw)
+    return folder
 
 
 TARGETS = ("target-gsm8k", "target-toolformer", "target-mbpp")

@@ -1,6 +1,5 @@
 """Finished results on disk, each under what decides it, so that nothing is computed twice."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.errors import InputError
-from spice_select.store import write_json
+from spice_select.store import json_sum, write_json
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Kept:
 
     def path(self, model: str, what: str, identity: Mapping[str, Any]) -> Path:
         """The file of one result. `identity` is flat and JSON-ready: equal facts give an equal result."""
-        return self.folder / _slug(model) / f"{_slug(what)}-{_digest(identity)}.json"
+        return self.folder / _slug(model) / f"{_slug(what)}-{json_sum(identity)[:12]}.json"
 
     def read(self, model: str, what: str, identity: Mapping[str, Any]) -> Any:
         """A finished result, or None. A damaged or altered file counts as none: it is written over.
@@ -45,7 +44,7 @@ class Kept:
             return None
         result = content.get("result")
         recorded = content.get("result_sha256")  # older files have none
-        return result if recorded in (None, _sum(result)) else None
+        return result if recorded in (None, json_sum(result)) else None
 
     def write(self, model: str, what: str, identity: Mapping[str, Any], result: Any) -> Path:
         """Keep a result. Raises InputError when the disk refuses."""
@@ -57,7 +56,7 @@ class Kept:
                 "what": what,
                 "identity": identity,
                 "result": result,
-                "result_sha256": _sum(json.loads(json.dumps(result))),  # as it is read back
+                "result_sha256": json_sum(json.loads(json.dumps(result))),  # as it is read back
             },
         )
         return path
@@ -66,11 +65,3 @@ class Kept:
 def _slug(name: str) -> str:
     """The last part of a name, fit for a file name."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", Path(name).name or name).lstrip(".")[:60] or "model"
-
-
-def _digest(identity: Mapping[str, Any]) -> str:
-    return _sum(identity)[:12]
-
-
-def _sum(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

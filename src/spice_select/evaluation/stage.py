@@ -118,14 +118,19 @@ class _Judged:
     Attributes:
         trial: what was asked.
         losses: on the held-out rows, or what stands for it on pairs, if asked and finished.
-        scores: by the benchmark's name, those that are finished.
+        found: the score by the benchmark's name, in the order asked; None where it is not finished.
         failures: what failed at work.
     """
 
     trial: Trial
     losses: RowLosses | PairLogProbs | None = None
-    scores: dict[str, TaskScore] = field(default_factory=dict)
+    found: dict[str, TaskScore | None] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def scores(self) -> dict[str, TaskScore]:
+        """Those that are finished."""
+        return {benchmark: score for benchmark, score in self.found.items() if score is not None}
 
     @contextmanager
     def attempt(self, what: str, keeps: Callable[[Exception], bool] = lambda _: True) -> Iterator[None]:
@@ -165,10 +170,9 @@ def _find(name: str, settings: EvaluateSettings) -> tuple[Subject, tuple[str, ..
 def _judge(trial: Trial, progress: Progress) -> _Judged:
     """What is missing is computed and kept at once; a model of which all is there is not loaded."""
     judged, name = _Judged(trial, losses=trial.losses()), trial.subject.name
-    scores = {planned.benchmark.name: trial.score(harness, planned) for harness, planned in trial.benchmarks}
-    judged.scores = {benchmark: score for benchmark, score in scores.items() if score is not None}
+    judged.found = {planned.benchmark.name: trial.score(harness, planned) for harness, planned in trial.benchmarks}
     rows = trial.rows if judged.losses is None else None
-    if rows is None and len(judged.scores) == len(scores):
+    if rows is None and None not in judged.found.values():
         progress.note(f"{name}: finished already, nothing to do.")
         return judged
     opened = None
@@ -181,13 +185,12 @@ def _judge(trial: Trial, progress: Progress) -> _Judged:
             judged.losses = _held_out(trial, rows, opened, progress)
             trial.kept.write(name, HELD_OUT, trial.loss_identity, judged.losses.to_json())
     for harness, planned in trial.benchmarks:
-        if planned.benchmark.name in judged.scores:
+        if judged.found[planned.benchmark.name] is not None:
             continue
         with judged.attempt(planned.benchmark.name):
             score = harness.run(planned, opened, progress)
             trial.kept.write(name, planned.task, trial.task_identity(harness, planned), score.to_json())
-            scores[planned.benchmark.name] = score
-    judged.scores = {benchmark: score for benchmark, score in scores.items() if score is not None}  # in the order asked
+            judged.found[planned.benchmark.name] = score
     return judged
 
 

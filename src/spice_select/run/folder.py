@@ -5,7 +5,6 @@ is finished; one without is resumed. A folder with another identity is refused, 
 """
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +19,17 @@ from spice_select.data.plain import json_text
 from spice_select.errors import InputError
 from spice_select.executors.cluster.ledger import LEDGER
 from spice_select.run.address import STORE
-from spice_select.store import hold, make_folder, open_to_write, sha256, sweep, write_json, write_lines, write_text
+from spice_select.store import (
+    hold,
+    json_sum,
+    make_folder,
+    open_to_write,
+    sha256,
+    sweep,
+    write_json,
+    write_lines,
+    write_text,
+)
 
 IDENTITY = "identity.json"
 MANIFEST = "manifest.json"
@@ -264,4 +273,4 @@ def _as_written(manifest: Any) -> bool:
 def _sum_of(manifest: Mapping[str, Any]) -> str:
     """SHA-256 over all that a manifest says but this."""
     said = as_json({name: value for name, value in manifest.items() if name != _SUM})
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return json_sum(said)

@@ -17,7 +17,7 @@ from spice_select.features.proxy import Proxy
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
 from spice_select.run.settings import SelectSettings
 from spice_select.run.target import NO_TARGET, TargetRows
-from spice_select.store import sha256
+from spice_select.store import json_sum, sha256
 
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
 """Packages whose version can change a bit of the result; a run is not resumed across them."""
@@ -118,8 +118,7 @@ def default_folder(corpus: str, identity: Mapping[str, Any], *, kind: str = "", 
         nameless: the name of one that has none.
     """
     stem = re.sub(r"[^A-Za-z0-9_-]", "_", Path(corpus).name.split(".")[0] or nameless)
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return Path("runs") / f"{kind}{stem}-{digest[:8]}"
+    return Path("runs") / f"{kind}{stem}-{json_sum(identity)[:8]}"
 
 
 def manifest_facts(

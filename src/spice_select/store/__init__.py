@@ -25,6 +25,7 @@ from spice_select.store.locks import is_held as is_held
 from spice_select.store.spool import Spool as Spool
 from spice_select.store.sums import WholeFiles as WholeFiles
 from spice_select.store.sums import is_whole as is_whole
+from spice_select.store.sums import json_sum as json_sum
 from spice_select.store.sums import sum_path as sum_path
 from spice_select.store.sums import write_sum as write_sum
 

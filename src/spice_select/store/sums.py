@@ -1,14 +1,21 @@
 """A file and its SHA-256 beside it, written last: the file counts only while its bytes match that sum."""
 
 import hashlib
+import json
 import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from spice_select.store.atomic import atomic, sha256
 
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+def json_sum(content: Any) -> str:
+    """SHA-256 of what is JSON-ready, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def sum_path(path: Path) -> Path:

@@ -1,7 +1,5 @@
 """What a training is, and how it went: the facts that decide its result, and its manifest."""
 
-import hashlib
-import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +11,7 @@ from spice_select.data.encoding import Encoded
 from spice_select.data.records import Sample
 from spice_select.run.finished import Run
 from spice_select.run.identity import package_version, rows_hash
+from spice_select.store import json_sum
 from spice_select.training.dpo import DpoLoss
 from spice_select.training.moved import Moved
 from spice_select.training.result import KIND
@@ -78,9 +77,8 @@ def training_identity(
 
 def training_folder(run: Run, on: str, identity: Mapping[str, Any]) -> Path:
     """``<run>-<rows>-<8 hex digits of the identity>``: the same question finds its folder again."""
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     place = run.path.resolve() if run.path.name in ("", "..") else run.path
-    return place.with_name(f"{place.name}-{on}-{digest[:8]}")
+    return place.with_name(f"{place.name}-{on}-{json_sum(identity)[:8]}")
 
 
 def training_facts(
