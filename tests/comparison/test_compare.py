@@ -372,7 +372,7 @@ def test_operations_of_ratings_are_those_of_the_passes_that_make_them(tiny_proxy
         aim=None, judges={}, proxy=proxy, notes=(),
     )  # fmt: skip
     prompts = RatingPrompts(tokenizer)
-    read = sum(asked.num_tokens for example in examples for asked in prompts.of(example))
+    read = sum(len(prompts.told(example)) + sum(map(len, prompts.cues)) for example in examples)
     ledger, tokens = costs.CostLedger(grounds, [], lambda proxy: 10), int(lengths.sum())
     counted = ledger._feature("ratings", SelectSettings(), tokens=tokens, supervised=tokens)
     assert counted == pytest.approx(2 * 10 * read, rel=0.1), "labels stand for the template's tokens"

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 from spice_select.data.encoding import Encoder
 from spice_select.data.records import Conversation, Example, Row
 from spice_select.errors import InputError
+from spice_select.features import ratings
 from spice_select.features.poolings import LAST, POOLINGS, PROMPT, RESPONSE, WEIGHTED
 from spice_select.features.rating_prompts import QUESTIONS, RatingPrompts, without_middle
 from spice_select.features.states import padded_weights, pooled
@@ -228,7 +229,19 @@ def talk(tokenizer, *texts: str) -> Example:
     return example
 
 
-def test_ratings_are_the_next_tokens_after_a_question(tiny_proxy: Path, plain: torch.nn.Module) -> None:
+def all_of(prompts: RatingPrompts, example: Example, window: int | None = None) -> list[np.ndarray]:
+    """The row before each question."""
+    return [np.concatenate([prompts.told(example, window), cue]) for cue in prompts.cues]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_ratings_are_the_next_tokens_after_a_question(
+    tiny_proxy: Path, plain: torch.nn.Module, keeps: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a proxy that keeps what it read, and of one that reads the row again for every question."""
+    if not keeps:
+        monkeypatch.setattr(ratings, "goes_on", lambda model: False)
+        monkeypatch.delattr(ratings, "branched_log_probabilities")
     tokenizer = load_tokenizer(str(tiny_proxy))
     batch = [
         talk(tokenizer, "What is 12 + 30?", "42."),
@@ -238,9 +251,9 @@ def test_ratings_are_the_next_tokens_after_a_question(tiny_proxy: Path, plain: t
     block = OF["ratings"].of(tiny_proxy).open()(batch)
     for place, example in enumerate(batch):
         due, mass = [], []
-        for asked in prompts.of(example):
+        for asked in all_of(prompts, example):
             with torch.no_grad():
-                ids = torch.from_numpy(asked.input_ids[:-1].astype(np.int64))[None]
+                ids = torch.from_numpy(asked.astype(np.int64))[None]
                 whole = torch.softmax(plain(input_ids=ids).logits[0, -1].double(), 0).numpy()
             own = whole[[tokenizer.convert_tokens_to_ids(str(rating)) for rating in range(1, 6)]]
             due.append(own / own.sum())
@@ -252,7 +265,7 @@ def test_ratings_are_the_next_tokens_after_a_question(tiny_proxy: Path, plain: t
 def test_a_row_is_told_with_all_its_turns_and_the_question_at_the_end() -> None:
     tokenizer = tiny_tokenizer()
     row = talk(tokenizer, "What is 12 + 30?", "The sum is 42.", "Why?", "Because.")
-    told = [tokenizer.decode(asked.input_ids) for asked in RatingPrompts(tokenizer).of(row)]
+    told = [tokenizer.decode(asked) for asked in all_of(RatingPrompts(tokenizer), row)]
     assert len(set(told)) == len(QUESTIONS) == 5
     for text, question in zip(told, QUESTIONS, strict=True):
         assert text.startswith("Below are an instruction and a response")
@@ -267,22 +280,22 @@ def test_a_row_is_told_with_all_its_turns_and_the_question_at_the_end() -> None:
         )
         places = [text.index(part, 60) for part in order]
         assert places == sorted(places)
-        assert text.endswith("Rating:\n1")  # one token of the tiny vocabulary holds a space and a two, but none a one
+        assert text.endswith("Rating:\n")  # one token of the tiny vocabulary holds a space and a two, but none a one
 
 
 def test_what_does_not_fit_is_cut_out_of_the_middle_of_the_answer() -> None:
     tokenizer, prompts = tiny_tokenizer(), RatingPrompts(tiny_tokenizer())
     row = talk(tokenizer, "What is 12 + 30?", "Begins. " + "Adds and adds. " * 30 + "Ends.")
-    whole = prompts.of(row)[0]
-    for window in (whole.num_tokens - 1, 260, 220):
-        found = [tokenizer.decode(asked.input_ids) for asked in prompts.of(row, window)]
-        lengths = [asked.num_tokens for asked in prompts.of(row, window)]
-        assert max(lengths) <= window
+    whole = all_of(prompts, row)[0]
+    for window in (len(whole), 260, 220):
+        asked = all_of(prompts, row, window)
+        found = [tokenizer.decode(ids) for ids in asked]
+        assert max(map(len, asked)) < window
         for text, question in zip(found, QUESTIONS, strict=True):
             assert all(part in text for part in ("What is 12 + 30?", "Begins.", " ... ", "Ends.", question))
-    assert all(asked.num_tokens <= 180 for asked in prompts.of(row, 180)), "prompts give way where answers are gone"
+    assert all(len(asked) < 180 for asked in all_of(prompts, row, 180)), "prompts give way where answers are gone"
     with pytest.raises(InputError, match="longer context"):
-        prompts.of(row, 150)
+        prompts.told(row, 150)
 
 
 def test_without_the_middle_is_as_long_as_there_is_room() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from spice_select.comparison.choosing import ArmChoice
 from spice_select.comparison.grounds import Grounds
 from spice_select.features.poolings import STATES
-from spice_select.features.rating_prompts import QUESTIONS, RatingPrompts
+from spice_select.features.rating_prompts import RatingPrompts
 from spice_select.features.warm_plan import plan_warmup
 from spice_select.methods import METHODS
 from spice_select.methods.base import GRADIENTS
@@ -111,8 +111,8 @@ class CostLedger:
         if name == _ANSWERS_ALONE:
             return weights * FORWARD * supervised
         if name == _RATINGS:
-            questions = len(self._grounds) * RatingPrompts(self._grounds.proxy.tokenizer).around
-            return weights * FORWARD * (len(QUESTIONS) * tokens + questions)
+            beside = len(self._grounds) * RatingPrompts(self._grounds.proxy.tokenizer).around
+            return weights * FORWARD * (tokens + beside)
         return None
 
     def _warmed(self, asked: SelectSettings, tokens: int) -> float:

@@ -45,7 +45,7 @@ class RatingPrompts:
 
     Attributes:
         ratings: the token of each rating, 1 first.
-        around: tokens that all questions together put around a row.
+        cues: the tokens of each question; the next token behind one is a rating.
 
     Raises:
         InputError: a rating is not one token after the question.
@@ -57,12 +57,16 @@ class RatingPrompts:
         self._opening = np.concatenate([np.array(bos, np.int32), _ids(tokenizer, _OPENING)])
         self._labels = {kind: _ids(tokenizer, text) for kind, text in _LABELS.items()}
         self._next, self._gap = _ids(tokenizer, _NEXT), _ids(tokenizer, _GAP)
-        self._cues, self.ratings = _cues(tokenizer)
-        self._frame = len(self._opening) + max(len(cue) for cue in self._cues) + 1
-        self.around = sum(len(self._opening) + len(cue) + 1 for cue in self._cues)
+        self.cues, self.ratings = _cues(tokenizer)
+        self._frame = len(self._opening) + max(len(cue) for cue in self.cues) + 1
 
-    def of(self, example: Example, window: int | None = None) -> list[Example]:
-        """The row under every question; the only supervised token is the last, which stands for the rating.
+    @property
+    def around(self) -> int:
+        """Tokens that a row gets beside its own: the opening, and all questions."""
+        return len(self._opening) + sum(map(len, self.cues))
+
+    def told(self, example: Example, window: int | None = None) -> Ids:
+        """The row as every question finds it before itself.
 
         Args:
             example: the row.
@@ -77,17 +81,9 @@ class RatingPrompts:
                 f"ratings by a proxy that reads {window} tokens: the question takes {self._frame} of them, and a row "
                 f"needs {_LEAST} at least. Use a proxy with a longer context."
             )
-        told = self._told(example, room)
-        return [self._asked(example, np.concatenate([self._opening, told, cue])) for cue in self._cues]
+        return np.concatenate([self._opening, self._turns(example, room)])
 
-    def _asked(self, example: Example, ids: Ids) -> Example:
-        whole = np.append(ids, np.int32(self.ratings[0]))
-        last = np.arange(len(whole)) == len(ids)
-        return Example(
-            row=example.row, input_ids=whole, supervised=last, source=example.source, content_hash=example.content_hash
-        )
-
-    def _told(self, example: Example, room: int | None) -> Ids:
+    def _turns(self, example: Example, room: int | None) -> Ids:
         """The row's turns under their labels, as far as there is room."""
         turns = [(answer, ids[~np.isin(ids, self._special)]) for answer, ids in turns_of(example)]
         labels = [self._labels[answer] for answer, _ in turns]

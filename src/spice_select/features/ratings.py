@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import chain
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.data.batches import plan_batches
@@ -13,7 +13,7 @@ from spice_select.data.records import Example
 from spice_select.features.base import Compute
 from spice_select.features.forwards import ForwardFeature, block_of
 from spice_select.features.rating_prompts import QUESTIONS, RATINGS, RatingPrompts
-from spice_select.gradients.forward import next_log_probabilities
+from spice_select.gradients.branches import Ids, branched_log_probabilities, goes_on, next_log_probabilities
 from spice_select.models.load import load_tokenizer
 from spice_select.models.positions import context_length
 from spice_select.store import FeatureBlock
@@ -24,11 +24,15 @@ class Ratings(ForwardFeature):
 
     A row's vector holds those after the first question, then those after the second, and so on, each five scaled to
     sum to one. Column ``mass``: their sum before that, the mean over the questions: how far the proxy answers with a
-    rating at all. Cost: five forward passes of every row, each with some 60 tokens of question.
+    rating at all. Cost: a forward pass of every row and of five questions of some 30 tokens; where the proxy does not
+    keep all that it read (see `goes_on`), five passes of the row too.
     """
 
     name: ClassVar[str] = "ratings"
-    summary: ClassVar[str] = "the proxy's own ratings of each row from 1 to 5, by five questions: five forward passes"
+    summary: ClassVar[str] = "the proxy's own ratings of each row from 1 to 5, by five questions"
+
+    _goes_on: bool | None = None
+    """Whether the proxy keeps what it read: known from the first batch on."""
 
     def open(self) -> Compute:
         """Ask the proxy's tokenizer for the ratings, then load the proxy.
@@ -47,12 +51,24 @@ class Ratings(ForwardFeature):
     def measure(self, model: nn.Module, batch: Sequence[Example]) -> FeatureBlock:
         """See `ForwardFeature.measure`. Passes read about as many tokens, padding included, as the batch has."""
         prompts, window = self._prompts, context_length(model)
-        pieces = list(chain.from_iterable(prompts.of(example, window) for example in batch))
+        told = [prompts.told(example, window) for example in batch]
         room = len(batch) * max(example.num_tokens for example in batch)
-        logs = np.empty((len(pieces), RATINGS))
-        for places in plan_batches([piece.num_tokens for piece in pieces], token_budget=room):
-            logs[places] = next_log_probabilities(model, [pieces[place] for place in places], prompts.ratings)
-        shares = np.exp(logs - logs.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
-        mass = np.exp(logs).sum(axis=1).reshape(len(batch), len(QUESTIONS)).mean(axis=1)
+        if self._goes_on is None:
+            self._goes_on = goes_on(model)
+        read = branched_log_probabilities if self._goes_on else _one_by_one
+        logs = np.empty((len(batch), len(QUESTIONS), RATINGS))
+        longest = max(map(len, prompts.cues))
+        for places in plan_batches([len(ids) + longest for ids in told], token_budget=room):
+            logs[places] = read(model, [told[place] for place in places], prompts.cues, prompts.ratings)
+        shares = np.exp(logs - logs.max(axis=2, keepdims=True))
+        shares /= shares.sum(axis=2, keepdims=True)
+        mass = np.exp(logs).sum(axis=2).mean(axis=1)
         return block_of(batch, {"mass": mass}, shares.reshape(len(batch), -1).astype(np.float32))
+
+
+def _one_by_one(
+    model: nn.Module, told: Sequence[Ids], cues: Sequence[Ids], tokens: Sequence[int]
+) -> NDArray[np.float64]:
+    """As `branched_log_probabilities`, each text read from its beginning."""
+    found = [next_log_probabilities(model, [np.concatenate([ids, cue]) for ids in told], tokens) for cue in cues]
+    return np.stack(found, axis=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spice_select.data.records import Example, PairExample, Sample
@@ -129,11 +130,16 @@ class PaddedBatch:
 
 def padded_ids(examples: Sequence[Example], device: torch.device) -> tuple[Tensor, Tensor]:
     """Whole rows side by side, padded on the right: int64 ``[b, tokens]``, and their lengths, int64 ``[b]``."""
-    lengths = [example.num_tokens for example in examples]
-    ids = np.empty((len(examples), max(lengths)), dtype=np.int64)
-    for row, example in enumerate(examples):
-        ids[row, : lengths[row]] = example.input_ids
-        ids[row, lengths[row] :] = example.input_ids[0]  # any token will do: nothing sees it
+    return padded([example.input_ids for example in examples], device)
+
+
+def padded(texts: Sequence[NDArray[np.int32]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Tokens of texts side by side, padded on the right: int64 ``[b, tokens]``, and their lengths, int64 ``[b]``."""
+    lengths = [len(text) for text in texts]
+    ids = np.empty((len(texts), max(lengths)), dtype=np.int64)
+    for row, text in enumerate(texts):
+        ids[row, : lengths[row]] = text
+        ids[row, lengths[row] :] = text[0]  # any token will do: nothing sees it
     return torch.from_numpy(ids).to(device), torch.tensor(lengths, device=device)
 
 

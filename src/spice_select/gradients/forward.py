@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spice_select.data.records import Example
 from spice_select.gradients.batch import PaddedBatch, padded_ids
-from spice_select.gradients.head import fewest_positions, supervised_positions
+from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.losses import token_losses
 from spice_select.models.layers import output_head
 
@@ -29,18 +29,6 @@ def summed_losses(model: nn.Module, examples: Sequence[Example]) -> NDArray[np.f
         losses = token_losses(logits, batch.targets).double()
     sums = torch.zeros(batch.size, dtype=torch.float64, device=losses.device)
     return sums.index_add_(0, batch.rows, losses).cpu().numpy()
-
-
-def next_log_probabilities(model: nn.Module, examples: Sequence[Example], tokens: Sequence[int]) -> NDArray[np.float64]:
-    """The log-probabilities (nats) of some tokens where each example's one supervised token stands, ``[b, tokens]``.
-
-    Cost: one forward pass; logits of one position an example. Raises InputError as `PaddedBatch.of`.
-    """
-    batch = PaddedBatch.of(examples, next(model.parameters()).device)
-    with torch.no_grad(), supervised_positions(model, batch, fewest=fewest_positions(batch.input_ids.device)):
-        logits = model(input_ids=batch.input_ids, use_cache=False).logits.squeeze(0).float()
-    asked = logits[:, torch.tensor(tokens, device=logits.device)] - torch.logsumexp(logits, 1, keepdim=True)
-    return asked.double().cpu().numpy()
 
 
 def last_states(model: nn.Module, examples: Sequence[Example]) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
 """Logits where a loss is taken, and nowhere else."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -10,17 +10,22 @@ from spice_select.gradients.batch import PaddedBatch
 from spice_select.models.layers import output_head
 
 
-@contextmanager
-def supervised_positions(model: nn.Module, batch: PaddedBatch, *, fewest: int = 0) -> Iterator[None]:
-    """Let the output head, and whatever follows it, see the predicting positions alone, as ``[1, n, hidden]``.
+def supervised_positions(model: nn.Module, batch: PaddedBatch, *, fewest: int = 0) -> AbstractContextManager[None]:
+    """`positions_alone` of the predicting positions of a batch, for ``model(input_ids=batch.input_ids)``."""
+    return positions_alone(model, batch.rows, batch.columns, fewest=fewest)
 
-    Within it, ``model(input_ids=batch.input_ids).logits`` is ``[1, n, vocabulary]`` at `batch.rows`, `batch.columns`.
-    The head itself is given `fewest` positions at least, the last one over and over (see `fewest_positions`).
+
+@contextmanager
+def positions_alone(model: nn.Module, rows: Tensor, columns: Tensor, *, fewest: int = 0) -> Iterator[None]:
+    """Let the output head, and whatever follows it, see some positions alone, as ``[1, n, hidden]``.
+
+    Within it, the model's logits are ``[1, n, vocabulary]`` at int64 ``[n]`` `rows`, `columns`. The head itself is
+    given `fewest` positions at least, the last one over and over (see `fewest_positions`).
     """
-    n = len(batch.rows)
+    n = len(rows)
 
     def gather(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        hidden = args[0][batch.rows, batch.columns]
+        hidden = args[0][rows, columns]
         if n < fewest:
             hidden = torch.cat([hidden, hidden[-1:].detach().expand(fewest - n, -1)])
         return (hidden[None], *args[1:])

@@ -33,7 +33,7 @@ class SelectIt(Method):
     no_marks: ClassVar[str] = "it asks the proxy how good each answer is, as if every one were to be learnt"
 
     def needs(self) -> tuple[str, ...]:
-        """Ratings: five forward passes."""
+        """Ratings: a forward pass of each row and of five questions behind it."""
         return (_RATINGS,)
 
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
