@@ -149,6 +149,10 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+Ids = NDArray[np.int32]
+"""The tokens of a text, int32 ``[tokens]``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A conversation as the model sees it.
@@ -166,7 +170,7 @@ class Example:
     """
 
     row: int
-    input_ids: NDArray[np.int32]
+    input_ids: Ids
     supervised: NDArray[np.bool_]
     source: str
     content_hash: str

@@ -5,9 +5,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spice_select.data.records import Example
+from spice_select.data.records import Example, Ids
 from spice_select.errors import InputError
 
 QUESTIONS: tuple[str, ...] = (
@@ -29,8 +28,6 @@ _BEFORE_A_RATING = (" ", "\n")
 _GAP = " ... "
 _LEAST = 32
 """Tokens of a row below which nothing could be rated."""
-
-Ids = NDArray[np.int32]
 
 
 class RatingPrompts:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from spice_select.data.batches import plan_batches
-from spice_select.data.records import Example
+from spice_select.data.records import Example, Ids
 from spice_select.features.base import Compute
 from spice_select.features.forwards import ForwardFeature, block_of
 from spice_select.features.rating_prompts import QUESTIONS, RATINGS, RatingPrompts
-from spice_select.gradients.branches import Ids, branched_log_probabilities, goes_on, next_log_probabilities
+from spice_select.gradients.branches import branched_log_probabilities, goes_on, next_log_probabilities
 from spice_select.models.load import load_tokenizer
 from spice_select.models.positions import context_length
 from spice_select.store import FeatureBlock

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from spice_select.data.records import Example, PairExample, Sample
+from spice_select.data.records import Example, Ids, PairExample, Sample
 from spice_select.errors import InputError
 from spice_select.models.probe import by_row
 
@@ -133,7 +132,7 @@ def padded_ids(examples: Sequence[Example], device: torch.device) -> tuple[Tenso
     return padded([example.input_ids for example in examples], device)
 
 
-def padded(texts: Sequence[NDArray[np.int32]], device: torch.device) -> tuple[Tensor, Tensor]:
+def padded(texts: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
     """Tokens of texts side by side, padded on the right: int64 ``[b, tokens]``, and their lengths, int64 ``[b]``."""
     lengths = [len(text) for text in texts]
     ids = np.empty((len(texts), max(lengths)), dtype=np.int64)

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.cache_utils import DynamicLayer
 
+from spice_select.data.records import Ids
 from spice_select.gradients.batch import padded
 from spice_select.gradients.head import fewest_positions, positions_alone
-
-Ids = NDArray[np.int32]
 
 _TOLD = {"attention_mask", "position_ids", "past_key_values"}
 """What a model must let itself be told to go on from texts of several lengths."""
