@@ -6,12 +6,13 @@
 
 T0: does any number known beforehand rank random subsets as their tuned loss does? T1: three targets, unseen rows. T2:
 T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and how). T3-rivals: every method that
-might tell such an answer, or follow the mean of all, on one of its pools, without a target. T4: most rows are copies.
+might tell such an answer, or follow the mean of all, on two of its pools, without a target. T4: most rows are copies.
 T5: test rows like the pool's. T6: that pool, every method, and gold answers of benchmarks. T7: the choices of T1 and T5
-from gradients that cost less. T8: T1's by fewer rows of the target. The target model is the proxy, its last ten blocks
-tuned by LoRA. What is done is not done again: the same command resumes, and adds seeds. `--report` tunes nothing.
-Tables and pictures of what there is come into `benchmarks/evidence/results/`, and the loss of every held-out row of
-every run into its folder `losses`: runs that are there count as done.
+from gradients that cost less. T8: T1's by fewer rows of the target. T9: T6's choice in the loop with other pools and
+fewer steps. The target model is the proxy, its last ten blocks tuned by LoRA. What is done is not done again: the same
+command resumes, and adds seeds. `--report` tunes nothing. Tables and pictures of what there is come into
+`benchmarks/evidence/results/`, and the loss of every held-out row of every run into its folder `losses`: runs that are
+there count as done.
 """
 
 import argparse
@@ -23,10 +24,12 @@ from pathlib import Path
 
 from benchmarks.evidence import tables
 from benchmarks.evidence.kept import keep, kept, lay_out, with_results
+from benchmarks.evidence.loops import MOVING, TURNED_LOOPS
 from benchmarks.evidence.plans import (
     CHEAPER,
     FEWER,
     NOISE,
+    SWAPPED,
     TARGETS,
     Sources,
     cheaper,
@@ -35,6 +38,7 @@ from benchmarks.evidence.plans import (
     fewer,
     fewer_arm,
     like_the_pool,
+    loops,
     noise,
     noise_rivals,
     redundant,
@@ -66,15 +70,16 @@ BEDS = {
     "T1": TARGETS,
     "T2": TARGETS,
     "T3": tuple(NOISE),
-    "T3-rivals": ("swapped-across",),
+    "T3-rivals": (*SWAPPED,),
     "T4": ("redundant",),
     "T5": ("like-the-pool",),
     "T6": ("every-method",),
     "T7": (*TARGETS, "like-the-pool"),
     "T8": TARGETS,
+    "T9": ("every-method",),
 }
 """A test's beds; those of another draw have its number behind their names."""
-DRAWN = ("T1", "T4", "T5", "T6", "T7", "T8")
+DRAWN = ("T1", "T4", "T5", "T6", "T7", "T8", "T9")
 """Tests of which there are other draws."""
 VARIANTS: dict[str, tuple[str, tuple[dict[str, str], ...]]] = {
     "T2": ("warm-up", ({"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"},)),
@@ -86,6 +91,10 @@ VARIANTS: dict[str, tuple[str, tuple[dict[str, str], ...]]] = {
         ),
     ),
     "T8": ("rows of the target", ({"32": "targeted", **{str(count): fewer_arm(count) for count in FEWER}},)),
+    "T9": (
+        "in the loop",
+        ({"pools of 60, a step after each": MOVING, **{arm.partition(", ")[2]: arm for arm in TURNED_LOOPS}},),
+    ),
 }
 """Tests of variants of one arm of others' beds: what they differ in, and label → arm, the one that is known first.
 Tables of those beds go without the rest, which would make all of their p-values larger."""
@@ -126,6 +135,7 @@ def main() -> None:
             "T6": every_method,
             "T7": cheaper,
             "T8": fewer,
+            "T9": loops,
         }
         extra: dict[str, object] = {} if options.test == "T0" else {"seeds": options.seeds}
         if options.test == "T3":
@@ -162,6 +172,7 @@ def _tables(test: str, records: list[ArmRun], work: Path, encodings: Encodings) 
         return tables.surrogates(records, measured(work / "beds" / BEDS[test][0], records, encodings), TERMS)
     if test in VARIANTS:
         of, every = VARIANTS[test]
+        records = [replace(record, held=tuple(one for one in record.held if not one.task)) for record in records]
         return [table for arms in every for table in _variants(records, arms, of)]
     records = without_variants(records)
     _draw(test, records)

@@ -23,6 +23,16 @@ UNIONS: Mapping[str, Mapping[str, Any]] = {
     "greats in the loop": {**_LOOP, "method": "greats"},
 }
 """Who chooses so, as `spice_select.select` takes it. `greats` alone is told of the target."""
+MOVING = "variance in the loop"
+REDRAWN = f"{MOVING}, drawn anew"
+"""The default in the loop; and so that every seed has pools of its own, where else one choice stands for all."""
+TURNED_LOOPS: Mapping[str, Mapping[str, Any]] = {
+    f"{MOVING}, pools of 30": {**UNIONS[MOVING], "pool_size": 30},
+    f"{MOVING}, pools of 120": {**UNIONS[MOVING], "pool_size": 120},
+    f"{MOVING}, a step after 5": {**UNIONS[MOVING], "update_every": 5},
+    REDRAWN: UNIONS[MOVING],
+}
+"""The default in the loop with other pools, and with fewer steps of the proxy (T9)."""
 
 
 def union(
@@ -32,13 +42,13 @@ def union(
 
     Args:
         pool, target: files of rows.
-        arm: one of `UNIONS`.
+        arm: one of `UNIONS` or `TURNED_LOOPS`.
         out: folder of the run.
         budget: supervised tokens.
         seed: of the pools, and of what the method draws.
         gradients: settings of the proxy and its gradients.
     """
-    asked = dict(UNIONS[arm])
+    asked = dict({**UNIONS, **TURNED_LOOPS}[arm])
     if asked.get("method") != "random":
         asked |= {**gradients, "batch_tokens": BATCH_TOKENS}
     if asked.get("method") == "greats":

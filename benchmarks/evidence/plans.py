@@ -15,7 +15,7 @@ from benchmarks.evidence.arms import budget_of, prefix, random_among, random_lik
 from benchmarks.evidence.choices import among, order_of, without_target
 from benchmarks.evidence.features import candidates, known, renamed
 from benchmarks.evidence.gold import gold_answers, gold_rows
-from benchmarks.evidence.loops import DRAWN, UNIONS, union
+from benchmarks.evidence.loops import DRAWN, REDRAWN, TURNED_LOOPS, UNIONS, union
 from benchmarks.evidence.tuning import RATE, Encodings, Job
 
 from spice_select.data.corpus import read_corpus
@@ -222,15 +222,20 @@ def noise(
         yield from _jobs(name, own, seeds, budget_of(own.supervised, rows), chosen, drawn, rate=HARD, bad=bad)
 
 
+SWAPPED = {"swapped-across": NOISE["noise-40-across"], "swapped-within": NOISE["noise-40-within"]}
+"""T3's pools with two answers in five swapped, as rivals without a target meet them."""
+
+
 def noise_rivals(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 100) -> Plan:
-    """T3's pool with two answers in five from another source, and those that choose from it without a target."""
-    folder = work / "beds" / "swapped-across"
-    if not folder.exists():
-        beds.noisy(sources.corpus, folder, **NOISE["noise-40-across"])
-    own = without_target(_known(folder, encodings, sources, beside=READ))
-    chosen = {name: order_of(own, 250, settings=WHOLE_POOL[name]) for name in ("variance", *TELLING)}
-    bad = beds.Bed(folder).bad
-    yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, steps=13, rate=HARD, bad=bad)
+    """T3's pools with two answers in five swapped, and those that choose from them without a target."""
+    for name, how in SWAPPED.items():
+        folder = work / "beds" / name
+        if not folder.exists():
+            beds.noisy(sources.corpus, folder, **how)
+        own = without_target(_known(folder, encodings, sources, beside=READ))
+        chosen = {name: order_of(own, 250, settings=WHOLE_POOL[name]) for name in ("variance", *TELLING)}
+        bad = beds.Bed(folder).bad
+        yield from _jobs(folder.name, own, seeds, budget_of(own.supervised, rows), chosen, steps=13, rate=HARD, bad=bad)
 
 
 def redundant(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
@@ -314,10 +319,7 @@ def every_method(
     "random, 1 %" and "full" are there to see whether a set of gold answers tells a worse model from a better one.
     `second` is a proxy of another family, by whose gradients the default chooses too; another `draw` is another pool.
     """
-    home, folder = _clean_bed(work, sources, draw), work / "beds" / drawn_anew("every-method", draw)
-    if not folder.exists():
-        like = beds.others_like_it(beds.Bed(home), sources.corpus, 64, seed=draw)
-        beds.judged_by_gold(beds.Bed(home), like, gold_answers(sources.benchmarks, asked), folder)
+    home, folder = _clean_bed(work, sources, draw), _gold_bed(work, sources, draw, asked)
     aimed = _known(folder, encodings, sources, pool_of=home, beside=("hidden-states",))
     own = without_target(_known(home, encodings, sources, beside=READ))
     chosen = {name: order_of(own, 250, settings=how) for name, how in WHOLE_POOL.items()}
@@ -333,13 +335,7 @@ def every_method(
     chosen |= {"targeted": order_of(aimed, 250, settings={})}
     chosen |= {name: order_of(aimed, 250, settings={"method": name}) for name in AIMED}
 
-    def picked(arm: str, seed: int) -> list[int]:
-        """In the loop, or pool by pool."""
-        out = work / "loops" / f"{folder.name}--{arm}--{seed}"
-        files, how = (folder / "pool.jsonl", folder / "target.jsonl"), dict(sources.gradients)
-        del how["feature"]
-        return union(*files, arm, out, budget=budget, seed=seed, gradients=how)
-
+    picked = partial(_in_pools, work, folder, sources, budget)
     chosen |= {arm: picked(arm, 0) for arm in UNIONS if arm != DRAWN}
     drawn: dict[str, Callable[[int], Sequence[int]]] = {
         DRAWN: partial(picked, DRAWN),
@@ -359,6 +355,27 @@ def every_method(
         at = 100 + 40 * seed
         yield Job(bed=folder.name, arm="random, 1 %", seed=seed, rows=few, facts={}, steps=3), at
         yield Job(bed=folder.name, arm="full", seed=seed, rows=once, facts={}, steps=16, epochs=1), at
+
+
+def loops(
+    work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, asked: int = 20, draw: int = 0
+) -> Plan:
+    """T9: the default in the loop on T6's pool, with pools of other sizes, fewer steps, and pools that seeds draw."""
+    folder = _gold_bed(work, sources, draw, asked)
+    supervised = np.array([example.num_supervised for example in encodings.examples(folder / "pool.jsonl")])
+    picked = partial(_in_pools, work, folder, sources, budget_of(supervised, rows))
+    for place, arm in enumerate(TURNED_LOOPS):
+        for seed in range(seeds):
+            chosen = picked(arm, seed if arm == REDRAWN else 0)
+            yield Job(bed=folder.name, arm=arm, seed=seed, rows=chosen, facts={}, steps=8), 300 + 10 * seed + place
+
+
+def _in_pools(work: Path, folder: Path, sources: Sources, budget: int, arm: str, seed: int) -> list[int]:
+    """What an arm chooses of a bed in the loop, or pool by pool."""
+    out = work / "loops" / f"{folder.name}--{arm}--{seed}"
+    how = {name: value for name, value in sources.gradients.items() if name != "feature"}
+    files = folder / "pool.jsonl", folder / "target.jsonl"
+    return union(*files, arm, out, budget=budget, seed=seed, gradients=how)
 
 
 def _seen_by(model: str, home: Path, sources: Sources) -> FeatureBlock:
@@ -386,6 +403,15 @@ def _clean_bed(work: Path, sources: Sources, draw: int) -> Path:
     folder = work / "beds" / drawn_anew("like-the-pool", draw)
     if not folder.exists():
         beds.like_the_pool(sources.corpus, folder, seed=draw)
+    return folder
+
+
+def _gold_bed(work: Path, sources: Sources, draw: int, asked: int) -> Path:
+    """T6's bed of that draw: T5's, with a target of other rows like it, judged by gold answers as well."""
+    home, folder = _clean_bed(work, sources, draw), work / "beds" / drawn_anew("every-method", draw)
+    if not folder.exists():
+        like = beds.others_like_it(beds.Bed(home), sources.corpus, 64, seed=draw)
+        beds.judged_by_gold(beds.Bed(home), like, gold_answers(sources.benchmarks, asked), folder)
     return folder
 
 
