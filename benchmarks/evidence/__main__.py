@@ -9,10 +9,10 @@ T1's choice from warm gradients. T3: answers swapped (`--beds`: which share, and
 might tell such an answer, or follow the mean of all, on two of its pools, without a target. T4: most rows are copies.
 T5: test rows like the pool's. T6: that pool, every method, and gold answers of benchmarks. T7: the choices of T1 and T5
 from gradients that cost less. T8: T1's by fewer rows of the target. T9: T6's choice in the loop with other pools and
-fewer steps. The target model is the proxy, its last ten blocks tuned by LoRA. What is done is not done again: the same
-command resumes, and adds seeds. `--report` tunes nothing. Tables and pictures of what there is come into
-`benchmarks/evidence/results/`, and the loss of every held-out row of every run into its folder `losses`: runs that are
-there count as done.
+fewer steps. T10: one choice for T1's three targets together. The target model is the proxy, its last ten blocks tuned
+by LoRA. What is done is not done again: the same command resumes, and adds seeds. `--report` tunes nothing. Tables and
+pictures of what there is come into `benchmarks/evidence/results/`, and the loss of every held-out row of every run into
+its folder `losses`: runs that are there count as done.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from benchmarks.evidence.plans import (
     CHEAPER,
     FEWER,
     NOISE,
+    SEVERAL,
     SWAPPED,
     TARGETS,
     Sources,
@@ -42,6 +43,7 @@ from benchmarks.evidence.plans import (
     noise,
     noise_rivals,
     redundant,
+    several,
     subsets,
     targets,
     warm,
@@ -77,9 +79,10 @@ BEDS = {
     "T7": (*TARGETS, "like-the-pool"),
     "T8": TARGETS,
     "T9": ("every-method",),
+    "T10": TARGETS,
 }
 """A test's beds; those of another draw have its number behind their names."""
-DRAWN = ("T1", "T4", "T5", "T6", "T7", "T8", "T9")
+DRAWN = ("T1", "T4", "T5", "T6", "T7", "T8", "T9", "T10")
 """Tests of which there are other draws."""
 VARIANTS: dict[str, tuple[str, tuple[dict[str, str], ...]]] = {
     "T2": ("warm-up", ({"cold": "targeted", "warm, 1 checkpoint": "targeted, warm"},)),
@@ -95,6 +98,7 @@ VARIANTS: dict[str, tuple[str, tuple[dict[str, str], ...]]] = {
         "in the loop",
         ({"pools of 60, a step after each": MOVING, **{arm.partition(", ")[2]: arm for arm in TURNED_LOOPS}},),
     ),
+    "T10": ("chosen for", ({"it alone": "targeted", **SEVERAL},)),
 }
 """Tests of variants of one arm of others' beds: what they differ in, and label → arm, the one that is known first.
 Tables of those beds go without the rest, which would make all of their p-values larger."""
@@ -136,6 +140,7 @@ def main() -> None:
             "T7": cheaper,
             "T8": fewer,
             "T9": loops,
+            "T10": several,
         }
         extra: dict[str, object] = {} if options.test == "T0" else {"seeds": options.seeds}
         if options.test == "T3":

@@ -6,6 +6,7 @@ Seed by seed, so that a whole comparison of one seed can be looked at early. Arm
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from spice_select.data.settings import DataSettings
 from spice_select.diagnosis.suspects import Evidence
 from spice_select.diagnosis.suspects.look import look_for
 from spice_select.methods import Candidates
+from spice_select.methods.target import TargetSet
 from spice_select.models.load import load_tokenizer
 from spice_select.settings.counted import counted
 from spice_select.store import FeatureBlock
@@ -188,6 +190,51 @@ def fewer(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, row
                 chosen = prefix(order, own.supervised, budget_of(own.supervised, rows))
                 arm = fewer_arm(count)
                 yield Job(bed=folder.name, arm=arm, seed=seed, rows=chosen, facts={}, steps=8), 300 + 10 * seed + place
+
+
+SEVERAL = {
+    "three kinds, each a task": "targeted, three kinds",
+    "three kinds as one": "targeted, three kinds as one",
+    "three choices of a third each": "targeted, a third each",
+    "three kinds in turn (LESS)": "less-rr, three kinds",
+}
+"""What a person can do who wants three things of a model: label → arm (T10)."""
+
+
+def several(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, rows: int = 60, draw: int = 0) -> Plan:
+    """T10: one choice for T1's three targets together, on the budget that T1 has for each, judged by all three."""
+    folders = _target_beds(work, sources, draw)
+    owns = [_known(folder, encodings, sources, pool_of=shared) for folder, shared in folders]
+    own, kinds = owns[0], [one.target for one in owns if one.target is not None]
+    as_one, as_tasks = (replace(own, target=_together(kinds, names)) for names in ([""] * len(kinds), TARGETS))
+    budget = budget_of(own.supervised, rows)
+    apart = [prefix(order_of(one, LONG, settings={}), own.supervised, budget // len(owns)) for one in owns]
+    chosen = {
+        "targeted, three kinds": prefix(order_of(as_tasks, LONG, settings={}), own.supervised, budget),
+        "targeted, three kinds as one": prefix(order_of(as_one, LONG, settings={}), own.supervised, budget),
+        "targeted, a third each": list(dict.fromkeys(chain.from_iterable(apart))),
+        "less-rr, three kinds": prefix(
+            order_of(as_tasks, LONG, settings={"method": "less-rr"}), own.supervised, budget
+        ),
+    }
+    for folder, _ in folders:
+        for place, (arm, picks) in enumerate(chosen.items()):
+            job = partial(Job, bed=folder.name, arm=arm, rows=picks, facts={}, steps=8)
+            yield from ((job(seed=seed), 300 + 10 * seed + place) for seed in range(seeds))
+
+
+def _together(kinds: Sequence[TargetSet], names: Sequence[str]) -> TargetSet:
+    """One target of several, each under a name of its task."""
+    blocks = [kind.features["gradients"] for kind in kinds]
+    count = sum(map(len, kinds))
+    block = replace(FeatureBlock.concatenate(blocks), rows=np.arange(count))
+    return TargetSet(
+        rows=np.arange(count),
+        tasks=[name for name, kind in zip(names, kinds, strict=True) for _ in range(len(kind))],
+        examples=[example for kind in kinds for example in kind.examples],
+        features={"gradients": block},
+        normalise=kinds[0].normalise,
+    )
 
 
 NOISE = {
