@@ -46,6 +46,12 @@ def test_losses_by_source_are_those_of_its_rows_alone() -> None:
     assert named["b"].tokens == 5
 
 
+def test_a_source_called_as_the_whole_is_told_from_it() -> None:
+    found = by_source(record([0, 1, 2], [2.0, 6.0, 9.0], [1, 3, 3], ["all", "all", ""]))
+    assert [loss.source for loss in found] == [WHOLE, "(none)", "(all)"]
+    assert [loss.tokens for loss in found] == [7, 3, 4]
+
+
 def test_differences_are_over_the_rows_both_could_use() -> None:
     first = record([0, 1, 2], [4.0, 4.0, 100.0], [2, 4, 1], "aaa")
     second = record([0, 1, 5], [2.0, 1.0, 100.0], [2, 4, 1], "aaa")

@@ -167,7 +167,7 @@ class SourceLoss:
     """Held-out loss of one model on one source.
 
     Attributes:
-        source: the group, or ``all``.
+        source: the group, or ``all``; ``(none)`` of rows without one, and ``(all)`` where one is called so.
         tokens: supervised tokens.
         per_token: loss per token: Σ loss / Σ tokens.
         per_row: mean over the rows of their own loss per token.
@@ -223,14 +223,18 @@ def by_source(losses: RowLosses, first: RowLosses | None = None) -> tuple[Source
     groups = np.array(losses.sources)
     found = [_source(WHOLE, losses, np.ones(len(groups), np.bool_), first)]
     if names != [""]:
-        found += [_source(name, losses, groups == name, first) for name in names]
+        found += [_source(_LIKE.get(name, name), losses, groups == name, first) for name in names]
     return tuple(found)
+
+
+_LIKE = {"": "(none)", WHOLE: f"({WHOLE})"}
+"""What a source is called whose own name would be taken for something else."""
 
 
 def _source(name: str, losses: RowLosses, where: NDArray[np.bool_], first: RowLosses | None) -> SourceLoss:
     sums, tokens = losses.sums[where], losses.tokens[where].astype(np.float64)
     loss = SourceLoss(
-        source=name or "(none)",
+        source=name,
         tokens=int(tokens.sum()),
         per_token=token_mean(sums, tokens),
         per_row=row_mean(sums / tokens),
