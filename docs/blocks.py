@@ -30,7 +30,7 @@ RUN_FILES: tuple[tuple[str, str], ...] = (
     ("identity.json", "what decides the result; written first"),
     ("config.yaml", "the settings; replays the run: `spice select --config config.yaml --out elsewhere`"),
     ("target/", "with --target: rows.jsonl (its rows, with task and use) and what the method needs of them"),
-    ("gradients/", "what the method needs, in Parquet parts, each with its SHA-256; `losses/` likewise"),
+    ("gradients/", "what the method needs, in Parquet parts, each with its SHA-256; `losses/`, … likewise"),
     (
         "selected.jsonl",
         "the chosen rows as they came, in the order picked, each with a `spice` object (rank, row, gain)",

@@ -89,6 +89,8 @@ def test_a_method_without_losses_knows_the_kinds_of_text(corpus: Corpus, options
     found = run.suspects
     assert "mismatched" in found.unavailable
     assert "no losses" in found.unavailable["mismatched"]
+    assert "`spice suspects RUN --unprompted` takes them" in found.unavailable["mismatched"], "the remedy holds"
+    assert "mismatched" not in suspects_of(run, unprompted=True).unavailable
     assert [suspect.row for suspect in found.of("duplicate")] == [REPEATED]
     named = spice_package.select(corpus(rows()), out=tmp_path / "other", without_suspects=["mismatched"], **asked)
     assert {"losses", "unprompted-losses"} <= {path.name for path in named.path.iterdir()}, "asked for by name"

@@ -24,8 +24,8 @@ def headroom(
 
     Four cases: `targeted` (picks for the rows of `--target` explain clearly more of its held-out rows than random picks
     do), `noisy` (far more answers than in a clean pool do not belong to their questions), `redundant` (many rows repeat
-    others), `none` (a random draw is as good as any choice on record). Several may hold; the first is the verdict.
-    Nothing is written but `--json`.
+    others), `none` (nothing of that: what a choice gained on such pools is a hundredth of a nat). Several may hold; the
+    first is the verdict. Nothing is written but `--json`.
 
     Examples: `spice headroom train.jsonl`, `spice headroom train.jsonl --target gsm8k.jsonl --budget 5%`.
 
