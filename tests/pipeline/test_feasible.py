@@ -41,6 +41,19 @@ def test_the_defaults_of_every_method_and_schedule_pass(method: str, schedule: s
         refuse_settings(SelectSettings.from_flat(asked))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"agreeing": 1.0},
+        {"agreeing": 0.3, "target": "t.jsonl"},
+        {"agreeing": 1.0, "target": "t.jsonl", "objective": "matched-step"},
+        {"agreeing": 0.3, "target": "t.jsonl", "method": "source-shares", "per_source_max": 0.5},
+    ],
+)
+def test_a_share_that_agrees_with_the_target_passes_where_it_is_kept(settings: dict[str, object]) -> None:
+    refuse_settings(SelectSettings.from_flat(settings))
+
+
 def test_the_schedules_are_those_that_can_be_asked_for() -> None:
     from typing import get_args
 
@@ -63,6 +76,12 @@ def test_the_schedules_are_those_that_can_be_asked_for() -> None:
         ({"method": "loss-high", "schedule": "interleaved"}, ["loss-high", "losses", "--schedule global or pools"]),
         ({"method": "longest", "objective": "target-variance"}, ["--objective target-variance"]),
         ({"method": "top-norm", "stop_ratio": 0.5}, ["--stop-ratio 0.5", "spice"]),
+        ({"agreeing": 0.3}, ["--agreeing 0.3 without --target"]),
+        ({"method": "spice", "agreeing": 0.3}, ["--agreeing 0.3 without --target"]),
+        ({"method": "source-shares", "agreeing": 0.3}, ["--agreeing 0.3 without --target"]),
+        ({"agreeing": 0.3, "target": "t.jsonl", "objective": "matched-step"}, ["--agreeing 0.3 with --objective"]),
+        ({"agreeing": 0.3, "target": "t.jsonl", "objective": "log-det"}, ["--agreeing 0.3 with --objective log-det"]),
+        ({"agreeing": 0.3, "target": "t.jsonl", "per_source_max": 0.5}, ["--agreeing 0.3 with --per-source-max"]),
         ({"pool_size": 60}, ["--pool-size 60", "--schedule pools and interleaved"]),
         ({"update_every": 3}, ["--update-every 3", "--schedule interleaved reads it"]),
         ({"carry_state": True, "schedule": "pools"}, ["--carry-state", "--schedule interleaved"]),

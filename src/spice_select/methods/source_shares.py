@@ -10,7 +10,7 @@ from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.information import Information
 from spice_select.methods.ranked import best_ranked
-from spice_select.methods.spice import SpiceSettings
+from spice_select.methods.spice import SpiceSettings, agreeing_faults
 from spice_select.progress import Progress
 from spice_select.selection.objectives import DistinctVariance
 
@@ -43,6 +43,11 @@ class RandomInShares(Method):
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
         return cls(Information.of({**settings, **_USUAL, "agreeing": settings["agreeing"], "carry_state": False}))
+
+    @classmethod
+    def clashes(cls, settings: Mapping[str, Any]) -> list[str]:
+        """Rows agree with a target or with nothing."""
+        return agreeing_faults(settings, "target-information", quotas=False)
 
     def needs(self) -> tuple[str, ...]:
         """What the default needs: gradients."""

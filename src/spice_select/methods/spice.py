@@ -113,6 +113,29 @@ _PLACED = (LogDet.name, *(one.name for one in POOL_VARIANCES))
 _DEFAULTS = {name: field.default for name, field in SpiceSettings.model_fields.items()}
 
 
+def agreeing_faults(settings: Mapping[str, Any], objective: str, *, quotas: bool) -> list[str]:
+    """What is wrong with a share of the rows that agree where all are chosen from: nothing would go by it.
+
+    Args:
+        settings: flat.
+        objective: what is chosen by.
+        quotas: whether all rows are chosen from under shares of sources.
+    """
+    asked = settings["agreeing"]
+    if asked in (1.0, _DEFAULTS["agreeing"]):
+        return []
+    shares = [f"--{name.replace('_', '-')}" for name in ("per_source_min", "per_source_max") if settings[name]]
+    if not settings["target"]:
+        cause = "without --target: there is nothing to agree with. Name the target's file, or leave it out."
+    elif not OBJECTIVES[objective].aimed or OBJECTIVES[objective].signed:
+        cause = f"with --objective {objective}: that chooses from all rows. Leave one of them out."
+    elif quotas and shares:
+        cause = f"with {' and '.join(shares)}: shares of sources are chosen from all rows. Leave one of them out."
+    else:
+        return []
+    return [f"--agreeing {asked:g} {cause}"]
+
+
 def _number(name: str, value: float | Auto) -> float:
     if value == AUTO:
         raise InputError(
@@ -260,6 +283,7 @@ class Spice(Method):
             *faults,
             *cls._device_faults(settings),
             *cls._mode_faults(settings),
+            *agreeing_faults(settings, cls._asked_objective(settings), quotas=True),
             *shard_faults(settings, cls._asked_objective(settings), cls._asked_weight(settings)),
         ]
 
