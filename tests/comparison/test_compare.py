@@ -16,6 +16,7 @@ from spice_select.comparison import costs
 from spice_select.comparison.arms import Contender, refuse_other_meaning
 from spice_select.comparison.choosing import Chooser, fitting_rows
 from spice_select.comparison.grounds import Grounds, RowSet
+from spice_select.comparison.settings import CompareSettings
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Row
@@ -99,6 +100,15 @@ def test_what_another_sketch_or_a_moving_proxy_takes_is_no_other_arms(corpus: Co
     assert new[f"spice:{moving}"] > new["spice"], "gradients at the proxy's states, and its steps"
     assert Contender.parse(f"spice:{moving}").draws, "of its pools"
     assert not Contender.parse("spice").draws
+
+
+def test_a_revision_belongs_to_the_model_that_all_share() -> None:
+    settings = CompareSettings.from_flat({"model": "owner/name", "model_revision": "v2"})
+    asked = [
+        Contender.parse(arm).asks(settings, seed=0, budget="1", target=None).proxy
+        for arm in ("spice", "spice:model=elsewhere", "spice:model=owner/other:model_revision=v3")
+    ]
+    assert [one.model_revision for one in asked] == ["v2", None, "v3"]
 
 
 def test_other_seeds_draw_from_the_gradients_of_the_first(corpus: Corpus, options: dict[str, Any]) -> None:

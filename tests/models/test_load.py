@@ -48,6 +48,13 @@ def test_a_local_directory_loads_frozen_in_evaluation_mode_and_without_a_cache(s
         torch.testing.assert_close(loaded.model.state_dict()[name], value)
 
 
+def test_a_revision_of_a_model_on_this_machine_is_refused(saved):
+    """It would change nothing; of a run's own model it would say that another is meant."""
+    for ask in (load_model, load_tokenizer, identify_model):
+        with pytest.raises(InputError, match=r"--model-revision main: .* has no revisions"):
+            ask(saved, revision="main")
+
+
 def test_the_weights_hash_changes_with_a_weight_and_with_nothing_else(copy):
     before = load_model(copy, device="cpu").weights_hash
     (copy / "notes.txt").write_text("hello")

@@ -65,7 +65,7 @@ class GradientSettings(Group):
     precondition: PreconditionerName = Field(
         "none",
         description=f"What is done to gradients before the sketch. {PRECONDITIONERS.described()}. Both need "
-        "`--warm`, `--warmup-rows` or `--adapter`, and `--normalise unit`.",
+        "`--warm`, `--warmup-rows` or `--adapter`; leave `--normalise` at `unit`, for they change lengths by far.",
     )
     warm: bool = Field(
         False,

@@ -152,6 +152,17 @@ class Source:
 
 
 def locate(name: str | Path | None, allow_network: bool, revision: str | None) -> Source:
+    """Where a model lies. Raises InputError where there is none, and for a revision of one that has none."""
+    source = _located(name, revision)
+    if revision is not None and source.directory is not None:
+        raise InputError(
+            f"--model-revision {revision}: {source.name} lies on this machine and has no revisions. Leave it out, or "
+            "name a model of the hub."
+        )
+    return source
+
+
+def _located(name: str | Path | None, revision: str | None) -> Source:
     if name is None:
         directory = embedded_model()
         return Source(NAME, str(directory), directory)
