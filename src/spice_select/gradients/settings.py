@@ -70,8 +70,8 @@ class GradientSettings(Group):
     warm: bool = Field(
         False,
         description="Train the LoRA briefly before its gradients are taken, as LESS does: AdamW, 8 rows a step, on 5% "
-        "of the rows, 64 steps or more (in several passes, where the rows are few). With `--parameters lora` alone: a "
-        "cold LoRA has gradients of B only, a warm one of A and B.",
+        "of the rows, 128 at least, 64 steps or more (in several passes, where the rows are few). With `--parameters "
+        "lora` alone: a cold LoRA has gradients of B only, a warm one of A and B.",
     )
     warmup_rows: int | None = Field(
         None,
