@@ -11,6 +11,7 @@ import pytest
 from spice_select.errors import InputError
 from spice_select.run.finished import load
 from spice_select.run.folder import RunFolder, load_run, open_run
+from spice_select.run.worker import same_identity
 
 IDENTITY = {"budget": "10%", "corpus_sha256": "aa", "lora_targets": ["q"]}
 
@@ -156,11 +157,16 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_damaged_identity_is_explained(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["{", "[1]", "null", '"facts"'])
+def test_a_damaged_identity_is_explained(tmp_path: Path, content: str) -> None:
     finish(tmp_path / "r")
-    (tmp_path / "r" / "identity.json").write_text("{")
-    with pytest.raises(InputError, match="damaged"), open_run(tmp_path / "r", IDENTITY):
+    (tmp_path / "r" / "identity.json").write_text(content)
+    with pytest.raises(InputError, match=r"identity\.json is damaged"), open_run(tmp_path / "r", IDENTITY):
         pass
+    with pytest.raises(InputError, match=r"identity\.json is damaged"):
+        load_run(tmp_path / "r")
+    with pytest.raises(InputError, match=r"identity\.json is damaged"):
+        same_identity(tmp_path / "r", IDENTITY)
 
 
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from spice_select.data.plain import json_text
 from spice_select.errors import InputError
@@ -61,8 +61,8 @@ class RunFolder:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The facts that decide the run's result, read once. Raises InputError where there are none."""
-        identity = self.read_json(IDENTITY)
-        if not isinstance(identity, dict):
+        identity = _read_identity(self.path)
+        if identity is None:
             raise _no_run(self.path)
         return identity
 
@@ -129,7 +129,7 @@ def open_run(
     with lock:
         _acquire(lock, path)
         sweep(path)
-        found = _read_json(path / IDENTITY)
+        found = _read_identity(path)
         wanted = as_json(identity)
         if found is not None and found != wanted:
             if not overwrite and _holds_work(path):
@@ -242,6 +242,14 @@ def _clear(path: Path) -> None:
             shutil.rmtree(entry)
         else:
             os.unlink(entry)
+
+
+def _read_identity(path: Path) -> dict[str, Any] | None:
+    """What a folder says that it is of; None where it has no such file. Raises InputError where that is damaged."""
+    found = _read_json(path / IDENTITY)
+    if (path / IDENTITY).is_file() and not isinstance(found, dict):
+        raise _damaged(path / IDENTITY, "it holds no facts of a run")
+    return cast(dict[str, Any] | None, found)
 
 
 def _read_json(path: Path) -> Any:

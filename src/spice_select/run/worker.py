@@ -6,7 +6,6 @@
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -176,8 +175,7 @@ def wait_for(ready: Callable[[], bool], folder: Path, *, poll: float = 0.2) -> N
 
 def same_identity(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
     """The identity of the run that is there, if it is that of this process. Raises InputError if not."""
-    there: dict[str, Any] = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
-    here = as_json(identity)
+    there, here = RunFolder(folder).identity, as_json(identity)
     # weights that have a sum are known by it, whatever path they are called by from here
     by_sum = ("model", "adapter") if there.get("model_weights_sha256") else ()
     names = sorted((there.keys() | here.keys()) - set(by_sum))
