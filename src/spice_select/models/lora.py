@@ -92,6 +92,17 @@ def attach_lora(model: nn.Module, spec: LoraSpec, initial_a: Mapping[str, Tensor
     return adapted
 
 
+def order_names(adapted: nn.Module) -> None:
+    """Have a PEFT model written with its layers' names sorted.
+
+    PEFT holds them in a set, which every process writes in another order: equal adapters would be files of other bytes.
+    """
+    configs: Any = adapted.peft_config
+    for config in configs.values():
+        if isinstance(config.target_modules, set):
+            config.target_modules = sorted(config.target_modules)
+
+
 @contextmanager
 def _of_no_known_type(model: nn.Module) -> Iterator[None]:
     """Let PEFT adapt the very layers that are named to it.

@@ -8,6 +8,7 @@ import torch
 
 from spice_select.errors import DivergedError, InputError
 from spice_select.gradients.memory import is_out_of_memory
+from spice_select.models.lora import order_names
 from spice_select.models.recorded import write_record
 from spice_select.progress import Advance
 from spice_select.store import whole_folder
@@ -76,7 +77,9 @@ class Session:
         """Write adapter or model and the tokenizer to a folder that appears whole or not at all."""
         model: Any = self._trainer.model
         model.config.use_cache = True  # it was turned off to train
-        if not hasattr(model, "peft_config"):
+        if hasattr(model, "peft_config"):
+            order_names(model)
+        else:
             model = model.to(getattr(torch, dtype))
         with whole_folder(target) as aside:
             model.save_pretrained(aside)

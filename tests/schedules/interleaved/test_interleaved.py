@@ -160,6 +160,12 @@ def test_the_adapter_left_behind_is_the_proxy_as_trained(corpus: Corpus, options
             assert bool(value.abs().max() > 0), "B has moved"
 
 
+def test_the_adapter_left_behind_names_its_layers_in_one_order(corpus: Corpus, options, tmp_path: Path) -> None:
+    run = spice.select(corpus(), out=tmp_path / "r", **options)
+    names = json.loads((run.path / "proxy/adapter/adapter_config.json").read_text())["target_modules"]
+    assert names == sorted(names)
+
+
 def test_the_adapter_left_behind_knows_its_base_from_any_folder(
     corpus: Corpus, options, tmp_path: Path, tiny_proxy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from spice_select.models.lora import order_names
 from spice_select.models.recorded import BASE, lasting_name, record_of_run, write_record
 from spice_select.run.folder import RunFolder
 from spice_select.schedules.interleaved.steps import Step
@@ -24,6 +25,7 @@ def save_proxy(run: RunFolder, model: nn.Module, log: Sequence[Step]) -> None:
     place = ""
     for config in adapted.peft_config.values():
         place = config.base_model_name_or_path = lasting_name(str(config.base_model_name_or_path))
+    order_names(model)
     with whole_folder(run.path / ADAPTER) as aside, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # peft looks whether the base model's vocabulary was changed, in vain offline
         adapted.save_pretrained(aside, safe_serialization=True)
