@@ -34,6 +34,7 @@ from spice_select.run.target import TargetRows, read_target, standing_in
 from spice_select.run.worker import compute_share, wait_for_end
 from spice_select.schedules import SCHEDULES
 from spice_select.schedules.interleaved.worker import follow
+from spice_select.settings.places import place_text
 from spice_select.store import atomic
 
 
@@ -62,7 +63,9 @@ def select(
     Raises:
         InputError: anything that the caller can mend; nothing was written over.
     """
-    return run_select(str(corpus), SelectSettings.from_flat(settings), out=out, overwrite=overwrite, progress=progress)
+    return run_select(
+        place_text(corpus), SelectSettings.from_flat(settings), out=out, overwrite=overwrite, progress=progress
+    )
 
 
 def run_select(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import spice_select
 from spice_select.errors import InputError
 from spice_select.executors import DeviceExecutor, LocalExecutor, ProcessPlace, SharedExecutor, executor_for, shared
 from spice_select.store import PartStore, is_held
@@ -125,6 +126,15 @@ def test_the_environment_of_torchrun_tells_the_place(environment, place) -> None
 def test_a_place_that_cannot_be_is_refused(environment) -> None:
     with pytest.raises(InputError):
         ProcessPlace.of_environment(environment)
+
+
+def test_the_work_of_one_process_is_not_begun_by_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match=r"WORLD_SIZE=2 .* a training is the work of one process"):
+        spice_select.train(tmp_path / "run")
+    with pytest.raises(InputError, match=r"WORLD_SIZE=2 .* a comparison is the work of one process"):
+        spice_select.compare(tmp_path / "pool.jsonl")
 
 
 def test_the_executor_follows_environment_and_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

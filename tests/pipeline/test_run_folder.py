@@ -169,6 +169,12 @@ def test_a_damaged_identity_is_explained(tmp_path: Path, content: str) -> None:
         same_identity(tmp_path / "r", IDENTITY)
 
 
+def test_a_name_that_tables_cannot_have_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is no Unicode .* Choose another --out"), open_run(tmp_path / "u\udcf1", {}):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     script = (
         "import sys, json; from pathlib import Path; from spice_select.run.folder import open_run\n"

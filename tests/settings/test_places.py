@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from datasets import Dataset
 
+import spice_select as spice
 from spice_select.comparison.settings import CompareSettings
 from spice_select.errors import InputError
 from spice_select.evaluation.settings import EvaluateSettings
@@ -48,3 +51,20 @@ def test_an_empty_name_is_refused(kind: type[Settings] | type[Group], name: str)
     """It is what a shell makes of a variable that is not set, and would count as none given."""
     with pytest.raises(InputError, match=f"{name} = '': string should have at least 1 character"):
         kind.from_flat({name: ""})
+
+
+ROWS = {"prompt": "Why?", "completion": "So."}
+
+
+@pytest.mark.parametrize("given", [[ROWS], ROWS, np.arange(3), Dataset.from_list([ROWS]), b"rows.jsonl", None])
+def test_rows_in_memory_are_no_place(given: object) -> None:
+    for verb in (spice.select, spice.compare, spice.headroom, spice.load, spice.evaluate, spice.train):
+        with pytest.raises(InputError, match=r"was given, which is no path\. Give "):
+            verb(given)  # type: ignore[operator]
+    for kind, name in OF_SEVERAL:
+        with pytest.raises(InputError, match=r"was given, which is no path\. Give .* JSON Lines file first"):
+            kind.from_flat({name: given})
+
+
+def test_files_may_come_one_at_a_time() -> None:
+    assert SelectSettings.from_flat({"target": (Path(name) for name in "ab")}).target.target == ("a", "b")

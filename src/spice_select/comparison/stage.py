@@ -22,6 +22,7 @@ from spice_select.comparison.tuning import Tuner, places_on_record
 from spice_select.comparison.work import REFERENCES, ArmsAtWork, first_choices
 from spice_select.data.formats import PreferencePairs
 from spice_select.errors import InputError
+from spice_select.executors.places import refuse_several
 from spice_select.executors.settings import EngineSettings
 from spice_select.methods.budget import Budget
 from spice_select.models.identify import identify_model
@@ -32,6 +33,7 @@ from spice_select.run.finished import Run
 from spice_select.run.folder import MANIFEST, open_run
 from spice_select.run.identity import default_folder, package_version
 from spice_select.settings.access import Opening
+from spice_select.settings.places import place_text
 from spice_select.settings.words import command_words
 from spice_select.store import write_json, write_text
 from spice_select.training.trainer import require
@@ -72,7 +74,9 @@ def compare(
     Raises:
         InputError: anything that the caller can mend, before an arm has chosen.
     """
-    return run_compare(str(pool), CompareSettings.from_flat(settings), out=out, overwrite=overwrite, progress=progress)
+    return run_compare(
+        place_text(pool), CompareSettings.from_flat(settings), out=out, overwrite=overwrite, progress=progress
+    )
 
 
 def run_compare(
@@ -84,6 +88,7 @@ def run_compare(
     progress: Progress | None = None,
 ) -> MethodsCompared:
     """`compare` with the settings as one object."""
+    refuse_several("a comparison")
     progress = progress or Silent()
     _refuse_training(settings)
     contenders = contenders_of(settings)

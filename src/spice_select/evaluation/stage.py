@@ -29,6 +29,7 @@ from spice_select.gradients.memory import is_out_of_memory
 from spice_select.models.family import vocabulary_hash
 from spice_select.progress import Progress, Silent
 from spice_select.settings.counted import counted
+from spice_select.settings.places import place_text
 from spice_select.store import write_json
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 RESULTS = "results.json"
 """The table of the last evaluation, in the folder of results."""
+_MODELS = "Give directories, hub ids or `embedded`, each as an argument of its own: evaluate(first, second)."
 
 
 def evaluate(
@@ -66,9 +68,9 @@ def evaluate(
         InputError: anything that the caller can mend, before any model is loaded.
     """
     return run_evaluate(
-        [str(model) for model in models],
+        [place_text(model, _MODELS) for model in models],
         EvaluateSettings.from_flat(settings),
-        held_out=None if held_out is None else str(held_out),
+        held_out=None if held_out is None else place_text(held_out),
         without=[Path(run) for run in ([without] if isinstance(without, (str, Path)) else without)],
         out=Path(out),
         progress=progress,

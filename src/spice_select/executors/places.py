@@ -40,3 +40,17 @@ class ProcessPlace:
                 f"RANK={rank} and WORLD_SIZE={world} in the environment: not the place of a process among several; "
                 "start with torchrun or accelerate, or unset both"
             ) from error
+
+
+def refuse_several(what: str) -> None:
+    """Refuse to begin, as one of several processes, what a single one does: each would wait for the others.
+
+    Raises:
+        InputError: RANK and WORLD_SIZE tell of others.
+    """
+    world = ProcessPlace.of_environment().world
+    if world > 1:
+        raise InputError(
+            f"WORLD_SIZE={world} in the environment: {what} is the work of one process. Start it without torchrun or "
+            "accelerate, or unset RANK and WORLD_SIZE."
+        )

@@ -32,6 +32,7 @@ from spice_select.run.exclusion import UNPROMPTED, evidence_of
 from spice_select.run.pairs import refuse_kind_of_rows
 from spice_select.run.target import TargetRows, read_target, standing_in
 from spice_select.settings.counted import counted
+from spice_select.settings.places import place_text
 from spice_select.store import FeatureBlock
 
 
@@ -59,9 +60,8 @@ def headroom(
             be held out, or as `spice_select.select`.
     """
     if target is not None:
-        files = [target] if isinstance(target, str | Path) else target
-        settings["target"] = tuple(str(file) for file in files)
-    return run_headroom(str(pool), HeadroomSettings.from_flat(settings), progress=progress)
+        settings["target"] = target
+    return run_headroom(place_text(pool), HeadroomSettings.from_flat(settings), progress=progress)
 
 
 def run_headroom(pool: str, settings: HeadroomSettings, progress: Progress | None = None) -> Headroom:

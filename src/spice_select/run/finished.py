@@ -23,6 +23,7 @@ from spice_select.run.summary import Summary
 from spice_select.run.target import CHOOSING
 from spice_select.selection import Selection
 from spice_select.selection.objectives import DistinctVariance
+from spice_select.settings.places import place_text
 from spice_select.store import FeatureBlock, PartStore
 
 if TYPE_CHECKING:
@@ -221,4 +222,4 @@ class Run:
 
 def load(path: str | Path) -> Run:
     """Open a finished run folder. Raises InputError when it is none, or unfinished, or of a training or comparison."""
-    return Run(load_run(Path(path)).path)
+    return Run(load_run(Path(place_text(path, "Give the folder of a run."))).path)

@@ -123,6 +123,7 @@ def open_run(
         InputError: the folder belongs to another run (the differences are listed), holds what is read, is something
             other than a run folder, is in use by another process, or cannot be written.
     """
+    _refuse_no_unicode(path)
     _refuse_foreign(path)
     make_folder(path)
     lock = open_to_write(path / LOCK, "a")
@@ -163,6 +164,16 @@ _INSTEAD = {
 
 def _no_run(path: Path) -> InputError:
     return InputError(f"{path} is not a run folder (no {IDENTITY} in it). Give the folder that --out named.")
+
+
+def _refuse_no_unicode(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}: the name of the folder is no Unicode under this locale (LANG, LC_ALL), and its tables could not "
+            "be written. Choose another --out, or a UTF-8 locale if the name is good there; nothing was written."
+        ) from error
 
 
 def _refuse_foreign(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from spice_select.data.encoding import Encoder
 from spice_select.data.records import Example, PairExample
 from spice_select.errors import InputError
+from spice_select.executors.places import refuse_several
 from spice_select.gradients.lengths import refuse_unreadable_rows
 from spice_select.models.family import family_warning
 from spice_select.models.load import load_model
@@ -87,6 +88,7 @@ def run_train(
     progress: Progress | None = None,
 ) -> Trained:
     """`train` with the settings as one object."""
+    refuse_several("a training")
     require("trl", "train")
     if settings.tensorboard:
         require("tensorboard", "tensorboard")
