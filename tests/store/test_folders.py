@@ -69,3 +69,21 @@ def test_json_is_strict_and_a_failed_write_leaves_the_old_file(tmp_path: Path) -
         write_lines(tmp_path / "x.json", (str(1 // number) for number in (1, 0)))
     assert (tmp_path / "x.json").read_text() == "1\n"
     assert names(tmp_path) == ["x.json"]
+
+
+def test_what_was_there_stays_where_an_interrupt_comes_as_it_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, renamed = tmp_path / "place", os.rename
+    place.mkdir()
+    (place / "old").write_text("kept")
+
+    def interrupted(source: Path, target: Path) -> None:
+        if target == place and source.name.count(".old.") == 0:
+            raise KeyboardInterrupt
+        renamed(source, target)
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), whole_folder(place) as aside:
+        (aside / "new").write_text("lost")
+    assert [path.name for path in tmp_path.rglob("*")] == ["place", "old"]

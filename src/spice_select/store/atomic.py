@@ -110,6 +110,8 @@ def whole_folder(place: Path) -> Iterator[Path]:
                 os.rename(place, old)
             os.rename(aside, place)
         finally:
+            if old.is_dir() and not place.exists():  # ended between the two
+                os.rename(old, place)
             shutil.rmtree(aside, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
 
