@@ -130,6 +130,14 @@ def test_training_leaves_an_adapter_a_loss_curve_and_a_manifest(run: Run, tmp_pa
     model = AutoPeftModelForCausalLM.from_pretrained(done.model)
     assert any(bool(p.any()) for name, p in model.named_parameters() if "lora_B" in name)
     assert load_trained(done.path) == done
+    whole = (done.path / "loss.jsonl").read_bytes()
+    (done.path / "loss.jsonl").write_bytes(whole[:-5])
+    with pytest.raises(InputError, match=r"loss\.jsonl was altered after the training\. Run the same"):
+        load_trained(done.path)
+    (done.path / "loss.jsonl").write_bytes(whole)
+    (done.model / "adapter_model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"adapter_model\.safetensors is missing"):
+        load_trained(done.path)
 
 
 def test_a_lora_sits_on_every_linear_layer_but_the_head(run: Run, tiny_proxy: Path, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """A finished training, read back from its folder."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spice_select.errors import InputError
 from spice_select.run.folder import IDENTITY, RunFolder
+from spice_select.store import sha256
 
 KIND = "training"
 """What the identity of a training's folder says it is, so that it is not taken for a selection's."""
@@ -42,7 +44,12 @@ class Trained:
 
 
 def load_trained(path: str | Path) -> Trained:
-    """Read a finished training back. Raises InputError where the folder holds none, or it is unfinished."""
+    """Read a finished training back.
+
+    Raises:
+        InputError: the folder holds none, or it is unfinished; something that it wrote is missing, or its losses were
+            altered since. Weights are not read for that.
+    """
     folder = RunFolder(Path(path))
     identity = folder.read_json(IDENTITY)
     if not isinstance(identity, dict) or identity.get("kind") != KIND:
@@ -50,6 +57,7 @@ def load_trained(path: str | Path) -> Trained:
     manifest = folder.manifest()
     if manifest is None:
         raise InputError(f"{path} is unfinished. Run the same `spice train` command again to resume it.")
+    _refuse_damage(folder.path, manifest["outputs"])
     return Trained(
         path=folder.path,
         model=folder.path / MODEL,
@@ -59,6 +67,13 @@ def load_trained(path: str | Path) -> Trained:
         seconds=manifest["seconds"]["training"],
         manifest=manifest,
     )
+
+
+def _refuse_damage(folder: Path, sums: Mapping[str, str]) -> None:
+    missing = [name for name in sums if not (folder / name).is_file()]
+    if missing or sha256(folder / LOSS) != sums[LOSS]:
+        fault = f"{folder / (missing or [LOSS])[0]} {'is missing' if missing else 'was altered after the training'}"
+        raise InputError(f"{fault}. Run the same `spice train` command again: it trains anew.")
 
 
 def read_losses(folder: Path) -> tuple[float, ...]:
