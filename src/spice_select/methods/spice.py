@@ -87,8 +87,8 @@ class SpiceSettings(Group):
     select_device: str = Field(
         "cpu",
         description="Where the products with all rows are taken: `cpu`, `cuda`, `cuda:1`, or `auto` for a GPU where "
-        "there is one; the picks are the same. Log det's are float32; those of the default without a target float64, and "
-        "of no more rows than numbers taken on the CPU.",
+        "there is one; the picks are the same. Log det's are float32; those of the default without a target float64, "
+        "and of no more rows than numbers taken on the CPU.",
     )
     select_shards: int | None = Field(
         None,
