@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of beds, features and results")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--beds", nargs="+", choices=tuple(NOISE), default=["noise-40-within"], help="noisy beds (T3)")
-    parser.add_argument("--draw", type=int, default=0, help="of the pool (T1, T4 to T8); each has tables of its own")
+    parser.add_argument("--draw", type=int, default=0, help="of the pool (T1, T4 to T10); each has tables of its own")
     parser.add_argument("--share", type=float, default=0.1, help="budget, of the pool's tokens (T5)")
     parser.add_argument("--second", help="a proxy of another family, by whose gradients is chosen too (T6)")
     parser.add_argument("--dtype", default="bfloat16", help="of the proxy that gradients are taken on")

@@ -25,14 +25,14 @@ UNIONS: Mapping[str, Mapping[str, Any]] = {
 """Who chooses so, as `spice_select.select` takes it. `greats` alone is told of the target."""
 MOVING = "variance in the loop"
 REDRAWN = f"{MOVING}, drawn anew"
-"""The default in the loop; and so that every seed has pools of its own, where else one choice stands for all."""
+"""The variance in the loop; and so that every seed has pools of its own, where else one choice stands for all."""
 TURNED_LOOPS: Mapping[str, Mapping[str, Any]] = {
     f"{MOVING}, pools of 30": {**UNIONS[MOVING], "pool_size": 30},
     f"{MOVING}, pools of 120": {**UNIONS[MOVING], "pool_size": 120},
     f"{MOVING}, a step after 5": {**UNIONS[MOVING], "update_every": 5},
     REDRAWN: UNIONS[MOVING],
 }
-"""The default in the loop with other pools, and with fewer steps of the proxy (T9)."""
+"""The variance in the loop with other pools, and with fewer steps of the proxy (T9)."""
 
 
 def union(

@@ -106,9 +106,14 @@ def test_a_revision_belongs_to_the_model_that_all_share() -> None:
     settings = CompareSettings.from_flat({"model": "owner/name", "model_revision": "v2"})
     asked = [
         Contender.parse(arm).asks(settings, seed=0, budget="1", target=None).proxy
-        for arm in ("spice", "spice:model=elsewhere", "spice:model=owner/other:model_revision=v3")
+        for arm in (
+            "spice",
+            "spice:model=elsewhere",
+            "spice:model=owner/other:model_revision=v3",
+            "spice:model=owner/name",
+        )
     ]
-    assert [one.model_revision for one in asked] == ["v2", None, "v3"]
+    assert [one.model_revision for one in asked] == ["v2", None, "v3", "v2"]
 
 
 def test_other_seeds_draw_from_the_gradients_of_the_first(corpus: Corpus, options: dict[str, Any]) -> None:

@@ -95,6 +95,21 @@ def test_the_model_to_tune_is_found_before_an_arm_chooses_and_known_by_its_conte
         spice_select.compare(pool, train_model=str(other), **options)
 
 
+def test_a_proxy_of_an_arms_own_chooses_and_is_not_tuned(
+    corpus: Corpus, options: dict[str, Any], tmp_path: Path, tiny_proxy: Path
+) -> None:
+    other = Path(shutil.copytree(tiny_proxy, tmp_path / "other"))
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.1}))
+    asked = {**options, "methods": f"longest,aside=longest:model={other}", "train_steps": 1}
+    assert spice_select.compare(corpus(make_sums(60)), **asked).failures == ()
+    trained = {
+        path.parent.name: json.loads(path.read_text()) for path in (tmp_path / "c" / "trained").glob("*/manifest.json")
+    }
+    assert {name.partition("=")[0] for name in trained} >= {"longest--0", "aside"}
+    assert {one["identity"]["model"] for one in trained.values()} == {str(options["model"])}
+
+
 def test_benchmarks_are_run_on_every_model(
     corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -241,7 +241,7 @@ def test_ratings_are_the_next_tokens_after_a_question(
     """Of a proxy that keeps what it read, and of one that reads the row again for every question."""
     if not keeps:
         monkeypatch.setattr(ratings, "goes_on", lambda model: False)
-        monkeypatch.delattr(ratings, "branched_log_probabilities")
+    monkeypatch.delattr(ratings, "_one_by_one" if keeps else "branched_log_probabilities")
     tokenizer = load_tokenizer(str(tiny_proxy))
     batch = [
         talk(tokenizer, "What is 12 + 30?", "42."),

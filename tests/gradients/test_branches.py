@@ -15,7 +15,7 @@ from tests.gradients.families import FAMILIES, tiny_family
 ASKED = (5, 6, 7)
 STOPS = {
     "mistral", "gemma2", "gemma3", "phi3", "cohere2", "gemma3n_text", "gpt_oss", "llama4_text", "phimoe", "starcoder2",
-    "falcon_h1", "jamba", "mamba", "mamba2", "qwen3_next", "zamba2", "bloom", "mpt",
+    "gpt_neo", "minimax", "falcon_h1", "jamba", "mamba", "mamba2", "qwen3_next", "zamba2", "bloom", "mpt",
 }  # fmt: skip
 """Windows, states and positions of their own: these read every text from its beginning."""
 
@@ -63,10 +63,47 @@ def test_any_lengths_and_any_number_of_endings(lengths: list[int], ends: list[in
     np.testing.assert_allclose(plain, due, rtol=0, atol=1e-5)
 
 
+def test_a_model_that_fails_when_it_is_asked_for_a_cache_reads_every_text_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = tiny_model("llama")
+    assert goes_on(model)
+    forward = model.forward
+
+    def without_cache(*args: object, attention_mask=None, position_ids=None, past_key_values=None, **kwargs: object):
+        if kwargs.get("use_cache"):
+            raise AttributeError("no cache here")
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(model, "forward", without_cache)
+    assert not goes_on(model)
+
+
+def test_a_model_that_takes_no_notice_of_positions_reads_every_text_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that it takes them; the trial shows that it does not."""
+    model = tiny_model("llama")
+    forward = model.forward
+
+    def by_itself(*args: object, attention_mask=None, position_ids=None, past_key_values=None, **kwargs: object):
+        return forward(*args, attention_mask=attention_mask, past_key_values=past_key_values, **kwargs)
+
+    monkeypatch.setattr(model, "forward", by_itself)
+    assert not goes_on(model)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "olmo2"])
+def test_in_half_precision_it_is_the_same_but_for_rounding(architecture: str) -> None:
+    model = tiny_model(architecture).to(torch.bfloat16)
+    assert goes_on(model)
+    beginnings, endings = texts(5, [3, 12, 7]), texts(6, [4, 5])
+    found = branched_log_probabilities(model, beginnings, endings, ASKED)
+    np.testing.assert_allclose(found, alone(model, beginnings, endings), rtol=0, atol=0.2)
+
+
 def test_an_adapter_is_seen_through() -> None:
     model, spec = tiny_model("llama"), LoraSpec(rank=2)
     adapted = attach_lora(model, spec, {layer.name: torch.ones(2, layer.d_in) for layer in spec.layers(model)})
     assert goes_on(adapted)
-    beginnings, endings = texts(3, [5, 2]), texts(4, [3])
+    beginnings, endings = texts(3, [5, 2]), texts(4, [3, 6])
     found = branched_log_probabilities(adapted, beginnings, endings, ASKED)
     np.testing.assert_allclose(found, alone(adapted, beginnings, endings), rtol=0, atol=1e-5)

@@ -1,5 +1,7 @@
 """Files and models named by a path are what they are by text, wherever a setting names one."""
 
+import os
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from spice_select.errors import InputError
 from spice_select.evaluation.settings import EvaluateSettings
 from spice_select.run.settings import SelectSettings
 from spice_select.settings.base import Group, Settings
+from spice_select.settings.places import place_text
 from spice_select.training.settings import TrainSettings
 
 OF_ONE = [
@@ -67,4 +70,16 @@ def test_rows_in_memory_are_no_place(given: object) -> None:
 
 
 def test_files_may_come_one_at_a_time() -> None:
-    assert SelectSettings.from_flat({"target": (Path(name) for name in "ab")}).target.target == ("a", "b")
+    for given in ((Path(name) for name in "ab"), {1: "a", 2: "b"}.values(), deque("ab"), np.array(["a", "b"])):
+        assert SelectSettings.from_flat({"target": given}).target.target == ("a", "b")
+
+
+def test_an_entry_of_a_folder_is_its_path(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").touch()
+    with os.scandir(tmp_path) as entries:
+        assert [place_text(entry) for entry in entries] == [str(tmp_path / "rows.jsonl")]
+
+
+def test_what_is_no_path_is_shown() -> None:
+    with pytest.raises(InputError, match="5 was given"):
+        SelectSettings.from_flat({"target": 5})

@@ -91,7 +91,7 @@ class Contender:
             InputError: a setting of its own that cannot be used.
         """
         shared = {**settings.proxy.changed(), **self._gradients(settings, seed), **settings.engine.changed()}
-        if "model" in self.own:
+        if self.own.get("model", settings.proxy.model) != settings.proxy.model:
             shared.pop("model_revision", None)  # a revision is one of the model that all share
         aim = {"target": (target,)} if target is not None and self.targeted else {}
         fixed = {"method": self.method, "budget": budget, "seed": seed, "max_length": settings.data.max_length, **aim}

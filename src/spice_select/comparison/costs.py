@@ -111,6 +111,7 @@ class CostLedger:
         if name == _ANSWERS_ALONE:
             return weights * FORWARD * supervised
         if name == _RATINGS:
+            # by a proxy that keeps what it read: others read the row five times
             beside = len(self._grounds) * RatingPrompts(self._grounds.proxy.tokenizer).around
             return weights * FORWARD * (tokens + beside)
         return None

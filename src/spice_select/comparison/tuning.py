@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from spice_select.comparison.arms import UNTUNED
+from spice_select.comparison.arms import UNTUNED, same_model
 from spice_select.comparison.choosing import ArmChoice
 from spice_select.comparison.costs import BACKWARD, FORWARD, Cost
 from spice_select.comparison.grounds import Grounds, RowSet
@@ -32,6 +32,8 @@ from spice_select.evaluation.preference import PairLogProbs, pair_log_probs
 from spice_select.evaluation.settings import EvaluateSettings, ModelSettings
 from spice_select.evaluation.stage import run_evaluate
 from spice_select.evaluation.subjects import EMBEDDED, find_subject, open_subject
+from spice_select.models.embedded import embedded_model
+from spice_select.models.settings import ProxySettings
 from spice_select.models.size import count_weights
 from spice_select.progress import Progress
 from spice_select.store import write_json
@@ -105,7 +107,7 @@ class Tuner:
         settings, access = self.settings, self.settings.proxy
         asked = settings.tuning.of_training(
             access, seed=seed, steps=self.steps, max_length=settings.data.max_length
-        ).model_copy(update={"on": on})
+        ).model_copy(update={"on": on, "model": model_to_tune(settings, choice.run.settings.proxy)})
         place = self.folder / TRAINED / path.stem
         done = run_train(choice.run, asked, out=place, progress=Hushed(self.progress))
         chosen = {
@@ -233,6 +235,13 @@ def places_on_record(folder: Path) -> list[str]:
 
 def _read(path: Path) -> ArmRun:
     return arm_run_of(json.loads(path.read_text(encoding="utf-8")))
+
+
+def model_to_tune(settings: CompareSettings, chooser: ProxySettings) -> str | None:
+    """The one that is tuned on what `chooser` chose; None for that itself. An arm's own proxy chooses, and no more."""
+    if settings.tuning.train_model is not None or same_model(chooser, settings.proxy):
+        return settings.tuning.train_model
+    return settings.proxy.model or str(embedded_model())
 
 
 def seeds_of_control(settings: CompareSettings, rivals: int) -> tuple[int, ...]:

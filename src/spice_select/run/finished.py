@@ -98,7 +98,7 @@ class Run:
                 f"{path} was altered after the run: {'; '.join(altered)}. Put the old file back, or run the same "
                 "`spice select` command again: it writes the file anew."
             )
-        return settings.numbered(manifest.get("automatic", {}))
+        return settings.numbered(manifest.get("automatic", {})).without_idle_revision()
 
     @cached_property
     def features(self) -> FeatureBlock:

@@ -123,8 +123,9 @@ def open_run(
         InputError: the folder belongs to another run (the differences are listed), holds what is read, is something
             other than a run folder, is in use by another process, or cannot be written.
     """
-    _refuse_no_unicode(path)
     _refuse_foreign(path)
+    if not (path / IDENTITY).is_file():
+        _refuse_no_unicode(path)
     make_folder(path)
     lock = open_to_write(path / LOCK, "a")
     with lock:
@@ -171,8 +172,8 @@ def _refuse_no_unicode(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError as error:
         raise InputError(
-            f"{path}: the name of the folder is no Unicode under this locale (LANG, LC_ALL), and its tables could not "
-            "be written. Choose another --out, or a UTF-8 locale if the name is good there; nothing was written."
+            f"{path}: the name of the folder is no Unicode under this locale (LANG, LC_ALL), and tables could not be "
+            "written there. Choose another --out, or a UTF-8 locale if the name is good there; nothing was written."
         ) from error
 
 

@@ -145,6 +145,13 @@ class SelectSettings(Settings):
         """With the numbers, by name, that what was left to the data came to."""
         return self.model_copy(update={"spice": self.spice.model_copy(update=dict(found))})
 
+    def without_idle_revision(self) -> "SelectSettings":
+        """Without a revision of a model on this machine, which has none: older runs may have been given one."""
+        name = self.proxy.model
+        if self.proxy.model_revision is None or (name is not None and not Path(name).expanduser().exists()):
+            return self
+        return self.model_copy(update={"proxy": self.proxy.model_copy(update={"model_revision": None})})
+
     @property
     def request(self) -> ProxyRequest:
         """What is asked of the proxy."""

@@ -1,7 +1,7 @@
 """Where files and models lie, among the settings: given as text or as a path, kept as text."""
 
-from collections.abc import Iterator
-from os import PathLike
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -22,8 +22,11 @@ def place_text(given: object, remedy: str = _ROWS) -> str:
     Raises:
         InputError: it is neither text nor a path: rows in memory, say, whose text would be looked for as a name.
     """
-    if isinstance(given, str | PathLike):
-        return str(given)
+    place = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if isinstance(place, str):
+        return place
+    if given is None or isinstance(given, bytes | int | float):
+        raise InputError(f"{given!r} was given, which is no path. {remedy}")
     kind = type(given)
     whose = "" if kind.__module__ == "builtins" else f"{kind.__module__.partition('.')[0]}."
     raise InputError(f"a value of type {whose}{kind.__qualname__} was given, which is no path. {remedy}")
@@ -34,9 +37,8 @@ def _in_text(value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    if isinstance(value, list | tuple | set | frozenset | Iterator):
-        return tuple(place_text(one) for one in value)
-    return (place_text(value),)
+    alone = isinstance(value, str | bytes | os.PathLike | Mapping) or hasattr(value, "columns")  # a table: its names
+    return tuple(map(place_text, value)) if isinstance(value, Iterable) and not alone else (place_text(value),)
 
 
 Place = Annotated[str, Field(min_length=1), BeforeValidator(_in_text)]

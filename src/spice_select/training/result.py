@@ -1,7 +1,6 @@
 """A finished training, read back from its folder."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,8 +46,8 @@ def load_trained(path: str | Path) -> Trained:
     """Read a finished training back.
 
     Raises:
-        InputError: the folder holds none, or it is unfinished; something that it wrote is missing, or its losses were
-            altered since. Weights are not read for that.
+        InputError: the folder holds none, or it is unfinished; its losses are missing, or were altered since. Its
+            model may be gone: comparisons leave none behind.
     """
     folder = RunFolder(Path(path))
     identity = folder.read_json(IDENTITY)
@@ -57,7 +56,7 @@ def load_trained(path: str | Path) -> Trained:
     manifest = folder.manifest()
     if manifest is None:
         raise InputError(f"{path} is unfinished. Run the same `spice train` command again to resume it.")
-    _refuse_damage(folder.path, manifest["outputs"])
+    _refuse_damage(folder.path / LOSS, manifest["outputs"][LOSS])
     return Trained(
         path=folder.path,
         model=folder.path / MODEL,
@@ -69,11 +68,10 @@ def load_trained(path: str | Path) -> Trained:
     )
 
 
-def _refuse_damage(folder: Path, sums: Mapping[str, str]) -> None:
-    missing = [name for name in sums if not (folder / name).is_file()]
-    if missing or sha256(folder / LOSS) != sums[LOSS]:
-        fault = f"{folder / (missing or [LOSS])[0]} {'is missing' if missing else 'was altered after the training'}"
-        raise InputError(f"{fault}. Run the same `spice train` command again: it trains anew.")
+def _refuse_damage(losses: Path, due: str) -> None:
+    if not losses.is_file() or sha256(losses) != due:
+        fault = "was altered after the training" if losses.is_file() else "is missing"
+        raise InputError(f"{losses} {fault}. Run the same `spice train` command again: it trains anew.")
 
 
 def read_losses(folder: Path) -> tuple[float, ...]:

@@ -6,8 +6,8 @@ from spice_select.diagnosis.suspects import PAIR_SUSPECTS, SUSPECTS, Evidence, S
 from spice_select.progress import Progress, Silent
 
 _REMEDIES = {
-    "losses": "no losses are known: the method that chose takes none. `spice suspects RUN --unprompted` takes them, "
-    "and so does `--without-suspects` where it names the kind",
+    "losses": "no losses are known to it. `spice suspects RUN --unprompted` takes them, and so does a choice that is "
+    "not interleaved where `--without-suspects` names the kind",
     "learnability": "it takes two short trainings: ask for it with `spice suspects RUN --learnability`",
 }
 """Field of `Evidence` → what is wrong where it is missing, and what to do."""
