@@ -44,18 +44,3 @@ def random_like(chosen: Sequence[int], sources: Sequence[str], supervised: NDArr
         reached = np.concatenate([[0], np.cumsum(supervised[order])])
         found += order[: int(np.abs(reached - share).argmin())].tolist()
     return found
-
-
-def in_shares(orders: Sequence[Sequence[int]], supervised: NDArray[np.int64]) -> list[int]:
-    """One order of several: whichever has had the fewest supervised tokens so far puts its next row that is not in it.
-
-    Ends where one of them does.
-    """
-    taken, spent, left = dict[int, None](), [0] * len(orders), [iter(order) for order in orders]
-    while True:
-        turn = spent.index(min(spent))
-        row = next((row for row in left[turn] if row not in taken), None)
-        if row is None:
-            return list(taken)
-        taken[row] = None
-        spent[turn] += int(supervised[row])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from benchmarks.evidence import beds
-from benchmarks.evidence.arms import budget_of, in_shares, prefix, random_among, random_like, random_order
+from benchmarks.evidence.arms import budget_of, prefix, random_among, random_like, random_order
 from benchmarks.evidence.choices import among, order_of, without_target
 from benchmarks.evidence.features import candidates, known, renamed
 from benchmarks.evidence.gold import gold_answers, gold_rows
@@ -194,7 +194,7 @@ def fewer(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, row
 SEVERAL = {
     "three kinds, each a task": "targeted, three kinds",
     "three kinds as one": "targeted, three kinds as one",
-    "three choices of a third each": "targeted, a third each",
+    "each task a third (each-task)": "targeted, a third each",
     "three kinds in turn (LESS)": "less-rr, three kinds",
 }
 """What a person can do who wants three things of a model: label → arm (T10)."""
@@ -210,7 +210,7 @@ def several(work: Path, sources: Sources, encodings: Encodings, *, seeds: int, r
     orders = {
         "targeted, three kinds": order_of(as_tasks, LONG, settings={}),
         "targeted, three kinds as one": order_of(as_one, LONG, settings={}),
-        "targeted, a third each": in_shares([order_of(one, LONG, settings={}) for one in owns], own.supervised),
+        "targeted, a third each": order_of(as_tasks, LONG, settings={"method": "each-task"}),
         "less-rr, three kinds": order_of(as_tasks, LONG, settings={"method": "less-rr"}),
     }
     for folder, _ in folders:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks.evidence import beds
-from benchmarks.evidence.arms import budget_of, in_shares, prefix, random_among, random_order
+from benchmarks.evidence.arms import budget_of, prefix, random_among, random_order
 
 
 def corpus(folder: Path, counts: dict[str, int]) -> Path:
@@ -30,18 +30,6 @@ def corpus(folder: Path, counts: dict[str, int]) -> Path:
 
 def said(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(turn["content"] for turn in row["messages"])
-
-
-def test_orders_take_turns_by_what_they_have_had_and_no_row_stands_twice() -> None:
-    supervised = np.array([10, 10, 30, 10, 20, 10])
-    found = in_shares([[2, 0, 1], [3, 2, 4, 5], [0, 5]], supervised)
-    assert found == [2, 3, 0, 4, 5], "row 2 is the first order's, row 0 the third's, which ends it all"
-    drawn = np.random.default_rng(0)
-    supervised = drawn.integers(20, 60, 600)
-    orders = [drawn.permutation(600).tolist() for _ in range(3)]
-    picks = prefix(in_shares(orders, supervised), supervised, 3000)
-    assert len(set(picks)) == len(picks)
-    assert 2940 < supervised[picks].sum() <= 3000
 
 
 @pytest.mark.parametrize("within", [True, False])

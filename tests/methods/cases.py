@@ -155,6 +155,10 @@ CASES: tuple[Case, ...] = (
     Case(name="dpp", picks=[0, 3, 2]),
     Case(name="novelselect", picks=None),
     Case(name="deita", picks=[0, 2, 3]),  # row 1 is row 0's direction
+    # the first task, mostly across, takes 2 for 20 tokens; the second, against the first, 3 for 40; the first again, 0
+    Case(name="each-task", picks=[2, 3, 0]),
+    # of all rows the second takes 0 for 10 tokens, so that it takes 3 before it is the first's turn again
+    Case(name="each-task", picks=[2, 0, 3], settings={"agreeing": 1.0}),
     Case(name="bm25", picks=[3, 4, 2]),  # 1 2 is in row 3, 4 in row 4, 3 in row 2
     Case(name="rds", picks=[0, 3, 2]),  # the first task's row 0, the second's, the first's row 1
     Case(name="tsds", picks=None),

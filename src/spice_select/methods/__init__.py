@@ -11,6 +11,7 @@ from spice_select.methods.budget import Budget as Budget
 from spice_select.methods.craig import Craig
 from spice_select.methods.deita import Deita
 from spice_select.methods.dpp import Dpp
+from spice_select.methods.each_task import EachTask
 from spice_select.methods.facility_location import Representatives
 from spice_select.methods.fishersft import FisherSft
 from spice_select.methods.full import Full
@@ -49,6 +50,7 @@ METHODS: Table[type[Method]] = Table(
     *(FisherSft, SelectIt),
     *(Herding, GradMatch, Craig),
     *(KCenter, Representatives, Dpp, NovelSelect, Deita),
+    EachTask,
     *(Bm25, Rds, Tsds, Sift, Less, LessRoundRobin, LessPaper, Greats),
     Lead,
 )

@@ -129,6 +129,10 @@ class Candidates:
         """The same rows, to be chosen over shards."""
         return self._with(apart=apart)
 
+    def aimed_at(self, target: TargetSet) -> "Candidates":
+        """The same rows, to be chosen for another target."""
+        return self._with(target=target)
+
     def _with(self, **parts: Any) -> "Candidates":
         """The same rows, their matrix not made again."""
         other = replace(self, **parts)
