@@ -77,8 +77,9 @@ class EachTask(Method):
             wanted = min(n, 2 * wanted)
 
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
-        """What each task has had."""
-        assert candidates.target is not None, "a run without a target is refused before"
+        """What each task has had; nothing in the loop, where the target is known to the pools alone."""
+        if candidates.target is None:
+            return ()
         names = [*candidates.target.groups]
         if len(names) == 1:
             return ("The target is one task: the picks are those of --method information, in rows.",)

@@ -6,6 +6,7 @@ from spice_select.methods.base import Candidates, Choice
 from spice_select.methods.copied import note_on_copies, warning_of_copies
 from spice_select.methods.spice import Spice
 from spice_select.selection.objectives import POOL_VARIANCES, DistinctVariance
+from spice_select.selection.objectives.base import Scaled
 
 
 class Information(Spice):
@@ -26,7 +27,7 @@ class Information(Spice):
 
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """How much of all rows the picks explain, where that is what they were chosen for in one go; and of copies."""
-        said = super().notes(candidates, choice)
+        said = (*super().notes(candidates, choice), *_note_on_tasks(candidates, self.objective))
         if self.objective not in POOL_VARIANCES:
             return said
         if choice.pools.any():
@@ -42,6 +43,15 @@ class Information(Spice):
             *(note_on_copies(candidates) if self.objective is DistinctVariance else warning_of_copies(candidates)),
             *_note_on_budget(len(choice) / len(candidates)),
         )
+
+
+def _note_on_tasks(candidates: Candidates, objective: type[Scaled]) -> tuple[str, ...]:
+    if candidates.target is None or not objective.aimed or len(candidates.target.groups) == 1:
+        return ()
+    return (
+        f"The target has {len(candidates.target.groups)} tasks, and this is one choice for all of them. For three that "
+        "were tuned for, equal tokens for each (--method each-task) gained more, and spread it more evenly.",
+    )
 
 
 _LARGE = 0.25
