@@ -68,7 +68,7 @@ def test_it_is_the_walk_through_whole_orders(n: int, kinds: int, seed: int, data
     assert found.columns["task"].tolist() == [turn for turn, _ in due[:rows]]
     assert (found.columns["task_gain"] >= -1e-9).all()
     cost = np.cumsum(candidates.supervised[[row for _, row in due]])
-    tokens = data.draw(st.integers(60, int(cost[-1])))
+    tokens = data.draw(st.integers(int(candidates.supervised.max()), int(cost[-1])))
     within = of(agreeing=1.0).choose(candidates, Allowance(tokens=tokens, supervised=True), seed=0, progress=Silent())
     assert within.indices.tolist() == [row for _, row in due][: int((cost <= tokens).sum())]
 
