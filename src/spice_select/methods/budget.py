@@ -132,6 +132,16 @@ class Allowance:
         """What each row takes of the tokens, int64 ``[n]``; its length where rows are counted."""
         return candidates.supervised if self.supervised else candidates.tokens
 
+    def mean_rows(self, candidates: "Candidates") -> float:
+        """How many rows it is; under a budget in tokens so many of mean length, which may be more than there are."""
+        return self.rows or (self.tokens or 0) / float(self.costs(candidates).mean())
+
+    def is_filled(self, chosen: "NDArray[np.int64]", candidates: "Candidates") -> bool:
+        """Whether these positions are all that it allows: as many rows, or more tokens, so that the last do not fit."""
+        if self.rows is not None:
+            return len(chosen) >= self.rows
+        return int(self.costs(candidates)[chosen].sum()) > (self.tokens or 0)
+
     @property
     def unit(self) -> str:
         """What is counted."""

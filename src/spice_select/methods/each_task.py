@@ -11,12 +11,11 @@ from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.information import Information
 from spice_select.methods.ranked import best_ranked
-from spice_select.methods.spice import SpiceSettings, agreeing_faults
+from spice_select.methods.spice import agreeing_faults
 from spice_select.progress import Progress
 from spice_select.selection.objectives import TargetInformation
 from spice_select.settings.counted import counted
 
-_USUAL = {name: field.default for name, field in SpiceSettings.model_fields.items()}
 _NAMED = 8
 """Tasks that the note names; of more it names the first."""
 
@@ -46,8 +45,7 @@ class EachTask(Method):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
-        own = {"objective": TargetInformation.name, "agreeing": settings["agreeing"], "carry_state": False}
-        return cls(Information.of({**settings, **_USUAL, **own}))
+        return cls(Information.as_it_comes(settings, objective=TargetInformation.name))
 
     @classmethod
     def clashes(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -65,12 +63,12 @@ class EachTask(Method):
         assert candidates.target is not None, "a run without a target is refused before"
         n, tasks = len(candidates), candidates.target.groups
         sides = [candidates.aimed_at(candidates.target.take(own)) for own in tasks.values()]
-        wanted = n if allowance.quotas else min(n, 1 + math.ceil(1.25 * _rows(candidates, allowance) / len(sides)))
+        wanted = n if allowance.quotas else min(n, 1 + math.ceil(1.25 * allowance.mean_rows(candidates) / len(sides)))
         while True:
             picks = [self._chooser.choose(side, Allowance(rows=wanted), seed=seed, progress=progress) for side in sides]
             turns = [*in_turns([one.indices.tolist() for one in picks], candidates.supervised)]
             order = np.array([position for _, position in turns], np.int64)
-            if wanted == n or _enough(order, candidates, allowance):
+            if wanted == n or allowance.is_filled(order, candidates):
                 known = _known(picks, turns, n)
                 rest = np.setdiff1d(np.arange(n), order)
                 return best_ranked(np.append(order, rest), candidates, allowance, path=self.name, known=known)
@@ -106,19 +104,6 @@ def in_turns(orders: Sequence[Sequence[int]], supervised: NDArray[np.int64]) -> 
         taken.add(row)
         had[turn] += int(supervised[row])
         yield turn, row
-
-
-def _rows(candidates: Candidates, allowance: Allowance) -> float:
-    """Rows of a budget, of mean length where it counts tokens."""
-    if allowance.rows is not None:
-        return allowance.rows
-    return (allowance.tokens or 0) / max(1e-9, float(allowance.costs(candidates).mean()))
-
-
-def _enough(order: NDArray[np.int64], candidates: Candidates, allowance: Allowance) -> bool:
-    if allowance.rows is not None:
-        return len(order) >= allowance.rows
-    return int(allowance.costs(candidates)[order].sum()) > (allowance.tokens or 0)
 
 
 def _known(picks: Sequence[Choice], turns: Sequence[tuple[int, int]], n: int) -> Mapping[str, NDArray[np.float64]]:

@@ -1,10 +1,11 @@
 """Information about rows that are to be known (arXiv 2410.08020): the default."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-from spice_select.methods.base import Candidates, Choice
+from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.copied import note_on_copies, warning_of_copies
-from spice_select.methods.spice import Spice
+from spice_select.methods.spice import USUAL, Spice
 from spice_select.selection.objectives import POOL_VARIANCES, DistinctVariance
 from spice_select.selection.objectives.base import Scaled
 
@@ -24,6 +25,11 @@ class Information(Spice):
     source: ClassVar[str] = "arXiv 2410.08020"
     reads: ClassVar[frozenset[str]] = Spice.reads - {"carry_state"}
     untargeted: ClassVar[tuple[str, float]] = (DistinctVariance.name, 0.0)
+
+    @classmethod
+    def as_it_comes(cls, settings: Mapping[str, Any], **own: Any) -> Method:
+        """With what is usual whatever these settings are, but for the share that agrees with a target, and `own`."""
+        return cls.of({**settings, **USUAL, "agreeing": settings["agreeing"], "carry_state": False, **own})
 
     def notes(self, candidates: Candidates, choice: Choice) -> tuple[str, ...]:
         """How much of all rows the picks explain, where that is what they were chosen for in one go; and of copies."""

@@ -10,13 +10,12 @@ from spice_select.methods.base import Candidates, Choice, Method
 from spice_select.methods.budget import Allowance
 from spice_select.methods.information import Information
 from spice_select.methods.ranked import best_ranked
-from spice_select.methods.spice import SpiceSettings, agreeing_faults
+from spice_select.methods.spice import agreeing_faults
 from spice_select.progress import Progress
 from spice_select.selection.objectives import DistinctVariance
 
 _AHEAD = 1.25
 """How many more picks than the budget's mean are followed at first: short ones make fewer rows due."""
-_USUAL = {name: field.default for name, field in SpiceSettings.model_fields.items()}
 
 
 class RandomInShares(Method):
@@ -42,7 +41,7 @@ class RandomInShares(Method):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Method:
-        return cls(Information.of({**settings, **_USUAL, "agreeing": settings["agreeing"], "carry_state": False}))
+        return cls(Information.as_it_comes(settings))
 
     @classmethod
     def clashes(cls, settings: Mapping[str, Any]) -> list[str]:
@@ -71,8 +70,7 @@ class RandomInShares(Method):
         while True:
             chosen = self._chooser.choose(candidates, Allowance(rows=wanted), seed=seed, progress=progress).indices
             order, due = following(candidates, chosen, seed)
-            enough = due >= rows if rows else int(allowance.costs(candidates)[order[:due]].sum()) > tokens
-            if enough or wanted == n:
+            if wanted == n or allowance.is_filled(order[:due], candidates):
                 return best_ranked(order, candidates, allowance, path=self.name)
             wanted = min(n, 2 * wanted)
 

@@ -110,7 +110,8 @@ class SpiceSettings(Group):
 
 _PLACED = (LogDet.name, *(one.name for one in POOL_VARIANCES))
 """Objectives that another device than the CPU can choose by."""
-_DEFAULTS = {name: field.default for name, field in SpiceSettings.model_fields.items()}
+USUAL = {name: field.default for name, field in SpiceSettings.model_fields.items()}
+"""What each setting of the criterion is where nobody asks."""
 
 
 def agreeing_faults(settings: Mapping[str, Any], objective: str, *, quotas: bool) -> list[str]:
@@ -122,7 +123,7 @@ def agreeing_faults(settings: Mapping[str, Any], objective: str, *, quotas: bool
         quotas: whether all rows are chosen from under shares of sources.
     """
     asked = settings["agreeing"]
-    if asked in (1.0, _DEFAULTS["agreeing"]):
+    if asked in (1.0, USUAL["agreeing"]):
         return []
     shares = [f"--{name.replace('_', '-')}" for name in ("per_source_min", "per_source_max") if settings[name]]
     if not settings["target"]:
@@ -323,7 +324,7 @@ class Spice(Method):
         """Only log det has a relaxation, and that is of a choice of so many rows among all."""
         mode, faults = settings["select_mode"], list[str]()
         if mode == ExactMode.name:
-            unread = [name for name in ("candidates", "tangent_passes") if settings[name] != _DEFAULTS[name]]
+            unread = [name for name in ("candidates", "tangent_passes") if settings[name] != USUAL[name]]
             return [f"--{name.replace('_', '-')} with --select-mode exact: it looks at all rows." for name in unread]
         objective = cls._asked_objective(settings)
         if objective != LogDet.name:

@@ -53,9 +53,9 @@ def _picks(settings: SelectSettings, candidates: Candidates, budget: Budget) -> 
     """Rows that are picked before the state starts empty again, by the mean length under a budget in tokens."""
     chosen, n = settings.selection, len(candidates)
     whole = budget.allowance(n)
-    rows = whole.rows if whole.tokens is None else min(n, whole.tokens / whole.costs(candidates).mean())
+    rows = min(n, whole.mean_rows(candidates))
     pools = len(windows_of(n, chosen.pool_size, chosen.seed)) if chosen.schedule == "pools" else 1
-    return float(rows or 0) / pools
+    return rows / pools
 
 
 def _conflict_weight(
