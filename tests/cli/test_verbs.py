@@ -137,6 +137,16 @@ def test_a_command_that_was_renamed_is_told_in_one_sentence(spice, arguments: tu
     assert err == f"error: {sentence}\n"
 
 
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_the_first_of_two_words_says_what_begins_with_it(spice, flag: str) -> None:
+    code, out, err = spice("check", flag)
+    assert (code, err) == (0, "")
+    assert [line for line in out.splitlines() if line.startswith("spice")] == [
+        "spice check model --help",
+        "spice check run --help",
+    ]
+
+
 def test_recipes_are_listed_with_their_purpose_and_place(spice) -> None:
     code, out, _ = spice("recipes")
     said = " ".join(out.split())

@@ -251,7 +251,7 @@ def test_a_budget_of_supervised_tokens_counts_what_is_trained_on(corpus: Corpus,
     found = run.summary
     assert 40 < found.chosen_supervised <= 120
     assert found.chosen_supervised < found.chosen_tokens
-    assert not pools or "of the budget of 120 supervised tokens are used" in found.stopped
+    assert f"{found.chosen_supervised} of the budget of 120 supervised tokens are used" in found.stopped
     assert found.judged is None or found.judged.certified_for == "120 supervised tokens"
 
 

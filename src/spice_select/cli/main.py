@@ -102,6 +102,9 @@ def read_command(argv: list[str]) -> Callable[[], None]:
         SystemExit: unknown flags, or help was asked for.
     """
     argv = _in_one_word(argv)
+    begun = [verb for verb in VERBS if [verb.name.split()[0]] == argv[:1]]
+    if len(begun) > 1 and argv[1:] in (["--help"], ["-h"]):
+        return functools.partial(_list, begun)
     _refuse_renamed(argv)
     verbs: dict[str, Callable[..., Any]] = {verb.key: _not_asked_for(verb) for verb in VERBS}
     asked = next((verb for verb in VERBS if argv[:1] == [verb.key]), None)
@@ -116,6 +119,12 @@ def _asked_for(verb: Verb, argv: list[str]) -> tuple[Callable[..., Any], list[st
         return verb.load(), argv
     config, argv = _take_config(argv)
     return verb.load()(config), argv
+
+
+def _list(verbs: Sequence[Verb]) -> None:
+    """What begins with one word, for those who ask it for help."""
+    for verb in verbs:
+        print(f"spice {verb.name} --help\n{textwrap.indent(textwrap.fill(verb.summary, 100), '    ')}")
 
 
 def _in_one_word(argv: list[str]) -> list[str]:

@@ -52,16 +52,23 @@ def best_ranked(
         indices=indices,
         columns={name: values[indices].astype(np.float64) for name, values in (known or {}).items()},
         pools=np.zeros(len(taken), np.int64),
-        stop=_reached(allowance, len(taken)),
+        stop=_reached(allowance, indices, candidates),
         stats=Stats(path=path),
     )
 
 
-def _reached(allowance: Allowance, count: int) -> Stop:
+def _reached(allowance: Allowance, chosen: NDArray[np.int64], candidates: Candidates) -> Stop:
     if allowance.tokens is None:
-        return reached_budget(count)
+        return reached_budget(len(chosen))
+    return used_up(allowance, int(allowance.costs(candidates)[chosen].sum()))
+
+
+def used_up(allowance: Allowance, spent: int) -> Stop:
+    """Why a choice under a budget in tokens ended: no row that it would take fits into what is left."""
     return Stop(
-        reason="cost", sentence=f"The next row does not fit into the budget of {allowance.tokens:,} {allowance.unit}."
+        reason="cost",
+        sentence=f"{spent:,} of the budget of {allowance.tokens or 0:,} {allowance.unit} are used; the next row does "
+        "not fit into the rest.",
     )
 
 

@@ -21,6 +21,7 @@ from spice_select.methods.base import GRADIENTS
 from spice_select.methods.budget import Allowance
 from spice_select.methods.pool_shares import PoolChooser, refuse_no_choice, shares_of, windows_of
 from spice_select.methods.quotas import check_quotas, quotas_of
+from spice_select.methods.ranked import used_up
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
@@ -211,6 +212,8 @@ def choose_from(
     if chosen.max_per_prompt is not None:
         quotas = {prompt: Quota(maximum=chosen.max_per_prompt) for prompt in sorted(set(candidates.prompts))}
     choice = method.choose(candidates, replace(whole, quotas=quotas), seed=chosen.seed, progress=progress)
+    if choice.stop.reason == "cost":  # `greedy` knows what rows cost, and not in what
+        choice = replace(choice, stop=used_up(whole, int(whole.costs(candidates)[choice.indices].sum())))
     return (
         with_worth(choice, candidates, LogDet(alpha=settings.spice.scale))
         if GRADIENTS in candidates.features
