@@ -147,6 +147,16 @@ def test_the_first_of_two_words_says_what_begins_with_it(spice, flag: str) -> No
     ]
 
 
+@pytest.mark.parametrize("empty", [("--out", ""), ("--out=",)])
+def test_an_empty_folder_is_not_the_one_a_person_is_in(spice, tmp_path, monkeypatch, empty: tuple[str, ...]) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pool.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 2)
+    code, _, err = spice("select", "pool.jsonl", "--method", "random", "--budget", "1", *empty)
+    assert code == 2
+    assert "--out is empty" in err
+    assert [file.name for file in tmp_path.iterdir()] == ["pool.jsonl"]
+
+
 def test_recipes_are_listed_with_their_purpose_and_place(spice) -> None:
     code, out, _ = spice("recipes")
     said = " ".join(out.split())

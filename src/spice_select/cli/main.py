@@ -106,6 +106,7 @@ def read_command(argv: list[str]) -> Callable[[], None]:
     if len(begun) > 1 and argv[1:] in (["--help"], ["-h"]):
         return functools.partial(_list, begun)
     _refuse_renamed(argv)
+    _refuse_no_folder(argv)
     verbs: dict[str, Callable[..., Any]] = {verb.key: _not_asked_for(verb) for verb in VERBS}
     asked = next((verb for verb in VERBS if argv[:1] == [verb.key]), None)
     if asked is not None:
@@ -147,6 +148,13 @@ def _refuse_renamed(argv: list[str]) -> None:
         if argv[0] == "select" and flag == "--picker":
             value = value or next(iter(argv[place + 1 :]), "NAME")
             raise InputError(f"`--picker {value}` is now `--method {value}`.")
+
+
+def _refuse_no_folder(argv: list[str]) -> None:
+    """Refuse `--out ""`, which a path would take for the folder that the command was given in."""
+    for flag, value in zip(argv, [*argv[1:], None], strict=True):
+        if flag == "--out=" or (flag, value) == ("--out", ""):
+            raise InputError("--out is empty, as a shell's variable is that was never set. Give a folder; here is `.`.")
 
 
 def _not_asked_for(verb: Verb) -> Callable[[], None]:
