@@ -1,7 +1,11 @@
 """The two kinds of fault: what the person can mend (exit code 2), and what is ours (exit code 1)."""
 
 import difflib
+import errno
+import traceback
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 
 class SpiceError(Exception):
@@ -40,6 +44,47 @@ def refuse_all(faults: Sequence[str], said: str) -> None:
     """Raise InputError with all the faults, if there are any: one by itself, several as a list after what is `said`."""
     if faults:
         raise InputError(faults[0] if len(faults) == 1 else said + "".join(f"\n  - {fault}" for fault in faults))
+
+
+def full_disk(error: BaseException) -> str | None:
+    """What to do where nothing more can be written, in one sentence; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    place = error.filename or "standard output or a temporary folder"
+    return (
+        f"{place}: nothing more can be written there ({error.strerror}). Free some space, or write elsewhere, and run "
+        "the same command again: finished parts are kept."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartFailure:
+    """What a part of some work ended with, where the rest of it went on.
+
+    Attributes:
+        cause: why, on one line.
+        mendable: whether the person who asked can mend it.
+        trace: where it is a fault on our side, Python's lines about it, for a report; else "".
+    """
+
+    cause: str
+    mendable: bool
+    trace: str = ""
+
+    @classmethod
+    def of(cls, error: Exception, **what: Any) -> Self:
+        """From an error; `what` says which part, as a subclass has it."""
+        said = full_disk(error)
+        if said is None:
+            said = str(error) if isinstance(error, SpiceError) else f"{type(error).__name__}: {error}"
+        mendable = isinstance(error, InputError) or full_disk(error) is not None
+        trace = "" if mendable else "".join(traceback.format_exception(error))
+        return cls(cause=" ".join(said.split()), mendable=mendable, trace=trace, **what)
+
+
+def whose_fault(results: object) -> str:
+    """What to do about a part that failed by a fault on our side, of which `results` keeps the trace."""
+    return f"this is our fault, not yours: its lines stand as `trace` in {results}; please report them."
 
 
 def fault_words(error: BaseException) -> str:

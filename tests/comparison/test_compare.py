@@ -16,6 +16,7 @@ from spice_select.comparison import costs
 from spice_select.comparison.arms import Contender, refuse_other_meaning
 from spice_select.comparison.choosing import Chooser, fitting_rows
 from spice_select.comparison.grounds import Grounds, RowSet
+from spice_select.comparison.result import RESULTS_FILE
 from spice_select.comparison.settings import CompareSettings
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import detect_format
@@ -155,19 +156,25 @@ def test_what_is_finished_is_not_done_again_and_methods_and_seeds_can_be_added(
     assert [one.arm for one in more.facts] == ["random"] * 3 + ["longest", "loss-low"]
 
 
+@pytest.mark.parametrize(
+    ("error", "mendable"), [(OSError(28, "No space left on device"), True), (ZeroDivisionError("by nothing"), False)]
+)
 def test_an_arm_that_fails_takes_no_other_with_it_and_is_tried_again(
-    corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    corpus: Corpus, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, error: Exception, mendable: bool
 ) -> None:
     pool = corpus(make_sums(40))
 
     def broken(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(LossLow, "choose", broken)
         found = spice_select.compare(pool, methods="loss-low,longest", **options)
-    assert [(one.arm, one.what, one.mendable) for one in found.failures] == [("loss-low", "choice", False)]
-    assert "No space left" in found.failures[0].cause
+    assert [(one.arm, one.what, one.mendable) for one in found.failures] == [("loss-low", "choice", mendable)]
+    (failure,) = json.loads((found.path / RESULTS_FILE).read_text())["failures"]
+    assert str(error.args[-1]) in failure["cause"]
+    assert ("in broken" in failure["trace"]) is not mendable
+    assert ("run the same command again" in failure["cause"]) is mendable
     assert [one.arm for one in found.facts] == ["random", "random", "longest"]
     mended = spice_select.compare(pool, methods="loss-low,longest", **options)
     assert mended.failures == ()

@@ -293,6 +293,8 @@ def test_a_task_that_fails_takes_no_other_with_it(
     written = json.loads((tmp_path / "out" / "results.json").read_text())["models"][0]
     assert [task["task"] for task in written["tasks"]] == ["second"]
     assert [failure["what"] for failure in written["failures"]] == ["first"]
+    assert "in failing" in written["failures"][0]["trace"]
+    assert "please report them" in " ".join(text.split())
     monkeypatch.setattr(harness_module.Harness, "run", plain)
     assert spice(*asked)[0] == 0  # what failed is made up for, what stood is kept
 

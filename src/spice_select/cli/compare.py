@@ -53,6 +53,7 @@ def compare(
     from spice_select.comparison.result import RESULTS_FILE
     from spice_select.comparison.stage import run_compare
     from spice_select.data.printable import printable
+    from spice_select.errors import whose_fault
 
     console = Console()
     settings = CompareSettings(
@@ -74,6 +75,8 @@ def compare(
     print_scores(console, found.scores)
     for failure in found.failures:
         console.print(f"[bold red]failed[/] {escape(printable(failure.sentence))}", highlight=False)
+    if not all(failure.mendable for failure in found.failures):
+        console.print(f"[bold red]ours[/] {escape(whose_fault(found.path / RESULTS_FILE))}", highlight=False)
     console.print(f"[bold]{escape(str(found.path / RESULTS_FILE))}[/]  all numbers, of every seed")
     if found.failures:
         raise SystemExit(2 if all(failure.mendable for failure in found.failures) else 1)

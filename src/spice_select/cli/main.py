@@ -16,7 +16,7 @@ from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
 from spice_select.cli.streams import open_closed
 from spice_select.cli.verbs import VERBS, Verb, examples
 from spice_select.data.printable import printable
-from spice_select.errors import InputError, PartsDueError
+from spice_select.errors import InputError, PartsDueError, full_disk
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,13 +62,8 @@ def _reported(argv: list[str], errors: "Console") -> int:
         if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # only a person names anything so
             shown = f"{str(error.filename)[:60]}…" if error.filename else "a path"
             return _bad_input(errors, f"{shown!r}: longer than the file system takes a name. Give a path, not a text.")
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            place = error.filename or "standard output or a temporary folder"
-            return _bad_input(
-                errors,
-                f"{place}: nothing more can be written there ({error.strerror}). Free some space, or write elsewhere, "
-                "and run the same command again: finished parts are kept.",
-            )
+        if (no_space := full_disk(error)) is not None:
+            return _bad_input(errors, no_space)
         errors.print_exception()
         errors.print(
             f"[bold red]fault:[/] {type(error).__name__}: this is ours, not yours. Finished parts are kept; "

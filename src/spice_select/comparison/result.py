@@ -8,6 +8,7 @@ from typing import Any
 from spice_select.comparison.facts import ArmFacts
 from spice_select.comparison.ruling import Ruling
 from spice_select.diagnosis.diversity import Diversity
+from spice_select.errors import PartFailure
 
 RESULTS_FILE = "comparison.json"
 Scores = Mapping[str, Mapping[str, Sequence[float]]]
@@ -15,22 +16,18 @@ Scores = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArmFailure:
+class ArmFailure(PartFailure):
     """An arm that failed; the others went on.
 
     Attributes:
         arm: its label.
         seed: of the choice, or of the tuning.
         what: ``choice``, ``tuning``, or the name of a benchmark.
-        cause: why.
-        mendable: whether the person who asked can mend it.
     """
 
     arm: str
     seed: int
     what: str
-    cause: str
-    mendable: bool
 
     @property
     def sentence(self) -> str:

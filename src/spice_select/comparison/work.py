@@ -10,7 +10,6 @@ from spice_select.comparison.records import ArmRun
 from spice_select.comparison.result import ArmFailure
 from spice_select.comparison.settings import seeds_of
 from spice_select.comparison.tuning import FULL, Tuner, seeds_of_control
-from spice_select.errors import InputError, SpiceError
 from spice_select.progress import Progress
 
 REFERENCES = frozenset({STRATIFIED, FULL})
@@ -83,10 +82,7 @@ class ArmsAtWork:
         try:
             yield
         except Exception as error:
-            cause = str(error) if isinstance(error, SpiceError) else f"{type(error).__name__}: {error}"
-            failure = ArmFailure(
-                arm=arm, seed=seed, what=what, cause=" ".join(cause.split()), mendable=isinstance(error, InputError)
-            )
+            failure = ArmFailure.of(error, arm=arm, seed=seed, what=what)
             self.failures.append(failure)
             self.progress.note(f"{arm}, seed {seed}, {what}: failed ({failure.cause})")
 

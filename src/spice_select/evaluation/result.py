@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from spice_select.errors import PartFailure
 from spice_select.evaluation.heldout import SourceLoss
 from spice_select.evaluation.preference import PreferenceScores
 from spice_select.evaluation.scores import TaskScore
@@ -28,20 +29,16 @@ class RowUse:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
+class Failure(PartFailure):
     """A part of an evaluation that failed at work; what else was asked stands.
 
     Attributes:
         model: its name.
         what: the benchmark, ``held-out``, or ``loading``: of a model that does not load nothing is computed.
-        cause: why.
-        mendable: whether the person who asked can mend it.
     """
 
     model: str
     what: str
-    cause: str
-    mendable: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -147,9 +147,7 @@ class _Judged:
         except Exception as error:
             if not keeps(error):
                 raise
-            mendable, name = isinstance(error, InputError), self.trial.subject.name
-            cause = str(error) if isinstance(error, SpiceError) else f"{type(error).__name__}: {error}"
-            self.failures.append(Failure(model=name, what=what, cause=" ".join(cause.split()), mendable=mendable))
+            self.failures.append(Failure.of(error, model=self.trial.subject.name, what=what))
 
 
 def _refuse_all_failed(judged: Sequence[_Judged]) -> None:

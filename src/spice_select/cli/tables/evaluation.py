@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spice_select.cli.tables.preference import fill_preferences
+from spice_select.errors import whose_fault
 from spice_select.evaluation.benchmarks import BENCHMARKS
 from spice_select.evaluation.heldout import SourceLoss
 from spice_select.evaluation.result import Evaluation, ModelResult, RowUse
@@ -37,6 +38,8 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
             console.print(f"[yellow]note[/] {escape(model.name)}: {escape(note)}")
     for failure in evaluation.failures:
         console.print(f"[bold red]failed[/] {escape(failure.model)}, {failure.what}: {escape(failure.cause)}")
+    if not all(failure.mendable for failure in evaluation.failures):
+        console.print(f"[bold red]ours[/] {escape(whose_fault(evaluation.path))}", highlight=False)
     console.print(
         "[dim]± is one standard error over rows; Δ is the difference to the first model on the same rows, with its "
         "own.[/]",
