@@ -78,9 +78,13 @@ def test_a_name_that_stands_for_two_arms_makes_no_curve(tmp_path):
     for budget, text in (("10", "x=spice_alpha=2"), ("20", "x=spice_alpha=3")):
         folder = tmp_path / budget
         (folder / "records").mkdir(parents=True)
+        write_json(folder / "identity.json", {"budget": budget, "train_rank": 8})
         (folder / "records" / f"{text}--0.json").touch()
         found.append(compared(folder, judge(on_sets({"pool": 1}, *ARMS))))
     with pytest.raises(InputError, match="'x' is spice_alpha=3 there, and spice_alpha=2 in"):
+        write_budgets_page(found, tmp_path / "both.html")
+    write_json(tmp_path / "20" / "identity.json", {"budget": "20", "train_rank": 16})
+    with pytest.raises(InputError, match=r"differ by more than their budget \(train_rank: 8 and 16\)"):
         write_budgets_page(found, tmp_path / "both.html")
 
 

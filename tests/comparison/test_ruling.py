@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from rich.console import Console
 from spice_select.cli.tables.comparison import print_ruling
 from spice_select.comparison import Terms, judge
 from spice_select.comparison.records import arm_run_of
+from spice_select.comparison.statistics import CrossedEstimate
+from spice_select.comparison.statistics.verdicts import verdict
 from spice_select.errors import InputError
 from tests.comparison.made import judged_on, raw, runs
 
@@ -49,6 +52,26 @@ def test_each_arm_gets_its_word_and_the_paragraph_says_it():
     assert "Headroom 0.10" in text
     assert "Random against random: no difference was found" in text
     assert "\n" not in text
+
+
+def test_equal_rows_are_called_so() -> None:
+    text = judge(runs(*ARMS, ("long", -0.05, {"supervised": 9000}), seeds=6), Terms(equal="rows")).paragraph
+    assert "compared with random at equal rows (4,000 supervised tokens on average)" in text
+    assert "No verdict on long: +125% supervised tokens. Equal rows hold unequal tokens: compare with --equal" in text
+
+
+def test_shares_of_pairs_are_no_nats() -> None:
+    found = judge(on_sets({"pool": 1.0, "pool-errors": 1.0}, *ARMS), Terms(primary="pool-errors", shares=("-errors",)))
+    assert "nats" not in found.paragraph
+    assert re.search(r"good by \+0\.0\d+ of the pairs \(", found.paragraph)
+    assert "Equal to random within 0.01 of the pairs: same." in found.paragraph
+    assert re.search(r"Headroom 0\.\d+ of the pairs \(full\)", found.paragraph)
+
+
+def test_seeds_that_would_show_the_margin_are_not_asked_for_again() -> None:
+    noisy = CrossedEstimate(mean=0.007, by_seeds=0.0025**2, by_rows=1e-12, seeds_df=19, rows_df=400)
+    found = verdict(noisy, 0.3, margin=0.01, family=1)
+    assert str(found) == "undecided (its seeds would show 0.01: it is smaller, or near that)"
 
 
 def test_without_a_winner_the_paragraph_says_no():

@@ -15,6 +15,7 @@ from spice_select.comparison.reading import read_comparison
 from spice_select.comparison.settings import CompareSettings
 from spice_select.comparison.tuning import seeds_of_control
 from spice_select.errors import InputError
+from spice_select.evaluation.result import Failure
 from spice_select.progress import Advance, Silent
 from tests.conftest import make_sums
 
@@ -117,6 +118,8 @@ def test_benchmarks_are_run_on_every_model(
     asked = list[str]()
 
     class Scored:
+        failures = ()
+
         def to_json(self) -> dict[str, Any]:
             return {"models": [{"tasks": [{"benchmark": "arc", "score": {"value": len(asked) / 10}}]}]}
 
@@ -127,11 +130,90 @@ def test_benchmarks_are_run_on_every_model(
 
     monkeypatch.setattr(tuning, "run_evaluate", put)
     monkeypatch.setattr(stage, "require", lambda package, extra: None)
+    monkeypatch.setattr(stage, "check_tasks", lambda name, settings: None)
     found = spice_select.compare(corpus(make_sums(60)), tasks=("arc",), **{**options, "methods": "random"})
     assert asked[1:] == [f"{arm}--{seed}" for seed in (0, 1) for arm in ("stratified", "random", "full")]
     assert {arm: len(scores) for arm, scores in found.scores["arc"].items()} == {
         "untuned": 1, "random": 2, "stratified": 2, "full": 2,
     }  # fmt: skip
+
+
+def test_a_benchmark_that_fails_takes_no_loss_with_it_and_is_tried_again(
+    corpus: Corpus, options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = {"ifeval"}
+
+    class Scored:
+        def __init__(self) -> None:
+            said = {"model": "m", "cause": "a bolt came loose", "mendable": False, "trace": "in bolt"}
+            self.failures = [Failure(what=name, **said) for name in sorted(broken)]
+
+        def to_json(self) -> dict[str, Any]:
+            tasks = [name for name in ("arc", "ifeval") if name not in broken]
+            return {"models": [{"tasks": [{"benchmark": name, "score": {"value": 0.5}} for name in tasks]}]}
+
+    monkeypatch.setattr(tuning, "run_evaluate", lambda *_, **__: Scored())
+    monkeypatch.setattr(stage, "require", lambda package, extra: None)
+    monkeypatch.setattr(stage, "check_tasks", lambda name, settings: None)
+    pool, asked = corpus(make_sums(60)), {**options, "methods": "random", "tasks": ("arc", "ifeval"), "train_steps": 1}
+    first = spice_select.compare(pool, **asked)
+    assert {(one.what, one.cause, one.trace) for one in first.failures} == {("ifeval", "a bolt came loose", "in bolt")}
+    assert {one.arm for one in first.failures} == {"untuned", "random", "stratified", "full"}
+    assert first.ruling is not None, "the losses stand"
+    assert set(first.scores) == {"arc"}
+    assert list((tmp_path / "c" / "trained").glob("*/model")), "kept for what is left to do"
+    broken.clear()
+    monkeypatch.setattr(tuning, "run_train", None)  # nothing is tuned again
+    again = spice_select.compare(pool, **asked)
+    assert again.failures == ()
+    assert {name: set(arms) for name, arms in again.scores.items()} == {
+        name: {"untuned", "random", "stratified", "full"} for name in ("arc", "ifeval")
+    }
+    assert not list((tmp_path / "c" / "trained").glob("*/model"))
+
+
+def test_benchmarks_that_cannot_be_run_are_refused_before_an_arm_chooses(
+    corpus: Corpus, options: dict[str, Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("lm_eval")
+    with pytest.raises(InputError, match="gsm8kk"):
+        spice_select.compare(corpus(make_sums(60)), tasks=("gsm8kk",), **options)
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_revision_is_the_proxys_and_benchmarks_know_none(options: dict[str, Any], monkeypatch) -> None:
+    monkeypatch.setattr(stage, "require", lambda package, extra: None)
+    asked = {"model": "owner/name", "model_revision": "v2", "train": True, "tasks": ("arc",)}
+    with pytest.raises(InputError, match="--tasks with --model-revision v2"):
+        spice_select.compare("nowhere.jsonl", **asked)
+
+
+def test_more_methods_are_judged_with_those_on_record(corpus: Corpus, options: dict[str, Any]) -> None:
+    pool, asked = corpus(make_sums(60)), {**options, "train_steps": 1}
+    first = spice_select.compare(pool, **asked)
+    more = spice_select.compare(pool, **{**asked, "methods": "loss-low"})
+    assert first.ruling is not None
+    assert more.ruling is not None
+    assert [one.arm for one in sorted(more.ruling.primaries[0].claimed, key=lambda one: one.arm)] == [
+        "longest",
+        "loss-low",
+    ]
+    assert "Judged too, for they are on record in this folder: longest, seeds 0, 1." in more.notes
+    assert read_comparison(more.path).to_json()["ruling"] == json.loads(json.dumps(more.to_json()["ruling"]))
+
+
+def test_another_first_seed_is_another_comparison(corpus: Corpus, options: dict[str, Any]) -> None:
+    held = {**options, "train_steps": 1, "held_out_rows": None, "held_out": str(corpus(make_sums(9, 5), "h.jsonl"))}
+    pool = corpus(make_sums(60))
+    with pytest.raises(KeyboardInterrupt):
+        spice_select.compare(pool, progress=Stops("Training", 1), **held)
+    with pytest.raises(InputError, match="first_seed: there None, now 1"):
+        spice_select.compare(pool, **{**held, "seeds": (1, 0)})
+
+
+def test_fewer_draws_of_the_control_than_seeds_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="--control-seeds 1 with 2 --seeds"):
+        CompareSettings.from_flat({"train": True, "seeds": "0,1", "control_seeds": 1})
 
 
 def test_a_tuning_that_fails_is_recorded_and_tried_again(

@@ -3,12 +3,14 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import spice_select
 from spice_select.errors import InputError
+from spice_select.evaluation import subjects
 from spice_select.evaluation.loss import response_losses
 from spice_select.evaluation.settings import ModelSettings
 from spice_select.evaluation.subjects import find_subject, open_subject, open_tokenizer
@@ -50,6 +52,33 @@ def test_a_training_is_known_by_its_model_whatever_else_lies_there(adapter: Path
     for name in ("model", "last-good"):
         shutil.copytree(adapter, tmp_path / "trained" / name)
     assert find_subject(str(tmp_path / "trained"), SETTINGS).adapter == tmp_path / "trained" / "model"
+
+
+@pytest.mark.parametrize(
+    ("base", "given", "revision"),
+    [("owner/name", None, "abc"), ("owner/name", "owner/name", None), ("LOCAL", None, None)],
+    ids=["as the adapter says", "as given", "of a folder there are none"],
+)
+def test_an_adapter_says_which_revision_of_its_base_it_belongs_to(
+    adapter: Path, tiny_proxy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base, given, revision
+) -> None:
+    moved = Path(shutil.copytree(adapter, tmp_path / "adapter"))
+    config = json.loads((moved / "adapter_config.json").read_text())
+    base = str(tiny_proxy) if base == "LOCAL" else base
+    (moved / "adapter_config.json").write_text(
+        json.dumps({**config, "base_model_name_or_path": base, "revision": "abc"})
+    )
+    known, asked = subjects.identify_model(tiny_proxy), dict[str, Any]()
+
+    def identify(name: str, **how: Any) -> Any:
+        asked.update(how, name=name)
+        return known
+
+    monkeypatch.setattr(subjects, "identify_model", identify)
+    settings = SETTINGS.model_copy(update={"base": given})
+    found = find_subject(str(moved), settings)
+    assert (asked["name"], asked["revision"], found.revision) == (base, revision, revision)
+    assert found.access(settings)["revision"] == revision
 
 
 def test_the_identity_follows_the_content_not_the_place(tiny_proxy: Path, adapter: Path, tmp_path: Path) -> None:

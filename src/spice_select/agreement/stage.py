@@ -213,7 +213,12 @@ def _kinship(own: SelectSettings, other: SelectSettings) -> str:
 def _picks(run: Run, n: int, share: str | None) -> int:
     """How many of n rows to choose."""
     if share is not None:
-        return Budget.parse(share).rows(n)
+        if (asked := Budget.parse(share).rows(n)) >= n:
+            raise InputError(
+                f"--share {share}: each model would choose the whole sample of {counted(n, 'row')}, and any two agree. "
+                "Give a smaller --share, e.g. 10%."
+            )
+        return asked
     summary = run.summary
     k = max(1, round(n * summary.chosen / summary.usable))
     if k >= n:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from spice_select.comparison.settings import CompareSettings, seeds_of
+from spice_select.comparison.terms import Terms
 from spice_select.data.formats import MARKED, Format, PreferencePairs
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError, refuse_all
@@ -16,6 +17,7 @@ from spice_select.models.settings import ProxySettings
 from spice_select.run.feasible import refuse_settings, unread_settings
 from spice_select.run.pairs import refuse_kind_of_rows
 from spice_select.run.settings import SelectSettings
+from spice_select.settings.places import place_names
 
 CONTROL, STRATIFIED, ALL, UNTUNED = "random", "stratified", "full", "untuned"
 """What every other is compared with; a draw that no source and no length can upset; what is no choice at all; and the
@@ -80,6 +82,13 @@ class Contender:
         return self.own.get("schedule", "global") != "global"
 
     @property
+    def reads_files(self) -> bool:
+        """Whether it has a model or another file of its own, which the comparison's identity knows nothing of."""
+        groups = [type(group.default) for group in SelectSettings.model_fields.values()]
+        files = {name for group in groups for name in place_names(group)}
+        return bool(self.own.keys() & files)
+
+    @property
     def targeted(self) -> bool:
         """Whether it chooses for a target's rows where there are any."""
         return METHODS[self.method].takes_target
@@ -120,14 +129,17 @@ def _in_a_path(text: str) -> str:
 def meaning_of(place: str) -> tuple[str, str]:
     """The name that an arm's place begins with, "" where it was given none, and what it asks."""
     name, _, asks = place.partition("=")
+    method, _, setting = name.partition("_")
+    if method in METHODS.names and setting in SelectSettings.homes():  # `spice:parameters=full`, which has no name
+        return "", place
     return (name, asks) if asks.partition("_")[0] in METHODS.names else ("", place)
 
 
 def _refuse_name(name: str, text: str) -> None:
-    if name in {*METHODS.names, UNTUNED} or not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+    if name in {*METHODS.names, UNTUNED, *Terms().shown} or not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         raise InputError(
-            f"--methods {text}: {name!r} is no name for an arm. Give letters, digits and -._ that no method is called "
-            "by, or leave it out."
+            f"--methods {text}: {name!r} is no name for an arm. Give letters, digits and -._ that no method and no "
+            "reference is called by, or leave it out."
         )
 
 

@@ -20,11 +20,13 @@ class Bed:
     held: str
     arms: dict[str, dict[int, ArmRun]]
     budget: float | None = None
+    given: str = "tokens"
+    """What `budget` is a share of."""
 
     @property
     def title(self) -> str:
         """For people."""
-        budget = "" if self.budget is None else f" at {100 * self.budget:.3g} % of the tokens"
+        budget = "" if self.budget is None else f" at {100 * self.budget:.3g} % of the {self.given}"
         return f"{self.name}{budget}, judged on {self.held}"
 
     @property

@@ -62,7 +62,7 @@ class Chooser:
             InputError: as a run of it, or its first row holds more than the whole budget.
         """
         place = self.place(arm, seed)
-        if not RunFolder(place).finished:
+        if not RunFolder(place).finished or arm.reads_files:  # a finished run is held against these files
             self.progress.note(f"{arm.label}, seed {seed}: choosing")
             if self.settings.arms.equal == "rows":
                 self._run(arm, seed, Budget.parse(self.settings.arms.budget).rows(len(self.grounds)), place)

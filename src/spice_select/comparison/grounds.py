@@ -17,10 +17,11 @@ from spice_select.comparison.settings import CompareSettings, seeds_of
 from spice_select.data.formats import Format, PreferencePairs, described, detect_format
 from spice_select.data.opened import OpenedCorpus
 from spice_select.data.plain import plain
-from spice_select.data.records import PairExample, Row, Sample
+from spice_select.data.records import Conversation, PairExample, Row, Sample
 from spice_select.data.settings import DataSettings
 from spice_select.errors import InputError
 from spice_select.evaluation.heldout import read_held_out
+from spice_select.export.records import messages_of
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods.budget import Budget
 from spice_select.methods.stratified import drawn_in_proportion
@@ -165,7 +166,8 @@ def _aim(
     notes += target.notes
     tasks = {example.row: task for example, task in zip(target.examples, target.tasks, strict=True)}
     held = {example.row for example, out in zip(target.examples, target.held_out, strict=True) if out}
-    usable = [_with_task(row, tasks[row.number]) for row in target.rows if row.number in tasks]
+    given = [row for row in target.rows if row.number in tasks]
+    usable = [_with_task(row, tasks[row.number]) for row in _in_one_layout(given, target.formats, notes)]
     choosing = [row for row in usable if row.number not in held]
     judging = [row for row in usable if row.number in held] or usable
     if settings.tuning.train and not held:
@@ -175,6 +177,26 @@ def _aim(
         )
     aim = RowSet(rows=choosing, format=detect_format(choosing))
     return aim, {TARGET_SET: RowSet(rows=judging, format=aim.format)} if settings.tuning.train else {}
+
+
+def _in_one_layout(rows: Sequence[Row], formats: Mapping[int, Format], notes: list[str]) -> Sequence[Row]:
+    """The rows of a target as one file can hold them: as messages, where its files are laid out in several ways."""
+    layouts = sorted({formats[row.number].name for row in rows})
+    if len(layouts) == 1:
+        return rows
+    notes.append(f"The target's files are laid out as {' and as '.join(layouts)}: its rows are written as messages.")
+    return [_as_messages(row, formats[row.number]) for row in rows]
+
+
+def _as_messages(row: Row, row_format: Format) -> Row:
+    """A row that can be used, with what its format reads of it."""
+    read = row_format.read(row)
+    assert isinstance(read, Conversation), f"{row.where}: can be used, and is no conversation"
+    messages = messages_of(read)
+    for place in read.untrained:
+        messages[place]["weight"] = 0
+    beside = {"tools": list(read.tools), "source": read.source}
+    return Row(row.number, {"messages": messages, **{key: held for key, held in beside.items() if held}}, row.where)
 
 
 def _with_task(row: Row, task: str) -> Row:

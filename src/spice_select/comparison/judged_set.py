@@ -54,6 +54,7 @@ class JudgedSet:
 
 def judge_bed(bed: Bed, terms: Terms) -> JudgedSet:
     """The words on one held-out set."""
+    bed = replace(bed, given=terms.given)
     endpoint, note = _endpoint(bed, terms)
     used = replace(terms, endpoint=endpoint)
     compared = compare_bed(bed, used)
@@ -87,7 +88,8 @@ def _word(verdict: Verdict, room: Room | None, contrasts: ContrastCheck | None) 
     if room is not None and not room.tells and verdict.word in ("equivalent", "undecided"):
         return Verdict("cannot tell", str(room))
     if room is not None and not room.tells and verdict.word == "better":
-        return Verdict("better", f"though the {room}: {room.best} is no upper bound here")
+        though = f"though the {room}: {room.best} is no upper bound here"
+        return Verdict("better", ", ".join(filter(None, [verdict.detail, though])))
     return verdict
 
 
@@ -146,9 +148,9 @@ def _curse(judged: JudgedSet) -> str | None:
     arms = [arm for arm in judged.claimed if arm.verdict.word != "no verdict"]
     if len(arms) < 2 or arms[0].difference is None or arms[0].difference.mean <= 0:
         return None
-    luck = best_by_luck(len(arms))
+    luck, unit = best_by_luck(len(arms)), judged.compared.terms.unit(judged.bed.held)
     return (
         f"{arms[0].arm} is the best of {len(arms)}: were all of them like {judged.compared.terms.control}, the best "
-        f"would lie up to {luck:.1f} standard errors ({luck * arms[0].difference.error:.4f} nats) above it by luck. "
+        f"would lie up to {luck:.1f} standard errors ({luck * arms[0].difference.error:.4f} {unit}) above it by luck. "
         "Run it again on fresh seeds, and report that number"
     )

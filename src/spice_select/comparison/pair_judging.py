@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spice_select.comparison.terms import ERRORS, FREE_ERRORS, MARGIN
 from spice_select.evaluation.preference import PairLogProbs, wins
 from spice_select.training.dpo import BETA
 
-ERRORS, MARGIN, FREE_ERRORS = "-errors", "-margin", "-free-errors"
-"""What is added to a set's name for what else its pairs are judged by."""
 MEASURES = ("", ERRORS, MARGIN, FREE_ERRORS)
 JUDGED_BY = (
     "Held-out pairs judge in four ways, each lower where a model is better; a row is a prompt. A set by name alone: "

@@ -11,7 +11,11 @@ from spice_select.comparison.statistics.verdicts import MOST_TOKENS_APART
 from spice_select.comparison.terms import Terms
 from spice_select.settings.counted import counted
 
-_NEARER = " Their tokens come nearer with a larger budget, of which the last row that fits leaves less."
+_TOKENS = "supervised tokens"
+_NEARER = {
+    _TOKENS: " Their tokens come nearer with a larger budget, of which the last row that fits leaves less.",
+    "rows": " Equal rows hold unequal tokens: compare with --equal tokens.",
+}
 
 
 def paragraph_of(judged: JudgedSet) -> str:
@@ -25,7 +29,7 @@ def overall_paragraph(overall: Overall, terms: Terms) -> str:
     parts = [f"{' and '.join(overall.beds)} together, each judged on {overall.held} (mean over these beds):"]
     for word in dict.fromkeys(one.verdict.word for one in overall.arms):
         arms = [one for one in overall.arms if one.verdict.word == word]
-        said = (_with_interval(one.arm, one.difference, one.verdict.detail) for one in arms)
+        said = (_with_interval(one.arm, one.difference, terms.unit(overall.held), one.verdict.detail) for one in arms)
         than = f" than {terms.control}" if word in ("better", "worse") else ""
         parts.append(f"{word}{than}: {'; '.join(said)}.")
     if overall.left_out:
@@ -41,9 +45,9 @@ def _setting(judged: JudgedSet) -> str:
     named = f"{compared.family} ways to choose from {bed.name} were"
     if compared.family == 1:
         named = f"One way to choose from {bed.name} was"
-    by = f"{compared.control.supervised:,.0f} on average{share}"
+    by = f"{compared.control.supervised:,.0f} {'' if terms.equal == _TOKENS else f'{_TOKENS} '}on average{share}"
     return (
-        f"{named} compared with {terms.control} at equal supervised tokens ({by}) by {terms.endpoint.name} on "
+        f"{named} compared with {terms.control} at equal {terms.equal} ({by}) by {terms.endpoint.name} on "
         f"{held.name} ({counted(rows, 'held-out row')} of {counted(sources, 'source')}), {_seeds(judged)}, paired by "
         "seed and row."
     )
@@ -56,6 +60,7 @@ def _seeds(judged: JudgedSet) -> str:
 
 
 def _found(judged: JudgedSet) -> list[str]:
+    unit = judged.compared.terms.unit(judged.bed.held)
     terms, by_word = judged.compared.terms, dict[str, list[Comparison]]()
     for arm in judged.claimed:
         by_word.setdefault(arm.verdict.word, []).append(arm)
@@ -64,7 +69,7 @@ def _found(judged: JudgedSet) -> list[str]:
     family = counted(judged.compared.family, "arm")
     said = [
         f"{_capital(word)} than {terms.control} (Holm over {family} at {terms.alpha:g}): "
-        + "; ".join(_by_how_much(arm, terms.control, arm.verdict.detail) for arm in by_word[word])
+        + "; ".join(_by_how_much(arm, terms.control, unit) for arm in by_word[word])
         + "."
         for word in ("better", "worse")
         if word in by_word
@@ -72,13 +77,13 @@ def _found(judged: JudgedSet) -> list[str]:
     if "better" not in by_word:
         said.insert(0, f"No arm was found better than {terms.control}.")
     if alike := by_word.get("equivalent"):
-        said.append(f"Equal to {terms.control} within {terms.margin:g} nats: {_names(alike)}.")
+        said.append(f"Equal to {terms.control} within {terms.margin:g} {unit}: {_names(alike)}.")
     if unsure := by_word.get("undecided"):
-        said.append(f"Undecided: {'; '.join(_by_how_much(arm, terms.control, arm.verdict.detail) for arm in unsure)}.")
+        said.append(f"Undecided: {'; '.join(_by_how_much(arm, terms.control, unit) for arm in unsure)}.")
     if blind := by_word.get("cannot tell"):
         said.append(f"This comparison cannot tell of {_names(blind)}: {judged.room}.")
     for reason, arms in _by_reason(by_word.get("no verdict", [])).items():
-        remedy = _NEARER if any(abs(arm.apart) > MOST_TOKENS_APART for arm in arms) else ""
+        remedy = _NEARER[terms.equal] if any(abs(arm.apart) > MOST_TOKENS_APART for arm in arms) else ""
         said.append(f"No verdict on {_names(arms)}: {reason}.{remedy}")
     return said
 
@@ -90,7 +95,7 @@ def _by_reason(arms: Sequence[Comparison]) -> dict[str, list[Comparison]]:
     return found
 
 
-def _by_how_much(arm: Comparison, control: str, more: str = "") -> str:
+def _by_how_much(arm: Comparison, control: str, unit: str) -> str:
     if arm.difference is None:
         return arm.arm
     share = arm.recovered
@@ -99,13 +104,13 @@ def _by_how_much(arm: Comparison, control: str, more: str = "") -> str:
         if share and math.isfinite(share.value)
         else ""
     )
-    return _with_interval(arm.arm, arm.difference, gain, more)
+    return _with_interval(arm.arm, arm.difference, unit, gain, arm.verdict.detail)
 
 
-def _with_interval(arm: str, difference: CrossedEstimate, *more: str) -> str:
+def _with_interval(arm: str, difference: CrossedEstimate, unit: str, *more: str) -> str:
     low, high = difference.interval()
     inside = [f"95 % interval {low:+.4f} to {high:+.4f}", *filter(None, more)]
-    return f"{arm} by {difference.mean:+.4f} nats ({', '.join(inside)})"
+    return f"{arm} by {difference.mean:+.4f} {unit} ({', '.join(inside)})"
 
 
 def _noise(judged: JudgedSet) -> list[str]:

@@ -1,6 +1,7 @@
 """A comparison read back from its folder: what was measured from its JSON, what was judged from its records."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,4 +76,5 @@ def _ruling(folder: Path, raw: dict[str, Any] | None) -> Ruling | None:
         return None
     terms, of_pairs = raw["terms"], endpoints_of_pairs()
     by = of_pairs if terms["endpoint"] == of_pairs["endpoint"].name else {}
-    return judge(read_arm_runs(folder / RECORDS), Terms(primary=terms["primary"], references=REFERENCES, **by))
+    known = Terms(primary=terms["primary"], references=REFERENCES, **by)
+    return judge(read_arm_runs(folder / RECORDS), replace(known, equal=terms.get("equal", known.equal)))

@@ -14,10 +14,11 @@ ENOUGH = 2.0
 
 @dataclass(frozen=True)
 class Room:
-    """What each ceiling gains on the control in nats, over the seeds they share, and `sd`, the noise of one pair."""
+    """What each ceiling gains on the control, over the seeds they share, and `sd`, the noise of one pair."""
 
     gains: dict[str, float]
     sd: float
+    unit: str = "nats"
 
     @property
     def best(self) -> str:
@@ -32,7 +33,8 @@ class Room:
     def __str__(self) -> str:
         gain = self.gains[self.best]
         said = "at least" if self.tells else "below"
-        return f"headroom {gain:.4f} nats ({self.best}) is {said} {ENOUGH:g} standard deviations of {self.sd:.4f}"
+        found = f"headroom {gain:.4f} {self.unit} ({self.best})"
+        return f"{found} is {said} {ENOUGH:g} standard deviations of {self.sd:.4f}"
 
 
 def room_above(bed: Bed, terms: Terms) -> Room | None:
@@ -42,4 +44,4 @@ def room_above(bed: Bed, terms: Terms) -> Room | None:
         if seeds := bed.shared(arm, terms.control):
             gains[arm] = float(np.mean(bed.differences(terms.control, arm, seeds, terms.endpoint)))
     sd = noise_of_two(bed, terms)
-    return Room(gains, sd) if gains and not np.isnan(sd) else None
+    return Room(gains, sd, terms.unit(bed.held)) if gains and not np.isnan(sd) else None

@@ -144,6 +144,7 @@ def _terms(terms: Terms) -> Line:
         "control": terms.control,
         "ceilings": [*terms.ceilings, terms.clean],
         "contrasts": terms.contrasts,
+        "equal": terms.equal,
     }
 
 

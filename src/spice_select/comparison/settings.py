@@ -77,6 +77,16 @@ class MethodsSettings(Group):
         "all are compared with it.",
     )
 
+    def clashes(self) -> list[str]:
+        """Fewer draws of the control than seeds that others are paired with it by."""
+        asked = len(seeds_of(self.seeds))
+        if self.control_seeds is None or self.control_seeds >= asked:
+            return []
+        return [
+            f"--control-seeds {self.control_seeds} with {asked} --seeds: random is tuned with each of them. Give "
+            f"{asked} or more, or leave it out."
+        ]
+
 
 class _Judges(Group):
     held_out: Place | None = Field(

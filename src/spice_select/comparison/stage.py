@@ -1,6 +1,6 @@
 """The way of a comparison on one screen: grounds that all share → each arm chooses → what is known of the choices."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,17 @@ from spice_select.comparison.grounds import Grounds, read_grounds, token_budget
 from spice_select.comparison.judging_rows import unused_rows
 from spice_select.comparison.page import comparison_figures, write_comparison_page
 from spice_select.comparison.pair_judging import MEASURES
+from spice_select.comparison.records import ArmRun, read_arm_runs
 from spice_select.comparison.report_table import tables_markdown
 from spice_select.comparison.result import RESULTS_FILE, MethodsCompared, Scores
 from spice_select.comparison.ruling import Ruling, judge
 from spice_select.comparison.settings import LEAST_SEEDS_TO_TRAIN, CompareSettings, seeds_of
 from spice_select.comparison.terms import Terms, endpoints_of_pairs
-from spice_select.comparison.tuning import Tuner, places_on_record
+from spice_select.comparison.tuning import RECORDS, Tuner, evaluation_of, places_on_record, untuned_name
 from spice_select.comparison.work import REFERENCES, ArmsAtWork, first_choices
 from spice_select.data.formats import PreferencePairs
 from spice_select.errors import InputError
+from spice_select.evaluation.stage import check_tasks
 from spice_select.executors.places import refuse_several
 from spice_select.executors.settings import EngineSettings
 from spice_select.methods.budget import Budget
@@ -40,12 +42,16 @@ from spice_select.training.trainer import require
 
 TABLES, FIGURES = "report.md", "figures"
 _DECISIVE = ("spice-select", "torch", "transformers", "tokenizers", "numpy")
+_TRAINING = ("trl", "peft", "accelerate")
+"""Packages of which another version makes another comparison: the latter where models are tuned."""
 _NEVER_DECIDE = (
     *("methods", "seeds", "control_seeds", "keep_models", "primary"),
     *Opening.model_fields,
     *EngineSettings.model_fields,
 )
 """Settings that add arms or seeds to a comparison, or say what may be done: they make it no other."""
+_SAID_NO_MORE = {"confirm_run_unsafe_code": False, "task_batch_size": 8}
+"""Settings that are as good as those, and stood in the identities of folders that are there, as a rule so."""
 
 
 def compare(
@@ -93,6 +99,8 @@ def run_compare(
     _refuse_training(settings)
     contenders = contenders_of(settings)
     refuse_contenders(contenders, settings)
+    if settings.tuning.train:
+        _refuse_tasks(settings)
     grounds = read_grounds(pool, settings, progress)
     _refuse_budget(contenders, grounds, settings)
     _refuse_primary(grounds, settings)
@@ -125,10 +133,10 @@ def _found(work: ArmsAtWork, choices: Sequence[ArmChoice]) -> MethodsCompared:
         budget = chooser.tokens
     if common is None:
         remedy = " Add spice to --methods to see more." if not work.failures else ""
-        notes.append(f"No arm that has chosen took gradients, so none is measured by them.{remedy}")
+        notes.append(f"No arm that has chosen took gradients at length one, so none is measured by them.{remedy}")
     notes += _notes_of(choices, notes)
     facts = _facts(choices, chooser, budget, common)
-    ruling, scores = _tuned(work, choices, facts) if settings.tuning.train else (None, {})
+    ruling, scores = _tuned(work, choices, facts, notes) if settings.tuning.train else (None, {})
     return MethodsCompared(
         path=chooser.folder,
         pool=grounds.name,
@@ -158,8 +166,13 @@ def _notes_of(choices: Sequence[ArmChoice], said: Sequence[str]) -> list[str]:
     return [f"{', '.join(labels)}: {note}" for note, labels in alone.items() if not note.startswith("Target ")]
 
 
-def _tuned(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts]) -> tuple[Ruling | None, Scores]:
-    """What may be said of the arms, also as files, None where random failed; and what benchmarks say of them."""
+def _tuned(
+    work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFacts], notes: list[str]
+) -> tuple[Ruling | None, Scores]:
+    """What may be said of the arms, also as files, None where random failed; and what benchmarks say of them.
+
+    All that is on record in the folder is judged, as its page does: fewer arms would make a family of their own.
+    """
     chooser = work.chooser
     grounds, settings = chooser.grounds, chooser.settings
     tuner = Tuner(
@@ -169,14 +182,29 @@ def _tuned(work: ArmsAtWork, choices: Sequence[ArmChoice], facts: Sequence[ArmFa
         budget=chooser.tokens / int(grounds.supervised.sum()),
         costs={(one.arm, one.seed): one.cost for one in facts},
         progress=work.progress,
+        failed=work.failed,
     )
-    records = work.tunings(choices, tuner)
+    done = work.tunings(choices, tuner)
+    before = _others_on_record(chooser.folder, done, {failure.arm for failure in work.failures})
+    if before:
+        seeds = {one.arm: sorted(other.seed for other in before if other.arm == one.arm) for one in before}
+        named = "; ".join(f"{arm}, seed{'s'[: len(own) > 1]} {', '.join(map(str, own))}" for arm, own in seeds.items())
+        notes.append(f"Judged too, for they are on record in this folder: {named}.")
+    records = [*done, *before]
     if not any(record.arm == CONTROL for record in records):
         return None, tuner.scores()
     by = endpoints_of_pairs() if isinstance(grounds.pool.format, PreferencePairs) else {}
-    ruling = judge(records, Terms(primary=settings.sets.primary, references=REFERENCES, **by))
+    terms = Terms(primary=settings.sets.primary, references=REFERENCES, **by)
+    ruling = judge(records, terms if settings.arms.equal == "tokens" else replace(terms, equal="rows"))
     write_text(chooser.folder / TABLES, f"{ruling.paragraph}\n\n{tables_markdown(ruling.tables())}")
     return ruling, tuner.scores()
+
+
+def _others_on_record(folder: Path, done: Sequence[ArmRun], failed: Container[str]) -> list[ArmRun]:
+    """What was tuned in this folder and not asked for now, but for arms that failed: these stand for what was."""
+    asked = {(one.arm, one.seed) for one in done}
+    there = read_arm_runs(folder / RECORDS) if places_on_record(folder) else []
+    return [one for one in there if (one.arm, one.seed) not in asked and one.arm not in failed]
 
 
 def _facts(
@@ -208,14 +236,25 @@ def _refuse_training(settings: CompareSettings) -> None:
             raise InputError(f"{given} without --train: there is no model to judge. Give --train, or leave it out.")
         return
     require("trl", "train")
-    if settings.benchmarks.tasks:
-        require("lm_eval", "evaluate")
     seeds = seeds_of(settings.arms.seeds)
     if len(seeds) < LEAST_SEEDS_TO_TRAIN:
         raise InputError(
             f"--train with --seeds {settings.arms.seeds}: a difference between single tunings may be the order of "
             f"their rows; two are the least, five or more are judged. Give --seeds 0,1,2,3,4."
         )
+
+
+def _refuse_tasks(settings: CompareSettings) -> None:
+    """Raise InputError for benchmarks that could not be run, while it costs no tuning."""
+    if not settings.benchmarks.tasks:
+        return
+    require("lm_eval", "evaluate")
+    if settings.proxy.model_revision is not None and settings.tuning.train_model is None:
+        raise InputError(
+            f"--tasks with --model-revision {settings.proxy.model_revision}: benchmarks take the untuned model by its "
+            "name, hence its newest revision. Give a folder that holds this revision as --model."
+        )
+    check_tasks(untuned_name(settings), evaluation_of(settings))
 
 
 def _refuse_budget(contenders: Sequence[Contender], grounds: Grounds, settings: CompareSettings) -> None:
@@ -263,8 +302,19 @@ def _identity(grounds: Grounds, settings: CompareSettings) -> dict[str, Any]:
     """What decides every arm's result; methods and seeds can be added to a comparison."""
     asked = {name: value for name, value in settings.flat().items() if name not in _NEVER_DECIDE}
     named = {name: value for name, value in asked.items() if name not in ("target", "held_out", "outside", "gold")}
-    versions = {f"version_{package}": package_version(package) for package in _DECISIVE}
-    return {"kind": "comparison", **named, **grounds.facts, **_tuned_model(settings), **versions}
+    packages = (*_DECISIVE, *_TRAINING) if settings.tuning.train else _DECISIVE
+    versions = {f"version_{package}": package_version(package) for package in packages}
+    known = {**named, **_SAID_NO_MORE, **grounds.facts, **_first_seed(settings)}
+    return {"kind": "comparison", **known, **_tuned_model(settings), **versions}
+
+
+def _first_seed(settings: CompareSettings) -> dict[str, int]:
+    """The seed that those choose with which choose once, and that draws the sketch and the LoRA of all; not said if 0.
+
+    So seeds are added behind the first; another first one is another comparison.
+    """
+    first = seeds_of(settings.arms.seeds)[0]
+    return {"first_seed": first} if first else {}
 
 
 def _tuned_model(settings: CompareSettings) -> dict[str, str]:

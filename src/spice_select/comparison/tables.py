@@ -116,7 +116,7 @@ def overall_table(overall: Overall, terms: Terms) -> ReportTable:
         }
         for one in overall.arms
     ]
-    budget = "" if overall.budget is None else f" at {100 * overall.budget:.3g} % of the tokens"
+    budget = "" if overall.budget is None else f" at {100 * overall.budget:.3g} % of the {terms.given}"
     notes = [
         f"Mean over {', '.join(overall.beds)}, which are fixed: nothing is claimed of others. {terms.control} − arm, ± "
         "half of the 95 % interval."
@@ -129,10 +129,11 @@ def overall_table(overall: Overall, terms: Terms) -> ReportTable:
 
 
 def _notes(compared: Compared, lines: Sequence[Line]) -> list[str]:
-    terms = compared.terms
+    terms, unit = compared.terms, compared.terms.unit(compared.bed.held)
+    measured = "in nats" if unit == "nats" else f"a share {unit}"
     notes = [
-        f"{terms.endpoint.name}, in nats, lower is better; differences are {terms.control} − arm, paired by seed and "
-        "row, ± half of the 95 % interval (closed form, seeds and rows crossed).",
+        f"{terms.endpoint.name}, {measured}, lower is better; differences are {terms.control} − arm, paired by seed "
+        "and row, ± half of the 95 % interval (closed form, seeds and rows crossed).",
         f"Verdicts: Holm over {counted(compared.family, 'arm')} at {terms.alpha:g}; margin of equivalence "
         f"{terms.margin:g}. The simultaneous intervals are Bonferroni's: one that leaves out zero says more than the "
         "verdict.",

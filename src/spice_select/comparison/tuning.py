@@ -3,7 +3,7 @@
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,13 +19,14 @@ from spice_select.comparison.grounds import Grounds, RowSet
 from spice_select.comparison.hushed import Hushed
 from spice_select.comparison.pair_judging import judged_pairs
 from spice_select.comparison.records import ArmRun, arm_run_of
+from spice_select.comparison.result import ArmFailure
 from spice_select.comparison.settings import CompareSettings, seeds_of
 from spice_select.comparison.statistics import control_seeds
 from spice_select.data.batches import default_token_budget
 from spice_select.data.encoding import Encoder, encode_rows
 from spice_select.data.formats import PreferencePairs
 from spice_select.data.formats.base import source_of
-from spice_select.errors import DivergedError, InputError
+from spice_select.errors import DivergedError, InputError, SpiceError
 from spice_select.evaluation.heldout import HeldOutRows
 from spice_select.evaluation.loss import response_losses
 from spice_select.evaluation.preference import PairLogProbs, pair_log_probs
@@ -36,7 +37,9 @@ from spice_select.models.embedded import embedded_model
 from spice_select.models.settings import ProxySettings
 from spice_select.models.size import count_weights
 from spice_select.progress import Progress
+from spice_select.settings.access import Opening
 from spice_select.store import write_json
+from spice_select.training.result import MODEL as TRAINED_MODEL
 from spice_select.training.result import Trained
 from spice_select.training.stage import run_train
 
@@ -56,6 +59,7 @@ class Tuner:
         budget: share of the pool's supervised tokens (or rows) that each arm might take.
         costs: of each choice, by arm and seed.
         progress: shown how far it is.
+        failed: told of a benchmark that failed on a model; what else was judged stands.
     """
 
     folder: Path
@@ -64,13 +68,14 @@ class Tuner:
     budget: float
     costs: Mapping[tuple[str, int], Cost]
     progress: Progress
+    failed: Callable[[ArmFailure], None]
 
     def untuned(self) -> ArmRun:
         """The model as it came, judged."""
-        path = self._path(UNTUNED, 0)
+        path, name = self._path(UNTUNED, 0), untuned_name(self.settings)
         if not path.is_file():
-            name = self.settings.tuning.train_model or self.settings.proxy.model or EMBEDDED
             self._keep(path, UNTUNED, 0, name, selection=None, steps=0, training_seconds=0.0, flops=0.0, budget=None)
+        self._score(path, name)
         return _read(path)
 
     def tuned(self, choice: ArmChoice, seed: int) -> ArmRun:
@@ -80,7 +85,7 @@ class Tuner:
             cost = self.costs[label, choice.seed]
             chosen = {"rows": choice.rows.tolist(), "tokens": int(self.grounds.tokens[choice.rows].sum())}
             self._train(path, label, choice, seed, on="selected", chosen=chosen, cost=cost)
-        return _read(path)
+        return self._finished(path)
 
     def full(self, choice: ArmChoice, seed: int) -> ArmRun:
         """A model tuned on the whole pool, shuffled, for as many steps; `choice` is any, whose pool it is."""
@@ -89,7 +94,7 @@ class Tuner:
             chosen = {"rows": list(range(len(self.grounds))), "tokens": int(self.grounds.tokens.sum())}
             free = Cost(features=(), seconds=0.0, flops=0.0, marginal_seconds=0.0, marginal_flops=0.0)
             self._train(path, FULL, choice, seed, on="full", chosen=chosen, cost=free)
-        return _read(path)
+        return self._finished(path)
 
     def scores(self) -> dict[str, dict[str, list[float]]]:
         """Benchmark → arm → its scores, one a seed, of all models on record."""
@@ -127,14 +132,42 @@ class Tuner:
             flops=None if cost.flops is None else cost.flops + self._operations(done),
             budget=self.budget,
         )
-        if not settings.tuning.keep_models:
-            shutil.rmtree(done.model, ignore_errors=True)
+
+    def _finished(self, path: Path) -> ArmRun:
+        """The record of a tuning, once benchmarks have judged its model, which is of no use then."""
+        place = self.folder / TRAINED / path.stem
+        if self._score(path, str(place)) and not self.settings.tuning.keep_models:
+            shutil.rmtree(place / TRAINED_MODEL, ignore_errors=True)
+        return _read(path)
 
     def _keep(self, path: Path, label: str, seed: int, model: str, **facts: Any) -> None:
-        """Judge a model and write its record, whole or not at all."""
-        bed = Path(self.grounds.name).name.split(".")[0]
-        held, scores = self._judged(label, seed, model), self._scores(model)
-        write_json(path, {"bed": bed, "arm": label, "seed": seed, **facts, "held": held, "scores": scores})
+        """Judge a model by the rows held out and write its record, whole or not at all."""
+        bed, held = Path(self.grounds.name).name.split(".")[0], self._judged(label, seed, model)
+        due = list(self.settings.benchmarks.tasks)
+        write_json(path, {"bed": bed, "arm": label, "seed": seed, **facts, "held": held, "scores": [], "unscored": due})
+
+    def _score(self, path: Path, model: str) -> bool:
+        """Let benchmarks judge a model, those that have not; what fails is told, and tried again when this resumes.
+
+        Returns:
+            Whether none is left to do.
+        """
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not record.get("unscored"):
+            return True
+        arm = {"arm": record["arm"], "seed": record["seed"]}
+        try:
+            asked = evaluation_of(self.settings)
+            found = run_evaluate([model], asked, out=self.folder / SCORES, progress=self.progress)
+        except SpiceError as error:  # none of them could be run
+            self.failed(ArmFailure.of(error, **arm, what=", ".join(record["unscored"])))
+            return False
+        record["scores"] = found.to_json()["models"][0]["tasks"]
+        record["unscored"] = [one.what for one in found.failures]
+        write_json(path, record)
+        for one in found.failures:
+            self.failed(ArmFailure(**arm, what=one.what, cause=one.cause, mendable=one.mendable, trace=one.trace))
+        return not found.failures
 
     def _judged(self, label: str, seed: int, model: str) -> list[dict[str, Any]]:
         """The loss of every row of every set, summed over its supervised tokens.
@@ -142,8 +175,8 @@ class Tuner:
         Raises:
             DivergedError: one is not a finite number.
         """
-        access = self._access
-        opened = open_subject(find_subject(model, access), access)
+        access, revision = evaluation_of(self.settings).models, None if label != UNTUNED else self._asked.model_revision
+        opened = open_subject(find_subject(model, access, revision=revision), access)
         encoder = Encoder(opened.tokenizer, max_length=self.settings.data.max_length)
         tokens = self.settings.gradients.batch_tokens or default_token_budget(self.grounds.proxy.device)
         held = list[dict[str, Any]]()
@@ -184,34 +217,20 @@ class Tuner:
         sources = {row.number: source_of(row.raw) for row in rows.rows}
         return judged_pairs(name, found, first, [sources[int(row)] for row in found.rows], gold=rows.gold)
 
-    def _scores(self, model: str) -> list[dict[str, Any]]:
-        """What lm-eval says of a model, where benchmarks were asked for."""
-        if not self.settings.benchmarks.tasks:
-            return []
-        asked = EvaluateSettings(models=self._access, benchmarks=self.settings.benchmarks)
-        found = run_evaluate([model], asked, out=self.folder / SCORES, progress=self.progress)
-        scores: list[dict[str, Any]] = found.to_json()["models"][0]["tasks"]
-        return scores
-
     @cached_property
     def steps(self) -> int:
         """Optimiser steps of every tuning."""
         return self.settings.tuning.steps(max(1, math.ceil(self.budget * len(self.grounds))))
 
     @property
-    def _access(self) -> ModelSettings:
+    def _asked(self) -> ProxySettings:
+        """How the model to tune is opened: a revision is the proxy's."""
         asked = self.settings.proxy
-        return ModelSettings(
-            device=asked.device,
-            dtype=asked.dtype,
-            allow_network=asked.allow_network,
-            allow_pickle=asked.allow_pickle,
-            trust_remote_code=asked.trust_remote_code,
-        )
+        return asked if self.settings.tuning.train_model is None else asked.model_copy(update={"model_revision": None})
 
     @cached_property
     def _weights(self) -> int:
-        return count_weights(self.settings.tuning.train_model or self.settings.proxy.model, self.settings.proxy)
+        return count_weights(self.settings.tuning.train_model or self.settings.proxy.model, self._asked)
 
     def _operations(self, done: Trained) -> float:
         once = FORWARD + BACKWARD["full" if self.settings.tuning.train_full else "lora"]
@@ -219,6 +238,17 @@ class Tuner:
 
     def _path(self, place: str, seed: int) -> Path:
         return self.folder / RECORDS / f"{place}--{seed}.json"
+
+
+def untuned_name(settings: CompareSettings) -> str:
+    """How the model that is tuned is called before it is."""
+    return settings.tuning.train_model or settings.proxy.model or EMBEDDED
+
+
+def evaluation_of(settings: CompareSettings) -> EvaluateSettings:
+    """How models are opened to be judged, and by which benchmarks."""
+    opening = {name: getattr(settings.proxy, name) for name in Opening.model_fields}
+    return EvaluateSettings(models=ModelSettings(**opening), benchmarks=settings.benchmarks)
 
 
 def _diverged(label: str, seed: int, rows: int, name: str) -> str:

@@ -10,6 +10,7 @@ from spice_select.comparison.records import ArmRun
 from spice_select.comparison.result import ArmFailure
 from spice_select.comparison.settings import seeds_of
 from spice_select.comparison.tuning import FULL, Tuner, seeds_of_control
+from spice_select.errors import PartsDueError
 from spice_select.progress import Progress
 
 REFERENCES = frozenset({STRATIFIED, FULL})
@@ -33,7 +34,11 @@ class ArmsAtWork:
     failures: list[ArmFailure] = field(default_factory=list)
 
     def choices(self) -> list[ArmChoice]:
-        """What each arm chose, with each of its seeds; those that failed are not among them."""
+        """What each arm chose, with each of its seeds; those that failed are not among them.
+
+        Raises:
+            PartsDueError: one waits for parts that others compute (`--engine parts`); the next may wait for the same.
+        """
         found = list[ArmChoice]()
         for one in self.contenders:
             for seed in self._seeds(one) if one.draws else self._seeds(one)[:1]:
@@ -76,15 +81,20 @@ class ArmsAtWork:
             return self._asked
         return seeds_of_control(settings, len({one.label for one in self.contenders} - REFERENCES - {CONTROL}))
 
+    def failed(self, failure: ArmFailure) -> None:
+        """Keep what failed, and tell it."""
+        self.failures.append(failure)
+        self.progress.note(f"{failure.arm}, seed {failure.seed}, {failure.what}: failed ({failure.cause})")
+
     @contextmanager
     def _attempt(self, arm: str, seed: int, what: str) -> Iterator[None]:
-        """Keep the failure of one arm from taking the others with it; an interruption is none."""
+        """Keep the failure of one arm from taking the others with it; an interruption is none, nor are parts due."""
         try:
             yield
+        except PartsDueError:
+            raise
         except Exception as error:
-            failure = ArmFailure.of(error, arm=arm, seed=seed, what=what)
-            self.failures.append(failure)
-            self.progress.note(f"{arm}, seed {seed}, {what}: failed ({failure.cause})")
+            self.failed(ArmFailure.of(error, arm=arm, seed=seed, what=what))
 
 
 def first_choices(choices: Sequence[ArmChoice]) -> Mapping[str, ArmChoice]:

@@ -48,7 +48,7 @@ def hold_to_record(subject: Subject, settings: ModelSettings) -> str | None:
     recorded = _recorded(subject.adapter) if subject.adapter else None
     if recorded is None:
         return None
-    now = identify_model(subject.base, allow_pickle=settings.allow_pickle, **settings.keywords())
+    now = identify_model(subject.base, allow_pickle=settings.allow_pickle, **subject.access(settings))
     change = changed_since(now, recorded)
     if change is None:
         return None

@@ -113,6 +113,17 @@ def run_evaluate(
     return evaluation
 
 
+def check_tasks(name: str, settings: EvaluateSettings) -> None:
+    """Refuse benchmarks that could not be run on a model, before anything is computed; the model is not loaded.
+
+    Raises:
+        InputError: as `evaluate`: a task that there is not, its data or what it needs are not here, code that may not
+            be run.
+    """
+    subject, _ = _find(name, settings)
+    Trial(subject, settings, None, _harness(settings), Kept(Path()), ()).check()
+
+
 @dataclass
 class _Judged:
     """One model, and what was found of it so far.

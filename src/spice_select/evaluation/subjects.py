@@ -35,6 +35,7 @@ class Subject:
     Attributes:
         name: as the person called it.
         base: what `load_model` takes: a directory, a hub id, or None for the embedded model.
+        revision: of a base from the hub; None for the newest that is here.
         adapter: directory of the PEFT adapter on it, if any.
         identity: content hashes, precision, device: JSON-ready facts that decide its numbers.
         dtype: precision it will run in.
@@ -43,10 +44,15 @@ class Subject:
 
     name: str
     base: str | None
+    revision: str | None
     adapter: Path | None
     identity: dict[str, Any]
     dtype: str
     device: str
+
+    def access(self, settings: ModelSettings) -> dict[str, Any]:
+        """What opening its base may do, with its revision, as `spice_select.models` calls it."""
+        return {**settings.keywords(), "revision": self.revision}
 
     @property
     def kind(self) -> str:
@@ -67,13 +73,14 @@ class Opened:
     tokenizer: Any
 
 
-def find_subject(name: str, settings: ModelSettings) -> Subject:
+def find_subject(name: str, settings: ModelSettings, *, revision: str | None = None) -> Subject:
     """Find what a name means, and hash it.
 
     Args:
         name: a model directory, GGUF file, hub id or ``embedded``; a PEFT adapter's directory; or the folder of a
             finished training, which holds one of these.
         settings: precision, device, what is allowed, the base of adapters.
+        revision: of a model from the hub; an adapter says itself which revision of its base it belongs to.
 
     Raises:
         InputError: there is no such thing, or it is unfinished, or its base is not known; as `load_model`.
@@ -82,13 +89,16 @@ def find_subject(name: str, settings: ModelSettings) -> Subject:
         raise InputError("the name of a model is empty. Name a directory, a GGUF file, a hub id or `embedded`.")
     place = _inside(name)
     adapter = Path(place) if place is not None and (Path(place) / ADAPTER_CONFIG).is_file() else None
-    base = place if adapter is None else _base_of(adapter, settings.base)
+    base = place
     if adapter is not None:
+        base, revision = _base_of(adapter, settings.base)
         refuse_unplain_settings(adapter, use="losses")
     device = choose_device(settings.device)
     dtype = str(choose_precision(settings.dtype, device).dtype).removeprefix("torch.")
     with _naming_base(adapter, base):
-        known = identify_model(base, allow_pickle=settings.allow_pickle, **settings.keywords())
+        known = identify_model(
+            base, allow_pickle=settings.allow_pickle, **{**settings.keywords(), "revision": revision}
+        )
     identity = {
         **{f"base_{name.removeprefix('model_')}": digest for name, digest in known.sums.items()},
         "base_generation_sha256": known.generation_hash,
@@ -98,7 +108,15 @@ def find_subject(name: str, settings: ModelSettings) -> Subject:
     }
     if not known.weights_hash:
         identity["base"] = known.name  # from the hub: its name and commit say what it is
-    return Subject(name=name, base=base, adapter=adapter, identity=identity, dtype=dtype, device=device.type)
+    return Subject(
+        name=name,
+        base=base,
+        revision=revision,
+        adapter=adapter,
+        identity=identity,
+        dtype=dtype,
+        device=device.type,
+    )
 
 
 def open_subject(subject: Subject, settings: ModelSettings) -> Opened:
@@ -108,7 +126,7 @@ def open_subject(subject: Subject, settings: ModelSettings) -> Opened:
         dtype=settings.dtype,
         device=settings.device,
         allow_pickle=settings.allow_pickle,
-        **settings.keywords(),
+        **subject.access(settings),
     )
     tokenizer = open_tokenizer(subject, settings)
     if subject.adapter is None:
@@ -121,7 +139,7 @@ def open_subject(subject: Subject, settings: ModelSettings) -> Opened:
 def open_tokenizer(subject: Subject, settings: ModelSettings) -> Any:
     """The tokenizer alone: the adapter's own where it has one (training may have changed its template)."""
     if subject.adapter is None or not (subject.adapter / "tokenizer_config.json").is_file():
-        return load_tokenizer(subject.base, **settings.keywords())
+        return load_tokenizer(subject.base, **subject.access(settings))
     place = Source(str(subject.adapter), str(subject.adapter), subject.adapter)
     return read_tokenizer(place, allow_network=False, trust_remote_code=settings.trust_remote_code, revision=None)
 
@@ -173,19 +191,23 @@ def _is_model(folder: Path) -> bool:
     return (folder / ADAPTER_CONFIG).is_file() or (folder / "config.json").is_file()
 
 
-def _base_of(adapter: Path, given: str | None) -> str | None:
-    """The base model an adapter belongs to: as given, else as its config says."""
+def _base_of(adapter: Path, given: str | None) -> tuple[str | None, str | None]:
+    """The base model an adapter belongs to, and its revision: as given, else as its config says."""
     if given is not None:
-        return None if given == EMBEDDED else given
+        return None if given == EMBEDDED else given, None
     try:
-        named = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
+        config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        named, revision = config.get("base_model_name_or_path"), config.get("revision")
     except (ValueError, AttributeError) as error:
         raise InputError(
             f"{adapter / ADAPTER_CONFIG}: not a PEFT configuration ({error}). Save the adapter again."
         ) from error
     if not named:
         raise InputError(f"adapter {adapter}: its {ADAPTER_CONFIG} names no base model. Give it with --base.")
-    return None if named in (EMBEDDED, EMBEDDED_NAME) else str(named)
+    if named in (EMBEDDED, EMBEDDED_NAME):
+        return None, None
+    on_hub = isinstance(revision, str) and revision and not Path(str(named)).expanduser().exists()
+    return str(named), revision if on_hub else None
 
 
 @contextmanager

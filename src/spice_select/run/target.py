@@ -48,6 +48,7 @@ class TargetRows:
         held_out: bool ``[m]``, examples that do not choose: they are kept for the verdict.
         drops: rows that cannot be used, with the reason.
         texts: what each row says, by its number.
+        formats: how each row is laid out, by its number: as its file is.
         notes: what a person should know of it.
     """
 
@@ -57,6 +58,7 @@ class TargetRows:
     held_out: NDArray[np.bool_]
     drops: Sequence[Drop] = ()
     texts: Mapping[int, str] = field(default_factory=dict)
+    formats: Mapping[int, Format] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
     @property
@@ -114,6 +116,7 @@ def read_target(settings: SelectSettings, encoder: Encoder, progress: Progress) 
         held_out=held,
         drops=[drop for file in read for drop in file.encoded.drops],
         texts={number: text for file in read for number, text in texts_of(file.rows, file.format).items()},
+        formats={row.number: file.format for file in read for row in file.rows},
         notes=[*(note for file in read for note in file.notes), *_told(examples, tasks, held)],
     )
 

@@ -36,6 +36,7 @@ def lora_config(model: nn.Module, settings: TrainSettings) -> "LoraConfig":
         fan_in_fan_out=any(layer.transposed for layer in layers),
         bias="none",
         task_type="CAUSAL_LM",
+        revision=getattr(model.config, "_commit_hash", None),  # of a model from the hub: its name alone says not which
     )
 
 

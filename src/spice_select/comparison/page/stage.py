@@ -36,9 +36,14 @@ from spice_select.report.page import (
 )
 from spice_select.report.page.pieces import PagePiece
 from spice_select.run.files import REPORT
+from spice_select.run.folder import RunFolder
 from spice_select.run.identity import package_version
 from spice_select.settings.counted import counted
 from spice_select.store import write_text
+
+_BY_BUDGET = frozenset({"budget", "train_steps", "train_epochs"})
+"""What comparisons of one curve may differ by."""
+_NAMED = 4
 
 
 def write_comparison_page(found: MethodsCompared) -> Path:
@@ -58,12 +63,13 @@ def write_budgets_page(found: Sequence[MethodsCompared], out: Path) -> Path:
     """Write a page of several comparisons: each arm's loss over the budget, and what is said at each.
 
     Raises:
-        InputError: one was not tuned; the same run is in two of them, or was judged on other rows in another; an arm's
-            name stands for something else in another.
+        InputError: one was not tuned; they differ by more than the budget; the same run is in two of them, or was
+            judged on other rows in another; an arm's name stands for something else in another.
     """
     for one in found:
         if one.ruling is None:
             raise InputError(f"{one.path}: nothing was tuned there, so it has no loss to draw. Compare with --train.")
+    _refuse_unlike([one.path for one in found])
     _refuse_two_meanings([one.path for one in found])
     records = [record for one in found for record in read_arm_runs(one.path / RECORDS)]
     untuned = [record for record in records if record.budget is None]
@@ -79,6 +85,22 @@ def write_budgets_page(found: Sequence[MethodsCompared], out: Path) -> Path:
     )
     write_text(out, page_html(page))
     return out
+
+
+def _refuse_unlike(folders: Sequence[Path]) -> None:
+    """Losses of other models, pools or trainings make no curve over the budget."""
+    first, known = folders[0], RunFolder(folders[0]).identity
+    for folder in folders[1:]:
+        other = RunFolder(folder).identity
+        unlike = [name for name in sorted(known.keys() | other.keys()) if known.get(name) != other.get(name)]
+        unlike = [name for name in unlike if name not in _BY_BUDGET]
+        if unlike:
+            said = "; ".join(f"{name}: {known.get(name)!r} and {other.get(name)!r}" for name in unlike[:_NAMED])
+            more = f"; and {len(unlike) - _NAMED} more" if len(unlike) > _NAMED else ""
+            raise InputError(
+                f"{first} and {folder} differ by more than their budget ({said}{more}), so their losses make no curve. "
+                "Give comparisons that were asked alike, or each a page of its own."
+            )
 
 
 def _refuse_two_meanings(folders: Sequence[Path]) -> None:
@@ -132,7 +154,7 @@ def _lead(found: MethodsCompared) -> list[Any]:
 
 def _headline(judged: JudgedSet) -> str:
     words, control = [arm.verdict.word for arm in judged.claimed], judged.compared.terms.control
-    budget = "" if judged.bed.budget is None else f" at {100 * judged.bed.budget:.3g} % of the tokens"
+    budget = "" if judged.bed.budget is None else f" at {100 * judged.bed.budget:.3g} % of the {judged.bed.given}"
     where = f" on {judged.bed.held}{budget}"
     if better := [arm.arm for arm in judged.claimed if arm.verdict.word == "better"]:
         return f"Better than {control}{where}: {', '.join(better)}."

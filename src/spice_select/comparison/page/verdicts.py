@@ -52,7 +52,7 @@ def verdict_figure(compared: Compared, name: str = "verdicts") -> PlotFigure:
         y=alt.Y("arm:N", sort=order, title=None, axis=alt.Axis(labelLimit=220)),
         color=_scaled(alt.Color, words, 0, legend=alt.Legend(symbolSize=80)),
     )
-    axis = [terms.endpoint.name, f"{terms.control} − arm, nats (right is better)"]
+    axis = [terms.endpoint.name, f"{terms.control} − arm, {terms.unit(compared.bed.held)} (right is better)"]
     ticks = alt.Axis(tickCount=5)  # more would leave out labels, and zero's among them
     ends = {"x": alt.X("low:Q", title=axis, axis=ticks), "x2": "high:Q"}
     kinds = {kind: base.transform_filter(f"datum.kind == '{kind}'") for kind in ("seed", "own", "together")}
@@ -97,7 +97,7 @@ def half_interval(arm: Comparison) -> float:
 
 def set_title(one: JudgedSet) -> str:
     """What losses on a set are called on an axis."""
-    return f"{one.compared.terms.endpoint.name}, nats"
+    return f"{one.compared.terms.endpoint.name}, {one.compared.terms.unit(one.bed.held)}"
 
 
 def _label(arm: Comparison) -> str:

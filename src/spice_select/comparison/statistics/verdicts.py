@@ -67,4 +67,8 @@ def verdict(
     if small:
         return Verdict("equivalent")
     seeds = needed_seeds(estimate, margin, alpha=1 - simultaneous_level(alpha, family))
-    return Verdict("undecided", f"needs {seeds} seeds" if seeds else "needs more held-out rows")
+    if seeds is None:
+        return Verdict("undecided", "needs more held-out rows")
+    if seeds <= estimate.seeds_df + 1:
+        return Verdict("undecided", f"its seeds would show {margin:g}: it is smaller, or near that")
+    return Verdict("undecided", f"needs {seeds} seeds")
