@@ -1,6 +1,7 @@
 """Where the LoRA of a training goes: on the layers that are named, on models of which PEFT would adapt others."""
 
 import copy
+import json
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,14 @@ def test_a_lora_sits_on_the_linear_layers_reads_back_and_merges(family: str, tmp
     merged = again.merge_and_unload()
     torch.testing.assert_close(merged(input_ids=IDS).logits, expected, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(tiny_family(family)(input_ids=IDS).logits, expected)
+
+
+@pytest.mark.parametrize("commit", [None, "0f3a"])
+def test_an_adapter_names_the_commit_of_a_base_from_the_hub(commit: str | None, tmp_path: Path) -> None:
+    model = tiny_family("llama")
+    model.config._commit_hash = commit
+    placed(model).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["revision"] == commit
 
 
 def test_layers_that_peft_refuses_are_explained() -> None:
