@@ -337,24 +337,68 @@ def test_the_round_robin_is_what_it_says(n: int, m: int, seed: int) -> None:
 # ---- LESS
 
 
-def less_example() -> Candidates:
-    """Two checkpoints of weights .75 and .25, as unit vectors scaled by the roots of the weights, side by side."""
-    half = 1 / math.sqrt(2)
-
-    def joined(first: list, second: list) -> np.ndarray:
-        return np.hstack([math.sqrt(0.75) * np.array(first), math.sqrt(0.25) * np.array(second)])
-
-    train = joined([[1, 0], [0, 1], [half, half]], [[half, half], [half, -half], [0, 1]])
-    aims = joined([[1, 0], [0, 1], [-1, 0]], [[1, 0], [1, 0], [0, -1]])
-    target = TargetSet(rows=np.arange(3), tasks=["A", "A", "B"], features={GRADIENTS: block(aims)})
-    return of_features(3, target, gradients=block(train))
+HALF = 1 / math.sqrt(2)
+CHECKPOINTS = (0.75, 0.25)
 
 
-def test_the_worked_example_of_less() -> None:
-    candidates = less_example()
-    choice = made("less").choose(candidates, Allowance(rows=3), seed=0, progress=Silent())
+def of_checkpoints(*stands: list) -> FeatureBlock:
+    """Gradients at two checkpoints, each scaled by the root of its weight, side by side as they are kept."""
+    scaled = [math.sqrt(weight) * np.array(stand) for weight, stand in zip(CHECKPOINTS, stands, strict=True)]
+    return replace(block(np.hstack(scaled)), weights=CHECKPOINTS)
+
+
+def less_example(first: float = 1.0, second: float = 1.0) -> Candidates:
+    """Gradients at two checkpoints, which come as long as is said."""
+    train = of_checkpoints(
+        [[first, 0], [0, first], [first * HALF, first * HALF]],
+        [[second * HALF, second * HALF], [second * HALF, -second * HALF], [0, second]],
+    )
+    aims = of_checkpoints([[1, 0], [0, 1], [-1, 0]], [[1, 0], [1, 0], [0, -1]])
+    target = TargetSet(rows=np.arange(3), tasks=["A", "A", "B"], features={GRADIENTS: aims})
+    return of_features(3, target, gradients=train)
+
+
+def similarities(name: str, candidates: Candidates) -> list[float]:
+    choice = made(name).choose(candidates, Allowance(rows=len(candidates)), seed=0, progress=Silent())
     near = dict(zip(choice.indices.tolist(), choice.columns["similarity"], strict=True))
-    np.testing.assert_allclose([near[0], near[1], near[2]], [0.5518, 0.5518, 0.5303], atol=1e-4)
+    return [near[position] for position in range(len(candidates))]
+
+
+@pytest.mark.parametrize("lengths", [(1.0, 1.0), (1.0, 100.0), (100.0, 1.0)])
+def test_the_worked_example_of_less_whatever_the_lengths_at_a_checkpoint(lengths: tuple[float, float]) -> None:
+    candidates = less_example(*lengths)
+    np.testing.assert_allclose(similarities("less", candidates), [0.5518, 0.5518, 0.5303], atol=1e-4)
+    np.testing.assert_allclose(similarities("less-paper", candidates), [0.7071, 0.7071, 0.75], atol=1e-4)
+
+
+def naive_cosines(one: FeatureBlock, other: FeatureBlock) -> np.ndarray:
+    """Σ_c w_c cos(g_c, t_c), pair by pair from the definition."""
+    found = np.zeros((len(one.rows), len(other.rows)))
+    width = one.dim // len(one.weights)
+    for i, g in enumerate(one.features.astype(float)):
+        for j, t in enumerate(other.features.astype(float)):
+            for c, weight in enumerate(one.weights):
+                own = slice(c * width, (c + 1) * width)
+                lengths = np.linalg.norm(g[own]) * np.linalg.norm(t[own])
+                found[i, j] += weight * (g[own] @ t[own]) / lengths if lengths else 0.0
+    return found
+
+
+def test_each_of_several_checkpoints_has_its_own_cosine() -> None:
+    draw = np.random.default_rng(0)
+    stretched = np.geomspace(0.01, 100, 30)[:, None]
+    rows = of_checkpoints(draw.normal(size=(30, 4)), draw.normal(size=(30, 4)) * stretched)
+    aims = of_checkpoints(draw.normal(size=(5, 4)) * [[9], [1], [1], [5], [1]], draw.normal(size=(5, 4)))
+    target = TargetSet(rows=np.arange(5), tasks=[*"aabab"], features={GRADIENTS: aims})
+    candidates = of_features(30, target, gradients=rows)
+    near = naive_cosines(rows, aims)
+    program = np.maximum(near[:, [0, 1, 3]].mean(axis=1), near[:, [2, 4]].mean(axis=1))
+    means = np.stack([aims.features[[0, 1, 3]].mean(axis=0), aims.features[[2, 4]].mean(axis=0)])
+    paper = naive_cosines(rows, replace(aims, rows=np.arange(2), features=means)).max(axis=1)
+    np.testing.assert_allclose(similarities("less", candidates), program, atol=1e-6)
+    np.testing.assert_allclose(similarities("less-paper", candidates), paper, atol=1e-6)
+    groups = {"a": [0, 1, 3], "b": [2, 4]}
+    assert chosen("less-rr", candidates) == naive_round_robin(near.astype(np.float32), groups, candidates.rows)
 
 
 def test_the_paper_s_rule_follows_long_gradients_of_the_target_and_the_program_s_does_not() -> None:

@@ -20,6 +20,8 @@ _Ranked = tuple[NDArray[np.int64], NDArray[np.floating]]
 class ByTargetGradient(Method):
     """A ranking of candidates by cosines of their gradients with the target's, always of unit vectors.
 
+    Of several checkpoints (`--warm-checkpoints`) each has its own cosine, and the mean is by their weights.
+
     The published form takes Adam's updates of a warmed-up LoRA for the candidates, and plain gradients for the target:
     `--precondition adam --warmup-rows N`. Without these the candidates' gradients are plain ones too.
     """
@@ -61,7 +63,7 @@ class Less(ByTargetGradient):
 
     def ranked(self, candidates: Candidates, target: TargetSet) -> _Ranked:
         """See `ByTargetGradient.ranked`."""
-        near = unit_cosines(candidates.features[GRADIENTS].features, target.features[GRADIENTS].features)
+        near = _cosines(candidates, target.features[GRADIENTS].features)
         means = [near[:, own].mean(axis=1, dtype=np.float64) for own in target.groups.values()]
         return _largest(np.max(means, axis=0), candidates)
 
@@ -76,7 +78,7 @@ class LessPaper(ByTargetGradient):
         """See `ByTargetGradient.ranked`."""
         rows = target.features[GRADIENTS].features.astype(np.float64)
         means = np.stack([rows[own].mean(axis=0) for own in target.groups.values()])
-        return _largest(unit_cosines(candidates.features[GRADIENTS].features, means).max(axis=1), candidates)
+        return _largest(_cosines(candidates, means).max(axis=1), candidates)
 
 
 class LessRoundRobin(ByTargetGradient):
@@ -90,8 +92,14 @@ class LessRoundRobin(ByTargetGradient):
 
     def ranked(self, candidates: Candidates, target: TargetSet) -> _Ranked:
         """See `ByTargetGradient.ranked`."""
-        near = unit_cosines(candidates.features[GRADIENTS].features, target.features[GRADIENTS].features)
+        near = _cosines(candidates, target.features[GRADIENTS].features)
         return round_robin(near, target.groups, candidates.rows)
+
+
+def _cosines(candidates: Candidates, directions: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Of each candidate with each direction ``[m, d]``, weighted over the checkpoints; see `unit_cosines`."""
+    block = candidates.features[GRADIENTS]
+    return unit_cosines(block.features, directions, block.weights)
 
 
 def _largest(score: NDArray[np.floating], candidates: Candidates) -> _Ranked:
