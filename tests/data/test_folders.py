@@ -599,3 +599,38 @@ def test_the_folder_of_an_export_is_no_corpus_and_says_where_its_rows_are(tmp_pa
     lay(tmp_path, {"export.json": json.dumps(mark), "left_out.jsonl": lines(1)})
     with pytest.raises(InputError, match=r"folder of an export, not a corpus.*/data/train-0a\.parquet"):
         read_source(tmp_path)
+
+
+@pytest.mark.parametrize("title", ["", "train", "dict"])
+def test_rows_of_a_saved_set_of_one_split_may_name_theirs_in_a_column(tmp_path, title):
+    datasets = pytest.importorskip("datasets")
+    raws = [{**row(number), "split": value} for number, value in enumerate(["train", "test", "dev", "train"])]
+    one = datasets.Dataset.from_list(raws, split=title if title == "train" else None)
+    (datasets.DatasetDict({"train": one}) if title == "dict" else one).save_to_disk(str(tmp_path))
+    corpus = read_source(tmp_path)
+    assert numbers(corpus) == numbers(read_source(tmp_path, split="train")) == [0, 3]
+    assert "test (1 row); dev (1 row)" in note(corpus, "left out")
+    assert places(corpus)[1] == f"{tmp_path.name} row 3"
+    assert numbers(read_source(tmp_path, split="validation")) == [2]
+    assert numbers(read_source(tmp_path, split="all")) == [0, 1, 2, 3]
+    assert numbers(read_source(tmp_path, default_split="test")) == [1]
+    assert numbers(read_source(tmp_path, split="train", default_split="test")) == [0, 3]
+    with pytest.raises(InputError, match="none of them is eval_a"):
+        read_source(tmp_path, split="eval_a")
+
+
+def test_where_the_names_of_splits_tell_them_apart_a_column_tells_nothing(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    rows = [{**row(number), "split": value} for number, value in enumerate(["train", "test"])]
+    parts = {name: datasets.Dataset.from_list(rows) for name in ("train", "test")}
+    datasets.DatasetDict(parts).save_to_disk(str(tmp_path))
+    assert numbers(read_source(tmp_path)) == [0, 1]
+
+
+def test_a_lone_set_of_another_split_is_read_with_a_note(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_list([row(0)], split="test").save_to_disk(str(tmp_path))
+    assert read_source(tmp_path).notes == ("The split test is read, the only one there is.",)
+    assert read_source(tmp_path, default_split="test").notes == ()
+    with pytest.raises(InputError, match="split='train': not in .*, which has test"):
+        read_source(tmp_path, split="train")

@@ -18,7 +18,7 @@ from spice_select.data.row_table import RowTable
 from spice_select.data.sources.bytes import Content
 from spice_select.data.sources.column import SplitColumn
 from spice_select.data.sources.folders import by_column, read_folder, refuse_options
-from spice_select.data.sources.hub import is_saved_dataset, read_hub, read_saved
+from spice_select.data.sources.hub import Chosen, is_saved_dataset, read_hub, read_saved
 from spice_select.data.sources.kinds import BY_EXTENSION, Placed, extension, read_file
 from spice_select.data.sources.splits import EVERY_SPLIT, label_of
 from spice_select.errors import InputError, nearest
@@ -60,7 +60,8 @@ def read_source(
             written by ``datasets.save_to_disk``, or the id of a hub data set.
         split: the split to read, ``all`` for every one; by default `default_split`, or the only one there is. In a
             folder of files names tell the splits (`spice_select.data.sources.splits`), and what is no split's name is
-            the beginning of the names of files or folders; where names tell none, a column `split` of the rows may.
+            the beginning of the names of files or folders; where names tell none, a column `split` of the rows may (as in
+            a file, and in a data set of one split).
         subset: the configuration of a hub data set; in a folder of files, the folder that holds it.
         revision: the revision of a hub data set, in the hub's cache the snapshot.
         allow_network: a hub id is looked up only if this is true.
@@ -76,8 +77,7 @@ def read_source(
     _refuse_out_of_reach(path)
     if path.is_dir() and is_saved_dataset(path):
         refuse_options(path, subset=subset, revision=revision)
-        located, notes = read_saved(path, split, default_split)
-        corpus = _numbered(_at(path.name, located), notes)
+        corpus = _of_set(path.name, read_saved(path, split, default_split))
     elif path.is_dir():
         _refuse_run(path)
         _refuse_export(path)
@@ -88,8 +88,8 @@ def read_source(
         corpus = _numbered(_at(path.name, column.watched(_file(path))))
         corpus = by_column(corpus, column, _unnamed(path, split), default_split, str(path))
     else:
-        located, notes = _hub_or_missing(str(path_or_id), path, (split, default_split), subset, revision, allow_network)
-        corpus = _numbered(_at(str(path_or_id), located), notes)
+        found = _hub_or_missing(str(path_or_id), path, (split, default_split), subset, revision, allow_network)
+        corpus = _of_set(str(path_or_id), found)
     if not corpus.rows:
         raise InputError(f"{path_or_id}: holds no rows. Give a corpus with at least one row.")
     return corpus
@@ -149,6 +149,13 @@ def _numbered(located: Iterator[Placed], notes: tuple[str, ...] = ()) -> Corpus:
     return Corpus(RowTable.of(located), notes)
 
 
+def _of_set(name: str, chosen: Chosen) -> Corpus:
+    """The rows of a data set; where the names of its splits tell nothing, those of the split in a column."""
+    column = SplitColumn()
+    corpus = _numbered(_at(name, column.watched(chosen.rows)), chosen.notes)
+    return by_column(corpus, column, chosen.split, chosen.default, name)
+
+
 def _at(name: str, located: Iterator[Placed]) -> Iterator[Placed]:
     for raw, place in located:
         yield raw, f"{name}{place}"
@@ -173,7 +180,7 @@ def _file(path: Path) -> Iterator[Placed]:
 
 def _hub_or_missing(
     name: str, path: Path, split: tuple[str | None, str], subset: str | None, revision: str | None, allow_network: bool
-) -> tuple[Iterator[Placed], tuple[str, ...]]:
+) -> Chosen:
     looks_like_id = _HUB_ID.fullmatch(name) is not None and extension(path) not in BY_EXTENSION
     if looks_like_id and allow_network:
         return read_hub(name, *split, subset, revision)
