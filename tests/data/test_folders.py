@@ -632,5 +632,5 @@ def test_a_lone_set_of_another_split_is_read_with_a_note(tmp_path):
     datasets.Dataset.from_list([row(0)], split="test").save_to_disk(str(tmp_path))
     assert read_source(tmp_path).notes == ("The split test is read, the only one there is.",)
     assert read_source(tmp_path, default_split="test").notes == ()
-    with pytest.raises(InputError, match="split='train': not in .*, which has test"):
+    with pytest.raises(InputError, match=r"split='train': not in .*, which has test"):
         read_source(tmp_path, split="train")

@@ -60,8 +60,8 @@ def read_source(
             written by ``datasets.save_to_disk``, or the id of a hub data set.
         split: the split to read, ``all`` for every one; by default `default_split`, or the only one there is. In a
             folder of files names tell the splits (`spice_select.data.sources.splits`), and what is no split's name is
-            the beginning of the names of files or folders; where names tell none, a column `split` of the rows may (as in
-            a file, and in a data set of one split).
+            the beginning of the names of files or folders; where names tell none, a column `split` of the rows may, as
+            in a file and in a data set of one split.
         subset: the configuration of a hub data set; in a folder of files, the folder that holds it.
         revision: the revision of a hub data set, in the hub's cache the snapshot.
         allow_network: a hub id is looked up only if this is true.
