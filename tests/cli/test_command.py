@@ -73,7 +73,10 @@ def test_what_was_not_read_or_not_learnt_is_said_by_preview_and_by_the_summary(
     for arguments in (("preview", corpus(rows), *small[:2]), ("select", corpus(rows), "--budget", "2", *small)):
         out = spice(*arguments, *(("--out", tmp_path / "r") if arguments[0] == "select" else ()))[1]
         said = " ".join(out.split())
-        assert "Shown but not trained on, as the rows say (weight, train, loss): 5 turns in 3 rows." in said
+        told = (
+            "Shown but not trained on, as the rows say (weight, train, loss) or as part of a prompt: 5 turns in 3 rows."
+        )
+        assert told in said
         assert "Not read: row fields `id` (3 rows); turn fields `score` (9 turns)." in said
     assert "⟦" not in spice("preview", corpus(rows), *small[:2])[1].split("Number 0")[1].split("Hi")[0]
 

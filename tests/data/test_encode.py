@@ -807,7 +807,7 @@ def test_what_nobody_read_and_what_the_template_did_is_noted_with_counts():
     turns = [{**ask()[0], "date": "today"}, {**ask()[1], "weight": 0, "thinking": "hm"}, *ask("r?", "b")]
     rows = rows_of({"messages": [{**turn, "score": 1} for turn in turns]}, {"messages": turns})
     assert encode_rows(rows, detect_format(rows), ENCODERS["chatml"]).notes == (
-        "Shown but not trained on, as the rows say (weight, train, loss): 2 turns in 2 rows.",
+        "Shown but not trained on, as the rows say (weight, train, loss) or as part of a prompt: 2 turns in 2 rows.",
         "Reasoning that the chat template does not show, and that is not trained on: 2 turns in 2 rows.",
         "Not read: turn fields `score` (4 turns), `date` (2).",
     )

@@ -565,6 +565,40 @@ def test_marks_that_only_turns_have_drop_no_row(mark):
     assert read({"question": "q", "answer": "[NAME] came", **mark}).unread == tuple(mark)
 
 
+@pytest.mark.parametrize(
+    ("asks", "answers"), [("prompt", "completion"), ("prompt", "response"), ("question", "answer")]
+)
+def test_answers_in_the_column_that_asks_are_the_prompt_s_and_not_learnt(asks, answers):
+    for prompt in (
+        chat(*QAQA[:3]),
+        json.dumps(chat(*QAQA[:3])),
+        sharegpt(("human", "q"), ("gpt", "a"), ("human", "r")),
+    ):
+        found = read({asks: prompt, answers: "b"})
+        assert [(turn["role"], turn["content"]) for turn in found.messages] == QAQA
+        assert (found.untrained, found.remarks) == ({1}, ("untrained",))
+    several = read({asks: "q", answers: chat(QA[1], *QAQA[2:])})
+    assert several.untrained == frozenset(), "all that the column of answers holds is learnt"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"prompt": chat(*QAQA[:3]), "chosen": "b", "rejected": "c"},
+        {"prompt": chat(*QAQA[:3]), "chosen": chat(QAQA[3]), "rejected": "c"},
+        {"chosen": chat(*QAQA), "rejected": chat(*QAQA[:3], ("assistant", "c"))},
+        {"prompt": "r", "chosen": chat(*QAQA), "rejected": chat(*QAQA[:3], ("assistant", "c"))},
+        {"prompt": TOLD, "chosen": " b", "rejected": " c"},
+        {"chosen": f"{TOLD} b", "rejected": f"{TOLD} c"},
+        {"query": "r", "history": [["q", "a"]], "chosen": "b", "rejected": "c"},
+    ],
+)
+def test_chosen_answers_are_learnt_without_those_of_their_prompt_as_in_pairs(raw):
+    found, (pair, _) = read(raw, "chosen"), detect_reader([row(raw)]).read(row(raw)).conversations
+    assert (found.messages, found.untrained) == (pair.messages, pair.untrained)
+    assert found.untrained == {1}
+
+
 def test_an_answer_before_any_question_is_not_learnt():
     greeted = read({"messages": chat(("assistant", "hello"), *QA)})
     assert greeted.untrained == {0}

@@ -9,7 +9,9 @@ from spice_select.settings.counted import counted
 _LISTED = 8
 
 _SENTENCES = {
-    "untrained": "Shown but not trained on, as the rows say (weight, train, loss): {turns} in {rows}.",
+    "untrained": (
+        "Shown but not trained on, as the rows say (weight, train, loss) or as part of a prompt: {turns} in {rows}."
+    ),
     "no-question": "Shown but not trained on, since no question stands before: {turns} in {rows}.",
     "reasoning-cut": "Reasoning that the chat template does not show, and that is not trained on: {turns} in {rows}.",
     "thought-in-text": (

@@ -1,6 +1,6 @@
 """Single answers marked as good or bad (KTO's unpaired preferences): a prompt, an answer and its mark."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.marks import MARKS, is_marked, mark_of, marks_in
 from spice_select.data.formats.messages import MESSAGES, SHAREGPT, turns_in
 from spice_select.data.formats.pair_rows import check_answer
-from spice_select.data.formats.preference import asked_in, asked_or_told, stripped
+from spice_select.data.formats.preference import asked_in, asked_or_told, parted_at_question, stripped
 from spice_select.data.formats.turns import Turn, conversation, with_calls_joined, with_system
 from spice_select.data.formats.two_columns import answered
 from spice_select.data.records import Conversation, Drop, Row
@@ -82,10 +82,4 @@ def _parted(fields: Fields) -> tuple[list[Turn], list[Turn]]:
     turns = turns_in(fields)
     if turns is None:
         raise RowError("missing-field", f"there is no answer: none of {', '.join(_ANSWERS)} is there")
-    return _split(turns)
-
-
-def _split(turns: Sequence[Turn]) -> tuple[list[Turn], list[Turn]]:
-    """A conversation's turns up to its last question, and those after it."""
-    asked = max((place for place, turn in enumerate(turns) if turn.role == "user"), default=-1) + 1
-    return list(turns[:asked]), list(turns[asked:])
+    return parted_at_question(turns)

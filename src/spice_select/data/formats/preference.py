@@ -10,7 +10,7 @@ from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.messages import turns_in
 from spice_select.data.formats.transcripts import is_transcript, turns_of_transcript
 from spice_select.data.formats.turns import Turn, read_turns
-from spice_select.data.formats.two_columns import side, with_context
+from spice_select.data.formats.two_columns import in_prompt, side, with_context
 from spice_select.data.records import Conversation, Drop, Row
 
 _PROMPTS: dict[str, tuple[str, ...]] = {"prompt": (), "question": ("context",), "query": ()}
@@ -21,7 +21,8 @@ _OTHERS = ("instruction", "input", "messages", "conversations", "conversation")
 class ChosenAnswer:
     """The chosen answers of preference pairs; the rejected ones are not looked at.
 
-    The prompt may be missing where ``chosen`` is a list of messages, or a transcript, that begins with it.
+    The prompt may be missing where ``chosen`` is a list of messages, or a transcript, that begins with it. It ends with
+    the last question; earlier answers are not learnt, as they are not in a pair.
     """
 
     name = "chosen"
@@ -42,9 +43,10 @@ def _turns(fields: Fields) -> list[Turn]:
     answer = next((place for place, turn in enumerate(chosen) if turn.role == "assistant"), len(chosen))
     if any(turn.role == "user" for turn in chosen[:answer]):
         _read_if_the_same(fields, chosen[:answer])
-        return chosen
+        asked, answers = parted_at_question(chosen)
+        return [*in_prompt(asked), *answers]
     asked, in_transcript = asked_or_told(fields)
-    return [*asked, *(stripped(chosen) if in_transcript else chosen)]
+    return [*in_prompt(asked), *(stripped(chosen) if in_transcript else chosen)]
 
 
 def _told(fields: Fields, field: str) -> list[Turn]:
@@ -63,6 +65,12 @@ def asked_or_told(fields: Fields) -> tuple[list[Turn], bool]:
         return asked, False
     turns = turns_of_transcript(asked[0].text)
     return (turns if turns[-1].text else turns[:-1]), True
+
+
+def parted_at_question(turns: list[Turn]) -> tuple[list[Turn], list[Turn]]:
+    """A conversation's turns up to its last question, and those after it."""
+    asked = max((place for place, turn in enumerate(turns) if turn.role == "user"), default=-1) + 1
+    return turns[:asked], turns[asked:]
 
 
 def stripped(answer: list[Turn]) -> list[Turn]:

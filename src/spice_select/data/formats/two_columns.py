@@ -15,6 +15,8 @@ from spice_select.data.records import Conversation, Drop, Row
 class TwoColumns:
     """A column that asks and a column that answers: strings, or lists of messages as TRL takes them (or their JSON).
 
+    Answers in the column that asks are of the prompt, and not learnt, as TRL has it.
+
     Attributes:
         context: columns that, where they are there, are put below the question (Dolly's ``context``).
     """
@@ -35,7 +37,12 @@ class TwoColumns:
 
     def _turns(self, fields: Fields) -> list[Turn]:
         asked = with_context(side(fields, self._asks, "user"), fields, self._context)
-        return [*asked, *answered(fields, self._answers)]
+        return [*in_prompt(asked), *answered(fields, self._answers)]
+
+
+def in_prompt(asked: list[Turn]) -> list[Turn]:
+    """The turns of a prompt, whose answers are read and not learnt: what is learnt is the answer to it."""
+    return [replace(turn, trained=False) if turn.role == "assistant" else turn for turn in asked]
 
 
 def answered(fields: Fields, field: str) -> list[Turn]:
