@@ -5,7 +5,7 @@ import json
 import pytest
 
 from spice_select.data.formats import detect_format, detect_reader
-from spice_select.data.records import Row
+from spice_select.data.records import Conversation, Drop, Row
 from spice_select.data.sources import read_rows
 from spice_select.errors import InputError
 
@@ -54,6 +54,24 @@ def test_names_that_differ_by_capitals_and_spaces_alone_are_told(tmp_path, heade
     said = message(tmp_path / "a.csv", f"{header}\n{','.join('x' for _ in header.split(','))}\n")
     assert f"In small letters, without spaces around them, they are those of {found}" in said
     assert "Rename" not in said
+
+
+TRANSLATE = {"instruction": "Translate to French", "input": "dog", "target": "chien"}
+CODED = {"instruction": "Write it in C", "text": "Add two numbers", "code": "int add(…"}
+
+
+@pytest.mark.parametrize(("raw", "asks", "name"), [(TRANSLATE, "input", "input/target"), (CODED, "text", "text/code")])
+def test_an_instruction_beside_a_format_that_would_miss_it_is_named(raw, asks, name):
+    with pytest.raises(InputError, match=f"Both 'instruction' and '{asks}' ask something, and {name} reads"):
+        detect_format([Row(0, raw, "a.jsonl:1")])
+    found = detect_format([Row(0, raw, "a.jsonl:1")], name).read(Row(0, raw, "a.jsonl:1"))
+    assert isinstance(found, Drop)
+    assert found.reason == "conflicting-fields"
+    assert "alpaca" in found.detail
+    for empty in (None, "", " ", float("nan")):
+        rows = [Row(0, {**raw, "instruction": empty}, "a.jsonl:1")]
+        assert detect_format(rows).name == name
+        assert isinstance(detect_format(rows).read(rows[0]), Conversation)
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])

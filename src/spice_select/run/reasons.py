@@ -74,7 +74,11 @@ _ALL = (
     ),
     Reason("bad-answer", "`label` or `kto_tag` is false: an answer not to give", "nothing: it is no answer to learn"),
     Reason("no-right-choice", "a question with choices of which none can be told to be the right one", _MEND),
-    Reason("conflicting-fields", "two fields hold different reasoning, calls, tools or marks", "keep one of the two"),
+    Reason(
+        "conflicting-fields",
+        "two fields hold different reasoning, calls, tools, marks or questions",
+        "keep one of the two",
+    ),
     Reason(
         "consecutive-turns",
         "two turns of one side in a row (tool results may follow each other)",

@@ -12,6 +12,7 @@ from spice_select.data.formats.marks import mark_of
 from spice_select.data.formats.messages import TurnList
 from spice_select.data.formats.preference import ChosenAnswer, asks
 from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
+from spice_select.data.formats.two_columns import TwoColumns
 from spice_select.data.json_texts import parsed_text
 from spice_select.data.records import Row
 from spice_select.data.sources.wrappers import in_columns, wrapped
@@ -177,7 +178,14 @@ def _known_cause(rows: Sequence[Row], if_turns: str) -> str:
     """Why the first row fits no format, where that can be told; else ""."""
     raw = rows[0].raw
     alone = wrapped(raw, if_turns) if len(rows) == 1 else ""
-    return _no_json(raw) or _called_otherwise(raw) or _one_turn(raw) or alone
+    return _no_json(raw) or _asked_twice(raw) or _called_otherwise(raw) or _one_turn(raw) or alone
+
+
+def _asked_twice(raw: Mapping[str, Any]) -> str:
+    """Why a row with the columns of a format is none of it, where another column asks too; "" if none does."""
+    found = (known.asked_twice(raw) for known in FORMATS if isinstance(known, TwoColumns))
+    cause = next(filter(None, found), "")
+    return cause and f"{cause[0].upper()}{cause[1:]}."
 
 
 def _no_json(raw: Mapping[str, Any]) -> str:

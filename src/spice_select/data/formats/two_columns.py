@@ -6,7 +6,7 @@ from typing import Any
 
 from spice_select.data.formats.base import RowError, optional_text, present, required_text
 from spice_select.data.formats.content import reasoning_column
-from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.fields import Fields, says_nothing
 from spice_select.data.formats.turn_texts import with_turns
 from spice_select.data.formats.turns import Turn, read_turns, turn_of
 from spice_select.data.records import Conversation, Drop, Row
@@ -19,25 +19,52 @@ class TwoColumns:
 
     Attributes:
         context: columns that, where they are there, are put below the question (Dolly's ``context``).
+        instead_of: a column that asks in other layouts; where it holds something, the row is none of these.
     """
 
-    def __init__(self, asks: str, answers: str, *, context: tuple[str, ...] = (), name: str | None = None) -> None:
+    def __init__(
+        self,
+        asks: str,
+        answers: str,
+        *,
+        context: tuple[str, ...] = (),
+        instead_of: str | None = None,
+        name: str | None = None,
+    ) -> None:
         self.name = name or f"{asks}/{answers}"
         self._asks = asks
         self._answers = answers
         self._context = context
+        self._instead_of = instead_of
         optional = "".join(f", {column} (optional)" for column in context)
         self.summary = f"{asks}{optional} → {answers}"
 
     def matches(self, raw: Mapping[str, Any]) -> bool:
-        return present(raw, self._asks, self._answers)
+        return present(raw, self._asks, self._answers) and not self.asked_twice(raw)
+
+    def asked_twice(self, raw: Mapping[str, Any]) -> str:
+        """Why a row with these columns is of another layout, in a sentence; "" where nothing speaks against it."""
+        other = self._instead_of
+        if other is None or not present(raw, self._asks, self._answers) or not _holds_words(raw.get(other)):
+            return ""
+        return (
+            f"both {other!r} and {self._asks!r} ask something, and {self.name} reads {self._asks!r} alone; call them "
+            f"instruction, input and output (alpaca), or write the whole question in {self._asks!r} and delete "
+            f"{other!r}"
+        )
 
     def read(self, row: Row) -> Conversation | Drop:
         return read_turns(row, self._turns)
 
     def _turns(self, fields: Fields) -> list[Turn]:
+        if twice := self.asked_twice(fields):
+            raise RowError("conflicting-fields", twice)
         asked = with_context(side(fields, self._asks, "user"), fields, self._context)
         return [*in_prompt(asked), *answered(fields, self._answers)]
+
+
+def _holds_words(value: Any) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else not says_nothing(value)
 
 
 def in_prompt(asked: list[Turn]) -> list[Turn]:
@@ -96,6 +123,6 @@ INSTRUCTION_RESPONSE = TwoColumns("instruction", "response", context=("input", "
 # Benchmarks as they are published, so that a target or a set that judges needs no rewriting.
 PROBLEM_SOLUTION = TwoColumns("problem", "solution")  # MATH
 PROMPT_CANONICAL_SOLUTION = TwoColumns("prompt", "canonical_solution")  # HumanEval
-TEXT_CODE = TwoColumns("text", "code")  # MBPP
-INPUT_TARGET = TwoColumns("input", "target")  # BIG-bench Hard
+TEXT_CODE = TwoColumns("text", "code", instead_of="instruction")  # MBPP
+INPUT_TARGET = TwoColumns("input", "target", instead_of="instruction")  # BIG-bench Hard
 QUESTION_BEST_ANSWER = TwoColumns("question", "best_answer")  # TruthfulQA
