@@ -866,6 +866,20 @@ def test_texts_that_look_like_choices_are_those_only_where_the_answer_may_point_
     assert turns({"question": "q", "options": choices, "answer": right}) == [("user", "q"), ("assistant", said)]
 
 
+@pytest.mark.parametrize("empty", [[], {}, [None], {"text": [], "label": []}, {"A": None, "B": None}])
+@pytest.mark.parametrize("column", ["choices", "options", "endings"])
+def test_an_empty_list_of_choices_says_nothing(column, empty):
+    plain = {"question": "q", "answer": "a", column: empty}
+    assert detect_format([row(plain)]).name == "question/answer"
+    assert turns(plain) == QA
+    assert read(plain).unread == ()
+    beside = {"choices": None, "options": None, "endings": None, column: empty}
+    given = next(name for name in beside if name != column)
+    assert turns({**beside, given: ["z", "a"], "question": "q", "answer": "B"}) == QA
+    assert turns({"question": "q", "choices": ["z", "a"], "answer": "", "label": 1}) == QA
+    assert read(plain, override="choices").reason == "no-right-choice"
+
+
 def test_choices_are_not_answered_by_their_place_in_a_list():
     raw = {"question": "q", "choices": ["0", "3", "1"], "answer": 1}
     assert turns(raw) == [("user", "q"), ("assistant", "3")]

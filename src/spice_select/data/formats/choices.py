@@ -6,7 +6,7 @@ from typing import Any
 
 from spice_select.data.formats.base import RowError, digits, present, required_text
 from spice_select.data.formats.content import reasoning_column
-from spice_select.data.formats.fields import Fields, absent
+from spice_select.data.formats.fields import Fields, absent, says_nothing
 from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.formats.turns import Turn, read_turns
 from spice_select.data.json_texts import parsed_text
@@ -67,7 +67,8 @@ def _turns(fields: Fields) -> list[Turn]:
 
 
 def _first(fields: Fields, names: tuple[str, ...]) -> str:
-    found = next((name for name in names if name in fields), None)
+    there = [name for name in names if name in fields]
+    found = next((name for name in there if not says_nothing(fields.peek(name))), next(iter(there), None))
     if found is None:
         raise RowError("missing-field", f"none of the fields {', '.join(names)} is there")
     return found
@@ -80,8 +81,10 @@ def _points(raw: Mapping[str, Any]) -> bool:
 
 
 def _is_list(value: Any) -> bool:
-    """Whether a value is a list or an object, or text that is laid out as one, JSON or not."""
-    return isinstance(value, list | tuple | Mapping) or (isinstance(value, str) and bool(_LIST.match(value)))
+    """Whether a value is a list or an object that holds something, or text laid out as one, JSON or not."""
+    if isinstance(value, str):
+        return bool(_LIST.match(value))
+    return isinstance(value, list | tuple | Mapping) and not says_nothing(value)
 
 
 def _listed(value: Any, column: str) -> Any:
