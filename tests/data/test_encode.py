@@ -1,5 +1,8 @@
 """The laws of the response mask, over kinds of templates and drawn conversations."""
 
+import json
+
+import jinja2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -748,6 +751,40 @@ def test_untrained_answers_are_left_out_of_what_marks_narrow():
     messages = ask("q?", "qzqzqzqz") + ask("r?", "zqzqzqzq")
     example = Encoder(tokenizer).encode(conversation(messages, untrained=frozenset({1})))
     assert supervised_text(tokenizer, example) == ["zqzqzq<|im_end|>"]
+
+
+NARROW_WITH_TOOLS = (  # the first two characters of an answer are not marked; a call without tools is refused
+    "{% if tools %}{{ (tools | tojson) + '\n' }}{% endif %}"
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' }}{% if message.role == 'assistant' %}"
+    "{% if message.tool_calls and not tools %}{{ raise_exception('a call without tools') }}{% endif %}"
+    "{{ message.content[:2] }}{% generation %}{{ message.content[2:] }}"
+    "{% for call in message.tool_calls or [] %}{{ '<call>' + (call.function | tojson) + '</call>' }}{% endfor %}"
+    "{{ '<|im_end|>' }}{% endgeneration %}{{ '\n' }}{% else %}{{ message.content + '<|im_end|>\n' }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+def test_marks_narrow_rows_with_tools_as_they_do_rows_without():
+    tokenizer = tiny_tokenizer(NARROW_WITH_TOOLS)
+    called = [*ask("q?", "qzqzqzqz")[:1], {"role": "assistant", "content": "qzqzqzqz", "tool_calls": [CALL]}]
+    some = [conversation(called, tools=TOOLS), conversation(ask("q?", "qzqzqzqz")), conversation(ask(), tools=TOOLS)]
+    told = [supervised_text(tokenizer, example) for example in Encoder(tokenizer).encode_many(some)]
+    call = json.dumps(CALL["function"])
+    assert told == [[f"qzqzqz<call>{call}</call><|im_end|>"], ["qzqzqz<|im_end|>"], [" is 4.<|im_end|>"]]
+
+
+def test_where_the_template_refuses_to_show_its_marks_the_mask_is_ours(monkeypatch):
+    tokenizer = tiny_tokenizer(MARKED.text)
+    encoder, real = Encoder(tokenizer), tokenizer.apply_chat_template
+
+    def apply(conversations, *, return_assistant_tokens_mask=False, **options):
+        if return_assistant_tokens_mask and any(turns[0]["content"] == "bad" for turns in conversations):
+            raise jinja2.exceptions.UndefinedError("no marks for this")
+        return real(conversations, return_assistant_tokens_mask=return_assistant_tokens_mask, **options)
+
+    monkeypatch.setattr(tokenizer, "apply_chat_template", apply)
+    found = encoder.encode_many([conversation(ask("bad", "a")), conversation(ask("good", "b"))])
+    assert [supervised_text(tokenizer, example) for example in found] == [["a<|im_end|>"], ["b<|im_end|>"]]
 
 
 @pytest.mark.parametrize("length", [1, 0, -3])

@@ -112,10 +112,14 @@ class Encoder:
         self, found: Sequence[Located], masked: list[tuple[NDArray[np.int32], NDArray[np.bool_]]]
     ) -> list[tuple[NDArray[np.int32], NDArray[np.bool_]]]:
         """The masks narrowed to the template's own marks, where those can be trusted."""
-        ids, marks = self._template.marked_tokens([item.messages for item in found])
+        without_tools = iter(self._template.marked_tokens([item.messages for item in found if not item.tools]))
+        marked = [
+            self._template.marked_tokens([item.messages], item.tools)[0] if item.tools else next(without_tools)
+            for item in found
+        ]
         return [
-            (own_ids, narrowed(own, np.array(mark, dtype=np.bool_)) if own_ids.tolist() == mark_ids else own)
-            for (own_ids, own), mark_ids, mark in zip(masked, ids, marks, strict=True)
+            (ids, narrowed(own, np.array(marks[1], dtype=np.bool_)) if marks and marks[0] == ids.tolist() else own)
+            for (ids, own), marks in zip(masked, marked, strict=True)
         ]
 
     def _without_second_bos(

@@ -50,6 +50,7 @@ class Located:
     Attributes:
         spans: begin and end of each answer.
         untrained: which of the spans are not trained on.
+        tools: that it was rendered with.
         remarks: what the template did to the conversation, as names known to `spice_select.data.encoding.notes`.
     """
 
@@ -58,6 +59,7 @@ class Located:
     spans: tuple[Stretch, ...]
     untrained: frozenset[int] = frozenset()
     remarks: tuple[str, ...] = field(default=(), compare=False)
+    tools: Messages = ()
 
 
 class SpanFinder:
@@ -145,7 +147,7 @@ class SpanFinder:
                 if filled == text:
                     return Located(messages, text, spans, untrained, (*seen, *frame.remarks))
             located = self._by_prefixes(messages, conversation.tools, untrained)
-            return replace(located, remarks=(*seen, *located.remarks))
+            return replace(located, remarks=(*seen, *located.remarks), tools=conversation.tools)
         except RowError as fault:
             return fault
 
@@ -282,7 +284,7 @@ class SpanFinder:
         """Remarks for what stands beside the turns and is not in the text: tools, and names of speakers."""
         others = [message for message in messages if message["role"] != "tool" and message.get("name")]
         remarks = ["names-hidden" for message in others if message["name"] not in text]
-        if tools and self._template.render(messages) == text:
+        if tools and self._template.render_many([messages]) == [text]:  # some refuse a call without its tools
             remarks.append("tools-hidden")
         return remarks
 

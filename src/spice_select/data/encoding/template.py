@@ -18,6 +18,9 @@ from spice_select.errors import InputError
 
 Messages = Sequence[dict[str, Any]]
 
+Marked = tuple[list[int], list[int]]
+"""The tokens of a conversation, and 1 for each that the template marks as the assistant's, else 0."""
+
 FALLBACK_NAME = "### Instruction / ### Response"
 FALLBACK_TEMPLATE = """\
 {%- for message in messages -%}
@@ -135,17 +138,28 @@ class ChatTemplate:
             rest[first] = {**rest[first], "content": f"{system}\n\n{rest[first]['content']}"}
         return tuple(rest)
 
-    def marked_tokens(self, conversations: Sequence[Messages]) -> tuple[list[list[int]], list[list[int]]]:
-        """Token ids and the 0/1 mask of the template's own ``{% generation %}`` marks. Only if `marked`."""
-        encoded = self._tokenizer.apply_chat_template(
-            [self.manner.take(messages) for messages in conversations],
-            chat_template=self._override,
-            return_dict=True,
-            return_assistant_tokens_mask=True,
-            tokenizer_kwargs={"verbose": False},
-            **self._fixed,
-        )
-        return encoded["input_ids"], encoded["assistant_masks"]
+    def marked_tokens(self, conversations: Sequence[Messages], tools: Messages = ()) -> list[Marked | None]:
+        """What the template's own ``{% generation %}`` marks say of conversations with these tools. Only if `marked`.
+
+        None of those that it refuses.
+        """
+        if not conversations:
+            return []
+        try:
+            encoded = self._tokenizer.apply_chat_template(
+                [self.manner.take(messages) for messages in conversations],
+                tools=list(tools) or None,
+                chat_template=self._override,
+                return_dict=True,
+                return_assistant_tokens_mask=True,
+                tokenizer_kwargs={"verbose": False},
+                **self._fixed,
+            )
+        except _REFUSALS:
+            if len(conversations) == 1:
+                return [None]
+            return [found for messages in conversations for found in self.marked_tokens([messages], tools)]
+        return list(zip(encoded["input_ids"], encoded["assistant_masks"], strict=True))
 
     def _apply(self, conversation: Any, tools: Messages, generation_prompt: bool) -> Any:
         return self._tokenizer.apply_chat_template(
