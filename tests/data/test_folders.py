@@ -1,7 +1,9 @@
 """Folders as they lie about on disks: links, packed and nameless shards, splits, caches; and what is said."""
 
+import bz2
 import gzip
 import json
+import lzma
 import os
 import shutil
 import socket
@@ -145,6 +147,14 @@ def test_shards_are_read_however_they_are_packed_and_called(tmp_path, name, cont
     corpus = read_source(lay(tmp_path, {"deep/part-0.jsonl": lines(0), f"deep/{name}": content}))
     assert sorted(numbers(corpus)) == [0, 1, 2]
     assert corpus.notes == ()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress, pa.Codec("zstd").compress])
+def test_a_nameless_shard_of_frames_that_are_shorter_than_a_row_is_read(tmp_path, pack):
+    text = lines(1, 2).encode()
+    frames = b"".join(bytes(pack(text[start : start + 7])) for start in range(0, len(text), 7))
+    corpus = read_source(lay(tmp_path, {"part-0.jsonl": lines(0), "part-1": frames}))
+    assert (numbers(corpus), corpus.notes) == ([0, 1, 2], ())
 
 
 def test_tables_without_a_name_are_read(tmp_path):

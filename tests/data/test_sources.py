@@ -60,6 +60,16 @@ def test_packed_frames_in_a_row_are_one_content_however_long_they_are(tmp_path, 
     assert raws(write(tmp_path / "a.jsonl.packed", frames[0] + padding + frames[1] + padding)) == long
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress, pa.Codec("zstd").compress])
+def test_tables_are_unpacked_whatever_packs_them(tmp_path, pack):
+    table = pa.Table.from_pylist(RAWS)
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pa.ipc.new_file(str(tmp_path / "a.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    for name in ("a.parquet", "a.arrow"):
+        assert raws(write(tmp_path / f"{name}.packed", bytes(pack((tmp_path / name).read_bytes())))) == RAWS
+
+
 def test_many_small_frames_are_read_in_a_time_that_grows_with_their_number(tmp_path, monkeypatch):
     given = []
 

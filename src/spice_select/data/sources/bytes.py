@@ -72,12 +72,18 @@ class _Frames(io.RawIOBase):
 
 _UNPACK: dict[bytes, Callable[[IO[bytes]], Any]] = {
     b"\x1f\x8b": lambda packed: gzip.GzipFile(fileobj=packed),
-    b"\xfd7zXZ\x00": lambda packed: _Frames(packed, lzma.LZMADecompressor),
-    b"BZh": lambda packed: _Frames(packed, bz2.BZ2Decompressor),
+    b"\xfd7zXZ\x00": lambda packed: io.BufferedReader(_Frames(packed, lzma.LZMADecompressor)),
+    b"BZh": lambda packed: io.BufferedReader(_Frames(packed, bz2.BZ2Decompressor)),
     b"(\xb5/\xfd": _unpack_zstd,
     # what pzstd and others put in front: a frame to be skipped, of one of sixteen kinds
     **{bytes([kind]) + b"*M\x18": _unpack_zstd for kind in range(0x50, 0x60)},
 }
+_LONGEST_MAGIC = max(map(len, _UNPACK))
+
+
+def _unpacker(start: bytes) -> Callable[[IO[bytes]], Any] | None:
+    """What unpacks a file that begins so; None for one that is not packed, or in another way."""
+    return next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None)
 
 
 class _PackedError(InputError):
@@ -118,7 +124,7 @@ class Content:
     def is_packed(self) -> bool:
         """Whether its bytes are not those of the file."""
         with _explained(self.path), self.path.open("rb") as file:
-            return file.read(4).startswith(tuple(_UNPACK))
+            return _unpacker(file.read(_LONGEST_MAGIC)) is not None
 
     def lines(self, newline: str) -> Iterator[str]:
         """Its text (UTF-8; a byte-order mark is taken off), line by line with line ends, as `open` has `newline`.
@@ -167,7 +173,7 @@ def _unpacked(path: Path, raw: IO[bytes]) -> Iterator[Any]:
             )
     if start == _POINTER:
         raise InputError(f"{path}: a Git LFS pointer, not the rows themselves. Fetch them: git lfs pull.")
-    unpack = next((unpack for magic, unpack in _UNPACK.items() if start.startswith(magic)), None)
+    unpack = _unpacker(start)
     if unpack is None:
         with _explained(path):
             yield raw
