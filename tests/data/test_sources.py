@@ -13,9 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spice_select.data.encoding import Encoder, encode_rows
+from spice_select.data.formats import detect_format
+from spice_select.data.json_texts import DEEPEST
+from spice_select.data.records import Row
 from spice_select.data.sources import bytes as unpacking
 from spice_select.data.sources import read_rows
 from spice_select.errors import InputError
+from spice_select.testing.tokenizers import CHATML_WITH_TOOLS, tiny_tokenizer
 
 RAWS = [
     {"question": "One?", "answer": "1", "meta": {"a": [1, 2.5, None]}},
@@ -261,6 +266,39 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
+
+
+def nested(depth, inside):
+    """Lists and objects in each other, so many in all."""
+    value = inside
+    for level in range(depth - 1):
+        value = [value] if level % 2 else {"in": value, "more": 1}
+    return {"a": value}
+
+
+@pytest.mark.parametrize("inside", [1, None, math.nan])
+def test_rows_nested_as_deeply_as_is_taken_pass_through_every_reader(tmp_path, inside):
+    answer = json.dumps({"name": "add", "arguments": nested(DEEPEST - 1, None)})
+    turns = [("user", "q"), ("function_call", answer), ("tool", "1"), ("assistant", "a")]
+    talk = [{"role": role, "content": content} for role, content in turns]
+    tool = {"name": "add", "parameters": {"type": "object", "default": nested(DEEPEST - 10, None)}}
+    raw = {**nested(DEEPEST, inside), "messages": talk, "tools": json.dumps([tool])}
+    (row,) = read_rows(write(tmp_path / "a.jsonl", json.dumps(raw)))
+    assert json.dumps(row.raw) == json.dumps(raw)
+    encoded = encode_rows([row], detect_format([row]), Encoder(tiny_tokenizer(CHATML_WITH_TOOLS)))
+    assert encoded.drops == []
+    assert row.content_hash == Row(0, raw, "").content_hash
+
+
+@pytest.mark.parametrize("depth", [DEEPEST + 1, 400, 700, 985, 100_000])
+def test_rows_that_are_nested_deeper_are_refused_and_texts_in_cells_are_texts(tmp_path, depth):
+    deep = f'{"{"}"a": {"[" * (depth - 1)}{"]" * (depth - 1)}}}'
+    with pytest.raises(InputError, match=r"a.jsonl:2: JSON nested too deeply. Mend or delete the line."):
+        read_rows(write(tmp_path / "a.jsonl", f"{json.dumps(RAWS[0])}\n{deep}\n"))
+    with pytest.raises(InputError, match=r"b.json: JSON nested too deeply. Mend the file."):
+        read_rows(write(tmp_path / "b.json", f"[{deep}]"))
+    rows = read_rows(write(tmp_path / "c.jsonl", json.dumps({"question": "q", "answer": deep, "messages": "[]"})))
+    assert detect_format(rows).read(rows[0]).messages[1]["content"] == deep
 
 
 @given(st.lists(st.dictionaries(st.text(), JSON, max_size=4), min_size=1, max_size=5))

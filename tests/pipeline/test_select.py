@@ -17,6 +17,7 @@ from tests.conftest import make_sums
 
 import spice_select as spice
 from spice_select.checks.run import check_run, examine_run
+from spice_select.data.json_texts import DEEPEST
 from spice_select.diagnosis import curvature, decompose
 from spice_select.errors import InputError
 from spice_select.features import stage
@@ -204,6 +205,16 @@ def test_rows_that_fit_no_table_are_chosen_written_and_read_back(corpus: Corpus,
     assert [row["id"] for row in run.rows] == [odd, odd]
     assert [json.loads(text) for text in run.dataset["id"]] == [odd, odd]
     assert "id" in run.dataset.info.description  # which says that the column is JSON text
+
+
+def test_rows_that_are_nested_as_deeply_as_is_taken_are_chosen_written_and_read_back(options, tmp_path: Path) -> None:
+    deep = json.loads('[{"a":' * (DEEPEST // 2 - 1) + "1" + "}]" * (DEEPEST // 2 - 1))
+    rows = [{"question": f"{i}?", "answer": "a" * (1 + i), "id": deep} for i in range(8)]
+    (path := tmp_path / "deep.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    run = spice.select(path, out=tmp_path / "r", **options)
+    assert [record["id"] for record in outputs.iterate_selected(run.path)] == [deep, deep]
+    assert [row["id"] for row in run.rows] == [deep, deep]
+    assert [read if isinstance(read, list) else json.loads(read) for read in run.dataset["id"]] == [deep, deep]
 
 
 def test_what_json_cannot_say_is_written_as_text_and_named(corpus: Corpus, options, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """JSON that says one thing: the one reader of JSON in files and of JSON that stands as text in a cell."""
 
+import itertools
 import json
 import math
 import re
@@ -40,9 +41,17 @@ def _finite(digits: str) -> float:
 JSON_DECODER = json.JSONDecoder(object_pairs_hook=_object_once)
 """Of files: NaN and infinities are taken, as Python writes them."""
 
+DEEPEST = 100
+"""How deep lists and objects may be nested: whatever is done with a row goes down into it, some calls a level."""
+
 _GAP = re.compile(r"\s*,?\s*")
 
 _EXACT = json.JSONDecoder(object_pairs_hook=_object_once, parse_constant=_refuse, parse_float=_finite)
+
+
+def decoded(text: str) -> Any:
+    """The value of a file's JSON text; raises as `json.loads`, and a RecursionError where it is nested too deeply."""
+    return _decoded(JSON_DECODER, text)
 
 
 def parsed_text(text: str) -> Any:
@@ -64,6 +73,7 @@ def parsed_one_or_several(text: str) -> Any:
     try:
         while True:
             value, place = _EXACT.raw_decode(text, place)
+            _refuse_depth(value)
             found.append(value)
             if place == len(text):
                 return found if len(found) > 1 else value
@@ -81,6 +91,23 @@ def _end_of_gap(text: str, place: int) -> int:
 
 def _parsed(decoder: json.JSONDecoder, text: str) -> Any:
     try:
-        return decoder.decode(text)
+        return _decoded(decoder, text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _decoded(decoder: json.JSONDecoder, text: str) -> Any:
+    value = decoder.decode(text)
+    if text.count("[") + text.count("{") > DEEPEST:  # fewer cannot be deeper
+        _refuse_depth(value)
+    return value
+
+
+def _refuse_depth(value: Any) -> None:
+    """Raise a RecursionError where lists and objects stand in each other deeper than `DEEPEST`; goes level by level."""
+    level = [value]
+    for _ in range(DEEPEST):
+        held = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list))
+        level = list(itertools.chain.from_iterable(held))
+    if any(isinstance(item, dict | list) for item in level):
+        raise RecursionError

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SPICE = "spice"
 
+_LEVELS = 60
+"""How deep a column's type may be nested: Arrow hands on no schema of more than 64 levels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Column:
@@ -97,11 +100,11 @@ def _typed(values: list[Any]) -> _Column | None:
     return _Column(array=array) if _storable(array.type) and same(array.to_pylist(), values) else None
 
 
-def _storable(kind: Any) -> bool:
-    """Whether Parquet and `datasets` take the type: objects without a field, say, they do not."""
-    if pa.types.is_struct(kind) and kind.num_fields == 0:
+def _storable(kind: Any, levels: int = _LEVELS) -> bool:
+    """Whether Parquet and `datasets` take the type: objects without a field, say, they do not, nor many levels."""
+    if levels == 0 or (pa.types.is_struct(kind) and kind.num_fields == 0):
         return False
-    return all(_storable(kind.field(number).type) for number in range(kind.num_fields))
+    return all(_storable(kind.field(number).type, levels - 1) for number in range(kind.num_fields))
 
 
 def _as_json(values: list[Any]) -> _Column:

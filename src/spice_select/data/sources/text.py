@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spice_select.data.json_texts import JSON_DECODER, RepeatedFieldError
+from spice_select.data.json_texts import JSON_DECODER, RepeatedFieldError, decoded
 from spice_select.data.sources.bytes import Content, decode
 from spice_select.data.sources.wrappers import is_wrapper, wrapped
 from spice_select.errors import InputError
 
 _ENDLESS = f"a whole number of more than {sys.get_int_max_str_digits()} digits."  # the one other fault of json.loads
-_loads = JSON_DECODER.decode
 _ONE_ROW = "the file is one row: write it on one line (jq -c .)."
 _OBJECT = "If it is one row, write it on one line (jq -c .); if it holds none, move the file elsewhere."
 _BETWEEN = re.compile(r"[\s,]*")
@@ -35,7 +34,7 @@ def read_jsonl(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
 
 def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
-        value = _loads(line)
+        value = decoded(line)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}:{number}: broken JSON: {_fault(error)} {error.colno}: {_excerpt(line, error.pos)}. "
@@ -78,7 +77,7 @@ def _first_lines(content: Content) -> list[str]:
 def _whole(path: Path, text: str) -> Any:
     """The value of a whole file."""
     try:
-        return _loads(text)
+        return decoded(text)
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}:{error.lineno}: broken JSON: {_fault(error)} {error.colno}: "
