@@ -121,6 +121,23 @@ def test_a_run_cut_off_anywhere_resumes_to_the_same_bits(
     assert contents(spice.select(path, out=place, **options).path) == whole
 
 
+def test_the_sketch_is_checked_at_the_last_pool_s_state_though_it_buys_no_row(
+    corpus: Corpus, options, tmp_path: Path
+) -> None:
+    rows = [{"question": f"What is {i} and {i}?", "answer": f"It is {2 * i}."} for i in range(40)]
+    for row in np.random.default_rng(0).permutation(40)[32:]:
+        rows[row]["answer"] *= 20
+    path, options = corpus(rows), {**options, "budget": "150-tokens", "dtype": "float32", "update_every": 1}
+    run = spice.select(path, out=tmp_path / "r", **options)
+    assert max(run.selection.pools) == 3, "the last pool buys nothing, and those before it moved the proxy"
+    found = json.loads((kept := run.path / "gradients" / "fidelity.json").read_text())
+    assert found["rows"] == 8
+    kept.unlink()
+    (run.path / "manifest.json").unlink()
+    spice.select(path, out=tmp_path / "r", **options)
+    assert json.loads(kept.read_text()) == found
+
+
 def test_a_damaged_checkpoint_is_not_trusted(corpus: Corpus, options, tmp_path: Path, monkeypatch) -> None:
     path = corpus()
     whole = contents(spice.select(path, out=tmp_path / "whole", **options).path)

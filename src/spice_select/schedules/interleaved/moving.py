@@ -91,8 +91,9 @@ class MovingProxy:
         self.picks.setdefault(cycle, []).extend(examples)
 
     def at(self, cycle: int) -> ProxyTrainer:
-        """The proxy after `cycle` updates. Cost: the updates that are missing."""
+        """The proxy after `cycle` updates, no fewer than were asked for before. Cost: those that are missing."""
         trainer = self._trainer or self._opened(cycle)
+        assert self._cycle <= cycle, f"the proxy has had {self._cycle} updates and does not go back to {cycle}"
         while self._cycle < cycle:
             self._update(trainer)
         return trainer

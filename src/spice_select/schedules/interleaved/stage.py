@@ -110,7 +110,8 @@ def choose_interleaved(
         refuse_empty(len(features.rows), unusable)
         refuse_no_choice([one.picked for one in final], whole, len(plan.pools) // plan.epochs)
         with clock("fidelity"):
-            cycle, sketch = met[-1].pool.cycle, settings.gradients.sketch
+            # of the last pool, though it may have bought no row: the proxy was brought there for its gradients
+            cycle, sketch = plan.pools[-1].cycle, settings.gradients.sketch
             fidelity = checked_sketch(
                 run,
                 origin_of(identity),
