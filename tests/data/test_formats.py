@@ -538,9 +538,16 @@ def test_an_answer_out_of_the_loss_is_read_and_not_learnt(mark, make):
     assert (drop.reason, drop.row) == ("no-trained-turn", 0)
 
 
-@pytest.mark.parametrize("mark", [{"weight": 0}, {"train": False}, {"loss": False}, {"weight": "0"}, {"training": 0}])
+ROW_MARKS = [mark for mark in LEFT_OUT if not {*mark} & {"step_loss_mask", "no_loss", "is_masked", "calculate_loss"}]
+
+
+@pytest.mark.parametrize("mark", [*ROW_MARKS, {"training": 0}, {"mask": True}, {"mask": "true"}, {"ignore_loss": 1}])
 def test_a_row_out_of_the_loss_is_dropped(mark):
     assert read({"instruction": "q", "output": "a", **mark}).reason == "no-trained-turn"
+    ((field, value),) = mark.items()
+    other = {"0": "1", "false": "true", "true": "false"}.get(value, not value)
+    kept = read({"instruction": "q", "output": "a", field: other})
+    assert (kept.untrained, kept.unread) == (frozenset(), ())
 
 
 @pytest.mark.parametrize(

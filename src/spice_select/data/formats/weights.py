@@ -68,7 +68,7 @@ def row_is_trained(row: Fields) -> bool:
     said = []
     if isinstance(weight := row.peek("weight"), int | float) or number_in(weight) is not None:
         said.append(_required(row, "weight", "the row"))
-    for field in (*_TRAINED[1:], *_MASKED[1:]):
+    for field in (*_TRAINED[1:], *_MASKED):
         if (value := yes_or_no(row.peek(field))) is not None:
             row[field]
             said.append(value != (field in _MASKED))
