@@ -92,7 +92,7 @@ def test_the_same_reasoning_in_text_and_field_is_taken_once(layout):
     assert found.unread == found.unread_of_turns == ()
 
 
-@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "opened by the prompt"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_other_reasoning_in_text_and_field_is_a_conflict(layout):
     drop = read(LAYOUTS[layout]("another", "a thought"))
     assert isinstance(drop, Drop), drop
@@ -100,7 +100,7 @@ def test_other_reasoning_in_text_and_field_is_a_conflict(layout):
     assert drop.detail == "turn 2 holds one reasoning in its text and another in a field of its own"
 
 
-@pytest.mark.parametrize("text", ["Use `<think>.*?</think>` to find it.", "Then close with </think>, done."])
+@pytest.mark.parametrize("text", ["Use `<think>.*?</think>` to find it.", "Open with <think>, close with </think>."])
 def test_an_answer_about_the_tags_keeps_its_reasoning(text):
     found = read({"messages": [ASKED, {"role": "assistant", "content": text, "reasoning_content": "They ask for it."}]})
     assert isinstance(found, Conversation), found

@@ -12,7 +12,7 @@ from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_media
 from spice_select.data.formats.marks import may_be_marked, refuse_bad_answer
 from spice_select.data.formats.roles import ROLES
-from spice_select.data.formats.thoughts import is_unfinished_thought, thought_and_said
+from spice_select.data.formats.thoughts import begins_with_thought, is_unfinished_thought, thought_and_said
 from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Drop, Row
@@ -203,12 +203,13 @@ def with_calls_joined(turns: Iterable[Turn]) -> list[Turn]:
 def _thought_once(turn: Turn, number: int) -> Turn:
     """The turn without its reasoning where the same stands in its text; a `RowError` where that begins with other.
 
-    A block in the middle of an answer may be what it is about.
+    So it does in a block, or before a ``</think>`` that nothing opens. A block in the middle of an answer may be what
+    it is about.
     """
     if not turn.reasoning or not (written := thought_and_said(turn.text)[0].strip()):
         return turn
     if written != turn.reasoning.strip():
-        if not turn.text.lstrip().startswith("<think>"):
+        if not begins_with_thought(turn.text):
             return turn
         raise RowError(
             "conflicting-fields", f"turn {number} holds one reasoning in its text and another in a field of its own"
