@@ -68,3 +68,19 @@ def test_every_key_is_there_so_that_none_becomes_none(tmp_path: Path) -> None:
     assert converted(line, info) == {"system": "s", "said": ["a", "b"]}
     without = {**info, "tags": {name: tag for name, tag in info["tags"].items() if name != "system_tag"}}
     assert converted(line, without) is None  # the trap
+
+
+def test_rows_longer_than_the_cutoff_are_said_to_lose_of_their_prompt(tmp_path: Path) -> None:
+    """It shares the length out between prompt and answer (`infer_seqlen`), pairs and marked answers included."""
+    question = [{"role": "user", "content": "question"}]
+    answers = {name: [{"role": "assistant", "content": name}] for name in ("chosen", "rejected")}
+    rows = {
+        "messages": {"messages": turns("question", "answer")},
+        "preference": {"prompt": question, **answers},
+        "kto": {"prompt": "question", "completion": "answer", "label": True},
+    }
+    for row_format, row in rows.items():
+        done = export_run(finished_run(tmp_path / row_format, [row], row_format, max_length=77), "llamafactory")
+        assert any("longer than 77 tokens it cuts the prompt too" in step for step in done.steps), row_format
+        (cutoff,) = (line for line in (done.path / "train.yaml").read_text().splitlines() if "cutoff_len" in line)
+        assert "kept the prompts" in cutoff

@@ -10,6 +10,8 @@ from spice_select.export.folder import LINES, write_records
 from spice_select.export.llamafactory_layout import (
     LLAMAFACTORY_CONFIG,
     LLAMAFACTORY_INFO,
+    cut_note,
+    cutoff,
     dataset_info,
     dataset_name,
     factory_turn,
@@ -78,6 +80,7 @@ class LlamaFactory:
         write_text(folder / LLAMAFACTORY_CONFIG, _config(name, origin, self._recipe, last_only=self._last_only))
         return (
             f"Train: cd into the folder, then `llamafactory-cli train {LLAMAFACTORY_CONFIG}`.",
+            cut_note("rows", origin.max_length),
             f"In a data folder of your own: copy {LINES} there, and the entry of {LLAMAFACTORY_INFO} into its "
             f"{LLAMAFACTORY_INFO}.",
         )
@@ -95,7 +98,7 @@ stage: sft
 do_train: true
 dataset: {name}
 dataset_dir: .
-cutoff_len: {origin.max_length}  # as in the selection
+{cutoff(origin.max_length)}
 train_on_prompt: false  # the loss is that of {trained}
 mask_history: {said}
 packing: false

@@ -78,6 +78,16 @@ def refuse_order(turns: list[Record]) -> None:
         raise RowError("no-answer-at-the-end", "the last turn is no answer; LLaMA-Factory takes pairs of turns")
 
 
+def cutoff(max_length: int) -> str:
+    """The length in a configuration, with what it means there: LLaMA-Factory shares it out among prompt and answer."""
+    return f"cutoff_len: {max_length}  # as in the selection, which kept the prompts of longer rows whole"
+
+
+def cut_note(rows: str, max_length: int) -> str:
+    """What becomes of rows that are longer, in a sentence."""
+    return f"Of {rows} longer than {max_length} tokens it cuts the prompt too; the selection cut them at the end alone."
+
+
 def form_notes(picks: Sequence[Pick]) -> tuple[str, ...]:
     """What LLaMA-Factory shows otherwise than the model's template, or not at all, in sentences with counts."""
     said = [(pick.reading, pick.turns) for pick in picks if not isinstance(pick.reading, Drop)]

@@ -10,6 +10,8 @@ from spice_select.export.folder import LINES, write_records
 from spice_select.export.llamafactory_layout import (
     LLAMAFACTORY_CONFIG,
     LLAMAFACTORY_INFO,
+    cut_note,
+    cutoff,
     dataset_info,
     dataset_name,
     factory_turn,
@@ -63,7 +65,7 @@ class LlamaFactoryMarked:
         write_text(folder / LLAMAFACTORY_CONFIG, _config(name, origin, self._recipe, weights))
         return (
             f"Train: cd into the folder, then `llamafactory-cli train {LLAMAFACTORY_CONFIG}`.",
-            f"Of rows longer than {origin.max_length} tokens it cuts the prompt too; the selection cut answers alone.",
+            cut_note("rows", origin.max_length),
         )
 
 
@@ -77,7 +79,7 @@ stage: kto
 do_train: true
 dataset: {name}
 dataset_dir: .
-cutoff_len: {origin.max_length}  # as in the selection
+{cutoff(origin.max_length)}
 
 pref_beta: {recipe.beta}
 kto_chosen_weight: {weights.good}  # as many pulls towards good answers as away from bad ones

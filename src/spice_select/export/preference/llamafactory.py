@@ -10,6 +10,8 @@ from spice_select.export.folder import LINES, write_records
 from spice_select.export.llamafactory_layout import (
     LLAMAFACTORY_CONFIG,
     LLAMAFACTORY_INFO,
+    cut_note,
+    cutoff,
     dataset_info,
     dataset_name,
     factory_turn,
@@ -64,7 +66,7 @@ class LlamaFactoryPairs:
         write_text(folder / LLAMAFACTORY_CONFIG, _config(name, origin, self._recipe, loss))
         return (
             f"Train: cd into the folder, then `llamafactory-cli train {LLAMAFACTORY_CONFIG}`.",
-            f"Of pairs longer than {origin.max_length} tokens it cuts the prompt too; the selection cut answers alone.",
+            cut_note("pairs", origin.max_length),
             *loss.remarks,
         )
 
@@ -80,7 +82,7 @@ stage: dpo
 do_train: true
 dataset: {name}
 dataset_dir: .
-cutoff_len: {origin.max_length}  # as in the selection
+{cutoff(origin.max_length)}
 
 pref_beta: {recipe.beta}
 pref_loss: {loss.llamafactory}  # {loss.comment}
