@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import spice_select
 from spice_select.errors import InputError
 from spice_select.evaluation import loss as loss_module
 from spice_select.evaluation import stage
-from spice_select.evaluation.heldout import WHOLE, RowLosses, by_source, row_losses
+from spice_select.evaluation.heldout import WHOLE, HeldOutRows, RowLosses, by_source, row_losses
 from spice_select.evaluation.settings import ModelSettings
 from spice_select.evaluation.subjects import Subject
 from tests.evaluation.models import write_adapter
@@ -124,6 +125,32 @@ def test_another_question_is_answered_anew(
     monkeypatch.setattr(stage, "response_losses", lambda *a, **k: calls.append(1) or plain(*a, **k))
     spice_select.evaluate(model, held_out=held_out, out=tmp_path / "out", **options)
     assert calls == [1]
+
+
+def test_the_same_rows_at_other_places_are_another_question(
+    tiny_proxy: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record names rows by their places: kept from a file with a row in front, it would pair each with the next."""
+    adapter = write_adapter(tiny_proxy, tmp_path / "adapter")
+    read = stage.read_held_out
+    with monkeypatch.context() as patch:
+        moved = replaced_numbers(read, by=1)
+        patch.setattr(stage, "read_held_out", moved)
+        spice_select.evaluate(tiny_proxy, held_out=held_out, out=tmp_path / "out")
+    found = spice_select.evaluate(tiny_proxy, adapter, held_out=held_out, out=tmp_path / "out")
+    difference = found.models[1].losses[0].per_row_difference
+    assert difference is not None
+    assert difference.count == 24
+
+
+def replaced_numbers(read: Callable[..., HeldOutRows], *, by: int) -> Callable[..., HeldOutRows]:
+    """As where rows in front of them were left out."""
+
+    def moved(*args: Any, **named: Any) -> HeldOutRows:
+        found = read(*args, **named)
+        return replace(found, rows=[replace(row, number=row.number + by) for row in found.rows])
+
+    return moved
 
 
 def test_a_run_killed_between_models_keeps_what_was_finished(

@@ -1,5 +1,6 @@
 """Held-out rows: read, less those that a run saw, and judged by a model's response loss."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,14 @@ class HeldOutRows:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the numbers, beside the model."""
-        return {"rows_sha256": rows_hash(self.rows), "rows": len(self.rows), "format": self.format.name}
+        """What decides the numbers, beside the model; and where the rows stand, by which models are paired."""
+        numbers = np.array([row.number for row in self.rows], np.int64)
+        return {
+            "rows_sha256": rows_hash(self.rows),
+            "numbers_sha256": hashlib.sha256(numbers.tobytes()).hexdigest(),
+            "rows": len(self.rows),
+            "format": self.format.name,
+        }
 
 
 def read_held_out(
