@@ -97,6 +97,23 @@ def test_a_step_minimises_the_mean_over_its_supervised_tokens(tmp_path: Path, ti
     assert abs(logged - reach.exact.losses.sum() / count) < reach.losses.sum() / count
 
 
+@pytest.mark.parametrize("pairs", [False, True])
+def test_one_gpu_is_trained_on_where_several_are_in_sight(
+    pairs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRL refuses the `nn.DataParallel` that transformers would put around the model."""
+    from spice_select.training.dpo import DpoLoss, dpo_config
+    from spice_select.training.trainer import trainer_config
+
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    settings = TrainSettings.from_flat(QUICK).settled(pairs=pairs)
+    place: dict[str, Any] = {"steps": 3, "folder": tmp_path, "dtype": "float32", "device": "cuda"}
+    loss = DpoLoss(loss_type="sigmoid")
+    config = dpo_config(settings, loss, **place) if pairs else trainer_config(settings, **place)
+    assert config.n_gpu == 1
+    assert config.train_batch_size == settings.batch_size
+
+
 def test_in_half_precision_the_adapter_and_its_moments_are_float32(tmp_path: Path, tiny_proxy: Path) -> None:
     """A step of 2e-4 on weights of a tenth is less than half a unit in bfloat16's last place: it would be lost."""
     chosen = finished_run(tmp_path / "r", CONVERSATIONS, "messages")

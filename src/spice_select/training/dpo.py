@@ -19,7 +19,7 @@ from spice_select.run.finished import Run
 from spice_select.run.pairs import is_of_pairs
 from spice_select.training.lora import lora_config, placing_lora
 from spice_select.training.settings import TrainSettings
-from spice_select.training.trainer import common_arguments
+from spice_select.training.trainer import common_arguments, keep_to_one_gpu
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -125,12 +125,14 @@ def dpo_config(
     """TRL's configuration on pairs that are cut and tokens already."""
     from trl import DPOConfig
 
-    return DPOConfig(
+    config = DPOConfig(
         **common_arguments(settings, steps=steps, folder=folder, dtype=dtype, device=device),
         **asdict(loss) | {"loss_type": [loss.loss_type]},
         max_length=None,
         remove_unused_columns=False,
     )
+    keep_to_one_gpu(config)
+    return config
 
 
 def make_dpo_trainer(

@@ -17,6 +17,7 @@ from spice_select.training.steps import warmup_steps
 
 if TYPE_CHECKING:
     from datasets import Dataset
+    from transformers import TrainingArguments
     from trl import SFTConfig, SFTTrainer
 
 
@@ -39,7 +40,17 @@ def trainer_config(settings: TrainSettings, *, steps: int, folder: Path, dtype: 
     from trl import SFTConfig
 
     common = common_arguments(settings, steps=steps, folder=folder, dtype=dtype, device=device)
-    return SFTConfig(**common, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+    config = SFTConfig(**common, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+    keep_to_one_gpu(config)
+    return config
+
+
+def keep_to_one_gpu(config: "TrainingArguments") -> None:
+    """Train on the GPU that the model lies on, however many are in sight.
+
+    transformers would spread each batch over all of them (`nn.DataParallel`), which TRL refuses.
+    """
+    config._n_gpu = min(config.n_gpu, 1)
 
 
 def common_arguments(settings: TrainSettings, *, steps: int, folder: Path, dtype: str, device: str) -> dict[str, Any]:
