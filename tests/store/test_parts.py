@@ -155,6 +155,30 @@ def test_where_an_output_goes_is_known_before_the_work(tmp_path: Path) -> None:
             output_file(place)
 
 
+@pytest.mark.parametrize("write", ["safetensors", "tokenizers", "torch"])
+def test_a_library_that_makes_an_error_of_its_own_of_a_full_disk_is_explained(tmp_path: Path, write: str) -> None:
+    """Under a limit on the size of files, which stands in for it: the system refuses in the middle of a write."""
+    script = (
+        "import resource, signal, sys, torch; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from pathlib import Path; from spice_select.errors import InputError\n"
+        "from spice_select.store import whole_folder; from spice_select.store.tensors import save_tensors\n"
+        "from spice_select.testing.tokenizers import tiny_tokenizer\n"
+        "write, folder, tokenizer = sys.argv[1], Path(sys.argv[2]), tiny_tokenizer()\n"
+        "tensors = {'a': torch.zeros(99_999)}\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n"
+        "    if write == 'safetensors': save_tensors(folder / 'x', tensors, {})\n"
+        "    with whole_folder(folder / 'f') as aside:\n"
+        "        if write == 'torch': torch.save(tensors, aside / 'x')\n"
+        "        tokenizer.save_pretrained(aside)\n"
+        "except InputError as error: print(error); sys.exit(2)\n"
+    )
+    done = subprocess.run([sys.executable, "-B", "-c", script, write, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unknown_fault_of_the_disk_stays_ours(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="Input/output"), atomic(tmp_path / "x"):
         raise OSError(errno.EIO, os.strerror(errno.EIO))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from spice_select.errors import InputError, SpiceError
 from spice_select.models.digests import file_digest
+from spice_select.store.refusal import refusal
 
 NAME = "SmolLM2-135M-Instruct (embedded)"
 """What the embedded proxy is called in summaries and manifests."""
@@ -94,9 +95,11 @@ def _convert_into(gguf: Path, target: Path) -> None:
         except OSError:
             if not (target / "config.json").exists():  # not another process's finished conversion
                 raise
-    except OSError as error:
+    except Exception as error:
+        if (refused := refusal(error)) is None:
+            raise
         raise InputError(
-            f"cache {target.parent}: the embedded proxy (540 MB) could not be written ({error}); make room, or set "
+            f"cache {target.parent}: the embedded proxy (540 MB) could not be written ({refused}); make room, or set "
             "SPICE_CACHE to another folder"
         ) from error
     finally:

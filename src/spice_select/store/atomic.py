@@ -13,7 +13,8 @@ from typing import IO, Any
 
 import psutil
 
-from spice_select.errors import InputError
+from spice_select.errors import InputError, SpiceError
+from spice_select.store.refusal import refusal
 
 _REMEDIES = {
     errno.ENOSPC: "The disk is full. Free some space and run the same command again: finished parts are kept.",
@@ -46,12 +47,15 @@ def explained(path: Path, *, otherwise: str | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
+    except SpiceError:
+        raise
+    except Exception as error:
+        refused = refusal(error)
         # pyarrow raises plain OSError subclasses with the errno kept; a fault without a known cause is ours
-        remedy = _REMEDIES.get(error.errno or 0, otherwise)
-        if remedy is None:
+        remedy = None if refused is None else _REMEDIES.get(refused.errno or 0, otherwise)
+        if refused is None or remedy is None:
             raise
-        raise InputError(f"{path} cannot be written ({error.strerror or error}). {remedy}") from error
+        raise InputError(f"{path} cannot be written ({refused.strerror or refused}). {remedy}") from error
 
 
 def make_folder(path: Path) -> None:
