@@ -52,6 +52,28 @@ def test_a_folder_that_a_killed_process_left_half_written_is_swept_away(tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+def test_what_a_killed_process_of_the_same_number_left_is_in_no_folder(tmp_path: Path) -> None:
+    """In a container every process is the first: it would write into what the last one left."""
+    place = tmp_path / "place"
+    with whole_folder(place) as aside:
+        left = aside
+    left.mkdir()
+    (left / "half").touch()
+    old = left.with_name(left.name.replace(".place.", ".place.old."))
+    place.rename(old)
+    (old / "kept").touch()
+    with pytest.raises(RuntimeError), whole_folder(place):
+        raise RuntimeError
+    assert names(tmp_path) == ["place/kept"]
+    left.mkdir()
+    (left / "half").touch()
+    old.mkdir()
+    (old / "older").touch()
+    with whole_folder(place) as aside:
+        (aside / "new").touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["place", "place/new"]
+
+
 def test_text_makes_its_folder_and_takes_any_name_of_a_file(tmp_path: Path) -> None:
     write_text(tmp_path / "a" / "text", "né \udcff\n")
     assert (tmp_path / "a" / "text").read_bytes() == "né ".encode() + b"\\udcff\n"

@@ -107,6 +107,7 @@ def whole_folder(place: Path) -> Iterator[Path]:
     aside = place.with_name(f".{place.name}.{_HOST}-{os.getpid()}{_ASIDE}")
     old = place.with_name(f".{place.name}.old.{_HOST}-{os.getpid()}{_ASIDE}")
     with explained(place):
+        _clear(place, aside, old)  # in a container the number of a process that was killed comes again
         try:
             make_folder(aside)
             yield aside
@@ -114,10 +115,15 @@ def whole_folder(place: Path) -> Iterator[Path]:
                 os.rename(place, old)
             os.rename(aside, place)
         finally:
-            if old.is_dir() and not place.exists():  # ended between the two
-                os.rename(old, place)
-            shutil.rmtree(aside, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+            _clear(place, aside, old)
+
+
+def _clear(place: Path, aside: Path, old: Path) -> None:
+    """Remove what lies aside; what lay at the place comes back if the writer ended between the two renames."""
+    if old.is_dir() and not place.exists():
+        os.rename(old, place)
+    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
