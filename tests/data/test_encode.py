@@ -714,8 +714,15 @@ def test_a_template_without_bos_gets_none_though_the_tokenizer_would_add_one():
     np.testing.assert_array_equal(example.input_ids, encode(CHATML_KIND, ask()).input_ids)
 
 
-def test_a_date_in_the_template_is_always_the_same():
-    dated = "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}\n" + CHATML
+@pytest.mark.parametrize(
+    "date",
+    [
+        "{{ date_string if date_string is defined else strftime_now('%d %b %Y') }}",
+        "{% macro today() %}{{ strftime_now('%d %b %Y') }}{% endmacro %}{{ today() }}",
+    ],
+)
+def test_a_date_in_the_template_is_always_the_same(date: str):
+    dated = date + "\n" + CHATML
     tokenizer = tiny_tokenizer(dated)
     text = tokenizer.decode(Encoder(tokenizer).encode(conversation(ask())).input_ids.tolist())
     assert text.startswith("26 Jul 2024\n")

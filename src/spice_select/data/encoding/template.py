@@ -13,6 +13,7 @@ from typing import Any
 
 import jinja2
 
+from spice_select.data.encoding.today import fixed_names, with_fixed_clock
 from spice_select.data.formats.base import RowError
 from spice_select.errors import InputError
 
@@ -35,7 +36,6 @@ FALLBACK_TEMPLATE = """\
 
 _GENERATION_MARKS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _REFUSALS = (jinja2.exceptions.TemplateError, TypeError, ValueError, KeyError, AttributeError, IndexError)
-_FIXED_DATE = "26 Jul 2024"
 
 REASONING_FIELDS = ("reasoning_content", "thinking", "reasoning")
 """What templates call the reasoning before an answer, the normal form first."""
@@ -106,8 +106,6 @@ class ChatTemplate:
         self.text: str = self._override or (own if isinstance(own, str) else json.dumps(own, sort_keys=True))
         self.hash = hashlib.sha256(self.text.encode("utf-8")).hexdigest()
         self.marked = _GENERATION_MARKS.search(self.text) is not None
-        # templates that show today's date would make two runs of the same corpus differ
-        self._fixed = {"date_string": _FIXED_DATE} if "date_string" in self.text else {}
         self.manner = Manner()
         self.takes_system = self._shows_system_turns()
         self.manner = self._learn_its_manner()
@@ -126,6 +124,11 @@ class ChatTemplate:
             return list(self._apply([self.manner.take(messages) for messages in conversations], (), False))
         except _REFUSALS:
             return [self._render_or_fault(messages) for messages in conversations]
+
+    def beside(self, tools: Messages = ()) -> dict[str, Any]:
+        """What `apply_chat_template` is given beside the conversation for it to be shown as here."""
+        shown = self._override or self._tokenizer.get_chat_template(tools=list(tools) or None)
+        return {"chat_template": with_fixed_clock(shown), **fixed_names(self.text)}
 
     def prepare(self, messages: Messages) -> tuple[dict[str, Any], ...]:
         """The messages as this template can take them: system turns moved where it shows none."""
@@ -149,11 +152,10 @@ class ChatTemplate:
             encoded = self._tokenizer.apply_chat_template(
                 [self.manner.take(messages) for messages in conversations],
                 tools=list(tools) or None,
-                chat_template=self._override,
                 return_dict=True,
                 return_assistant_tokens_mask=True,
                 tokenizer_kwargs={"verbose": False},
-                **self._fixed,
+                **self.beside(),
             )
         except _REFUSALS:
             if len(conversations) == 1:
@@ -165,10 +167,9 @@ class ChatTemplate:
         return self._tokenizer.apply_chat_template(
             conversation,
             tools=list(tools) or None,
-            chat_template=self._override,
             add_generation_prompt=generation_prompt,
             tokenize=False,
-            **self._fixed,
+            **self.beside(tools),
         )
 
     def _render_or_fault(self, messages: Messages) -> str | RowError:
