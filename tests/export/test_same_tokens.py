@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 import yaml
 
+from spice_select.data.formats import detect_format
 from spice_select.data.formats.base import RowError
 from spice_select.data.records import Conversation, Row
-from spice_select.export import Axolotl, Destination, LlamaFactory, Pick, Trl
+from spice_select.export import Axolotl, Destination, LlamaFactory, Pick, Trl, export_run
 from spice_select.export.base import Origin
+from spice_select.export.rehearsal import Rehearsal
 from spice_select.export.trainee import Trainee
-from spice_select.testing.tokenizers import tiny_tokenizer
+from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
 from tests.data.templates import GEMMA, KINDS, QWEN3, Kind
-from tests.training.runs import encoded, lines, turns
+from tests.training.runs import encoded, finished_run, lines, turns
 
 TEMPLATE = (
     "{% if tools %}{{ '<|im_start|>tools\n' }}{{ tools | tojson }}{{ '<|im_end|>\n' }}{% endif %}"
@@ -34,6 +36,12 @@ TEMPLATE = (
     "{% endif %}{{ '\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 EOS = "</s>"  # not what the template ends turns with
+
+
+def model_folder(place: Path, template: str = CHATML) -> Path:
+    tiny_tokenizer(template).save_pretrained(place)
+    (place / "config.json").write_text('{"model_type": "llama"}')
+    return place
 
 
 def call(name: str, **arguments: Any) -> dict[str, Any]:
@@ -351,6 +359,37 @@ def test_axolotl_is_kept_from_rows_whose_earlier_answers_the_template_shows_othe
     target.record(Pick(row=some[0].row, reading=some[0], note={}))
     (note,) = target.notes([])
     assert "in 1 of 1 row" in note  # the empty block of reasoning, which the selection trains on
+
+
+DATED = "{{ strftime_now('%d %b %Y') }}\n" + CHATML
+
+
+@pytest.mark.parametrize("destination", ["axolotl", "trl"])
+def test_under_a_template_that_shows_the_date_masks_are_compared_all_the_same(tmp_path: Path, destination: str) -> None:
+    model = model_folder(tmp_path / "model", DATED)
+    rows = [{"messages": turns("a", "[[1], [2]]")}, {"messages": turns("a", "b")}]
+    done = export_run(finished_run(tmp_path / "r", rows, "messages", model=str(model)), destination)
+    assert any("of 2 rows" in note for note in done.notes) == (destination == "axolotl")
+    assert not any("not compared" in note for note in done.notes)
+
+
+def test_marked_answers_for_axolotl_show_the_selection_s_day(tmp_path: Path) -> None:
+    model = model_folder(tmp_path / "model", DATED)
+    row = {"prompt": "question", "completion": "answer", "label": True}
+    done = export_run(finished_run(tmp_path / "r", [row], "kto", model=str(model)), "axolotl")
+    assert lines(done.path / "train.jsonl")[0]["prompt"].startswith("26 Jul 2024")
+
+
+def test_rows_of_other_tokens_than_the_selection_s_are_counted(tmp_path: Path) -> None:
+    rehearsal = Rehearsal(Trainee("model", str(model_folder(tmp_path / "model"))))
+    read = detect_format([], "messages").read
+    for number in range(3):
+        conversation = read(Row(number=number, raw={"messages": turns("a", "b")}, where=""))
+        assert isinstance(conversation, Conversation)
+        ids = rehearsal.render(conversation.messages, ())
+        own = [False] * (len(ids) - 3) + [True, True, False]
+        rehearsal.compare(conversation, [*ids, 7] if number else ids, own, "TRL")
+    assert [note for note in rehearsal.note("TRL") if "of 2 rows: what it trains on there was not compared" in note]
 
 
 @pytest.mark.parametrize("target", [Trl(), Trl(messages=True), Axolotl()], ids=["pairs", "messages", "axolotl"])

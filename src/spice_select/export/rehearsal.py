@@ -32,11 +32,13 @@ class Rehearsal:
     Attributes:
         short: how many of the selection's tokens the trainer leaves out of the loss, by row; rows without are not here.
         compared: the rows that were compared.
+        unlike: those that are other tokens than in the selection, so that masks cannot be compared.
     """
 
     trainee: Trainee
     short: dict[int, int] = field(default_factory=dict)
     compared: set[int] = field(default_factory=set)
+    unlike: set[int] = field(default_factory=set)
     _encoder: Encoder | None = None
 
     def __post_init__(self) -> None:
@@ -63,8 +65,11 @@ class Rehearsal:
         return text
 
     def _shown(self, messages: Sequence[Record], **how: Any) -> Any:
+        """On the selection's own day where the template shows today's date: the trainer's is another each day."""
+        template = self.trainee.template
         try:
-            return self.trainee.tokenizer.apply_chat_template(list(messages), return_dict=False, **how)
+            beside = {} if template is None else template.beside(how.get("tools") or ())
+            return self.trainee.tokenizer.apply_chat_template(list(messages), return_dict=False, **beside, **how)
         except Exception as error:  # whatever a template raises
             raise RowError(
                 "template-refuses", f"the model's chat template refuses the conversation: {error}"
@@ -75,8 +80,11 @@ class Rehearsal:
 
         What comes after the last answer is let be: a line end, or a token that closes the whole text.
         """
-        own = self._encoder.encode(conversation) if self._encoder is not None else None
+        if self._encoder is None:
+            return
+        own = self._encoder.encode(conversation)
         if not isinstance(own, Example) or own.input_ids.tolist() != list(ids):
+            self.unlike.add(conversation.row.number)
             return
         theirs, ours = np.array(mask, dtype=np.bool_), own.supervised
         last = int(np.flatnonzero(ours)[-1])
@@ -90,14 +98,20 @@ class Rehearsal:
             self.short[row] = self.short.get(row, 0) + short
 
     def note(self, trainer: str) -> tuple[str, ...]:
-        """How much the trainer leaves out of the loss, in a sentence; nothing where it leaves nothing out."""
-        if not self.short:
-            return ()
-        return (
-            f"{trainer} leaves tokens of the answers out of the loss that the selection took in: "
-            f"{counted(sum(self.short.values()), 'token')} in {len(self.short)} of "
-            f"{counted(len(self.compared), 'row')}.",
-        )
+        """How much the trainer leaves out of the loss, and where that is not known, in sentences; or nothing."""
+        notes = []
+        if self.short:
+            notes.append(
+                f"{trainer} leaves tokens of the answers out of the loss that the selection took in: "
+                f"{counted(sum(self.short.values()), 'token')} in {len(self.short)} of "
+                f"{counted(len(self.compared), 'row')}."
+            )
+        if self.unlike:
+            notes.append(
+                f"{trainer} makes other tokens than the selection of {counted(len(self.unlike), 'row')}: what it "
+                "trains on there was not compared."
+            )
+        return tuple(notes)
 
 
 def completion_mask(
