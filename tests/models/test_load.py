@@ -12,7 +12,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainingArguments,
+)
 
 from spice_select.errors import InputError
 from spice_select.models import choose_device, choose_precision, load_model, load_tokenizer
@@ -148,6 +155,29 @@ def test_a_file_that_is_no_gguf_is_refused(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(InputError, match="no GGUF"):
         load_model(tmp_path / "model.safetensors")
+
+
+def test_a_gguf_that_was_dequantised_as_it_was_read_can_be_trained(copy, tmp_path, monkeypatch):
+    """transformers leaves its marks of a GGUF on plain weights, and refuses to train what has them."""
+    (copy / "x.gguf").touch()
+    read = AutoModelForCausalLM.from_pretrained
+
+    def marked(place, *, gguf_file, output_loading_info, **options):
+        model, found = read(place, output_loading_info=True, **options)
+        model.is_quantized, model.quantization_method = True, "gguf"
+        model.hf_quantizer = SimpleNamespace(is_trainable=False, is_qat_trainable=False)
+        model.config._is_quantized, model.config.quantization_config = True, {"quant_method": "gguf"}
+        return model, found
+
+    def read_tokenizer(place, *, gguf_file, **options):
+        return PreTrainedTokenizerFast.from_pretrained(place)
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", marked)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", read_tokenizer)
+    model = load_model(copy / "x.gguf", device="cpu", dtype="float32").model
+    Trainer(model=model, args=TrainingArguments(output_dir=str(tmp_path / "out"), use_cpu=True, report_to="none"))
+    model.save_pretrained(tmp_path / "saved")
+    assert "quantization_config" not in json.loads((tmp_path / "saved" / "config.json").read_text())
 
 
 def test_every_cpu_computes_in_float32_unless_told_otherwise(monkeypatch):

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from spice_select.errors import InputError, SpiceError
+from spice_select.models.dequantised import forget_quantisation
 from spice_select.models.digests import file_digest
 from spice_select.store.refusal import refusal
 
@@ -123,7 +124,8 @@ def convert(gguf: Path, directory: Path) -> None:
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True
         )
-        _forget_quantisation(model)
+        forget_quantisation(model)
+        model.config._name_or_path = ""  # no foreign path in what is saved
         model.generation_config.eos_token_id = tokenizer.eos_token_id
         model.generation_config.pad_token_id = tokenizer.pad_token_id
         model.save_pretrained(directory)
@@ -146,14 +148,3 @@ def mend(tokenizer: object) -> None:
         ]
     )
     tokenizer.model_max_length = _CONTEXT  # type: ignore[attr-defined]
-
-
-def _forget_quantisation(model: object) -> None:
-    """Drop the traces of the GGUF, so that the saved directory is a plain float32 model with no foreign path in it."""
-    config = model.config  # type: ignore[attr-defined]
-    if getattr(config, "quantization_config", None) is not None:
-        del config.quantization_config
-    for name in ("hf_quantizer", "quantization_method"):
-        if hasattr(model, name):
-            setattr(model, name, None)
-    config._name_or_path = ""

@@ -14,6 +14,7 @@ from torch import nn
 from spice_select.errors import InputError, SpiceError, fault_words
 from spice_select.models import guard
 from spice_select.models.contents import PICKLED, files_sum, weight_files
+from spice_select.models.dequantised import forget_quantisation
 from spice_select.models.embedded import NAME, embedded_model
 from spice_select.models.precision import choose_device, choose_precision
 from spice_select.models.quiet import network, quiet_transformers
@@ -78,6 +79,8 @@ def load_model(
         model, found = AutoModelForCausalLM.from_pretrained(
             source.place, dtype=chosen.dtype, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
+    if source.gguf is not None:
+        forget_quantisation(model)
     guard.refuse_foreign_adapter(source.name, model)
     guard.refuse_lost(source.name, model, found)
     guard.refuse_unusable(model, source.name)
