@@ -437,6 +437,28 @@ def test_configurations_are_yaml_and_name_the_model(tmp_path: Path, destination:
 # ---- the model to train
 
 
+@pytest.mark.parametrize("kind", ["messages", "preference", "kto"])
+def test_the_revision_of_the_run_s_proxy_is_that_of_the_model_to_train(tmp_path: Path, kind: str) -> None:
+    answers = {name: [{"role": "assistant", "content": name}] for name in ("chosen", "rejected")}
+    row = {
+        "messages": PAIR,
+        "preference": {"prompt": turns("question"), **answers},
+        "kto": {"prompt": "question", "completion": "answer", "label": True},
+    }[kind]
+    run = finished_run(tmp_path / "r", [row], kind, model="org/proxy", model_revision="v1.5")
+    config = yaml.safe_load((export_run(run, "llamafactory").path / "train.yaml").read_text())
+    assert config["model_revision"] == "v1.5"
+    if kind != "kto":  # of which axolotl needs the tokenizer
+        config = yaml.safe_load((export_run(run, "axolotl").path / "axolotl.yaml").read_text())
+        assert config["revision_of_model"] == "v1.5"
+    text = (export_run(run, "trl").path / "train.py").read_text()
+    compile(text, "train.py", "exec")
+    assert 'model_init_kwargs={"revision": "v1.5"} if given.model == \'org/proxy\' else None,' in text
+    other = export_run(run, "llamafactory", model="org/target")
+    assert "revision" not in (other.path / "train.yaml").read_text()
+    assert "model_init_kwargs" not in (export_run(run, "trl", model="org/target").path / "train.py").read_text()
+
+
 def model_folder(place: Path, template: str = CHATML, **tokens: str) -> Path:
     tiny_tokenizer(template, **tokens).save_pretrained(place)
     (place / "config.json").write_text('{"model_type": "llama"}')

@@ -13,6 +13,7 @@ from spice_select.export.base import Origin, Record
 from spice_select.export.folder import LINES, write_records
 from spice_select.export.marked.axolotl import AxolotlMarked
 from spice_select.export.marked.parts import are_marked
+from spice_select.export.named import named_in_yaml
 from spice_select.export.picks import Pick, are_pairs
 from spice_select.export.preference.axolotl import AxolotlPairs
 from spice_select.export.preference.recipe import PairRecipe
@@ -191,7 +192,7 @@ def _config(origin: Origin, recipe: TrainingRecipe, *, marked: bool, ends: _Ends
     )
     return f"""\
 # Axolotl on the rows of this folder. From within it: axolotl train {_CONFIG}
-base_model: {json.dumps(origin.model)}  # the model to train{origin.place}
+{named_in_yaml(origin, "axolotl")}
 
 datasets:
   - path: {LINES}

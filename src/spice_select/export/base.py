@@ -23,6 +23,7 @@ class Origin:
         selected_sha256: SHA-256 of the file of chosen rows.
         chosen: how many rows were chosen.
         model: the model to train, as the configurations name it.
+        revision: commit, tag or branch of it, where it is one of the hub and one was asked for.
         max_length: longest example of the selection, in tokens.
         version: of spice-select, at the run.
         numbers: the numbers that the run's page is headed by.
@@ -41,6 +42,7 @@ class Origin:
     numbers: tuple[KeyNumber, ...] = ()
     mix: tuple[Mix, ...] = ()
     not_exported: dict[str, int] = field(default_factory=dict)
+    revision: str | None = None
 
     @property
     def place(self) -> str:

@@ -1,6 +1,5 @@
 """LLaMA-Factory (0.9.5): JSON lines, `dataset_info.json` with every key, and a training configuration."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +20,7 @@ from spice_select.export.llamafactory_layout import (
 from spice_select.export.llamafactory_tools import plain_tools
 from spice_select.export.marked.llamafactory import LlamaFactoryMarked
 from spice_select.export.marked.parts import are_marked
+from spice_select.export.named import named_in_yaml
 from spice_select.export.picks import Pick, are_pairs
 from spice_select.export.preference.llamafactory import LlamaFactoryPairs
 from spice_select.export.preference.recipe import PairRecipe
@@ -91,7 +91,7 @@ def _config(name: str, origin: Origin, recipe: TrainingRecipe, *, last_only: boo
     trained = "the last answer of each row" if last_only else "the answers, all of them"
     return f"""\
 # LLaMA-Factory on the rows of this folder. From within it: llamafactory-cli train {LLAMAFACTORY_CONFIG}
-model_name_or_path: {json.dumps(origin.model)}  # the model to train{origin.place}
+{named_in_yaml(origin, "llamafactory")}
 # template: qwen  # name your model's; without it the chat template of the tokenizer is parsed
 
 stage: sft

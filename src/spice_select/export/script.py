@@ -1,6 +1,7 @@
 """The training script that goes with a TRL export."""
 
 from spice_select.export.base import Origin
+from spice_select.export.named import argument_of_script, revision_in_script
 from spice_select.export.recipe import TrainingRecipe, trl_recipe
 
 SCRIPT = "train.py"
@@ -30,7 +31,7 @@ from peft import LoraConfig
 from trl import SFTConfig, SFTTrainer
 
 parser = argparse.ArgumentParser()
-parser.add_argument("model", nargs="?", default={origin.model!r})  # the model to train{origin.place}
+{argument_of_script(origin)}
 parser.add_argument("--out", default="outputs")
 parser.add_argument("--max-steps", type=int, default=-1)
 given = parser.parse_args()
@@ -38,7 +39,7 @@ given = parser.parse_args()
 rows = load_dataset("parquet", data_files=str(Path(__file__).parent / {data!r}), split="train")
 config = SFTConfig(
     output_dir=given.out,
-{_PAIRS if as_pairs else _MESSAGES}
+{revision_in_script(origin)}{_PAIRS if as_pairs else _MESSAGES}
     max_length={origin.max_length},  # as in the selection
     learning_rate={recipe.learning_rate},
 {trl_recipe(recipe)}trainer = SFTTrainer(given.model, args=config, train_dataset=rows, peft_config=lora)

@@ -89,7 +89,7 @@ def export_run(
     records, left_out = _records(picks, destination, keep_spice)
     refused = {drop.row for drop in left_out}
     kept = [pick for pick in picks if pick.row.number not in refused]
-    origin = _origin(run, chosen=len(picks), model=trainee.name, lacking=_lacking(kept, records, destination))
+    origin = _origin(run, trainee, chosen=len(picks), lacking=_lacking(kept, records, destination))
     changed = () if model is not None or destination.as_they_came else (*_changed(run), *_without_adapter(run))
     notes = (
         *_general_notes(origin, destination, trainee),
@@ -236,7 +236,7 @@ def _default_folder(run: Run, destination: Destination) -> Path:
     return run.path.resolve().with_name(name) if run.path.name in ("", "..") else run.path.with_name(name)
 
 
-def _origin(run: Run, *, chosen: int, model: str, lacking: dict[str, int]) -> Origin:
+def _origin(run: Run, trainee: Trainee, *, chosen: int, lacking: dict[str, int]) -> Origin:
     manifest = run.manifest
     return Origin(
         run=run.path.resolve().name,
@@ -244,7 +244,8 @@ def _origin(run: Run, *, chosen: int, model: str, lacking: dict[str, int]) -> Or
         identity={**manifest["identity"], **manifest.get("automatic", {})},
         selected_sha256=manifest["outputs"][outputs.SELECTED],
         chosen=chosen,
-        model=model,
+        model=trainee.name,
+        revision=trainee.revision,
         max_length=run.settings.data.max_length,
         version=manifest["versions"]["spice-select"],
         numbers=tuple(key_numbers(run.summary)),

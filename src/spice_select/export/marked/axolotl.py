@@ -1,6 +1,5 @@
 """Axolotl (0.19.0): marked answers as text, for its `rl: kto`."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +11,7 @@ from spice_select.export.base import Origin, Record
 from spice_select.export.folder import LINES, write_records
 from spice_select.export.marked.parts import parts_of
 from spice_select.export.marked.weights import FOR_KL, MarkWeights, one_mark
+from spice_select.export.named import named_in_yaml
 from spice_select.export.picks import Pick
 from spice_select.export.preference.recipe import OF_REFERENCE, PairRecipe
 from spice_select.export.recipe import axolotl_recipe
@@ -103,7 +103,7 @@ def _begins_itself(tokenizer: object) -> bool:
 def _config(origin: Origin, recipe: PairRecipe, weights: MarkWeights) -> str:
     return f"""\
 # Axolotl on the marked answers of this folder. From within it: axolotl train {_CONFIG}
-base_model: {json.dumps(origin.model)}  # the model to train{origin.place}
+{named_in_yaml(origin, "axolotl")}
 
 rl: kto
 rl_beta: {recipe.beta}

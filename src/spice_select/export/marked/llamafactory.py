@@ -1,6 +1,5 @@
 """LLaMA-Factory (0.9.5): marked answers in its `sharegpt` layout with `kto_tag`."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +20,7 @@ from spice_select.export.llamafactory_layout import (
 from spice_select.export.llamafactory_tools import plain_tools
 from spice_select.export.marked.parts import parts_of
 from spice_select.export.marked.weights import FOR_KL, MarkWeights, one_mark
+from spice_select.export.named import named_in_yaml
 from spice_select.export.picks import Pick
 from spice_select.export.preference.recipe import OF_REFERENCE, PairRecipe
 from spice_select.export.recipe import llamafactory_recipe
@@ -72,7 +72,7 @@ class LlamaFactoryMarked:
 def _config(name: str, origin: Origin, recipe: PairRecipe, weights: MarkWeights) -> str:
     return f"""\
 # LLaMA-Factory on the marked answers of this folder. From within it: llamafactory-cli train {LLAMAFACTORY_CONFIG}
-model_name_or_path: {json.dumps(origin.model)}  # the model to train{origin.place}
+{named_in_yaml(origin, "llamafactory")}
 # template: qwen  # name your model's; without it the chat template of the tokenizer is parsed
 
 stage: kto

@@ -2,6 +2,7 @@
 
 from spice_select.export.base import Origin
 from spice_select.export.marked.weights import FOR_KL, MarkWeights
+from spice_select.export.named import argument_of_script, revision_in_script
 from spice_select.export.preference.recipe import PairRecipe
 from spice_select.export.recipe import trl_recipe
 from spice_select.export.script import SCRIPT
@@ -24,7 +25,7 @@ from peft import LoraConfig
 from trl import KTOConfig, KTOTrainer
 
 parser = argparse.ArgumentParser()
-parser.add_argument("model", nargs="?", default={origin.model!r})  # the model to train{origin.place}
+{argument_of_script(origin)}
 parser.add_argument("--out", default="outputs")
 parser.add_argument("--max-steps", type=int, default=-1)
 given = parser.parse_args()
@@ -33,7 +34,7 @@ rows = load_dataset("parquet", data_files=str(Path(__file__).parent / {data!r}),
 rows = rows.shuffle(seed=0)  # TRL takes them in this order: its KL term is that of neighbours
 config = KTOConfig(
     output_dir=given.out,
-    loss_type="kto",
+{revision_in_script(origin)}    loss_type="kto",
     beta={recipe.beta},
     desirable_weight={weights.good},  # as many pulls towards good answers as away from bad ones
     undesirable_weight={weights.bad},

@@ -1,6 +1,5 @@
 """Axolotl (0.19.0): pairs for its `chat_template.default` of preference data."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -8,6 +7,7 @@ from typing import ClassVar
 from spice_select.data.formats.base import RowError
 from spice_select.export.base import Origin, Record
 from spice_select.export.folder import LINES, write_records
+from spice_select.export.named import named_in_yaml
 from spice_select.export.picks import Pick
 from spice_select.export.preference.losses import PairLoss
 from spice_select.export.preference.recipe import OF_REFERENCE, PairRecipe
@@ -102,7 +102,7 @@ def _config(origin: Origin, recipe: PairRecipe, loss: PairLoss) -> str:
     said = loss.comment if loss.tail is None else _NO_TAIL
     return f"""\
 # Axolotl on the pairs of this folder. From within it: axolotl train {_CONFIG}
-base_model: {json.dumps(origin.model)}  # the model to train{origin.place}
+{named_in_yaml(origin, "axolotl")}
 
 rl: {loss.axolotl}  # {said}
 rl_beta: {recipe.beta}

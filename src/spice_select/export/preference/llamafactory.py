@@ -1,6 +1,5 @@
 """LLaMA-Factory (0.9.5): pairs in its `sharegpt` layout, with `ranking: true` and every column and tag spelled out."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +18,7 @@ from spice_select.export.llamafactory_layout import (
     refuse_order,
 )
 from spice_select.export.llamafactory_tools import plain_tools
+from spice_select.export.named import named_in_yaml
 from spice_select.export.picks import Pick
 from spice_select.export.preference.losses import PairLoss
 from spice_select.export.preference.recipe import OF_REFERENCE, PairRecipe
@@ -75,7 +75,7 @@ def _config(name: str, origin: Origin, recipe: PairRecipe, loss: PairLoss) -> st
     tail = f"ld_alpha: {loss.tail}  # as in the selection\n" if loss.tail is not None else ""
     return f"""\
 # LLaMA-Factory on the pairs of this folder. From within it: llamafactory-cli train {LLAMAFACTORY_CONFIG}
-model_name_or_path: {json.dumps(origin.model)}  # the model to train{origin.place}
+{named_in_yaml(origin, "llamafactory")}
 # template: qwen  # name your model's; without it the chat template of the tokenizer is parsed
 
 stage: dpo

@@ -1,6 +1,7 @@
 """The training script that goes with pairs for TRL."""
 
 from spice_select.export.base import Origin
+from spice_select.export.named import argument_of_script, revision_in_script
 from spice_select.export.preference.losses import PairLoss
 from spice_select.export.preference.recipe import PairRecipe
 from spice_select.export.recipe import trl_recipe
@@ -25,7 +26,7 @@ from peft import LoraConfig
 from trl import DPOConfig, DPOTrainer
 
 parser = argparse.ArgumentParser()
-parser.add_argument("model", nargs="?", default={origin.model!r})  # the model to train{origin.place}
+{argument_of_script(origin)}
 parser.add_argument("--out", default="outputs")
 parser.add_argument("--max-steps", type=int, default=-1)
 given = parser.parse_args()
@@ -33,7 +34,7 @@ given = parser.parse_args()
 rows = load_dataset("parquet", data_files=str(Path(__file__).parent / {data!r}), split="train")
 config = DPOConfig(
     output_dir=given.out,
-    loss_type=["{loss.trl}"],  # {loss.comment}
+{revision_in_script(origin)}    loss_type=["{loss.trl}"],  # {loss.comment}
     beta={recipe.beta},
 {tail}    max_length={origin.max_length},  # as in the selection
     precompute_ref_log_probs=True,
