@@ -242,6 +242,16 @@ def test_a_corpus_that_has_changed_is_refused(tmp_path: Path, tiny_proxy: Path) 
         spice_select.train(run, on="full", **QUICK)
 
 
+@pytest.mark.parametrize("alter", [Path.unlink, lambda path: path.write_text("")], ids=["gone", "emptied"])
+def test_rows_that_were_left_out_are_known_for_sure_or_nothing_is_trained(
+    alter: Any, tmp_path: Path, tiny_proxy: Path
+) -> None:
+    run = small_run(tmp_path, tiny_proxy)
+    alter(run.path / "dropped.jsonl")
+    with pytest.raises(InputError, match=r"dropped\.jsonl (is missing|was altered)"):
+        read_arm(run, "full", seed=0, allow_network=False)
+
+
 def test_a_corpus_that_was_moved_is_named_by_its_run_and_can_be_named_anew(tmp_path: Path, tiny_proxy: Path) -> None:
     run = small_run(tmp_path, tiny_proxy)
     (tmp_path / "train.jsonl").rename(tmp_path / "moved.jsonl")

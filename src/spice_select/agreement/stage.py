@@ -30,6 +30,7 @@ from spice_select.progress import Progress, Silent
 from spice_select.run import files as outputs
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run, load
+from spice_select.run.folder import RunFolder
 from spice_select.run.pairs import is_of_pairs, refuse_marks
 from spice_select.run.settings import SelectSettings
 from spice_select.settings.counted import counted
@@ -174,7 +175,7 @@ def _hold_to_record(run: Run, own: Proxy, *, again: bool) -> tuple[str, ...]:
 
 
 def _encoded_pair(run: Run, own: Proxy, other: SelectSettings, settings: TransferSettings, progress: Progress) -> _Pair:
-    usable = np.setdiff1d(run.features.rows, sorted(outputs.read_dropped(run.path)))
+    usable = np.setdiff1d(run.features.rows, sorted(outputs.read_dropped(RunFolder(run.path))))
     random, size = np.random.default_rng(settings.seed), min(settings.sample, len(usable))
     drawn = np.sort(random.choice(usable, size, replace=False))
     corpus = reread_corpus(run, allow_network=other.proxy.allow_network)

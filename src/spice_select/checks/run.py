@@ -17,6 +17,7 @@ from spice_select.numerics.features import Features
 from spice_select.progress import Silent
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
+from spice_select.run.folder import RunFolder
 from spice_select.run.settings import SelectSettings
 from spice_select.schedules.static import choose_from, priced
 from spice_select.selection import LogDet, Selection
@@ -110,7 +111,7 @@ def _untold(settings: SelectSettings) -> str:
 def _sensitivity(run: Run, rows: Features, selection: Selection) -> Sensitivity:
     """`Sensitivity` of the run's rule, on the gradients as the selector sees them, of rows that could be chosen."""
     settings, whole = run.settings, run.candidates
-    open_rows = np.flatnonzero(~np.isin(whole.rows, sorted(outputs.read_dropped(run.path))))
+    open_rows = np.flatnonzero(~np.isin(whole.rows, sorted(outputs.read_dropped(RunFolder(run.path)))))
     candidates = whole.take(open_rows)
     budget = Budget.parse(settings.selection.budget)
 

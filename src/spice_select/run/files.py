@@ -162,9 +162,10 @@ def _dropped(row: Row, drop: Drop) -> dict[str, Any]:
     return {**line, "encoded": encoded} if encoded else line
 
 
-def read_dropped(folder: Path) -> set[int]:
-    """Numbers of the rows that were left out before the selection."""
-    return {int(line["row"]) for line in _lines(folder / DROPPED)}
+def read_dropped(run: RunFolder) -> set[int]:
+    """Numbers of the rows left out before the selection. Raises InputError: the file is missing or was altered."""
+    run.output(DROPPED)
+    return {int(line["row"]) for line in iterate_dropped(run.path)}
 
 
 def iterate_dropped(folder: Path) -> Iterator[dict[str, Any]]:

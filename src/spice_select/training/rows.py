@@ -14,6 +14,7 @@ from spice_select.progress import Progress
 from spice_select.run import files as outputs
 from spice_select.run.corpus import reread_corpus
 from spice_select.run.finished import Run
+from spice_select.run.folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,5 +58,5 @@ def encode_arm(run: Run, rows: Sequence[Row], encoder: Encoder, progress: Progre
 
 def _usable(run: Run, allow_network: bool) -> list[Row]:
     """Every row of the corpus that was not dropped before the selection."""
-    dropped = outputs.read_dropped(run.path)
+    dropped = outputs.read_dropped(RunFolder(run.path))
     return [row for row in reread_corpus(run, allow_network=allow_network) if row.number not in dropped]
