@@ -12,7 +12,7 @@ _ROWS = 4096
 
 
 def unit_cosines(
-    rows: NDArray[np.floating], directions: NDArray[np.floating], weights: Sequence[float] = (1.0,)
+    rows: NDArray[np.floating], directions: NDArray[np.floating], *, weights: Sequence[float] = (1.0,)
 ) -> NDArray[np.float32]:
     """The cosine of every row ``[n, d]`` with every direction ``[m, d]``, float32 ``[n, m]``; 0 for zero vectors.
 

@@ -99,7 +99,7 @@ class LessRoundRobin(ByTargetGradient):
 def _cosines(candidates: Candidates, directions: NDArray[np.floating]) -> NDArray[np.float32]:
     """Of each candidate with each direction ``[m, d]``, weighted over the checkpoints; see `unit_cosines`."""
     block = candidates.features[GRADIENTS]
-    return unit_cosines(block.features, directions, block.weights)
+    return unit_cosines(block.features, directions, weights=block.weights)
 
 
 def _largest(score: NDArray[np.floating], candidates: Candidates) -> _Ranked:

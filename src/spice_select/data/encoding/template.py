@@ -155,7 +155,7 @@ class ChatTemplate:
                 return_dict=True,
                 return_assistant_tokens_mask=True,
                 tokenizer_kwargs={"verbose": False},
-                **self.beside(),
+                **self.beside(tools),
             )
         except _REFUSALS:
             if len(conversations) == 1:
