@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spice_select.data.sources import read_rows
+from spice_select.data.sources.values import rows_of_batches
 from spice_select.errors import InputError
 
 CALL = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "add", "arguments": {"of": [1, 2]}}}]}
@@ -160,6 +161,113 @@ def test_a_float_of_32_bits_is_the_shortest_number_that_is_that_float(tmp_path: 
     assert repr([row["one"] for row in read]) == repr([float(str(value)) for value in values[: len(lists)]])
     assert repr([value for row in read for value in row["two"]]) == repr([float(str(value)) for value in values])
     assert math.isnan(read[5]["one"])
+
+
+# ---- other layouts of the same values
+
+
+def arrow(path: Path, table: pa.Table) -> Path:
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+    return path
+
+
+FLOATS = pa.array([1.1, None, 2.5, 0.1], pa.float32())
+TIMES = pa.array([3, None, 1000, 3], pa.time64("ns"))
+JSONS = json_array([1], None, {"a": 2}, "x")
+WRITTEN = {
+    "floats": (FLOATS, [1.1, None, 2.5, 0.1]),
+    "times": (TIMES, ["00:00:00.000000003", None, datetime.time(microsecond=1), "00:00:00.000000003"]),
+    "json": (JSONS, [[1], None, {"a": 2}, "x"]),
+    "texts": (pa.array(["a", None, "c", "d"], pa.string_view()), ["a", None, "c", "d"]),
+}
+HOLDERS: dict[str, tuple[Callable[[Any], Any], Callable[[list[Any]], list[Any]]]] = {
+    "list_view": (
+        lambda inside: pa.ListViewArray.from_arrays(pa.array([2, 0, None, 1]), pa.array([2, 1, 0, 3]), inside),
+        lambda v: [v[2:], v[:1], None, v[1:]],
+    ),
+    "large_list_view": (
+        lambda inside: pa.LargeListViewArray.from_arrays(pa.array([0, 2, 0]), pa.array([0, 2, 4]), inside),
+        lambda v: [[], v[2:], v],
+    ),
+    "dictionary": (
+        lambda inside: pa.DictionaryArray.from_arrays(pa.array([3, 0, None, 1]), inside),
+        lambda v: [v[3], v[0], None, None],
+    ),
+    "runs": (
+        lambda inside: pa.RunEndEncodedArray.from_arrays(pa.array([1, 3, 4, 6], pa.int32()), inside),
+        lambda v: [v[0], v[1], v[1], v[2], v[3], v[3]],
+    ),
+}
+
+
+AROUND: dict[str, Any] = {
+    "nothing": lambda array, due: (array, due),
+    "list": lambda array, due: (
+        pa.ListArray.from_arrays(pa.array([0, 1, 1, len(due)], pa.int32()), array),
+        [due[:1], [], due[1:]],
+    ),
+    "struct": lambda array, due: (
+        pa.StructArray.from_arrays([array], ["a"], mask=pa.array([False, True, *[False] * (len(due) - 2)])),
+        [{"a": due[0]}, None, *({"a": value} for value in due[2:])],
+    ),
+    "map": lambda array, due: (
+        pa.MapArray.from_arrays(
+            pa.array([0, 1, len(due)], pa.int32()),
+            pa.array([f"k{n}" for n in range(len(due))], pa.string_view()),
+            array,
+        ),
+        [{"k0": due[0]}, {f"k{n}": value for n, value in enumerate(due) if n}],
+    ),
+    "list_view": lambda array, due: (
+        pa.ListViewArray.from_arrays(pa.array([1, 0, 0]), pa.array([2, 1, 0]), array),
+        [due[1:3], due[:1], []],
+    ),
+    "fixed": lambda array, due: (
+        pa.FixedSizeListArray.from_arrays(array.slice(0, 2), 1),
+        [[due[0]], [due[1]]],
+    ),
+}
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("values", WRITTEN)
+def test_values_are_the_same_in_whichever_layout(values: str, holder: str, around: str, cut: int) -> None:
+    inside, written = WRITTEN[values]
+    lay, tell = HOLDERS[holder]
+    array, due = AROUND[around](lay(inside), tell(written))
+    for batch in (pa.record_batch({"x": array}).slice(cut), pa.table({"x": array}).slice(cut)):
+        assert [raw["x"] for raw, _ in rows_of_batches([batch], "a.arrow")] == due[cut:]
+
+
+def test_a_file_of_other_layouts_is_read(tmp_path: Path) -> None:
+    views = pa.array([[1.1], None, [2.2, 3.3]], pa.list_view(pa.float32()))
+    maps = pa.array([[("k", 1.1)], [], None], pa.map_(pa.string_view(), pa.float32()))
+    read = raws(arrow(tmp_path / "a.arrow", pa.table({"views": views, "maps": maps})))
+    assert read == [
+        {"views": [1.1], "maps": {"k": 1.1}},
+        {"views": None, "maps": {}},
+        {"views": [2.2, 3.3], "maps": None},
+    ]
+
+
+def test_arrays_of_a_saved_data_set_have_the_shortest_numbers(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    square = np.array([[1.1, 2.2], [3.3, 4.4]], np.float32)
+    shape = datasets.Array2D((2, 2), "float32")
+    features = datasets.Features({"one": shape, "many": datasets.Sequence(shape)})
+    datasets.Dataset.from_dict({"one": [square], "many": [[square, square]]}, features=features).save_to_disk(tmp_path)
+    (row,) = raws(tmp_path)
+    due = [[1.1, 2.2], [3.3, 4.4]]
+    assert row == {"one": due, "many": [due, due]}
+
+
+def test_a_tensor_of_arrow_has_the_shortest_numbers(tmp_path: Path) -> None:
+    tensor = pa.fixed_shape_tensor(pa.float32(), [2])
+    array = pa.ExtensionArray.from_storage(tensor, pa.array([[1.1, 2.2], None], pa.list_(pa.float32(), 2)))
+    assert raws(arrow(tmp_path / "a.arrow", pa.table({"x": array}))) == [{"x": [1.1, 2.2]}, {"x": None}]
 
 
 # ---- maps

@@ -2,7 +2,8 @@
 
 A ``Json`` value of ``datasets`` (Arrow's type ``arrow.json``) is what its text says, a blank one null; a float of 16 or
 32 bits is the shortest number that is that float (1.1, not 1.100000023841858); a time of day in nanoseconds that is no
-whole microsecond is its text; a map is an object if its keys are texts, else a list of pairs.
+whole microsecond is its text; a map is an object if its keys are texts, else a list of pairs. So it is in whichever
+layout (`spice_select.data.sources.layouts`).
 """
 
 import datetime
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from spice_select.data.json_texts import parsed_text
+from spice_select.data.sources.layouts import usual
 from spice_select.errors import InputError
 
 Convert = Callable[[Any], Any]
@@ -49,8 +51,9 @@ def _values(column: Any, field: Any, where: str, first: int) -> list[Any]:
     """The values of a column of some rows, of which `first` is the number of the first."""
     import pyarrow as pa
 
-    kind, convert = _reading(field)
     try:
+        column = usual(column)
+        kind, convert = _reading(field.with_type(column.type))
         values = (column if kind == column.type else column.cast(kind)).to_pylist()
         return values if convert is None else [_present(convert, value) for value in values]
     except (pa.ArrowException, OverflowError, ValueError, KeyError, RecursionError) as error:
@@ -82,7 +85,7 @@ def _reading(field: Any) -> tuple[Any, Convert | None]:
         return pa.int64(), _time_of_day
     if pa.types.is_map(kind):
         inner, convert = _reading(kind.item_field)
-        named = pa.types.is_string(kind.key_type) or pa.types.is_large_string(kind.key_type)
+        named = _is_text(kind.key_type)
         return pa.map_(kind.key_type, kind.item_field.with_type(inner)), _of_map(convert, named)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         inner, convert = _reading(kind.value_field)
@@ -93,6 +96,12 @@ def _reading(field: Any) -> tuple[Any, Convert | None]:
         made = pa.struct([one.with_type(inner) for one, (inner, _) in zip(inside, read, strict=True)])
         return made, _of_object({one.name: way for one, (_, way) in zip(inside, read, strict=True) if way})
     return kind, None
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def _is_json(field: Any) -> bool:
