@@ -46,6 +46,29 @@ def test_an_interrupted_training_ends_bit_for_bit_as_an_uninterrupted_one(
     assert steps == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_training_that_had_made_its_last_step_makes_no_other(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four steps, three an epoch; the machine goes away before the model is saved."""
+    from spice_select.training.session import Session
+
+    asked = {name: value for name, value in QUICK.items() if name != "epochs"} | {"max_steps": 4, "checkpoint_steps": 2}
+    whole = spice_select.train(run, out=tmp_path / "whole", **asked)
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "save", interrupted)
+        with pytest.raises(InterruptedRunError):
+            spice_select.train(run, out=tmp_path / "t", **asked)
+    progress = Notes()
+    done = spice_select.train(run, out=tmp_path / "t", progress=progress, **asked)
+    assert progress.done["Training"] == 4
+    assert all(torch.equal(tensor, weights(done.model)[name]) for name, tensor in weights(whole.model).items())
+    assert (done.losses, done.tokens, done.steps) == (whole.losses, whole.tokens, 4)
+
+
+def interrupted(*_: Any, **__: Any) -> None:
+    raise InterruptedRunError
+
+
 def test_a_checkpoint_that_a_crash_cut_short_is_not_resumed_from(run: Run, whole: Any, tmp_path: Path) -> None:
     with pytest.raises(InterruptedRunError):
         spice_select.train(run, out=tmp_path / "t", checkpoint_steps=2, progress=StopsAfter(5), **QUICK)

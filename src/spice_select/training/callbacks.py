@@ -91,6 +91,21 @@ class Ticker(TrainerCallback, ExportableState):  # type: ignore[misc]
         return {"args": {}, "attributes": {"seconds": self.seconds}}
 
 
+class AllStepsMadeError(Exception):
+    """A training that goes on from its last step has nothing left to do."""
+
+
+class NoStepTooMany(TrainerCallback):  # type: ignore[misc]
+    """Ends a training that goes on from its last step, once weights and state are those of the checkpoint.
+
+    transformers looks at the number of steps after a step alone: where they end within an epoch it would make another.
+    """
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step >= state.max_steps:
+            raise AllStepsMadeError
+
+
 def _diverged(step: int, what: str) -> DivergedError:
     """The model is as it was after the step before."""
     return DivergedError(f"the {what} of step {step} is not a finite number", step=step - 1)

@@ -1,6 +1,7 @@
 """One session of training: begun or resumed, watched, and saved whole or not at all."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from spice_select.models.lora import order_names
 from spice_select.models.recorded import write_record
 from spice_select.progress import Advance
 from spice_select.store import whole_folder
-from spice_select.training.callbacks import FiniteGuard, LossLog, Ticker
+from spice_select.training.callbacks import AllStepsMadeError, FiniteGuard, LossLog, NoStepTooMany, Ticker
 from spice_select.training.generation import HeldGeneration
 from spice_select.training.result import CHECKPOINTS, LAST_GOOD, LOSS
 
@@ -63,8 +64,10 @@ class Session:
         """
         ticker = Ticker(advance)
         self._trainer.add_callback(ticker)
+        self._trainer.add_callback(NoStepTooMany())  # the last one: the others take up what the checkpoint holds
         try:
-            self._trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            with suppress(AllStepsMadeError):
+                self._trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         except DivergedError as fault:
             raise InputError(self._kept(fault)) from fault
         except RuntimeError as error:
