@@ -1,5 +1,6 @@
 """Names, tasks and metrics: which lm-eval task stands for a benchmark, and which number is read from its results."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,5 +104,20 @@ def test_scores_are_compared_document_by_document() -> None:
     assert score([1]).against(score([1], "other,none")).difference is None
 
 
+@pytest.mark.parametrize("aggregate", [None, 0.5])
+@pytest.mark.parametrize(("own", "first"), [(True, True), (True, False), (False, True), (None, True), (True, None)])
+def test_a_difference_of_prompts_is_said_to_be_one(
+    own: bool | None, first: bool | None, aggregate: float | None
+) -> None:
+    one, other = (replace(score([1, 0]), chat=chat, aggregate=aggregate) for chat in (own, first))
+    notes = one.against(other).notes
+    asked = [note for note in notes if "one of the prompts too" in note]
+    assert len(asked) == (None not in (own, first) and own != first)
+    assert all(note.startswith(f"it was asked {'through its' if own else 'plainly'}") for note in asked)
+
+
 def test_a_score_survives_json() -> None:
-    assert TaskScore.from_json(score([0.25]).to_json()) == score([0.25])
+    asked = replace(score([0.25]), chat=True)
+    assert TaskScore.from_json(asked.to_json()) == asked
+    before = {name: value for name, value in asked.to_json().items() if name != "chat"}
+    assert TaskScore.from_json(before) == score([0.25])

@@ -175,6 +175,7 @@ class Harness:
             by_size=_by_size(loaded.get("groups", {}).get(planned.task)),
             missing=failed,
             notes=notes,
+            chat=planned.chat,
         )
 
     def _prepare(self, task: Any, benchmark: Benchmark) -> list[str]:

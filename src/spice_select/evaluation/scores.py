@@ -41,6 +41,7 @@ class TaskScore:
         draws: the same of documents drawn anew, the same for every model (`Aggregate`).
         missing: metrics that came to no number, each with the reason.
         notes: what a person should know of this score.
+        chat: whether it was asked through its chat template; None where that was not kept.
         difference: less the first model's score, in pairs; None for the first model.
     """
 
@@ -56,6 +57,7 @@ class TaskScore:
     draws: tuple[float, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    chat: bool | None = None
     difference: Estimate | None = None
 
     @property
@@ -83,6 +85,7 @@ class TaskScore:
         by_size: bool = True,
         missing: Mapping[str, str] | None = None,
         notes: Sequence[str] = (),
+        chat: bool | None = None,
     ) -> "TaskScore":
         """The wanted metric out of what lm-eval returns (`lm_eval.evaluate`, samples logged).
 
@@ -95,6 +98,7 @@ class TaskScore:
             by_size: whether a group's tasks weigh as many times as they have documents.
             missing: metrics that lm-eval could not aggregate, with the reason.
             notes: kept with the score.
+            chat: whether the model was asked through its chat template.
 
         Raises:
             SpiceError: no metric comes to a number.
@@ -118,6 +122,7 @@ class TaskScore:
                 reported={name: _plain(values) for name, values in results["results"].items()},
                 missing=lost,
                 notes=(*notes, *_lacking(samples, parts, metric, answer)),
+                chat=chat,
                 **made,
             )
         causes = "; ".join(f"{metric}: {cause}" for metric, cause in lost.items())
@@ -130,12 +135,24 @@ class TaskScore:
         """This score with its difference to another model's, over the documents both answered."""
         if self.metric != first.metric or self.task != first.task:
             return self
+        notes = (*self.notes, *self._asked_otherwise(first))
         if self.aggregate is not None and first.aggregate is not None:
-            return replace(self, difference=self._less(self.aggregate, first, first.aggregate))
+            return replace(self, difference=self._less(self.aggregate, first, first.aggregate), notes=notes)
         shared = sorted(self.documents.keys() & first.documents.keys())
         own = np.array([self.documents[name] for name in shared], np.float64)
         other = np.array([first.documents[name] for name in shared], np.float64)
-        return replace(self, difference=row_difference(own, other))
+        return replace(self, difference=row_difference(own, other), notes=notes)
+
+    def _asked_otherwise(self, first: "TaskScore") -> tuple[str, ...]:
+        """What is to be said where one model was asked through its chat template and the other plainly."""
+        if None in (self.chat, first.chat) or self.chat == first.chat:
+            return ()
+        ways = ("through its chat template", "plainly")
+        own, other = ways if self.chat else ways[::-1]
+        return (
+            f"it was asked {own}, the first model {other}, so that their difference is one of the prompts too; "
+            "--apply-chat-template no asks both plainly.",
+        )
 
     def _less(self, own: float, first: "TaskScore", other: float) -> Estimate:
         paired = self.count == first.count and len(self.draws) == len(first.draws)
