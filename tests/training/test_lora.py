@@ -18,7 +18,7 @@ from spice_select.testing.tokenizers import tiny_tokenizer
 from spice_select.training.lora import lora_config, placing_lora
 from spice_select.training.settings import TrainSettings
 from tests.gradients.families import tiny_family
-from tests.training.trained import QUICK, small_run
+from tests.training.trained import QUICK, STEPS, small_run
 
 IDS = torch.arange(1, 9)[None]
 
@@ -87,7 +87,7 @@ def test_a_mixture_of_experts_is_trained_with_the_default_settings(tmp_path: Pat
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "moe")
     tiny_tokenizer().save_pretrained(tmp_path / "moe")
     run = small_run(tmp_path, tiny_proxy)
-    done = spice_select.train(run, model=str(tmp_path / "moe"), out=tmp_path / "t", max_steps=2, **QUICK)
+    done = spice_select.train(run, model=str(tmp_path / "moe"), out=tmp_path / "t", max_steps=2, **STEPS)
     assert done.tokens > 0
 
 

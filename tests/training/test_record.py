@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from spice_select.training import TrainSettings
 from spice_select.training.moved import Before
 from spice_select.training.steps import plan_steps, warmup_steps
 from tests.training.runs import finished_run, turns
-from tests.training.trained import QUICK, Notes, small_run, weights
+from tests.training.trained import QUICK, STEPS, Notes, small_run, weights
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl")
 
@@ -63,15 +64,15 @@ def test_a_runs_own_model_that_has_changed_is_refused_with_both_sums(
         shutil.copytree(tiny_proxy, proxy)
         alter(proxy, what)
         with pytest.raises(InputError, match=words):
-            spice_select.train(run, out=tmp_path / "t", max_steps=1, **QUICK)
+            spice_select.train(run, out=tmp_path / "t", max_steps=1, **STEPS)
     heard = Notes()
-    spice_select.train(run, out=tmp_path / "t", model=str(proxy), max_steps=1, progress=heard, **QUICK)
+    spice_select.train(run, out=tmp_path / "t", model=str(proxy), max_steps=1, progress=heard, **STEPS)
     assert any("no longer the one that the rows were chosen with" in note for note in heard.said)
 
 
 def test_a_finished_training_is_another_when_its_model_has_changed(run: Run, tiny_proxy: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(tiny_proxy, tmp_path / "other"))
-    once = {"model": str(other), "max_steps": 2, "out": tmp_path / "t", **QUICK}
+    once = {"model": str(other), "max_steps": 2, "out": tmp_path / "t", **STEPS}
     done = spice_select.train(run, **once)
     for what in ALTERABLE:
         shutil.rmtree(other)
@@ -87,7 +88,7 @@ def test_settings_of_generation_are_a_part_of_a_whole_model_and_not_of_an_adapte
 ) -> None:
     other = Path(shutil.copytree(tiny_proxy, tmp_path / "other"))
     for full in (False, True):
-        once = {"model": str(other), "max_steps": 1, "out": tmp_path / f"t{full}", "full": full, **QUICK}
+        once = {"model": str(other), "max_steps": 1, "out": tmp_path / f"t{full}", "full": full, **STEPS}
         (other / "generation_config.json").write_text("{}")
         spice_select.train(run, **once)
         (other / "generation_config.json").write_text('{"repetition_penalty": 1.5}')
@@ -102,7 +103,7 @@ def test_an_adapter_names_its_base_by_a_place_that_holds_anywhere(run: Run, prox
     here = Path.cwd()
     os.chdir(tmp_path)
     try:
-        done = spice_select.train(run, model="proxy", out=tmp_path / "t", max_steps=2, **QUICK)
+        done = spice_select.train(run, model="proxy", out=tmp_path / "t", max_steps=2, **STEPS)
     finally:
         os.chdir(here)
     config = json.loads((done.model / "adapter_config.json").read_text())
@@ -121,7 +122,7 @@ def test_an_adapter_names_its_base_by_a_place_that_holds_anywhere(run: Run, prox
 @pytest.mark.parametrize("ratio", [0.0, 0.03, 0.99])
 def test_a_training_of_one_step_is_made_at_a_rate(run: Run, tmp_path: Path, ratio: float) -> None:
     heard = Notes()
-    done = spice_select.train(run, out=tmp_path / "t", max_steps=1, warmup_ratio=ratio, progress=heard, **QUICK)
+    done = spice_select.train(run, out=tmp_path / "t", max_steps=1, warmup_ratio=ratio, progress=heard, **STEPS)
     assert all(bool(tensor.any()) for name, tensor in weights(done.model).items() if "lora_B" in name)
     assert json.loads((done.path / "loss.jsonl").read_text())["rate"] == pytest.approx(1e-3)
     assert done.manifest["moved"]["still"] == 0
@@ -151,7 +152,7 @@ def test_warm_up_is_transformers_own_and_never_all_there_is(steps: int, ratio: f
 def test_a_training_whose_steps_are_lost_in_rounding_says_so(run: Run, tmp_path: Path, full: bool) -> None:
     heard = Notes()
     rate = {"learning_rate": 1e-30, "full": full, "dtype": "float32"}
-    done = spice_select.train(run, out=tmp_path / "t", max_steps=2, progress=heard, **{**QUICK, **rate})
+    done = spice_select.train(run, out=tmp_path / "t", max_steps=2, progress=heard, **{**STEPS, **rate})
     assert done.manifest["moved"]["still"] == done.manifest["moved"]["tensors"] > 0
     assert any(note.startswith("The training changed nothing: all") for note in heard.said)
 
@@ -194,6 +195,21 @@ def test_settings_that_are_no_numbers_are_refused(name: str, value: float) -> No
         TrainSettings.from_flat({name: value})
 
 
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"full": True, "lora_rank": 8, "lora_dropout": 0.1}, "--full with --lora-rank --lora-dropout"),
+        ({"match": "steps"}, "--match steps with --on selected"),
+        ({"match": "steps", "on": "full", "max_steps": 3}, "--max-steps 3 with --match steps: "),
+        ({"epochs": 2, "max_steps": 3}, "--max-steps 3 with --epochs 2: "),
+    ],
+)
+def test_settings_that_nothing_reads_are_refused(asked: dict[str, Any], words: str) -> None:
+    """They would name another folder, for the same training."""
+    with pytest.raises(InputError, match=words):
+        TrainSettings.from_flat(asked)
+
+
 def test_a_seed_that_the_libraries_cannot_take_is_refused() -> None:
     assert TrainSettings.from_flat({"seed": 2**32 - 1}).seed == 2**32 - 1
     with pytest.raises(InputError, match="seed"):
@@ -209,7 +225,7 @@ def test_rows_lost_to_the_targets_length_are_listed_in_every_arm(tmp_path: Path,
     folder.mkdir()
     run = small_run(folder, tiny_proxy)
     heard = Notes()
-    done = spice_select.train(run, on=on, out=tmp_path / "t", max_steps=1, max_length=22, progress=heard, **QUICK)
+    done = spice_select.train(run, on=on, out=tmp_path / "t", max_steps=1, max_length=22, progress=heard, **STEPS)
     left = [json.loads(line) for line in (done.path / "left_out.jsonl").read_text().splitlines()]
     assert len(left) == sum(done.manifest["left_out"].values()) > 0
     assert {entry["reason"] for entry in left} == set(done.manifest["left_out"])

@@ -14,7 +14,7 @@ from spice_select.errors import InputError
 from spice_select.run.corpus import named_corpus
 from spice_select.run.finished import Run
 from spice_select.training.checkpoint import newest_checkpoint
-from tests.training.trained import QUICK, InterruptedRunError, Notes, StopsAfter, small_run, weights
+from tests.training.trained import QUICK, STEPS, InterruptedRunError, Notes, StopsAfter, small_run, weights
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl")
 
@@ -52,7 +52,7 @@ def test_a_training_that_had_made_its_last_step_makes_no_other(
     """Four steps, three an epoch; the machine goes away before the model is saved."""
     from spice_select.training.session import Session
 
-    asked = {name: value for name, value in QUICK.items() if name != "epochs"} | {"max_steps": 4, "checkpoint_steps": 2}
+    asked: dict[str, Any] = {**STEPS, "max_steps": 4, "checkpoint_steps": 2}
     whole = spice_select.train(run, out=tmp_path / "whole", **asked)
     with monkeypatch.context() as patch:
         patch.setattr(Session, "save", interrupted)
@@ -126,7 +126,7 @@ def test_resuming_with_other_settings_is_refused_and_says_which(run: Run, tmp_pa
     ):
         with pytest.raises(InputError, match=words):
             spice_select.train(run, out=tmp_path / "t", **{**QUICK, "checkpoint_steps": 2, **other})
-    done = spice_select.train(run, out=tmp_path / "t", max_steps=1, overwrite=True, **QUICK)
+    done = spice_select.train(run, out=tmp_path / "t", max_steps=1, overwrite=True, **STEPS)
     assert done.steps == 1
 
 
@@ -136,11 +136,11 @@ def test_what_a_training_reads_is_not_thrown_away_to_make_room_for_it(
     own = tmp_path / "run"
     shutil.copytree(run.path, own)
     with pytest.raises(InputError, match=r"holds .*run, which this reads"):
-        spice_select.train(own, out=own, max_steps=1, overwrite=True, **QUICK)
+        spice_select.train(own, out=own, max_steps=1, overwrite=True, **STEPS)
     assert spice_select.load(own).summary
-    trained = spice_select.train(run, out=tmp_path / "t", max_steps=1, full=True, **QUICK)
+    trained = spice_select.train(run, out=tmp_path / "t", max_steps=1, full=True, **STEPS)
     with pytest.raises(InputError, match=r"holds .*t/model, which this reads"):
-        spice_select.train(run, model=str(trained.model), out=trained.path, max_steps=2, overwrite=True, **QUICK)
+        spice_select.train(run, model=str(trained.model), out=trained.path, max_steps=2, overwrite=True, **STEPS)
     assert trained.model.is_dir()
     with pytest.raises(InputError, match="the folder of a training, not of a selection"):
         spice_select.load(trained.path)
@@ -149,7 +149,7 @@ def test_what_a_training_reads_is_not_thrown_away_to_make_room_for_it(
     config = (own / "config.yaml").read_text()
     (own / "config.yaml").write_text(config.replace(f"corpus: {named_corpus(run)}\n", f"corpus: {corpus}\n"))
     with pytest.raises(InputError, match=r"holds .*corpus.jsonl, which this reads"):
-        spice_select.train(own, on="full", out=trained.path, max_steps=1, overwrite=True, **QUICK)
+        spice_select.train(own, on="full", out=trained.path, max_steps=1, overwrite=True, **STEPS)
     assert corpus.is_file()
 
 

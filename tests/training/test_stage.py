@@ -28,7 +28,7 @@ from spice_select.training.rows import encode_arm, read_arm
 from spice_select.training.steps import plan_steps, steps_per_epoch
 from tests.rounding import Reach
 from tests.training.runs import encoded, finished_run, turns
-from tests.training.trained import QUICK, Notes, small_run, weights
+from tests.training.trained import QUICK, STEPS, Notes, small_run, weights
 
 pytest.importorskip("trl", reason="TRL is not installed: pip install trl")
 
@@ -50,7 +50,7 @@ def trainer_of(run: Run, model: Path, folder: Path, *, dtype: str = "float32", *
     """The trainer that `train` would start."""
     from spice_select.training.trainer import make_trainer, trainer_config
 
-    asked = TrainSettings.from_flat({**QUICK, "lora_dropout": 0.0, **settings})
+    asked = TrainSettings.from_flat({**STEPS, "lora_dropout": 0.0, **settings})
     loaded = load_model(str(model), device="cpu", dtype=dtype)
     encoder = Encoder(loaded.tokenizer, max_length=asked.max_length or run.settings.data.max_length)
     examples = encode_arm(
@@ -181,16 +181,16 @@ def test_full_training_leaves_a_model_that_loads_and_changes_every_matrix(
 
 
 def test_a_finished_training_is_returned_as_it_is(run: Run, tmp_path: Path) -> None:
-    first = spice_select.train(run, out=tmp_path / "t", max_steps=1, **QUICK)
+    first = spice_select.train(run, out=tmp_path / "t", max_steps=1, **STEPS)
     stamp = (first.model / "adapter_model.safetensors").stat().st_mtime_ns
     progress = Notes()
-    assert spice_select.train(run, out=tmp_path / "t", max_steps=1, progress=progress, **QUICK) == first
+    assert spice_select.train(run, out=tmp_path / "t", max_steps=1, progress=progress, **STEPS) == first
     assert (first.model / "adapter_model.safetensors").stat().st_mtime_ns == stamp
     assert any("finished already" in note for note in progress.said)
 
 
 def test_without_out_the_folder_is_named_by_what_was_asked(run: Run) -> None:
-    done = spice_select.train(run, max_steps=1, on="random", **QUICK)
+    done = spice_select.train(run, max_steps=1, on="random", **STEPS)
     assert done.path.parent == run.path.parent
     assert done.path.name.startswith("run-random-")
 
@@ -277,7 +277,7 @@ def test_a_target_without_a_chat_template_is_refused_unless_plain_headings_are_a
         spice_select.train(run, model=str(bare), out=tmp_path / "t", **QUICK)
     progress = Notes()
     done = spice_select.train(
-        run, model=str(bare), out=tmp_path / "t", plain_template=True, max_steps=1, progress=progress, **QUICK
+        run, model=str(bare), out=tmp_path / "t", plain_template=True, max_steps=1, progress=progress, **STEPS
     )
     shown = AutoTokenizer.from_pretrained(done.model).apply_chat_template(turns("a", "b"), tokenize=False)
     assert shown == "### Instruction:\na\n\n### Response:\nb<|im_end|>\n\n"
@@ -288,7 +288,7 @@ def test_a_target_with_several_templates_keeps_them_all(run: Run, tmp_path: Path
     target = Path(shutil.copytree(tiny_proxy, tmp_path / "target"))
     (target / "additional_chat_templates").mkdir()
     shutil.copy(target / "chat_template.jinja", target / "additional_chat_templates" / "tool_use.jinja")
-    done = spice_select.train(run, model=str(target), out=tmp_path / "t", max_steps=1, **QUICK)
+    done = spice_select.train(run, model=str(target), out=tmp_path / "t", max_steps=1, **STEPS)
     assert (
         "model/additional_chat_templates/tool_use.jinja"
         in json.loads((done.path / "manifest.json").read_text())["outputs"]
@@ -301,7 +301,7 @@ def test_settings_of_generation_that_transformers_refuses_to_save_are_saved_as_t
     target = Path(shutil.copytree(tiny_proxy, tmp_path / "target"))
     known = {"do_sample": False, "temperature": 0.7, "top_p": 0.9, "length_penalty": 2.0}
     (target / "generation_config.json").write_text(json.dumps(known))
-    done = spice_select.train(run, model=str(target), out=tmp_path / "t", full=True, max_steps=1, **QUICK)
+    done = spice_select.train(run, model=str(target), out=tmp_path / "t", full=True, max_steps=1, **STEPS)
     saved = json.loads((done.model / "generation_config.json").read_text())
     assert {name: saved.get(name) for name in known} == known
     assert load_model(str(done.model)).model.generation_config.temperature == 0.7
@@ -333,7 +333,7 @@ def test_bad_input_is_named_with_its_remedy(run: Run, tmp_path: Path) -> None:
         spice_select.train(unfinished)
     with pytest.raises(InputError, match="not the folder of a training"):
         load_trained(run.path)
-    done = spice_select.train(run, out=tmp_path / "t2", max_steps=1, **QUICK)
+    done = spice_select.train(run, out=tmp_path / "t2", max_steps=1, **STEPS)
     with pytest.raises(InputError, match="a training, not of a selection"):
         spice_select.train(done.path)
 
@@ -365,7 +365,7 @@ def test_the_package_is_imported_without_what_training_needs() -> None:
 def test_rows_the_template_refuses_are_left_out_and_counted(tmp_path: Path, tiny_proxy: Path) -> None:
     rows = [*CONVERSATIONS, {"messages": turns("only a question, and no answer")}]
     done = spice_select.train(
-        finished_run(tmp_path / "r", rows, "messages"), model=str(tiny_proxy), out=tmp_path / "t", max_steps=1, **QUICK
+        finished_run(tmp_path / "r", rows, "messages"), model=str(tiny_proxy), out=tmp_path / "t", max_steps=1, **STEPS
     )
     left = [json.loads(line) for line in (done.path / "left_out.jsonl").read_text().splitlines()]
     assert [entry["row"] for entry in left] == [len(CONVERSATIONS)]
@@ -394,6 +394,6 @@ def test_a_target_of_another_family_is_said_to_be_one(
 
     monkeypatch.setattr(sft, "family_warning", warned)
     heard = Notes()
-    spice_select.train(run, out=tmp_path / "t", max_steps=1, progress=heard, **QUICK)
+    spice_select.train(run, out=tmp_path / "t", max_steps=1, progress=heard, **STEPS)
     assert "Another family." in heard.said
     assert asked == [(run.settings.proxy.model, None)] or asked == [(run.settings.proxy.model,) * 2]

@@ -15,6 +15,8 @@ from tests.conftest import make_sums
 
 QUICK: dict[str, Any] = {"batch_size": 2, "accumulation": 2, "learning_rate": 1e-3, "epochs": 2, "device": "cpu"}
 """Settings under which a dozen rows make a handful of steps."""
+STEPS: dict[str, Any] = {name: value for name, value in QUICK.items() if name != "epochs"}
+"""The same for trainings that say their steps themselves."""
 BROKEN = {"messages": [{"role": "user", "content": "a question nobody answered"}]}
 
 

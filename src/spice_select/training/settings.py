@@ -90,6 +90,25 @@ class TrainSettings(ModelAccess, _Training):
         "`auto` is bfloat16 on a GPU that multiplies it, else float32.",
     )
 
+    def clashes(self) -> list[str]:
+        """Settings that others leave without effect: they would name another training, which ends as this one does."""
+        changed, faults = self.changed(), []
+        of_lora = [f"--{name.replace('_', '-')}" for name in changed if name.startswith("lora_")]
+        if self.full and of_lora:
+            faults.append(f"--full with {' '.join(of_lora)}: no LoRA is trained. Leave out one or the other.")
+        if self.match == "steps" and self.on == "selected":
+            faults.append(
+                "--match steps with --on selected: the chosen rows are what others are matched with. Give --on full "
+                "or --on random, or leave it out."
+            )
+        both = [f"--{name} {changed[name]}" for name in ("match", "epochs") if name in changed]
+        if self.max_steps is not None and both:
+            faults.append(
+                f"--max-steps {self.max_steps} with {' and '.join(both)}: each says how many steps are made. Leave "
+                "out one or the other."
+            )
+        return faults
+
     def settled(self, *, pairs: bool) -> "TrainSettings":
         """With what is left open decided by whether the rows are pairs."""
         rate, dropout = (5e-6, 0.0) if pairs else (5e-5, 0.05)
