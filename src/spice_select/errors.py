@@ -2,10 +2,17 @@
 
 import difflib
 import errno
+import os
+import re
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
+
+_OF_RUST = re.compile(r"\(os error (\d+)\)")
+"""How safetensors and tokenizers say the system's number: in their words alone."""
+_OF_TORCH = re.compile(r"inline_container.*(unexpected pos|PytorchStreamWriter failed)", re.DOTALL)
+"""What `torch.save` says where less was written than it gave; its own writer keeps no number."""
 
 
 class SpiceError(Exception):
@@ -46,14 +53,28 @@ def refuse_all(faults: Sequence[str], said: str) -> None:
         raise InputError(faults[0] if len(faults) == 1 else said + "".join(f"\n  - {fault}" for fault in faults))
 
 
+def system_refusal(error: BaseException) -> OSError | None:
+    """The refusal that an error is or stands for, with its `errno`; None for an error of any other kind."""
+    if isinstance(error, OSError):
+        return error
+    said = str(error)
+    if found := _OF_RUST.search(said):
+        return OSError(int(found[1]), os.strerror(int(found[1])))
+    if _OF_TORCH.search(said):
+        told = error.__context__
+        return told if isinstance(told, OSError) else OSError(errno.ENOSPC, "torch could write a part of it alone")
+    return None
+
+
 def full_disk(error: BaseException) -> str | None:
     """What to do where nothing more can be written, in one sentence; None for any other error."""
-    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    refused = system_refusal(error)
+    if refused is None or refused.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
-    place = error.filename or "standard output or a temporary folder"
+    place = refused.filename or "standard output or a temporary folder"
     return (
-        f"{place}: nothing more can be written there ({error.strerror}). Free some space, or write elsewhere, and run "
-        "the same command again: finished parts are kept."
+        f"{place}: nothing more can be written there ({refused.strerror}). Free some space, or write elsewhere, and "
+        "run the same command again: finished parts are kept."
     )
 
 

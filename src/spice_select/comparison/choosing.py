@@ -15,7 +15,6 @@ from spice_select.errors import InputError
 from spice_select.methods.budget import Budget
 from spice_select.pipeline import run_select
 from spice_select.progress import Progress, Silent
-from spice_select.run.files import read_row_numbers
 from spice_select.run.finished import Run
 from spice_select.run.folder import MANIFEST, RunFolder
 from spice_select.run.settings import SelectSettings
@@ -70,7 +69,7 @@ class Chooser:
                 self._run(arm, seed, Budget(tokens=self.tokens, supervised=True), place)
             else:
                 self._cut(arm, seed, place)
-        rows = read_row_numbers(place)
+        rows = Run(place).row_numbers
         supervised = int(self.grounds.supervised[rows].sum())
         return ArmChoice(arm=arm, seed=seed, run=Run(place), rows=rows, supervised=supervised)
 
@@ -93,7 +92,7 @@ class Chooser:
         wanted = min(n, max(2, round(_AHEAD * budget / float(self.grounds.supervised.mean()))))
         while True:
             ahead = place.with_name(f"{place.name}--{wanted}-rows")
-            order = read_row_numbers(self._run(arm, seed, wanted, ahead).path)
+            order = self._run(arm, seed, wanted, ahead).row_numbers
             fitting = fitting_rows(order, self.grounds.supervised, budget)
             if fitting < len(order) or wanted >= n or len(order) < wanted:
                 break

@@ -11,10 +11,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from spice_select.errors import InputError, SpiceError
+from spice_select.errors import InputError, SpiceError, system_refusal
 from spice_select.models.dequantised import forget_quantisation
 from spice_select.models.digests import file_digest
-from spice_select.store.refusal import refusal
 
 NAME = "SmolLM2-135M-Instruct (embedded)"
 """What the embedded proxy is called in summaries and manifests."""
@@ -97,7 +96,7 @@ def _convert_into(gguf: Path, target: Path) -> None:
             if not (target / "config.json").exists():  # not another process's finished conversion
                 raise
     except Exception as error:
-        if (refused := refusal(error)) is None:
+        if (refused := system_refusal(error)) is None:
             raise
         raise InputError(
             f"cache {target.parent}: the embedded proxy (540 MB) could not be written ({refused}); make room, or set "

@@ -13,8 +13,7 @@ from typing import IO, Any
 
 import psutil
 
-from spice_select.errors import InputError, SpiceError
-from spice_select.store.refusal import refusal
+from spice_select.errors import InputError, SpiceError, system_refusal
 
 _REMEDIES = {
     errno.ENOSPC: "The disk is full. Free some space and run the same command again: finished parts are kept.",
@@ -50,7 +49,7 @@ def explained(path: Path, *, otherwise: str | None = None) -> Iterator[None]:
     except SpiceError:
         raise
     except Exception as error:
-        refused = refusal(error)
+        refused = system_refusal(error)
         # pyarrow raises plain OSError subclasses with the errno kept; a fault without a known cause is ours
         remedy = None if refused is None else _REMEDIES.get(refused.errno or 0, otherwise)
         if refused is None or remedy is None:
