@@ -39,6 +39,7 @@ BESIDE: dict[tuple[str, str], dict[str, Any]] = {
     ("headroom", "precondition"): {"warmup_rows": 5},
     ("headroom", "sketch_side"): {"sketch": "kronecker"},
     ("headroom", "warm_checkpoints"): {"warm": True},
+    ("train", "match"): {"on": "full"},
 }
 """What a setting needs beside it to be usable."""
 

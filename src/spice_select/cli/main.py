@@ -10,6 +10,7 @@ import io
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from spice_select.cli.interrupts import INTERRUPTED, interrupted_once
@@ -147,9 +148,8 @@ def _refuse_renamed(argv: list[str]) -> None:
 
 def _refuse_no_folder(argv: list[str]) -> None:
     """Refuse `--out ""`, which a path would take for the folder that the command was given in."""
-    for flag, value in zip(argv, [*argv[1:], None], strict=True):
-        if flag == "--out=" or (flag, value) == ("--out", ""):
-            raise InputError("--out is empty, as a shell's variable is that was never set. Give a folder; here is `.`.")
+    if "--out=" in argv or ("--out", "") in pairwise(argv):
+        raise InputError("--out is empty, as a shell's variable is that was never set. Give a folder; here is `.`.")
 
 
 def _not_asked_for(verb: Verb) -> Callable[[], None]:
