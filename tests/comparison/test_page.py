@@ -65,6 +65,14 @@ def test_without_tunings_the_page_says_that_nothing_says_who_is_better(tmp_path)
     assert "spice compare rows.jsonl --methods random good --target &#39;my dev.jsonl&#39; --train" in page
 
 
+def test_seeds_too_few_to_train_with_are_not_asked_for_with_train(tmp_path):
+    page = write_comparison_page(compared(tmp_path, asked=["--seeds", "0", "--budget", "5%"])).read_text("utf-8")
+    assert "--budget 5% --train" in page
+    assert "--seeds 0 " not in page
+    page = write_comparison_page(compared(tmp_path, asked=["--seeds", "0,1"])).read_text("utf-8")
+    assert "--seeds 0,1 --train" in page
+
+
 def test_where_every_tuning_failed_the_page_does_not_ask_for_tunings(tmp_path):
     failure = ArmFailure(arm="random", seed=0, what="tuning", cause="its loss is not finite", mendable=True)
     found = compared(tmp_path, failures=[failure], asked=("--methods", "good", "--train"))

@@ -295,6 +295,9 @@ def test_a_task_that_fails_takes_no_other_with_it(
     assert [failure["what"] for failure in written["failures"]] == ["first"]
     assert "in failing" in written["failures"][0]["trace"]
     assert "please report them" in " ".join(text.split())
+    alone = ("evaluate", tiny_proxy, "--tasks", "first", "--include-path", folder, "--out", tmp_path / "alone")
+    _, _, err = spice(*alone)
+    assert "in failing" in err, "where it failed, also where nothing stands"
     monkeypatch.setattr(harness_module.Harness, "run", plain)
     assert spice(*asked)[0] == 0  # what failed is made up for, what stood is kept
 

@@ -23,6 +23,8 @@ from spice_select.run.summary import Mix, _source_note
         ("Not read: row fields `id` (116 rows).", "spice preview"),
         ("Target /x/dev.jsonl: Not read: row fields `id` (19 rows).", "spice preview /x/dev.jsonl"),
         ("Turns that the chat template does not show: 3 rows.", "spice preview"),
+        ("Target dev/: The split train is read; left out: test. Another is chosen with --split.", ""),
+        ("contradicting rows are left out; --keep-contradictions asks for them", "--keep-contradictions --out"),
         ("The picks explain 9.1% of all rows' gradients.", ""),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_choices_that_are_the_same_have_nothing_alone(corpus, tmp_path: Path):
     assert "Both chose 8 rows in common, of 8 that any chose." in page
     assert "a/run has no row that no other chose." in page
     assert "None: the same was asked of the same rows." in page
+
+
+def test_other_weights_under_the_same_path_are_a_difference(corpus, tiny_proxy: Path, tmp_path: Path):
+    model, path = Path(shutil.copytree(tiny_proxy, tmp_path / "model")), corpus(make_sums(40))
+    asked = {"budget": 8, "method": "loss-low", "model": str(model)}
+    one = spice_select.select(path, out=tmp_path / "a", **asked)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 0.1}))
+    other = spice_select.select(path, out=tmp_path / "b", **asked)
+    page = write_side_by_side([one, other], tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.findall(r"<th scope=row[^>]*>([a-z_0-9]+)</th>", page[page.index('id="settings"') :])[:1] == [
+        "model_files_sha256"
+    ]
 
 
 def test_one_run_or_one_twice_is_refused(runs, tmp_path: Path):

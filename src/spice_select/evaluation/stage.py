@@ -167,7 +167,10 @@ def _refuse_all_failed(judged: Sequence[_Judged]) -> None:
     if not failures or any(one.losses is not None or one.scores for one in judged):
         return
     kind = InputError if all(failure.mendable for failure in failures) else SpiceError
-    raise kind("; ".join(dict.fromkeys(f"{failure.what}: {failure.cause}" for failure in failures)))
+    error = kind("; ".join(dict.fromkeys(f"{failure.what}: {failure.cause}" for failure in failures)))
+    for trace in dict.fromkeys(failure.trace for failure in failures if failure.trace):
+        error.add_note(trace)  # where it failed is elsewhere than here
+    raise error
 
 
 def _find(name: str, settings: EvaluateSettings) -> tuple[Subject, tuple[str, ...]]:

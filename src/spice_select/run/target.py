@@ -183,7 +183,7 @@ class _File:
             row_format = detect_format(rows)
             encoded = encode_rows(rows, row_format, encoder)
         except InputError as error:
-            raise InputError(f"--target {name}: {error}") from error
+            raise InputError(_told_of_a_target(f"--target {name}: {error}")) from error
         given = {first + row.number: row.raw.get(TASK) for row in corpus.rows}
         named = {number: group_name(value) or str(value) for number, value in given.items() if not says_nothing(value)}
         rest = task if named or not alone else ""
@@ -194,8 +194,20 @@ class _File:
             tasks=tasks,
             format=row_format,
             encoded=encoded,
-            notes=[f"Target {name}: {note}" for note in [*corpus.notes, *encoded.notes, *_left_out(rows, encoded)]],
+            notes=[
+                _told_of_a_target(f"Target {name}: {note}")
+                for note in [*corpus.notes, *encoded.notes, *_left_out(rows, encoded)]
+            ],
         )
+
+
+def _told_of_a_target(sentence: str) -> str:
+    """A sentence about rows, where its remedy is one of the corpus: --split does not reach a target."""
+    return (
+        f"{sentence} A target has no --split: name the file of the one that is meant."
+        if "--split" in sentence
+        else sentence
+    )
 
 
 def _refuse_pairs(rows: Sequence[Row]) -> None:

@@ -11,6 +11,7 @@ from spice_select.comparison.cells import shown_spread
 from spice_select.comparison.facts import ArmFacts, InGradients, by_arm
 from spice_select.comparison.result import MethodsCompared, Scores
 from spice_select.data.printable import printable
+from spice_select.numerics.proven import rounded_down
 
 _MOST_OVERLAPS = 8
 """Arms that a table of overlaps is wide enough for; of more the JSON has it."""
@@ -80,7 +81,7 @@ def _worth(arms: dict[str, list[ArmFacts]]) -> Table:
         table.add_row(
             escape(printable(arm)),
             _mean(facts, lambda one: _gradients(one).information, "{:.2f}"),
-            _mean(facts, lambda one: _gradients(one).certified, "{:.1%}"),
+            _mean(facts, lambda one: rounded_down(_gradients(one).certified), "{:.1%}"),
             _mean(facts, lambda one: _gradients(one).explained, "{:.1%}"),
             *(_mean(facts, partial(_of_target, task), "{:.1%}") for task in targets),
             _mean(facts, lambda one: _gradients(one).conflicting, "{:.0%}"),

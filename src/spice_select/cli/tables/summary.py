@@ -19,6 +19,7 @@ from spice_select.data.printable import printable
 from spice_select.data.records import Drop, Example
 from spice_select.data.texts import first_words
 from spice_select.diagnosis.theory import CheckResult
+from spice_select.numerics.proven import rounded_down
 from spice_select.run import files as outputs
 from spice_select.run.finished import Run
 from spice_select.run.folder import RunFolder
@@ -166,7 +167,7 @@ def _conflict(judged: Judged) -> str:
 
 def _floor(share: float) -> str:
     """A percentage rounded down: a bound must not be rounded up."""
-    return f"{int(share * 1000) / 10:.1f} %"
+    return f"{100 * rounded_down(share):.1f} %"
 
 
 def _print_picks(console: Console, run: Run, rows: int) -> None:

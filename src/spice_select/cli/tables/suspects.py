@@ -31,7 +31,8 @@ def print_suspects(console: Console, run: Run, found: Suspects, *, rows: int) ->
                 words = f"{number}: {_said(run, texts[number])}"
                 console.print(f"  {escape(printable(' '.join(words.split()))[:300])}", style="dim", highlight=False)
     console.print()
-    console.print(f"{run.path / SUSPECTS_FILE}  every suspect with its reason and its record", highlight=False)
+    place = f"{run.path / SUSPECTS_FILE}  every suspect with its reason and its record"
+    console.print(printable(place), highlight=False, markup=False, soft_wrap=True)
     if found.listed:
         console.print("Look before you drop: spice select … --without-suspects KIND …", highlight=False)
 

@@ -9,6 +9,7 @@ import altair as alt
 from spice_select.comparison.cells import shown_spread
 from spice_select.comparison.facts import ArmFacts, by_arm
 from spice_select.comparison.result import MethodsCompared
+from spice_select.numerics.proven import rounded_down
 from spice_select.report.page import Cell, Grid, Heading, PlotFigure, Section, composed_section, number_cell
 from spice_select.report.page.figure import DATA
 from spice_select.report.page.looks import GROUP_COLOURS, GROUP_SHAPES
@@ -66,7 +67,7 @@ def _worth(arms: Mapping[str, Sequence[ArmFacts]]) -> Grid:
         [
             Cell(arm),
             _spread(facts, _by_gradients("information"), "{:.2f}"),
-            _spread(facts, _by_gradients("certified"), "{:.1%}"),
+            _spread(facts, _certified, "{:.1%}"),
             _spread(facts, _by_gradients("explained"), "{:.1%}"),
             *(_spread(facts, _of_task(task), "{:.1%}") for task in tasks),
             _spread(facts, _by_gradients("conflicting"), "{:.0%}"),
@@ -83,6 +84,10 @@ def _worth(arms: Mapping[str, Sequence[ArmFacts]]) -> Grid:
 
 def _by_gradients(name: str) -> Callable[[ArmFacts], float | None]:
     return lambda one: None if one.gradients is None else float(getattr(one.gradients, name))
+
+
+def _certified(one: ArmFacts) -> float | None:
+    return None if one.gradients is None else rounded_down(one.gradients.certified)
 
 
 def _of_task(task: str) -> Callable[[ArmFacts], float | None]:

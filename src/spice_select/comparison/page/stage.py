@@ -15,6 +15,7 @@ from spice_select.comparison.records import read_arm_runs
 from spice_select.comparison.report_table import Column, Line, ReportTable
 from spice_select.comparison.result import MethodsCompared
 from spice_select.comparison.ruling import Ruling, judge
+from spice_select.comparison.settings import LEAST_SEEDS_TO_TRAIN, seeds_of
 from spice_select.comparison.terms import Terms
 from spice_select.comparison.tuning import RECORDS, places_on_record
 from spice_select.errors import InputError
@@ -144,12 +145,22 @@ def _lead(found: MethodsCompared) -> list[Any]:
         return [*headlines, *found.ruling.paragraph.split("\n\n"), *found.ruling.notes]
     if "--train" in found.asked:
         return [Headline("Nothing can be said of any arm: no draw of random was tuned and judged. See what failed.")]
-    command = ["spice", "compare", found.pool, *found.asked, "--train"]
+    command = ["spice", "compare", found.pool, *_with_seeds_to_train(found.asked), "--train"]
     return [
         Headline("No model was tuned on these choices: nothing here says which makes a better one."),
         "To find out:",
         CommandLine(shlex.join(command)),
     ]
+
+
+def _with_seeds_to_train(words: Sequence[str]) -> list[str]:
+    """The words of a comparison, without seeds that are too few for models to be tuned with."""
+    asked = list(words)
+    if "--seeds" in asked:
+        place = asked.index("--seeds")
+        if len(seeds_of(asked[place + 1])) < LEAST_SEEDS_TO_TRAIN:
+            del asked[place : place + 2]
+    return asked
 
 
 def _headline(judged: JudgedSet) -> str:

@@ -13,6 +13,7 @@ from spice_select.diagnosis.certificates.claims import Case, Claim, Proven, afte
 from spice_select.diagnosis.ports import Subset, alpha_of, picked_rows
 from spice_select.errors import InputError
 from spice_select.numerics.features import read
+from spice_select.numerics.proven import rounded_down
 from spice_select.numerics.rounding import UNIT64, gamma
 from spice_select.selection.constraints import build_constraints
 from spice_select.selection.objectives.logdet import LogDet
@@ -54,7 +55,7 @@ class Certificate:
     @property
     def sentence(self) -> str:
         """One line for a report; the percentage is rounded down, so that it stays proven."""
-        percent = math.floor(self.ratio * 1000) / 10
+        percent = 100 * rounded_down(self.ratio)
         cost = "" if self.max_cost is None else f" within a cost of {self.max_cost:,.10g}"
         return (
             f"provably ≥ {percent:.1f} % of the best possible information for this budget "

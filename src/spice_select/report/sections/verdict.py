@@ -165,8 +165,8 @@ def _next(material: RunMaterial) -> list[tuple[str, str]]:
         export = ["spice", "export", run, "--to", "trl", "--out", f"{run}-trl"]
         return [("Write them for a trainer of KTO", shlex.join(export))]
     asked = material.settings
-    target = ["--target", *asked.target.target] if asked.target.target else []
-    alike = [word for group in (asked.proxy, asked.data, asked.gradients) for word in command_words(group)]
+    groups = (asked.proxy, asked.data, asked.gradients)
+    alike, target = [word for group in groups for word in command_words(group)], command_words(asked.target)
     arm = as_arm(asked, pairs=is_of_pairs(material.run))
     compare = ["spice", "compare", corpus, *target, "--methods", arm, "--budget", asked.selection.budget, *alike]
     return [

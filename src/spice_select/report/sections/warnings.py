@@ -3,6 +3,7 @@
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from spice_select.diagnosis.warning_signs import Sign
@@ -46,16 +47,18 @@ def remedy(sentence: str, material: RunMaterial) -> str:
     named = re.search(r"`(spice [^`]+)`", sentence)
     if named:
         return named[1]
+    target = re.match(r"Target (.+?): ", sentence)
     for flag, words in re.findall(r"--([a-z][a-z-]*)((?: [\w%][\w%.-]*){0,3})", sentence):
-        if flag.replace("-", "_") in _SETTINGS:
+        if flag.replace("-", "_") in _SETTINGS and not (target and flag in _OF_THE_CORPUS):
             return _again(flag, [word.strip(".,") for word in words.split()], material)
     if re.search(r"\b(Not read|template|not trained on)\b", sentence):
-        target = re.match(r"Target (.+?): ", sentence)
         return shlex.join(["spice", "preview", target[1] if target else material.corpus_name])
     return ""
 
 
 _SETTINGS = SelectSettings().flat()
+_OF_THE_CORPUS = ("split", "subset", "format")
+"""Settings that reach no target."""
 
 
 def _again(flag: str, words: list[str], material: RunMaterial) -> str:
@@ -64,10 +67,17 @@ def _again(flag: str, words: list[str], material: RunMaterial) -> str:
     One word is taken where the setting is no list; else as many as it takes.
     """
     run, name = material.run.path, flag.replace("-", "_")
+    if isinstance(_SETTINGS[name], bool):  # a word behind it is the sentence's; and where it is on, it asks for nothing
+        on = material.settings.flat()[name]
+        return "" if on else shlex.join(["spice", "select", "--config", str(run / CONFIG), f"--{flag}", *_aside(run)])
     several = [tuple(words[:count]) for count in range(len(words), 0, -1)]
     value = next((value for value in (*words[:1], *several) if _is_value(name, value)), "VALUE")
     told = (value,) if isinstance(value, str) else value
-    return shlex.join(["spice", "select", "--config", str(run / CONFIG), f"--{flag}", *told, "--out", f"{run}-again"])
+    return shlex.join(["spice", "select", "--config", str(run / CONFIG), f"--{flag}", *told, *_aside(run)])
+
+
+def _aside(run: Path) -> list[str]:
+    return ["--out", f"{run}-again"]
 
 
 def _is_value(name: str, value: Any) -> bool:

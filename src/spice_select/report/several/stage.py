@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.errors import InputError
+from spice_select.numerics.proven import rounded_down
 from spice_select.report.material import RunMaterial
 from spice_select.report.page import (
     Cell,
@@ -107,7 +108,7 @@ def _numbers(material: RunMaterial) -> list[Cell]:
         Cell(f"{summary.chosen_median_response:,.0f}", summary.chosen_median_response),
         number_cell(None if judged is None else judged.information, "{:.4g}"),
         Cell("" if judged is None else f"{judged.random_mean:.4g} ± {judged.random_std:.2g}"),
-        number_cell(None if judged is None else judged.certified, "{:.1%}"),
+        number_cell(None if judged is None else rounded_down(judged.certified), "{:.1%}"),
         number_cell(None if judged is None else judged.conflicting, "{:.0%}"),
         Cell(spent(seconds), seconds),
     ]
@@ -194,7 +195,10 @@ def _settings_section(materials: Mapping[str, RunMaterial]) -> Section:
 
 
 def _fingerprints(material: RunMaterial) -> dict[str, Any]:
-    names = ("corpus_sha256", "weights_sha256", "template_sha256", "device", "dtype")
+    names = (
+        *("corpus_sha256", "target_sha256", "model_weights_sha256", "model_files_sha256", "model_commit"),
+        *("chat_template_sha256", "device", "dtype"),
+    )
     known = {name: material.identity[name] for name in names if name in material.identity}
     versions = {name: value for name, value in material.identity.items() if name.startswith("version_")}
     return {"corpus": material.corpus_name, **known, **versions}
