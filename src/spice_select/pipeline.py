@@ -14,6 +14,7 @@ from spice_select.data.formats import MARKED, Format, PreferencePairs
 from spice_select.data.opened import EncodedCorpus, OpenedCorpus
 from spice_select.data.records import Drop, Row, Sample
 from spice_select.data.samples import SamplesByRow
+from spice_select.errors import InputError
 from spice_select.executors import ProcessPlace
 from spice_select.features.proxy import Proxy, find_proxy
 from spice_select.methods.budget import Budget
@@ -144,7 +145,18 @@ def _harmed(run: RunFolder) -> bool:
     store, manifest = feature_store(run.path, run.identity), run.manifest()
     if manifest is None or not store.count():
         return False
-    return bool(store.faults(manifest["parts"]))
+    return bool(store.faults(manifest["parts"])) or _target_harmed(Run(run.path))
+
+
+def _target_harmed(run: Run) -> bool:
+    """Whether what is known of the target is altered or missing; a moving proxy's is not made again by itself."""
+    if run.settings.selection.schedule == "interleaved":
+        return False
+    try:
+        run.target  # noqa: B018 - reads every part
+    except InputError:
+        return True
+    return False
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from spice_select.data.json_texts import DEEPEST
 from spice_select.diagnosis import curvature, decompose
 from spice_select.errors import InputError
 from spice_select.features import stage
+from spice_select.methods.budget import Allowance
+from spice_select.methods.quotas import quota_faults, quotas_of
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
 from spice_select.pipeline import run_select
 from spice_select.report import write_report
@@ -264,6 +266,17 @@ def test_a_budget_of_supervised_tokens_counts_what_is_trained_on(corpus: Corpus,
     assert found.chosen_supervised < found.chosen_tokens
     assert f"{found.chosen_supervised} of the budget of 120 supervised tokens are used" in found.stopped
     assert found.judged is None or found.judged.certified_for == "120 supervised tokens"
+
+
+@pytest.mark.parametrize(
+    ("sources", "budget", "low", "high", "due"),
+    [(20, 30, 0.05, None, (1, 30)), (2, 3, 0.5, None, (1, 3)), (4, 10, None, 0.25, (0, 3)), (4, 10, 0.06, 0.5, (1, 5))],
+)
+def test_shares_that_add_up_to_the_whole_are_not_refused_for_rounding(sources, budget, low, high, due) -> None:
+    names, lengths = [str(row % sources) for row in range(sources * 40)], [9] * sources * 40
+    asked = names, lengths, Allowance(rows=budget), low, high
+    assert quota_faults(*asked) == []
+    assert {(quota.minimum, quota.maximum) for quota in quotas_of(*asked).values()} == {due}
 
 
 @pytest.mark.parametrize("change", [{"per_source_max": 0.2}, {"per_source_min": 0.6}, {"budget": "9M-tokens"}])

@@ -97,6 +97,24 @@ def test_a_method_without_losses_knows_the_kinds_of_text(corpus: Corpus, options
     assert not any("not looked for" in note for note in named.summary.notes)
 
 
+def test_losses_that_were_interrupted_are_not_gone_by_and_are_gone_on_with(corpus: Corpus, options, tmp_path) -> None:
+    asked = {"model": options["model"], "method": "random", "budget": "100%"}
+    run = spice_package.select(corpus(rows()), out=tmp_path / "run", without_suspects=(), **asked)
+    whole = suspects_of(run, unprompted=True)
+    store = feature_store(run.path, run.manifest["identity"], "unprompted-losses")
+    first = store.read(1)
+    half = first.take(np.arange(len(first.rows) // 2))
+    store.write(0, half)
+    for part in range(1, store.count()):
+        store.path(part).unlink()
+    alone = suspects_of(run).scores("mismatched")
+    assert alone is not None
+    assert np.isfinite(alone).all(), "by the losses alone: half of the others say nothing of the rest"
+    again = suspects_of(run, unprompted=True)
+    assert again.unavailable == whole.unavailable
+    np.testing.assert_array_equal(again.scores("mismatched"), whole.scores("mismatched"))
+
+
 def test_an_interleaved_run_leaves_out_by_text_and_refuses_to_go_by_losses(corpus: Corpus, options, tmp_path) -> None:
     asked = {**options, "schedule": "interleaved", "pool_size": 10}
     with pytest.raises(InputError, match="mismatched with --schedule interleaved"):

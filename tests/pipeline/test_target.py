@@ -15,6 +15,7 @@ from spice_select.data.encoding import Encoder
 from spice_select.errors import InputError
 from spice_select.executors import ProcessPlace
 from spice_select.export.stage import export_run
+from spice_select.features import stage
 from spice_select.methods import METHODS
 from spice_select.progress import Silent
 from spice_select.run.settings import SelectSettings
@@ -410,6 +411,29 @@ def test_a_targets_preconditioned_gradients_are_not_taken_for_plain_ones(
     spice.select(corpus(), method="spice", out=tmp_path / "runs" / "a", **options)
     spice.select(corpus(), method="less", out=tmp_path / "runs" / "b", **options)
     assert computed.of_target() == 2
+
+
+@pytest.mark.parametrize("harm", ["altered", "the last one gone"])
+def test_a_part_of_a_target_that_is_harmed_is_no_smaller_target_and_is_mended_by_the_same_command(
+    harm: str, corpus: Callable[..., Path], target: Path, tiny_proxy: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(stage, "PART_TOKENS", 120)
+    asked = {"model": str(tiny_proxy), "budget": 6, "batch_tokens": 120, "target": target, "sketch_dim": 16}
+    run = spice.select(corpus(), out=tmp_path / "run", **asked)
+    whole = run.target
+    *others, last = sorted((run.path / "target" / "gradients").glob("part-*.parquet"))
+    assert others
+    if harm == "altered":
+        last.write_bytes(last.read_bytes()[:-9])
+    else:
+        last.unlink()
+    with pytest.raises(InputError, match="same `spice select` command"):
+        _ = spice.load(run.path).target
+    again = spice.select(corpus(), out=tmp_path / "run", **asked).target
+    assert whole is not None
+    assert again is not None
+    np.testing.assert_array_equal(again.rows, whole.rows)
+    np.testing.assert_array_equal(again.features["gradients"].features, whole.features["gradients"].features)
 
 
 def test_half_held_out_needs_no_new_features(

@@ -9,6 +9,8 @@ from spice_select.methods.budget import Allowance
 from spice_select.selection import Quota
 from spice_select.settings.counted import counted
 
+_EXACT = 1e-9
+
 
 def quotas_of(
     sources: Sequence[str], tokens: Sequence[int], whole: Allowance, low: float | None, high: float | None
@@ -25,11 +27,13 @@ def quotas_of(
     amount, sizes = _amount(whole), Counter[str]()
     for source, length in zip(sources, tokens, strict=True):
         sizes[source] += 1 if whole.tokens is None else int(length)
-    least, most = low or 0.0, 1.0 if high is None else high
-    if whole.tokens is None:
-        least, most = round(least * amount), max(1, round(most * amount))
-    else:  # thirds of a million tokens need not add up to it
-        least, most = math.floor(least * amount), math.ceil(most * amount)
+    low, high = low or 0.0, 1.0 if high is None else high
+    least, most = round(low * amount), max(1, round(high * amount))
+    # halves and thirds need not add up to the whole: shares that do are not to be refused for what rounding makes
+    if whole.tokens is not None or (least * len(sizes) > amount and low * len(sizes) <= 1 + _EXACT):
+        least = math.floor(low * amount + _EXACT)
+    if whole.tokens is not None or (most * len(sizes) < amount and high * len(sizes) >= 1 - _EXACT):
+        most = math.ceil(high * amount - _EXACT)
     # a source smaller than its quota gives all it has
     return {name: Quota(minimum=min(least, size), maximum=min(most, size)) for name, size in sorted(sizes.items())}
 

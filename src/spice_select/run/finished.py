@@ -1,6 +1,7 @@
 """A finished run, read back from its folder."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from spice_select.run.summary import Summary
 from spice_select.run.target import CHOOSING
 from spice_select.selection import Selection
 from spice_select.selection.objectives import DistinctVariance
+from spice_select.settings.counted import counted
 from spice_select.settings.places import place_text
 from spice_select.store import FeatureBlock, PartStore
 
@@ -161,7 +163,7 @@ class Run:
             for line in outputs.read_target_rows(RunFolder(self.path))
             if line["use"] == CHOOSING
         }
-        known = {name: store.read(max(1, store.count())) for name, store in self._target_stores(updates).items()}
+        known = {name: _of_all(store, tasks) for name, store in self._target_stores(updates).items()}
         blocks, _ = usable_together(known)
         rows = next((block.rows for block in blocks.values()), np.array(list(tasks), np.int64))
         kept = np.flatnonzero(np.isin(rows, list(tasks)))
@@ -223,3 +225,15 @@ class Run:
 def load(path: str | Path) -> Run:
     """Open a finished run folder. Raises InputError when it is none, or unfinished, or of a training or comparison."""
     return Run(load_run(Path(place_text(path, "Give the folder of a run."))).path)
+
+
+def _of_all(store: PartStore, rows: Iterable[int]) -> FeatureBlock:
+    """What is known of a target's rows. Raises InputError: a part is damaged, or the last ones are not there."""
+    block = store.read(max(1, store.count()))
+    lost = set(rows) - set(block.rows.tolist())
+    if lost:
+        raise InputError(
+            f"{store.folder}: {counted(len(lost), 'row')} of the target, the first {min(lost)}, is in no part of it. "
+            "Run the same `spice select` command again: the part is computed again."
+        )
+    return block

@@ -62,7 +62,7 @@ def suspects_of(
     encoded = encode_corpus(rows, reader, encoder, progress)
     examples = without_contradictions(encoded, keep=settings.data.keep_contradictions).examples
     read = [reader.read(rows[example.row]) for example in examples]
-    work, known = _Work(run, examples, proxy, progress), {} if is_of_pairs(run) else _known(run)
+    work, known = _Work(run, examples, proxy, progress), {} if is_of_pairs(run) else _known(run, examples, progress)
     if unprompted:
         known |= {name: work.feature(name) for name in _asked(known)}
     evidence = evidence_of(examples, read, known, summed=settings.gradients.loss == "sum")
@@ -103,14 +103,18 @@ def read_suspects(folder: Path) -> list[dict[str, Any]] | None:
 _READ = {"row", "kind", "score", "reason", "partners", "record"}
 
 
-def _known(run: Run) -> dict[str, FeatureBlock]:
-    """The features of a run that know losses."""
+def _known(run: Run, examples: Sequence[Sample], progress: Progress) -> dict[str, FeatureBlock]:
+    """The features of a run that know losses; of what was interrupted, or was damaged since, nothing is taken."""
     blocks = {GRADIENTS: run.features} if run.manifest["parts"] else {}
+    due = {example.row for example in examples}
     for name in (LOSSES, UNPROMPTED):
         store = feature_store(run.path, run.manifest["identity"], name)
         count = store.count()
-        if count:
-            blocks[name] = store.read(count)
+        found = store.read(count) if count and not store.faults(count) else None
+        if found is not None and due <= set(found.rows.tolist()):
+            blocks[name] = found
+        elif count:
+            progress.note(f"{store.folder}: not whole, so nothing goes by it; --unprompted goes on with it.")
     return blocks
 
 

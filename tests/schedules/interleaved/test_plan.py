@@ -7,8 +7,13 @@ from hypothesis import strategies as st
 
 import spice_select as spice
 from spice_select.errors import InputError
+from spice_select.methods import Choice
 from spice_select.methods.budget import Allowance
-from spice_select.schedules.interleaved.plan import Plan, plan_pools
+from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
+from spice_select.schedules.interleaved.stage import _joined, _Met
+from spice_select.selection import Stats
+from spice_select.selection.result import reached_budget
+from spice_select.store import FeatureBlock
 
 
 def plan_rows(n: int, k: int, **options) -> Plan:
@@ -121,3 +126,26 @@ def test_tokens_that_buy_no_row_in_any_pool_are_refused() -> None:
     lengths[order] = [10, 50, 90]
     with pytest.raises(InputError, match="a budget of 80 tokens over 3 pools: no row fits"):
         plan_pools(lengths, Allowance(tokens=80), seed=0, **options)
+
+
+def chosen_of(pool: PlannedPool, count: int) -> _Met:
+    """A pool of which so many rows could be picked, less than its share where gradients were unusable."""
+    picked = Choice(
+        indices=np.arange(count),
+        columns={},
+        pools=np.zeros(count, np.int64),
+        stop=reached_budget(count),
+        stats=Stats(path="made"),
+    )
+    return _Met(pool=pool, rows=pool.positions[:count], picked=picked, tokens=count, result=None)
+
+
+def test_rows_without_usable_gradients_are_told_of_where_they_make_the_choice_smaller() -> None:
+    plan = plan_pools([1] * 24, Allowance(rows=12), pool_size=8, update_every=1, epochs=1, seed=0, step_rows=None)
+    features = FeatureBlock(rows=np.arange(24), columns={}, finite=np.ones(24, bool))
+    whole = _joined([chosen_of(pool, pool.share) for pool in plan.pools], features, Allowance(rows=12), plan)
+    assert whole.stop.sentence == "The budget of 12 rows is used up."
+    fewer = _joined([chosen_of(plan.pools[0], 2), chosen_of(plan.pools[1], 4)], features, Allowance(rows=12), plan)
+    assert len(fewer) == 6
+    assert fewer.stop.reason == "exhausted"
+    assert fewer.stop.sentence.startswith("6 of 12 rows: in some pools fewer had usable gradients")

@@ -45,7 +45,7 @@ from spice_select.schedules.interleaved.opening import open_trainer, probe_fidel
 from spice_select.schedules.interleaved.plan import Plan, PlannedPool, plan_pools
 from spice_select.schedules.interleaved.target_gradients import TargetGradients
 from spice_select.schedules.joined import joined, stop_of_pools
-from spice_select.selection import LogDet
+from spice_select.selection import LogDet, Stop
 from spice_select.settings.counted import counted, leading
 from spice_select.store import FeatureBlock
 
@@ -212,7 +212,7 @@ def _joined(met: Sequence[_Met], features: FeatureBlock, whole: Allowance, plan:
     windows = len(plan.pools) // plan.epochs
     first = windows * (plan.epochs - 1)
     if whole.tokens is None:
-        whole = Allowance(rows=sum(one.pool.share for one in met))
+        whole = Allowance(rows=sum(pool.share for pool in plan.pools[first:]))
     runs = [
         replace(
             one.picked,
@@ -222,6 +222,12 @@ def _joined(met: Sequence[_Met], features: FeatureBlock, whole: Allowance, plan:
         for one in met
     ]
     stop = stop_of_pools([one.picked.stop for one in met], whole, sum(one.tokens for one in met), windows)
+    picked = sum(map(len, runs))
+    if stop.reason == "budget" and picked < (whole.rows or 0):
+        stop = Stop(
+            reason="exhausted",
+            sentence=f"{picked:,} of {whole.rows:,} rows: in some pools fewer had usable gradients than their share.",
+        )
     return joined(runs, stop)
 
 
