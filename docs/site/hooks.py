@@ -16,6 +16,7 @@ CARRIED = (
     "benchmarks/evidence/results/figures/T5-like-the-pool-1-budgets.svg",
     "benchmarks/evidence/results/figures/T5-like-the-pool.svg",
     "benchmarks/evidence/results/figures/T6-every-method-1.svg",
+    "benchmarks/evidence/results/figures/T6-every-method-2.svg",
     "benchmarks/fidelity/results/smollm2.svg",
     "benchmarks/selection/README.md",
     "benchmarks/selection/growth.svg",
