@@ -185,7 +185,8 @@ def _tuned(
         failed=work.failed,
     )
     done = work.tunings(choices, tuner)
-    before = _others_on_record(chooser.folder, done, {failure.arm for failure in work.failures})
+    unchosen = {one.label for one in work.contenders} - {choice.arm.label for choice in choices}
+    before = _others_on_record(chooser.folder, done, unchosen)
     if before:
         seeds = {one.arm: sorted(other.seed for other in before if other.arm == one.arm) for one in before}
         named = "; ".join(f"{arm}, seed{'s'[: len(own) > 1]} {', '.join(map(str, own))}" for arm, own in seeds.items())
@@ -200,11 +201,11 @@ def _tuned(
     return ruling, tuner.scores()
 
 
-def _others_on_record(folder: Path, done: Sequence[ArmRun], failed: Container[str]) -> list[ArmRun]:
-    """What was tuned in this folder and not asked for now, but for arms that failed: these stand for what was."""
+def _others_on_record(folder: Path, done: Sequence[ArmRun], unchosen: Container[str]) -> list[ArmRun]:
+    """What was tuned in this folder and not asked for now, but for arms that could not choose: it may be another's."""
     asked = {(one.arm, one.seed) for one in done}
     there = read_arm_runs(folder / RECORDS) if places_on_record(folder) else []
-    return [one for one in there if (one.arm, one.seed) not in asked and one.arm not in failed]
+    return [one for one in there if (one.arm, one.seed) not in asked and one.arm not in unchosen]
 
 
 def _facts(
