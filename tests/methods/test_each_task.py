@@ -57,6 +57,22 @@ def naive(candidates: Candidates) -> list[tuple[int, int]]:
     return taken
 
 
+@pytest.mark.parametrize("supervised", [False, True])
+def test_a_row_longer_than_the_budget_makes_no_room_for_rows_of_no_task(supervised: bool) -> None:
+    """Rows that serve the tasks are short, so that more of them fit than a first guess has, and one fits at no time."""
+    candidates, method = aimed(120, ["a", "b"] * 4), of()
+    ranked = method.choose(candidates, Allowance(rows=120), seed=0, progress=Silent()).indices
+    lengths = np.full(120, 40)
+    lengths[ranked[:60]] = 4
+    lengths[ranked[3]] = 301
+    candidates = replace(candidates, tokens=lengths + 6 * (not supervised), supervised=lengths)
+    budget = Allowance(tokens=300, supervised=supervised)
+    choice = method.choose(candidates, budget, seed=0, progress=Silent())
+    assert not np.isnan(choice.columns["task"]).any()
+    assert 300 - budget.costs(candidates)[choice.indices].sum() < 50
+    assert len(choice) > 20
+
+
 @given(n=st.integers(4, 40), kinds=st.integers(1, 4), seed=st.integers(0, 50), data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_it_is_the_walk_through_whole_orders(n: int, kinds: int, seed: int, data: st.DataObject) -> None:

@@ -1,5 +1,6 @@
 """Matching of the mean gradient: worked examples, and each fast form against the slow obvious one."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -159,6 +160,23 @@ def test_weights_of_a_choice_are_of_its_rows_alone() -> None:
     due = nnls(vectors[choice.indices].T, vectors.mean(axis=0))[0]
     np.testing.assert_allclose(choice.columns["weight"], due, atol=1e-8)
     assert (choice.columns["weight"] > 0).sum() > 3
+
+
+def test_errors_of_a_choice_are_of_its_rows_alone() -> None:
+    """A row that is longer than the whole budget is picked by the pursuit and passed over by the choice."""
+    candidates, method = sample_candidates(40, 30, features=("gradients",)), METHODS["gradmatch"].of({})
+    allowance = Allowance(tokens=int(candidates.tokens.sum() // 5))
+    first = method.choose(candidates, allowance, seed=0, progress=Silent()).indices
+    tokens = candidates.tokens.copy()
+    tokens[first[2]] = candidates.tokens.sum()
+    choice = method.choose(replace(candidates, tokens=tokens), allowance, seed=0, progress=Silent())
+    assert first[2] not in choice.indices
+    vectors = candidates.matrix.dense
+    mean = vectors.mean(axis=0)
+    for count, error in enumerate(choice.columns["weighted_error"], start=1):
+        rows = vectors[choice.indices[:count]]
+        weights = nnls(rows.T, mean)[0]
+        np.testing.assert_allclose(error, off_by(weights @ rows / weights.sum(), mean), rtol=1e-7)
 
 
 def test_a_mean_of_nothing_is_matched_by_herding() -> None:

@@ -475,6 +475,19 @@ def test_random_rows_hold_of_each_source_what_the_default_takes() -> None:
     assert len({*drawn[0]} & {*whole[:90]}) < 40, "they are not the default's rows"
 
 
+def test_a_row_longer_than_the_budget_makes_no_room_for_rows_that_are_not_due() -> None:
+    """The default takes rows of one source, all short but one that fits at no time; the others' are longer."""
+    candidates = sample_candidates(200, features=(GRADIENTS,))
+    whole = chosen("information", candidates, 200)
+    sources, lengths = np.array(["other"] * 200), np.full(200, 40)
+    sources[whole[:100]], lengths[whole[:100]] = "led", 4
+    lengths[whole[2:60:7]] = 401
+    candidates = replace(candidates, sources=sources.tolist(), supervised=lengths, tokens=lengths)
+    picks = METHODS["source-shares"].of(SelectSettings().flat())
+    choice = picks.choose(candidates, Allowance(tokens=400), seed=0, progress=Silent())
+    assert {*sources[choice.indices]} == {"led"}
+
+
 def test_rows_of_one_source_are_a_plain_draw() -> None:
     candidates = replace(sample_candidates(60, features=(GRADIENTS,)), sources=[""] * 60)
     counts = np.bincount([chosen("source-shares", candidates, 1, seed=seed)[0] for seed in range(300)], minlength=60)

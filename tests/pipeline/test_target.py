@@ -548,6 +548,21 @@ def test_what_other_settings_would_choose_is_told_of_log_det_with_the_targets_co
         check_run(aimed.path)
 
 
+@pytest.mark.parametrize("method", ["herding", "source-shares"])
+def test_what_is_asked_of_log_det_is_asked_of_no_method_that_does_not_choose_by_it(
+    method: str, corpus: Callable[..., Path], tiny_proxy: Path, tmp_path: Path
+) -> None:
+    run = spice.select(corpus(), model=str(tiny_proxy), budget=8, method=method, out=tmp_path / "run")
+    assert run.summary.judged is not None
+    assert (run.summary.judged.curvature, run.summary.judged.promised) == (None, None)
+    found = examine_run(run.path)
+    assert (found.checks, found.sensitivity, found.stops) == ([], None, ())
+    assert f"Chosen by --method {method}" in found.untold
+    assert found.signs
+    with pytest.raises(InputError, match=f"was chosen by --method {method}"):
+        check_run(run.path)
+
+
 def test_rows_that_were_left_out_are_not_chosen_by_other_settings_either(
     corpus: Callable[..., Path], sums: Callable[..., list[dict[str, Any]]], tiny_proxy: Path, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
 from spice_select.run.folder import RunFolder
 from spice_select.run.settings import SelectSettings
-from spice_select.schedules.static import choose_from, priced
+from spice_select.schedules.static import by_log_det, choose_from, priced
 from spice_select.selection import LogDet, Selection
 
 
@@ -31,7 +31,7 @@ class Examination:
         checks: does the theory hold? None asked where the run was not chosen by log det.
         sensitivity: what other λ and α would have chosen; None where that cannot be told.
         untold: why not, in a sentence; "" otherwise.
-        stops: where other ω would have ended it.
+        stops: where other ω would have ended it; none where no greedy order was made, which alone has one.
         signs: what would explain poor tuning despite high information.
     """
 
@@ -51,10 +51,10 @@ def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
     _check_seed(seed)
     run = load(path)
     chosen = run.settings.spice
-    if chosen.objective not in (None, "log-det"):
+    if not by_log_det(run.settings):
         raise InputError(
-            f"{path} was chosen by --objective {chosen.objective}: the checks ask whether the theory of log det holds, "
-            "so they need a run with --objective log-det. Its gradients are taken from this one."
+            f"{path} was chosen by {_criterion(run.settings)}: the checks ask whether the theory of log det holds, so "
+            "they need a run with --method spice or --objective log-det. Its gradients are taken from this one."
         )
     return run_checks(run.candidates.matrix, _recorded(run), LogDet(alpha=chosen.scale), seed=seed, **_priced(run))
 
@@ -68,12 +68,12 @@ def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
     run = load(path)
     rows, selection, chosen = run.candidates.matrix, _recorded(run), run.settings.spice
     objective, untold = LogDet(alpha=chosen.scale), _untold(run.settings)
-    by_log_det = chosen.objective in (None, "log-det")
+    asked = by_log_det(run.settings)
     return Examination(
-        checks=run_checks(rows, selection, objective, seed=seed, **_priced(run)) if by_log_det else [],
+        checks=run_checks(rows, selection, objective, seed=seed, **_priced(run)) if asked else [],
         sensitivity=None if untold else _sensitivity(run, rows, selection),
         untold=untold,
-        stops=early_stops(selection),
+        stops=early_stops(selection) if _is_greedy(run.settings) else (),
         signs=signs(rows, selection, objective, counts=run.candidates.repeated, seed=seed),
     )
 
@@ -95,12 +95,25 @@ def _recorded(run: Run) -> Selection:
     return selection
 
 
+def _is_greedy(settings: SelectSettings) -> bool:
+    return issubclass(METHODS[settings.selection.method], Spice)
+
+
+def _criterion(settings: SelectSettings) -> str:
+    if _is_greedy(settings):
+        return f"--objective {settings.spice.objective}"
+    return f"--method {settings.selection.method}"
+
+
 def _untold(settings: SelectSettings) -> str:
     chosen = settings.selection
-    if not issubclass(METHODS[chosen.method], Spice):
-        return f"Chosen by --method {chosen.method}: λ and α had no part in it."
-    if settings.spice.objective not in (None, "log-det"):
-        return f"Chosen by --objective {settings.spice.objective}: what is asked of log det alone is left out."
+    if not _is_greedy(settings):
+        return (
+            f"Chosen by {_criterion(settings)}: λ, α and ω had no part in it, and what is asked of log det alone is "
+            "left out."
+        )
+    if not by_log_det(settings):
+        return f"Chosen by {_criterion(settings)}: what is asked of log det alone is left out."
     if chosen.schedule == "interleaved":
         return "With another λ or α the proxy would have moved elsewhere: what it would choose takes a run of its own."
     if chosen.per_source_min is not None or chosen.per_source_max is not None:

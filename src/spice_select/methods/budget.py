@@ -137,10 +137,14 @@ class Allowance:
         return self.rows or (self.tokens or 0) / float(self.costs(candidates).mean())
 
     def is_filled(self, chosen: "NDArray[np.int64]", candidates: "Candidates") -> bool:
-        """Whether these positions are all that it allows: as many rows, or more tokens, so that the last do not fit."""
+        """Whether these positions are all that it allows: as many rows, or more tokens, so that the last do not fit.
+
+        A row longer than the whole budget is passed over by every method, and fills nothing.
+        """
         if self.rows is not None:
             return len(chosen) >= self.rows
-        return int(self.costs(candidates)[chosen].sum()) > (self.tokens or 0)
+        costs, tokens = self.costs(candidates)[chosen], self.tokens or 0
+        return int(costs[costs <= tokens].sum()) > tokens
 
     @property
     def unit(self) -> str:

@@ -69,23 +69,29 @@ class Pursuit:
         self.errors = np.full(len(vectors), np.nan)
         self._vectors, self._rows, self._mean = vectors, rows, vectors.mean(axis=0)
         self._picks: list[int] = []
-        self._weights = np.zeros(0)
+        self._weights, self._gram = np.zeros(0), np.zeros((0, 0))
 
     def order(self) -> Iterator[int]:
         """Every position once: those that the pursuit picks, then those of `herded`."""
         yield from self._pursued()
-        error = off_by(self._fitted(), self._mean) if self._picks else np.inf
+        error = self._error()
         for pick in herded(self._vectors, self._rows, self._picks):
             self.errors[pick] = error
             yield pick
 
     def weights(self, picks: NDArray[np.int64]) -> Vector:
-        """Weights of the rows that were taken of the order, fitted anew where the pursuit saw others, ``[k]``."""
-        taken = set(picks.tolist())
-        if not taken.issuperset(self._picks):
-            self._picks = [pick for pick in self._picks if pick in taken]
-            own = self._vectors[self._picks]
-            self._weights = nonnegative_weights(own @ own.T, own @ self._mean, np.zeros(len(own)))
+        """Weights of the rows that were taken of the order, ``[k]``.
+
+        Where the pursuit saw others, they and the errors are of these alone: fitted anew, O(t³) for the t-th.
+        """
+        pursued = set(self._picks)
+        if [pick for pick in picks.tolist() if pick in pursued] != self._picks:
+            self._picks, self._weights, self._gram = [], np.zeros(0), np.zeros((0, 0))
+            for pick in picks.tolist():
+                if pick in pursued:
+                    self._fit(pick)
+                else:
+                    self.errors[pick] = self._error()
         known = dict(zip(self._picks, self._weights.tolist(), strict=True))
         return np.array([known.get(int(pick), 0.0) for pick in picks])
 
@@ -93,20 +99,27 @@ class Pursuit:
         allowed = np.ones(len(self._vectors), bool)
         length = float(np.linalg.norm(self._mean))
         longest = float(np.linalg.norm(self._vectors, axis=1).max())
-        residual, gram = self._mean, np.zeros((0, 0))
+        residual = self._mean
         while allowed.any() and np.linalg.norm(residual) > _DONE * length:
             scores, slack = self._vectors @ residual, TIE_OF_PICKS * longest * float(np.linalg.norm(residual))
             pick = lowest_best(scores, allowed, self._rows, slack)
             if scores[pick] <= slack:
                 return
             allowed[pick] = False
-            self._picks.append(pick)
-            own = self._vectors[self._picks]
-            gram = _bordered(gram, own @ own[-1])
-            self._weights = nonnegative_weights(gram, own @ self._mean, np.append(self._weights, 0.0))
-            residual = self._mean - self._weights @ own
-            self.errors[pick] = off_by(self._fitted(), self._mean)
+            self._fit(pick)
+            residual = self._mean - self._weights @ self._vectors[self._picks]
             yield pick
+
+    def _fit(self, pick: int) -> None:
+        """One more pick, and all weights anew."""
+        self._picks.append(pick)
+        own = self._vectors[self._picks]
+        self._gram = _bordered(self._gram, own @ own[-1])
+        self._weights = nonnegative_weights(self._gram, own @ self._mean, np.append(self._weights, 0.0))
+        self.errors[pick] = self._error()
+
+    def _error(self) -> float:
+        return off_by(self._fitted(), self._mean) if self._picks else np.inf
 
     def _fitted(self) -> Vector:
         """The weighted mean of the picks: a trainer divides a batch's sum by its weights."""

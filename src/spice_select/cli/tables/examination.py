@@ -23,7 +23,8 @@ def print_examination(console: Console, found: Examination) -> None:
         console.print(f"[yellow]note[/] {escape(found.untold)}")
     else:
         _print_sensitivity(console, found.sensitivity)
-    _print_stops(console, found.stops)
+    if found.stops:
+        _print_stops(console, found.stops)
     _print_signs(console, found.signs)
 
 

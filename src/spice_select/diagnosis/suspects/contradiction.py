@@ -21,7 +21,8 @@ _FILLER = re.compile(rf"\b(?:{'|'.join(sorted(_FILLERS, key=len, reverse=True))}
 _PUNCTUATION = re.compile(r"""[.,;:!?"'`‘’“”…]+(?=\s|$)|(?<=\s)["'`‘’“”]+|^["'`‘’“”]+""")
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_VERDICT = re.compile(r"\W*(yes|no|true|false|positive|negative)\b")
+_THOUSANDS = re.compile(r",(?=\d{3}(?:\D|$))")
+_VERDICT = re.compile(r"\W*(?:(yes|true|positive)|no|false|negative)\b")
 
 
 class Contradictions:
@@ -72,15 +73,21 @@ def differ(left: str, right: str) -> bool:
     or where fewer than half of the shorter one's words stand in the longer. An answer that merely says more does not.
     """
     left, right = canonical_text(left), canonical_text(right)
-    verdicts = [match.group(1) for text in (left, right) if (match := _VERDICT.match(text))]
+    verdicts = [match.group(1) is not None for text in (left, right) if (match := _VERDICT.match(text))]
     if len(verdicts) == 2 and verdicts[0] != verdicts[1]:
         return True
-    numbers = [set(_NUMBER.findall(text)) for text in (left, right)]
+    numbers = [_numbers(text) for text in (left, right)]
     if all(numbers) and not numbers[0] & numbers[1]:
         return True
     words = [set(_WORD.findall(text)) for text in (left, right)]
     shorter = min(len(words[0]), len(words[1]))
     return shorter > 0 and 2 * len(words[0] & words[1]) < shorter
+
+
+def _numbers(text: str) -> set[str]:
+    """The numbers in a text, however they are written: 1,000 is 1000, and 3.0 is 3."""
+    found = (_THOUSANDS.sub("", number) for number in _NUMBER.findall(text))
+    return {number.rstrip("0").rstrip(".") if number.count(".") == 1 else number for number in found}
 
 
 def _question(words: str) -> str:
