@@ -109,7 +109,8 @@ def _farthest(tokens: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 def _over(group: Sequence[Bed], other: str, arm: str, seeds: Sequence[int], terms: Terms) -> CrossedEstimate:
     """`other` − `arm`, averaged over the beds of `group`."""
-    return over_beds([bed.differences(other, arm, seeds, terms.endpoint) for bed in group])
+    lines = [bed.differences(other, arm, seeds, terms.endpoint) for bed in group]
+    return over_beds(lines, [bed.strata(terms.endpoint) for bed in group])
 
 
 def surrogates(

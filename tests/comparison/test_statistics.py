@@ -154,6 +154,42 @@ def test_the_error_of_a_macro_is_that_of_sources_drawn_apart():
     assert found.var(ddof=1) / 38 == pytest.approx(sum(own) / 4)
 
 
+@pytest.mark.parametrize("sizes", [(2, 40), (3, 3), (5, 60)])
+def test_the_degrees_of_freedom_of_a_macro_are_those_of_welch(sizes: tuple[int, int]) -> None:
+    """(x̄ + ȳ)/2 of two sources is half the difference of x and −y, which Welch's test is of; seeds scatter nowhere."""
+    first, second = (np.random.default_rng(size).normal(0.3, 1, size) for size in sizes)
+    rows = np.concatenate([first, second])
+    run = held(rows, np.ones(len(rows)), ["a"] * sizes[0] + ["b"] * sizes[1])
+    endpoint = MacroOverSources()
+    found = crossed(np.array([endpoint.contributions(rows, run)] * 3), endpoint.strata(run))
+    welch = stats.ttest_ind(first, -second, equal_var=False)
+    alike = sum(1 / n for n in sizes) ** 2 / sum(1 / (n * n * (n - 1)) for n in sizes)
+    assert found.df == pytest.approx(min(welch.df, alike))
+    assert found.mean / found.error == pytest.approx(welch.statistic)
+    assert found.mean == pytest.approx((first.mean() + second.mean()) / 2)
+    beds = over_beds([np.array([endpoint.contributions(rows, run)] * 3)] * 2, [endpoint.strata(run)] * 2)
+    assert beds.df == pytest.approx(2 * found.df), "two beds alike"
+
+
+def test_a_source_of_few_rows_does_not_make_noise_significant() -> None:
+    """Nothing differs, and a 5 % test says so of 95 draws in 100; by R − 1 degrees of freedom it was 73."""
+    draw, sizes = np.random.default_rng(1), (2, 60, 60)
+    sources = [name for name, size in zip("abc", sizes, strict=True) for _ in range(size)]
+    endpoint, found = MacroOverSources(), 0
+    for _ in range(300):
+        rows = draw.normal(size=122) + 0.2 * draw.normal(size=(4, 122))
+        run = held(rows[0], np.ones(122), sources)
+        lines = np.array([endpoint.contributions(one, run) for one in rows])
+        found += crossed(lines, endpoint.strata(run)).p() < 0.05
+    assert found <= 30
+
+
+def test_rows_of_one_part_are_plain_rows() -> None:
+    values = np.random.default_rng(7).normal(size=(3, 20))
+    assert crossed(values, np.zeros(20, np.int64)) == crossed(values)
+    assert crossed(np.zeros((3, 4)), np.array([0, 0, 1, 1])).rows_df == 2
+
+
 def test_a_source_of_one_row_has_no_spread():
     run = held([1, 2, 3], [1, 1, 1], ["a", "a", "rare"])
     assert MacroOverSources().value(run) == pytest.approx(2.25)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spice_select.comparison.records import ArmRun, Held
-from spice_select.comparison.statistics import Endpoint
+from spice_select.comparison.statistics import CrossedEstimate, Endpoint, Strata, crossed
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix
 
@@ -56,6 +56,14 @@ class Bed:
     def differences(self, arm: str, other: str, seeds: Sequence[int], endpoint: Endpoint) -> Matrix:
         """``[S, R]`` of `arm` minus `other`, paired by seed and by row."""
         return self.contributions(arm, seeds, endpoint) - self.contributions(other, seeds, endpoint)
+
+    def difference(self, arm: str, other: str, seeds: Sequence[int], endpoint: Endpoint) -> CrossedEstimate:
+        """The mean of `differences`, and how sure it is."""
+        return crossed(self.differences(arm, other, seeds, endpoint), self.strata(endpoint))
+
+    def strata(self, endpoint: Endpoint) -> Strata | None:
+        """The part of the endpoint that each held-out row stands for; see `Endpoint.strata`."""
+        return endpoint.strata(next(iter(self.judged(next(iter(self.arms))).values())))
 
 
 def beds(records: Sequence[ArmRun]) -> list[Bed]:

@@ -12,7 +12,6 @@ from spice_select.comparison.statistics import (
     CrossedEstimate,
     Ratio,
     Verdict,
-    crossed,
     crossed_bootstrap,
     holm,
     probability_of_improvement,
@@ -113,7 +112,7 @@ def compare_bed(bed: Bed, terms: Terms) -> Compared:
 
 def _difference(bed: Bed, arm: str, terms: Terms) -> CrossedEstimate | None:
     seeds = bed.shared(arm, terms.control)
-    return crossed(bed.differences(terms.control, arm, seeds, terms.endpoint)) if len(seeds) > 1 else None
+    return bed.difference(terms.control, arm, seeds, terms.endpoint) if len(seeds) > 1 else None
 
 
 def _comparison(
@@ -165,7 +164,8 @@ def _recovered(bed: Bed, arm: str, terms: Terms) -> Ratio | None:
     seeds = bed.shared(arm, terms.control)
     gain = bed.differences(terms.control, arm, seeds, terms.endpoint)
     untuned = bed.contributions(terms.untuned, sorted(bed.arms[terms.untuned])[:1], terms.endpoint)
-    return ratio(gain, untuned - bed.contributions(terms.control, seeds, terms.endpoint))
+    whole = untuned - bed.contributions(terms.control, seeds, terms.endpoint)
+    return ratio(gain, whole, bed.strata(terms.endpoint))
 
 
 def _way(bed: Bed, arm: str, terms: Terms) -> Ratio | None:
@@ -173,7 +173,7 @@ def _way(bed: Bed, arm: str, terms: Terms) -> Ratio | None:
     if arm == terms.clean or len(seeds) < 2:
         return None
     gain, whole = (bed.differences(terms.control, one, seeds, terms.endpoint) for one in (arm, terms.clean))
-    return ratio(gain, whole)
+    return ratio(gain, whole, bed.strata(terms.endpoint))
 
 
 def _losses(bed: Bed, arm: str, terms: Terms) -> list[float]:

@@ -8,7 +8,7 @@ from spice_select.comparison.compared import Compared, Comparison, compare_bed
 from spice_select.comparison.contrasts import ContrastCheck, check_contrasts
 from spice_select.comparison.null_check import NullCheck, null_check
 from spice_select.comparison.room import Room, room_above
-from spice_select.comparison.statistics import CrossedEstimate, Endpoint, Verdict, best_by_luck, crossed
+from spice_select.comparison.statistics import CrossedEstimate, Endpoint, Verdict, best_by_luck
 from spice_select.comparison.statistics.verdicts import LEAST_SEEDS
 from spice_select.comparison.terms import Terms
 from spice_select.errors import InputError
@@ -76,7 +76,7 @@ def judge_bed(bed: Bed, terms: Terms) -> JudgedSet:
 def _differences(compared: Compared, endpoint: Endpoint) -> dict[str, CrossedEstimate]:
     bed, control = compared.bed, compared.terms.control
     paired = {arm.arm: arm.seeds for arm in compared.arms if len(arm.seeds) > 1}
-    return {arm: crossed(bed.differences(control, arm, seeds, endpoint)) for arm, seeds in paired.items()}
+    return {arm: bed.difference(control, arm, seeds, endpoint) for arm, seeds in paired.items()}
 
 
 def _word(verdict: Verdict, room: Room | None, contrasts: ContrastCheck | None) -> Verdict:

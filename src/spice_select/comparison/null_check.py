@@ -46,7 +46,7 @@ def null_check(bed: Bed, terms: Terms | None = None) -> NullCheck:
         first=tuple(first),
         second=tuple(second),
         left_out=tuple(seeds[2 * half :]),
-        difference=crossed(values[0] - values[1]),
+        difference=crossed(values[0] - values[1], bed.strata(terms.endpoint)),
         sd=noise_of_two(bed, terms),
     )
 

@@ -44,8 +44,9 @@ def judge_overall(group: Sequence[JudgedSet], terms: Terms) -> Overall:
     told = [arm for arm in names if len(seeds[arm]) > 1]
     found = {}
     for arm in told:
-        lines = [one.bed.differences(terms.control, arm, seeds[arm], one.compared.terms.endpoint) for one in group]
-        found[arm] = over_beds(lines)
+        asked = [(one.bed, one.compared.terms.endpoint) for one in group]
+        lines = [bed.differences(terms.control, arm, seeds[arm], endpoint) for bed, endpoint in asked]
+        found[arm] = over_beds(lines, [bed.strata(endpoint) for bed, endpoint in asked])
     adjusted = holm([estimate.p() for estimate in found.values()] + [1.0] * (len(names) - len(told)))
     arms = []
     for arm, p in zip(told, adjusted, strict=False):

@@ -1,7 +1,7 @@
 """Paired differences with an interval that knows of both seeds and rows, and what may be said after many of them."""
 
 from spice_select.comparison.statistics.bootstrap import crossed_bootstrap
-from spice_select.comparison.statistics.crossed import CrossedEstimate, crossed, over_beds
+from spice_select.comparison.statistics.crossed import CrossedEstimate, Strata, crossed, over_beds
 from spice_select.comparison.statistics.endpoints import Endpoint, LossPerToken, MacroOverSources, MeanOfRows
 from spice_select.comparison.statistics.families import best_by_luck, holm, simultaneous_level
 from spice_select.comparison.statistics.improvement import probability_of_improvement
@@ -17,6 +17,7 @@ __all__ = [
     "MacroOverSources",
     "MeanOfRows",
     "Ratio",
+    "Strata",
     "Verdict",
     "best_by_luck",
     "control_seeds",

@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from spice_select.errors import InputError
-from spice_select.numerics.arrays import Matrix
+from spice_select.numerics.arrays import Matrix, Vector
+
+Strata = NDArray[np.int64]
+"""int64 [R]: the fixed part that each held-out row stands for, counted from 0."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,15 @@ class CrossedEstimate:
         return 0.0 if distance > 0 else 0.5 if distance == 0 else 1.0
 
 
-def crossed(values: Matrix) -> CrossedEstimate:
+def crossed(values: Matrix, strata: Strata | None = None) -> CrossedEstimate:
     """The mean of `values` ``[S, R]``, rows of the matrix being seeds: v = s²(seed means)/S + s²(row means)/R.
 
     The interaction is counted in both parts, which makes the interval slightly wide: the safe side.
+
+    Args:
+        values: what each row contributes, in every stratum with the same mean (`Endpoint.contributions`).
+        strata: where the mean is one over parts of unequal size, the part of each row. A part of few rows counts as
+            much as the others and is known less, so that rows have fewer degrees of freedom than R − 1.
 
     Raises:
         InputError: less than two seeds or two rows, which have no spread.
@@ -72,22 +81,38 @@ def crossed(values: Matrix) -> CrossedEstimate:
         by_seeds=float(values.mean(axis=1).var(ddof=1)) / seeds,
         by_rows=float(values.mean(axis=0).var(ddof=1)) / rows,
         seeds_df=seeds - 1,
-        rows_df=rows - 1,
+        rows_df=rows - 1 if strata is None else _rows_df(values.mean(axis=0), strata),
     )
 
 
-def over_beds(beds: Sequence[Matrix]) -> CrossedEstimate:
+def _rows_df(lines: Vector, strata: Strata) -> float:
+    """Satterthwaite's degrees of freedom of a variance that is the sum of its strata's, each of one less than its rows.
+
+    The fewer of two: with the variances as they were found, and as they would be if all rows scattered alike. The first
+    alone is too many just where two or three rows happen to lie close together, and a difference seems sure.
+    """
+    counts = np.bincount(strata)
+    found = np.bincount(strata, (lines - lines.mean()) ** 2).astype(np.float64)
+    return min(_satterthwaite(found, counts), _satterthwaite(1.0 / counts, counts))
+
+
+def _satterthwaite(parts: Vector, counts: Strata) -> float:
+    below = float((parts**2 / (counts - 1)).sum())
+    return float(parts.sum()) ** 2 / below if below else float((counts - 1).sum())
+
+
+def over_beds(beds: Sequence[Matrix], strata: Sequence[Strata | None] | None = None) -> CrossedEstimate:
     """The mean over beds of the means of their ``[S, R_b]``. The beds are fixed: the claim is about these ones.
 
     One seed is the same initial state and order in every bed, so seeds are averaged over the beds before their
-    spread is taken; the rows of two beds have nothing to do with each other.
+    spread is taken; the rows of two beds have nothing to do with each other. `strata` are those of each bed's rows.
 
     Raises:
         InputError: beds of unequal seeds.
     """
     if len({len(values) for values in beds}) != 1:
         raise InputError(f"{[len(values) for values in beds]} seeds: a mean over beds needs the same ones in each bed.")
-    each = [crossed(values) for values in beds]
+    each = [crossed(values, own) for values, own in zip(beds, strata or [None] * len(beds), strict=True)]
     means = np.mean([values.mean(axis=1) for values in beds], axis=0)
     parts = np.array([one.by_rows for one in each]) / len(beds) ** 2
     below = float(sum(part**2 / one.rows_df for part, one in zip(parts, each, strict=True)))

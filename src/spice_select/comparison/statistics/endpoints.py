@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.comparison.records import Held
+from spice_select.comparison.statistics.crossed import Strata
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Vector
 
@@ -27,6 +28,10 @@ class Endpoint(Protocol):
         """
         ...
 
+    def strata(self, held: Held) -> Strata | None:
+        """The part that each row stands for, where the number is a mean over parts, each of rows of its own."""
+        ...
+
 
 class LossPerToken:
     """Σ losses / Σ supervised tokens: a long response counts for its length."""
@@ -40,6 +45,9 @@ class LossPerToken:
     def contributions(self, sums: Vector, held: Held) -> Vector:
         return _linearised(sums, held.tokens)
 
+    def strata(self, held: Held) -> None:
+        return None
+
 
 class MeanOfRows:
     """Mean over rows of the row's own loss per token: a one-word answer counts as much as an essay."""
@@ -52,6 +60,9 @@ class MeanOfRows:
 
     def contributions(self, sums: Vector, held: Held) -> Vector:
         return sums / held.tokens
+
+    def strata(self, held: Held) -> None:
+        return None
 
 
 class MacroOverSources:
@@ -80,6 +91,10 @@ class MacroOverSources:
             within[own] = (lines - lines.mean()) * lost * rows / (count * len(groups))
             values.append(lines.mean())
         return np.mean(values) + within
+
+    def strata(self, held: Held) -> Strata:
+        places = {source: place for place, source in enumerate(dict.fromkeys(held.sources))}
+        return np.array([places[source] for source in held.sources], np.int64)
 
 
 def _linearised(sums: Vector, tokens: Vector) -> Vector:

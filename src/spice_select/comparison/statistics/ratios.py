@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from spice_select.comparison.statistics.crossed import crossed
+from spice_select.comparison.statistics.crossed import Strata, crossed
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,10 @@ class Ratio:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
 
-def ratio(gain: NDArray[np.float64], whole: NDArray[np.float64], level: float = 0.95) -> Ratio:
-    """mean(gain) / mean(whole), both contributions ``[S, R]`` of the same seeds and rows.
+def ratio(
+    gain: NDArray[np.float64], whole: NDArray[np.float64], strata: Strata | None = None, level: float = 0.95
+) -> Ratio:
+    """mean(gain) / mean(whole), both contributions ``[S, R]`` of the same seeds and rows; `strata` as `crossed`.
 
     Fieller's interval holds every ρ for which gain − ρ·whole is not told from zero: the roots of
     (ḡ − ρw̄)² = t²·v(ρ), where v(ρ), quadratic in ρ, is the crossed variance of gain − ρ·whole. The t is that of the
@@ -35,7 +37,7 @@ def ratio(gain: NDArray[np.float64], whole: NDArray[np.float64], level: float = 
     if below.mean <= 0:
         return Ratio(math.nan, -math.inf, math.inf)
     value = top.mean / below.mean
-    t2 = float(stats.t.ppf((1 + level) / 2, crossed(gain - value * whole).df)) ** 2
+    t2 = float(stats.t.ppf((1 + level) / 2, crossed(gain - value * whole, strata).df)) ** 2
     covariance = (both.error**2 - top.error**2 - below.error**2) / 2
     a = below.mean**2 - t2 * below.error**2
     b = top.mean * below.mean - t2 * covariance
