@@ -3,8 +3,12 @@
 PEFT computes W x + s·B(A x) in three products, forwards and backwards. The gradients of A and B need only the layer's
 input and the gradient at its output, which are the same when the layer computes (W + s·BA) x in one. So W is replaced
 for the time that a pool takes, and afterwards put back from a copy, bit for bit.
+
+A weight that several layers compute with (Zamba2's shared block, tied layers) is no place for the product of one of
+them: those layers compute as PEFT does.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,19 +24,33 @@ from spice_select.models.lora import lora_modules
 def folded(model: nn.Module) -> Iterator[None]:
     """Let every adapted layer compute with W + s·BA alone; weights and layers are restored on leaving.
 
-    Only layers in float32 are folded: in half precision the sum would round the update away. Inside, neither train nor
-    save the model. Cost: one low-rank product a layer; memory: a copy of the adapted weights.
+    Only layers in float32 are folded: in half precision the sum would round the update away; and only those whose
+    weight no other layer has. Inside, neither train nor save the model. Cost: one low-rank product a layer; memory: a
+    copy of the adapted weights.
     """
     kept: list[tuple[Any, Tensor]] = []
+    shared = _shared_weights(model)
     try:
         for name, module in lora_modules(model).items():
-            kept += _fold(name, module)
+            if id(module.base_layer.weight) not in shared:  # type: ignore[union-attr]
+                kept += _fold(name, module)
         yield
     finally:
         for layer, weight in kept:
             del layer.forward
             with torch.no_grad():
                 layer.base_layer.weight.copy_(weight)
+
+
+def _shared_weights(model: nn.Module) -> set[int]:
+    """Ids of the parameters that are in the model more than once; a module that two hold counts for each of them."""
+    places = Counter(
+        id(parameter)
+        for parent in model.modules()
+        for child in parent.children()
+        for parameter in child.parameters(recurse=False)
+    )
+    return {found for found, count in places.items() if count > 1}
 
 
 def _fold(name: str, layer: Any) -> list[tuple[Any, Tensor]]:
