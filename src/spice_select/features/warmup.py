@@ -1,7 +1,8 @@
 """A short training of the proxy's LoRA before its gradients are taken, as LESS does (arXiv 2402.04333, section 4)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,12 +17,16 @@ from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.checkpoints import Checkpoint
 from spice_select.gradients.head import supervised_positions
 from spice_select.gradients.lengths import refuse_long_rows
+from spice_select.gradients.lift import lifted_gradients
 from spice_select.gradients.losses import ResponseLoss, TokenMean, token_losses
+from spice_select.gradients.memory import within_memory
 from spice_select.gradients.pairs.dpo import DpoReference
 from spice_select.gradients.pairs.weights import AnswerSums
 from spice_select.gradients.parameters.lora import initial_a
 from spice_select.gradients.preconditioner import AdamState, Moments
 from spice_select.models.lora import LoraSpec, adapter_weights, attach_lora
+
+_REMEDY = "cut rows shorter with --max-length, use a smaller proxy, or leave the warm-up out"
 
 
 def train_warmup(
@@ -75,7 +80,7 @@ def train_warmup(
     reached, held = list[Checkpoint](), reference or DpoReference(AnswerSums())
     for number, step in enumerate(_steps(rows, how)):
         optimiser.param_groups[0]["lr"] = how.rate.at(number, how.steps)
-        _accumulate(adapted, step, loss or TokenMean(), held, how.batch_tokens)
+        _accumulate(adapted, weights, step, loss or TokenMean(), held, how.batch_tokens)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         advance(len(step))
@@ -95,24 +100,47 @@ def _steps(rows: Sequence[Sample], how: Warmup) -> Iterator[Sequence[Sample]]:
 
 
 def _accumulate(
-    model: nn.Module, rows: Sequence[Sample], loss: ResponseLoss, reference: DpoReference, batch_tokens: int
+    model: nn.Module,
+    weights: Mapping[str, nn.Parameter],
+    rows: Sequence[Sample],
+    loss: ResponseLoss,
+    reference: DpoReference,
+    batch_tokens: int,
 ) -> None:
     """Add the gradient of the mean of the rows' losses: of answers their own, of pairs DPO's."""
+    share = partial(_share, model, weights, loss=loss, reference=reference, among=len(rows))
+    for positions in plan_batches([row.padded_tokens for row in rows], token_budget=batch_tokens):
+        for gradients in within_memory(share, [rows[position] for position in positions], remedy=_REMEDY):
+            for name, gradient in gradients.items():
+                own, added = weights[name], gradient.to(weights[name])
+                own.grad = added if own.grad is None else own.grad.add_(added)
+
+
+def _share(
+    model: nn.Module,
+    weights: Mapping[str, nn.Parameter],
+    batch: Sequence[Sample],
+    *,
+    loss: ResponseLoss,
+    reference: DpoReference,
+    among: int,
+) -> dict[str, Tensor]:
+    """What a batch adds to the gradient of the mean loss of so many rows."""
+    pairs = [row for row in batch if isinstance(row, PairExample)]
+    counts = torch.tensor([row.num_supervised for row in batch])
+    heaviest = reference.beta if pairs else float(loss.token_weights(counts).max())
+
+    def total() -> Tensor:
+        return reference.losses(model, pairs).sum() / among if pairs else _of_answers(model, batch, loss, among)
+
     with torch.enable_grad():
-        for positions in plan_batches([row.padded_tokens for row in rows], token_budget=batch_tokens):
-            batch = [rows[position] for position in positions]
-            pairs = [row for row in batch if isinstance(row, PairExample)]
-            if pairs:
-                total = reference.losses(model, pairs).sum() / len(rows)
-            else:
-                total = _of_answers(model, batch, loss, len(rows))
-            if not torch.isfinite(total):
-                numbers = [rows[position].row for position in positions]
-                raise InputError(
-                    f"the warm-up's loss is {float(total)} on rows {numbers}: use --dtype float32, or leave "
-                    "the warm-up out"
-                )
-            torch.autograd.backward(total)
+        value, gradients = lifted_gradients(total, model, weights, heaviest=heaviest / among)
+    if not torch.isfinite(value):
+        numbers = [row.row for row in batch]
+        raise InputError(
+            f"the warm-up's loss is {float(value)} on rows {numbers}: use --dtype float32, or leave the warm-up out"
+        )
+    return gradients
 
 
 def _of_answers(model: nn.Module, rows: Sequence[Sample], loss: ResponseLoss, among: int) -> Tensor:

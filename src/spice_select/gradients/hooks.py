@@ -24,6 +24,7 @@ from spice_select.gradients.base import Attached, BatchGradients, Capture, Dense
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import fewest_positions, supervised_positions
 from spice_select.gradients.lengths import check_lengths
+from spice_select.gradients.lift import RowLift, needs_lift
 from spice_select.gradients.loop import only_leaves_trainable
 from spice_select.gradients.losses import ResponseLoss, TokenMean, token_losses
 from spice_select.gradients.pairs.base import PairGradient
@@ -80,11 +81,11 @@ class HookEngine:
             InputError: an example without a supervised token.
             SpiceError: a layer is used in a way that hides which tokens belong to which row.
         """
-        batch = self._run(model, examples)
+        batch = self._lifted(model, examples)
         if len(examples) == 1:
             return batch
         for row in np.flatnonzero(~batch.finite).tolist():
-            alone = self._run(model, [examples[row]])
+            alone = self._lifted(model, [examples[row]])
             batch.features[row], batch.losses[row], batch.norms[row] = (
                 alone.features[0],
                 alone.losses[0],
@@ -108,24 +109,38 @@ class HookEngine:
         """Length of a feature vector for this model."""
         return self._planned(model).projection.dim
 
-    def _run(self, model: nn.Module, examples: Sequence[Sample]) -> BatchGradients:
+    def _lifted(self, model: nn.Module, examples: Sequence[Sample]) -> BatchGradients:
+        """A batch; in float16 once more, without lift, for rows that are not finite with it."""
+        found = self._run(model, examples)
+        if not self._planned(model).lifted or found.finite.all():
+            return found
+        return self._run(model, examples, lifted=found.finite)
+
+    def _run(
+        self, model: nn.Module, examples: Sequence[Sample], *, lifted: NDArray[np.bool_] | None = None
+    ) -> BatchGradients:
         plan = self._planned(model)
         check_lengths(examples, plan.limit)
         batch = PaddedBatch.of(examples, next(model.parameters()).device, plan.vocabulary)
-        sums = _Sums(batch, plan.projection, self.preconditioner)
+        weights = self._token_weights(batch)
+        lift = RowLift.of(weights, batch.owners, batch.size) if plan.lifted else None
+        if lift is not None and lifted is not None:
+            lift = lift.only(torch.from_numpy(lifted))
+        sums = _Sums(batch, plan.projection, self.preconditioner, lift)
         with only_leaves_trainable(Attached(model, ())), ExitStack() as hooks:
             hooks.enter_context(supervised_positions(model, batch, fewest=plan.fewest))
             watches = [hooks.enter_context(_watched(capture, plan, batch, sums)) for capture in plan.captures]
             logits = _logits(model, batch)
             unweighted = token_losses(logits, batch.targets)
-            per_token = unweighted * self._token_weights(batch)
+            per_token = unweighted * weights
             del logits
             if not per_token.requires_grad:
                 raise SpiceError(
                     f"no layer that is watched ({_name(plan.captures[0])} …) has a part in the loss of "
                     f"{type(model).__name__}: every gradient would be zero. Take others (--lora-targets, --last-blocks)"
                 )
-            torch.autograd.backward(per_token.sum())
+            total = per_token if lift is None else per_token * lift.factors[batch.owners]
+            torch.autograd.backward(total.sum())
             for watch in watches:
                 watch.finish()
         losses = _summed(per_token, batch.owners, batch.size)
@@ -177,6 +192,7 @@ class _Plan:
     conduct: Conduct
     vocabulary: int
     limit: RowLimit | None
+    lifted: bool
 
     @property
     def fewest(self) -> int:
@@ -210,6 +226,7 @@ class _Plan:
             conduct=seen,
             vocabulary=_vocabulary(model, head),
             limit=row_limit(model),
+            lifted=needs_lift(model),
         )
 
 
@@ -223,13 +240,21 @@ def _vocabulary(model: nn.Module, head: LinearLayer) -> int:
 class _Sums:
     """Features and squared norms, growing layer by layer."""
 
-    def __init__(self, batch: PaddedBatch, projection: Projection, preconditioner: Preconditioner | None) -> None:
+    def __init__(
+        self,
+        batch: PaddedBatch,
+        projection: Projection,
+        preconditioner: Preconditioner | None,
+        lift: RowLift | None = None,
+    ) -> None:
         device = batch.input_ids.device
-        self.projection, self.preconditioner = projection, preconditioner
+        self.projection, self.preconditioner, self.lift = projection, preconditioner, lift
         self.features = torch.zeros(batch.size, projection.dim, device=device)
         self.squares = torch.zeros(batch.size, dtype=torch.float64, device=device)
 
     def add(self, gradient: Dense | Factored) -> None:
+        if self.lift is not None:
+            gradient = self.lift.undone(gradient)
         if isinstance(gradient, Dense):
             self._add_formed(slice(None), gradient.block, gradient.values)
         elif self.projection.takes_factors and self.preconditioner is None:

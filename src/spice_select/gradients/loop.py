@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from spice_select.data.records import Example, PairExample, Sample
 from spice_select.gradients.base import Attached, BatchGradients, Leaf, Parameters
+from spice_select.gradients.lift import lifted_gradients
 from spice_select.gradients.losses import ResponseLoss, TokenMean
 from spice_select.gradients.pairs.base import PairGradient
 from spice_select.gradients.pairs.weights import AnswerSums
@@ -47,14 +48,18 @@ class LoopEngine:
         return BatchGradients(features=np.stack(features), losses=np.array(losses), norms=np.array(norms))
 
     def _one(self, attached: Attached, projection: Projection, example: Sample) -> tuple[np.ndarray, float, float]:
-        loss = self._loss(attached.model, example)
         sign = example.sign if isinstance(example, Example) else 1
-        parameters = [leaf.parameter for leaf in attached.leaves]
-        gradients = torch.autograd.grad(sign * loss, parameters, allow_unused=True)
+        signed, gradients = lifted_gradients(
+            lambda: sign * self._loss(attached.model, example),
+            attached.model,
+            {leaf.block.name: leaf.parameter for leaf in attached.leaves},
+            heaviest=self._heaviest(example),
+        )
+        loss = sign * signed
         feature = torch.zeros(1, projection.dim, device=loss.device)
         square = 0.0
-        for leaf, gradient in zip(attached.leaves, gradients, strict=True):
-            matrix = _matrix(leaf, gradient)
+        for leaf in attached.leaves:
+            matrix = _matrix(leaf, gradients.get(leaf.block.name))
             if self.preconditioner is not None:
                 matrix = self.preconditioner.apply(leaf.block, matrix[None])[0]
             projection.add(feature, leaf.block, matrix[None])
@@ -68,13 +73,23 @@ class LoopEngine:
         weight = self.loss.token_weights(torch.tensor([len(per_token)], device=per_token.device))[0]
         return per_token.sum() * weight
 
+    def _heaviest(self, example: Sample) -> float:
+        """What a token counts in the loss at most."""
+        if isinstance(example, PairExample):
+            return max(float(self._weights(example, side).max()) for side in (0, 1))
+        return float(self.loss.token_weights(torch.tensor([example.num_supervised]))[0])
+
     def _log_probability(self, model: nn.Module, pair: PairExample, side: int) -> Tensor:
         """Of one of a pair's answers, its tokens weighed; those that both begin with are not left out."""
         logs = -self._token_losses(model, pair.sequences[side])
-        places = torch.arange(len(logs), device=logs.device)
+        return (logs * self._weights(pair, side).to(logs.device)).sum()
+
+    def _weights(self, pair: PairExample, side: int) -> Tensor:
+        """Of the tokens of one of a pair's answers."""
+        places = torch.arange(pair.sequences[side].num_supervised)
         own, other = (torch.full_like(places, pair.sequences[which].num_supervised) for which in (side, 1 - side))
         chosen = torch.full_like(places, side == 0, dtype=torch.bool)
-        return (logs * self.pairs.token_weights(places, own, other, chosen)).sum()
+        return self.pairs.token_weights(places, own, other, chosen)
 
     def _token_losses(self, model: nn.Module, example: Example) -> Tensor:
         """Cross-entropy of each supervised token, ``[n]``."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from spice_select.errors import DivergedError
 from spice_select.features.rate import Rate
 from spice_select.gradients.batch import PaddedBatch
 from spice_select.gradients.head import supervised_positions
+from spice_select.gradients.lift import lifted_gradients
 from spice_select.gradients.losses import token_losses
+from spice_select.gradients.memory import within_memory
 from spice_select.gradients.pairs.dpo import DpoReference
 from spice_select.gradients.pairs.weights import AnswerSums
 from spice_select.sketch import Stream
@@ -23,6 +26,7 @@ from spice_select.store.tensors import FIRST_MOMENT, PARAMETER, SECOND_MOMENT, a
 
 _MOMENTS = (FIRST_MOMENT, SECOND_MOMENT)
 _PIECES = 8  # of a step, if it is long enough: as many processes can share it; more would each leave a GPU idle
+_REMEDY = "cut rows shorter with --max-length, or use a smaller proxy"
 _SHORTEST = 512  # tokens of a piece: shorter ones cost more than they share out
 
 
@@ -95,15 +99,15 @@ def tree_sum(pieces: Iterable[StepPiece]) -> StepPiece:
 
     Holds about log₂ of them at once. Source: the carries of a binary counter.
     """
-    partial: list[tuple[int, StepPiece]] = []
+    summed: list[tuple[int, StepPiece]] = []
     for piece in pieces:
         size = 1
-        while partial and partial[-1][0] == size:
-            piece, size = partial.pop()[1] + piece, 2 * size
-        partial.append((size, piece))
-    total = partial.pop()[1]
-    while partial:
-        total = partial.pop()[1] + total
+        while summed and summed[-1][0] == size:
+            piece, size = summed.pop()[1] + piece, 2 * size
+        summed.append((size, piece))
+    total = summed.pop()[1]
+    while summed:
+        total = summed.pop()[1] + total
     return total
 
 
@@ -205,17 +209,25 @@ class ProxyTrainer:
             examples: the rows of the piece.
             supervised: tokens trained on in the whole step; of pairs, how many there are.
             number: of the piece: each has a dropout of its own.
+
+        Raises:
+            InputError: a single row does not fit in memory; more rows than fit are taken in halves.
         """
+        share = partial(self._share, among=supervised, number=number)
+        return tree_sum(within_memory(share, examples, remedy=_REMEDY))
+
+    def _share(self, examples: Sequence[Sample], *, among: int, number: int) -> StepPiece:
         pairs = [example for example in examples if isinstance(example, PairExample)]
-        with torch.random.fork_rng(), _training(self.model, dropout=not pairs):
+
+        def total() -> Tensor:
             torch.manual_seed(self._dropout_seed(number))
             losses = self.reference.losses(self.model, pairs) if pairs else self._token_losses(examples)
-            loss = losses.sum() / supervised
-            found = torch.autograd.grad(loss, list(self._parameters.values()), allow_unused=True)
-        named = zip(self._parameters, found, strict=True)
-        return StepPiece(
-            float(loss.detach()), {name: gradient.float() for name, gradient in named if gradient is not None}
-        )
+            return losses.sum() / among
+
+        heaviest = (self.reference.beta if pairs else 1.0) / among
+        with torch.random.fork_rng(), _training(self.model, dropout=not pairs):
+            loss, gradients = lifted_gradients(total, self.model, self._parameters, heaviest=heaviest)
+        return StepPiece(float(loss), gradients)
 
     def _token_losses(self, examples: Sequence[Sample]) -> Tensor:
         batch = PaddedBatch.of(examples, next(self.model.parameters()).device)
