@@ -96,6 +96,7 @@ def test_methods_that_would_learn_every_answer_are_refused_by_name(corpus: Corpu
     ("asked", "words"),
     [
         ({"schedule": "interleaved"}, "--schedule interleaved on answers marked good or bad"),
+        ({"warm": True, "precondition": "adam"}, "--precondition adam on answers marked good or bad"),
         ({"warm": True}, "--warm on answers marked good or bad"),
         ({"without_suspects": ("duplicate",)}, "--without-suspects on answers marked good or bad"),
         ({"pair_gradient": "mean"}, r"--pair-gradient mean: only preference pairs read it .* these rows are kto"),

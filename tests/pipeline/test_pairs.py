@@ -174,6 +174,7 @@ def test_the_others_are_refused_by_name_with_the_reason(corpus: Corpus, tiny_pro
     ("asked", "words"),
     [
         ({"warm": True, "warm_checkpoints": 2}, "--warm-checkpoints 2 on preference pairs"),
+        ({"warm": True, "precondition": "adam"}, "--precondition adam on preference pairs.* Give --precondition diag"),
         ({"pair_beta": 0.2}, "--pair-beta 0.2: where the proxy is its own reference"),
         ({"loss": "sum"}, "--loss sum on preference pairs"),
         ({"without_suspects": ()}, "--without-suspects on preference pairs: none goes by itself"),

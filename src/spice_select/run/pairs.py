@@ -104,6 +104,7 @@ def pair_faults(settings: SelectSettings) -> list[str]:
         )
     if "loss" in asked.changed():
         faults.append(f"--loss {asked.loss} on preference pairs: --pair-gradient says how tokens count. Give that.")
+    faults += _adam_faults(settings, "on preference pairs")
     if (kinds := settings.suspects.without_suspects) is not None:
         unknown, able = [name for name in kinds if name not in PAIR_SUSPECTS], ", ".join(PAIR_SUSPECTS.names)
         if unknown:
@@ -130,9 +131,23 @@ def mark_faults(settings: SelectSettings) -> list[str]:
     if asked.warms_up:
         flag = "--warm" if asked.warm else "--warmup-rows"
         faults.append(f"{flag} {of}: a warm-up would learn the bad ones. Leave it out, or give --adapter.")
+    faults += _adam_faults(settings, of)
     if settings.suspects.without_suspects is not None:
         faults.append(f"--without-suspects {of}: suspects are told by answers that are all to be learnt. Leave it out.")
     return faults
+
+
+def _adam_faults(settings: SelectSettings, of: str) -> list[str]:
+    """Γ is not linear: it must be given what the moments are of, the whole gradient of a DPO or KTO loss, with its sign
+    and weight. Gradients here are without them.
+    """
+    if settings.gradients.precondition != "adam":
+        return []
+    return [
+        f"--precondition adam {of}: its moments are of the loss that the adapter was trained by, whose gradients have "
+        "another sign and weight than these, and Adam's update is not linear in them. Give --precondition diagonal, "
+        "which is, or leave it out."
+    ]
 
 
 def _prompt_faults(settings: SelectSettings) -> list[str]:
