@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from spice_select.evaluation.deciding import deciding_files
 from spice_select.evaluation.provenance import hold_to_record, settings_for
 from spice_select.evaluation.settings import ModelSettings
 from spice_select.evaluation.subjects import find_subject
+from spice_select.features.proxy import _with_adapter
 from spice_select.models.embedded import NAME as EMBEDDED_NAME
-from spice_select.models.identify import identify_model
+from spice_select.models.identify import ModelIdentity, identify_model
 from spice_select.models.recorded import changed_since, record_of, write_record
 from spice_select.run.folder import open_run
 from tests.evaluation.models import write_adapter
@@ -215,10 +217,21 @@ def test_the_sums_of_an_adapter_are_told_from_those_of_its_base(base: Path) -> N
     assert changed_since(known, {}) is None
     changed = changed_since(known, {**record, "model_weights_sha256": "b" * 64})
     assert changed == f"its weights changed: SHA-256 {'b' * 64} then, {known.weights_hash} now"
-    from dataclasses import replace
-
     other = replace(known, weights_hash=f"{known.weights_hash}+{'c' * 64}")
     assert changed_since(other, with_adapter) == f"its adapter changed: SHA-256 {'a' * 64} then, {'c' * 64} now"
+
+
+def test_they_are_on_a_base_from_the_hub_too_which_has_a_commit_and_no_sum(tmp_path: Path) -> None:
+    (tmp_path / "warm.safetensors").write_bytes(b"an adapter")
+    base = ModelIdentity(name="owner/name", weights_hash="", revision="c0ffee")
+    adapted = _with_adapter(base, str(tmp_path / "warm.safetensors"))
+    assert changed_since(base, adapted.sums) is None
+    assert changed_since(adapted, adapted.sums) is None
+    moved = replace(base, revision="decaf")
+    assert changed_since(moved, adapted.sums) == "its revision changed: commit c0ffee then, decaf now"
+    (tmp_path / "warm.safetensors").write_bytes(b"another")
+    other = _with_adapter(base, str(tmp_path / "warm.safetensors"))
+    assert str(changed_since(other, adapted.sums)).startswith("its adapter changed: ")
 
 
 # rows that are lost

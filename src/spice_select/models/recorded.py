@@ -46,10 +46,11 @@ def changed_since(identity: ModelIdentity, recorded: Mapping[str, Any]) -> str |
     Args:
         identity: the model as it is now.
         recorded: ``model_weights_sha256``, ``model_files_sha256``, ``model_commit``, as far as they are known: of a
-            run, a training, or `record_of`. What stands behind a ``+`` is the sum of an adapter on the model.
+            run, a training, or `record_of`. What stands behind a ``+``, or beside a commit, is the sum of
+            an adapter on the model.
     """
-    then, then_adapter = _split(recorded.get("model_weights_sha256"))
-    now, now_adapter = _split(identity.weights_hash)
+    then, then_adapter = _split(recorded.get("model_weights_sha256"), recorded.get("model_commit"))
+    now, now_adapter = _split(identity.weights_hash, identity.revision)
     pairs = (
         ("weights", "SHA-256", then, now),
         ("adapter", "SHA-256", then_adapter, now_adapter or then_adapter),  # a base alone says nothing of adapters
@@ -62,10 +63,10 @@ def changed_since(identity: ModelIdentity, recorded: Mapping[str, Any]) -> str |
     return "; ".join(changes) or None
 
 
-def _split(weights: Any) -> tuple[str, str]:
-    """The sum of a base, and that of an adapter on it."""
+def _split(weights: Any, commit: Any) -> tuple[str, str]:
+    """The sum of a base, and that of an adapter on it. A base from the hub has a commit and no sum."""
     base, _, adapter = str(weights or "").partition("+")
-    return base, adapter
+    return ("", adapter or base) if commit else (base, adapter)
 
 
 def write_record(folder: Path, record: Mapping[str, str]) -> None:
