@@ -1,5 +1,7 @@
 """What is captured is named, and so is what is not."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -202,6 +204,60 @@ def test_a_layer_that_no_hook_can_read_is_named_and_the_others_agree_with_the_lo
     assert [name.split("inner.")[1] for name in named] == [lost, lost]
     with pytest.warns(UserWarning, match=lost):
         _agree(model)
+
+
+class _Experts(nn.Module):
+    """Experts that are modules of their own, two to a token, each given those that chose it first before the others."""
+
+    def __init__(self, inner, count):
+        super().__init__()
+        self.router = nn.Linear(16, count, bias=False)
+        self.experts = nn.ModuleList(copy.deepcopy(inner) for _ in range(count))
+        for parameter in self.parameters():
+            nn.init.normal_(parameter, 0, 0.3)
+        self.requires_grad_(False)
+
+    def forward(self, hidden):
+        flat = hidden.reshape(-1, hidden.shape[-1])
+        weights, chosen = self.router(flat).softmax(-1).topk(2, -1)
+        out = torch.zeros_like(flat)
+        for number, expert in enumerate(self.experts):
+            slot, token = torch.where((chosen == number).T)
+            if len(token):
+                out.index_add_(0, token, expert(flat[token]) * weights[token, slot, None])
+        return out.reshape(hidden.shape)
+
+
+@pytest.mark.parametrize("count", [2, 4, 32])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_experts_given_tokens_in_an_order_of_their_own_are_named_even_those_no_token_of_the_probe_reaches(count, seed):
+    model = tiny_model("llama")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in model.model.layers:
+            layer.mlp = _Experts(layer.mlp, count)
+    coverage = LoraGradients(LoraSpec(rank=2)).coverage(model)
+    assert len([name for name in coverage.uncaptured if "experts" in name]) == 2 * 3 * count
+    assert any("router" in block.name for block in coverage.blocks)
+    with pytest.warns(UserWarning, match="experts"):
+        _agree(model, LoraGradients(LoraSpec(rank=2)))
+
+
+def test_layers_that_the_loss_does_not_depend_on_are_refused_with_the_flags():
+    model = tiny_model("llama")
+    model.model.layers[1].mlp.extra = nn.Linear(16, 16)
+    with pytest.raises(InputError, match=r"extra.*--lora-targets, --last-blocks"):
+        HookEngine(LoraGradients(LoraSpec(targets=("extra",)))).features(model, sample_batch())
+
+
+def test_a_layer_that_hides_the_rows_after_all_is_refused_with_the_flag():
+    model = tiny_model("llama")
+    engine = HookEngine(FullWeights(), SparseJL(16))
+    engine.dim(model)
+    for layer in model.model.layers:
+        layer.mlp = _Mlp(layer.mlp, "tokens first")
+    with pytest.raises(InputError, match=r"hides which tokens belong to which row.*--lora-targets"):
+        engine.features(model, sample_batch())
 
 
 def test_a_linear_layers_subclass_that_computes_more_is_named():

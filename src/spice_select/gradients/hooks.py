@@ -78,8 +78,9 @@ class HookEngine:
         sick on its own account and has not caught it from a neighbour in the batch.
 
         Raises:
-            InputError: an example without a supervised token.
-            SpiceError: a layer is used in a way that hides which tokens belong to which row.
+            InputError: an example without a supervised token, a layer that is used in a way that hides which tokens
+                belong to which row, or layers of which none has a part in the loss.
+            SpiceError: the logits do not come from the output head alone.
         """
         batch = self._lifted(model, examples)
         if len(examples) == 1:
@@ -135,7 +136,7 @@ class HookEngine:
             per_token = unweighted * weights
             del logits
             if not per_token.requires_grad:
-                raise SpiceError(
+                raise InputError(
                     f"no layer that is watched ({_name(plan.captures[0])} …) has a part in the loss of "
                     f"{type(model).__name__}: every gradient would be zero. Take others (--lora-targets, --last-blocks)"
                 )
@@ -339,7 +340,7 @@ def _watched(capture: Capture, plan: _Plan, batch: PaddedBatch, sums: _Sums) -> 
 def _by_row(capture: Capture, batch: PaddedBatch, values: Tensor) -> Tensor:
     rows = batch.by_row(values)
     if rows is None:
-        raise SpiceError(
+        raise InputError(
             f"{_name(capture)} works on {tuple(values.shape)}, which hides which tokens belong to which row of the "
             "batch: name the layers to take without it, with --lora-targets"
         )

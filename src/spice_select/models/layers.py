@@ -142,7 +142,7 @@ def linear_layers(model: nn.Module, targets: Sequence[str] | None = None) -> lis
 
 
 def conduct(model: nn.Module) -> Conduct:
-    """How the model uses its linear layers; two short forward passes the first time it is asked.
+    """How the model uses its linear layers; four short forward passes the first time it is asked.
 
     An adapted layer counts as one, whatever it is made of.
     """

@@ -2,9 +2,12 @@
 
 A layer's gradients follow from its input and the gradient at its output, if all of these hold: the layer is called (and
 its weight is not read by other code instead), its tensors keep rows apart, and nobody changes them
-afterwards. Architectures break each of these, so a model is asked, once, by a forward pass of 2 × 8 tokens.
+afterwards. Architectures break each of these, so a model is asked, once, by forward passes of 2 × 8 tokens. Of
+``[rows·tokens, ·]`` the length does not tell the order (experts that are modules of their own are given the tokens that
+chose them first, then the others): what a layer is given must change places as the rows do.
 """
 
+import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,6 +19,8 @@ from torch import Tensor, nn
 
 ROWS, TOKENS = 2, 8
 """Shape of the probe."""
+_LAST_NUMBER = re.compile(r"\.\d+(?=(\.\D[^.]*)*$)")
+"""In a layer's name that of the expert, in ``layers.0.experts.3.up_proj``, or of the block."""
 _SAME = {torch.bfloat16: 0.01, torch.float16: 0.01}
 """Largest relative change of logits that rounding explains, by the type of weights; 2e-5 in other types."""
 
@@ -26,7 +31,7 @@ class Conduct:
 
     Attributes:
         bypassed: never called, and yet their weights have a part in the logits: other code multiplies by them.
-        mingled: called with tensors that do not tell rows apart.
+        mingled: called with tensors that do not tell rows apart, and layers like these: other experts of the same list.
         inputs_changed: their input is changed in place after they have run.
         outputs_changed: their output is changed in place.
         idle: matrices that have no part in the logits: of layers that are never called, or among the others asked of.
@@ -52,7 +57,7 @@ _KNOWN: "weakref.WeakKeyDictionary[nn.Module, Conduct]" = weakref.WeakKeyDiction
 def conduct_of(
     model: nn.Module, layers: Sequence[nn.Module], others: Sequence[nn.Parameter], vocabulary: int
 ) -> Conduct:
-    """How a model treats its layers. Asked once a model: two forward passes of 16 tokens at most.
+    """How a model treats its layers. Asked once a model: four forward passes of 16 tokens at most.
 
     Args:
         model: a causal language model, on any device.
@@ -63,13 +68,15 @@ def conduct_of(
     if model not in _KNOWN:
         ids = _rows(vocabulary).to(next(model.parameters()).device)
         with _frozen_evaluation(model):
-            calls, logits = _watch(model, layers, ids)
+            logits = _watch(model, (), ids)[1]
+            apart = _rows_apart(vocabulary).to(ids.device)
+            calls, swapped = (_watch(model, layers, rows)[0] for rows in (apart, apart.flip(0)))
             silent = {weight: layer for layer in layers if not calls[layer] for weight in _weight(layer)}
             asked = [*silent, *(other for other in others if other.is_floating_point())]
             used = _used(model, asked, ids) if asked else set()
         _KNOWN[model] = Conduct(
             bypassed=frozenset(layer for weight, layer in silent.items() if weight in used),
-            mingled=_those(calls, lambda call: not call.by_row),
+            mingled=_with_siblings(model, layers, _mingled(calls, swapped)),
             inputs_changed=_those(calls, lambda call: call.input_changed),
             outputs_changed=_those(calls, lambda call: call.output_changed),
             idle=frozenset(asked) - used,
@@ -111,6 +118,17 @@ class _Call:
         self._given, self._returned = given, returned
         self._versions = given._version, returned._version
 
+    def follows(self, swapped: "_Call") -> bool:
+        """Whether tokens change places as the rows do; each must come nearer its own place than the other row's."""
+        if not (self.by_row and swapped.by_row):
+            return False
+        if self._given.shape[0] != ROWS * TOKENS:
+            return True  # rows have a dimension of their own
+        here, there = (call._given.float().reshape(ROWS, TOKENS, -1) for call in (self, swapped))
+        due, size = here.flip(0), torch.linalg.vector_norm(here, dim=-1).flip(0)
+        moved, apart = (torch.linalg.vector_norm(due - other, dim=-1) for other in (there, here))
+        return not bool((moved > apart / 2 + _SAME.get(self._given.dtype, 2e-5) * size).any())
+
     @property
     def input_changed(self) -> bool:
         return self._given._version != self._versions[0]
@@ -131,6 +149,11 @@ def _watch(model: Any, layers: Sequence[nn.Module], ids: Tensor) -> tuple[Mappin
             hooks.callback(layer.register_forward_hook(note, with_kwargs=True).remove)
         with torch.no_grad():
             return calls, model(input_ids=ids, use_cache=False).logits
+
+
+def _rows_apart(vocabulary: int) -> Tensor:
+    """Two rows that differ in every token."""
+    return torch.arange(1, ROWS * TOKENS + 1).view(ROWS, TOKENS) % vocabulary
 
 
 def _rows(vocabulary: int) -> Tensor:
@@ -159,6 +182,29 @@ def _weight(layer: nn.Module) -> Iterator[nn.Parameter]:
 
 def _those(calls: Mapping[nn.Module, list["_Call"]], holds: Callable[["_Call"], bool]) -> frozenset[nn.Module]:
     return frozenset(layer for layer, made in calls.items() if any(holds(call) for call in made))
+
+
+def _mingled(
+    calls: Mapping[nn.Module, list["_Call"]], swapped: Mapping[nn.Module, list["_Call"]]
+) -> frozenset[nn.Module]:
+    """Layers that are given what is not in the order of the rows; from two passes, rows one way and the other."""
+    return frozenset(
+        layer
+        for layer, made in calls.items()
+        if len(made) != len(swapped[layer])
+        or not all(one.follows(other) for one, other in zip(made, swapped[layer], strict=True))
+    )
+
+
+def _with_siblings(model: nn.Module, layers: Sequence[nn.Module], found: frozenset[nn.Module]) -> frozenset[nn.Module]:
+    """With those that differ from them by the last number in their names: experts that these few tokens did not reach,
+    or reached in the order of the rows by chance.
+    """
+    if not found:
+        return found
+    families = {module: _LAST_NUMBER.sub(".#", name) for name, module in model.named_modules()}
+    mingled = {families[module] for module in found}
+    return frozenset(layer for layer in layers if families[layer] in mingled)
 
 
 def _used(model: Any, parameters: Sequence[nn.Parameter], ids: Tensor) -> set[nn.Parameter]:
