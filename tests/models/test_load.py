@@ -309,3 +309,12 @@ def test_a_folder_with_an_adapter_in_it_is_refused(copy, with_weights):
         (copy / "config.json").unlink()
     with pytest.raises(InputError, match=r"holds a PEFT adapter.*--adapter"):
         load_model(copy, device="cpu")
+
+
+def test_a_model_that_its_device_has_no_memory_for_is_named_with_what_to_give(tiny_proxy, monkeypatch):
+    def full(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("transformers.PreTrainedModel.to", full)
+    with pytest.raises(InputError, match=r"weights do not fit in the memory of cpu: give --dtype bfloat16"):
+        load_model(str(tiny_proxy), device="cpu")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from spice_select.data.records import Sample
 from spice_select.errors import InputError
 from spice_select.gradients.hooks import HookEngine
+from spice_select.gradients.memory import features_within_memory
 from spice_select.progress import Progress
 from spice_select.sketch import Identity, ParameterBlock, Projection
 
@@ -110,7 +111,7 @@ def judge_sketch(
     with progress.task(_TASK, size, "rows") as advance:
         for start in range(0, size, probe.together):
             batch = [examples[index] for index in drawn[start : start + probe.together]]
-            gradients.append(exact.features(model, batch).features)
+            gradients.append(features_within_memory(exact, model, batch).features)
             advance(len(batch))
     return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
 

@@ -90,7 +90,7 @@ def load_model(
     guard.refuse_marks_without_rows(source.name, model, tokenizer)
     model.config.use_cache = False
     without_plans(place)
-    model = model.to(place).eval().requires_grad_(False)
+    model = _placed(source.name, model, place).eval().requires_grad_(False)
     guard.refuse_acausal(model, source.name, causal=guard.called_is_causal(source.name, model))
     return Loaded(
         model=model,
@@ -100,6 +100,17 @@ def load_model(
         revision="" if source.directory is not None else str(getattr(model.config, "_commit_hash", None) or ""),
         precision=chosen.reason,
     )
+
+
+def _placed(name: str, model: nn.Module, place: torch.device) -> Any:
+    """The model on its device. Raises InputError where it does not fit there."""
+    try:
+        return model.to(place)
+    except torch.OutOfMemoryError as error:
+        raise InputError(
+            f"model {name}: its weights do not fit in the memory of {place}: give --dtype bfloat16, a smaller "
+            "model, or --device cpu"
+        ) from error
 
 
 def without_plans(device: torch.device) -> None:
