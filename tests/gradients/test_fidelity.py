@@ -1,16 +1,22 @@
 """Fidelity says how far a sketch can be trusted, and warns when it cannot."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from spice_select.data.records import PairExample
 from spice_select.errors import InputError
 from spice_select.gradients import HookEngine, LoraGradients, fidelity
 from spice_select.gradients.fidelity import Probe, compare, inner_products, judge_sketch, measure_fidelity
+from spice_select.gradients.pairs.weights import DampedTails
 from spice_select.models.lora import LoraSpec
 from spice_select.progress import Silent
 from spice_select.sketch import Identity, SparseJL
 from spice_select.testing.engine import sample_example
 from spice_select.testing.models import tiny_model
+
+from .pair_cases import made_pair
 
 PROBE = [sample_example(row, 4 + row % 9, 2) for row in range(24)]
 LORA = LoraGradients(LoraSpec(rank=4))
@@ -105,6 +111,45 @@ def test_where_whole_gradients_do_not_fit_the_rows_of_one_batch_are_compared(mon
     assert 2 <= few.rows == len(batches[0]) < 9
     least, _ = judged(batch_tokens=1)
     assert least.rows == 2
+
+
+VECTORS = np.random.default_rng(0).normal(size=(6, 9)).astype(np.float32)
+
+
+def test_rows_without_a_gradient_are_no_part_of_the_figures():
+    some = compare(np.insert(VECTORS, [0, 3], 0, axis=0), np.insert(VECTORS * 2, [0, 3], 0, axis=0), sketch="s")
+    assert some == compare(VECTORS, VECTORS * 2, sketch="s")
+    assert some.rows == 6
+    with pytest.raises(InputError, match="a probe of 1 rows with a finite gradient that is not zero"):
+        compare(VECTORS * [[1], [0], [0], [0], [0], [0]], VECTORS, sketch="s")
+
+
+def test_orthogonal_rows_have_no_size_of_inner_products():
+    found = compare(np.eye(3, dtype=np.float32), VECTORS[:3], sketch="s")
+    assert found.relative_error is None
+    assert found.cosine_spread == 0
+
+
+def begun(row: int) -> PairExample:
+    """A pair whose chosen answer is the beginning of the rejected one."""
+    long = made_pair(row, 4, 0, 8, 3).chosen
+    short = replace(long, input_ids=long.input_ids[:9], supervised=long.supervised[:9])
+    return PairExample(row, short, long, 5, prompt="", answers=("", ""))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_a_probe_of_pairs_of_which_some_have_no_gradient_is_judged_by_the_others(left, whole, monkeypatch):
+    """With no weight beyond the shorter answer's end, one that begins the other has the zero vector."""
+    if not whole:
+        monkeypatch.setattr(fidelity, "_EXACT_BYTES", 0)
+    pairs = [made_pair(row, 4, 1, 3, 4) for row in range(left)]
+    same = [begun(row) for row in range(left, 5)]
+    engine, model = HookEngine(LORA, SparseJL(64), pairs=DampedTails(0.0)), tiny_model("llama")
+    sketched = engine.features(model, [*pairs, *same]).features
+    assert not sketched[left:].any()
+    found = judge_sketch(engine, model, [*pairs, *same], sketched, Probe(rows=5, seed=0, batch_tokens=4096), Silent())
+    assert (found.rows == 2) if left == 2 else (found is None)
 
 
 def test_one_row_has_no_inner_product():

@@ -32,6 +32,12 @@ def test_without_its_gradients_a_page_has_the_sections_that_need_none(copied: Ru
     assert '<figure id="gain-by-rank"' in page
 
 
+def test_a_share_of_inner_products_that_are_all_zero_is_not_told(copied: Run) -> None:
+    path = copied.path / "gradients" / "fidelity.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"relative_error": None}))
+    assert 'id="fidelity"' in page_of(copied)
+
+
 def test_a_method_without_gradients_says_what_cannot_be_had(draw: Run) -> None:
     page = page_of(draw)
     assert page.count("takes no gradients") >= 4

@@ -29,11 +29,14 @@ NOISE_LIMIT = 0.5
 class Fidelity:
     """Exact against sketched geometry on a probe set; all figures are over its pairs of different rows.
 
+    Rows whose gradient is zero have no length to be off by, and no cosine: they are no part of it.
+
     Attributes:
         sketch: name of the sketch.
         dim: its length.
-        rows: rows of the probe set.
-        relative_error: root mean square of ⟨Sx, Sy⟩ − ⟨x, y⟩ over the root mean square of ⟨x, y⟩.
+        rows: rows of the probe set that have a gradient.
+        relative_error: root mean square of ⟨Sx, Sy⟩ − ⟨x, y⟩ over the root mean square of ⟨x, y⟩; None where all ⟨x, y⟩
+            are zero.
         norm_error: root mean square of ‖Sx‖/‖x‖ − 1, over rows.
         cosine_error: root mean square of the sketched minus the exact cosine.
         cosine_spread: root mean square of the exact cosine.
@@ -46,7 +49,7 @@ class Fidelity:
     sketch: str
     dim: int
     rows: int
-    relative_error: float
+    relative_error: float | None
     norm_error: float
     cosine_error: float
     cosine_spread: float
@@ -93,7 +96,7 @@ def judge_sketch(
         progress: told the rows done.
 
     Returns:
-        The figures; None for fewer than two rows, which have no inner product.
+        The figures; None for fewer than two rows with a gradient, which have no inner product.
     """
     if len(examples) < 2:
         return None
@@ -104,7 +107,7 @@ def judge_sketch(
         with progress.task(_TASK, len(kept), "rows") as advance:
             true = exact_gram(engine, model, [examples[index] for index in kept])
             advance(len(kept))
-        return compare_grams(true, inner_products(features[kept]), sketch=engine.sketch.name, dim=features.shape[1])
+        return _judged(true, inner_products(features[kept]), engine.sketch.name, features.shape[1])
     if probe.together > 1:
         drawn = np.array(sorted(drawn, key=lambda index: examples[index].padded_tokens))
     exact, gradients = exact_twin(engine), []
@@ -113,7 +116,12 @@ def judge_sketch(
             batch = [examples[index] for index in drawn[start : start + probe.together]]
             gradients.append(features_within_memory(exact, model, batch).features)
             advance(len(batch))
-    return compare(np.concatenate(gradients), features[drawn], sketch=engine.sketch.name)
+    true = inner_products(np.concatenate(gradients))
+    return _judged(true, inner_products(features[drawn]), engine.sketch.name, features.shape[1])
+
+
+def _judged(true: NDArray[np.float64], estimate: NDArray[np.float64], sketch: str, dim: int) -> Fidelity | None:
+    return None if np.count_nonzero(np.diag(true)) < 2 else compare_grams(true, estimate, sketch=sketch, dim=dim)
 
 
 _TASK = "Checking the sketch"
@@ -144,7 +152,7 @@ def measure_fidelity(
         batch_size: rows in each forward pass.
 
     Raises:
-        InputError: fewer than two rows with a finite gradient.
+        InputError: fewer than two rows with a finite gradient that is not zero.
     """
     gradients = exact_gradients(engine, model, examples, batch_size=batch_size)
     batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
@@ -211,24 +219,31 @@ def compare(exact: NDArray[np.float32], sketched: NDArray[np.float32], *, sketch
     """The figures for gradients ``[rows, parameters]`` and their sketches ``[rows, dim]``.
 
     Raises:
-        InputError: fewer than two rows.
+        InputError: as `compare_grams`.
     """
-    if len(exact) < 2:
-        raise InputError(f"a probe of {len(exact)} rows with a finite gradient: give at least two")
     return compare_grams(inner_products(exact), inner_products(sketched), sketch=sketch, dim=sketched.shape[1])
 
 
 def compare_grams(true: NDArray[np.float64], estimate: NDArray[np.float64], *, sketch: str, dim: int) -> Fidelity:
-    """The figures for two Gram matrices ``[rows, rows]`` of the same rows, exact and sketched."""
+    """The figures for two Gram matrices ``[rows, rows]`` of the same rows, exact and sketched.
+
+    Raises:
+        InputError: fewer than two rows have a gradient.
+    """
+    there = np.flatnonzero(np.diag(true))
+    if len(there) < 2:
+        raise InputError(f"a probe of {len(there)} rows with a finite gradient that is not zero: give at least two")
+    true, estimate = (inner[np.ix_(there, there)] for inner in (true, estimate))
     pairs = np.triu_indices(len(true), 1)
     cosines, estimates = _cosines(true)[pairs], _cosines(estimate)[pairs]
     error, spread = _rms(estimates - cosines), _rms(cosines)
+    size = _rms(true[pairs])
     flips = float(np.mean(np.sign(cosines) != np.sign(estimates)))
     return Fidelity(
         sketch=sketch,
         dim=dim,
         rows=len(true),
-        relative_error=_rms((estimate - true)[pairs]) / _rms(true[pairs]),
+        relative_error=_rms((estimate - true)[pairs]) / size if size else None,
         norm_error=_rms(np.sqrt(np.diag(estimate) / np.diag(true)) - 1),
         cosine_error=error,
         cosine_spread=spread,

@@ -26,7 +26,7 @@ def sketch_section(material: RunMaterial) -> Section:
         why = f"--method {material.summary.method} takes no gradients, so none is sketched."
         return untold_section(_NAME, _TITLE, why)
     if not judged.sketch:
-        why = "No check was made: gradients are kept whole, or there were too few rows."
+        why = "No check was made: gradients are kept whole, or too few rows have one."
         return untold_section(_NAME, _TITLE, why)
     found = _found(material)
     if found is None:
@@ -36,9 +36,13 @@ def sketch_section(material: RunMaterial) -> Section:
         name="fidelity",
         caption=f"{judged.sketch}, exact against sketched on {found['rows']} rows drawn from the pool.",
         columns=[Heading(title="what"), Heading(title="how much", number=True)],
-        rows=[[Cell(what), Cell(f"{float(found[name]):.1%}", float(found[name]))] for name, what in _FACTS.items()],
+        rows=[[Cell(what), _share(found[name])] for name, what in _FACTS.items()],
     )
     return Section(name=_NAME, title=_TITLE, body=filled("one_grid.html", one=grid, warning=str(found["warning"])))
+
+
+def _share(value: float | None) -> Cell:
+    return Cell("–") if value is None else Cell(f"{float(value):.1%}", float(value))
 
 
 def _found(material: RunMaterial) -> dict[str, Any] | None:
