@@ -227,6 +227,25 @@ def test_unknown_dtypes_and_devices_are_refused():
     assert isinstance(choose_device("auto"), torch.device)
 
 
+@pytest.mark.parametrize("device", ["meta", "xpu", "mps", "hpu", "cpu:x", "vulkan"])
+def test_a_device_that_nothing_can_be_computed_on_is_refused(device):
+    if getattr(getattr(torch, device, None), "is_available", lambda: False)():
+        pytest.skip("it is there")
+    with pytest.raises(
+        InputError, match=rf"device '{device}': torch (cannot compute on it here \(|knows no such device)"
+    ):
+        choose_device(device)
+
+
+@pytest.mark.parametrize(("count", "there"), [(1, "cuda:0"), (3, "cuda:0 to cuda:2")])
+def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(count, there, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    with pytest.raises(InputError, match=f"device 'cuda:9': torch finds {there} here; use one of these"):
+        choose_device("cuda:9")
+    assert choose_device(f"cuda:{count - 1}") == torch.device("cuda", count - 1)
+
+
 def test_a_missing_embedded_package_is_explained(monkeypatch):
     from spice_select.models import embedded
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from spice_select.errors import InputError, nearest
+from spice_select.errors import InputError, fault_words, nearest
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 """The types that can be asked for by name."""
@@ -56,7 +56,7 @@ def choose_device(device: str) -> torch.device:
     """``auto`` is the first CUDA GPU (under torchrun: that of LOCAL_RANK), else MPS, else the CPU; else torch's names.
 
     Raises:
-        InputError: torch does not know the device, or it is not there.
+        InputError: torch does not know the device, cannot compute on it here, or it is not there.
     """
     if device == "auto":
         if torch.cuda.is_available():
@@ -71,7 +71,30 @@ def choose_device(device: str) -> torch.device:
         raise InputError(f"device {device!r}: torch knows no such device; try auto, cpu or cuda") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {device!r}: torch finds no CUDA GPU here; use cpu or auto")
+    if chosen.type == "cuda":
+        _refuse_absent_gpu(chosen)
+    else:
+        _try(chosen)
     return chosen
+
+
+def _refuse_absent_gpu(device: torch.device) -> None:
+    """By its number: to try it would begin with CUDA, which processes made later by a fork then cannot."""
+    count = torch.cuda.device_count()
+    if device.index is not None and device.index >= count:
+        there = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
+        raise InputError(f"device {str(device)!r}: torch finds {there} here; use one of these, cpu or auto")
+
+
+def _try(device: torch.device) -> None:
+    """Have a number computed on it; on `meta` there are none."""
+    try:
+        torch.ones(1, device=device).add_(1).item()
+    except Exception as error:  # each kind of device says in its own way that it is not there
+        cause = fault_words(error)[:200]
+        raise InputError(
+            f"device {str(device)!r}: torch cannot compute on it here ({cause}); use cpu, cuda or auto"
+        ) from error
 
 
 def cpu_multiplies_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
