@@ -128,6 +128,26 @@ def test_layers_with_tied_weights_have_one_gradient_the_sum_of_both():
     _agree(model, FullWeights(last_blocks=1))
 
 
+@pytest.mark.parametrize("tied", ["weights", "biases", "both", "weights and one bias of three"])
+def test_of_tied_layers_each_bias_of_its_own_has_a_gradient_of_its_own(tied):
+    model = tiny_model("llama")
+    first, second = (layer.mlp.up_proj for layer in model.model.layers)
+    third = model.model.layers[1].mlp.gate_proj
+    for number, layer in enumerate((first, second, third), 1):
+        layer.bias = nn.Parameter(torch.linspace(-number, number, layer.out_features), requires_grad=False)
+    if tied != "biases":
+        second.weight = third.weight = first.weight
+    if tied != "weights":
+        second.bias = first.bias
+    if tied in ("biases", "both"):
+        third.bias = first.bias
+    blocks = [block.name for block in FullWeights().coverage(model).blocks]
+    assert sum(name.endswith(".bias") for name in blocks) == len({id(each.bias) for each in (first, second, third)})
+    assert len(blocks) == len(set(blocks))
+    _agree(model)
+    _agree(model, FullWeights(last_blocks=1))
+
+
 def _agree(model, parameters=None):
     parameters = parameters or FullWeights()
     fast = HookEngine(parameters, Identity()).features(model, sample_batch())

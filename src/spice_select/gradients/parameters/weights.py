@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -26,14 +27,13 @@ if TYPE_CHECKING:
 
 
 class _WeightCapture:
-    """dW = DᵀX as factors, and db = Σ_t D where there is a bias."""
+    """dW = DᵀX as factors, and db = Σ_t D of a bias that the same layers have."""
 
-    def __init__(self, layer: LinearLayer, *, bias: bool = True, twins: Sequence[nn.Module] = ()) -> None:
-        self.modules: tuple[nn.Module, ...] = (layer.module, *twins)
-        self._weight = ParameterBlock(f"{layer.name}.weight", (layer.d_out, layer.d_in))
-        has_bias = bias and getattr(layer.module, "bias", None) is not None
-        self._bias = ParameterBlock(f"{layer.name}.bias", (layer.d_out, 1)) if has_bias else None
-        self.blocks: tuple[ParameterBlock, ...] = (self._weight,) if self._bias is None else (self._weight, self._bias)
+    def __init__(
+        self, modules: tuple[nn.Module, ...], weight: ParameterBlock, bias: ParameterBlock | None = None
+    ) -> None:
+        self.modules, self._weight, self._bias = modules, weight, bias
+        self.blocks: tuple[ParameterBlock, ...] = (weight,) if bias is None else (weight, bias)
 
     def keep(self, inputs: Tensor) -> Tensor:
         return inputs
@@ -41,7 +41,25 @@ class _WeightCapture:
     def gradients(self, kept: Tensor, output_gradients: Tensor) -> Iterator[Dense | Factored]:
         yield Factored(self._weight, output_gradients, kept)
         if self._bias is not None:
-            yield Dense(self._bias, output_gradients.float().sum(1).unsqueeze(2))
+            yield _bias_gradients(self._bias, output_gradients)
+
+
+class _BiasCapture:
+    """db = Σ_t D of a bias that other layers have than the weight beside it: tied layers, each with its own."""
+
+    def __init__(self, modules: tuple[nn.Module, ...], bias: ParameterBlock) -> None:
+        self.modules = modules
+        self.blocks: tuple[ParameterBlock, ...] = (bias,)
+
+    def keep(self, inputs: Tensor) -> Tensor:
+        return inputs[..., :1]  # nothing of it is needed but the shape
+
+    def gradients(self, kept: Tensor, output_gradients: Tensor) -> Iterator[Dense | Factored]:
+        yield _bias_gradients(self.blocks[0], output_gradients)
+
+
+def _bias_gradients(bias: ParameterBlock, output_gradients: Tensor) -> Dense:
+    return Dense(bias, output_gradients.float().sum(1).unsqueeze(2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +89,20 @@ class FullWeights:
     def captures(self, model: nn.Module) -> Sequence[Capture]:
         """One capture for each layer. Raises InputError as `linear_layers`, and for a quantised or adapted model."""
         _refuse_others(model)
-        sharing = _sharing(linear_layers(model))
-        return [
-            _WeightCapture(
-                layer, twins=[twin.module for twin in sharing[id(weight_of(layer))] if twin.module is not layer.module]
-            )
-            for layer in self._layers(model)
-        ]
+        found, captures = list(_held(self._layers(model), linear_layers(model))), list[Capture]()
+        for own, following in zip_longest(found, found[1:]):
+            if not own.is_bias:
+                beside = following is not None and following.is_bias and following.modules == own.modules
+                captures.append(_WeightCapture(own.modules, own.block, following.block if beside else None))
+            elif not captures or own.block not in captures[-1].blocks:
+                captures.append(_BiasCapture(own.modules, own.block))
+        return captures
 
     @contextmanager
     def attached(self, model: nn.Module) -> Iterator[Attached]:
         """The weights themselves as autograd leaves."""
-        yield Attached(model, tuple(_leaves(self._layers(model))))
+        held = _held(self._layers(model), linear_layers(model))
+        yield Attached(model, tuple(Leaf(own.block, own.parameter, own.transposed) for own in held))
 
     def coverage(self, model: nn.Module) -> Coverage:
         """The blocks, and the weight matrices outside any linear layer."""
@@ -91,8 +111,7 @@ class FullWeights:
 
     def _layers(self, model: nn.Module) -> list[LinearLayer]:
         layers = linear_layers(model, self.targets)
-        chosen = layers if self.last_blocks is None else in_last_blocks(layers, self.last_blocks)
-        return [group[0] for group in _sharing(chosen).values()]
+        return layers if self.last_blocks is None else in_last_blocks(layers, self.last_blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +134,8 @@ class LastLayer:
     def captures(self, model: nn.Module) -> Sequence[Capture]:
         """The head. Nothing below it requires a gradient, so autograd stops there. Errors as for `FullWeights`."""
         _refuse_others(model)
-        return [_WeightCapture(output_head(model), bias=False)]
+        head = output_head(model)
+        return [_WeightCapture((head.module,), _weight_block(head))]
 
     @contextmanager
     def attached(self, model: nn.Module) -> Iterator[Attached]:
@@ -125,9 +145,7 @@ class LastLayer:
         own = nn.Parameter(tied.detach().clone())
         head.module.weight = own
         try:
-            yield Attached(
-                model, (Leaf(ParameterBlock(f"{head.name}.weight", (head.d_out, head.d_in)), own, head.transposed),)
-            )
+            yield Attached(model, (Leaf(_weight_block(head), own, head.transposed),))
         finally:
             head.module.weight = tied
 
@@ -142,22 +160,41 @@ def _refuse_others(model: nn.Module) -> None:
     refuse_unplain_layers(model)
 
 
-def _sharing(layers: Sequence[LinearLayer]) -> dict[int, list[LinearLayer]]:
-    """The layers grouped by their weight: those of one group are tied, and its gradient is the sum over them all."""
-    groups: dict[int, list[LinearLayer]] = {}
-    for layer in layers:
-        groups.setdefault(id(weight_of(layer)), []).append(layer)
-    return groups
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A weight or a bias, and all layers of the model that compute with it: its gradient is the sum over them."""
+
+    block: ParameterBlock
+    parameter: nn.Parameter
+    modules: tuple[nn.Module, ...]
+    is_bias: bool
+    transposed: bool
 
 
-def _leaves(layers: Sequence[LinearLayer]) -> Iterator[Leaf]:
-    for layer in layers:
-        yield Leaf(
-            ParameterBlock(f"{layer.name}.weight", (layer.d_out, layer.d_in)), weight_of(layer), layer.transposed
-        )
-        bias = getattr(layer.module, "bias", None)
-        if bias is not None:
-            yield Leaf(ParameterBlock(f"{layer.name}.bias", (layer.d_out, 1)), bias)
+def _held(chosen: Sequence[LinearLayer], every: Sequence[LinearLayer]) -> Iterator[_Held]:
+    """The parameters of some layers, each once, under the name of the first that has it."""
+    holders: dict[int, list[nn.Module]] = {}
+    for layer in every:
+        for parameter in (weight_of(layer), _bias_of(layer)):
+            holders.setdefault(id(parameter), []).append(layer.module)
+    seen = set[int]()
+    for layer in chosen:
+        weight, bias = weight_of(layer), _bias_of(layer)
+        if id(weight) not in seen:
+            yield _Held(_weight_block(layer), weight, tuple(holders[id(weight)]), False, layer.transposed)
+        if bias is not None and id(bias) not in seen:
+            block = ParameterBlock(f"{layer.name}.bias", (layer.d_out, 1))
+            yield _Held(block, bias, tuple(holders[id(bias)]), True, False)
+        seen |= {id(weight), id(bias)}
+
+
+def _weight_block(layer: LinearLayer) -> ParameterBlock:
+    return ParameterBlock(f"{layer.name}.weight", (layer.d_out, layer.d_in))
+
+
+def _bias_of(layer: LinearLayer) -> nn.Parameter | None:
+    bias: nn.Parameter | None = getattr(layer.module, "bias", None)
+    return bias
 
 
 def factor_squares(left: Tensor, right: Tensor) -> Tensor:
