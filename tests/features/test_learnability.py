@@ -1,5 +1,6 @@
 """Learnability: every row is judged by the adapter that has not seen its half, and that adapter by plain torch."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from spice_select.gradients.build import lora_spec
 from spice_select.gradients.settings import GradientSettings
 from spice_select.models.load import load_model
 from spice_select.models.settings import ProxySettings
+from spice_select.progress import Silent
 from spice_select.testing.engine import sample_example
 
 
@@ -59,6 +61,31 @@ def test_adapters_that_are_kept_are_not_trained_again(tiny_proxy: Path, tmp_path
     monkeypatch.setattr(learnability, "train_warmup", lambda *a, **k: pytest.fail("they are there"))
     again = Learnability.of(request(tiny_proxy, tmp_path, "a")).open()(examples())
     np.testing.assert_array_equal(again["warm"], first["warm"])
+
+
+def test_one_proxy_is_loaded_for_both_trainings(tiny_proxy: Path, monkeypatch) -> None:
+    loaded: list[object] = []
+    real = learnability.load_proxy
+    monkeypatch.setattr(learnability, "load_proxy", lambda asked: loaded.append(asked) or real(asked))
+    Learnability.of(request(tiny_proxy)).open()
+    assert len(loaded) == 1
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize("adapter", [None, "mine/adapter"])
+def test_an_adapter_that_is_left_out_is_said_to_be(tiny_proxy: Path, adapter: str | None) -> None:
+    heard, asked = Heard(), request(tiny_proxy)
+    given = replace(asked.proxy, gradients=GradientSettings(adapter=adapter))
+    Learnability.of(replace(asked, proxy=given, progress=heard)).open()
+    assert [note for note in heard.notes if "without mine/adapter" in note] == heard.notes
+    assert bool(heard.notes) == (adapter is not None)
 
 
 def test_one_row_has_no_halves(tiny_proxy: Path) -> None:

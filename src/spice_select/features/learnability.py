@@ -37,7 +37,8 @@ class Learnability:
     """Loss before and after a short training on the other half of the corpus, nats a supervised token.
 
     Cost: two trainings of `ROWS` rows (three forward passes each), kept beside the parts, and two forward passes of
-    every row. Memory: the proxy, and three copies of its adapter.
+    every row. Memory: the proxy, and three copies of its adapter. Both trainings begin with the proxy as it came: an
+    adapter that the run was given, or its warm-up, is no part of it, which a note says of the former.
     """
 
     name = "learnability"
@@ -64,17 +65,28 @@ class Learnability:
         halves = halved([example.row for example in self._request.examples], self._request.proxy.seed)
         if not all(halves):
             raise InputError(f"learnability of {len(self._request.examples)} rows: each half needs one. Give two rows.")
-        models = [self._trained(number, half) for number, half in enumerate(halves)]
-        states = [_kept(model) for model in models]
-        judge = partial(_judged, models[-1], states, halves[0])
+        self._say_what_is_left_out()
+        model: Any = load_proxy(self._request.proxy).model
+        refuse_long_rows(model, self._request.examples)
+        adapted: Any = self._trained(model, 0, halves[0])
+        states = [_kept(adapted)]
+        adapted = self._trained(adapted.unload(), 1, halves[1])
+        states.append(_kept(adapted))
+        judge = partial(_judged, adapted, states, halves[0])
         return lambda batch: judge(single_answers(batch, self.name))
 
-    def _trained(self, number: int, half: set[int]) -> nn.Module:
+    def _say_what_is_left_out(self) -> None:
+        adapter = self._request.proxy.gradients.adapter
+        if adapter is not None:
+            self._request.progress.note(
+                f"Learnability is that of the proxy itself, without {adapter}: an adapter may have been trained on the "
+                "rows that are judged."
+            )
+
+    def _trained(self, model: nn.Module, number: int, half: set[int]) -> nn.Module:
         """The proxy with an adapter trained on one half; made by one training, whoever asks again."""
         request = self._request
         asked, seed = request.proxy.gradients, request.proxy.seed
-        model = load_proxy(request.proxy).model
-        refuse_long_rows(model, request.examples)
         path = None if request.folder is None else request.folder / f"half-{number}.safetensors"
         if path is not None and is_warm(path, origin=request.origin):
             return load_warm(path, model, moments=False).model
