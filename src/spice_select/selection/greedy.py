@@ -187,20 +187,22 @@ def _first_rows(path: Callable[[Problem], Path], problem: Problem, initial: Any,
     _check_fit(problem, [*start, *required])
     if not required:
         return tuple(start)
-    kept = np.array([*start, *required])
-    part = problem.features.take(kept)
-    unbound = build_constraints(len(kept), len(kept), groups=None, quotas=None, excluded=(), costs=None, max_cost=None)
-    small = replace(
-        problem,
-        features=part,
-        objective=problem.objective.of_rows(kept),
-        k=len(kept),
-        stop=(),
-        constraints=unbound,
-        initial=tuple(range(len(start))),
-        meter=None,
+    others = np.ones(n, bool)
+    others[[*start, *required]] = False
+    unbound = build_constraints(
+        n,
+        len(start) + len(required),
+        groups=None,
+        quotas=None,
+        excluded=np.flatnonzero(others),
+        costs=None,
+        max_cost=None,
     )
-    return tuple(int(kept[i]) for i in path(small)(small).indices)
+    # among all rows: what a row is worth may hang on rows that are not chosen
+    alone = replace(
+        problem, k=len(start) + len(required), stop=(), constraints=unbound, initial=tuple(start), meter=None
+    )
+    return tuple(path(alone)(alone).indices.tolist())
 
 
 def _check_fit(problem: Problem, rows: list[int]) -> None:
@@ -255,5 +257,5 @@ def _best_of_two(path: Callable[[Problem], Path], problem: Problem) -> Selection
     meter = None if problem.meter is None else problem.meter.again()
     runs = [path(p)(p) for p in (problem, replace(problem, per_cost=1.0, meter=meter))]
     worth = [float(run.gains.sum()) for run in runs]
-    best = runs[int(worth[1] > worth[0] * (1 + TIE))]
+    best = runs[int(worth[1] > worth[0] + TIE * abs(worth[0]))]
     return replace(best, stats=runs[0].stats + runs[1].stats)

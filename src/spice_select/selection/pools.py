@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from spice_select.errors import InputError
+from spice_select.numerics.arrays import Rows
 from spice_select.numerics.features import read
 from spice_select.selection.greedy import greedy
+from spice_select.selection.objectives.base import Objective
 from spice_select.selection.paths.blocked.threads import single_threaded_blas
 from spice_select.selection.result import Selection, Stop, reached_budget
 
@@ -32,7 +34,7 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
         options: objective, penalty, stop and progress, as for `greedy`. Constraints are for global runs.
 
     Raises:
-        InputError: as `greedy`; `pool_size` not in 1 … n; constraints given.
+        InputError: as `greedy`; `pool_size` below 1; constraints given.
     """
     given = [name for name in options if name in _GLOBAL_ONLY]
     if given:
@@ -51,9 +53,15 @@ def pools(features: Any, k: int, *, pool_size: int = 120, seed: int = 0, **optio
         for number, share in enumerate(shares):
             if share:
                 window = np.sort(order[number * pool_size : (number + 1) * pool_size])
-                picked = greedy(matrix.take(window), share, **options)
+                picked = greedy(matrix.take(window), share, **_within(window, options))
                 runs.append(replace(picked, indices=window[picked.indices], pools=np.full(len(picked), number)))
     return _joined(runs, k, len(shares))
+
+
+def _within(window: Rows, options: dict[str, Any]) -> dict[str, Any]:
+    """The options where what the objective holds of each row is cut to the pool's rows."""
+    objective = options.get("objective")
+    return {**options, "objective": objective.of_rows(window)} if isinstance(objective, Objective) else options
 
 
 def window_sizes(n: int, pool_size: int) -> list[int]:

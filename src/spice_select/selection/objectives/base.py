@@ -72,6 +72,10 @@ class Objective(ABC):
         """The same objective over these rows of the features alone: itself, unless it holds something of each row."""
         return self
 
+    def apart(self) -> NDArray[np.float64] | None:
+        """What tells rows of equal features apart, ``[n]``; None where they are worth the same."""
+        return None
+
 
 class Scaled(Objective):
     """An objective of gradients with a scale α, as `--objective` offers them."""

@@ -1,7 +1,7 @@
 """The trainer's step: how nearly what the picks add up to points where the target's own gradients do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.numerics.arrays import Matrix, Rows
+from spice_select.numerics.given import plain_array
 from spice_select.selection.objectives.base import (
     Scaled,
     labelled,
@@ -75,6 +76,14 @@ class MatchedStep(Scaled):
     def state(self, features: Matrix) -> "MatchedStepState":
         """O(n) memory beside the features; O(nd) per row added."""
         return MatchedStepState(features, self._scales(len(features)), self._wanted(features))
+
+    def of_rows(self, rows: Rows) -> "MatchedStep":
+        """With the scales of these rows."""
+        return self if self.scales is None else replace(self, scales=plain_array(self.scales, "scales")[rows])
+
+    def apart(self) -> NDArray[np.float64] | None:
+        """The scales: a row of as many tokens again makes another step."""
+        return None if self.scales is None else plain_array(self.scales, "scales")
 
     def _scales(self, rows: int) -> NDArray[np.float64]:
         if self.scales is None:

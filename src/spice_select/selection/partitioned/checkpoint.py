@@ -1,24 +1,27 @@
 """A leader's run on disk: the picks and the root after them. Shards need none: their state follows from these."""
 
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.errors import InputError
+from spice_select.selection.partitioned.spread import SpreadFeatures
 from spice_select.selection.paths.blocked.state import PickState
+from spice_select.selection.paths.ledger import Problem
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LeaderCheckpoint:
     """Rows with gains and weighted penalties, in the order picked; L, its anchor and Σg; what blocks had learned.
 
-    `request`: float64, what must be the same in the run that goes on.
+    `request`: text ``[]``, see `request_of`; it must be the same in the run that goes on.
     """
 
-    request: NDArray[np.float64]
+    request: NDArray[np.str_]
     rows: NDArray[np.int64]
     gains: NDArray[np.float64]
     penalties: NDArray[np.float64]
@@ -28,11 +31,11 @@ class LeaderCheckpoint:
     block: NDArray[np.float64]
 
     @classmethod
-    def of(cls, state: PickState) -> "LeaderCheckpoint":
+    def of(cls, state: PickState, request: str) -> "LeaderCheckpoint":
         """Where a run stands."""
         ledger = state.ledger
         return cls(
-            request=_request(state),
+            request=np.array(request),
             rows=np.array(ledger.rows, dtype=np.int64),
             gains=np.array(ledger.gains),
             penalties=np.array(ledger.penalties),
@@ -44,9 +47,14 @@ class LeaderCheckpoint:
 
     @classmethod
     def read(cls, path: Path) -> "LeaderCheckpoint":
-        """The checkpoint of that file."""
-        with np.load(path, allow_pickle=False) as kept:
-            return cls(**{name: kept[name] for name in kept.files})
+        """The checkpoint of that file. Raises InputError where it is damaged."""
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                return cls(**{name: kept[name] for name in kept.files})
+        except (BadZipFile, EOFError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}: no whole checkpoint of a leader ({error or type(error).__name__}). Remove it to begin anew."
+            ) from error
 
     def write(self, path: Path) -> None:
         """All or nothing: a run that is killed here finds the one before."""
@@ -55,16 +63,17 @@ class LeaderCheckpoint:
         with atomic(path) as aside, aside.open("wb") as stream:
             np.savez(stream, **asdict(self))
 
-    def enter(self, state: PickState) -> None:
+    def enter(self, state: PickState, request: str) -> None:
         """Put a state that has no pick yet where this one stood.
 
         Raises:
             InputError: it is that of another request.
         """
-        if not np.array_equal(self.request, _request(state)):
+        if str(self.request) != request:
             raise InputError(
-                "the checkpoint is that of another request: rows, numbers a row, k, α, λ, η or the rows to begin with "
-                "differ. Give another file, or remove this one to begin anew."
+                "the checkpoint is that of another request: the rows or what they hold, k, α, λ, η, the rows to begin "
+                "with or to leave out, groups, quotas, costs or stopping rules differ. Give another file, or remove "
+                "this one to begin anew."
             )
         ledger = state.ledger
         for row, gain in zip(self.rows.tolist(), self.gains.tolist(), strict=True):
@@ -75,7 +84,12 @@ class LeaderCheckpoint:
         state.size, state.horizon = int(self.block[0]), float(self.block[1])
 
 
-def _request(state: PickState) -> NDArray[np.float64]:
-    problem: Any = state.problem
-    parts = [problem.features.n, problem.features.d, problem.k, state.alpha, problem.weight, state.eta or 0.0]
-    return np.array([*parts, *problem.initial], dtype=np.float64)
+def request_of(problem: Problem, features: SpreadFeatures) -> str:
+    """SHA-256 of all that decides the picks, whatever shards the rows lie on. One pass over the rows."""
+    asked, digest = problem.constraints, hashlib.sha256()
+    digest.update(repr((features.n, features.d, problem.k, problem.objective, problem.penalty, problem.stop)).encode())
+    digest.update(repr((problem.initial, problem.per_cost, asked.names, asked.quotas, asked.cost_quotas)).encode())
+    digest.update(repr(asked.max_cost).encode())
+    for array in (asked.groups, asked.excluded, asked.costs, features.hashes):
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -93,7 +93,7 @@ class SoughtRows:
         scores = self._scores(gains)
         at = int(np.argmax(scores))
         top = scores[at]
-        tied = np.flatnonzero(scores >= top - TIE * top) if np.isfinite(top) else np.array([at])
+        tied = np.flatnonzero(scores >= top - TIE * abs(top)) if np.isfinite(top) else np.array([at])
         tied = tied[: 0 if top == -np.inf else len(tied)]
         before = np.concatenate([[-np.inf], np.maximum.accumulate(scores[tied])[:-1]])[: len(tied)]
         rows = tied[~(scores[tied] <= before)]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from spice_select.errors import InputError
 from spice_select.selection.objectives.logdet import LogDet
-from spice_select.selection.partitioned.checkpoint import LeaderCheckpoint
+from spice_select.selection.partitioned.checkpoint import LeaderCheckpoint, request_of
 from spice_select.selection.partitioned.messages import (
     Look,
     News,
@@ -44,7 +44,8 @@ class Leader:
     Args:
         problem: the request, about `SpreadFeatures`.
         block: rows in a block: more make fewer rounds, and more of the leader's own work.
-        checkpoint: a file to keep the run in, every `every` rounds; one that is there is gone on from.
+        checkpoint: a file to keep the run in, every `every` rounds; one that is there is gone on from. A run by score
+            per cost has ``.per-cost`` after its name, so that the two runs of a cost budget do not share one.
 
     Memory beside a shard's: the block (its rows and their products, float64), L [d, d], a few bytes for each of all
     rows. Raises InputError for what the blocked path cannot do, and for a checkpoint of another request.
@@ -65,7 +66,8 @@ class Leader:
             )
         block = min(_BLOCK if block is None else block, features.n)
         self._features, self._every, self._size = features, every, block
-        self._path = None if checkpoint is None else Path(checkpoint)
+        self._path = None if checkpoint is None else Path(f"{checkpoint}{'.per-cost' if problem.per_cost else ''}")
+        self._request = "" if self._path is None else request_of(problem, features)
         self.traffic = Traffic()
         self._state = PickState(problem, objective.alpha, size=block, usual=block)
         self._told = _Told(features, self._state.eta)
@@ -84,7 +86,7 @@ class Leader:
             while not state.ledger.finished():
                 pool = self._round(pool)
                 if self._path is not None and self.traffic.rounds % self._every == 0:
-                    LeaderCheckpoint.of(state).write(self._path)
+                    LeaderCheckpoint.of(state, self._request).write(self._path)
             features.on_loss(None)
         stats = Stats(
             path="partitioned",
@@ -100,7 +102,7 @@ class Leader:
         """Open the run on all shards, and take what is picked already: from the checkpoint, or what comes first."""
         state, problem = self._state, self._state.problem
         if self._path is not None and self._path.exists():
-            LeaderCheckpoint.read(self._path).enter(state)
+            LeaderCheckpoint.read(self._path).enter(state, self._request)
             self._visible = self._twins.visible(state.ledger.allowed).copy()
             self._told.picks = self._told.root_at = len(state.ledger.rows)
         self._features.on_loss(self._catch_up)

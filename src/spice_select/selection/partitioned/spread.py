@@ -114,10 +114,14 @@ class SpreadFeatures(Features):
         return np.concatenate(self.ask_all([lambda shard: shard.squares() for _ in self.shards]))
 
     @cached_property
+    def hashes(self) -> NDArray[np.uint64]:
+        """Of each row, `row_hashes`: 8 bytes a row travel."""
+        return np.concatenate(self.ask_all([lambda shard: shard.hashes() for _ in self.shards]))
+
+    @cached_property
     def twins(self) -> dict[int, NDArray[np.int64]]:
         """See `Features.twins`: 8 bytes a row travel, and 16 for each that may have a twin."""
-        hashes = np.concatenate(self.ask_all([lambda shard: shard.hashes() for _ in self.shards]))
-        suspects, prints = np.flatnonzero(sharing(hashes)), list[bytes]()
+        suspects, prints = np.flatnonzero(sharing(self.hashes)), list[bytes]()
         for number in range(len(self.shards)):
             asked = suspects[self.part(number, suspects)]
             prints += self.ask(number, _Prints(asked))

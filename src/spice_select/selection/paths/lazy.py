@@ -59,22 +59,27 @@ def _refresh_until_sure(
     Rows are evaluated in batches that double: a few more than one at a time would need, as a matrix product.
     """
     fresh: dict[int, float] = {}
-    best, width = -np.inf, 1
-    while rows := _next_rows(ledger, queue, fresh, best, width):
+    best, least, width = -np.inf, -np.inf, 1
+    while rows := _next_rows(ledger, queue, fresh, least, width):
         batch = np.array(rows)
         gains, weighted = states.gains(batch), problem.weight * states.penalties(batch)
         fresh.update(zip(rows, gains.tolist(), strict=True))
-        sure = (gains - weighted - TIE * (gains + weighted)) / problem.divisors(batch)
-        best, width = max(best, float(sure.max())), min(_LARGEST_BATCH, 2 * width)
+        scores, sizes = gains - weighted, np.abs(gains) + weighted
+        divisors = np.broadcast_to(problem.divisors(batch), scores.shape)
+        at = int(np.argmax(scores / divisors))
+        if scores[at] / divisors[at] > best:  # what ties is measured by the best alone: see `best_of`
+            best = float(scores[at] / divisors[at])
+            least = best - TIE * float(sizes[at] / divisors[at])
+        width = min(_LARGEST_BATCH, 2 * width)
     return fresh
 
 
 def _next_rows(
-    ledger: Ledger, queue: list[tuple[float, int]], fresh: dict[int, float], best: float, width: int
+    ledger: Ledger, queue: list[tuple[float, int]], fresh: dict[int, float], least: float, width: int
 ) -> list[int]:
-    """Take the next rows off the queue whose bounds reach `best`; none if there are none."""
+    """Take the next rows off the queue whose bounds reach `least`; none if there are none."""
     rows: list[int] = []
-    while queue and len(rows) < width and -queue[0][0] >= best:
+    while queue and len(rows) < width and -queue[0][0] >= least:
         row = heapq.heappop(queue)[1]
         if ledger.allowed[row] and row not in fresh and row not in rows:
             rows.append(row)

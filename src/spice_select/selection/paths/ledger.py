@@ -13,14 +13,14 @@ from spice_select.progress.meter import Meter
 from spice_select.selection.constraints import Constraints, Eligibility
 from spice_select.selection.objectives.base import Objective
 from spice_select.selection.penalties.base import Penalty
-from spice_select.selection.penalties.conflict import ETA, Conflict
+from spice_select.selection.penalties.conflict import ETA
 from spice_select.selection.result import Selection, Stats, Stop, reached_budget
 from spice_select.selection.stopping import NextPick, StoppingRule
 from spice_select.settings.counted import counted
 
 _BEFORE = np.tri(128, k=-1)  # 1 where a pick comes before another
 _BASES_AT_ONCE = 512
-TIE = 1e-12  # scores within this of the best, relative to gain + penalty, tie; the lowest row number wins
+TIE = 1e-12  # scores within this of the best, relative to |gain| + penalty, tie; the lowest row number wins
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -172,20 +172,20 @@ def best_of(
     divisors = problem.divisors(rows)
     scores = (gains - weighted) / divisors
     best = int(np.argmax(scores))
-    size = (gains[best] + weighted[best]) / (divisors if np.isscalar(divisors) else np.asarray(divisors)[best])
+    size = (abs(gains[best]) + weighted[best]) / (divisors if np.isscalar(divisors) else np.asarray(divisors)[best])
     tied = np.flatnonzero(scores >= scores[best] - TIE * size)
     return int(tied[np.argmin(rows[tied])]) if len(tied) else best
 
 
 def lowest_twin(problem: Problem, allowed: NDArray[np.bool_], row: int) -> int:
-    """The lowest open row identical to `row` (in features and cost), which may be `row` itself."""
+    """The lowest open row identical to `row`: in features, cost and what else counts. It may be `row` itself."""
     twins = problem.features.twins.get(row)
     if twins is None:
         return row
     twins = twins[allowed[twins]]
-    costs = problem.constraints.costs
-    if costs is not None:
-        twins = twins[costs[twins] == costs[row]]
+    for known in (problem.constraints.costs, problem.objective.apart()):
+        if known is not None:
+            twins = twins[known[twins] == known[row]]
     return int(twins[0]) if len(twins) else row
 
 
@@ -203,11 +203,11 @@ def conflicts_along(features: Features, rows: Sequence[int] | NDArray[np.int64],
         X = features.rows(order[start : start + len(_BEFORE)])
         sums = total + _BEFORE[: len(X), : len(X)] @ X  # of the picks before each: a product is quicker than np.cumsum
         means = sums / np.maximum(np.arange(start, start + len(X)), 1)[:, None]
-        sizes = np.sqrt(np.einsum("ij,ij->i", X, X) * np.einsum("ij,ij->i", means, means))
+        sizes = np.sqrt(np.einsum("ij,ij->i", X, X)) * np.sqrt(np.einsum("ij,ij->i", means, means))
         conflicts[start : start + len(X)] = np.maximum(0.0, -np.einsum("ij,ij->i", X, means) / (sizes + eta))
         total = total + X.sum(axis=0)
     return conflicts
 
 
 def _eta(penalty: Penalty | None) -> float:
-    return penalty.eta if isinstance(penalty, Conflict) else ETA
+    return float(getattr(penalty, "eta", ETA))

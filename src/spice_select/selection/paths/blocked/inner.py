@@ -137,7 +137,7 @@ class Inner:
             return None
         gain = math.log1p(alpha * float(r[best]))
         least = gain - TIE * gain
-        if least < out:
+        if least <= out:  # equal where both are zero: what lies outside ties, and may have a lower number
             return None
         near = np.flatnonzero(r >= math.expm1(gain - 2 * TIE * gain) / alpha) if gain < OVERFLOW else np.array([best])
         return near[np.log1p(alpha * r[near]) >= least], r
@@ -152,7 +152,7 @@ class Inner:
         scores = np.where(open_, (gains - weighted) / costs, -np.inf)
         best = int(scores.argmax())
         least = float(scores[best] - TIE * ((gains + weighted) / costs)[best])
-        if not open_[best] or least < out:
+        if not open_[best] or least <= out:
             return None
         return np.flatnonzero(scores >= least), penalties
 

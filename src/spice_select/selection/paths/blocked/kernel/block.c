@@ -90,7 +90,7 @@ block_best(PyObject *self, PyObject *args)
     s.p = r.len / (Py_ssize_t)sizeof(double);
     double *scores = room.buf, least = 0, worn = 0;
     Py_ssize_t at = s.dots || s.costs ? best_score(&s, scores, &least) : best_gain(&s, scores, &least);
-    if (at >= 0 && least < s.out) /* a row outside may tie with the best, and have a lower number */
+    if (at >= 0 && least <= s.out) /* a row outside may tie with the best, and have a lower number */
         at = -1;
     for (Py_ssize_t i = 0; at >= 0 && i < s.p; i++)
         if (s.r[i] >= 0 && scores[i] >= least) {
