@@ -894,8 +894,56 @@ def test_choices_are_not_answered_by_their_place_in_a_list():
     assert turns({**raw, "choices": '["0", "3", "1"]', "answer": "1"}) == [("user", "q"), ("assistant", "3")]
     objects = json.dumps({"text": ["x", "y"], "label": ["A", "B"]})
     assert turns({**raw, "choices": objects, "answer": "B"}) == [("user", "q"), ("assistant", "y")]
-    assert turns({**raw, "choices": "(1) x (2) y", "answer": "y"}) == [("user", "q"), ("assistant", "y")]
+    assert turns({**raw, "choices": "(1) x (2) yes", "answer": "yes"}) == [("user", "q"), ("assistant", "yes")]
     assert turns({**raw, "choices": None, "answer": "3"}) == [("user", "q"), ("assistant", "3")]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"A": "x", "B": "y", "C": "z", "D": "w", "answer": "C"}, "z"),  # C-Eval, MMLU as a table
+        ({"A": 3.0, "B": 4.0, "answer": "B"}, "4"),
+        ({"option_a": "x", "option_b": "y", "answer": "B"}, "y"),
+        ({"opa": "x", "opb": "y", "answer": "a"}, "x"),
+        ({"option1": "x", "option2": "y", "answer": "2"}, "y"),
+        ({"ending0": "x", "ending1": "y", "label": 1}, "y"),
+        ({"A": "x", "B": "y", "C": None, "answer": "B"}, "y"),
+        ({"A": "x", "B": "y", "choices": "", "answer": "B"}, "y"),
+        ({"A": "3", "B": "4", "answer": "4"}, "4"),
+        ({"A": "x", "B": "y", "C": "z", "D": "w", "answer": 3}, None),  # KMMLU, which counts from 1
+        ({"A": "x", "B": "y", "answer": "E"}, None),
+        ({"choices": "A) x B) y", "answer": "A"}, None),
+        ({"choices": "A) x B) y", "answer": "(A)"}, None),
+        ({"option_a": "x", "answer": "a"}, "a"),
+        ({"A": "x", "B": "y", "answer": "It is y."}, "It is y."),
+        ({"a": 3, "b": 4, "answer": 7}, "7"),
+    ],
+)
+def test_choices_in_columns_of_their_own_are_not_answered_by_a_letter(given, said):
+    found = read({"question": "q", **given})
+    if said is None:
+        assert found.reason == "no-right-choice"
+    else:
+        assert [turn["content"] for turn in found.messages] == ["q", said]
+
+
+def test_right_choices_that_are_counted_from_1_are_refused():
+    def rows(*places, **more):
+        return [
+            row({"question": "q", "choices": ["x", "y", "z", "w"], "answer": place, **more}, number)
+            for number, place in enumerate(places)
+        ]
+
+    for override in (None, "choices"):
+        with pytest.raises(InputError, match=r":3: the right one of 4 choices is 4, .* Take 1 off each"):
+            detect_format(rows(1, 2, "4", 3), override)
+    assert detect_format(rows(1, 0, 4)).name == "choices"
+    assert detect_format(rows("B", "D")).name == "choices"
+    assert detect_format(rows(4, 1, choices=[1, 2, 3, 4])).name == "choices"
+    labelled = {"text": ["x", "y", "z", "w"], "label": ["1", "2", "3", "4"]}
+    assert detect_format(rows("4", "1", choices=labelled)).name == "choices"
+    assert read(rows(3)[0].raw).remarks == ("place-from-0",)
+    assert read(rows("D")[0].raw).remarks == read(rows("4", choices=labelled)[0].raw).remarks == ()
 
 
 @pytest.mark.parametrize(

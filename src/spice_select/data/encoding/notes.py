@@ -70,6 +70,10 @@ _SENTENCES = {
         "Answers that begin with the whole question before them, which is trained on as their words; if the column "
         "holds prompt and answer, take the prompt off: {turns} in {rows}."
     ),
+    "place-from-0": (
+        "Right choices that a number names are read as places counted from 0 (0 is the first choice, 1 the second); if "
+        "they are counted from 1, take 1 off each: {rows}."
+    ),
     "whole-numbers": "Whole numbers that are stored with a point are read without it, 4.0 as 4: {rows}.",
 }
 

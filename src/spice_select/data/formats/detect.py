@@ -7,6 +7,7 @@ from typing import Any
 
 from spice_select.data.formats import FORMATS, MARKED, PREFERENCE, PreferencePairs
 from spice_select.data.formats.base import Described, Format, RowError, described, present
+from spice_select.data.formats.choices import MULTIPLE_CHOICE, refuse_counted_from_one
 from spice_select.data.formats.kinds import rejected_field
 from spice_select.data.formats.marks import mark_of
 from spice_select.data.formats.messages import TurnList
@@ -107,8 +108,8 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
 
     Raises:
         InputError: unknown name; rows of several formats in one corpus; no row of any known format; a table by columns
-            for the only row; preference pairs, also beside the fields of another format, unless `override` says what to
-            read of them.
+            for the only row; right choices that are counted from 1; preference pairs, also beside the fields of another
+            format, unless `override` says what to read of them.
     """
     _refuse_columns(rows)
     if override == PREFERENCE.name:
@@ -121,8 +122,13 @@ def detect_format(rows: Sequence[Row], override: str | None = None) -> Format:
             f"--format {MARKED.name}: answers marked good or bad are not taken here (`detect_reader` reads them). To "
             "take the good ones alone, give --format prompt/completion, say."
         )
-    if override is not None:
-        return FORMATS[override]
+    found = _only_format(rows) if override is None else FORMATS[override]
+    if found is MULTIPLE_CHOICE:
+        refuse_counted_from_one(rows)
+    return found
+
+
+def _only_format(rows: Sequence[Row]) -> Format:
     first: dict[str, tuple[Format, Row]] = {}
     pair: tuple[Format, Row, str] | None = None
     for row in rows:
