@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -523,7 +524,8 @@ def texts_only(calls):
 LEFT_OUT = [
     {"weight": 0}, {"weight": 0.0}, {"weight": "0"}, {"train": False}, {"training": False}, {"loss": False},
     {"loss": 0}, {"loss_scale": 0.0}, {"loss_weight": 0}, {"trainable": False},
-    {"masked": True}, {"mask": 1}, {"train": "false"}, {"step_loss_mask": 0}, {"no_loss": True}, {"is_masked": 1},
+    {"masked": True}, {"mask": 1}, {"train": "false"}, {"weight": "false"}, {"weight": Decimal(0)},
+    {"train": Decimal("0.0")}, {"mask": Decimal(1)}, {"step_loss_mask": 0}, {"no_loss": True}, {"is_masked": 1},
     {"calculate_loss": False},
 ]  # fmt: skip
 
@@ -565,6 +567,48 @@ def test_a_rows_weight_has_to_be_yes_or_no_and_other_names_may_mean_anything():
     kept = read({"question": "q", "answer": "a", "weight": 1, "mask": "User", "loss": 0.7, "train": "split"})
     assert kept.untrained == frozenset()
     assert kept.unread == ("loss", "train")
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        {"loss_mask": [0, 0, 0, 1], "weight": [0, 1]},
+        {"loss_mask": [0, 1]},
+        {"loss_mask": "[null, 0, null, 1]"},
+        {"loss_masks": [1, 0, 1, 1]},
+        {"weights": [Decimal(0), Decimal(1)]},
+        {"train": [False, True]},
+        {"mask": [True, True, True, False]},
+    ],
+)
+def test_a_rows_list_of_marks_takes_out_the_answers_that_it_names(marks):
+    found = read({"messages": chat(*QAQA), **marks})
+    assert (found.untrained, found.unread) == ({1}, ())
+    assert read({"instruction": "r", "output": "b", "history": [["q", "a"]], **marks}).untrained == {1}
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"weight": Decimal("0.5")},
+        {"weights": [0, 0, 1]},
+        {"weights": [0, 0.5]},
+        {"loss_mask": "[0, 0, 1]"},
+        {"loss_mask": {"assistant": 0}},
+        {"weight": 10**400},
+    ],
+)
+def test_a_rows_marks_that_fit_neither_turns_nor_answers_drop_it(mark):
+    drop = read({"messages": chat(*QAQA), **mark})
+    assert (drop.reason, "its 4 turns or for each answer (2)" in drop.detail) == ("unsupported-weight", True)
+
+
+@pytest.mark.parametrize("mark", [{"loss": [0.7, 0.2]}, {"train": ["a"]}, {"mask": [0]}, {"weight": "heavy"}])
+def test_a_rows_lists_and_words_that_may_mean_anything_are_named(mark):
+    found = read({"messages": chat(*QAQA), **mark})
+    assert (found.untrained, found.unread) == (frozenset(), tuple(mark))
+    padded = read({"messages": chat(*QAQA), "loss_mask": [], "weights": [None, None]})
+    assert (padded.untrained, padded.unread) == (frozenset(), ())
 
 
 @pytest.mark.parametrize("mark", [{"is_masked": True}, {"no_loss": 1}, {"compute_loss": False}, {"step_loss_mask": 0}])

@@ -1,6 +1,7 @@
 """Marked answers are read by turns and roles, the last answer alone is learnt, and one mark alone tells nothing."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -93,7 +94,16 @@ def test_a_label_beside_turns_is_a_mark_only_where_that_is_said():
     assert isinstance(MARKED.read(rows[0]), Conversation)
 
 
-SPELLED = [("True", "False"), ("true", "false"), (1, 0), (1.0, 0.0), ("1", "0"), ("1.0", "0.0"), ("yes", "no")]
+SPELLED = [
+    ("True", "False"),
+    ("true", "false"),
+    (1, 0),
+    (1.0, 0.0),
+    (Decimal(1), Decimal("0.0")),
+    ("1", "0"),
+    ("1.0", "0.0"),
+    ("yes", "no"),
+]
 
 
 @pytest.mark.parametrize(("good", "bad"), SPELLED)

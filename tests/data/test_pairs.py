@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -74,11 +75,28 @@ def test_an_empty_prompt_beside_whole_conversations_says_nothing(empty):
         assert texts(read({"prompt": empty, "chosen": "a", "rejected": "b", **asks}).prompt) == ["q"]
 
 
+def test_a_pair_without_any_prompt_is_dropped_and_stops_no_corpus():
+    pair = {"chosen": "a", "rejected": "b"}
+    for nothing in (None, "", " "):
+        rows = [row({"prompt": nothing, **pair}), row({"prompt": "q", **pair}, 1)]
+        assert detect_reader(rows) is PREFERENCE
+        assert PREFERENCE.read(rows[0]).reason in ("missing-field", "empty-turn")
+        assert isinstance(PREFERENCE.read(rows[1]), Pair)
+    whole = {"chosen": chat(("user", "q"), ("assistant", "a")), "rejected": chat(("user", "q"), ("assistant", "b"))}
+    rows = [row({"prompt": "", **whole}), row({"prompt": None, **whole}, 1)]
+    assert detect_reader(rows) is PREFERENCE
+    assert all(isinstance(PREFERENCE.read(one), Pair) for one in rows)
+    with pytest.raises(InputError, match=r"of their own first at pairs.jsonl:2; .* first at pairs.jsonl:1"):
+        detect_reader([rows[0], row({"prompt": "q", **pair}, 1)])
+
+
 def test_scores_become_a_margin_and_are_read():
     scored = read({"prompt": "q", "chosen": "a", "rejected": "b", "chosen-rating": 5, "rejected-rating": 3.5})
     assert (scored.margin, scored.unread) == (1.5, ())
     text = {"prompt": "q", "chosen": "a", "rejected": "b", "chosen_score": "2.5", "rejected_score": " 1 "}
     assert (read(text).margin, read(text).unread) == (1.5, ())
+    decimals = {"score_chosen": Decimal("2.0"), "score_rejected": Decimal(2)}  # as Parquet has them
+    assert read({"prompt": "q", "chosen": "a", "rejected": "b", **decimals}).reason == "tie"
     tie = read({**text, "rejected_score": "2.50"})
     assert (tie.reason, "chosen_score 2.5 and rejected_score 2.50" in tie.detail) == ("tie", True)
     alone = {"prompt": "q", "chosen": "a", "rejected": "b", "score_chosen": 5}

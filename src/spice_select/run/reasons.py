@@ -69,7 +69,7 @@ _ALL = (
     Reason("no-trained-turn", "the row takes all of its answers out of the loss", "let it keep one (`weight`)"),
     Reason(
         "unsupported-weight",
-        "a weight between 0 and 1 or above, or parts of a turn out of the loss",
+        "a weight between 0 and 1 or above, parts of a turn out of the loss, or a list of marks that fits no turns",
         "use 0 or 1, for whole turns",
     ),
     Reason("bad-answer", "`label` or `kto_tag` is false: an answer not to give", "nothing: it is no answer to learn"),

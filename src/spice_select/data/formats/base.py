@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Protocol
 
 from spice_select.data.formats.fields import Fields, absent, is_word_for_missing
@@ -100,10 +101,14 @@ def digits(value: float, raw: Mapping[str, Any], field: str) -> str:
     return str(int(value))
 
 
-def number_in(text: Any) -> float | None:
-    """The number that a text holds, as tables of text have them; None for words and for any value but a text."""
+def number_in(value: Any) -> float | None:
+    """The number that a value is, as a table's decimal too, or that its text holds; None for words and other values."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        return None
     try:
-        return float(text) if isinstance(text, str) else None
+        return float(value)
+    except OverflowError:  # a whole number beyond any float
+        return math.inf
     except ValueError:
         return None
 

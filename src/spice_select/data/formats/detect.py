@@ -11,6 +11,7 @@ from spice_select.data.formats.choices import MULTIPLE_CHOICE, refuse_counted_fr
 from spice_select.data.formats.kinds import rejected_field
 from spice_select.data.formats.marks import mark_of
 from spice_select.data.formats.messages import TurnList
+from spice_select.data.formats.pair_rows import holds_prompt
 from spice_select.data.formats.preference import ChosenAnswer, asks
 from spice_select.data.formats.turn_texts import NO_JSON_REMEDY, cause
 from spice_select.data.formats.two_columns import TwoColumns
@@ -84,12 +85,12 @@ def _refuse_one_mark(rows: Sequence[Row]) -> None:
 def _refuse_mixed(rows: Sequence[Row]) -> None:
     """Raise InputError if some pairs have a prompt of their own and others begin both sides with it.
 
-    A trainer decides by the first row how all are read.
+    A trainer decides by the first row how all are read. Pairs without any prompt are dropped when they are read.
     """
     first: dict[bool, Row] = {}
     for row in rows:
-        if PREFERENCE.matches(row.raw):
-            first.setdefault(asks(row.raw), row)
+        if PREFERENCE.matches(row.raw) and ((asked := asks(row.raw)) or holds_prompt(row.raw)):
+            first.setdefault(asked, row)
     if len(first) == 2:
         raise InputError(
             f"pairs of two kinds in one corpus: with a prompt of their own first at {first[True].where}; with the "

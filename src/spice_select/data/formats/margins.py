@@ -48,7 +48,5 @@ def told_margin(value_of: Callable[[str], Any]) -> tuple[tuple[str, ...], float 
 
 
 def _finite(value: Any) -> float | None:
-    found = number_in(value) if isinstance(value, str) else value
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        return None
-    return float(found)
+    found = number_in(value)
+    return found if found is not None and math.isfinite(found) else None

@@ -6,6 +6,7 @@ compared: a common prefix of texts ends in the middle of a word.
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from spice_select.data.formats.base import RowError, present
@@ -76,6 +77,15 @@ def _pair(row: Row, fields: Fields) -> Pair:
             *(("scored-lower",) if margin is not None and margin < 0 else ()),
         ),
     )
+
+
+def holds_prompt(raw: Mapping[str, Any]) -> bool:
+    """Whether a side of a pair begins with a turn that asks; one that cannot be read does not."""
+    for name in ("chosen", "rejected"):
+        with suppress(RowError):
+            if _holds_prompt(_side(Fields(raw), name)):
+                return True
+    return False
 
 
 def _side(fields: Fields, name: str) -> list[Turn]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from spice_select.data.formats.alpaca import history_of, instruction_of
 from spice_select.data.formats.base import present
-from spice_select.data.formats.fields import Fields
+from spice_select.data.formats.fields import Fields, says_nothing
 from spice_select.data.formats.messages import turns_in
 from spice_select.data.formats.transcripts import is_transcript, turns_of_transcript
 from spice_select.data.formats.turns import Turn, read_turns
@@ -103,8 +103,9 @@ def _is_blank(value: Any) -> bool:
 
 
 def asks(raw: Mapping[str, Any]) -> bool:
-    """Whether a column of the row asks, beside its answers."""
-    return any(present(raw, field) for field in (*_PROMPTS, *_OTHERS))
+    """Whether a column of the row asks, beside its answers; an empty one does not."""
+    told = (raw.get(field) for field in (*_PROMPTS, *_OTHERS))
+    return any(not says_nothing(value) and not _is_blank(value) for value in told)
 
 
 def _read_if_the_same(fields: Fields, asked: list[Turn]) -> None:

@@ -13,7 +13,7 @@ from spice_select.data.formats.kinds import refuse_media
 from spice_select.data.formats.marks import may_be_marked, refuse_bad_answer
 from spice_select.data.formats.roles import ROLES
 from spice_select.data.formats.thoughts import begins_with_thought, is_unfinished_thought, thought_and_said
-from spice_select.data.formats.weights import answer_is_trained, pass_over_weight, row_is_trained
+from spice_select.data.formats.weights import answer_is_trained, answers_taken_out, pass_over_weight
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Drop, Row
 
@@ -235,8 +235,7 @@ def _untrained(fields: Fields, turns: Sequence[Turn]) -> tuple[frozenset[int], l
     """The answers that are read, not learnt: those that the row says, and those that answer nothing."""
     answers = [place for place, turn in enumerate(turns) if turn.role == "assistant"]
     asked = next((place for place, turn in enumerate(turns) if turn.role == "user"), len(turns))
-    learnt = row_is_trained(fields)
-    said = {place for place in answers if not (learnt and turns[place].trained)}
+    said = {*answers_taken_out(fields, answers, len(turns)), *(p for p in answers if not turns[p].trained)}
     unasked = {place for place in answers if place < asked} - said
     if len(said) == len(answers):
         raise RowError("no-trained-turn", "the row takes all of its answers out of the loss")
