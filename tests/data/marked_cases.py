@@ -30,6 +30,7 @@ DROPPED: dict[str, tuple[str, dict[str, Any]]] = {
     "a word for a mark": ("no-mark", {"prompt": "q", "completion": "a", "label": "good"}),
     "no prompt": ("missing-field", {"completion": "a", "label": True}),
     "no answer": ("missing-field", {"messages": chat(("user", "q")), "kto_tag": True}),
+    "a thought and no answer": ("empty-turn", {"prompt": "q", "completion": "<think>t</think>", "label": True}),
     "an empty answer": ("empty-turn", {"prompt": "q", "completion": "", "label": True}),
     "an answer before": (
         "prompt-ends-with-answer",

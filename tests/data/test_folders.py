@@ -327,6 +327,7 @@ SPLIT_LAYOUTS = [
     (("train.jsonl", "training_more.jsonl")[:1], ("dev.jsonl", "test.jsonl", "extra.jsonl")),
     (("gsm8k_train.jsonl",), ("gsm8k_test.jsonl", "gsm8k-val.jsonl")),
     (("TrainSet.jsonl",), ("TestSet.jsonl", "devset-2.jsonl")),
+    (("train.jsonl",), ("development.jsonl", "validate.jsonl")),
     (("train_set.jsonl",), ("test_set.jsonl", "valset/a.jsonl")),
     (("sft.train.en.jsonl", "sft.train.de.jsonl"), ("sft.test.en.jsonl",)),
     (("data/train-00000-of-00001-6ef3991c06080e14.jsonl",), ("data/eval-00000-of-00001-6ef3991c06080e14.jsonl",)),

@@ -711,6 +711,8 @@ BARE = ["one", "two"]
 IMAGE = [{"type": "image_url", "image_url": "x"}, {"type": "text", "text": "q"}]
 DROPS = [
     ("empty-turn", {"question": "q", "answer": ""}),
+    ("empty-turn", {"question": "q", "answer": "<think>t</think>\n"}),
+    ("empty-turn", {"messages": chat(("user", "q"), ("assistant", "t</think>"))}),
     ("empty-turn", {"question": " \n", "answer": "a"}),
     ("empty-turn", {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": None}]}),
     ("empty-turn", {"prompt": [], "completion": "a"}),

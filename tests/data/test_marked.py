@@ -94,6 +94,12 @@ def test_a_label_beside_turns_is_a_mark_only_where_that_is_said():
     assert isinstance(MARKED.read(rows[0]), Conversation)
 
 
+def test_marks_that_say_neither_are_named_where_all_the_others_are_one():
+    rows = [row({"prompt": "q", "completion": "a", "label": mark}, place) for place, mark in enumerate((1, -1, -1))]
+    with pytest.raises(InputError, match=r"all 1 marks .* are true \(kto.jsonl:2: -1 is neither true nor false"):
+        detect_reader(rows, "kto")
+
+
 SPELLED = [
     ("True", "False"),
     ("true", "false"),

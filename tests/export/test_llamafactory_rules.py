@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spice_select.data.formats import detect_format
+from spice_select.data.formats import detect_format, detect_reader
 from spice_select.data.formats.base import RowError
 from spice_select.data.records import Conversation, Row
 from spice_select.export import LlamaFactory, Pick, export_run
 from spice_select.export.llamafactory_layout import dataset_info
+from spice_select.export.marked.llamafactory import LlamaFactoryMarked
+from spice_select.export.preference.llamafactory import LlamaFactoryPairs
 from tests.training.runs import CALL, finished_run, lines, turns
 
 COLUMNS = ["prompt", "query", "response", "history", "messages", "system", "tools", "chosen", "rejected", "kto_tag"]
@@ -84,3 +87,22 @@ def test_rows_longer_than_the_cutoff_are_said_to_lose_of_their_prompt(tmp_path: 
         assert any("longer than 77 tokens it cuts the prompt too" in step for step in done.steps), row_format
         (cutoff,) = (line for line in (done.path / "train.yaml").read_text().splitlines() if "cutoff_len" in line)
         assert "kept the prompts" in cutoff
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"messages": [{"role": "system", "content": ""}, *turns("q", "a")]},
+        {"prompt": [{"role": "system", "content": ""}, turns("q", "a")[0]], "completion": "a", "label": True},
+        {"prompt": [{"role": "system", "content": ""}, turns("q", "a")[0]], "chosen": "a", "rejected": "b"},
+    ],
+)
+def test_an_empty_system_turn_is_left_out_as_the_templates_own_would_be_shown(raw: dict[str, Any]) -> None:
+    row = Row(number=0, raw=raw, where="")
+    other = Row(number=1, raw={**raw, "label": False}, where="")
+    reading = detect_reader([row, other] if "label" in raw else [row]).read(row)
+    pick = Pick(row=row, reading=reading, note={})
+    exports = {"messages": LlamaFactory, "label": LlamaFactoryMarked, "chosen": LlamaFactoryPairs}
+    export = next(export for field, export in exports.items() if field in raw)
+    with pytest.raises(RowError, match="turn 1 is an empty system turn"):
+        export().record(pick)

@@ -56,6 +56,10 @@ def factory_turn(message: Record, number: int) -> Record:
     """A turn as LLaMA-Factory has it; a `RowError` where it cannot say what the turn says."""
     if message.get("reasoning_content"):
         raise RowError("reasoning", f"turn {number} has reasoning_content, for which LLaMA-Factory has no field")
+    if message["role"] == TAGS["system_tag"] and not message["content"]:
+        raise RowError(
+            "empty-system", f"turn {number} is an empty system turn, for which LLaMA-Factory shows the template's own"
+        )
     if not (calls := functions_of(message)):
         return {"role": message["role"], "content": message["content"]}
     if message["content"].strip():

@@ -121,7 +121,7 @@ _ALL = (
     Reason("no-supervised-token", "the answers have no token of their own", _MEND),
     Reason(
         "nothing-left-after-truncation",
-        "the first answer begins after `--max-length` tokens",
+        "the first answer that is trained on begins after `--max-length` tokens",
         "raise --max-length, or shorten the question",
     ),
     Reason(

@@ -9,7 +9,7 @@ from spice_select.data.formats import FORMATS, MARKED, PREFERENCE, PreferencePai
 from spice_select.data.formats.base import Described, Format, RowError, described, present
 from spice_select.data.formats.choices import MULTIPLE_CHOICE, refuse_counted_from_one
 from spice_select.data.formats.kinds import rejected_field
-from spice_select.data.formats.marks import mark_of
+from spice_select.data.formats.marks import mark_of, marks_in
 from spice_select.data.formats.messages import TurnList
 from spice_select.data.formats.pair_rows import holds_prompt
 from spice_select.data.formats.preference import ChosenAnswer, asks
@@ -75,10 +75,12 @@ def _refuse_one_mark(rows: Sequence[Row]) -> None:
         return
     said = "true" if marked[True] else "false"
     there = marked[True] or marked[False]
+    neither = next((row for row in rows if present(row.raw, "label") and not marks_in(row.raw)), None)
+    left = f" ({neither.where}: {neither.raw['label']!r} is neither true nor false, 1 or 0)" if neither else ""
     raise InputError(
-        f"{there[0].where} to {there[-1].where}: all {len(there):,} marks (label or kto_tag) are {said}; KTO needs "
-        "good answers and bad ones. Add the others; or read these as answers to learn by naming another format, say "
-        "--format prompt/completion (it leaves out those marked false)."
+        f"{there[0].where} to {there[-1].where}: all {len(there):,} marks (label or kto_tag) are {said}{left}; KTO "
+        "needs good answers and bad ones. Add the others; or read these as answers to learn by naming another format, "
+        "say --format prompt/completion (it leaves out those marked false)."
     )
 
 

@@ -16,6 +16,11 @@ def is_unfinished_thought(text: str) -> bool:
     return text.lstrip().startswith("<think>") and "</think>" not in text
 
 
+def says_nothing_aloud(text: str) -> bool:
+    """Whether an answer's text is blank, or nothing but reasoning."""
+    return not text.strip() or ("</think>" in text and not thought_and_said(text)[1].strip())
+
+
 def thought_and_said(text: str) -> tuple[str, str]:
     """What an answer's text thinks, and what it says.
 

@@ -12,7 +12,12 @@ from spice_select.data.formats.fields import Fields
 from spice_select.data.formats.kinds import refuse_media
 from spice_select.data.formats.marks import may_be_marked, refuse_bad_answer
 from spice_select.data.formats.roles import ROLES
-from spice_select.data.formats.thoughts import begins_with_thought, is_unfinished_thought, thought_and_said
+from spice_select.data.formats.thoughts import (
+    begins_with_thought,
+    is_unfinished_thought,
+    says_nothing_aloud,
+    thought_and_said,
+)
 from spice_select.data.formats.weights import answer_is_trained, answers_taken_out, pass_over_weight
 from spice_select.data.plain import json_text
 from spice_select.data.records import Conversation, Drop, Row
@@ -160,10 +165,14 @@ def _names(role: str) -> tuple[str, ...]:
 
 def _refuse_empty(turn: Turn, number: int, unread: Sequence[str]) -> None:
     # an empty system prompt and an empty tool result mean something; an empty question or answer does not
-    if turn.role in ("user", "assistant") and not turn.text.strip() and not turn.calls:
+    if _lacks_words(turn.role, turn.text) and not turn.calls:
         left = f"; it has {', '.join(unread)}, which cannot be read" if unread else ""
-        left = "; it has reasoning and no answer" if turn.reasoning else left
+        left = "; it has reasoning and no answer" if turn.reasoning or turn.text.strip() else left
         raise RowError("empty-turn", f"turn {number} ({turn.role}) is empty{left}")
+
+
+def _lacks_words(role: str, text: str) -> bool:
+    return (role == "user" and not text.strip()) or (role == "assistant" and says_nothing_aloud(text))
 
 
 def with_system(fields: Fields, turns: list[Turn]) -> list[Turn]:
@@ -256,8 +265,9 @@ def check_unicode(content: Any, where: str) -> None:
 def check_turns(messages: Sequence[Mapping[str, Any]]) -> None:
     """Raise a `RowError` for empty turns, two turns of one side in a row, or no assistant turn."""
     for number, turn in enumerate(messages, start=1):
-        if turn["role"] in ("user", "assistant") and not turn["content"].strip() and not turn.get("tool_calls"):
-            raise RowError("empty-turn", f"turn {number} ({turn['role']}) is empty")
+        if _lacks_words(turn["role"], turn["content"]) and not turn.get("tool_calls"):
+            left = "; it has reasoning and no answer" if turn["content"].strip() else ""
+            raise RowError("empty-turn", f"turn {number} ({turn['role']}) is empty{left}")
     for number, (one, other) in enumerate(itertools.pairwise(messages), start=2):
         if one["role"] == other["role"] != "tool":
             raise RowError("consecutive-turns", f"turns {number - 1} and {number} are both {one['role']} turns")

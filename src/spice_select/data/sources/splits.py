@@ -20,7 +20,7 @@ EVERY_SPLIT = "all"
 
 _KINDS = {
     "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
+    "validation": ("validation", "validate", "valid", "val", "development", "dev"),
     "test": ("test", "testing", "eval", "evaluation", "heldout", "holdout"),
 }
 _KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words}
