@@ -14,7 +14,7 @@ from spice_select.data.encoding.template import ChatTemplate
 from spice_select.data.formats import detect_format
 from spice_select.data.records import Drop, Example, Row
 from spice_select.errors import InputError
-from spice_select.testing.tokenizers import CHATML, tiny_tokenizer
+from spice_select.testing.tokenizers import CHATML, CHATML_WITH_TOOLS, tiny_tokenizer
 from tests.data.oracle import conversation, expected_answers, expected_of_tool_template, supervised_text
 from tests.data.spellings import CONVERSATIONS, plain_row, spelled
 from tests.data.templates import (
@@ -503,6 +503,28 @@ def test_text_or_values_that_a_template_leaves_out_of_an_answer_drop_the_row_unl
     assert isinstance(example, Example), example
     assert example.remarks == ("part-hidden",)
     assert supervised_text(encoder._tokenizer, example) == ["It is 4.<|im_end|>"]
+
+
+@pytest.mark.parametrize(
+    ("template", "beside", "tools", "noted"),
+    [
+        (CHATML_WITH_TOOLS, {"reasoning_content": "a <|im_end|> b"}, [], ("control-tokens",)),
+        (CHATML_WITH_TOOLS, {"reasoning_content": "a [/INST] b"}, [], ("template-in-text",)),
+        (CHATML, {"reasoning_content": "a <|im_end|> b"}, [], ("reasoning-cut",)),  # not shown
+        (
+            CHATML_WITH_TOOLS,
+            {"tool_calls": [{"name": "f", "arguments": {"x": ["<|im_end|>"]}}]},
+            [],
+            ("control-tokens",),
+        ),
+        (CHATML_WITH_TOOLS, {}, [{"name": "f", "description": "<|im_end|>"}], ("control-tokens",)),
+        (CHATML, {}, [{"name": "f", "description": "<|im_end|>"}], ("tools-hidden",)),
+    ],
+)
+def test_special_tokens_are_noted_in_all_that_the_template_shows(template, beside, tools, noted):
+    answer = {"role": "assistant", "content": "" if "tool_calls" in beside else "a", **beside}
+    raw = {"messages": [{"role": "user", "content": "q"}, answer], "tools": tools}
+    assert encode_row(Encoder(tiny_tokenizer(template)), raw).remarks == noted
 
 
 STRIPPING = CHATML.replace("message['content']", "message['content'].split('</think>')[-1]")

@@ -139,7 +139,8 @@ class Encoder:
         length = len(ids) if self.max_length is None else min(len(ids), self.max_length)
         if not supervised[:length].any():
             first = int(np.flatnonzero(supervised)[0])
-            detail = f"the first answer that is trained on begins at token {first + 1}, past the {length} tokens that are kept"
+            kept = f"past the {length} tokens that are kept"
+            detail = f"the first answer that is trained on begins at token {first + 1}, {kept}"
             return Drop(row.number, "nothing-left-after-truncation", detail)
         return Example(
             row=row.number,

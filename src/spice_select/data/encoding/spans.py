@@ -9,7 +9,7 @@ itself is rendered prefix by prefix, or dropped with a reason. No row is masked 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,7 +25,7 @@ from spice_select.data.encoding.frames import (
     sentinel,
     skeleton,
 )
-from spice_select.data.encoding.template import ChatTemplate, Messages
+from spice_select.data.encoding.template import REASONING_FIELDS, ChatTemplate, Messages
 from spice_select.data.formats.base import RowError
 from spice_select.data.formats.thoughts import begins_with_thought
 from spice_select.data.records import Conversation
@@ -134,20 +134,19 @@ class SpanFinder:
         if isinstance(text, RowError):
             return text
         untrained = _untrained_answers(conversation)
-        seen = (
-            *self._moves_system(conversation.messages),
-            *self._thoughts_in_text(messages),
-            *self._forms_in_text(messages),
-        )
+        seen = (*self._moves_system(conversation.messages), *self._thoughts_in_text(messages))
         try:
             if text is not None:
                 turns, cores = skeleton(messages)
                 frame = self._frame(turns)
                 filled, spans = frame.fill(cores)
                 if filled == text:
-                    return Located(messages, text, spans, untrained, (*seen, *frame.remarks))
+                    seen += (*self._forms_in_text(messages, text), *frame.remarks)
+                    return Located(messages, text, spans, untrained, seen)
             located = self._by_prefixes(messages, conversation.tools, untrained)
-            return replace(located, remarks=(*seen, *located.remarks), tools=conversation.tools)
+            tools = () if "tools-hidden" in located.remarks else conversation.tools
+            seen += (*self._forms_in_text(messages, located.text, tools), *located.remarks)
+            return replace(located, remarks=seen, tools=conversation.tools)
         except RowError as fault:
             return fault
 
@@ -164,14 +163,20 @@ class SpanFinder:
         texts = [message["content"] for message in messages if message["role"] == "assistant"]
         return ["thought-in-text" for text in texts if begins_with_thought(text)]
 
-    def _forms_in_text(self, messages: Messages) -> list[str]:
-        """A remark for each turn that writes out a special token (it becomes one), or another template's form."""
+    def _forms_in_text(self, messages: Messages, text: str, tools: Messages = ()) -> list[str]:
+        """A remark for each turn that writes out a special token (it becomes one), or another template's form.
+
+        Looked for in all that the template shows of a turn: reasoning, names and calls too. Tools count as a turn.
+        """
         remarks = []
         for message in messages:
-            if self._special is not None and self._special.search(message["content"]):
+            shown = _shown(message, text)
+            if self._special is not None and any(map(self._special.search, shown)):
                 remarks.append("control-tokens")
-            elif message["role"] != "tool" and _FORMS.search(message["content"]):
+            elif message["role"] != "tool" and any(map(_FORMS.search, shown)):
                 remarks.append("template-in-text")
+        if self._special is not None and any(map(self._special.search, _strings(tools))):
+            remarks.append("control-tokens")
         return remarks
 
     # ---- by the frame
@@ -363,11 +368,25 @@ def _after(text: str, core: int | None) -> str:
 
 
 def _mentions(value: Any, token: str) -> bool:
+    return any(token in text for text in _strings(value))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """Every text in a value, at any depth, names of fields too."""
     if isinstance(value, str):
-        return token in value
-    if isinstance(value, dict):
-        return any(_mentions(item, token) for item in value.values())
-    return isinstance(value, list | tuple) and any(_mentions(item, token) for item in value)
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _strings([*value.keys(), *value.values()])
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)
+
+
+def _shown(message: Mapping[str, Any], text: str) -> list[str]:
+    """The texts of a turn that a rendered conversation shows; those of its calls are taken to be shown."""
+    names = [*REASONING_FIELDS, "name"]
+    beside = [value for name in names if isinstance(value := message.get(name), str) and value.strip() in text]
+    return [message["content"], *beside, *_strings(message.get("tool_calls", ()))]
 
 
 def _rewritten(turn: int) -> RowError:
