@@ -884,3 +884,10 @@ def test_a_note_on_many_fields_names_the_most_frequent():
     (note,) = encode_rows(rows, detect_format(rows), ENCODERS["chatml"]).notes
     assert note.startswith("Not read: row fields `f0` (1 row), `f1` (1), `f10` (1), ")
     assert note.endswith(", `f5` (1), and 4 more.")
+
+
+def test_a_note_on_many_fields_names_those_first_that_may_decide_what_is_trained_on():
+    beside = {**{f"f{place}": 1 for place in range(12)}, "loss": 0.7, "reasoning": "r"}
+    rows = rows_of({"question": "one?", "answer": "1", **beside}, {"question": "two?", "answer": "2", "f0": 1})
+    (note,) = encode_rows(rows, detect_format(rows), ENCODERS["chatml"]).notes
+    assert note.startswith("Not read: row fields `loss` (1 row), `reasoning` (1), `f0` (2), `f1` (1), ")

@@ -3,10 +3,23 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from spice_select.data.formats.content import REASONING_NAMES
+from spice_select.data.formats.turns import SYSTEM_COLUMNS
+from spice_select.data.formats.weights import LOSS_FIELDS
 from spice_select.data.records import Conversation, Pair, Sample
 from spice_select.settings.counted import counted
 
 _LISTED = 8
+
+_DECIDING = frozenset(
+    (
+        *LOSS_FIELDS,
+        *REASONING_NAMES,
+        *SYSTEM_COLUMNS,
+        *("tools", "functions", "tool_defs", "context", "history", "label"),
+    )
+)
+"""Fields that may decide what is trained on, where they are read: they are named first where they are not."""
 
 _SENTENCES = {
     "untrained": (
@@ -109,10 +122,10 @@ class Notes:
 
 
 def _named(kind: str, counts: Mapping[str, int], unit: str) -> str:
-    """The fields with the counts, the most frequent first, and how many more there are."""
+    """The fields with the counts, and how many more there are: those that may decide first, then the most frequent."""
     if not counts:
         return ""
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(counts.items(), key=lambda item: (item[0] not in _DECIDING, -item[1], item[0]))
     names = list(_with_units(ordered[:_LISTED], unit))
     if len(ordered) > _LISTED:
         names.append(f"and {len(ordered) - _LISTED} more")

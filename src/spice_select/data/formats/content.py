@@ -9,7 +9,7 @@ from spice_select.data.formats.fields import Fields, absent
 from spice_select.data.formats.kinds import holds_media, names_media
 from spice_select.data.json_texts import parsed_text
 
-_REASONING = ("reasoning_content", "reasoning", "thinking", "thinking_content", "reasoning_text", "thought")
+REASONING_NAMES = ("reasoning_content", "reasoning", "thinking", "thinking_content", "reasoning_text", "thought")
 """Names of the reasoning before an answer, in turns; the first is the one it has from here on."""
 
 _PARTS_IN_TEXT = re.compile(r"""\s*\[\s*\{\s*"[a-z_]+"\s*:""")
@@ -74,15 +74,14 @@ def _is_part_kind(kind: Any) -> bool:
 def reasoning_of(turn: Fields, thoughts: Iterable[str], number: int) -> str:
     """The reasoning before an answer, "" if there is none; a `RowError` if two fields hold different ones."""
     found = ["".join(thoughts)]
-    for field in _REASONING:
+    for field in REASONING_NAMES:
         if isinstance(turn.peek(field), str | list):
             found.append(text_of(turn[field], number))
     said = [text for text in found if text.strip()]
     if len({text.strip() for text in said}) > 1:
-        raise RowError(
-            "conflicting-fields",
-            f"{f'turn {number}' if number else 'the row'} holds different reasoning in two of {', '.join(_REASONING)}",
-        )
+        where = f"turn {number}" if number else "the row"
+        names = ", ".join(REASONING_NAMES)
+        raise RowError("conflicting-fields", f"{where} holds different reasoning in two of {names}")
     return said[0] if said else ""
 
 

@@ -25,7 +25,7 @@ from spice_select.data.records import Conversation, Drop, Row
 _CALL_ROLES = ("function_call", "tool_call")
 """Turns whose text is the JSON of a call."""
 
-_SYSTEM = ("system", "system_prompt", "system_message")
+SYSTEM_COLUMNS = ("system", "system_prompt", "system_message")
 """Columns that hold the system turn."""
 
 
@@ -178,7 +178,7 @@ def _lacks_words(role: str, text: str) -> bool:
 def with_system(fields: Fields, turns: list[Turn]) -> list[Turn]:
     """The turns, begun with the row's ``system`` column where they have no system turn of their own."""
     has_own = bool(turns) and turns[0].role == "system"
-    for field in _SYSTEM:
+    for field in SYSTEM_COLUMNS:
         if field not in fields or not isinstance(fields.peek(field), str | list | int | float):
             continue
         value = fields.peek(field)

@@ -37,6 +37,9 @@ _TURN_MASKED = ("is_masked", "no_loss")
 _PARTLY = ("train_detail", "training_detail")
 """Fields that take parts of a turn out of the loss (axolotl): not supported."""
 
+LOSS_FIELDS = frozenset((*_TRAINED, *_LISTS, *_MASKED, *_TURN_TRAINED, *_TURN_MASKED, *_PARTLY))
+"""Every field that may take something out of the loss."""
+
 _OTHERS_ARE_MASKED = ("user", "human")
 _ASSISTANT_IS_MASKED = ("assistant", "gpt", "model")
 
