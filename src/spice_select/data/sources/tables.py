@@ -23,6 +23,7 @@ def _read(content: Content, delimiter: str) -> Iterator[tuple[dict[str, str], st
     # the default limit of 128 KiB a cell is less than a long conversation
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     path = content.path
+    _refuse_json(path, next((line for line in content.lines("") if line.strip()), ""))
     reader = csv.reader(content.lines(""), delimiter=delimiter, strict=True)
     header, line = list[str](), 1
     try:
@@ -35,6 +36,11 @@ def _read(content: Content, delimiter: str) -> Iterator[tuple[dict[str, str], st
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}:{line}: broken CSV: {error}. Check the quotes of this row.") from error
+
+
+def _refuse_json(path: Path, first: str) -> None:
+    if first.replace(" ", "").startswith('{"'):
+        raise InputError(f"{path}: the first line is a JSON object, not the names of columns. Name the file .jsonl.")
 
 
 def _refuse_header(where: str, header: list[str], delimiter: str) -> None:

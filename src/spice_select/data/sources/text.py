@@ -36,9 +36,10 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
     try:
         value = decoded(line)
     except json.JSONDecodeError as error:
+        told = (known := _remedy(line)) and f"{known}Mend or delete the line."
         raise InputError(
             f"{path}:{number}: broken JSON: {_fault(error)} {error.colno}: {_excerpt(line, error.pos)}. "
-            f"{_remedy(line)}Mend or delete the line."
+            f"{told or _after_object(line, error) or 'Mend or delete the line.'}"
         ) from error
     except RecursionError as error:
         raise InputError(f"{path}:{number}: JSON nested too deeply. Mend or delete the line.") from error
@@ -52,6 +53,16 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
             f"Each line has to be one row with named fields.{_named(value, 'jq -c')}"
         )
     return value
+
+
+def _after_object(line: str, error: json.JSONDecodeError) -> str:
+    """What to do where a whole object is followed by more, "" where none is."""
+    rest = line[error.pos :].strip() if error.msg == "Extra data" else ""
+    if rest == ",":
+        return "Take the comma off the end of each line, or put brackets around them all and name the file .json."
+    if rest.lstrip(", ").startswith("{"):
+        return "The line holds several objects: put each on a line of its own, without commas between them."
+    return ""
 
 
 def read_json(content: Content) -> Iterator[tuple[dict[str, Any], str]]:
