@@ -4,6 +4,7 @@ import errno
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -38,12 +39,33 @@ def test_it_is_free_again_when_its_process_is_killed(tmp_path: Path) -> None:
     assert is_held(path) is False
 
 
+def test_who_looks_is_not_taken_for_the_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    path, plain, seen = tmp_path / "a.lock", fcntl.flock, []
+
+    def flock(file: IO | int, kind: int) -> None:
+        plain(file, kind)
+        if not seen:
+            seen.append(None)
+            seen.append(is_held(path))  # another looks in the same instant
+
+    path.touch()
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert is_held(path) is False
+    assert seen == [None, False]
+
+
 @pytest.mark.parametrize("fault", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_where_there_are_no_locks_nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int) -> None:
     def refuse(descriptor: int, *, blocking: bool) -> bool:
         raise OSError(fault, "no locks")
 
+    def refuse_flock(*_: object) -> None:
+        raise OSError(fault, "no locks")
+
     monkeypatch.setattr(locks, "lock_descriptor", refuse)
+    monkeypatch.setattr("fcntl.flock", refuse_flock)
     with (tmp_path / "a.lock").open("w") as file:
         assert hold(file) is None
         assert hold(file, wait=True) is None

@@ -1,5 +1,6 @@
 """Locks on open files, which the system lets go when their process ends, however that happens."""
 
+import sys
 from pathlib import Path
 from typing import IO
 
@@ -23,10 +24,28 @@ def hold(file: IO, *, wait: bool = False) -> bool | None:
 
 
 def is_held(path: Path) -> bool | None:
-    """Whether a process holds the lock on a file; None where there is no such file, or no locks."""
+    """Whether a process holds the lock on a file; None where there is no such file, or no locks.
+
+    To look is to take the lock for an instant: shared with others who look, who would else be taken for its holder.
+    """
     try:
         with path.open("r+") as file:
-            taken = hold(file)
+            taken = _share(file)
     except OSError:
         return None
     return None if taken is None else not taken
+
+
+def _share(file: IO) -> bool | None:
+    """As `hold`, beside others who do the same; on Windows alone."""
+    if sys.platform == "win32":
+        return hold(file)
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from spice_select.run.settings import SelectSettings
 from spice_select.schedules.interleaved.bench import Bench, PieceWork
+from spice_select.schedules.interleaved.moving import Checkpoints
 from spice_select.schedules.interleaved.orders import Board, GradientOrder, PartOrder, UpdateOrder
 from spice_select.schedules.interleaved.steps import ProxyTrainer, StepPiece, StepRecipe, tree_sum
+from spice_select.schedules.interleaved.worker import Follower, due
 from spice_select.testing.engine import sample_batch
 from tests.gradients.pair_cases import pair_batch
 from tests.schedules.interleaved.test_steps import parameters, trainer
@@ -138,3 +140,25 @@ def test_a_step_is_made_of_what_it_is_given() -> None:
     )
     assert made.loss == 2.0
     assert made.gradient_norm == pytest.approx(sum(values[name].numel() for name in names) ** 0.5, rel=1e-5)
+
+
+def test_a_state_just_written_stays_whatever_later_ones_lie_there(tmp_path: Path) -> None:
+    states = Checkpoints(tmp_path)
+    for cycle in (4, 5, 1, 2, 3):  # trained to the fifth update, then anew from the first
+        states.save(cycle, {"parameter:a": torch.zeros(1)}, [])
+        assert states.newest(99) == cycle
+    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == [
+        "cycle-00002.safetensors",
+        "cycle-00003.safetensors",
+    ]
+
+
+def test_an_order_waits_for_its_state(tmp_path: Path) -> None:
+    board, states = Board(tmp_path / "orders"), Checkpoints(tmp_path / "states")
+    proxy = Follower(SelectSettings(), None, states)
+    assert due(board, -1, proxy) is None
+    board.put(GradientOrder(cycle=1, parts=[]))
+    assert due(board, -1, proxy) is None
+    states.save(1, {"parameter:a": torch.zeros(1)}, [])
+    assert due(board, -1, proxy) == (0, GradientOrder(cycle=1, parts=[]))
+    assert due(board, 0, proxy) is None

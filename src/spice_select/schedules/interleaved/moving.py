@@ -35,12 +35,18 @@ class Checkpoints:
         return self.folder / f"cycle-{cycle:05d}.safetensors"
 
     def save(self, cycle: int, tensors: dict[str, Tensor], steps: Sequence[Step]) -> None:
-        """Write a state and drop those that are no longer needed."""
+        """Write a state and drop those that are no longer needed: all before but the newest, and all after it.
+
+        Where later ones lie there the proxy is trained anew, and comes to them again.
+        """
         facts = {"steps": [asdict(step) for step in steps], "origin": self.origin, "cycle": cycle}
         save_tensors(self.path(cycle), tensors, facts)
-        for old in sorted(self.folder.glob("cycle-*.safetensors"))[:-KEPT]:
-            sum_path(old).unlink(missing_ok=True)
-            old.unlink()
+        there = sorted(self.folder.glob("cycle-*.safetensors"))
+        kept = [path for path in there if path.name <= self.path(cycle).name][-KEPT:]
+        for old in there:
+            if old not in kept:
+                sum_path(old).unlink(missing_ok=True)
+                old.unlink()
 
     def newest(self, limit: int) -> int | None:
         """The highest cycle up to `limit` whose file is whole and of this run; None where there is none."""

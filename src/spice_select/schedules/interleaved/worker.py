@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spice_select.data.records import Sample
-from spice_select.executors import ProcessPlace
+from spice_select.executors import ProcessPlace, SharedExecutor
 from spice_select.features.proxy import Proxy
 from spice_select.run.folder import IDENTITY, MANIFEST
 from spice_select.run.origin import origin_of
@@ -19,7 +19,7 @@ from spice_select.schedules.interleaved.bench import PROXY, Bench, GradientWork,
 from spice_select.schedules.interleaved.hands import board_of, follower
 from spice_select.schedules.interleaved.moving import Checkpoints
 from spice_select.schedules.interleaved.opening import open_trainer
-from spice_select.schedules.interleaved.orders import GradientOrder
+from spice_select.schedules.interleaved.orders import Board, GradientOrder, Order
 from spice_select.schedules.interleaved.steps import ProxyTrainer
 
 
@@ -73,21 +73,34 @@ def follow(
     board, shared, done = board_of(folder), follower(folder, place), -1
     with shared.present():
         while True:
-            wait_for(lambda: _newer(board.newest(), done) or (folder / MANIFEST).is_file(), folder)  # noqa: B023
-            newest = board.newest()
-            if newest is None or newest[0] <= done:
+            wait_for(lambda: due(board, done, proxy_there) is not None or _ended(folder), folder)  # noqa: B023
+            found = due(board, done, proxy_there)
+            if found is not None:
+                done, order = found
+                _carry_out(order, shared, bench)
+            elif _ended(folder):
                 return
-            done, order = newest
-            if not proxy_there.can_be_at(order.cycle):
-                continue  # of an earlier process's, which the first one takes down
-            if isinstance(order, GradientOrder):
-                shared.share(range(len(order.parts)), GradientWork(order=order, bench=bench))
-            else:
-                shared.share(range(len(order.pieces)), PieceWork(order=order, bench=bench))
 
 
-def _newer(newest: tuple[int, Any] | None, done: int) -> bool:
-    return newest is not None and newest[0] > done
+def _ended(folder: Path) -> bool:
+    return (folder / MANIFEST).is_file()
+
+
+def due(board: Board, done: int, proxy: Follower) -> tuple[int, Order] | None:
+    """The newest order and its number, if it is not done and the proxy's state for it is there.
+
+    One whose state is not there may be an earlier process's, which the first one takes down, or a network file system
+    shows the order before the state: it is looked at again.
+    """
+    newest = board.newest()
+    return newest if newest is not None and newest[0] > done and proxy.can_be_at(newest[1].cycle) else None
+
+
+def _carry_out(order: Order, shared: SharedExecutor, bench: Bench) -> None:
+    if isinstance(order, GradientOrder):
+        shared.share(range(len(order.parts)), GradientWork(order=order, bench=bench))
+    else:
+        shared.share(range(len(order.pieces)), PieceWork(order=order, bench=bench))
 
 
 def help_moving(folder: Path, place: ProcessPlace, *, device: str = "auto") -> None:
