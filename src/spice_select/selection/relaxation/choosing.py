@@ -19,7 +19,7 @@ TURNS = 3  # scores, the k best by them and their mean gradient, over and over: 
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """What the last pass found: `worth` float64 [n] ranks the rows, `forms` is α‖Bg‖² of each."""
+    """What the last pass found: `worth` float64 [n] ranks the rows, −∞ for excluded ones; `forms` is α‖Bg‖² of each."""
 
     worth: NDArray[np.float64]
     forms: NDArray[np.float64]
@@ -39,19 +39,20 @@ def weighed(features: Features, k: int, alpha: float, *, passes: int, excluded: 
     steep = alpha * sum_of_largest(features.squares, k) > STEEP
     rows = passes_over(features, None, alpha, single=not steep)
     for weights, _, forms in islice(steps_from(rows, free, Cardinality(k), features.d), passes):
-        found = Weighed(raised(weights, forms), forms)
+        found = Weighed(np.where(free > 0, raised(weights, forms), -np.inf), forms)
     return found
 
 
 def unopposed(features: Features, rows: Weighed, k: int, penalty: Conflict) -> NDArray[np.int64]:
     """The k best by log(1 + α‖Bg‖²) less the conflict with the mean gradient of the k best, by turns. O(nd) a turn."""
     open_, lengths = rows.worth > 0, np.sqrt(features.squares)
+    last = np.where(rows.worth < 0, -np.inf, np.finfo(np.float64).min)  # rows of no worth, then the excluded ones
     best = rows.best(k)
     for _ in range(TURNS):
         mean = sum(tile.sum(axis=0) for _, tile in tiles(features.array, best)) / len(best)
         conflicts = np.concatenate(
             [hinge(tile, lengths[at : at + len(tile)], mean, penalty.eta) for at, tile in tiles(features.array)]
         )
-        scores = np.where(open_, np.log1p(rows.forms) - penalty.weight * conflicts, -np.inf)
+        scores = np.where(open_, np.log1p(rows.forms) - penalty.weight * conflicts, last)
         best = rows.best(k, scores)
     return best
