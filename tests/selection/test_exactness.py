@@ -12,6 +12,7 @@ from spice_select.selection import (
     FacilityLocation,
     GainRatio,
     LogDet,
+    PredictedDrop,
     SquaredInnerProduct,
     TargetVariance,
     greedy,
@@ -223,6 +224,23 @@ def test_zero_rows_come_last_and_are_taken_in_order():
     found = compare(features, 6)
     assert found.indices.tolist() == [4, 0, 1, 2, 3, 5]
     assert found.gains[1:].tolist() == [0.0] * 5
+
+
+@pytest.mark.parametrize("priced", [{}, {"costs": np.arange(1, 601) % 7 + 1, "per_cost": 0.5}])
+def test_scores_of_zero_tie_within_a_block_and_outside(priced):
+    features = np.random.default_rng(0).standard_normal((600, 4))
+    features[100:] *= 1e-170  # their squares are 0
+    compare(features, 300, **priced)
+
+
+def test_negative_scores_tie_as_positive_ones_do():
+    drawn = np.random.default_rng(0)
+    for _ in range(100):
+        values = drawn.random(6)
+        features = np.stack([drawn.permutation(values) for _ in range(8)])  # sums of the same numbers in any order
+        found = greedy(features, 1, objective=PredictedDrop(np.full((1, 6), -0.1), 1.0))
+        assert found.gains[0] < 0
+        assert found.indices.tolist() == [0]
 
 
 def test_scores_within_the_tolerance_tie():

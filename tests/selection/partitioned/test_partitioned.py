@@ -1,5 +1,7 @@
 """Rows on shards: the picks are those of the oracle on one machine, order included, whatever is lost on the way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -138,6 +140,15 @@ def test_a_leader_that_dies_goes_on_from_its_checkpoint(tmp_path, monkeypatch, d
     require_same(found, whole, "resumed")
     with pytest.raises(InputError, match="another request"):
         Leader(problem_of(spread(features, 5), 201, weight), checkpoint=kept).selection()
+    with pytest.raises(InputError, match="another request"):
+        Leader(problem_of(spread(features[::-1], 5), 200, weight), checkpoint=kept).selection()
+    problem = problem_of(spread(features, 5), 200, weight)
+    others = replace(problem.constraints, excluded=np.array([3]))
+    with pytest.raises(InputError, match="another request"):
+        Leader(replace(problem, constraints=others), checkpoint=kept).selection()
+    kept.write_bytes(kept.read_bytes()[:200])
+    with pytest.raises(InputError, match="Remove it"):
+        Leader(problem, checkpoint=kept).selection()
 
 
 def test_rows_stay_on_disk_and_in_float32(tmp_path):

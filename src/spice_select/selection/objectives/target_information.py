@@ -37,7 +37,8 @@ class TargetInformation(Scaled):
     picks are those that minimise Σ yᵀ(I/α + F_S)⁻¹y (I-optimality; VTL in arXiv 2410.08020).
 
     Rows are seen in the span of the target, as `Span` has it. Monotone, but *not* submodular: two rows may only
-    together pin down a direction; so greedy evaluates every candidate at every pick, and nothing is certified.
+    together pin down a direction; so nothing is certified, and greedy
+    skips a candidate only where a bound on its gain shows that it cannot be the best (the path `shortlist`).
 
     Attributes:
         target: ``[m, d]``, made as the features are, with their sketch.
