@@ -157,6 +157,19 @@ def test_an_empty_folder_is_not_the_one_a_person_is_in(spice, tmp_path, monkeypa
     assert [file.name for file in tmp_path.iterdir()] == ["pool.jsonl"]
 
 
+@pytest.mark.parametrize("asked", [("select", "", "--method", "random"), ("show", ""), ("select", "a.jsonl", "")])
+def test_a_file_of_no_name_is_not_the_folder_a_person_is_in(spice, asked: tuple[str, ...]) -> None:
+    code, _, err = spice(*asked)
+    assert code == 2
+    assert "is empty" in err
+
+
+def test_a_second_config_is_refused(spice, tmp_path) -> None:
+    code, _, err = spice("select", "a.jsonl", "--config", tmp_path / "none.yaml", "--config=spice")
+    assert code == 2
+    assert "settings are taken from one file" in " ".join(err.split())
+
+
 def test_recipes_are_listed_with_their_purpose_and_place(spice) -> None:
     code, out, _ = spice("recipes")
     said = " ".join(out.split())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spice_select.errors import InputError
-from spice_select.run.settings import SelectSettings, read_config, write_config
+from spice_select.run.settings import SelectSettings, read_asked, read_config, write_config
 
 
 def test_a_config_file_gives_back_the_settings(tmp_path: Path) -> None:
@@ -54,6 +54,44 @@ def test_a_bad_config_file_is_explained(tmp_path: Path, text: str, word: str) ->
     path.write_text(text)
     with pytest.raises(InputError, match=word):
         read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("selection: {method: random}\nselection: {budget: 5%}\n", "'selection' stands there twice"),
+        ("selection: {seed: 1, seed: 2}\n", "'seed' stands there twice"),
+        ("corpus: 5\n", "corpus: 5 is no path"),
+        ("corpus: [c.jsonl]\n", "is no path"),
+        ("1: {a: 2}\n", "1 is no name"),
+        ("selection: {1: 2}\n", "1 is no name"),
+        ("selection: {budget: 2024-13-45}\n", "not valid YAML"),
+    ],
+)
+def test_nothing_in_a_config_file_is_lost_or_a_fault_of_ours(tmp_path: Path, text: str, word: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(InputError, match=word):
+        read_config(tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize("asked", [{}, {"method": "spice"}, {"target": ("t.jsonl",)}, {"method": "random"}])
+def test_what_a_run_came_to_is_open_to_another_method_or_target(tmp_path: Path, asked: dict[str, object]) -> None:
+    came_to = SelectSettings.from_flat(asked).settled()
+    write_config(tmp_path / "c.yaml", "x.jsonl", came_to)
+    assert read_config(tmp_path / "c.yaml")[1] == came_to
+    found = read_asked(tmp_path / "c.yaml")[1]
+    assert found.settled() == came_to
+    for other in ({"method": "spice"}, {"method": "information"}, {"target": ("other.jsonl",)}):
+        changed = SelectSettings.from_flat({**found.flat(), **other}).settled()
+        assert changed == SelectSettings.from_flat({**asked, **other}).settled()
+
+
+def test_what_a_run_or_a_file_asked_for_stays(tmp_path: Path) -> None:
+    asked = SelectSettings.from_flat({"method": "spice", "objective": "target-variance", "conflict_weight": 0.5})
+    write_config(tmp_path / "c.yaml", "x.jsonl", asked.settled())
+    assert read_asked(tmp_path / "c.yaml")[1] == asked
+    (tmp_path / "own.yaml").write_text("selection: {method: spice}\nspice: {objective: log-det}\n")
+    assert read_asked(tmp_path / "own.yaml")[1].spice.objective == "log-det"
 
 
 def test_an_empty_place_in_a_file_of_an_earlier_version_is_none(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def read_command(argv: list[str]) -> Callable[[], None]:
     if len(begun) > 1 and argv[1:] in (["--help"], ["-h"]):
         return functools.partial(_list, begun)
     _refuse_renamed(argv)
-    _refuse_no_folder(argv)
+    _refuse_empty(argv)
     verbs: dict[str, Callable[..., Any]] = {verb.key: _not_asked_for(verb) for verb in VERBS}
     asked = next((verb for verb in VERBS if argv[:1] == [verb.key]), None)
     if asked is not None:
@@ -146,8 +146,14 @@ def _refuse_renamed(argv: list[str]) -> None:
             raise InputError(f"`--picker {value}` is now `--method {value}`.")
 
 
-def _refuse_no_folder(argv: list[str]) -> None:
-    """Refuse `--out ""`, which a path would take for the folder that the command was given in."""
+def _refuse_empty(argv: list[str]) -> None:
+    """Refuse `--out ""`, and a file or run of no name: a path takes them for the folder that a person is in."""
+    unset = next((place for place, word in enumerate(argv) if not word and not argv[place - 1].startswith("-")), None)
+    if unset:
+        raise InputError(
+            f"an argument after {argv[unset - 1]!r} is empty, as a shell's variable is that was never set. Name a file "
+            "or folder; here is `.`."
+        )
     if "--out=" in argv or ("--out", "") in pairwise(argv):
         raise InputError("--out is empty, as a shell's variable is that was never set. Give a folder; here is `.`.")
 
@@ -205,14 +211,16 @@ def _take_config(argv: list[str]) -> tuple[str | None, list[str]]:
     rest, config = [], None
     arguments = iter(argv)
     for argument in arguments:
-        if argument == "--config":
-            config = next(arguments, None)
-            if config is None:
-                raise InputError("--config needs a file: `spice select --config runs/x/config.yaml`.")
-        elif argument.startswith("--config="):
-            config = argument.removeprefix("--config=")
-        else:
+        flag, _, value = argument.partition("=")
+        if flag != "--config":
             rest.append(argument)
+            continue
+        given = value if "=" in argument else next(arguments, None)
+        if given is None:
+            raise InputError("--config needs a file: `spice select --config runs/x/config.yaml`.")
+        if config is not None:
+            raise InputError(f"--config {config} and --config {given}: settings are taken from one file. Give one.")
+        config = given
     return config, rest
 
 

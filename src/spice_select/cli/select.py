@@ -20,13 +20,13 @@ from spice_select.run.settings import (
     SelectionSettings,
     SelectSettings,
     TargetSettings,
-    read_config,
+    read_asked,
 )
 
 
 def select_with_defaults(config: str | None) -> Callable[..., None]:
     """The verb, with the settings of a config file as its defaults."""
-    corpus_default, settings = (None, SelectSettings()) if config is None else read_config(config_path(config))
+    corpus_default, settings = (None, SelectSettings()) if config is None else read_asked(config_path(config))
 
     def select(
         corpus: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="CORPUS")] = corpus_default,

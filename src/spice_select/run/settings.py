@@ -141,6 +141,19 @@ class SelectSettings(Settings):
         spice = method.settled(self.spice, targeted=bool(self.target.target), pairs=pairs or marked)
         return settings.model_copy(update={"spice": spice})
 
+    def opened(self) -> "SelectSettings":
+        """With what `settled` finds for these rows' method and target left open, so that others may decide it anew.
+
+        Settled again for the same method, target and rows it is the same. What pairs alone are given stays.
+        """
+        method = METHODS[self.selection.method]
+        if not issubclass(method, Spice):
+            return self
+        none = {"objective": None, "conflict_weight": None}
+        usual = method.settled(self.spice.model_copy(update=none), targeted=bool(self.target.target))
+        found = {name: None for name in none if getattr(self.spice, name) == getattr(usual, name)}
+        return self.model_copy(update={"spice": self.spice.model_copy(update=found)})
+
     def numbered(self, found: Mapping[str, float]) -> "SelectSettings":
         """With the numbers, by name, that what was left to the data came to."""
         return self.model_copy(update={"spice": self.spice.model_copy(update=dict(found))})
@@ -169,8 +182,11 @@ def write_config(path: Path, corpus: str, settings: SelectSettings) -> None:
     places = {given: str(path.resolve()) for given, path in named.items() if not path.is_absolute() and path.exists()}
     content = {"corpus": corpus, **settings.nested(), **({_PLACES: places} if places else {})}
     body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    path.write_text("# Replay with: spice select --config THIS_FILE --out ANOTHER_FOLDER\n" + body, encoding="utf-8")
+    path.write_text(f"{_REPLAY}\n{body}", encoding="utf-8")
 
+
+_REPLAY = "# Replay with: spice select --config THIS_FILE --out ANOTHER_FOLDER"
+"""The first line of a config that a run wrote: in it stands what the run came to, not what was asked for."""
 
 _PLACES = "places"
 """Under this name a config file says where relative paths led to when the run was made."""
@@ -201,23 +217,50 @@ def _named_places(name: str, group: Any) -> Any:
     return {name: None if name in places and value == "" else value for name, value in group.items()}
 
 
+class _EachOnce(yaml.SafeLoader):
+    """YAML in which no name stands twice in one mapping: the first would be lost. libyaml's knows no half surrogate."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen = set[str]()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def read_asked(path: Path) -> tuple[str | None, SelectSettings]:
+    """As `read_config`, for settings that others beside them override: those of a run are `opened`."""
+    corpus, settings = read_config(path)
+    with path.open(encoding="utf-8") as file:
+        return corpus, settings.opened() if file.readline().rstrip() == _REPLAY else settings
+
+
 def read_config(path: Path) -> tuple[str | None, SelectSettings]:
     """Read a config file: the corpus it names, if any, and the settings.
 
     Raises:
-        InputError: the file is missing, is not YAML, or holds unknown names or bad values.
+        InputError: the file is missing, is not YAML, names something twice, or holds unknown names or bad values.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))  # libyaml's knows no half of a surrogate pair
+        content = yaml.load(path.read_text(encoding="utf-8"), _EachOnce)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: the config file cannot be read ({error}). Check the path.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError of a date that is none
         raise InputError(f"{path}: not valid YAML: {error}") from error
     if content is None:
         content = {}
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a mapping of settings, found {type(content).__name__}.")
     corpus, places = content.pop("corpus", None), content.pop(_PLACES, None)
+    if not isinstance(corpus, str | None):
+        raise InputError(
+            f"{path}: corpus: {corpus!r} is no path. Name one file, folder or hub id, in quotes if need be."
+        )
+    groups = [group for group in content.values() if isinstance(group, dict)]
+    strange = [name for group in (content, *groups) for name in group if not isinstance(name, str)]
+    if strange:
+        raise InputError(f"{path}: {strange[0]!r} is no name of a setting or of a group of them. Take it out.")
     try:
         settings = SelectSettings.from_nested({name: _named_places(name, group) for name, group in content.items()})
         return corpus, _found_from_here(settings, places) if isinstance(places, dict) else settings

@@ -49,6 +49,8 @@ def remedy(sentence: str, material: RunMaterial) -> str:
         return named[1]
     target = re.match(r"Target (.+?): ", sentence)
     for flag, words in re.findall(r"--([a-z][a-z-]*)((?: [\w%][\w%.-]*){0,3})", sentence):
+        if re.search(rf"\bLeave --{flag} out\b", sentence):
+            return ""  # a config has no word for a setting left out
         if flag.replace("-", "_") in _SETTINGS and not (target and flag in _OF_THE_CORPUS):
             return _again(flag, [word.strip(".,") for word in words.split()], material)
     if re.search(r"\b(Not read|template|not trained on)\b", sentence):
