@@ -91,3 +91,12 @@ def test_what_picks_take_in_order_is_the_fall_from_one_pick_to_the_next(shape, a
         taken = taken_in_order(features[picks], aims, alpha)
     left = [np.einsum("ij,jk,ik->i", aims, inverse(features, picks[:t], alpha), aims) for t in range(len(picks) + 1)]
     np.testing.assert_allclose(taken, -np.diff(left, axis=0), rtol=1e-6, atol=1e-8 * float(np.square(aims).sum()))
+
+
+@pytest.mark.parametrize("scale", [1.0, 3e3])
+def test_the_next_gain_of_a_variance_of_given_rows_keeps_its_digits(scale: float) -> None:
+    """All rows picked, fewer than numbers, and long: what is left of each is little of what there was."""
+    features = scale * np.random.default_rng(4).normal(size=(12, 20))
+    objective, picks = TargetVariance(target=features.copy()), np.arange(12)
+    wanted = objective.gains(features, picks, np.arange(12))
+    np.testing.assert_allclose(next_gains(objective, Features(features), picks), wanted, rtol=1e-5)

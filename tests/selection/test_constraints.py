@@ -47,6 +47,21 @@ def test_quotas_that_do_not_bind_change_nothing():
     assert greedy(G, 20, groups=GROUPS, quotas={0: (0, 20)}).indices.tolist() == free.indices.tolist()
 
 
+@pytest.mark.parametrize("objective", [TargetVariance(), DistinctVariance(counts=np.ones(22)), FacilityLocation()])
+def test_forced_rows_are_ordered_by_what_they_are_worth_among_all_rows(objective):
+    """Twenty rows of one kind, and two of their own; among the forced rows alone each kind has one."""
+    rows = np.zeros((22, 3))
+    rows[:20, 0], rows[20, 1], rows[21, 2] = 1, 1.2, 1.1
+    found, wanted = greedy(rows, 4, objective=objective, forced=[21, 20, 0]), [0, 20, 21]
+    assert found.indices.tolist()[:3] == wanted
+    assert found.gains[0] == pytest.approx(objective.gains(rows, [], np.array([0]))[0])
+
+
+def test_a_selection_in_pools_takes_an_objective_that_holds_a_number_for_each_row():
+    known = pools(G, 12, pool_size=30, objective=DistinctVariance(counts=np.ones(len(G))))
+    assert known.indices.tolist() == pools(G, 12, pool_size=30, objective=TargetVariance()).indices.tolist()
+
+
 def test_forced_rows_come_first_the_best_first_and_excluded_rows_never():
     found = compare(G, 12, forced=[5, 7, 6], excluded=greedy(G, 3).indices.tolist(), penalty=Conflict(0.1))
     assert set(found.indices[:3].tolist()) == {5, 6, 7}

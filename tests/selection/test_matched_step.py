@@ -59,3 +59,26 @@ def test_scales_make_the_gradient_summed_over_the_tokens(normalise: str, summed:
     steps = own.matrix.dense * step_scales(own, summed=summed)[:, None]
     wanted = block.features * (1 if summed else block.supervised[:, None])
     np.testing.assert_allclose(steps, wanted, rtol=1e-6)
+
+
+def test_rows_of_equal_gradients_and_other_tokens_are_not_one_row() -> None:
+    """A long answer and a short one of one gradient make steps of other lengths."""
+    rows = np.array([[0, 0], *[[-1, -1]] * 3, *[[1, 0]] * 2], dtype=float)
+    objective = MatchedStep(target=np.array([[0.947, -0.704]]), scales=np.array([5.0, 5, 8, 3, 7, 6]))
+    for select in (greedy, naive):
+        found = select(rows, 2, objective=objective)
+        worth = [objective.value(rows, found.indices[: count + 1]) for count in range(2)]
+        np.testing.assert_allclose(found.gains, np.diff([0, *worth]), atol=1e-9)
+        assert sorted(select(rows, 2, objective=objective, forced=[4, 5]).indices.tolist()) == [4, 5]
+
+
+def test_ties_of_gains_below_zero_go_to_the_lowest_row() -> None:
+    """Rows that are mirrored about the target take as much from the cosine, up to rounding."""
+    first = np.random.default_rng(3).normal(size=(8, 5))
+    rows = np.vstack([[9, 0, 0, 0, 0, 0], *(np.append(0.1, sign * row) for row in first for sign in (1, -1))])
+    objective = MatchedStep(target=np.eye(6)[:1])
+    for select in (greedy, naive):
+        found = select(rows, 2, objective=objective)
+        assert found.gains[1] < 0
+        best = [row for row in range(1, 17) if np.isclose(objective.value(rows, [0, row]), found.gains.sum())]
+        assert found.indices.tolist() == [0, min(best)]

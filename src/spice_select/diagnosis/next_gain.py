@@ -15,23 +15,23 @@ from spice_select.selection.penalties.base import Penalty
 def next_gains(objective: Objective, features: Features, picks: Rows) -> Vector:
     """The marginal gain of every row given the picks, float64 ``[n]``; that of a pick is of a second copy of it.
 
-    Log det and the variance of the pool itself in closed form, tile by tile; of any other objective the state is
-    brought to the picks, which costs what choosing by it did.
+    Log det and variances in closed form, tile by tile; of any other objective the state is brought to the picks, which
+    costs what choosing by it did.
 
     Args:
         objective: what the choice was worth.
         features: ``[n, d]``.
         picks: positions; none for what each would have gained as the first pick.
 
-    Cost: log det O(ndr + r³) with r = min(k, d); the pool's variance O(n·min(n, d)²) more, and min(n, d)² numbers; a
-    target's information O(ndm + (n + k)m²) for its m rows; any other that of adding the picks one by one.
+    Cost: log det O(ndr + r³) with r = min(k, d); a variance O(nd²) more, and d² numbers, min(n, d) for d where it is the
+    pool's own; a target's information O(ndm + (n + k)m²) for its m rows; any other that of adding the picks one by one.
     """
     with fitting_threads(min(features.array.shape)):
         if type(objective) is LogDet:
             ridge = Ridge(features.rows(picks), objective.alpha)
             return np.asarray(np.log1p(objective.alpha * left_of(features, ridge)), np.float64)
-        if isinstance(objective, TargetVariance) and objective.target is None:
-            return _of_the_pool(objective, features, picks)
+        if isinstance(objective, TargetVariance):
+            return _of_variance(objective, features, picks)
         state = objective.state(features.ready if objective.by_rows else features.dense)
         if isinstance(state, TargetInformationState):
             state.add_together(picks)
@@ -49,11 +49,14 @@ def next_penalties(penalty: Penalty, features: Features, picks: Rows) -> Vector:
     return np.concatenate([penalty.values(features.array, picks, part) for part in parts])
 
 
-def _of_the_pool(objective: TargetVariance, features: Features, picks: Rows) -> Vector:
-    """α·(Px)ᵀT(Px) / (1 + α·xᵀPx) with T = Σ w_y g_y g_yᵀ over the pool; see `TargetVariance`."""
-    pool = features.compacted  # inner products are all there is to it
-    ridge, weights = Ridge(pool[picks].astype(np.float64), objective.alpha), objective.weights(features.array)
-    wanted, gained = gram(pool, weights=weights), list[Vector]()
+def _of_variance(objective: TargetVariance, features: Features, picks: Rows) -> Vector:
+    """α·(Px)ᵀT(Px) / (1 + α·xᵀPx) with T = Σ w_y g_y g_yᵀ over what is to be known; see `TargetVariance`."""
+    if objective.target is None:
+        pool = features.compacted  # inner products are all there is to it
+        wanted = gram(pool, weights=objective.weights(features.array))
+    else:
+        pool, wanted = features.array, objective.spread(features.array)
+    ridge, gained = Ridge(pool[picks].astype(np.float64), objective.alpha), list[Vector]()
     for _, tile in tiles(pool):
         rest, left = ridge.residuals(tile)
         reach = np.einsum("ij,ij->i", rest @ wanted, rest)
