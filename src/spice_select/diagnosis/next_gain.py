@@ -23,8 +23,9 @@ def next_gains(objective: Objective, features: Features, picks: Rows) -> Vector:
         features: ``[n, d]``.
         picks: positions; none for what each would have gained as the first pick.
 
-    Cost: log det O(ndr + r³) with r = min(k, d); a variance O(nd²) more, and d² numbers, min(n, d) for d where it is the
-    pool's own; a target's information O(ndm + (n + k)m²) for its m rows; any other that of adding the picks one by one.
+    Cost: log det O(ndr + r³) with r = min(k, d); a variance O(nd²) more, and d² numbers, min(n, d) for d where it is
+    the pool's own; a target's information O(ndm + (n + k)m²) for its m rows; any other that of adding the picks one by
+    one.
     """
     with fitting_threads(min(features.array.shape)):
         if type(objective) is LogDet:
