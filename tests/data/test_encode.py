@@ -281,6 +281,21 @@ def test_texts_in_the_form_of_another_template_are_noted(text):
         assert encode(CHATML_KIND, messages).remarks == noted
 
 
+@pytest.mark.parametrize(
+    ("asked", "noted"),
+    [
+        ("<image>\nWhat is this?", ("media-in-text",)),
+        ("What is this?\n<image>", ("media-in-text",)),
+        ("Say it. <|audio|>", ("media-in-text",)),
+        ("The tag <video> is HTML's.", ()),
+        ("What does <image> mean?", ()),
+    ],
+)
+def test_places_for_pictures_that_are_not_there_are_noted(asked, noted):
+    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": "a"}]
+    assert encode(CHATML_KIND, messages).remarks == noted
+
+
 @pytest.mark.parametrize("given", [{}, {"eos": "<unk>"}])
 def test_characters_without_a_token_are_noted(given):
     encoder = Encoder(tiny_tokenizer(metaspace=True, **given))

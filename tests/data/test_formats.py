@@ -757,6 +757,8 @@ DROPS = [
     ("content-not-text", {"messages": chat(*QA), "images": ["a.jpg"]}),
     ("content-not-text", {"question": "q", "answer": "a", "image": {"bytes": b"x", "path": None}}),
     ("content-not-text", {"instruction": "q", "output": "a", "audio_path": "a.wav"}),
+    ("content-not-text", {"instruction": "q", "output": "a", "images_list": ["a.png"]}),
+    ("content-not-text", {"instruction": "q", "output": "a", "photo": "a.png"}),
     ("content-not-text", {"conversations": sharegpt(("human", "q"), ("gpt", "a")), "videos": ["v.mp4"]}),
     ("content-not-text", {"messages": [{**chat(QA[0])[0], "images": ["x"]}, *chat(QA[1])]}),
     ("content-not-text", {"messages": [{"role": "user", "content": [{"text": "q"}, {"image": "x"}]}, *chat(QA[1])]}),

@@ -70,6 +70,10 @@ _SENTENCES = {
         "Texts in the form of another chat template or of a transcript ([/INST], <|im_start|>, ### Response:, "
         "Assistant:) are read as words; take the form off, or give the turns as a list: {turns} in {rows}."
     ),
+    "media-in-text": (
+        "Texts with a place for an image, a film or a sound (<image>, <video>, <audio>) that is not there; the place "
+        "is read as words, and what is asked of the picture is trained on without it: {turns} in {rows}."
+    ),
     "unknown-tokens": "Characters that the tokenizer has no token for, and shows as its unknown one: {rows}.",
     "parts-in-text": (
         'Turns whose text is JSON of a list of parts ([{{"type": "text", …}}]) are read as this text; if it is '

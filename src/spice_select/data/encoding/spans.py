@@ -39,6 +39,12 @@ _FORMS = re.compile(
 )
 """What tells of a text that it is in the form of a chat template, or a transcript."""
 
+_MEDIA_PLACES = re.compile(
+    r"(?:\A|\n)[ \t]*<(?:image|video|audio|speech)>|<(?:image|video|audio|speech)>[ \t]*(?:\n|\Z)"
+    r"|<\|(?:image|video|audio|image_pad|video_pad|vision_start)\|>"
+)
+"""What stands in a text for a picture, a film or a sound beside it."""
+
 _EXCHANGE: Skeleton = (("user", sentinel(0), None), ("assistant", sentinel(1), None))
 _TWO_EXCHANGES: Skeleton = (*_EXCHANGE, ("user", sentinel(2), None), ("assistant", sentinel(3), None))
 
@@ -164,13 +170,15 @@ class SpanFinder:
         return ["thought-in-text" for text in texts if begins_with_thought(text)]
 
     def _forms_in_text(self, messages: Messages, text: str, tools: Messages = ()) -> list[str]:
-        """A remark for each turn that writes out a special token (it becomes one), or another template's form.
+        """Remarks on each turn that writes out a special token (it becomes one), another template's form, or media.
 
         Looked for in all that the template shows of a turn: reasoning, names and calls too. Tools count as a turn.
         """
         remarks = []
         for message in messages:
             shown = _shown(message, text)
+            if any(map(_MEDIA_PLACES.search, shown)):
+                remarks.append("media-in-text")
             if self._special is not None and any(map(self._special.search, shown)):
                 remarks.append("control-tokens")
             elif message["role"] != "tool" and any(map(_FORMS.search, shown)):

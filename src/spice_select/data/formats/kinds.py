@@ -9,7 +9,8 @@ from spice_select.data.formats.base import RowError
 from spice_select.data.formats.fields import Fields, says_nothing
 
 _MEDIA = re.compile(
-    r"(input_?)?(image|img|picture|audio|video)s?(_?(path|file|url|uri|bytes|data|base64|b64|tensor)s?)?_?\d*"
+    r"(input_?)?(image|img|picture|photo|audio|wav|video)s?"
+    r"(_?(path|file|url|uri|bytes|data|base64|b64|tensor|list)s?)?_?\d*"
     r"|pixel_values(_videos)?|input_features|multi_?modal_data|mm_data",
     re.IGNORECASE,
 )
