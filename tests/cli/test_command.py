@@ -23,6 +23,7 @@ def small(tiny_proxy: Path) -> tuple[str, ...]:
 def test_select_prints_what_was_chosen_and_where_it_lies(spice, corpus: Corpus, small, tmp_path: Path) -> None:
     code, out, _ = spice("select", corpus(), "--budget", "25%", "--out", tmp_path / "r", *small)
     assert code == 0
+    assert "not what they were chosen by" in " ".join(out.split())
     for words in ("40 in, 0 dropped", "10 rows (25.0%", "source mix", "math", "talk", "information", "certified", "≥"):
         assert words in out
     assert "selected.jsonl" in out.splitlines()[-1]

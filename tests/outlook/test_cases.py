@@ -56,6 +56,13 @@ def test_a_target_must_gain_more_than_the_pool_does_from_a_choice_for_itself() -
     assert names(pool=worse, tasks=[task(0.2 * 1.2)]) == [], "a control below random picks is no help"
 
 
+def test_few_rows_that_judge_are_said_to_be_few() -> None:
+    for rows, said in ((3, True), (8, False)):
+        few = dataclasses.replace(task(0.41), rows=rows)
+        (case,) = decide(pool=POOL, tasks=[few], mismatches=CLEAN, repeated=0, looked_at=1000)
+        assert ("Only 3 rows judged" in case.found) == said
+
+
 def test_one_task_of_two_is_enough_and_the_other_is_named() -> None:
     (case,) = decide(pool=POOL, tasks=[task(0.2, "a"), task(0.41, "b")], mismatches=CLEAN, repeated=0, looked_at=1000)
     assert "of b against" in case.found

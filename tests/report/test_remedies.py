@@ -39,12 +39,14 @@ def test_a_source_that_swallows_the_budget_is_named() -> None:
     def mix(source: str, tokens: int, chosen: int) -> Mix:
         return Mix(source=source, rows=10, tokens=tokens, chosen_rows=3, chosen_tokens=chosen)
 
-    (note,) = _source_note([mix("code", 10, 80), mix("talk", 90, 20)], in_pools=False)
+    (note,) = _source_note([mix("code", 10, 80), mix("talk", 90, 20)], in_pools=False, aimed=False)
     assert "code, has 80% of the chosen tokens" in note
     assert "10% of the pool's" in note
     assert "`--per-source-max 0.5`" in note
-    (spread,) = _source_note([mix("code", 10, 80), mix("talk", 90, 20)], in_pools=True)
+    (wanted,) = _source_note([mix("code", 10, 80), mix("talk", 90, 20)], in_pools=False, aimed=True)
+    assert "--" not in wanted, "a target of that source's kind asks for it"
+    (spread,) = _source_note([mix("code", 10, 80), mix("talk", 90, 20)], in_pools=True, aimed=False)
     assert "--" not in spread, "pools take no shares of sources"
-    assert _source_note([mix("code", 45, 80), mix("talk", 55, 20)], in_pools=False) == []
-    assert _source_note([mix("code", 10, 10)], in_pools=False) == []
-    assert _source_note([mix("code", 0, 0), mix("talk", 0, 0)], in_pools=False) == []
+    assert _source_note([mix("code", 45, 80), mix("talk", 55, 20)], in_pools=False, aimed=False) == []
+    assert _source_note([mix("code", 10, 10)], in_pools=False, aimed=False) == []
+    assert _source_note([mix("code", 0, 0), mix("talk", 0, 0)], in_pools=False, aimed=False) == []

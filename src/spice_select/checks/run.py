@@ -19,7 +19,7 @@ from spice_select.run import files as outputs
 from spice_select.run.finished import Run, load
 from spice_select.run.folder import RunFolder
 from spice_select.run.settings import SelectSettings
-from spice_select.schedules.static import by_log_det, choose_from, priced
+from spice_select.schedules.static import choose_from, priced
 from spice_select.selection import LogDet, Selection
 
 
@@ -51,7 +51,7 @@ def check_run(path: str | Path, *, seed: int = 0) -> list[CheckResult]:
     _check_seed(seed)
     run = load(path)
     chosen = run.settings.spice
-    if not by_log_det(run.settings):
+    if not run.settings.by_log_det:
         raise InputError(
             f"{path} was chosen by {_criterion(run.settings)}: the checks ask whether the theory of log det holds, so "
             "they need a run with --method spice or --objective log-det. Its gradients are taken from this one."
@@ -68,7 +68,7 @@ def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
     run = load(path)
     rows, selection, chosen = run.candidates.matrix, _recorded(run), run.settings.spice
     objective, untold = LogDet(alpha=chosen.scale), _untold(run.settings)
-    asked = by_log_det(run.settings)
+    asked = run.settings.by_log_det
     return Examination(
         checks=run_checks(rows, selection, objective, seed=seed, **_priced(run)) if asked else [],
         sensitivity=None if untold else _sensitivity(run, rows, selection),
@@ -112,7 +112,7 @@ def _untold(settings: SelectSettings) -> str:
             f"Chosen by {_criterion(settings)}: λ, α and ω had no part in it, and what is asked of log det alone is "
             "left out."
         )
-    if not by_log_det(settings):
+    if not settings.by_log_det:
         return f"Chosen by {_criterion(settings)}: what is asked of log det alone is left out."
     if chosen.schedule == "interleaved":
         return "With another λ or α the proxy would have moved elsewhere: what it would choose takes a run of its own."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from spice_select.diagnosis.explained import Explained
 from spice_select.outlook.mismatches import FALSE_ALARMS, Mismatches
+from spice_select.settings.counted import counted
 from spice_select.settings.names import in_words
 
 TARGETED, NOISY, REDUNDANT, NONE = "targeted", "noisy", "redundant", "none"
@@ -74,6 +75,10 @@ def decide(
     return tuple(cases)
 
 
+FEW_JUDGES = 8
+"""Of fewer held-out rows single ones decide what is explained of a task."""
+
+
 def gains(task: Explained, pool: Explained) -> bool:
     """Whether a choice for a task explains clearly more of its held-out rows than random picks do.
 
@@ -88,6 +93,8 @@ def _noisy(found: Mismatches) -> bool:
 
 def _targeted(won: Sequence[Explained], others: Sequence[Explained]) -> Finding:
     rest = f"; no clear gain on {in_words(one.task for one in others)}" if others else ""
+    if (judges := min(one.rows for one in won)) < FEW_JUDGES:
+        rest += f". Only {counted(judges, 'row')} judged: others might say otherwise"
     return Finding(
         name=TARGETED,
         found=f"picks for the target explain {in_words(map(told, won))}, on rows of it that did not choose{rest}",

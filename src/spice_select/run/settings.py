@@ -166,6 +166,11 @@ class SelectSettings(Settings):
         return self.model_copy(update={"proxy": self.proxy.model_copy(update={"model_revision": None})})
 
     @property
+    def by_log_det(self) -> bool:
+        """Whether the rows are chosen greedily by log det, whose theory holds for no other choice; once `settled`."""
+        return issubclass(METHODS[self.selection.method], Spice) and self.spice.objective in (None, "log-det")
+
+    @property
     def request(self) -> ProxyRequest:
         """What is asked of the proxy."""
         own = self.gradients.proxy_seed

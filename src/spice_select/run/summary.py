@@ -214,7 +214,7 @@ def summarise(
             *outcome.notes,
             *([f"{fidelity.warning}."] if fidelity and fidelity.warning else []),
             *_length_note(method, candidates, picks),
-            *_source_note(mix, in_pools=in_pools),
+            *_source_note(mix, in_pools=in_pools, aimed=candidates.target is not None),
         ],
         seconds=dict(seconds),
         headroom=_headroom(outcome),
@@ -326,16 +326,19 @@ _LISTED_SOURCES = 20
 _SWALLOWS = 0.5  # of the chosen tokens: from here on one source speaks louder than all others together
 
 
-def _source_note(mix: Sequence[Mix], *, in_pools: bool) -> list[str]:
+def _source_note(mix: Sequence[Mix], *, in_pools: bool, aimed: bool) -> list[str]:
     """One source that has most of the chosen tokens, and more than twice its share of the pool's."""
     whole, chosen = sum(one.tokens for one in mix), sum(one.chosen_tokens for one in mix)
     for one in mix:
         before, after = one.tokens / max(1, whole), one.chosen_tokens / max(1, chosen)
         if len(mix) > 1 and after > max(_SWALLOWS, 2 * before):
             flag = "a choice from the whole pool can bound" if in_pools else f"`--per-source-max {_SWALLOWS:g}` bounds"
+            told = f"Look at its picks; {flag} its rows."
+            if aimed:
+                told = "So it should be where the target's rows are of its kind; look at its picks where they are not."
             return [
                 f"One source, {one.source or '(none)'}, has {after:.0%} of the chosen tokens that are trained on, and "
-                f"{before:.0%} of the pool's. Look at its picks; {flag} its rows."
+                f"{before:.0%} of the pool's. {told}"
             ]
     return []
 

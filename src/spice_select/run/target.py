@@ -305,9 +305,10 @@ def _told(examples: Sequence[Example], tasks: Sequence[str], held: NDArray[np.bo
     told = list[str]()
     if few:
         more = f" and {len(few) - _NAMED} more tasks" if len(few) > _NAMED else ""
+        aside = ", where its other rows are held out to judge" if held.any() else ""
         told.append(
-            f"The target has {', '.join(few[:_NAMED])}{more} to choose by: below {FEW} the choice hangs on single "
-            f"rows, unless they are much alike; {ENOUGH} to 64 of a task are enough."
+            f"The target has {', '.join(few[:_NAMED])}{more} to choose by{aside}: below {FEW} the choice hangs on "
+            f"single rows, unless they are much alike; {ENOUGH} to 64 of a task are enough."
         )
     twice = len(examples) - len({_said(example) for example in examples})
     if twice:

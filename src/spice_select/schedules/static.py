@@ -22,7 +22,6 @@ from spice_select.methods.budget import Allowance
 from spice_select.methods.pool_shares import PoolChooser, refuse_no_choice, shares_of, windows_of
 from spice_select.methods.quotas import check_quotas, quotas_of
 from spice_select.methods.ranked import used_up
-from spice_select.methods.spice import Spice
 from spice_select.methods.worth import with_worth
 from spice_select.progress import Progress
 from spice_select.progress.clock import Clock
@@ -262,16 +261,11 @@ def _judged(
     with progress.task("Judging", RANDOM_DRAWS + 1 + 4 * over_all, "steps") as advance:
         rows, seed = candidates.matrix, settings.selection.seed
         versus = versus_random(rows, choice, objective, draws=RANDOM_DRAWS, seed=seed, progress=advance)
-        bent = curvature(rows, objective) if by_log_det(settings) else None
+        bent = curvature(rows, objective) if settings.by_log_det else None
         advance(2 * over_all)
         proof = certificate(rows, choice, objective, **priced(candidates, budget))
         advance(2 * over_all)
     return versus, proof, bent
-
-
-def by_log_det(settings: SelectSettings) -> bool:
-    """Whether the rows are chosen greedily by log det, whose theory holds for no other choice."""
-    return issubclass(METHODS[settings.selection.method], Spice) and settings.spice.objective in (None, LogDet.name)
 
 
 def priced(candidates: Candidates, budget: Budget) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
     console.print()
     _print_counts(console, summary)
     _print_mix(console, summary)
-    _print_judged(console, summary)
+    _print_judged(console, summary, by_log_det=run.settings.by_log_det)
     if summary.pairs is not None:
         print_pairs(console, summary.pairs)
     if summary.marks:
@@ -101,10 +101,10 @@ def _print_mix(console: Console, summary: Summary) -> None:
     console.print(table, highlight=False)
 
 
-def _print_judged(console: Console, summary: Summary) -> None:
+def _print_judged(console: Console, summary: Summary, *, by_log_det: bool) -> None:
     table = named_lines()
     if summary.judged is not None:
-        _add_judged(table, summary.judged)
+        _add_judged(table, summary.judged, by_log_det=by_log_det)
     else:
         table.add_row("judged", f"not: {summary.method} takes no gradients, so nothing says what its picks hold")
     for one in summary.automatic:
@@ -115,15 +115,16 @@ def _print_judged(console: Console, summary: Summary) -> None:
     console.print(table, highlight=False)
 
 
-def _add_judged(table: Table, judged: Judged) -> None:
+def _add_judged(table: Table, judged: Judged, *, by_log_det: bool) -> None:
     for number, reached in enumerate(judged.target):
         table.add_row("target" if number == 0 else "", escape(_reached(reached)))
     gap = (judged.information - judged.random_mean) / judged.random_mean if judged.random_mean else 0.0
+    criterion = "" if by_log_det else ", by log det, which is not what they were chosen by"
     table.add_row(
         "information",
         f"{judged.information:.4g} nats; random picks of as many rows: {judged.random_mean:.4g} ± "
         f"{judged.random_std:.2g}, best of {judged.random_draws} {judged.random_max:.4g} "
-        f"({gap if abs(gap) >= 5e-4 else 0.0:+.1%} over the mean)",
+        f"({abs(gap) if abs(gap) >= 5e-4 else 0.0:.1%} {'below' if gap <= -5e-4 else 'above'} the mean){criterion}",
     )
     table.add_row("certified", _certified(judged))
     table.add_row("conflict", _conflict(judged))
