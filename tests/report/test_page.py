@@ -1,13 +1,18 @@
 """The page of a run: what it says, and that it is one file which is the same each time."""
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from spice_select.cli.main import read_command
+from spice_select.comparison.arms import contenders_of, refuse_contenders
+from spice_select.comparison.settings import CompareSettings
 from spice_select.export.stage import export_run
 from spice_select.report import write_report
-from spice_select.report.sections.verdict import as_arm
+from spice_select.report.sections.verdict import as_arm, comparing
 from spice_select.run.explaining import Explainer
 from spice_select.run.finished import Run
 from spice_select.run.settings import SelectSettings
@@ -31,7 +36,7 @@ def test_the_verdict_says_what_was_asked_and_chosen(run: Run, draw: Run) -> None
     assert "random picks" in text_of(run)
     assert re.search(r"spice compare \S+train.jsonl --target \S+dev.jsonl --methods information", text_of(run))
     assert re.search(r"--methods information --budget 12 --model \S+ .*--sketch-dim 32 --train", text_of(run))
-    assert "--target" not in re.search(r"<code>spice compare.*?</code>", text_of(draw))[0]
+    assert "<code>spice compare</code> compares other choices with --method random" in text_of(draw)
     assert "takes no gradients, so nothing here says how its picks" in text_of(draw)
 
 
@@ -42,6 +47,44 @@ def test_the_command_that_compares_is_of_the_choice_that_was_made() -> None:
     for pairs in (False, True):
         usual = SelectSettings.from_flat({"method": "spice", "alpha": 2}).settled(pairs=pairs)
         assert as_arm(usual, pairs=pairs) == "spice:alpha=2.0", "what is settled by the rows is not named"
+
+
+CHOICES = (
+    {"method": "information", "alpha": 2, "select_device": "cuda:1"},
+    {"method": "information", "select_mode": "certified", "objective": "log-det", "candidates": 2},
+    {"method": "spice", "target": ("dev.jsonl",), "conflict_weight": 0.2},
+    {"method": "lead", "schedule": "interleaved", "pool_size": 20},
+    {"method": "random", "per_source_max": 0.4},
+    {"method": "longest", "max_length": 256},
+)
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice["method"])
+def test_the_command_that_compares_is_one_that_compare_takes(choice: dict[str, Any]) -> None:
+    asked = SelectSettings.from_flat({"budget": "5%", **choice})
+    said, line = comparing(asked, "train.jsonl", pairs=False)
+    assert said.startswith("Find out")
+    read = read_command(shlex.split(line)[1:]).keywords
+    settings = CompareSettings(**{name: read[name] for name in CompareSettings.model_fields})
+    contenders = contenders_of(settings)
+    refuse_contenders(contenders, settings)
+    target = next(iter(asked.target.target), None)
+    made = contenders[-1].asks(settings, seed=0, budget="5%", target=target)
+    assert made.changed() == {name: value for name, value in asked.changed().items() if name != "select_device"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "why"),
+    [
+        ({"method": "random"}, "compares other choices with --method random"),
+        ({"method": "full"}, "compares other choices with --method full"),
+        ({"without_suspects": ("mismatched",)}, "leaves them out"),
+        ({"without_suspects": ()}, "leaves them out"),
+    ],
+)
+def test_a_choice_that_compare_cannot_ask_for_has_no_command(choice: dict[str, Any], why: str) -> None:
+    said, line = comparing(SelectSettings.from_flat(choice), "train.jsonl", pairs=False)
+    assert (line, why in said) == ("", True)
 
 
 def test_the_table_has_every_pick_with_what_it_was_worth(run: Run) -> None:

@@ -23,8 +23,10 @@ EXPLAINED = tuple(one.name for one in POOL_VARIANCES)
 """The objectives that want all rows' gradients explained."""
 
 
-_OF_ALL = ("budget", "seed")
-"""Settings of a choice that are none of an arm's own."""
+_NOT_AN_ARMS = ("budget", "seed", "select_device", "select_shards")
+"""Settings of a choice that are the same for all arms, or say where it is made and decide nothing of it."""
+_REFERENCES = ("random", "full")
+"""Arms that stand in every comparison beside the others."""
 
 
 def title(material: RunMaterial) -> str:
@@ -165,15 +167,28 @@ def _next(material: RunMaterial) -> list[tuple[str, str]]:
         export = ["spice", "export", run, "--to", "trl", "--out", f"{run}-trl"]
         return [("Write them for a trainer of KTO", shlex.join(export))]
     asked = material.settings
-    groups = (asked.proxy, asked.data, asked.gradients)
-    alike, target = [word for group in groups for word in command_words(group)], command_words(asked.target)
-    arm = as_arm(asked, pairs=is_of_pairs(material.run))
-    compare = ["spice", "compare", corpus, *target, "--methods", arm, "--budget", asked.selection.budget, *alike]
     return [
         (_tuning(material), shlex.join(["spice", "train", run, "--model", "MODEL"])),
-        ("Find out whether the choice makes a better model than random rows", shlex.join([*compare, "--train"])),
+        comparing(asked, corpus, pairs=is_of_pairs(material.run)),
         *([] if (material.run.path / SUSPECTS_FILE).is_file() else [_doubt(run)]),
     ]
+
+
+def comparing(asked: SelectSettings, corpus: str, *, pairs: bool) -> tuple[str, str]:
+    """What `spice compare` finds out of the choice, and the command; "" where it cannot ask for this one."""
+    arm = as_arm(asked, pairs=pairs)
+    if arm in _REFERENCES:
+        return f"`spice compare` compares other choices with --method {arm}, so it has no command for this one.", ""
+    if asked.suspects.kinds:
+        return (
+            "`spice compare` chooses from all rows, suspects too, so it has no command for this choice, which "
+            "leaves them out.",
+            "",
+        )
+    groups = (asked.proxy, asked.data, asked.gradients)
+    alike, target = [word for group in groups for word in command_words(group)], command_words(asked.target)
+    compare = ["spice", "compare", corpus, *target, "--methods", arm, "--budget", asked.selection.budget, *alike]
+    return "Find out whether the choice makes a better model than random rows", shlex.join([*compare, "--train"])
 
 
 def as_arm(asked: SelectSettings, *, pairs: bool) -> str:
@@ -182,7 +197,7 @@ def as_arm(asked: SelectSettings, *, pairs: bool) -> str:
     usual = SelectSettings.from_flat(chosen).settled(pairs=pairs).flat()
     groups = (asked.selection, asked.spice, asked.interleaved)
     own = {name: value for group in groups for name, value in group.changed().items() if value != usual[name]}
-    return ":".join([asked.selection.method, *(f"{name}={own[name]}" for name in own if name not in _OF_ALL)])
+    return ":".join([asked.selection.method, *(f"{name}={own[name]}" for name in own if name not in _NOT_AN_ARMS)])
 
 
 def _tuning(material: RunMaterial) -> str:
