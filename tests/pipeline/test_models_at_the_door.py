@@ -83,3 +83,12 @@ def test_a_model_that_is_covered_whole_says_so(tiny_proxy: Path) -> None:
     covered = next(check for check in report.checks if check.name == "every layer captured")
     assert covered.passed is True
     assert "no weight matrix is left out" in covered.sentence
+
+
+def test_check_model_takes_one_model(spice: Any, short_gpt2: str) -> None:
+    code, _, err = spice("check", "model", short_gpt2, "--model", "nonesuch")
+    assert code == 2
+    assert "one model is checked. Leave one of the two out." in err
+    code, _, err = spice("check", "model", "")
+    assert code == 2
+    assert "model" in err

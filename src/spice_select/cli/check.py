@@ -56,8 +56,10 @@ def check_model(
     from spice_select.cli.display import TerminalProgress
     from spice_select.cli.tables.summary import print_model_report
 
-    chosen, console = proxy if model is None else proxy.model_copy(update={"model": model}), Console()
-    settings = SelectSettings(proxy=chosen, data=data, gradients=gradients)
+    if model is not None and proxy.model is not None:
+        raise InputError(f"MODEL {model} with --model {proxy.model}: one model is checked. Leave one of the two out.")
+    named, console = {} if model is None else {"model": model}, Console()
+    settings = SelectSettings.from_flat({**proxy.changed(), **named, **data.changed(), **gradients.changed()})
     report = check(settings, corpus=corpus, progress=TerminalProgress(console))
     print_model_report(console, report)
     failed = [check.name for check in report.checks if check.passed is False]
