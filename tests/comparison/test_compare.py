@@ -346,6 +346,8 @@ def test_a_target_that_is_the_pool_leaves_none_and_is_named(corpus: Corpus, opti
         ({"methods": "spice,loss-low,random,loss-low"}, ["loss-low is named twice"]),
         ({"seeds": "0,1,1"}, ["1 is there twice"]),
         ({"seeds": "a"}, ["not whole numbers"]),
+        ({"seeds": "0,²"}, ["not whole numbers"]),
+        ({"seeds": "9" * 5000}, ["not whole numbers"]),
         ({"methods": "less-rr"}, ["less-rr", "without --target"]),
         ({"methods": "spice:precondition=adam"}, ["moments come from a training"]),
         ({"methods": "spice:alhpa=1"}, ["alhpa", "alpha"]),

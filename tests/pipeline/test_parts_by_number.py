@@ -90,8 +90,16 @@ def test_the_command_says_what_it_did(spice, corpus, tiny_proxy: Path, tmp_path:
     assert code == 0
     assert "gradients: parts computed " in out
     assert spice("select", *asked)[0] == 0
-    for parts in ("5", "5:5", "a:b", "-1:3", "3:1"):
+    for parts in ("5", "5:5", "a:b", "-1:3", "3:1", "²:³", f"0:{'9' * 5000}"):
         assert spice("worker", tmp_path / "r", f"--parts={parts}")[0] == 2
+
+
+def test_a_run_without_parts_says_that_none_is_due(spice, corpus, tmp_path: Path) -> None:
+    assert spice("select", corpus(), "--method", "random", "--budget", 5, "--out", tmp_path / "r")[0] == 0
+    code, _, err = spice("worker", tmp_path / "r", "--parts", "0:1")
+    assert code == 2
+    assert "no part is due" in err
+    assert "warm-up" not in err
 
 
 def test_a_folder_that_is_no_run_and_a_corpus_that_changed_are_refused(

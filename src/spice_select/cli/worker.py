@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from spice_select.errors import InputError
+from spice_select.settings.whole_number import whole_number
 
 
 def worker(
@@ -36,6 +37,11 @@ def worker(
         shares.append(share)
         done = f"parts computed {len(share.computed)}, there before {share.there}, in all {share.parts}"
         print(f"{share.what}: {done if share.prepared else 'left out, its warm-up is not there yet'}", flush=True)
+    if not shares:
+        raise InputError(
+            f"{run}: no part is due, for its method takes nothing of its rows that is computed in parts. Let `spice "
+            "select … --engine parts` choose: it needs no help."
+        )
     if not any(share.prepared for share in shares):
         raise InputError(
             f"{run}: nothing could be computed, for the warm-up that all parts are made with is not there yet. Let "
@@ -46,6 +52,9 @@ def worker(
 def parts_named(text: str) -> range:
     """``0:64`` as numbers. Raises InputError."""
     first, colon, end = text.partition(":")
-    if not (colon and first.isdigit() and end.isdigit() and int(first) < int(end)):
-        raise InputError(f"--parts {text}: not two numbers with a colon between them, the first lower. Give e.g. 0:64.")
-    return range(int(first), int(end))
+    least, beyond = whole_number(first), whole_number(end)
+    if not colon or least is None or beyond is None or least >= beyond:
+        raise InputError(
+            f"--parts {text[:80]}: not two numbers with a colon between them, the first lower. Give e.g. 0:64."
+        )
+    return range(least, beyond)

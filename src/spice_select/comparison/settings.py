@@ -16,6 +16,7 @@ from spice_select.run.settings import TargetSettings
 from spice_select.settings.base import Group, Settings
 from spice_select.settings.names import Names
 from spice_select.settings.places import Place, Places
+from spice_select.settings.whole_number import whole_number
 from spice_select.training.settings import TrainSettings
 
 LEAST_SEEDS_TO_TRAIN = 2
@@ -33,10 +34,10 @@ def _distinct(text: str) -> str:
 
 def seeds_of(text: str) -> tuple[int, ...]:
     """The seeds that ``0,1,2`` names, in this order. Raises InputError: they are no seeds, or one is there twice."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    if not words or not all(word.isdigit() for word in words):
-        raise InputError(f"seeds {text!r}: not whole numbers from 0 with commas between them. Give 0,1,2.")
-    seeds = tuple(map(int, words))
+    found = [whole_number(word.strip()) for word in text.split(",") if word.strip()]
+    seeds = tuple(seed for seed in found if seed is not None)
+    if not seeds or len(seeds) < len(found):
+        raise InputError(f"seeds {text[:80]!r}: not whole numbers from 0 with commas between them. Give 0,1,2.")
     if twice := sorted({seed for seed in seeds if seeds.count(seed) > 1}):
         raise InputError(f"seeds {text!r}: {twice[0]} is there twice, and would count twice. Name each seed once.")
     return seeds

@@ -62,7 +62,7 @@ def compute_parts(folder: Path, numbers: range, *, device: str = "auto") -> Iter
 def _share(parts: FeatureParts, what: str, numbers: range) -> Share:
     if not parts.prepared():
         return Share(what=what, parts=len(parts.parts), prepared=False)
-    own = [number for number in numbers if number < len(parts.parts)]
+    own = range(numbers.start, min(numbers.stop, len(parts.parts)))
     missing = [number for number in own if not parts.is_finished(number)]
     work = parts.open() if missing else None
     computed = [work(number) for number in missing] if work is not None else []

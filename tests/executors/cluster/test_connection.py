@@ -15,7 +15,7 @@ from spice_select.executors.cluster.room import fitting_workers, no_room
 from spice_select.executors.cluster.versions import differing_versions, own_versions
 
 
-@pytest.mark.parametrize("address", ["here", "ray://head:10001", "head:port", ":6379", "head:"])
+@pytest.mark.parametrize("address", ["here", "ray://head:10001", "head:port", ":6379", "head:", "head:²"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(InputError, match="not HOST:PORT"):
         refuse_silent(address)

@@ -9,6 +9,7 @@ from typing import Any
 
 from spice_select.errors import InputError
 from spice_select.executors.settings import EngineSettings
+from spice_select.settings.whole_number import whole_number
 
 _KNOCK = 5.0
 """Seconds to wait for a cluster to answer at all."""
@@ -68,7 +69,7 @@ def refuse_silent(address: str) -> None:
     if address in ("auto", "local"):
         return
     host, _, port = address.rpartition(":")
-    if "://" in address or not host or not port.isdigit():
+    if "://" in address or not host or whole_number(port) is None:
         raise InputError(
             f"--address {address}: not HOST:PORT. Give the address that `ray start --head` printed (of its GCS, port "
             "6379 unless told otherwise); Ray Client (ray://) is not used, start the driver on a node of the cluster."
