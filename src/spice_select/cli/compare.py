@@ -45,14 +45,13 @@ def compare(
         overwrite: Throw away what a different comparison left in the folder.
     """
     from rich.console import Console
-    from rich.markup import escape
 
     from spice_select.cli.display import TerminalProgress
     from spice_select.cli.tables.choices import print_choices, print_scores
     from spice_select.cli.tables.comparison import print_ruling
+    from spice_select.cli.tables.plain import plain_text
     from spice_select.comparison.result import RESULTS_FILE
     from spice_select.comparison.stage import run_compare
-    from spice_select.data.printable import printable
     from spice_select.errors import whose_fault
 
     console = Console()
@@ -69,14 +68,14 @@ def compare(
     found = run_compare(pool, settings, out=out, overwrite=overwrite, progress=TerminalProgress(console))
     print_choices(console, found)
     for note in found.notes:
-        console.print(f"[yellow]note[/] {escape(printable(note))}", highlight=False)
+        console.print(f"[yellow]note[/] {plain_text(note)}", highlight=False)
     if found.ruling is not None:
         print_ruling(console, found.ruling)
     print_scores(console, found.scores)
     for failure in found.failures:
-        console.print(f"[bold red]failed[/] {escape(printable(failure.sentence))}", highlight=False)
+        console.print(f"[bold red]failed[/] {plain_text(failure.sentence)}", highlight=False)
     if not all(failure.mendable for failure in found.failures):
-        console.print(f"[bold red]ours[/] {escape(whose_fault(found.path / RESULTS_FILE))}", highlight=False)
-    console.print(f"[bold]{escape(str(found.path / RESULTS_FILE))}[/]  all numbers, of every seed")
+        console.print(f"[bold red]ours[/] {plain_text(whose_fault(found.path / RESULTS_FILE))}", highlight=False)
+    console.print(f"[bold]{plain_text(str(found.path / RESULTS_FILE))}[/]  all numbers, of every seed")
     if found.failures:
         raise SystemExit(2 if all(failure.mendable for failure in found.failures) else 1)

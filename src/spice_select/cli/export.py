@@ -36,8 +36,8 @@ def export(
         keep_spice: Keep each row's `spice` object (rank, gain, epsilon, conflict).
     """
     from rich.console import Console
-    from rich.markup import escape
 
+    from spice_select.cli.tables.plain import plain_text
     from spice_select.errors import InputError
     from spice_select.export import Trl, export_run
     from spice_select.models.family import family_warning
@@ -51,12 +51,12 @@ def export(
     for reason, count in done.reasons.items():
         console.print(f"[yellow]left out[/] {count} × {reason}: see left_out.jsonl")
     for note in done.notes:
-        console.print(f"[yellow]note[/] {escape(note)}", highlight=False)
+        console.print(f"[yellow]note[/] {plain_text(note)}", highlight=False)
     warning = family_warning(load(run).settings.proxy.model, model) if model else None
     if warning:
-        console.print(f"[yellow]note[/] {escape(warning)}", highlight=False)
+        console.print(f"[yellow]note[/] {plain_text(warning)}", highlight=False)
     for step in done.steps:
-        console.print(escape(step), highlight=False)
+        console.print(plain_text(step), highlight=False)
     console.print(
-        f"\n[bold]{escape(str(done.path))}[/]  {counted(done.rows, 'row')} for {done.destination}", soft_wrap=True
+        f"\n[bold]{plain_text(str(done.path))}[/]  {counted(done.rows, 'row')} for {done.destination}", soft_wrap=True
     )

@@ -30,9 +30,9 @@ def train(
         overwrite: Throw away what a different training left in the folder.
     """
     from rich.console import Console
-    from rich.markup import escape
 
     from spice_select.cli.display import TerminalProgress
+    from spice_select.cli.tables.plain import plain_text
     from spice_select.settings.counted import leading
     from spice_select.training.stage import run_train
 
@@ -45,4 +45,4 @@ def train(
         f"{done.tokens:,} tokens, {done.seconds:,.0f} s",
         highlight=False,
     )
-    console.print(f"[bold]{escape(str(done.model))}[/]  the trained model")
+    console.print(f"[bold]{plain_text(str(done.model))}[/]  the trained model")

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from spice_select.cli.tables.plain import plain_text
 from spice_select.comparison.cells import shown_spread
 from spice_select.comparison.facts import ArmFacts, InGradients, by_arm
 from spice_select.comparison.result import MethodsCompared, Scores
-from spice_select.data.printable import printable
 from spice_select.numerics.proven import rounded_down
 
 _MOST_OVERLAPS = 8
@@ -41,9 +40,9 @@ def print_scores(console: Console, scores: Scores) -> None:
     table = _table("benchmarks: mean ± deviation over seeds; no verdict is by them")
     table.add_column("arm", overflow="fold")
     for name in scores:
-        table.add_column(escape(printable(name)), justify="right")
+        table.add_column(plain_text(name), justify="right")
     for arm in dict.fromkeys(arm for arms in scores.values() for arm in arms):
-        table.add_row(escape(printable(arm)), *(shown_spread(arms.get(arm, ()), "{:.3f}") for arms in scores.values()))
+        table.add_row(plain_text(arm), *(shown_spread(arms.get(arm, ()), "{:.3f}") for arms in scores.values()))
     console.print()
     console.print(table, highlight=False)
 
@@ -54,13 +53,13 @@ def _sizes(arms: dict[str, list[ArmFacts]], found: MethodsCompared) -> Table:
     _columns(table, ("arm", "choices", "rows", "tokens", "supervised", "not used", "sources"), left="sources")
     for arm, facts in arms.items():
         table.add_row(
-            escape(printable(arm)),
+            plain_text(arm),
             str(len(facts)),
             _mean(facts, lambda one: one.rows, "{:,.0f}"),
             _mean(facts, lambda one: one.tokens, "{:,.0f}"),
             _mean(facts, lambda one: one.supervised, "{:,.0f}"),
             _mean(facts, lambda one: one.shortfall, "{:.1%}"),
-            escape(printable(_sources(facts[0]))),
+            plain_text(_sources(facts[0])),
         )
     return table
 
@@ -79,7 +78,7 @@ def _worth(arms: dict[str, list[ArmFacts]]) -> Table:
     )
     for arm, facts in arms.items():
         table.add_row(
-            escape(printable(arm)),
+            plain_text(arm),
             _mean(facts, lambda one: _gradients(one).information, "{:.2f}"),
             _mean(facts, lambda one: rounded_down(_gradients(one).certified), "{:.1%}"),
             _mean(facts, lambda one: _gradients(one).explained, "{:.1%}"),
@@ -103,7 +102,7 @@ def _diversity(found: MethodsCompared) -> Table:
     _columns(table, ("arm", "log-det distance", "NovelSum", "nearest other", "effective rank", "sources", "clusters"))
     for arm, one in found.diversity.items():
         table.add_row(
-            escape(printable(arm)),
+            plain_text(arm),
             "" if one.ldd is None else f"{one.ldd.mean:.3f}",
             _shown(one.novelsum, "{:.3f}"),
             _shown(one.nearest_distance, "{:.3f}"),
@@ -124,7 +123,7 @@ def _costs(arms: dict[str, list[ArmFacts]]) -> Table:
     for arm, (first, *_) in arms.items():
         cost = first.cost
         table.add_row(
-            escape(printable(arm)),
+            plain_text(arm),
             ", ".join(cost.features) or "nothing",
             f"{cost.seconds:,.1f}",
             f"{cost.marginal_seconds:,.1f}",
@@ -142,9 +141,9 @@ def _overlaps(found: MethodsCompared) -> Table:
     table = _table("overlap: rows that both chose, of those that either did (first seeds)")
     table.add_column("arm", overflow="fold")
     for arm in found.overlap:
-        table.add_column(escape(printable(arm)), justify="right", overflow="fold")
+        table.add_column(plain_text(arm), justify="right", overflow="fold")
     for arm, others in found.overlap.items():
-        table.add_row(escape(printable(arm)), *(f"{others[o]:.0%}" if o != arm else "" for o in found.overlap))
+        table.add_row(plain_text(arm), *(f"{others[o]:.0%}" if o != arm else "" for o in found.overlap))
     return table
 
 

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
+from spice_select.cli.tables.plain import plain_text
 from spice_select.comparison import Ruling
 from spice_select.comparison.report_table import ReportTable
-from spice_select.data.printable import printable
 
 _WIDEST = 10_000  # of a table that no screen keeps from being as wide as it is
 
@@ -20,18 +19,18 @@ def print_ruling(console: Console, ruling: Ruling) -> None:
         console.print()
         _print_table(console, table)
         for note in table.notes:
-            console.print(f"[dim]{escape(printable(note))}[/]", highlight=False)
+            console.print(f"[dim]{plain_text(note)}[/]", highlight=False)
     for note in ruling.notes:
-        console.print(f"[yellow]note[/] {escape(printable(note))}", highlight=False)
-    console.print(f"\n{escape(printable(ruling.paragraph))}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]note[/] {plain_text(note)}", highlight=False)
+    console.print(f"\n{plain_text(ruling.paragraph)}", highlight=False, soft_wrap=True)
 
 
 def _print_table(console: Console, found: ReportTable) -> None:
     """A table without the columns that are empty in every line; as sentences where it is wider than the screen."""
     shown = [(column, [column.shown(line.get(column.key)) for line in found.lines]) for column in found.columns]
     kept = [(column.heading, cells) for column, cells in shown if any(cells)]
-    title, headings = escape(printable(found.title)), [heading for heading, _ in kept]
-    lines = [[escape(printable(cell)) for cell in line] for line in zip(*(cells for _, cells in kept), strict=True)]
+    title, headings = plain_text(found.title), [heading for heading, _ in kept]
+    lines = [[plain_text(cell) for cell in line] for line in zip(*(cells for _, cells in kept), strict=True)]
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for heading in headings:
         table.add_column(heading)

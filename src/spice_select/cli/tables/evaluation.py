@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from spice_select.cli.tables.plain import plain_text
 from spice_select.cli.tables.preference import fill_preferences
 from spice_select.errors import whose_fault
 from spice_select.evaluation.benchmarks import BENCHMARKS
@@ -30,22 +30,24 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
         _print_tables(console, models, evaluation)
     for score in {score.benchmark: score for model in evaluation.models for score in model.scores}.values():
         said = _MEASURES.get(score.benchmark, "the task's own metric")
-        console.print(f"[dim]{score.benchmark}: {said} ({escape(score.task)}: {escape(score.metric)})[/]")
+        console.print(
+            f"[dim]{plain_text(score.benchmark)}: {said} ({plain_text(score.task)}: {plain_text(score.metric)})[/]"
+        )
     for note in evaluation.notes:
-        console.print(f"[yellow]note[/] {escape(note)}")
+        console.print(f"[yellow]note[/] {plain_text(note)}")
     for model in evaluation.models:
         for note in model.notes:
-            console.print(f"[yellow]note[/] {escape(model.name)}: {escape(note)}")
+            console.print(f"[yellow]note[/] {plain_text(model.name)}: {plain_text(note)}")
     for failure in evaluation.failures:
-        console.print(f"[bold red]failed[/] {escape(failure.model)}, {failure.what}: {escape(failure.cause)}")
+        console.print(f"[bold red]failed[/] {plain_text(failure.model)}, {failure.what}: {plain_text(failure.cause)}")
     if not all(failure.mendable for failure in evaluation.failures):
-        console.print(f"[bold red]ours[/] {escape(whose_fault(evaluation.path))}", highlight=False)
+        console.print(f"[bold red]ours[/] {plain_text(whose_fault(evaluation.path))}", highlight=False)
     console.print(
         "[dim]± is one standard error over rows; Δ is the difference to the first model on the same rows, with its "
         "own.[/]",
         highlight=False,
     )
-    console.print(f"\n[bold]{escape(str(evaluation.path))}[/]", soft_wrap=True)
+    console.print(f"\n[bold]{plain_text(str(evaluation.path))}[/]", soft_wrap=True)
 
 
 def _abreast(models: Sequence[ModelResult], width: int) -> list[Sequence[ModelResult]]:
@@ -91,7 +93,7 @@ def _print_losses(
         found = [next((loss for loss in model.losses if loss.source == source), None) for model in models]
         some = next(loss for loss in found if loss is not None)
         cells = [_cell(*pick(loss), digits=4) if loss is not None else "–" for loss in found]
-        table.add_row(escape(source), f"{some.per_token.count:,}", f"{some.tokens:,}", *cells)
+        table.add_row(plain_text(source), f"{some.per_token.count:,}", f"{some.tokens:,}", *cells)
     _print_whole(console, table)
 
 
@@ -108,7 +110,7 @@ def _print_rows(console: Console, models: Sequence[ModelResult]) -> None:
         *((f"not used: {reason}", lambda rows, reason=reason: rows.dropped.get(reason, 0)) for reason in reasons),
     ]
     for name, count in counts:
-        table.add_row(escape(name), *("–" if model.rows is None else f"{count(model.rows):,}" for model in models))
+        table.add_row(plain_text(name), *("–" if model.rows is None else f"{count(model.rows):,}" for model in models))
     _print_whole(console, table)
 
 
@@ -126,17 +128,19 @@ def _print_scores(console: Console, models: Sequence[ModelResult]) -> None:
             cells = [
                 _cell(score.score, score.difference, digits=digits, scale=scale) if score else "–" for score in scores
             ]
-            table.add_row(escape(benchmark), f"{there[0].score.count:,}", _shots(there[0]), *cells)
+            table.add_row(plain_text(benchmark), f"{there[0].score.count:,}", _shots(there[0]), *cells)
         if table.row_count:
             _print_whole(console, table)
 
 
 def _table(title: str, models: Sequence[ModelResult], heads: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=escape(title), title_style="bold", title_justify="left", pad_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD, title=plain_text(title), title_style="bold", title_justify="left", pad_edge=False
+    )
     for number, head in enumerate(heads):
         table.add_column(head, justify="left" if number == 0 else "right", no_wrap=True)
     for model in models:
-        table.add_column(escape(_short(model.name)), justify="right", overflow="fold", min_width=_WIDTH)
+        table.add_column(plain_text(_short(model.name)), justify="right", overflow="fold", min_width=_WIDTH)
     return table
 
 

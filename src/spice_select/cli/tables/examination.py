@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console, JustifyMethod
-from rich.markup import escape
 from rich.table import Table
 
 from spice_select.checks.run import Examination
+from spice_select.cli.tables.plain import plain_text
 from spice_select.cli.tables.summary import print_checks
 from spice_select.diagnosis.early_stop import MARGIN, EarlyStop
 from spice_select.diagnosis.sensitivity import Sensitivity, Variant
@@ -20,7 +20,7 @@ def print_examination(console: Console, found: Examination) -> None:
     if found.checks:
         print_checks(console, found.checks)
     if found.sensitivity is None:
-        console.print(f"[yellow]note[/] {escape(found.untold)}")
+        console.print(f"[yellow]note[/] {plain_text(found.untold)}")
     else:
         _print_sensitivity(console, found.sensitivity)
     if found.stops:
@@ -45,7 +45,7 @@ def _print_sensitivity(console: Console, found: Sensitivity) -> None:
         _add_variant(table, variant, own=variant.alpha == found.alpha)
     console.print(table, highlight=False)
     for sentence in found.sentences:
-        console.print(escape(sentence), highlight=False)
+        console.print(plain_text(sentence), highlight=False)
 
 
 def _add_variant(table: Table, variant: Variant, *, own: bool) -> None:
@@ -91,5 +91,5 @@ def _print_signs(console: Console, signs: Sequence[Sign]) -> None:
         verdict = "[yellow]no[/]" if sign.warning else "[green]yes[/]"
         if math.isnan(sign.value):
             verdict = "[dim]–[/]"
-        table.add_row(escape(sign.name), verdict, escape(" ".join([sign.sentence, sign.warning]).strip()))
+        table.add_row(plain_text(sign.name), verdict, plain_text(" ".join([sign.sentence, sign.warning]).strip()))
     console.print(table, highlight=False)

@@ -1,10 +1,10 @@
 """The headroom of a pool as a person reads it."""
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from spice_select.cli.tables.grid import named_lines
+from spice_select.cli.tables.plain import plain_text
 from spice_select.data.printable import printable
 from spice_select.diagnosis.explained import Explained
 from spice_select.outlook.mismatches import FALSE_ALARMS
@@ -17,14 +17,14 @@ def print_headroom(console: Console, found: Headroom) -> None:
     console.print()
     console.print(_numbers(found), highlight=False)
     for note in found.notes:
-        console.print(f"[yellow]note[/] {escape(printable(note))}")
+        console.print(f"[yellow]note[/] {plain_text(note)}")
     others = [case.name for case in found.cases[1:]]
     beside = f" [dim](also {', '.join(others)})[/]" if others else ""
     console.print(f"\n[bold]verdict: {found.verdict}[/]{beside}", highlight=False)
-    console.print(escape(printable(found.sentence)), highlight=False)
+    console.print(plain_text(found.sentence), highlight=False)
     console.print("\n[bold]next[/]", highlight=False)
     for command in found.commands:
-        console.print(f"  {escape(printable(command))}", highlight=False, soft_wrap=True)
+        console.print(f"  {plain_text(command)}", highlight=False, soft_wrap=True)
 
 
 def _numbers(found: Headroom) -> Table:
@@ -41,7 +41,7 @@ def _numbers(found: Headroom) -> Table:
     for number, task in enumerate(found.tasks):
         name = f"{printable(task.task)}: " if task.task else ""
         text = f"{name}picks for it explain {_explained(task, 'rows that did not choose')}"
-        table.add_row("target" if number == 0 else "", escape(text))
+        table.add_row("target" if number == 0 else "", plain_text(text))
     return table
 
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from spice_select.cli.tables.grid import named_lines
-from spice_select.data.printable import printable
+from spice_select.cli.tables.plain import plain_text
 from spice_select.run.pair_summary import PairGroup, PairSummary
 from spice_select.settings.counted import counted
 
@@ -59,7 +58,7 @@ def _lengths(pairs: PairSummary) -> Table:
 def _add(table: Table, groups: Sequence[PairGroup]) -> None:
     for group in groups[:_LISTED]:
         table.add_row(
-            escape(printable(group.name)) or "(none)",
+            plain_text(group.name) or "(none)",
             f"{group.pairs:,}",
             _share(group.opposing),
             f"{group.chosen:,}",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from rich.table import Table
 
+from spice_select.cli.tables.plain import plain_text
 from spice_select.evaluation.preference import PreferenceScores
 from spice_select.evaluation.result import ModelResult
 from spice_select.numerics.estimates import Estimate
@@ -37,4 +38,4 @@ def fill_preferences(table: Table, models: Sequence[ModelResult], shown: Callabl
                 continue
             count = next(one.count for one in estimates if one is not None)
             cells = ["–" if one is None else shown(one, digits, scale) for one in estimates]
-            table.add_row("" if place else name, kind, f"{count:,}", *cells)
+            table.add_row("" if place else name, plain_text(kind), f"{count:,}", *cells)

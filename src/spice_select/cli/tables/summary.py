@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from spice_select.cli.tables.grid import named_lines
 from spice_select.cli.tables.pairs import print_marks, print_pairs
+from spice_select.cli.tables.plain import plain_text
 from spice_select.data.encoding.segments import Segment
 from spice_select.data.printable import printable
 from spice_select.data.records import Drop, Example
@@ -46,16 +46,16 @@ def print_summary(console: Console, run: Run, *, rows: int = 5) -> None:
         print_marks(console, summary.marks)
     _print_picks(console, run, rows)
     for note in summary.notes:
-        console.print(f"[yellow]note[/] {escape(note)}")
+        console.print(f"[yellow]note[/] {plain_text(note)}")
     seconds = "  ".join(f"{stage} {value:.1f} s" for stage, value in summary.seconds.items())
     console.print(f"[dim]time: {seconds}[/]", highlight=False)
     if summary.judged is not None:
         command = shlex.join(["spice", "check", "run", str(run.path)])
-        console.print(f"[dim]look closer: {escape(command)}[/]", highlight=False, soft_wrap=True)
-    path = escape(str(run.path / outputs.SELECTED))
+        console.print(f"[dim]look closer: {plain_text(command)}[/]", highlight=False, soft_wrap=True)
+    path = plain_text(str(run.path / outputs.SELECTED))
     console.print(f"\n[bold]{path}[/]  {counted(summary.chosen, 'row')}, ready to train on", soft_wrap=True)
     if (run.path / outputs.REPORT).is_file():
-        page = escape(str(run.path / outputs.REPORT))
+        page = plain_text(str(run.path / outputs.REPORT))
         console.print(f"[bold]{page}[/]  what was chosen and why, on one page for a browser", soft_wrap=True)
 
 
@@ -92,7 +92,7 @@ def _print_mix(console: Console, summary: Summary) -> None:
     table.add_column("trained tokens chosen", justify="right")
     for mix in largest_sources(summary.mix):
         table.add_row(
-            escape(printable(" ".join(mix.source.split()))) or "(none)",
+            plain_text(" ".join(mix.source.split())) or "(none)",
             f"{mix.rows:,}  {mix.rows / summary.usable:6.1%}",
             f"{mix.chosen_rows:,}  {mix.chosen_rows / summary.chosen:6.1%}",
             f"{mix.chosen_rows / mix.rows:.1%}",
@@ -108,16 +108,16 @@ def _print_judged(console: Console, summary: Summary, *, by_log_det: bool) -> No
     else:
         table.add_row("judged", f"not: {summary.method} takes no gradients, so nothing says what its picks hold")
     for one in summary.automatic:
-        table.add_row(one.name.replace("_", " "), escape(one.why))
-    table.add_row("stopped", escape(summary.stopped))
+        table.add_row(one.name.replace("_", " "), plain_text(one.why))
+    table.add_row("stopped", plain_text(summary.stopped))
     if summary.headroom:
-        table.add_row("headroom", escape(printable(summary.headroom)))
+        table.add_row("headroom", plain_text(summary.headroom))
     console.print(table, highlight=False)
 
 
 def _add_judged(table: Table, judged: Judged, *, by_log_det: bool) -> None:
     for number, reached in enumerate(judged.target):
-        table.add_row("target" if number == 0 else "", escape(_reached(reached)))
+        table.add_row("target" if number == 0 else "", plain_text(_reached(reached)))
     gap = (judged.information - judged.random_mean) / judged.random_mean if judged.random_mean else 0.0
     criterion = "" if by_log_det else ", by log det, which is not what they were chosen by"
     table.add_row(
@@ -195,7 +195,7 @@ def _pick(record: dict[str, Any]) -> tuple[str, ...]:
         str(note["rank"]),
         str(note["row"]),
         *_worth(note),
-        escape(printable(first_words(record))),
+        plain_text(first_words(record)),
     )
 
 
@@ -217,34 +217,36 @@ def print_checks(console: Console, checks: Sequence[CheckResult]) -> None:
     for check in checks:
         verdict = {True: "[green]holds[/]", False: "[bold red]fails[/]", None: "[dim]–[/]"}[check.passed]
         table.add_row(
-            escape(check.name), verdict, "" if math.isnan(check.value) else f"{check.value:.4g}", escape(check.sentence)
+            plain_text(check.name),
+            verdict,
+            "" if math.isnan(check.value) else f"{check.value:.4g}",
+            plain_text(check.sentence),
         )
     console.print(table, highlight=False)
 
 
 def print_model_report(console: Console, report: "ModelReport") -> None:
     """Print what was found about a model."""
-    console.print(f"[bold]{escape(report.model)}[/]", highlight=False)
+    console.print(f"[bold]{plain_text(report.model)}[/]", highlight=False)
     for note in report.notes:
-        console.print(f"[yellow]note[/] {escape(note)}")
+        console.print(f"[yellow]note[/] {plain_text(note)}")
     print_checks(console, report.checks)
 
 
 def print_preview(console: Console, preview: "Preview") -> None:
     """Print rows as the proxy sees them, what is trained on in green, and in red the answers not to give."""
-    console.print(f"[dim]{escape(preview.format)}; proxy {escape(preview.proxy)}[/]", highlight=False)
+    console.print(f"[dim]{plain_text(preview.format)}; proxy {plain_text(preview.proxy)}[/]", highlight=False)
     for note in preview.notes:
-        console.print(f"[yellow]note[/] {escape(note)}")
+        console.print(f"[yellow]note[/] {plain_text(note)}")
     for where, shown in preview.rows:
         console.print()
         if isinstance(shown, Drop):
-            console.print(
-                f"[bold]{escape(where)}[/] [red]dropped: {shown.reason}[/] ({escape(printable(shown.detail))})"
-            )
+            console.print(f"[bold]{plain_text(where)}[/] [red]dropped: {shown.reason}[/] ({plain_text(shown.detail)})")
             continue
         colour, cut = console.color_system is not None, shown.example.truncated
         console.print(
-            f"[bold]{escape(where)}[/] [dim]{_told_of(shown)}{f', {cut} cut off' if cut else ''}[/]", highlight=False
+            f"[bold]{plain_text(where)}[/] [dim]{_told_of(shown)}{f', {cut} cut off' if cut else ''}[/]",
+            highlight=False,
         )
         if isinstance(shown.example, Example):
             marks = (_REJECTED, _REJECTED_PLAIN) if shown.example.label is False else (_TRAINED, _TRAINED_PLAIN)

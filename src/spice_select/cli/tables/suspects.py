@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from spice_select.cli.tables.plain import plain_text
 from spice_select.data.formats import detect_reader
 from spice_select.data.plain import json_text
 from spice_select.data.printable import printable
@@ -26,10 +26,10 @@ def print_suspects(console: Console, run: Run, found: Suspects, *, rows: int) ->
     for kind in found.found:
         first = sorted(found.of(kind), key=lambda suspect: (-suspect.score, suspect.row))[: max(0, rows)]
         for suspect in first:
-            console.print(f"[bold]{kind}[/] row {suspect.row}: {escape(printable(suspect.reason))}", highlight=False)
+            console.print(f"[bold]{kind}[/] row {suspect.row}: {plain_text(suspect.reason)}", highlight=False)
             for number in (suspect.row, *suspect.partners[:1]):
                 words = f"{number}: {_said(run, texts[number])}"
-                console.print(f"  {escape(printable(' '.join(words.split()))[:300])}", style="dim", highlight=False)
+                console.print(f"  {plain_text(' '.join(words.split())[:300])}", style="dim", highlight=False)
     console.print()
     place = f"{run.path / SUSPECTS_FILE}  every suspect with its reason and its record"
     console.print(printable(place), highlight=False, markup=False, soft_wrap=True)
@@ -52,12 +52,12 @@ def _counts(run: Run, found: Suspects) -> Table:
         table.add_column(name, justify="right" if name in ("rows", "share", "of them chosen") else "left")
     for kind in PAIR_SUSPECTS if is_of_pairs(run) else SUSPECTS:
         if kind.name in found.unavailable:
-            table.add_row(kind.name, "–", "", "", f"not looked for: {escape(found.unavailable[kind.name])}")
+            table.add_row(kind.name, "–", "", "", f"not looked for: {plain_text(found.unavailable[kind.name])}")
         elif kind.name in found.found:
             note = found.found[kind.name].note
-            table.add_row(*_count(found.of(kind.name), len(found.rows), chosen, kind.name), escape(kind.summary))
+            table.add_row(*_count(found.of(kind.name), len(found.rows), chosen, kind.name), plain_text(kind.summary))
             if note:
-                table.add_row("", "", "", "", f"[yellow]note[/] {escape(note)}")
+                table.add_row("", "", "", "", f"[yellow]note[/] {plain_text(note)}")
     return table
 
 

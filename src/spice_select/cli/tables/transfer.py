@@ -2,24 +2,26 @@
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from spice_select.agreement.result import Transfer
 from spice_select.cli.tables.grid import named_lines
+from spice_select.cli.tables.plain import plain_text
 
 
 def print_transfer(console: Console, found: Transfer) -> None:
     """Print the picks in common, the correlations, the sources, and the verdict."""
     console.print()
-    console.print(f"[bold]{escape(found.ours)}[/] (the run's) and [bold]{escape(found.theirs)}[/]", highlight=False)
-    console.print(escape(found.kinship), highlight=False)
+    console.print(
+        f"[bold]{plain_text(found.ours)}[/] (the run's) and [bold]{plain_text(found.theirs)}[/]", highlight=False
+    )
+    console.print(plain_text(found.kinship), highlight=False)
     console.print(_numbers(found), highlight=False)
     if found.sources:
         console.print(_sources(found), highlight=False)
     for note in found.notes:
-        console.print(f"[yellow]note[/] {escape(note)}")
-    console.print(f"[bold]{escape(found.sentence)}[/]", highlight=False)
+        console.print(f"[yellow]note[/] {plain_text(note)}")
+    console.print(f"[bold]{plain_text(found.sentence)}[/]", highlight=False)
 
 
 def _numbers(found: Transfer) -> Table:
@@ -53,7 +55,7 @@ def _sources(found: Transfer) -> Table:
         table.add_column(name, justify="left" if name == "source" else "right")
     for shares in found.sources:
         table.add_row(
-            escape(shares.source),
+            plain_text(shares.source),
             f"{shares.rows}  {shares.rows / found.rows:6.1%}",
             f"{shares.ours}  {shares.ours / found.picks:6.1%}",
             f"{shares.theirs}  {shares.theirs / found.picks:6.1%}",
