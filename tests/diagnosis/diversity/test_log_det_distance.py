@@ -84,6 +84,22 @@ def test_equal_rows_have_no_scale():
         kernel_scale(Directions(np.ones((1, 3))))
 
 
+@pytest.mark.parametrize("noise", [6e-8, 1e-6])
+def test_rows_that_differ_by_rounding_have_no_scale(noise):
+    draw = np.random.default_rng(0)
+    pool = draw.standard_normal((200, 64)).astype(np.float32)
+    copies = [(pool[0] * (1 + noise * draw.standard_normal(64))).astype(np.float32) for _ in range(3)]
+    pool[:150] = [copies[row % 3] for row in range(150)]
+    with pytest.raises(UndefinedNumberError, match="of equal rows, or nearly so"):
+        kernel_scale(Directions(pool))
+
+
+def test_a_kernel_without_a_determinant_has_no_number():
+    angles = 0.7e-6 * np.arange(40)  # neighbours are equal but for rounding, and the first and the last are not
+    with pytest.raises(UndefinedNumberError, match="the kernel of 40 rows has no determinant above 0"):
+        kernel_log_det(np.stack([np.cos(angles), np.sin(angles)], axis=1), 1e10)
+
+
 def test_a_control_that_is_no_choice_is_named():
     with pytest.raises(InputError, match=r"control='random' is not among the choices: spice\. Name one, or None"):
         log_det_distances(Directions(cloud(9, 3)), {"spice": np.arange(3)})

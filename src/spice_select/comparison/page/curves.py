@@ -13,6 +13,8 @@ from spice_select.report.page.figure import DATA
 from spice_select.report.page.looks import GREY, GROUP_COLOURS, GROUP_SHAPES
 
 _SIDES: tuple[tuple[Literal["left", "right"], int], ...] = (("left", 8), ("right", -8))
+_GIVEN = {"tokens": "supervised tokens"}
+"""What a budget is a share of, by `Bed.given`, where it has another name on the page."""
 WIDE = 10
 """Costs further apart than this factor stand on a logarithmic axis."""
 
@@ -25,7 +27,7 @@ def cost_figures(ruling: Ruling) -> list[PlotFigure]:
 def cost_figure(one: JudgedSet, name: str = "costs") -> PlotFigure:
     """The loss of each arm over the FLOPs, or else the seconds, of its choice and its tuning.
 
-    Bars are half of the 95 % interval of the difference from random, whose own loss is the dashed line.
+    Bars are as wide as the 95 % interval of the difference from random, whose own loss is the dashed line.
     """
     terms, arms = one.compared.terms, [one.compared.control, *one.compared.arms]
     counted = all(arm.flops is not None for arm in arms)
@@ -76,7 +78,7 @@ def cost_figure(one: JudgedSet, name: str = "costs") -> PlotFigure:
         name=name,
         title=f"Loss against cost, {one.bed.title}",
         words=f"Loss for {what} of choice and tuning: {told}. Lower and further left is better; the dashed line is "
-        f"{terms.control}'s loss, bars are half of the 95 % interval of the difference from it.",
+        f"{terms.control}'s loss, bars are as wide as the 95 % interval of the difference from it.",
         chart=alt.layer(*layers),
         rows=records,
         height=340,
@@ -100,8 +102,9 @@ def budget_curves(sets: Sequence[JudgedSet]) -> list[list[JudgedSet]]:
 def budget_figure(sets: Sequence[JudgedSet], name: str) -> PlotFigure:
     """The loss of each arm over the budget, of one bed's sets at several.
 
-    Bars are half of the 95 % interval of the difference from random.
+    Bars are as wide as the 95 % interval of the difference from random.
     """
+    given = _GIVEN.get(sets[0].bed.given, sets[0].bed.given)
     records = list[dict[str, Any]]()
     for one in sets:
         for arm in (one.compared.control, *one.compared.arms):
@@ -112,7 +115,7 @@ def budget_figure(sets: Sequence[JudgedSet], name: str) -> PlotFigure:
     colours = [GROUP_COLOURS[place % len(GROUP_COLOURS)] for place in range(len(arms))]
     shapes = [GROUP_SHAPES[place % len(GROUP_SHAPES)] for place in range(len(arms))]
     base = alt.Chart(alt.NamedData(DATA)).encode(
-        x=alt.X("budget:Q", title="% of the pool's supervised tokens", scale=alt.Scale(type="log", padding=20)),
+        x=alt.X("budget:Q", title=f"% of the pool's {given}", scale=alt.Scale(type="log", padding=20)),
         color=alt.Color("arm:N", title=None, scale=alt.Scale(domain=arms, range=colours)),
     )
     loss = alt.Y("loss:Q", title=set_title(sets[0]), scale=alt.Scale(zero=False))
@@ -129,8 +132,8 @@ def budget_figure(sets: Sequence[JudgedSet], name: str) -> PlotFigure:
     return PlotFigure(
         name=name,
         title=f"Loss against the budget, {sets[0].bed.name} judged on {sets[0].bed.held}",
-        words=f"Loss of each arm at {budgets} of the pool's supervised tokens; bars are half of the 95 % interval of "
-        "the difference from random.",
+        words=f"Loss of each arm at {budgets} of the pool's {given}; bars are as wide as the 95 % interval of the "
+        "difference from random.",
         chart=alt.layer(*layers),
         rows=records,
         height=340,

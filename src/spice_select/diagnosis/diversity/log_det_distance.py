@@ -66,7 +66,7 @@ def log_det_distances(
         seed: of pairs, draws and references.
 
     Raises:
-        UndefinedNumberError: the pool has no scale; see `kernel_scale`.
+        UndefinedNumberError: the pool has no scale, or a choice no determinant; see `kernel_scale`, `kernel_log_det`.
         InputError: the control is not among the choices.
 
     Cost: 5·(2m²d + m³/3) flops a choice, m at most `LDD_ROWS`.
