@@ -1,10 +1,13 @@
 """The figures of a comparison."""
 
+import pytest
+
 from spice_select.comparison import judge
 from spice_select.comparison.compared import compare_beds
 from spice_select.comparison.page.curves import budget_figures, cost_figures
 from spice_select.comparison.page.verdicts import verdict_figure, verdict_figures
 from spice_select.comparison.records import arm_run_of
+from spice_select.comparison.terms import Terms
 from spice_select.report.page import write_images
 from tests.comparison.made import BED, raw, runs
 from tests.comparison.test_ruling import ARMS, on_sets
@@ -43,3 +46,17 @@ def test_the_figures_are_svg_and_png(tmp_path):
     one_budget = judge(on_sets({"outside": 1}, *ARMS))
     assert [one.name for one in [*verdict_figures(one_budget), *cost_figures(one_budget)]] == ["verdicts", "costs"]
     assert not budget_figures(one_budget)
+
+
+@pytest.mark.parametrize("equal", ["supervised tokens", "rows"])
+def test_the_budget_is_a_share_of_what_was_given_and_bars_are_the_interval(equal):
+    records = on_sets({"outside": 1}, *ARMS) + on_sets({"outside": 1}, *ARMS, budget=0.2)[1:]
+    ruling = judge(records, Terms(equal=equal))
+    (figure,) = budget_figures(ruling)
+    assert f"of the pool's {equal}; bars are as wide as the 95 % interval" in figure.words
+    assert f"% of the pool's {equal}" in figure.svg()
+    low, high = ruling.primaries[0].compared.arms[0].difference.interval()
+    (first, *_) = (
+        row for row in cost_figures(ruling)[0].rows if row["arm"] == ruling.primaries[0].compared.arms[0].arm
+    )
+    assert first["high"] - first["low"] == pytest.approx(high - low)

@@ -13,8 +13,6 @@ from spice_select.report.page.figure import DATA
 from spice_select.report.page.looks import GREY, GROUP_COLOURS, GROUP_SHAPES
 
 _SIDES: tuple[tuple[Literal["left", "right"], int], ...] = (("left", 8), ("right", -8))
-_GIVEN = {"tokens": "supervised tokens"}
-"""What a budget is a share of, by `Bed.given`, where it has another name on the page."""
 WIDE = 10
 """Costs further apart than this factor stand on a logarithmic axis."""
 
@@ -104,7 +102,7 @@ def budget_figure(sets: Sequence[JudgedSet], name: str) -> PlotFigure:
 
     Bars are as wide as the 95 % interval of the difference from random.
     """
-    given = _GIVEN.get(sets[0].bed.given, sets[0].bed.given)
+    given = sets[0].compared.terms.equal
     records = list[dict[str, Any]]()
     for one in sets:
         for arm in (one.compared.control, *one.compared.arms):
