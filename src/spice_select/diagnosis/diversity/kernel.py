@@ -33,7 +33,7 @@ def kernel_scale(directions: Directions, *, seed: int = 0) -> float:
     blocks = (slice(start, start + size) for start in range(0, len(left), size))
     gaps = (directions.centred(left[block]) - directions.centred(right[block]) for block in blocks)
     median = float(np.median(np.concatenate([np.einsum("ij,ij->i", gap, gap) for gap in gaps])))
-    if _ROUNDING > RIDGE * median:
+    if RIDGE * median < _ROUNDING:
         raise UndefinedNumberError(
             "half of the pool's pairs, or more, are of equal rows, or nearly so: the kernel's scale would be rounding"
         )

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import svds
 
 from spice_select.report.material import RunMaterial, even_steps, filled, untold_section
-from spice_select.report.page import PlotFigure, Section, cut
+from spice_select.report.page import PlotFigure, Section
 from spice_select.report.page.figure import DATA
+from spice_select.report.page.labels import distinct_labels
 from spice_select.report.page.looks import GREY, GROUP_COLOURS, GROUP_SHAPES, VERMILLION
 
 _NAME, _TITLE = "map", "A map of the pool"
@@ -152,12 +153,12 @@ def _grouped(records: list[dict[str, object]]) -> list[str]:
             counts[str(record["group"])] = counts.get(str(record["group"]), 0) + 1
     order = sorted(counts, key=lambda name: (-counts[name], name))
     kept = order[: len(GROUP_COLOURS) - 1] if len(order) > len(GROUP_COLOURS) else order
+    labels = distinct_labels(kept, 30, empty="(no source)", taken=[_OTHERS, _AIM])
+    named = dict(zip(kept, labels, strict=True))
     for record in records:
         if record["outcome"] != _AIM:
-            name = str(record["group"])
-            record["group"] = (cut(name, 30) or "(no source)") if name in kept else _OTHERS
-    named = [cut(name, 30) or "(no source)" for name in kept]
-    return [*named, *([_OTHERS] if len(order) > len(kept) else [])]
+            record["group"] = named.get(str(record["group"]), _OTHERS)
+    return [*labels, *([_OTHERS] if len(order) > len(kept) else [])]
 
 
 def _chart(groups: list[str], *, aimed: bool) -> "alt.LayerChart | alt.FacetChart":

@@ -1,14 +1,15 @@
 """What the pool is made of and what the choice is made of: sources and lengths, before and after."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
 from spice_select.report.material import RunMaterial, filled
-from spice_select.report.page import PlotFigure, Section, cut
+from spice_select.report.page import PlotFigure, Section
 from spice_select.report.page.figure import DATA
+from spice_select.report.page.labels import distinct_labels
 from spice_select.report.page.looks import BLUE, ORANGE
 from spice_select.run.summary import Mix, largest_sources
 
@@ -33,7 +34,8 @@ def _colours() -> alt.Scale:
 def _sources(material: RunMaterial) -> PlotFigure:
     summary = material.summary
     shown, known = largest_sources(summary.mix), len(summary.mix)
-    names = [cut(one.source, 40) or "(none)" for one in shown]
+    labels = _labels([*shown, *summary.mix])
+    names = [labels[one.source] for one in shown]
     records = [
         {"source": name, "share": share, "side": side, "rows": rows}
         for name, one in zip(names, shown, strict=True)
@@ -56,7 +58,7 @@ def _sources(material: RunMaterial) -> PlotFigure:
     return PlotFigure(
         name="sources",
         title="Sources",
-        words=_moved(summary.mix, summary.usable, summary.chosen),
+        words=_moved(summary.mix, labels, summary.usable, summary.chosen),
         note=f"The {len(shown) - 1} largest of {known:,} sources; all others as one." if known > len(shown) else "",
         chart=chart,
         rows=records,
@@ -64,7 +66,13 @@ def _sources(material: RunMaterial) -> PlotFigure:
     )
 
 
-def _moved(mix: Any, usable: int, chosen: int) -> str:
+def _labels(mix: Sequence[Mix]) -> dict[str, str]:
+    """The sources as the figure and its words call them."""
+    sources = list(dict.fromkeys(one.source for one in mix))
+    return dict(zip(sources, distinct_labels(sources, 40, empty="(none)"), strict=True))
+
+
+def _moved(mix: Sequence[Mix], labels: Mapping[str, str], usable: int, chosen: int) -> str:
     """Which source gained most and which lost most, in words."""
 
     def shift(one: Mix) -> float:
@@ -73,8 +81,8 @@ def _moved(mix: Any, usable: int, chosen: int) -> str:
     up, down = max(mix, key=shift), min(mix, key=shift)
 
     def told(one: Mix) -> str:
-        name = cut(one.source, 40) or "(none)"
-        return f"{name} from {one.rows / usable:.1%} of the pool to {one.chosen_rows / chosen:.1%} of the choice"
+        before, after = one.rows / usable, one.chosen_rows / chosen
+        return f"{labels[one.source]} from {before:.1%} of the pool to {after:.1%} of the choice"
 
     return f"Gained most: {told(up)}. Lost most: {told(down)}."
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import altair as alt
 
-from spice_select.report.page import PlotFigure, cut
+from spice_select.report.page import PlotFigure
 from spice_select.report.page.figure import DATA
+from spice_select.report.page.labels import distinct_labels
 from spice_select.report.page.looks import GREY, GROUP_COLOURS
 
 _SOURCES = len(GROUP_COLOURS)  # the largest; the others are counted together
@@ -21,7 +22,8 @@ def source_shares_figure(choices: Mapping[str, Mapping[str, int]]) -> PlotFigure
         for source, rows in sources.items():
             total[source] = total.get(source, 0) + rows
     largest = sorted(total, key=lambda source: -total[source])[:_SOURCES]
-    named = {source: cut(source, 40) or "(none)" for source in largest}
+    labels = distinct_labels(largest, 40, empty="(none)", taken=[_OTHERS])
+    named = dict(zip(largest, labels, strict=True))
     records = list[dict[str, Any]]()
     for name, sources in choices.items():
         shares = dict.fromkeys([*named.values(), *([_OTHERS] if len(total) > _SOURCES else [])], 0)
