@@ -157,6 +157,8 @@ def test_boilerplate_refusals_are_known(answer):
         "Unfortunately, the train was late.",
         "As an AI language model, here is the poem you asked for.",
         "The model said: as an AI language model, I cannot.",
+        "I am an assistant manager and I cannot attend.",
+        "As an AI safety researcher, I don't have a favourite model.",
     ],
 )
 def test_answers_that_merely_sound_like_one_are_not(answer):

@@ -6,7 +6,15 @@ from spice_select.data.texts import last_answer
 from spice_select.diagnosis.suspects.base import Evidence, Found, Suspect
 from spice_select.progress import Advance
 
-_MODEL = r"(?:an? )?(?:\w+ ){0,2}(?:ai|artificial intelligence|language model|assistant|chatbot)\b"
+_PERSON = (
+    r"(?:manager|professor|director|coach|editor|teacher|principal|producer|curator|conductor|attorney|engineer|"
+    r"researcher|scientist|developer|designer|student|expert|specialist|consultant|enthusiast|company|startup)"
+)
+"""What follows where somebody is no model: an assistant manager, an AI researcher."""
+_MODEL = (
+    r"(?:an? )?(?:\w+ ){0,2}(?:ai|artificial intelligence|language model|assistant|chatbot)\b"
+    rf"(?!(?: \w+)? {_PERSON}\b)"
+)
 _SORRY = r"(?:i(?:['’]m| am) (?:(?:very|so|really|truly) )?sorry|i apologi[sz]e|my apologies|sorry|unfortunately)"
 _CANNOT = (
     r"i(?:['’]m| am)? (?:cannot|can ?not|can['’]t|(?:do not|don['’]t) have (?:the (?:ability|capability)|access)|"
@@ -33,7 +41,7 @@ _HEAD = 240
 
 
 class Refusals:
-    """Answers whose first sentence is one of a few set phrases, and which say within it that something is not done."""
+    """Answers that begin with one of a few set phrases, and say within their head that something is not done."""
 
     name = "refusal"
     summary = "answers that begin with a boilerplate refusal (`As an AI language model, I cannot …`); English only"
