@@ -32,7 +32,7 @@ from spice_select.run.pairs import refuse_few_prompts, refuse_kind_of_rows
 from spice_select.run.settings import SelectSettings, write_config
 from spice_select.run.summary import summarise
 from spice_select.run.target import TargetRows, read_target, standing_in
-from spice_select.run.worker import compute_share, wait_for_end
+from spice_select.run.worker import compute_share, wait_for_end, wait_for_run
 from spice_select.schedules import SCHEDULES
 from spice_select.schedules.interleaved.worker import follow
 from spice_select.settings.places import place_text
@@ -101,6 +101,7 @@ def run_select(
     folder = default_folder(corpus, identity) if out is None else Path(out)
     place = ProcessPlace.of_environment()
     if place.rank > 0:
+        wait_for_run(folder, identity)
         share = follow if settings.selection.schedule == "interleaved" else compute_share
         share(folder, identity, encoded.examples, settings, proxy, place)
         wait_for_end(folder)
@@ -111,6 +112,7 @@ def run_select(
         if run.finished and not _harmed(run):
             progress.note(f"{run.path} is finished already: nothing to do.")
         else:
+            run.reopen()
             corpus_facts = _Corpus(corpus, rows, row_format, encoded, budget, known.notes, target, leaving)
             _fill(run, corpus_facts, settings, proxy, progress, clock)
             _write_page(Run(run.path), rows, progress)

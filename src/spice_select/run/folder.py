@@ -100,6 +100,10 @@ class RunFolder:
         """Write strict JSON lines, one record each; what JSON cannot say as `spice_select.data.plain` writes it."""
         write_lines(self.path / name, map(json_text, records))
 
+    def reopen(self) -> None:
+        """Take the manifest down, which says that the run is finished, before anything of it is made again."""
+        (self.path / MANIFEST).unlink(missing_ok=True)
+
     def finish(self, facts: Mapping[str, Any], outputs: Iterable[str]) -> None:
         """Write the manifest, the last file of a run, with the SHA-256 of every output and, at its end, its own."""
         manifest = {**facts, "outputs": {name: sha256(self.path / name) for name in outputs}}

@@ -6,6 +6,8 @@
 """
 
 import argparse
+import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +36,9 @@ from spice_select.run.target import TargetRows, read_target
 from spice_select.store import is_held
 
 PATIENCE = 900.0
-"""Seconds to wait for the first process to begin."""
+"""Seconds to wait for the first process to begin; where locks tell nothing of it, for anything new in the folder."""
+_AT_MOST = 60.0
+"""Seconds that a first process which holds the run may take to throw away what another run left there."""
 
 
 def help_with(folder: Path, place: ProcessPlace, *, device: str = "auto") -> None:
@@ -160,17 +164,59 @@ def wait_for(ready: Callable[[], bool], folder: Path, *, poll: float = 0.2) -> N
     """Wait for something the first process does.
 
     Raises:
-        SpiceError: it has not begun for `PATIENCE` seconds, or let go of the run before that something was there.
+        SpiceError: it has not begun for `PATIENCE` seconds, or let go of the run before that something was there; where
+            the file system has no locks, nothing new came into the folder for as long.
     """
-    began, seen = time.monotonic(), False
+    last, seen, news = time.monotonic(), False, 0.0
     while not ready():
         held = is_held(folder / LOCK)
         if seen and held is False and not ready():
             raise SpiceError(f"{folder}: the first process ended before it was done; start the same command again")
         seen = seen or held is True
-        if not seen and time.monotonic() - began > PATIENCE:
-            raise SpiceError(f"{folder}: no process has begun this run for {PATIENCE:.0f} seconds")
+        blind = held is None and (folder / LOCK).is_file()
+        if blind and (found := _last_news(folder)) > news:
+            last, news = time.monotonic(), found
+        if not seen and time.monotonic() - last > PATIENCE:
+            raise SpiceError(
+                f"{folder}: nothing new for {PATIENCE:.0f} seconds, and no locks there to tell whether the first "
+                "process lives; start the same command again"
+                if blind
+                else f"{folder}: no process has begun this run for {PATIENCE:.0f} seconds"
+            )
         time.sleep(poll)
+
+
+def _last_news(folder: Path) -> float:
+    """When a file last came into the folder or went, or into one in it."""
+    times = [0.0]
+    for place in (folder, *folder.glob("*/"), *folder.glob("*/*/")):
+        with contextlib.suppress(OSError):  # gone since
+            times.append(place.stat().st_mtime)
+    return max(times)
+
+
+def wait_for_run(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Return when the run that is there is the one of this identity, or when no more can be expected of it.
+
+    Another run may lie there that the first process has yet to throw away (`--overwrite`).
+    """
+    _wait_for_beginning(folder)
+    began, held_since = time.monotonic(), math.inf
+    while not _is_there(folder, identity):
+        now = time.monotonic()
+        if is_held(folder / LOCK):
+            held_since = min(held_since, now)
+        if now - held_since > _AT_MOST or now - began > PATIENCE:
+            return
+        time.sleep(0.2)
+
+
+def _is_there(folder: Path, identity: Mapping[str, Any]) -> bool:
+    try:
+        same_identity(folder, identity)
+    except InputError:
+        return False
+    return True
 
 
 def same_identity(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any]:
