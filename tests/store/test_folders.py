@@ -109,3 +109,25 @@ def test_what_was_there_stays_where_an_interrupt_comes_as_it_is_replaced(
     with pytest.raises(KeyboardInterrupt), whole_folder(place) as aside:
         (aside / "new").write_text("lost")
     assert [path.name for path in tmp_path.rglob("*")] == ["place", "old"]
+
+
+@pytest.mark.parametrize("finder", ["the next writer", "sweep"])
+def test_what_was_there_comes_back_where_a_process_was_killed_between_the_two_renames(
+    tmp_path: Path, finder: str
+) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from spice_select.store import whole_folder\n"
+        "place, rename = Path(sys.argv[1]) / 'place', os.rename\n"
+        "with whole_folder(place) as aside: (aside / 'first').touch()\n"
+        "def once(*names): rename(*names); os._exit(9)\n"
+        "with whole_folder(place) as aside:\n"
+        "    (aside / 'second').touch(); os.rename = once\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert not (tmp_path / "place").exists()
+    if finder == "sweep":
+        sweep(tmp_path)
+    else:
+        with pytest.raises(RuntimeError), whole_folder(tmp_path / "place"):
+            raise RuntimeError
+    assert (tmp_path / "place" / "first").is_file()

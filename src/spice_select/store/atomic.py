@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -106,6 +107,8 @@ def whole_folder(place: Path) -> Iterator[Path]:
     aside = place.with_name(f".{place.name}.{_HOST}-{os.getpid()}{_ASIDE}")
     old = place.with_name(f".{place.name}.old.{_HOST}-{os.getpid()}{_ASIDE}")
     with explained(place):
+        for left in place.parent.glob(f".{glob.escape(place.name)}.old.{_HOST}-*{_ASIDE}"):
+            _put_back(left)
         _clear(place, aside, old)  # in a container the number of a process that was killed comes again
         try:
             make_folder(aside)
@@ -164,14 +167,31 @@ def write_lines(path: Path, lines: Iterable[str], *, end: str = "\n") -> None:
             handle.write(line + end)
 
 
+def _put_back(old: Path) -> bool:
+    """Rename back what a process that is gone had renamed away, where nothing came in its place."""
+    place = old.with_name(old.name.removeprefix(".").rpartition(".old.")[0])
+    if not _is_left(old) or place.exists():
+        return False
+    os.rename(old, place)
+    return True
+
+
+def _is_left(aside: Path) -> bool:
+    """Whether the process of this machine that put it aside is gone."""
+    number = aside.name.removesuffix(_ASIDE).rpartition("-")[2]
+    return number.isdigit() and int(number) != os.getpid() and not psutil.pid_exists(int(number))
+
+
 def sweep(folder: Path) -> None:
     """Remove half-written files and folders that killed processes of this machine left anywhere under a folder.
 
-    Those of a living process, or of another machine (on a shared file system), are left alone.
+    Those of a living process, or of another machine (on a shared file system), are left alone; a folder that was only
+    renamed away comes back, see `whole_folder`.
     """
     for aside in list(folder.rglob(f"*.{_HOST}-*{_ASIDE}")):
-        number = aside.name.removesuffix(_ASIDE).rpartition("-")[2]
-        if number.isdigit() and int(number) != os.getpid() and not psutil.pid_exists(int(number)):
+        if _is_left(aside):
+            if aside.is_dir() and ".old." in aside.name and _put_back(aside):
+                continue
             if aside.is_dir():
                 shutil.rmtree(aside, ignore_errors=True)
             else:
