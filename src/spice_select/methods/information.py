@@ -56,7 +56,8 @@ def _note_on_tasks(candidates: Candidates, objective: type[Scaled]) -> tuple[str
         return ()
     return (
         f"The target has {len(candidates.target.groups)} tasks, and this is one choice for all of them. For three that "
-        "were tuned for, equal tokens for each (--method each-task) gained more, and spread it more evenly.",
+        "were tuned for, on both of two pools, equal tokens for each (--method each-task) gained more, and spread it "
+        "more evenly.",
     )
 
 
