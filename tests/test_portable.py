@@ -15,8 +15,8 @@ CALLS = {
     *("signal.SIGKILL", "signal.SIGALRM", "signal.SIGUSR1", "signal.SIGHUP", "signal.alarm", "signal.setitimer"),
 }
 KNOWN = {("atomic.py", "os.rename"), ("threads.py", "os.sched_getaffinity"), ("locks.py", "fcntl")}
-"""A folder is renamed to a name that was just freed; processors are counted otherwise where there is no affinity; a lock
-is looked at by taking it alone on Windows."""
+"""A folder is renamed to a name that was just freed; processors are counted otherwise where there is no affinity; on
+Windows a lock is looked at by taking it alone."""
 
 
 def asked_for(tree: ast.AST) -> Iterator[str]:
