@@ -12,7 +12,6 @@ from spice_select.diagnosis.theory import CheckResult, run_checks
 from spice_select.diagnosis.warning_signs import Sign, signs
 from spice_select.errors import InputError
 from spice_select.methods import METHODS, Budget
-from spice_select.methods.spice import Spice
 from spice_select.numerics.features import Features
 from spice_select.progress import Silent
 from spice_select.run import files as outputs
@@ -73,7 +72,7 @@ def examine_run(path: str | Path, *, seed: int = 0) -> Examination:
         checks=run_checks(rows, selection, objective, seed=seed, **_priced(run)) if asked else [],
         sensitivity=None if untold else _sensitivity(run, rows, selection),
         untold=untold,
-        stops=early_stops(selection) if _is_greedy(run.settings) else (),
+        stops=early_stops(selection) if run.settings.greedy else (),
         signs=signs(rows, selection, objective, counts=run.candidates.repeated, seed=seed),
     )
 
@@ -95,19 +94,15 @@ def _recorded(run: Run) -> Selection:
     return selection
 
 
-def _is_greedy(settings: SelectSettings) -> bool:
-    return issubclass(METHODS[settings.selection.method], Spice)
-
-
 def _criterion(settings: SelectSettings) -> str:
-    if _is_greedy(settings):
+    if settings.greedy:
         return f"--objective {settings.spice.objective}"
     return f"--method {settings.selection.method}"
 
 
 def _untold(settings: SelectSettings) -> str:
     chosen = settings.selection
-    if not _is_greedy(settings):
+    if not settings.greedy:
         return (
             f"Chosen by {_criterion(settings)}: λ, α and ω had no part in it, and what is asked of log det alone is "
             "left out."

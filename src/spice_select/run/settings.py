@@ -168,7 +168,12 @@ class SelectSettings(Settings):
     @property
     def by_log_det(self) -> bool:
         """Whether the rows are chosen greedily by log det, whose theory holds for no other choice; once `settled`."""
-        return issubclass(METHODS[self.selection.method], Spice) and self.spice.objective in (None, "log-det")
+        return self.greedy and self.spice.objective in (None, "log-det")
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the method picks greedily by an objective, so that the order of its picks has a meaning."""
+        return issubclass(METHODS[self.selection.method], Spice)
 
     @property
     def request(self) -> ProxyRequest:

@@ -91,8 +91,10 @@ def _refuse_mixed(rows: Sequence[Row]) -> None:
     """
     first: dict[bool, Row] = {}
     for row in rows:
-        if PREFERENCE.matches(row.raw) and ((asked := asks(row.raw)) or holds_prompt(row.raw)):
-            first.setdefault(asked, row)
+        if not PREFERENCE.matches(row.raw) or (asked := asks(row.raw)) in first:
+            continue
+        if asked or holds_prompt(row.raw):  # to look into a side is to read it: once one is found, no other is
+            first[asked] = row
     if len(first) == 2:
         raise InputError(
             f"pairs of two kinds in one corpus: with a prompt of their own first at {first[True].where}; with the "
